@@ -1,4 +1,4 @@
-"""Django's admin, for what the pages do not offer. State that the loop depends on is shown, not edited."""
+"""Django's admin, for changes that the pages do not offer. Rows that the loop depends on can be read, not edited."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from labeling.models import Batch, ItemImport, Job, Membership, ModelVersion, Pr
 
 
 class PasswordForm(AdminPasswordChangeForm):
-    """Says what ends with the old password."""
+    """The password form, with a note that sessions and API tokens of the account end."""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -35,7 +35,7 @@ class AccountAdmin(UserAdmin):
         return super().log_change(request, obj, message)
 
 
-# Failed sign-ins of the last minutes: deleting one lets the person try again at once.
+# Recent failed sign-ins: after an operator deletes the row, the person can try again at once.
 admin.site.register(AccessAttempt, AccessAttemptAdmin)
 
 
@@ -58,12 +58,12 @@ class ProjectAdmin(admin.ModelAdmin):
         "class_guard",
         "storage_limit_mb",
     ]
-    # Each change of the guidelines makes a version: it is for the settings page.
+    # Guidelines are changed on the settings page, which records each version.
     readonly_fields = ["slug", "kind", "question", "seed", "guidelines"]
     inlines = [MembershipInline]
 
     def has_add_permission(self, request: object) -> bool:
-        return False  # a project needs its classes: the page and the command make both
+        return False  # the page and the command create a project together with its classes
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

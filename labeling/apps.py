@@ -6,7 +6,7 @@ from django.urls.converters import StringConverter
 
 
 class Word(StringConverter):
-    """A part of an address: a text without a slash, and without the NUL that PostgreSQL has no way to look for."""
+    """A part of a URL path without a slash, and without NUL, which PostgreSQL does not accept in a query."""
 
     regex = "[^/\x00]+"
 

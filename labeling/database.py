@@ -1,4 +1,4 @@
-"""Living with a database that others use too, and that does not answer at times."""
+"""Wait for a database that does not answer, and write in parts so that other writers get their turn."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 ERRORS = (OperationalError, InterfaceError)
-"""What a database that is away raises."""
+"""The errors that a database that does not answer raises."""
 
-# How long to wait before a database that did not answer is asked again.
+# The pause before `until_answered` tries again.
 AWAY_SECONDS = 1.0
 # PostgreSQL's codes for a server that stops, crashes, starts, or has no connection left.
 GONE_STATES = ("57P01", "57P02", "57P03", "53300")
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether this error says that the database does not answer: the same may succeed later."""
-    # SQLite uses the same class for statements that it cannot carry out.
+    """Whether this error means that the database does not answer, so that the statement may succeed later."""
+    # Django raises OperationalError for invalid SQL on SQLite, too.
     return isinstance(error, ERRORS) and getattr(error.__cause__, "sqlite_errorname", "") != "SQLITE_ERROR"
 
 
 def has_gone(error: BaseException | None) -> bool:
-    """Whether the server or the connection to it is gone. Then nothing is known to be wrong with what was asked.
+    """Whether this error means that the server, or the connection to it, is gone.
 
-    A lock that could not be had, or a full disk, is another matter: then the database answered.
+    A lock timeout or a full disk is not: the database answered.
     """
     if not isinstance(error, ERRORS) or hasattr(error.__cause__, "sqlite_errorname"):
         return False
@@ -42,7 +42,7 @@ def has_gone(error: BaseException | None) -> bool:
 
 
 def until_answered(ask: Callable[[], Answer], stop: threading.Event) -> Answer | None:
-    """What `ask` returns, however long the database is away; None if `stop` is set meanwhile."""
+    """Call `ask` until the database answers, and return its result; None if `stop` is set before that."""
     while True:
         try:
             return ask()
@@ -56,24 +56,23 @@ def until_answered(ask: Callable[[], Answer], stop: threading.Event) -> Answer |
 
 
 def among(numbers: Iterable[int]) -> RawSQL:
-    """These numbers for an `in`, as one value: thousands of places in a statement take longer than the statement."""
+    """The numbers for an `__in` lookup, as one parameter: thousands of placeholders take longer than the statement."""
     if connection.vendor == "postgresql":
         return RawSQL("SELECT unnest(%s::bigint[])", [list(numbers)])
     return RawSQL("SELECT value FROM json_each(%s)", [str(list(numbers))])
 
 
-# How many times larger a part is on PostgreSQL if no other transaction changes its rows.
+# On PostgreSQL, parts are this many times larger if no other transaction changes their rows.
 UNCONTENDED_FACTOR = 10
-# Of the time that the part had its turn.
+# The pause after a part, as a share of the time that the part took.
 PAUSE_SHARE = 0.25
 
 
 def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> Iterator[Any]:
-    """Slices of `rows`, each to be written in a transaction of its own. Others get their turn between two of them.
+    """Slices of `rows` of the length `size`; the caller writes each slice in its own transaction.
 
-    SQLite has one writer: a pause leaves some of the time to others, and some of the disk. On PostgreSQL others write
-    meanwhile. `uncontended`: no
-    other transaction changes these rows.
+    On SQLite, which has one writer, a pause follows each slice, for other writers. PostgreSQL needs no pauses.
+    `uncontended`: no other transaction changes these rows; slices are larger on PostgreSQL.
     """
     if uncontended and connection.vendor == "postgresql":
         size *= UNCONTENDED_FACTOR
@@ -81,12 +80,12 @@ def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> It
         began = time.monotonic()
         yield rows[start : start + size]
         if connection.vendor == "sqlite":
-            # Within a longer transaction the last turn was another one's.
+            # Within a longer transaction `turn_seconds` is the turn of an earlier transaction.
             time.sleep(PAUSE_SHARE * min(time.monotonic() - began, getattr(connection, "turn_seconds", 0.0)))
             keep_log_short()
 
 
 def keep_log_short() -> None:
-    """Copy a long log of SQLite into the database. To be called between two transactions of a step that writes much."""
+    """Copy SQLite's write-ahead log into the database if it is long. For steps that write much, between transactions."""
     if connection.vendor == "sqlite":
         connection.keep_log_short()  # type: ignore[attr-defined]  # of config.sqlite

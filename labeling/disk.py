@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, damaged files, and disks that are full."""
+"""Write files atomically, and recognise damaged files and full disks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from io import BufferedReader, BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# What a slow disk writes in less than a tenth of a second.
+# A slow disk writes this many bytes in less than a tenth of a second.
 STEADY_BYTES = 8 << 20
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-# PostgreSQL's disk_full, as of "could not extend file … No space left on device".
+# PostgreSQL's disk_full: "could not extend file … No space left on device".
 SQLSTATE_DISK_FULL = "53100"
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether this error says that a disk is full: of a file, or of a database that could not write."""
+    """Whether this error, or a cause of it, means that the disk of a file or of the database is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return True
@@ -34,12 +34,12 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
-# What opening and reading a file fails with if the file itself is at fault. Others (too many open files) are not.
+# Errors of opening and reading that are the file's fault, unlike, for example, too many open files.
 UNREADABLE = {errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
 
 
 class FileDamaged(ValueError):
-    """A stored file is not as it was written. The message is one line: which file, and what is wrong with it."""
+    """A stored file differs from the file that was written. The message names the file and the damage in one line."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")
@@ -47,7 +47,7 @@ class FileDamaged(ValueError):
 
 
 class FileMissing(FileDamaged, FileNotFoundError):
-    """A file that ought to be there is not."""
+    """A file that should exist is missing."""
 
     def __init__(self, path: Path, problem: str = "it is missing") -> None:
         super().__init__(path, problem)
@@ -57,9 +57,10 @@ class FileMissing(FileDamaged, FileNotFoundError):
 
 
 def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True, drafts: Path | None = None) -> None:
-    """Write a file in one step: whoever reads `path`, now or after a crash, sees all of it or what was there before.
+    """Write a file atomically: readers of `path`, even after a crash, see either the old or the new content.
 
-    It is written in the folder `drafts`, on the same disk, and then moved; by default beside `path`.
+    The content is written to a draft in the folder `drafts`, on the same disk, by default the folder of `path`; then
+    the draft is renamed to `path`. With `durable`, the content is on the disk before the rename.
     """
     with replacing(path, durable=durable, drafts=drafts) as file:
         file.write(content)
@@ -67,8 +68,10 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, drafts: Path | None = None) -> Iterator[BinaryIO]:
-    """The same for what is too large to be held: it is written to the file that this gives, and to the disk little by
-    little if `durable`. A database that commits meanwhile would otherwise wait for all of it.
+    """Give a draft file to write to, and rename it to `path` at the end of the block. For content too large for memory.
+
+    With `durable`, the file is flushed to the disk in small parts, because a database that commits in the meantime
+    waits for the flush.
     """
     folder = drafts or path.parent
     for each in (path.parent, folder):
@@ -88,7 +91,7 @@ def replacing(path: Path, *, durable: bool = True, drafts: Path | None = None) -
 
 
 class _Steady(FileIO):
-    """A file that waits for the disk whenever some megabytes have been written."""
+    """A file that is flushed to the disk after every `STEADY_BYTES`."""
 
     _unsynced = 0
 
@@ -104,9 +107,12 @@ class _Steady(FileIO):
 
 @contextmanager
 def reading(path: Path) -> Iterator[BufferedReader]:
-    """The file, open for reading. Raises `FileMissing` or `FileDamaged`, also for what fails while it is read."""
+    """Open the file for reading.
+
+    Raises `FileMissing` or `FileDamaged` if the file cannot be opened, or if the block fails to read it.
+    """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait without an end
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would block for ever
             raise FileDamaged(path, "it is no plain file")
         with path.open("rb") as file:
             yield file
@@ -121,6 +127,6 @@ def reading(path: Path) -> Iterator[BufferedReader]:
 
 
 def make_room(path: Path) -> None:
-    """Rename what lies where a file belongs and is none, a folder for example, so that the file can be written."""
+    """Rename a folder, or anything else but a file, that lies at `path`, so that a file can be written there."""
     if os.path.lexists(path) and not path.is_file():
         path.rename(path.with_name(f"{path.name}.found-{uuid.uuid4().hex[:8]}"))

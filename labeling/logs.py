@@ -1,4 +1,4 @@
-"""Lines of the log as JSON, with the request or the step that each belongs to."""
+"""Write the lines of the log as JSON, with fields that name the request or the background step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIELDS: ContextVar[Mapping[str, Any]] = ContextVar("fields of the log", default
 
 
 def begin(**fields: Any) -> None:
-    """Write these fields, and no earlier ones, to all further lines of this thread."""
+    """Set the fields of all further lines of this thread, in place of earlier fields."""
     _FIELDS.set(fields)
 
 
@@ -30,8 +30,10 @@ def about(**fields: Any) -> Iterator[None]:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: `time` (UTC), `level`, `logger`, `process`, `message`, `exception` if there is one, and
-    the fields of `begin` and `about`. All but ASCII is escaped: nothing in a message can break a line.
+    """Format a record as one JSON object a line: `time` (UTC), `level`, `logger`, `process`, `message`, the fields of
+    `begin` and `about`, and `exception` and `stack` if the record has them.
+
+    Characters outside ASCII are escaped, so no message can break a line.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -52,7 +54,7 @@ class JsonLines(logging.Formatter):
 
 
 class Seldom(logging.Filter):
-    """Lets a message pass, with whatever values, once in so many seconds."""
+    """Let each message pass at most once in `seconds`, whatever its arguments."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()

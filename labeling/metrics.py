@@ -1,6 +1,6 @@
-"""What a process counts while it works, for Prometheus. Times are in seconds.
+"""The metrics of web and worker processes for Prometheus. Times are in seconds.
 
-Labels take values from the code alone, never from what people send: each value is a series that a monitor keeps.
+The values of labels come from the code, never from requests: Prometheus keeps a series for each value.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ JOB_SECONDS = Histogram(
 )
 WEB = (REQUEST_SECONDS, CLAIMS, IDLE_SECONDS, LEASE_TIMEOUTS, UPLOAD_BYTES)
 
-# Looked up by name with each request.
+# Cached, because every request looks up its series.
 requests = cache(REQUEST_SECONDS.labels)
 
 
 def add_web(registry: CollectorRegistry) -> None:
-    """Register what all processes of this web server have counted, or this one, where it is the only one."""
+    """Register the metrics of all processes of this web server, or of this process if it is the only one."""
     try:
         MultiProcessCollector(registry)
     except ValueError:  # no folder in which several processes count: config/gunicorn.py makes one
@@ -46,6 +46,6 @@ def add_web(registry: CollectorRegistry) -> None:
 
 
 def serve(address: str) -> None:
-    """Answer Prometheus on `HOST:PORT` with what this process counts, from a thread. Raises `OSError`."""
+    """Serve the metrics of this process on `HOST:PORT` from a thread. Raises `OSError`."""
     host, _, port = address.rpartition(":")
     start_http_server(int(port), host.strip("[]"))

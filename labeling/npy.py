@@ -1,8 +1,8 @@
-"""Arrays in .npy files with sums of their bytes behind them, by which damage is noticed.
+"""Read and write arrays in .npy files with checksums that reveal damage.
 
-Behind the array, where readers of .npy do not look, a file has a CRC-32 of its header, one of each mebibyte of the
-array, and an end: a mark, the number of these sums, and their own sum. So the sums come, go and are copied with what
-they are of. A file without them, of an earlier release, is checked for its size alone.
+The checksums follow the array, where readers of .npy do not look: a CRC-32 of the header, one of each mebibyte of the
+array, and an end with a mark, the number of checksums, and a checksum of the checksums. Of a file without checksums,
+from an earlier release, only the size is checked.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ HEADER_BYTES = 128
 BLOCK_BYTES = 1 << 20
 _END = struct.Struct("<8sII")
 _MARK = b"\x93NPYSUM\x01"
-# No header that numpy writes is longer.
+# numpy writes no longer header.
 MOST_HEADER_BYTES = 1 << 16
 
 
-# numpy reads a header as Python.
+# The errors of numpy for a damaged header, which it parses as Python.
 NOT_A_HEADER = (ValueError, SyntaxError, TypeError, KeyError, EOFError, RecursionError, MemoryError, TokenError)
 
 
 class _Array(NamedTuple):
-    """An array in a file: from which byte on, and the sums of its blocks; None if the file has none."""
+    """An array in a file: its first byte, its size in bytes, and its checksums (None if the file has none)."""
 
     dtype: np.dtype
     shape: tuple[int, ...]
@@ -44,7 +44,7 @@ class _Array(NamedTuple):
 
 
 def write(file: BinaryIO, array: np.ndarray) -> None:
-    """Write the array with its sums to an empty file, without a copy of it."""
+    """Write the array and its checksums to an empty file, without copying the array in memory."""
     array = np.asarray(array, order="C")
     if array.dtype.hasobject:
         raise ValueError("an array of objects would be a pickle")
@@ -59,12 +59,12 @@ def write(file: BinaryIO, array: np.ndarray) -> None:
 
 
 def file_bytes(array_bytes: int) -> int:
-    """The size of the file of an array of so many bytes, whose header takes the usual 128."""
+    """The size of the file of an array of `array_bytes` with the usual header of 128 bytes."""
     return HEADER_BYTES + array_bytes + 4 * (1 + math.ceil(array_bytes / BLOCK_BYTES)) + _END.size
 
 
 def seal(file: BinaryIO) -> None:
-    """Write the sums behind an array that lies in the file, which is open for reading and writing."""
+    """Append the checksums to a file with an array. The file is open for reading and writing."""
     file.seek(0)
     _read_header(file)
     start = file.tell()
@@ -81,14 +81,14 @@ def _end(sums: Sequence[int]) -> bytes:
 
 
 def load(path: Path, *, mmap: bool = False) -> np.ndarray:
-    """The array of a file. Every byte of it is checked, with `mmap` only the file's size and header.
+    """The array of a file, after a check of all its bytes; with `mmap`, a memory map after a check of size and header.
 
     Raises `FileMissing` or `FileDamaged`.
     """
     with reading(path) as file:
         array = _look(path, file)
         if mmap and array.size:
-            # Read-only; the file may be closed and removed meanwhile.
+            # Read-only. The map outlives the closing and the removal of the file.
             return np.memmap(file, array.dtype, "r", array.start, array.shape, "F" if array.order == "F" else "C")
         content = np.empty(array.size, np.uint8)
         for number, block in enumerate(_blocks(content)):
@@ -99,7 +99,7 @@ def load(path: Path, *, mmap: bool = False) -> np.ndarray:
 
 
 def check(path: Path) -> None:
-    """Read the whole file, and raise `FileMissing` or `FileDamaged` if a byte of it is not as it was written."""
+    """Read the whole file. Raises `FileMissing`, or `FileDamaged` if its size or a checksum is wrong."""
     with reading(path) as file:
         array = _look(path, file)
         for number in range(-(-array.size // BLOCK_BYTES)):
@@ -119,7 +119,7 @@ def _check(path: Path, array: _Array, number: int, block: bytes | memoryview) ->
 
 
 def _look(path: Path, file: BinaryIO) -> _Array:
-    """What the file's header and end say of its array, once they are right. The file stands at the array then."""
+    """Check the file's header, size and end, and leave the file's position at the first byte of the array."""
     length = file.seek(0, io.SEEK_END)
     sums = _read_sums(path, file, length)
     file.seek(0)
@@ -143,7 +143,7 @@ def _look(path: Path, file: BinaryIO) -> _Array:
 
 
 def _read_sums(path: Path, file: BinaryIO, length: int) -> tuple[int, ...] | None:
-    """The sums at the file's end; None if there are none."""
+    """The checksums at the end of the file; None if the file has none."""
     if length < _END.size:
         return None
     file.seek(length - _END.size)
@@ -161,7 +161,7 @@ def _read_sums(path: Path, file: BinaryIO, length: int) -> tuple[int, ...] | Non
 
 
 def _header_length(head: bytes) -> int:
-    """Bytes in front of the array, as the first of them say."""
+    """The number of bytes in front of the array, from the length field of the header."""
     if head[6:7] == b"\x01":
         return 10 + int.from_bytes(head[8:10], "little")
     return 12 + int.from_bytes(head[8:12], "little")

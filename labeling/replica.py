@@ -1,9 +1,9 @@
-"""Reads from a copy of the main database, a PostgreSQL that replays what that one writes (`DATABASE_REPLICA_URL`).
+"""Read from a PostgreSQL replica of the main database (`DATABASE_REPLICA_URL`).
 
-Whatever is not within `reads` or `streamed` goes to the main database, and so do all writes and everything in a
-transaction. A block begins once the replica has replayed all that the main database holds at that moment, so nobody
-misses what was acknowledged before. A replica that is away, or does not catch up in time, is no error: the main
-database is read instead. docs/decisions/0072-reads-from-a-replica.md has the reasons.
+Only reads within `reads` or `streamed` go to the replica; other reads, all writes and all transactions go to the main
+database. A block begins once the replica has replayed everything that the main database holds, so its reads see every
+acknowledged write. If the replica does not answer, or does not catch up in time, the block reads the main database.
+docs/decisions/0072-reads-from-a-replica.md has the reasons.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 REPLICA = "replica"
 # Seconds that a page and an export wait for the replica to catch up.
 PAGE_WAIT, EXPORT_WAIT = 0.1, 3.0
-# A process does not ask a replica again for so many seconds once it was away or behind.
+# After the replica did not answer or was behind, a process reads from the main database for this many seconds.
 REST = 5.0
 
-# Commits that a client is not kept waiting for (synchronous_commit=off) count before they are written.
+# With synchronous_commit=off a commit is acknowledged before it is written, so the position is that of the insert.
 HELD = """
     SELECT system_identifier || '/' || current_database(), (CASE current_setting('synchronous_commit')
         WHEN 'off' THEN pg_current_wal_insert_lsn() ELSE pg_current_wal_lsn() END)::text
@@ -42,17 +42,17 @@ REPLAYED = """
 
 
 class _Block:
-    """Reads that go to the replica, until it fails."""
+    """A block of reads that go to the replica, until the replica fails."""
 
     resting_until = 0.0
-    """Of the process, on the monotonic clock."""
+    """Until this time on the monotonic clock, the process reads from the main database only."""
 
     def __init__(self) -> None:
         self.alias = REPLICA
 
     @classmethod
     def begin(cls, seconds: float) -> _Block | None:
-        """A block once the replica has caught up; None if it does not within so many seconds, or there is none."""
+        """Wait until the replica has caught up, and return a block; None after `seconds`, or without a replica."""
         if REPLICA not in settings.DATABASES or connections[DEFAULT_DB_ALIAS].in_atomic_block:
             return None
         if time.monotonic() < cls.resting_until:
@@ -81,13 +81,13 @@ class _Block:
             _BLOCK.reset(token)
 
     def _or_from_main(self, execute: Callable[..., Any], sql: str, values: Any, many: bool, context: Any) -> Any:
-        """Run a statement; on the main database if the replica fails, which then runs those that follow too."""
+        """Run a statement on the replica. If the replica fails, run it and the rest of the block on the main database."""
         try:
             return execute(sql, values, many, context)
         except ERRORS as error:
             self.alias = DEFAULT_DB_ALIAS
             self.rest(str(error))
-            # Whoever asked goes on to take rows from this cursor, so it becomes one of the main database.
+            # The caller fetches its rows from this cursor, so turn it into a cursor of the main database.
             cursor, other = context["cursor"], connections[DEFAULT_DB_ALIAS].cursor()
             cursor.db, cursor.cursor = other.db, other.cursor
             return execute(sql, values, many, context)
@@ -97,7 +97,10 @@ _BLOCK: ContextVar[_Block | None] = ContextVar("block of reads from the replica"
 
 
 def _lack(seconds: float) -> str:
-    """Why the replica cannot be read; empty once it has replayed what the main database holds now."""
+    """Wait until the replica has replayed everything that the main database holds now, and return "".
+
+    Returns the reason why the replica cannot be read if it is no replica, or still behind after `seconds`.
+    """
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(HELD)
         held = cursor.fetchone()
@@ -118,7 +121,7 @@ def _lack(seconds: float) -> str:
 
 @contextmanager
 def reads() -> Iterator[None]:
-    """Within the block, read from the replica. Also a decorator of functions that only read."""
+    """Read from the replica within the block. Also a decorator, for functions that only read."""
     block = _Block.begin(PAGE_WAIT)
     if block is None:
         yield
@@ -128,7 +131,7 @@ def reads() -> Iterator[None]:
 
 
 def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks, each read from the replica as it is taken; what is done with it meanwhile is not."""
+    """The chunks, produced with reads from the replica. The consumer's reads between two chunks are not affected."""
     block = _Block.begin(EXPORT_WAIT)
     if block is None:
         yield from chunks
@@ -142,7 +145,7 @@ def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def reading() -> BaseDatabaseWrapper:
-    """The connection that reads go to at this moment."""
+    """The connection for reads at this moment."""
     return connections[_alias()]
 
 
@@ -154,7 +157,7 @@ def _alias() -> str:
 
 
 class Router:
-    """Django's router where there is a replica. Sessions, tokens and all else that is not ours stay on the main one."""
+    """The database router of an installation with a replica. Only tables of `labeling` are read from the replica."""
 
     def db_for_read(self, model: type[Model], **hints: Any) -> str:
         return _alias() if model._meta.app_label == "labeling" else DEFAULT_DB_ALIAS
@@ -163,7 +166,7 @@ class Router:
         return DEFAULT_DB_ALIAS
 
     def allow_relation(self, one: Model, other: Model, **hints: Any) -> bool:
-        return True  # they are rows of the same database
+        return True  # both are rows of the same data
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
         return db == DEFAULT_DB_ALIAS

@@ -1,7 +1,7 @@
-"""Plain SQL for the statements that every claim and answer takes, and every page of an export.
+"""Plain SQL for the statements of claims, answers and exports.
 
-The ORM composes a query each time, which takes many times longer than the database takes to answer it. What is
-written here is the same on SQLite and PostgreSQL; values are turned into the database's own by the models' fields.
+The ORM composes a query for each call, which takes many times longer than the database takes to answer it. These
+functions work on SQLite and PostgreSQL alike; the models' fields convert the values.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from labeling.replica import reading
 
 M = TypeVar("M", bound=Model)
 
-# Fields whose values are in the database what they are in Python, on both databases.
+# Fields whose values need no conversion on either database.
 AS_THEY_ARE = (BooleanField, CharField, FloatField, IntegerField, TextField)
 
 
 def rows(sql: str, values: Sequence[Any], *, planned_anew: bool = False) -> list[tuple[Any, ...]]:
-    """The rows that the statement gives, from the replica where that is read.
+    """The rows that the statement returns, from the replica within a block of `labeling.replica`.
 
-    `planned_anew`: each time, by its values and by what the tables hold now. Needed where the table grows from nothing
-    while the statement is repeated, as in an import, or the best plan depends on the values.
+    With `planned_anew`, PostgreSQL plans the statement for each call. Use it if the best plan depends on the values, or
+    if the table grows from empty while the statement is repeated, as in an import.
     """
     database = reading()
     with database.cursor() if planned_anew else _cursor(database) as cursor:
@@ -37,7 +37,7 @@ def rows(sql: str, values: Sequence[Any], *, planned_anew: bool = False) -> list
 
 
 def change(sql: str, values: Sequence[Any]) -> int:
-    """How many rows the statement changed."""
+    """Run the statement, and return the number of rows that it changed."""
     with _cursor(connections[DEFAULT_DB_ALIAS]) as cursor:
         cursor.execute(sql, values)
         return cursor.rowcount
@@ -50,8 +50,9 @@ def change_each(sql: str, values: Sequence[Sequence[Any]]) -> None:
 
 
 def update_numbers(model: type[Model], name: str, numbers: Mapping[int, int]) -> None:
-    """Set a field of whole numbers, by the rows' primary keys. On PostgreSQL in one statement, which takes two thirds
-    of the time of one for each row.
+    """Set a field of integers: `numbers` maps primary keys to values.
+
+    One statement on PostgreSQL, which takes two thirds of the time of a statement for each row.
     """
     table, column = model._meta.db_table, _field(model, name).column
     if connection.vendor != "postgresql":
@@ -59,7 +60,7 @@ def update_numbers(model: type[Model], name: str, numbers: Mapping[int, int]) ->
             f'UPDATE "{table}" SET "{column}" = %s WHERE id = %s', [(number, pk) for pk, number in numbers.items()]
         )
         return
-    with connection.cursor() as cursor:  # not prepared: the table grows while this is repeated
+    with connection.cursor() as cursor:  # not prepared: the table grows while imports repeat this statement
         cursor.execute(
             f'UPDATE "{table}" SET "{column}" = pairs.number '
             "FROM (SELECT unnest(%s::bigint[]) AS pk, unnest(%s::bigint[]) AS number) pairs "
@@ -69,27 +70,27 @@ def update_numbers(model: type[Model], name: str, numbers: Mapping[int, int]) ->
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:
-    """A cursor; on PostgreSQL one that has each statement parsed and planned once a connection, and not each time, and
-    sends values beside it (`prepare_threshold` in the settings). Django's own write values into the text.
+    """A cursor; on PostgreSQL one that binds values on the server, and prepares each statement once for a connection
+    (`prepare_threshold` in the settings). Django's default cursors write the values into the SQL.
     """
     if database.vendor != "postgresql":
         return database.cursor()
     database.ensure_connection()
     with database.wrap_database_errors:
         cursor = _prepared_cursors()(database.connection)
-    # As `database.cursor()` does: with errors as Django's, and counted where queries are.
+    # As `database.cursor()` does: the wrapper raises Django's errors and counts queries.
     return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
 
 
 @lru_cache
 def _prepared_cursors() -> type[Any]:
-    from django.db.backends.postgresql.base import ServerBindingCursor  # with the driver, which SQLite does without
+    from django.db.backends.postgresql.base import ServerBindingCursor  # imports psycopg, which SQLite does not need
 
     return ServerBindingCursor
 
 
 def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of these fields."""
+    """Insert rows with the fields `names`; the fields convert the values."""
     fields = [_field(model, name) for name in names]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     row = f"({marks(len(fields))})"
@@ -101,7 +102,7 @@ def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[A
 
 
 def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
-    """A column's values as the database has them. One that repeats is mostly the same object, and is turned once."""
+    """The values of a column, converted for the database. Consecutive repeats of an object are converted once."""
     if isinstance(field.target_field if isinstance(field, ForeignKey) else field, AS_THEY_ARE):
         return list(column)
     database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again at each step
@@ -115,9 +116,9 @@ def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
 
 
 def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
-    """Insert thousands of rows of these fields: by one statement prepared once, on PostgreSQL by COPY.
+    """Insert thousands of rows with the fields `names`, by COPY on PostgreSQL.
 
-    Values are the database's own already: of a JSON field its text.
+    The values are not converted: the value of a JSON field is its text.
     """
     columns = ", ".join(f'"{_field(model, name).column}"' for name in names)
     table = f'"{model._meta.db_table}" ({columns})'
@@ -131,10 +132,10 @@ def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Seque
 
 
 def analyze(table: str) -> None:
-    """Refresh PostgreSQL's statistics of the table, by a sample, in some tenths of a second. It plans by them, and
-    refreshes them by itself only after a minute or more. A table that is empty by its statistics is read as a whole.
+    """Refresh PostgreSQL's statistics of the table, from a sample, in some tenths of a second.
 
-    A table that is being vacuumed is left out: PostgreSQL would end the vacuum for whoever waits.
+    PostgreSQL refreshes them by itself only after a minute or more, and until then scans a grown table that was empty.
+    A table that is being vacuumed is skipped: waiting for its lock would make PostgreSQL cancel the vacuum.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -142,8 +143,9 @@ def analyze(table: str) -> None:
 
 
 def among(column: str, numbers: Sequence[int]) -> tuple[str, list[Any]]:
-    """The condition that the column is among these numbers, and its values: one on PostgreSQL, whose driver takes
-    longer over hundreds of places than the statement takes.
+    """The SQL condition that the column is one of these numbers, and its parameters.
+
+    One array parameter on PostgreSQL, whose driver takes longer over hundreds of placeholders than the statement takes.
     """
     if connection.vendor == "postgresql":
         return f"{column} = ANY(CAST(%s AS bigint[]))", [list(numbers)]
@@ -151,46 +153,49 @@ def among(column: str, numbers: Sequence[int]) -> tuple[str, list[Any]]:
 
 
 def marks(number: int) -> str:
-    """Places for so many values, as in `IN (…)`."""
+    """This number of placeholders with commas, as in `IN (…)`."""
     return ", ".join(["%s"] * number)
 
 
 def stored(model: type[Model], name: str, value: Any) -> Any:
-    """A field's value as the database has it: to be written, or compared with."""
+    """A field's value, converted for the database."""
     return _field(model, name).get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
 
 def moment(column: str) -> str:
-    """A column of times in a SELECT, for `as_moment`. Either driver takes longer over one than over a row."""
+    """A column of times in a SELECT as text, for `as_moment`: both drivers are slow to convert times."""
     return f"CAST({column} AS text)" if connection.vendor == "sqlite" else f"CAST({column} AT TIME ZONE 'UTC' AS text)"
 
 
 def as_moment(value: Any) -> datetime.datetime | None:
-    """The time that a column of `moment` has."""
+    """The time from the value of a `moment` column."""
     return datetime.datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
 
 
 def later(column: str, by: datetime.timedelta) -> tuple[str, Any]:
-    """The SQL of the column's time plus `by`, and the value of its one place."""
-    if connection.vendor == "sqlite":  # by the function that the ORM calls
+    """The SQL for the column's time plus `by`, and its parameter."""
+    if connection.vendor == "sqlite":  # the function that the ORM calls
         return f"django_format_dtdelta('+', {column}, %s)", by // datetime.timedelta(microseconds=1)
     return f"{column} + %s", by
 
 
 def as_uuid_text(value: Any) -> str:
-    """A UUID, as the database has it, as it is usually written."""
+    """The usual text of a UUID that was read from the database: 32 hex digits on SQLite, a UUID on PostgreSQL."""
     if isinstance(value, str):
         return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
     return str(value)
 
 
 def several_write() -> bool:
-    """Whether transactions run side by side, so that rows have to be locked. A writer of SQLite has all to itself."""
+    """Whether several transactions can write at the same time, so that rows must be locked. SQLite has one writer."""
     return bool(connection.features.has_select_for_update)
 
 
 def lock(of: str, *, skip: bool = False) -> str:
-    """The end of a SELECT that locks the rows of the table with this alias, where several write."""
+    """The SQL clause that locks the rows of the table with the alias `of`; "" on SQLite.
+
+    With `skip`, the SELECT leaves out rows that other transactions have locked.
+    """
     if not several_write():
         return ""
     return f" FOR NO KEY UPDATE OF {of}" + (" SKIP LOCKED" if skip else "")
@@ -202,9 +207,9 @@ def _field(model: type[Model], name: str) -> Field[Any, Any]:
 
 
 class Columns(Generic[M]):
-    """The columns of a model in a SELECT, and their values as an instance.
+    """The columns of a model in a SELECT, and the conversion of a row to an instance.
 
-    `alias` is the table's in the statement. With `only`, other fields are read when they are asked for.
+    `alias` is the table's alias in the statement. With `only`, the other fields are deferred.
     """
 
     def __init__(self, model: type[M], alias: str, only: Sequence[str] = ()) -> None:
@@ -218,13 +223,13 @@ class Columns(Generic[M]):
         return len(self._fields)
 
     def read(self, values: Sequence[Any]) -> M:
-        """The instance that these values, in the order of `sql`, are."""
+        """The instance with these values, in the order of `sql`."""
         read = list(values)
         if self._converters is None:
             self._converters = self._find_converters()
         for position, convert, column in self._converters:
             read[position] = convert(read[position], column, connection)
-        # `Model.from_db` without what takes its time: setting each field by its descriptor, and two signals.
+        # `Model.from_db` without its slow parts: setting each field by its descriptor, and sending two signals.
         instance = self._model.__new__(self._model)
         instance._state = ModelState()
         instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
@@ -232,7 +237,7 @@ class Columns(Generic[M]):
         return instance
 
     def _find_converters(self) -> list[tuple[int, Any, Any]]:
-        """What turns the database's values into Python's: position, function, column."""
+        """The functions that convert the database's values to Python's: position, function, column."""
         columns = [field.get_col(self._model._meta.db_table) for field in self._fields]
         return [
             (position, convert, column)
