@@ -1,7 +1,7 @@
-"""Files that other hosts need too: items' files, uploads, a project's arrays.
+"""Files that all hosts share: items' files, uploads, a project's arrays.
 
-They lie in DATA_DIR. Where OBJECT_STORE names an object store they lie there, and DATA_DIR holds copies. Whoever writes
-a file makes it known (`publish`); whoever reads one asks for it first (`local`).
+They lie in DATA_DIR, or in the object store that OBJECT_STORE names; then DATA_DIR holds copies. Code that writes a
+shared file calls `publish` afterwards; code that reads one calls `local` first.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ SHARED = ("media", "uploads", "projects")
 
 
 def store() -> Store:
-    """Where such files are stored, as the settings have it."""
+    """The store of shared files that the settings name."""
     return _store(settings.OBJECT_STORE, Path(settings.DATA_DIR), settings.OBJECT_CACHE_MB)
 
 
 def read_whole(path: Path, read: Callable[[Path], Contents]) -> Contents:
-    """What `read` makes of the file at `path`. A copy that it finds damaged is fetched anew, once.
+    """Return `read(path)` for the file at `path`. If a copy is damaged, fetch it again, once.
 
-    Raises `FileMissing` if there is no such file, and what `read` raises.
+    Raises `FileMissing` if the file does not exist, and every error of `read`.
     """
     try:
         return _read(path, read)
@@ -56,6 +56,6 @@ def _read(path: Path, read: Callable[[Path], Contents]) -> Contents:
 def _store(url: str, folder: Path, cache_mb: int) -> Store:
     if not url:
         return FolderStore()
-    from labeling.shared_files.objects import ObjectStore  # few need it
+    from labeling.shared_files.objects import ObjectStore  # imports fsspec, which most installations do not use
 
     return ObjectStore(url, folder, shared=SHARED, most_bytes=cache_mb << 20)

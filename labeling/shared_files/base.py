@@ -1,4 +1,4 @@
-"""What readers and writers of shared files ask of the place where they are stored."""
+"""The interface of a store of shared files."""
 
 from __future__ import annotations
 
@@ -11,98 +11,101 @@ import numpy as np
 
 
 class Entry(NamedTuple):
-    """A file of a folder, and when it was last written, in seconds since 1970."""
+    """A file in a folder, and the time of its last write in seconds since 1970."""
 
     path: Path
     written_at: float
 
 
 class Store(ABC):
-    """Files by their paths below DATA_DIR, the same on every host. Paths that no other host needs are left alone.
+    """A store of the files below DATA_DIR, for all hosts. Files that only this host needs stay on its disk.
 
-    Raises `FileNotFoundError` for a file that is not there, another `OSError` if this host's disk fails, `StoreAway` if
-    the store does not do what it is asked for.
+    Raises `FileNotFoundError` for a missing file, another `OSError` if this host's disk fails, and `StoreAway` if the
+    store fails.
     """
 
     copies = False
-    """Whether what lies at a file's path here is a copy."""
+    """Whether the files on this host's disk are copies."""
 
     def recorded(self, path: Path) -> str:
-        """How a row names the file, for all hosts."""
+        """The name of the file for a row of the database, valid on all hosts."""
         return str(path)
 
     def path_of(self, recorded: str) -> Path:
-        """The path here of a file that a row names."""
+        """The path on this host of a file with this recorded name."""
         return Path(recorded)
 
     @abstractmethod
     def publish(self, path: Path) -> None:
-        """Let others have the file, which lies complete at `path`. From then on it counts."""
+        """Make the complete file at `path` available to all hosts."""
 
     @abstractmethod
     def local(self, path: Path) -> Path:
-        """Make the file, as it is now, lie at `path`, and return that."""
+        """Bring the current state of the file to `path`, and return `path`."""
 
-    def bring(self, paths: Iterable[Path]) -> None:  # noqa: B027  in one folder they are
-        """Make these files be here, side by side, for they are about to be read. One that is gone is no error."""
+    def bring(self, paths: Iterable[Path]) -> None:  # noqa: B027  a folder store has nothing to bring
+        """Bring these files to this host in parallel, before they are read. Missing files are ignored."""
 
     @abstractmethod
     def exists(self, path: Path) -> bool: ...
 
     @abstractmethod
     def size(self, path: Path) -> int:
-        """Bytes of the file. Raises `FileNotFoundError`."""
+        """The bytes of the file. Raises `FileNotFoundError`."""
 
     @abstractmethod
     def size_below(self, folder: Path) -> int:
-        """Bytes of all files below a folder."""
+        """The bytes of all files below a folder."""
 
     @abstractmethod
     def stamps(self, paths: Sequence[Path]) -> list[str | None]:
-        """Of each file a text that is another one when it has been replaced; None if there is none."""
+        """For each file a text that changes when the file is replaced; None for a missing file."""
 
     @abstractmethod
     def link(self, old: Path, new: Path) -> None:
-        """Let the file have a second name, or a copy under it. One that is there stays. Raises `FileNotFoundError`."""
+        """Give the file `old` the second name `new`, or copy it there. An existing file `new` stays.
+
+        Raises `FileNotFoundError`.
+        """
 
     @abstractmethod
     def remove(self, path: Path) -> None:
-        """Remove the file, if it is there."""
+        """Remove the file, if it exists."""
 
     @abstractmethod
     def remove_below(self, folder: Path) -> Iterator[None]:
-        """Remove all files below a folder, and stop for a moment behind each few."""
+        """Remove all files below a folder; yield after each few files, so that the caller can stop or wait."""
 
     @abstractmethod
     def entries(self, folder: Path) -> list[Entry]:
-        """The files that lie in a folder."""
+        """The files in a folder."""
 
     @abstractmethod
     def write(self, path: Path, content: bytes, *, drafts: Path) -> None:
-        """Write a file that is never changed, unless it is there. `settle` before counting on it."""
+        """Write a file that never changes; an existing file stays. The file is safe only after `settle`."""
 
     @abstractmethod
     def settle(self) -> None:
-        """Wait until all that this thread has written is safe. Raises what went wrong."""
+        """Wait until all files that this thread has written are safe. Raises the first error of a write."""
 
     @abstractmethod
     def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:
-        """Write `block` (m, d) behind the first `rows_before` rows of a matrix. What lies behind those is replaced.
+        """Write `block` (m, d) after the first `rows_before` rows of a matrix, in place of all later rows.
 
-        Raises `FileNotFoundError` or `FileDamaged` if some of those rows are missing.
+        Raises `FileNotFoundError` or `FileDamaged` if the matrix has fewer than `rows_before` rows.
         """
 
     @abstractmethod
     def rewrite(self, path: Path, *, start: int, content: bytes) -> None:
-        """Write bytes of such a matrix anew, from the one at `start` on. They may be missing."""
+        """Write `content` into a matrix of `append`, from byte `start` on, over present or missing bytes."""
 
     @abstractmethod
     def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None:
-        """Make the rows from `start` to `stop` of such a matrix lie in the file at `path`."""
+        """Bring the rows from `start` to `stop` (exclusive) of a matrix of `append` into the file at `path`."""
 
     def drop_copy(self, path: Path) -> bool:
-        """Let what lies at `path` be fetched anew when it is next read. False if it is no copy."""
+        """Remove the copy at `path`, so that the next read fetches the file again. False if it is no copy."""
         return False
 
-    def tidy(self) -> None:  # noqa: B027  in one folder are no copies
-        """Remove copies that were not asked for lately, if they are more than may lie here."""
+    def tidy(self) -> None:  # noqa: B027  a folder store has no copies
+        """Remove the copies that were not used lately, if all copies together exceed their limit."""

@@ -1,4 +1,4 @@
-"""Copies of stored files on the local disk: which state of a file one is of, and how many there may be."""
+"""The copies of stored files on this host's disk: which state of its file each copy has, and a limit on their bytes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from pathlib import Path
 
 from labeling.disk import make_room, replace_file
 
-# Whoever has asked for a file has opened it by then.
+# A caller of `local` has opened the copy within this time, so `tidy` keeps copies that were used later than that.
 OPENED_WITHIN_SECONDS = 600
-# The disk is walked each time that this share of what may lie there has come.
+# `came` calls `tidy` each time that copies of this share of the limit have been added.
 WALK_SHARE = 0.05
-# Of what may lie there, so much is left after a walk that found more.
+# `tidy` reduces copies over the limit to this share of the limit.
 KEPT_SHARE = 0.9
-# Of the operating system's: a file with holes takes less than its length.
+# The unit of `st_blocks`: a file with holes takes less than its length.
 BLOCK_BYTES = 512
 
 
 class Copies:
-    """Below these folders. Beside the copy of a file lies a note with the store's mark of its state, but for one that
-    `stays` as it is.
+    """The copies below `folders`, of at most `most_bytes`.
+
+    A note beside each copy has the store's mark of the copied state. A file that never changes (`stays`) needs no note.
     """
 
     def __init__(self, folders: Sequence[Path], *, stays: Callable[[Path], bool], most_bytes: int) -> None:
@@ -31,7 +32,7 @@ class Copies:
         self._lock, self._came = threading.Lock(), 0
 
     def mark_of(self, path: Path) -> str | None:
-        """The mark of what was copied; None without a note of that very file, and where no copy lies."""
+        """The mark of the copied state; None without a copy, and if the note is of another file."""
         try:
             inode, _, mark = _note_of(path).read_text().partition(" ")
             return mark if inode == str(path.stat().st_ino) else None
@@ -39,18 +40,20 @@ class Copies:
             return None
 
     def note(self, path: Path, mark: str, inode: int) -> None:
-        """Write down what the file of this inode is a copy of. Of two that come at once, one lies at `path` in the end,
-        and the note may be of the other: it does not count then.
+        """Write the note that the file with this inode is a copy of the state `mark`.
+
+        Two threads may copy at the same time, and the last note may be of the copy that was replaced: `mark_of` then
+        ignores the note, because the inode differs.
         """
         replace_file(_note_of(path), f"{inode} {mark}".encode(), durable=False)
 
     def forget_mark(self, path: Path) -> None:
-        """Let the copy count no more. To be called before another takes its place."""
+        """Remove the note of the copy. Call it before another file takes the place of the copy."""
         _note_of(path).unlink(missing_ok=True)
 
     def used(self, path: Path) -> None:
-        """Keep the copy for now: somebody is about to open it."""
-        with suppress(OSError):  # it is gone, or no file
+        """Mark the copy as used now, so that `tidy` keeps it while a caller opens it."""
+        with suppress(OSError):  # the copy is gone, or no file
             os.utime(path)
 
     def drop(self, path: Path) -> None:
@@ -59,7 +62,7 @@ class Copies:
         path.unlink(missing_ok=True)
 
     def came(self, size: int) -> None:
-        """Count bytes that were copied, and look now and then whether there are too many."""
+        """Count the bytes of new copies, and call `tidy` from time to time."""
         with self._lock:
             self._came += size
             if self._came < WALK_SHARE * self._most_bytes:
@@ -68,7 +71,7 @@ class Copies:
         self.tidy()
 
     def tidy(self) -> None:
-        """Remove the copies that were not used for longest until no more lie there than may."""
+        """If the copies exceed the limit, remove the least recently used ones until they take `KEPT_SHARE` of it."""
         files = sorted(self._removable())
         total, before = sum(size for _, size, _ in files), time.time() - OPENED_WITHIN_SECONDS
         if total <= self._most_bytes:
@@ -80,9 +83,9 @@ class Copies:
             total -= size
 
     def _removable(self) -> Iterator[tuple[float, int, Path]]:
-        """When each copy was used last, what it takes on the disk, and where it lies.
+        """For each copy the time of its last use, its bytes on the disk, and its path.
 
-        What may change and has no note is no copy: it is being written, or no other host needs it.
+        A file that may change and has no note is no copy: a process is writing it, or only this host needs it.
         """
         for folder in self._folders:
             for parent, _, names in os.walk(folder):

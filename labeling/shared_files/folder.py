@@ -1,4 +1,4 @@
-"""DATA_DIR as it is: of one host, or mounted by several."""
+"""The store without an object store: DATA_DIR on one host, or mounted by several hosts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labeling.shared_files.base import Entry, Store
 
 
 class FolderStore(Store):
-    """Nothing is copied: what lies at its path is there."""
+    """Store files at their paths in DATA_DIR; there are no copies."""
 
     def publish(self, path: Path) -> None: ...
 
@@ -75,7 +75,7 @@ class FolderStore(Store):
         if rows_before:
             with reading(path) as before:
                 length = before.seek(0, os.SEEK_END)
-            if length < begin:  # else nothing but zeros would lie in between
+            if length < begin:  # `truncate` would fill the gap with zeros
                 raise FileDamaged(path, f"it has {length:,} bytes, and not {begin:,} for {rows_before:,} rows")
         make_room(path)
         with path.open("r+b" if path.exists() else "w+b") as file:
@@ -105,7 +105,7 @@ def _written(path: Path) -> str | None:
 
 
 def entries_of(folder: Path) -> list[Entry]:
-    """The files of a folder on this host's disk."""
+    """The files in a folder on this host's disk."""
     entries = []
     for path in folder.iterdir():
         with suppress(OSError):  # gone by now

@@ -1,8 +1,8 @@
-"""An object store, wherever fsspec reaches, and DATA_DIR as a place for copies of what lies there.
+"""The store in an object store, by fsspec, with copies in DATA_DIR.
 
-A file is there when it has been put into the store. Files of items, whose names follow from their content, and uploads
-are never changed: a copy of one stands for it. A copy of any other file counts as long as the note beside it has the
-store's own mark of the file as it is, so each reading asks for that.
+A file exists once it is in the object store. Files of items (named by their content) and uploads never change, so a
+copy of them is always current. A copy of any other file is current if the note beside it has the object's present
+mark, so each read asks the object store for the mark.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from labeling.shared_files.rows import StoredRows
 from models_store.folders import StoreAway, filesystem_at, telling
 
 SIDE_BY_SIDE = 16
-# Files that are held until they are in the store.
+# Files of one thread that wait in memory until they are in the store.
 MOST_PENDING = 64
-# Objects that are removed with one request.
+# Objects that one request removes.
 REMOVED_AT_ONCE = 500
 
 
 class ObjectStore(Store):
-    """The store at `url`. Files below the folders `shared` of `folder` have the same names in it."""
+    """The object store at `url`. Objects are named by their paths below `folder`; only the folders `shared` are stored."""
 
     copies = True
 
     def __init__(self, url: str, folder: Path, *, shared: Collection[str], most_bytes: int) -> None:
         self._url, self._folder, self._shared = url.rstrip("/"), folder, frozenset(shared)
         with self._telling("", "cannot be reached"):
-            # Other hosts write too: no listing is true for long.
+            # No cache of listings: other hosts write too.
             local = {"auto_mkdir": True} if self._url.startswith("file:") else {}
             self._store, self._root = filesystem_at(self._url, use_listings_cache=False, **local)
             self._look()
@@ -52,14 +52,14 @@ class ObjectStore(Store):
         self._of_thread = threading.local()
 
     def _look(self) -> None:
-        """Make sure that the store takes what it is given: without its bucket, all files would seem to be missing."""
+        """Write an object, to check that the bucket exists: without a bucket all files would seem to be missing."""
         try:
             self._store.pipe_file(f"{self._root}/marginalia", b"")
         except FileNotFoundError:
             raise StoreAway(f"{self._url}: there is no such bucket") from None
 
     def recorded(self, path: Path) -> str:
-        """Hosts may have different folders for their copies."""
+        """The path below DATA_DIR, which may be another folder on each host."""
         return str(path.relative_to(self._folder)) if self._key(path) else str(path)
 
     def path_of(self, recorded: str) -> Path:
@@ -104,7 +104,7 @@ class ObjectStore(Store):
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
-        if mark is not None:  # killed in front of this line, it is copied again: the note is of another file
+        if mark is not None:  # a process killed before this line leaves no valid note, and the file is copied again
             self._copies.note(path, mark, stat.st_ino)
         self._copies.came(stat.st_size)
 
@@ -189,14 +189,14 @@ class ObjectStore(Store):
         with self._telling(key, "cannot be written"):
             if not self._store.exists(key):
                 self._store.pipe_file(key, content)
-        # Behind the store's: a copy says that it is there.
+        # After the object: `exists` takes a copy as proof of the object.
         replace_file(path, content, durable=False, drafts=drafts)
 
     def settle(self) -> None:
         pending = list(self._pending)
         self._pending.clear()
         for each in pending:
-            each.exception()  # all of them end before the first error is told
+            each.exception()  # wait for all writes before the first error is raised
         for each in pending:
             each.result()
 
@@ -233,7 +233,7 @@ class ObjectStore(Store):
             self._copies.came(self._rows.bring(key, path, (start * row_bytes, stop * row_bytes)))
 
     def _key(self, path: Path) -> str | None:
-        """The name in the store of a path below DATA_DIR; None for a file that no other host needs."""
+        """The key of a path below DATA_DIR in the object store; None for a file that only this host needs."""
         try:
             relative = path.relative_to(self._folder)
         except ValueError:
@@ -241,12 +241,12 @@ class ObjectStore(Store):
         return f"{self._root}/{relative.as_posix()}" if relative.parts[0] in self._shared else None
 
     def _stays(self, path: Path) -> bool:
-        """Whether the file is never changed. A block of vectors may be, until its items count."""
+        """Whether the file never changes. A file of vectors may be written again until its items are imported."""
         first = path.relative_to(self._folder).parts[0]
         return first == "uploads" or (first == "media" and path.suffix != ".npy")
 
     def _mark(self, key: str) -> str:
-        """What changes when the object is replaced. Raises `FileNotFoundError`."""
+        """A text that changes when the object is replaced. Raises `FileNotFoundError`."""
         return str(self._store.ukey(key))
 
     def _telling(self, key: str, problem: str) -> AbstractContextManager[None]:

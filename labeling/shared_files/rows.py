@@ -1,9 +1,9 @@
-"""Matrices that grow, in an object store: pieces of rows, each an object, and a file with those that were asked for.
+"""Growing matrices in an object store: each matrix is a series of objects (pieces), with a local file of fetched rows.
 
-An object cannot grow. So what is appended is a piece of its own, `<matrix>/<first byte>`, and small pieces in front of
-it are put together with it, as digits are carried in a binary counter: n appends leave O(log n) small pieces behind the
-full ones, and each row is sent O(log n) times. A piece is written in one step, and what counts of it stays as it is:
-whoever has read it need not read it again.
+An object cannot grow, so each append writes a new piece, `<matrix>/<first byte>`. It merges the small pieces before it
+into the new piece, as a binary counter carries digits: n appends leave O(log n) small pieces after the full ones, and
+each row is sent O(log n) times. A piece is written atomically, and its valid bytes never change, so a host that has
+read them need not read them again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from labeling.disk import make_room
 from labeling.shared_files.copies import Copies
 
 PIECE_BYTES = 16 << 20
-# A piece that is listed may have been put together with others before it is read.
+# A read starts again if a listed piece was merged with others before the read.
 TRIES = 5
 
 Span = tuple[int, int]
-"""Bytes of a matrix: the first, and the one behind the last."""
+"""A range of bytes of a matrix: the first byte, and the end (exclusive)."""
 
 
 class _Piece(NamedTuple):
@@ -34,19 +34,22 @@ class _Piece(NamedTuple):
 
 
 class StoredRows:
-    """Matrices in a store, known by the key of the folder of their pieces."""
+    """The matrices in an object store, each named by the key of the folder of its pieces."""
 
     def __init__(self, store: AbstractFileSystem, copies: Copies) -> None:
         self._store, self._copies = store, copies
 
     def append(self, folder: str, *, start: int, content: bytes) -> None:
-        """Put `content` behind the first `start` bytes of the matrix. What a killed attempt left there goes."""
+        """Write `content` after the first `start` bytes of the matrix, and remove later pieces of a killed attempt.
+
+        Raises `FileNotFoundError` if some of the first `start` bytes are missing.
+        """
         pieces = self._pieces(folder)
         before = [piece for piece in pieces if piece.start < start]
         if start > max((piece.stop for piece in before), default=0):
             raise FileNotFoundError(f"of {start} bytes of {folder}, the last are missing")
         parts, first, stop = [content], start, start + len(content)
-        # One that a killed attempt wrote may reach further than what counts, and have others behind its beginning.
+        # A piece of a killed attempt may reach beyond `start`, and may overlap later pieces.
         while before and (max(piece.stop for piece in before) > first or _is_small(before[-1], stop)):
             key, begin, _ = before.pop()
             parts.insert(0, self._store.cat_file(key, start=0, end=first - begin))
@@ -57,7 +60,7 @@ class StoredRows:
                 self._store.rm_file(piece.key)
 
     def rewrite(self, folder: str, *, start: int, content: bytes) -> None:
-        """Put `content` in the place of what the matrix has from byte `start` on, or where it has lost that."""
+        """Write `content` into the matrix from byte `start` on, over present bytes and into gaps."""
         stop, left = start + len(content), [(start, start + len(content))]
         for key, begin, end in self._pieces(folder):
             first, last = max(start, begin), min(stop, end)
@@ -70,9 +73,9 @@ class StoredRows:
             self._store.pipe_file(f"{folder}/{first:016d}", content[first - start : last - start])
 
     def bring(self, folder: str, path: Path, span: Span) -> int:
-        """Make these bytes of the matrix lie in the file at `path`, at their places. Returns how many were missing.
+        """Copy these bytes of the matrix into the file at `path`, at the same positions. Returns the fetched bytes.
 
-        Raises `FileNotFoundError` where the store has not all of them.
+        Raises `FileNotFoundError` if the store lacks some of them.
         """
         with self._opened(path) as file:
             present = self._present(path, file)
@@ -84,7 +87,7 @@ class StoredRows:
                     file.seek(at)
                     file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # the note must not outlive the bytes
+            os.fsync(file.fileno())  # before the note: a note must not survive a crash that loses the bytes
             inode = os.fstat(file.fileno()).st_ino
         self._copies.note(path, orjson.dumps(_joined([*present, *missing])).decode(), inode)
         return sum(stop - start for start, stop in missing)
@@ -97,17 +100,17 @@ class StoredRows:
             file = path.open("x+b")
         except FileExistsError:
             return path.open("r+b")
-        self._copies.forget_mark(path)  # it is of a file that was removed
+        self._copies.forget_mark(path)  # a leftover note is of a removed file
         return file
 
     def _present(self, path: Path, file: BinaryIO) -> list[Span]:
-        """What lies in the file, by the note beside it; nothing if the file was cut off since."""
+        """The spans that the file holds, from the note beside it; none if the file was truncated since."""
         present = [(start, stop) for start, stop in orjson.loads(self._copies.mark_of(path) or "[]")]
         is_whole = max((stop for _, stop in present), default=0) <= file.seek(0, os.SEEK_END)
         return present if is_whole else []
 
     def _read(self, folder: str, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-        """The bytes from `start` to `stop`, part by part, and where each part begins."""
+        """The bytes from `start` to `stop` in parts, each with its position."""
         for attempt in range(TRIES):
             try:
                 for piece in self._pieces(folder):
@@ -123,7 +126,7 @@ class StoredRows:
         raise FileNotFoundError(f"{folder} has not the bytes from {start} to {stop}")
 
     def _pieces(self, folder: str) -> list[_Piece]:
-        """The pieces, in order. Of two that overlap the earlier one has what the later one has, as far as it counts."""
+        """The pieces in order. Where two pieces overlap, the earlier one has all valid bytes of the later one."""
         try:
             listed = self._store.ls(folder, detail=True)
         except FileNotFoundError:
@@ -134,12 +137,15 @@ class StoredRows:
 
 
 def _is_small(piece: _Piece, stop: int) -> bool:
-    """Whether a piece is put together with what lies behind it, up to `stop`: it is no larger than that."""
+    """Whether an append merges the piece with the bytes after it, up to `stop`.
+
+    It does if the piece is no larger than those bytes, and both together fit in `PIECE_BYTES`.
+    """
     return piece.stop - piece.start <= stop - piece.stop and stop - piece.start <= PIECE_BYTES
 
 
 def _without(span: Span, present: Sequence[Span]) -> list[Span]:
-    """The parts of a span that those present, in order, do not cover."""
+    """The parts of `span` that the sorted spans `present` do not cover."""
     start, missing = span[0], []
     for begin, end in present:
         if begin > start:
@@ -153,7 +159,7 @@ def _without(span: Span, present: Sequence[Span]) -> list[Span]:
 
 
 def _joined(spans: Sequence[Span]) -> list[Span]:
-    """The same bytes as spans in order, of which no two touch."""
+    """The spans sorted, with overlapping and touching spans joined."""
     joined: list[Span] = []
     for start, stop in sorted(spans):
         if joined and start <= joined[-1][1]:
