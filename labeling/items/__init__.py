@@ -1,11 +1,14 @@
-"""Finding items among a million, and what is known of each.
+"""Find items among a million, and read their answers, classes and corrections.
 
-filter.py      what a filter declares; exports declare theirs with it
-filters.py     the filters, and the items that they let through
+filter.py      the declaration of a filter, for items and for exports
+filters.py     the filters of items, and the items that match them
 values.py      texts → the values of filters
-order.py       in which order: pages by key and neighbours, quick wherever one stands
+answers.py     the filters by answers, for the figures of the agreement page
+predicted.py   the filter by prediction, for the cells of a confusion matrix
+order.py       the orders of lists, with pages by key and neighbours of an item
 words.py       the words of an item and of a search: pure
-search.py      the index of what items say
+search.py      the full-text index of items
 alike.py       the nearest neighbours of an item
-records.py     what is known of the items found: answers, classes, corrections
+records.py     the answers, classes and corrections of items
+clients.py     an item as the API and the annotators' screen get it
 """

@@ -1,7 +1,7 @@
-"""Items that are most like one of them, by the arrays of the pool.
+"""Find the items most like a given item, by the arrays of the pool.
 
-The embeddings that the pool was clustered by are asked first: they say what the network has learned to tell apart.
-Before there are any, and for items that came later, the encoder's features are.
+Items are compared by the embeddings that the pool was clustered by, which tell the classes apart. Before the first
+clustering, and for items that were added after it, they are compared by the encoder's features.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from labeling.disk import FileDamaged
 from labeling.models import Clustering, Item, Project
 from labeling.models.items import ItemQuerySet
 
-# Four pages of them; farther away little is alike.
+# Four pages of the list; items that are farther away are hardly alike.
 MOST = 240
 
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """The items nearest to `item`, by id, the most alike first; `compared` items were looked at."""
+    """The ids of the items nearest to `item`, the most alike first, among `compared` items."""
 
     item: Item
     ids: list[int]
     compared: int
 
     def among(self, items: ItemQuerySet) -> ItemQuerySet:
-        """Those of these items that are near, with their `nearness`: 0 for the nearest."""
+        """The near items among `items`, with the annotation `nearness`, 0 for the nearest item."""
         order = Case(*(When(pk=pk, then=place) for place, pk in enumerate(self.ids)), output_field=IntegerField())
         return items.filter(pk__in=self.ids).annotate(nearness=order)
 
@@ -40,7 +40,7 @@ class Alike:
 
 
 def alike(project: Project, item: Item) -> Alike:
-    """What is most like this item of the project. Raises `LookupError` if nothing is known of it."""
+    """The items of the project that are most like `item`. Raises `LookupError` if `item` is not encoded yet."""
     matrix = None if item.row is None else _matrix(project, item.row)
     if matrix is None or item.row is None:
         raise LookupError("It is not known yet what is like this item: it has to be encoded first.")
@@ -50,11 +50,11 @@ def alike(project: Project, item: Item) -> Alike:
 
 
 def _matrix(project: Project, row: int) -> np.ndarray | None:
-    """The rows that this one can be compared with; None if its own is not there."""
+    """The embeddings or features to compare this row with, (n, d); None if neither array has the row."""
     files = ProjectFiles(project)
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
     if clustering is not None:
-        # None where it was removed by a new clustering, which has not ended yet.
+        # None while a new clustering runs, which removes the embeddings first.
         embeddings = files.answers(clustering.embedded_by, "embeddings")
         if embeddings is not None and row < len(embeddings):
             return embeddings

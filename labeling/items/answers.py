@@ -1,4 +1,4 @@
-"""Which items were answered in a certain way: what each figure of the agreement page opens."""
+"""Filter items by their answers: the figures of the agreement page link to these items."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ Choice = int | bool
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Somebody (or `annotator`) answered `answered`; `against`: and another person of the same task this too;
-    `divided`: some chose this class and some did not; `unlike`: and this person something else; `known`: and the known
-    answer is this.
+    """Conditions on one answer to an item. Conditions that are None are not checked.
+
+    Parameters
+    ----------
+    annotator: the person who gave the answer; None for any person.
+    answered: the class of the answer.
+    against: another person answered the same task with this class.
+    divided: some people chose this class for the same task, and some did not.
+    unlike: this person answered the same task differently.
+    known: the known answer of the gold item is this class.
     """
 
     annotator: User | None = None
@@ -29,7 +36,7 @@ class Answered:
     known: Choice | None = None
 
     def among(self, project: Project, items: ItemQuerySet) -> ItemQuerySet:
-        """The items for which all fields hold for one answer; all items where no field is set."""
+        """The items with an answer that meets all conditions; all items if no condition is set."""
         if all(each is None for each in (self.answered, self.against, self.divided, self.unlike, self.known)):
             return items if self.annotator is None else items.answered_by(self.annotator)
         if self.known is not None:
@@ -53,14 +60,14 @@ class Answered:
             with_it, without_it = others.filter(chosen), others.exclude(chosen)
             answers = answers.filter((chosen & Q(Exists(without_it))) | (~chosen & Q(Exists(with_it))))
         if self.unlike is not None:
-            # As text, which both databases write in one way only.
+            # Compare JSON values as text: both databases write a value in one way only.
             text = Cast("value", TextField())
             differing = others.filter(user=self.unlike).annotate(text=text).exclude(text=OuterRef("text"))
             answers = answers.annotate(text=text).filter(Exists(differing))
             for target in set() if project.asks.value_is_list else set(project.merges.values()):
-                merged = holds(project, "value", target)  # two classes then, one now
+                merged = holds(project, "value", target)  # two different classes that are merged now agree
                 answers = answers.exclude(merged & Q(Exists(others.filter(merged, user=self.unlike))))
-        # Gold tasks, and items that are asked again, have the item in the other column.
+        # Gold tasks, and tasks that ask about an item again, have the item in `repeats`.
         return items.filter(Q(pk__in=answers.values("task__item")) | Q(pk__in=answers.values("task__repeats")))
 
 
@@ -68,7 +75,7 @@ FIELDS = tuple(each.name for each in fields(Answered))
 
 
 def holds(project: Project, field: str, choice: Choice) -> Q:
-    """Whether a stored value is this class, or has it among others; also under the index of a class merged into it."""
+    """The condition that a stored value is this class or a list with it. Classes merged into it count, too."""
     if isinstance(choice, bool):
         return Q(**{field: choice})
     indices = [choice, *(old for old, new in project.merges.items() if new == choice)]

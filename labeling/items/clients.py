@@ -1,4 +1,4 @@
-"""An item as clients get it: who answers, who reads the API, and the screen that draws it."""
+"""An item as annotators and clients of the API get it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from labeling.models import Item, Project
 
 
 def media_url(project: Project, item: Item) -> str | None:
-    """Where the item's file is; None if it has none."""
+    """The address of the item's file; None if the item has no file."""
     has_file = kinds.of(project).is_file and item.media
     return reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None
 
 
 def content_of(project: Project, item: Item) -> dict[str, Any]:
-    """What everybody may see of an item, before it is labeled and after. Nothing tells what it is in its batch."""
+    """The content of an item, which all members may see at any time. It does not reveal the item's role in a batch."""
     return {"external_id": item.external_id, "data": item.data, "media_url": media_url(project, item)}

@@ -1,4 +1,4 @@
-"""What every filter declares: addresses, forms, commands and the reference of the API are made of it."""
+"""The declaration of a filter. Addresses, forms, commands and the API's reference are made from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEXT, YES_OR_NO, COUNT = {"type": "string"}, {"type": "boolean"}, {"type": "inte
 
 
 class FilterError(ValueError):
-    """Filters that cannot be used: `fields` has a sentence for each, by name."""
+    """Filters with unusable texts. `fields` maps the name of each such filter to a sentence."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(" ".join(fields.values()))
@@ -21,21 +21,21 @@ class FilterError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A condition on items that people set, by a text in an address, a form, a command or a request."""
+    """A condition that a person sets by a text in an address, a form, a command or a request."""
 
     name: str
     label: str
-    """Above its field on the page."""
+    """The label of its field on the page."""
     meaning: str
-    """For the reference of the API and for commands."""
+    """Its description in the API's reference and in the help of commands."""
     read: Callable[[Project, str], Any]
-    """The value of a text. Raises `LookupError` with a sentence for people."""
+    """Converts a text to the filter's value. Raises `LookupError` with a sentence for the user."""
     schema: Mapping[str, Any] = field(default_factory=lambda: TEXT)
     """The JSON schema of its texts."""
     choices: tuple[tuple[str, str], ...] = ()
-    """The values to choose from on the page, each with its words; none where a text is typed."""
+    """The options on the page, (value, words); empty for a filter with a text field."""
     unset: str = "any"
-    """The words on the page for no value."""
+    """The option on the page that sets no value."""
     attrs: Mapping[str, str] = field(default_factory=dict)
     """HTML attributes of its text field."""
 
@@ -43,9 +43,9 @@ class Filter:
 def read_values(
     filters: Mapping[str, Filter], project: Project, query: Mapping[str, Any], *, longest: int | None = None
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values of the filters that `query` has texts for, and a sentence for each that cannot be used; both by name.
+    """Read the filters' texts in `query`. Returns the values and the errors, both by the name of the filter.
 
-    A missing or empty text sets no filter. `longest`: the most characters of a text.
+    A missing or empty text sets no filter. A text of more than `longest` characters is an error.
     """
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""The filters of items: what a manager, an engineer or a program can ask for, all of it combinable."""
+"""The filters of items, for pages, API and commands. All filters can be combined."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class ItemFilter(Filter):
     """A filter of the project's items."""
 
     narrow: Callable[[Project, ItemQuerySet, Any], ItemQuerySet] | None = None
-    """Those of the items for which the value holds; None where `matching` asks for several filters together."""
+    """Narrows items to those with the value; None for a filter that `matching` applies together with others."""
     chip: str | tuple[str, str] = ""
-    """The words of a filter that is set, with the text in place of {}; or the words for yes and for no."""
+    """The page's words for a filter that is set, with its text in place of {}; or the words for yes and for no."""
     place: str = "folded"
-    """Its place on the page: "front", "folded", or "" for a filter that only addresses set."""
+    """The place of its field on the page: "front", "folded", or "" for a filter without a field."""
 
 
 def _read_state(project: Project, text: str) -> str:
@@ -83,7 +83,7 @@ def _mark(
     chip: tuple[str, str] | None = None,
     **more: Any,
 ) -> ItemFilter:
-    """A filter that is answered yes or no. `lacking`: where the items of no can be found by an index of their own."""
+    """A yes-or-no filter: `having` finds the items for yes. `lacking` finds the items for no, if an index serves it."""
 
     def without(items: ItemQuerySet) -> ItemQuerySet:
         return items.exclude(pk__in=having(items.model._default_manager.all()).order_by().values("pk"))
@@ -244,10 +244,10 @@ FILTERS: dict[str, ItemFilter] = {each.name: each for each in _DECLARED}
 
 
 def read_filter(project: Project, query: Mapping[str, Any]) -> Chosen:
-    """Read filters from texts, as they stand in an address: a missing or empty text sets no filter.
+    """Read filters from texts, for example of an address. A missing or empty text sets no filter.
 
-    Raises `FilterError` with a sentence for each text that cannot be used. A query each for classes, batch, people and
-    `q`, and three each for `like` and `predicted`.
+    Raises `FilterError` with a sentence for each unusable text. Runs one query for each filter by class, batch, person
+    or words, and three for each of `like` and `predicted`.
     """
     chosen, errors = read_values(FILTERS, project, query, longest=LONGEST)
     if errors:
@@ -256,7 +256,7 @@ def read_filter(project: Project, query: Mapping[str, Any]) -> Chosen:
 
 
 def matching(project: Project, chosen: Chosen) -> ItemQuerySet:
-    """The project's items that all filters let through, in no order. Deleted items only where they are asked for."""
+    """The project's items that match all filters, unordered. Deleted items only if the filter `deleted` is true."""
     items: ItemQuerySet = chosen["q"].items() if "q" in chosen else project.items.order_by()
     set_ones = {"deleted": False, **chosen}
     for each in FILTERS.values():

@@ -1,8 +1,8 @@
-"""In which order: pages by key, not by number, so that the last of a million rows is as near as the first.
+"""The orders of lists, and keyset pagination: the last page of a million rows is as quick as the first.
 
-Rows are items, or the tasks of a batch. An order has two parts: the rows that have what is sorted by, and behind them
-all others. A position is a place between two rows. It is written into addresses, and stays right when rows come or
-change.
+Rows are items, or the tasks of a batch. An order has two parts: first (part 0) the rows with a value in the sorted
+field, then (part 1) the rows without. A position is the key of a row. Addresses contain positions, which stay valid
+when rows are added or changed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,17 @@ _MAX_ID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`field`: what is sorted by, if any; `read` turns its text into a value again. `tie`: a unique field, for rows
-    that are level and those without a value. `having` says nothing new of rows with one, but lets an index be used.
+    """An order of rows.
+
+    Parameters
+    ----------
+    title: the words on the page.
+    field: the sorted field; "" to sort by `tie` alone.
+    descending: whether the largest value of `field` comes first.
+    read: converts the text of a value in a position back to the value.
+    tie: a unique field that orders rows with equal values and rows without a value.
+    tie_descending: whether the largest tie comes first among equal values.
+    having: a condition that all rows with a value meet, which lets the database use a partial index.
     """
 
     title: str
@@ -40,7 +49,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Behind the row with this key: its part of the order, what is sorted by, its tie."""
+    """The key of a row in an order: its part, its value of the sorted field, its tie."""
 
     part: int
     value: Any
@@ -53,7 +62,10 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class KeyPage:
-    """The ties of some rows in order, and the positions where the pages before and behind them end and begin."""
+    """A page: the ties of its rows in order, and the positions of its first and last row.
+
+    `before` is None on the first page, `after` on the last one.
+    """
 
     keys: list[int]
     before: Position | None
@@ -61,7 +73,7 @@ class KeyPage:
 
 
 def finite(text: str) -> float:
-    """The number. Raises `ValueError` for what is none, or has no end."""
+    """The number that `text` stands for. Raises `ValueError` for other texts, infinities and NaN."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError("not finite")
@@ -73,7 +85,7 @@ def _time(text: str) -> datetime.datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")
     try:
-        return value.astimezone(datetime.UTC)  # as databases keep it
+        return value.astimezone(datetime.UTC)  # databases store times in UTC
     except OverflowError:
         raise ValueError("beyond what a calendar holds") from None
 
@@ -94,16 +106,18 @@ ORDERS = {
 }
 ALIKE = "alike"
 SORTS = {**ORDERS, ALIKE: Order("most alike", "nearness", read=int)}
-"""With what makes sense only where there is an item to be like."""
+"""All orders. `ALIKE` needs the filter `like`."""
 
 
-# States in which no item has a label: there is nothing to look for in the first part of these orders.
+# States of items without a label: the first part of the orders by label is empty.
 _WITHOUT_LABEL = (State.OPEN, State.UNLABELED, State.UNREADABLE, State.SKIPPED, State.UNDECIDED)
 
 
 def order_for(chosen: Chosen, name: str) -> Order:
-    """The order of that name, or else the most alike first where that is asked for, or the newest labels; for items
-    that all lack what is sorted by, the plain one.
+    """The order with this name for the filtered items.
+
+    Without a known name: by likeness with the filter `like`, or else the newest labels first. The order of import if a
+    filter leaves only items without a value in the sorted field.
     """
     if "like" in chosen and name in ("", ALIKE):
         return SORTS[ALIKE]
@@ -113,7 +127,7 @@ def order_for(chosen: Chosen, name: str) -> Order:
 
 
 def position_of(item: Item, order: Order, chosen: Chosen | None = None) -> Position:
-    """Where the item itself is; needs its task selected with it, and what is looked for where the order follows it."""
+    """The position of the item in the order. Select its task with it; the order by likeness needs `chosen`."""
     value: Any = None
     if order.field == "nearness":
         place = chosen["like"].place(item.pk) if chosen and "like" in chosen else None
@@ -126,7 +140,7 @@ def position_of(item: Item, order: Order, chosen: Chosen | None = None) -> Posit
 
 
 def read_position(text: str, order: Order) -> Position:
-    """A position from its text. Raises `ValueError` for what is none in this order."""
+    """The position that `text` stands for. Raises `ValueError` if the text is no position in this order."""
     part, value, tie = text.split("~")
     if part not in ("0", "1") or not tie.isascii() or not tie.isdigit() or int(tie) > _MAX_ID:
         raise ValueError("not a position")
@@ -134,7 +148,7 @@ def read_position(text: str, order: Order) -> Position:
 
 
 def known_position(text: str | None, order: Order) -> Position | None:
-    """A position from its text, or none for what is none in this order."""
+    """As `read_position`, but None for a missing or invalid text."""
     try:
         return read_position(text, order) if text else None
     except ValueError:
@@ -142,13 +156,13 @@ def known_position(text: str | None, order: Order) -> Position | None:
 
 
 def page_after(rows: QuerySet[Any], order: Order, start: Position | None, n: int) -> KeyPage:
-    """The `n` rows behind a position, or the first ones."""
+    """The page of `n` rows after a position, or the first page."""
     places = _take(rows, order, start, n + 1)
     return _page(places[:n], earlier=start is not None, later=len(places) > n)
 
 
 def page_before(rows: QuerySet[Any], order: Order, end: Position, n: int) -> KeyPage:
-    """The `n` rows in front of a position; the first page as a whole where fewer are left."""
+    """The page of `n` rows before a position; the first page if fewer rows are before it."""
     places = _take(rows, order, end, n + 1, backwards=True)
     if len(places) <= n:
         return page_after(rows, order, None, n)
@@ -164,17 +178,17 @@ def _page(shown: list[Position], *, earlier: bool, later: bool) -> KeyPage:
 
 
 def neighbours(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
-    """The ties of the rows right in front of and behind a position."""
+    """The ties of the rows directly before and after a position; None where the list ends."""
     earlier = _take(rows, order, place, 1, backwards=True)
     later = _take(rows, order, place, 1)
     return (earlier[0].tie if earlier else None, later[0].tie if later else None)
 
 
 def count_matching(project: Project, chosen: Chosen) -> tuple[int, bool]:
-    """How many items the filter lets through, as far as they are counted; and whether there may be more.
+    """The number of matching items, counted up to `COUNTED`; and whether more items may match.
 
-    Where a search has too many matches to be looked up, and something else is asked too, only so many items are looked
-    at that have the rest.
+    If a search has too many matches to list their ids, the other filters select up to `EXAMINED` items, and only these
+    are checked against the search.
     """
     words = chosen.get("q")
     if words is None or words.ids is not None or "like" in chosen:
@@ -188,7 +202,7 @@ def count_matching(project: Project, chosen: Chosen) -> tuple[int, bool]:
 
 
 def count_up_to(rows: QuerySet[Any], most: int = COUNTED) -> tuple[int, bool]:
-    """How many rows there are, but no further than `most`; and whether there are more."""
+    """The number of rows, counted up to `most`; and whether there are more."""
     n = rows.order_by().values("pk")[: most + 1].count()
     return min(n, most), n > most
 
@@ -196,9 +210,9 @@ def count_up_to(rows: QuerySet[Any], most: int = COUNTED) -> tuple[int, bool]:
 def _take(
     rows: QuerySet[Any], order: Order, start: Position | None, n: int, *, backwards: bool = False
 ) -> list[Position]:
-    """The places of up to `n` rows from a position on, in either direction. One query, or two where the parts meet.
+    """The positions of up to `n` rows from a position on, in either direction. One query, or two across both parts.
 
-    Only keys are read: to sort a million items together with their data takes many times longer.
+    Reads only keys: to sort a million items together with their data takes many times longer.
     """
     places: list[Position] = []
     for part in (1, 0) if backwards else (0, 1):
@@ -217,7 +231,7 @@ def _take(
 
 
 def rows_behind(rows: QuerySet[Any], order: Order, part: int, start: Position | None, backwards: bool) -> QuerySet[Any]:
-    """The rows of one part of the order behind a position in it, or in front of it and backwards."""
+    """The rows of one part of the order after a position in it; with `backwards`, the rows before it in reverse."""
     if order.field:
         rows = rows.filter(**{f"{order.field}__isnull": part == 1})
     tie_sign, tie_beyond = _direction(backwards != (order.tie_descending and part == 0))
@@ -226,7 +240,7 @@ def rows_behind(rows: QuerySet[Any], order: Order, part: int, start: Position | 
         return rows.filter(behind).order_by(f"{tie_sign}{order.tie}")
     sign, beyond = _direction(backwards != order.descending)
     if start:
-        # The second condition says nothing new, but lets an index begin at the right place.
+        # The second condition is implied by the first, but lets the database start in the index at the right place.
         behind = (Q(**{f"{order.field}__{beyond}": start.value}) | behind) & Q(
             **{f"{order.field}__{beyond}e": start.value}
         )

@@ -1,4 +1,4 @@
-"""Which control items a version predicts to be of a class: what the cells of its confusion matrix open."""
+"""Filter control items by the prediction of a model version: the cells of its confusion matrix link to these items."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ class Predicted:
     rows: list[int]
 
     def among(self, items: ItemQuerySet) -> ItemQuerySet:
-        """Those of these items that are predicted so."""
+        """The items among `items` with this prediction."""
         if connection.vendor != "postgresql":
             return items.filter(row__in=among(self.rows))
-        # An array is hashed. The size of a subquery is not known: where a table has no statistics yet, PostgreSQL walks
-        # through all of it for each item.
+        # PostgreSQL hashes an array. Of a subquery it does not know the size, and without statistics of the table it
+        # may scan the whole subquery for each item.
         sql = "labeling_item.row = ANY(%s::bigint[])"
         return items.filter(RawSQL(sql, [self.rows], output_field=BooleanField()))  # noqa: S611  a constant, and values
 
 
 def predicted_as(project: Project, version: ModelVersion, answer: int) -> Predicted:
-    """The items that models are measured on and that this one takes for `answer`: a class's index, or for `verify` 1
-    for yes and 0 for no. One query and one file. Raises `LookupError` if its predictions are not stored.
+    """The labeled control items that `version` predicts to be `answer`. One query and one file.
+
+    `answer` is the index of a class, or for `verify` 1 for yes and 0 for no. Raises `LookupError` if the predictions of
+    the version are not stored.
     """
     rows = np.sort(np.array(project.items.measuring().order_by().values_list("row", flat=True), np.int64))
     best = ProjectFiles(project).predictions(version, "best", rows)

@@ -1,4 +1,4 @@
-"""What is known of items: a line for each in a list, and everything about one of them."""
+"""The answers, classes and corrections of items: a line for each item of a list, and the whole record of one item."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ Names = dict[int, str]
 
 @dataclass(slots=True)
 class ItemLine:
-    """An item as lists show it. `answers`: (annotator, answer or None for a skip), as they came."""
+    """An item as lists show it. `answers`: (annotator, answer or None for a skip), in the order of their times.
+
+    `out_again`: people are being asked about the item again.
+    """
 
     item: Item
     answers: list[tuple[str, Stored | None]] = field(default_factory=list)
@@ -38,10 +41,17 @@ class ItemLine:
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """Everything about one item: all annotations, those taken back too; corrections and removals, the newest first.
+    """The whole record of one item.
 
-    `decides`: the task whose answers make the label. `checks`: answers to the item as gold. `near_copy`: whose
-    label it has without an answer of its own.
+    Parameters
+    ----------
+    task: the item's task in its batch; None if no batch has taken the item.
+    decides: the task whose answers make the label.
+    checks: the answers to gold tasks with the item.
+    annotations: all other annotations, undone ones too.
+    corrections, removals: the newest first.
+    names: the names of the classes that occur, by index.
+    near_copy: the near-copy relation that gives the item another item's label.
     """
 
     item: Item
@@ -56,7 +66,7 @@ class ItemRecord:
 
     @property
     def correction(self) -> Correction | None:
-        """The one that stands."""
+        """The correction that is not withdrawn."""
         return next((each for each in self.corrections if each.withdrawn_at is None), None)
 
     @property
@@ -69,18 +79,18 @@ class ItemRecord:
 
     @property
     def predicted(self) -> Any:
-        """What the model took the item for when it was picked: a class's name, or yes or no; None if there was none."""
+        """The prediction when the item was picked: a class's name, or yes or no; None without a prediction."""
         if self.task is None or self.task.predicted is None:
             return None
         return self.item.project.asks.predicted(self.task.predicted, self.names)
 
     @property
     def removal(self) -> Removal | None:
-        """The one that stands."""
+        """The removal that has not ended."""
         return next((each for each in self.removals if each.ended_at is None), None)
 
     def learned_by(self, versions: Iterable[ModelVersion]) -> list[int]:
-        """Numbers of those versions that have learned from the item. They need their batches selected with them."""
+        """The numbers of the versions that were trained on the item. Select the versions' batches with them."""
         if self.task is None or self.item.reserved or self.item.label is None:
             return []
         answered = any(each.undone_at is None and each.value is not None for each in self.annotations)
@@ -102,13 +112,14 @@ class ItemRecord:
 
 
 def task_of(item: Item) -> Task | None:
-    """The item's task; None if no batch has taken it. Needs it selected with the item, or asks."""
+    """The item's task; None if no batch has taken the item. One query unless the task was selected with the item."""
     return item.task if hasattr(item, "task") else None
 
 
 def state_of(item: Item, *, out_again: bool) -> State | None:
-    """Where the item stands, as the filter of that name has it; None for one that is still to be encoded, or that a
-    batch ended without. `out_again`: people are being asked again.
+    """The state of the item, as in the filter `state`. `out_again`: people are being asked about the item again.
+
+    None for an item that is not encoded yet, and for an item that was unanswered when its batch ended.
     """
     task = task_of(item)
     if item.label is not None:
@@ -142,7 +153,7 @@ def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Name
 
 
 def record_of(project: Project, item_id: int) -> ItemRecord:
-    """All that is known of one item. Six queries. Raises `Item.DoesNotExist`."""
+    """The whole record of one item. Raises `Item.DoesNotExist`. Six queries."""
     item = project.items.select_related("task__batch__selected_by").get(pk=item_id)
     task = task_of(item)
     tasks = list(Task.objects.filter(Q(item=item) | Q(repeats=item)).select_related("batch").order_by("pk"))
@@ -169,7 +180,7 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
 
 
 def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:
-    """The names of the classes that occur in these stored values (and `also`), by index."""
+    """The names, by index, of the classes in these stored values and in `also`."""
     indices = set(also)
     for value in values:
         if value is not None and not isinstance(value, bool):

@@ -1,8 +1,7 @@
-"""The index of what items say: filled behind the imports, and asked by `q`.
+"""The full-text index of items, which the worker fills after imports and the filter `q` searches.
 
-Its table is each database's own (FTS5 on SQLite, a tsvector with a GIN index on PostgreSQL); the words in it are the
-same, made by `words.py`. How far it has come is one number a project, written in the same transaction as the words: a
-worker that is killed at any moment loses nothing.
+SQLite uses an FTS5 table, PostgreSQL a tsvector with a GIN index; both hold the words from `words.py`. One number for
+each project, the last indexed id, is written in the same transaction as the words, so a killed worker loses nothing.
 """
 
 from __future__ import annotations
@@ -21,65 +20,69 @@ from labeling.models import Item, ItemIndex, Project
 from labeling.models.items import ItemQuerySet
 from labeling.statements import change, change_each, marks, rows
 
-# Items that are indexed in one transaction: others wait for its end.
+# Items that one transaction indexes: other writers wait for its end.
 PART = 100
-# Up to so many matches are looked up by their ids. Where there are more, items are asked one by one whether they
-# match, in whatever order they are wanted: of a million, one in a hundred does.
+# Up to this many matches are listed by id. With more matches, queries check item by item, in their own order: then at
+# least one in a hundred of a million items matches.
 FEW = 10_000
-_PROJECT = "\ue001"  # a character of private use, as the marks of fields
+_PROJECT = "\ue001"  # a private-use character, like the marks of fields
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The project's items in which all terms occur, as far as the index knows. `ids`: all of them, if they are few."""
+    """The project's indexed items that contain all terms. `ids`: their ids, or None for more than `FEW` items."""
 
     project: Project
     terms: tuple[Term, ...]
     ids: tuple[int, ...] | None
 
     def items(self) -> ItemQuerySet:
-        """These items, in no order."""
+        """The matching items, unordered."""
         if self.ids is None:
             items: ItemQuerySet = self.project.items.filter(self.told_by_item()).order_by()
             return items
-        # The sum keeps databases from walking through all of the project's items, where these few are all there is.
+        # The sum keeps the databases from the index on `project`, which would scan all items of the project.
         return Item.objects.alias(of=F("project_id") + 0).filter(of=self.project.pk, pk__in=among(self.ids))
 
     def told_by_item(self) -> RawSQL:
-        """For a query of items: whether each of them matches."""
+        """An expression for a query of items: whether the item matches."""
         sql, values = _asks_item(self.terms)
         return RawSQL(sql, values, output_field=BooleanField())  # noqa: S611  constants, and places for values
 
 
 def look_up(project: Project, terms: Sequence[Term]) -> Matches:
-    """Look for the items in which all of these terms occur. One query."""
+    """Search for the items that contain all these terms. One query."""
     sql, match = _asks_index(project, terms)
     ids = tuple(pk for (pk,) in rows(f"{sql} LIMIT {FEW + 1}", [match], planned_anew=True))
     return Matches(project, tuple(terms), ids if len(ids) <= FEW else None)
 
 
 def unindexed(project: Project) -> ItemQuerySet:
-    """The project's items that cannot be found by their words yet."""
+    """The project's items that are not indexed yet."""
     index = ItemIndex.objects.filter(project=project).first()
     items: ItemQuerySet = project.items.filter(pk__gt=index.indexed_to if index else 0)
     return items
 
 
 def rewind(project: Project, first: int) -> None:
-    """Have the items from this number on indexed again. Called in the transaction that adds items among them: an import
-    that failed and is retried brings some in front of those that the index has come to.
+    """Have the items from the id `first` on indexed again. Call it in the transaction that adds the items.
+
+    The retry of a failed import adds items with ids below the last indexed id.
     """
     ItemIndex.objects.filter(project=project, indexed_to__gte=first).update(indexed_to=first - 1)
 
 
 def forget(ids: Sequence[int]) -> None:
-    """Drop the words of these items. Called in the transaction that removes them."""
+    """Remove the words of these items. Call it in the transaction that removes the items."""
     key = "item_id" if connection.vendor == "postgresql" else "rowid"
     change(f"DELETE FROM labeling_itemwords WHERE {key} IN ({marks(len(ids))})", list(ids))  # noqa: S608  constants
 
 
 def catch_up(seconds: float | None = None) -> None:
-    """Index what is not indexed yet, for about so long; a part in each transaction, with a pause as long behind it."""
+    """Index new items of all projects, for about `seconds`, or until all are indexed.
+
+    Each transaction indexes `PART` items; a pause as long as the transaction follows it.
+    """
     until = None if seconds is None else time.monotonic() + seconds
     for index in _indexes_behind():
         began = time.monotonic()
@@ -92,7 +95,7 @@ def catch_up(seconds: float | None = None) -> None:
 
 
 def _indexes_behind() -> list[ItemIndex]:
-    """The index of each project that has items behind it."""
+    """The indexes of the projects with items that are not indexed yet."""
     ItemIndex.objects.bulk_create(
         [ItemIndex(project=project) for project in Project.objects.kept().filter(item_index=None)],
         ignore_conflicts=True,
@@ -104,13 +107,13 @@ def _indexes_behind() -> list[ItemIndex]:
 
 
 def _index_part(index: ItemIndex) -> bool:
-    """Index the next items of a project. Returns whether there were any."""
+    """Index the next `PART` items of a project. Returns False if no item is left to index."""
     project = index.project
-    # Read in this order: whatever import brings items up to the last one is among those that are read behind it.
+    # Read the last id first: then the imports that are read next include every import that adds items up to that id.
     last = project.items.order_by("-pk").values_list("pk", flat=True).first() or 0
     blocks = project.imports.reading().filter(first_number__isnull=False).order_by("first_number")
     first = blocks.values_list("first_number", flat=True).first()
-    # An import brings the items of its block in no order: they wait for its end.
+    # An import adds the items of its block in any order: index them only after the import.
     end = last if first is None else min(last, first - 1)
     items = project.items.filter(pk__gt=index.indexed_to, pk__lte=end).order_by("pk")
     part = [(pk, item_words(name, data)) for pk, name, data in items.values_list("pk", "external_id", "data")[:PART]]
@@ -120,12 +123,12 @@ def _index_part(index: ItemIndex) -> bool:
         moved = ItemIndex.objects.filter(pk=index.pk, indexed_to=index.indexed_to).update(indexed_to=part[-1][0])
         if moved:
             _store(project, part)
-    index.refresh_from_db(fields=["indexed_to"])  # another worker may have moved it, or an import put it back
+    index.refresh_from_db(fields=["indexed_to"])  # another worker may have moved it on, or an import rewound it
     return True
 
 
 def _store(project: Project, part: Iterable[tuple[int, list[str]]]) -> None:
-    """Write the words of these items, in place of what there was under their numbers."""
+    """Write the words of these items, in place of earlier words of the same ids."""
     mark = _project_word(project)
     if connection.vendor == "postgresql":
         change_each(
@@ -141,7 +144,7 @@ def _store(project: Project, part: Iterable[tuple[int, list[str]]]) -> None:
 
 
 def _vector(words: Iterable[str]) -> str:
-    """A tsvector as text. PostgreSQL keeps at most 255 places of a word."""
+    """The text of a tsvector. PostgreSQL keeps at most 255 positions of a word."""
     places: dict[str, list[str]] = {}
     for place, word in enumerate(words, 1):
         places.setdefault(word, []).append(str(place))
@@ -149,7 +152,7 @@ def _vector(words: Iterable[str]) -> str:
 
 
 def _asks_index(project: Project, terms: Sequence[Term]) -> tuple[str, str]:
-    """The statement that finds ids of items, with one place for what it looks for; and that."""
+    """The SQL that finds the ids of items with these terms, and its one parameter."""
     scoped = [Term(((_project_word(project),),), prefix=False), *terms]
     if connection.vendor == "postgresql":
         return "SELECT item_id FROM labeling_itemwords WHERE words @@ %s::tsquery", _tsquery(scoped)
@@ -158,11 +161,11 @@ def _asks_index(project: Project, terms: Sequence[Term]) -> tuple[str, str]:
 
 
 def _asks_item(terms: Sequence[Term]) -> tuple[str, list[str]]:
-    """The condition that an item of the outer statement matches, and its values."""
+    """The SQL condition that an item of the outer statement contains these terms, and its parameters."""
     if connection.vendor == "postgresql":
         sql = "SELECT w.words @@ %s::tsquery FROM labeling_itemwords w WHERE w.item_id = labeling_item.id"
         return f"COALESCE(({sql}), FALSE)", [_tsquery(terms)]
-    # Where FTS5 keeps its texts. To ask FTS5 itself for one item takes a hundred times as long.
+    # The content table of FTS5: a MATCH for one item takes a hundred times as long.
     holds = " AND ".join(
         "(" + " OR ".join(["instr(' ' || w.c0 || ' ', %s) > 0"] * len(term.phrases)) + ")" for term in terms
     )
@@ -171,7 +174,7 @@ def _asks_item(terms: Sequence[Term]) -> tuple[str, list[str]]:
     return f"COALESCE(({sql}), 0)", values
 
 
-# Words are letters and digits: nothing in them has a meaning for either language of queries.
+# Words are letters and digits, so they need no quoting in either query language.
 
 
 def _tsquery(terms: Iterable[Term]) -> str:

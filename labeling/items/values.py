@@ -1,4 +1,4 @@
-"""Values of filters, read from texts. Each reader raises `LookupError` with a sentence for people."""
+"""Read the values of filters from texts. Each reader raises `LookupError` with a sentence for the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labeling.items.search import Matches
 from labeling.items.words import read_search
 from labeling.models import Batch, LabelClass, Project, User
 
-# Names that are proposed where somebody asks for a class that there is not.
+# Names that the error for an unknown class proposes.
 PROPOSED = 5
 NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 ITEM_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -63,7 +63,7 @@ def read_predicted(project: Project, text: str) -> Predicted:
 
 
 def read_annotator(project: Project, username: str) -> User:
-    # Former members too: what they have answered stays. Whether other people have an account is nobody's business here.
+    # Former members with answers count, too. The error does not reveal whether other people have an account.
     user = User.objects.filter(username=username).first()
     known = user and (
         user.memberships.filter(project=project).exists()
@@ -94,14 +94,14 @@ def read_mark(project: Project, text: str) -> bool:
 
 
 def unknown_class(project: Project, name: str) -> str:
-    """What to say to somebody who asks for a class that there is not: with a few that are."""
+    """The error text for an unknown class, with up to `PROPOSED` names that contain `name`."""
     close = classes_like(project, name, PROPOSED)
     proposal = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"This project has no class “{name[:60]}”.{proposal}"
 
 
 def classes_like(project: Project, text: str, n: int) -> list[str]:
-    """Up to `n` names of classes that hold `text`, those that begin with it first."""
+    """Up to `n` names of classes that contain `text`; names that begin with `text` come first."""
     begins = models.Case(models.When(name__istartswith=text, then=0), default=1)
     classes: models.QuerySet[LabelClass] = project.classes.filter(name__icontains=text).order_by(begins, "index")
     return list(classes.values_list("name", flat=True)[:n])

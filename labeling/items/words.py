@@ -1,7 +1,7 @@
-"""The words of an item, and of a search. Pure: texts in, words out, the same for every database.
+"""The words of an item and of a search, as pure functions, the same for both databases.
 
-Words are runs of letters and digits, in lower case and without accents. Scripts that put no spaces between words are
-taken letter by letter, so that a part of a sentence is a phrase of it.
+Words are runs of letters and digits, in lower case and without accents. In scripts without spaces between words each
+letter is a word, so that a search for a part of a sentence is a search for a phrase.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _UNSPACED = (
 _WORD = re.compile(rf"(?=[^\W_])[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _PIECE = re.compile(r'(?:(?P<key>[^\s":]+):)?"(?P<phrase>[^"]*)(?:"|$)|(?P<bare>\S+)')
 
-# A field's name stands in front of its words, marked by a character of private use: no text has such words.
+# The name of a field stands before its words, after this private-use character, which occurs in no word of a text.
 _MARK = "\ue000"
 ID_FIELD = "id"
-# What PostgreSQL counts: positions in a text, and bytes of a word.
+# Below PostgreSQL's limits on the positions of a text and the bytes of a word.
 MAX_WORDS = 10_000
 MAX_LENGTH = 60
-# One letter begins too many words to be worth a search.
+# A single letter begins too many words for a search by prefix.
 SHORTEST_PREFIX = 2
 
 
 class Term(NamedTuple):
-    """One of these phrases must occur. With `prefix`, their last word may go on."""
+    """A condition that an item contains one of these phrases. With `prefix`, the last word may be longer."""
 
     phrases: tuple[tuple[str, ...], ...]
     prefix: bool
@@ -47,7 +47,7 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def item_words(external_id: str, data: Mapping[str, Any]) -> list[str]:
-    """All that an item says, each field behind its marked name: what an index keeps of it, at most `MAX_WORDS`."""
+    """The words of an item for the index: of each field its marked name, then its words; at most `MAX_WORDS`."""
     fields = ((name, value) for name, value in ((ID_FIELD, external_id), *data.items()))
     return list(
         islice((word for name, value in fields for word in (_marked(name), *words_of(_text(value)))), MAX_WORDS)
@@ -55,11 +55,11 @@ def item_words(external_id: str, data: Mapping[str, Any]) -> list[str]:
 
 
 def read_search(text: str) -> list[Term]:
-    """The terms of a search, all of which must hold.
+    """The terms of a search, all of which must match.
 
-    Words stand for themselves, and the last one also for what begins with it; `"quoted words"` are a phrase;
-    `key:value` and `key:"value"` ask for a field that begins with these words. Whatever is typed has a meaning; there
-    are no terms if it has neither letter nor digit.
+    A word matches itself, and the last word also longer words; `"quoted words"` match as a phrase; `key:value` and
+    `key:"value"` match a field that begins with these words. Every text is a valid search; a text without letters and
+    digits has no terms.
     """
     terms = []
     pieces = list(_PIECE.finditer(text))
@@ -71,7 +71,7 @@ def read_search(text: str) -> list[Term]:
         prefix = bool(bare) and piece is pieces[-1]
         if phrase:
             prefix = prefix and len(phrase[-1]) >= SHORTEST_PREFIX
-            # "12:30" is no field of most items, but may be what they say.
+            # "12:30" may be text in an item rather than a field with its value.
             phrases = ((_marked(key), *phrase), (*field, *phrase)) if field else (phrase,)
             terms.append(Term(phrases, prefix))
         elif field:
