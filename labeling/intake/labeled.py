@@ -1,4 +1,4 @@
-"""Items that come with labels: each gets a task that nobody is asked about, its answers, and its label."""
+"""Write the labels of imported items: each labeled item gets a task without open places, its answers, and its label."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Pro
 from labeling.statements import change_each, insert, stored
 
 NOBODY = "imported"
-"""The account that bare labels are attributed to where an import is nobody's: a command's."""
+"""The account that gets the labels without answers of an import by command, which has no importer."""
 
 PART = 500
 CORRECTION = ("item", "user", "value", "note", "created_at")
 
 
 class _Answered(NamedTuple):
-    """An answer with its value as it is stored."""
+    """An answer with its stored value and its time."""
 
     answer: Answer
     value: Any
@@ -39,7 +39,7 @@ class _Answered(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Import:
-    """What all items of a chunk are written with."""
+    """The values that all items of a chunk share."""
 
     project: Project
     indices: Mapping[str, int]
@@ -50,14 +50,14 @@ class _Import:
         return None if value is None else self.project.asks.parse(value, self.indices)
 
     def answers(self, labels: Labels) -> list[_Answered]:
-        """The answers in the order in which they were given."""
+        """The answers in the order of their times."""
         every = [_Answered(each, self.parsed(each.value), each.at or self.now) for each in labels.answers]
         return sorted(every, key=lambda each: each.at)
 
 
 @dataclass(slots=True)
 class _Settled:
-    """An item's answers, its correction if one stands, and the label that they amount to."""
+    """An item's answers, its correction if it has one, and the label that follows from them."""
 
     answers: list[_Answered]
     label: Any
@@ -70,9 +70,9 @@ class _Settled:
 
 
 def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Mapping[str, int]) -> int:
-    """Write what came with these items, which are in the database. Within the transaction that counts them.
+    """Write the labels and answers of these items. Call it in the transaction that inserts the items, after the insert.
 
-    Returns how many of them have a label.
+    Returns the number of items with a label.
     """
     if not items:
         return 0
@@ -103,7 +103,7 @@ def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Map
 def _labels(
     items: Sequence[NewItem], settled: Sequence[_Settled], indices: Mapping[str, int]
 ) -> list[origins.ImportedLabel]:
-    """The labels that came in; also answers that come to none, for they may later."""
+    """The imported labels; also None for items whose answers amount to no label yet."""
     return [
         origins.ImportedLabel(
             item.fingerprint, each.label, None if item.draft.proposed is None else indices[item.draft.proposed]
@@ -114,8 +114,10 @@ def _labels(
 
 
 def _settle(shared: _Import, labels: Labels) -> _Settled:
-    """A label that the answers amount to neither here nor where they come from is somebody's word: who corrected it, or
-    else who imports it.
+    """The answers, the correction and the label to write for a row.
+
+    A label that does not follow from the answers, here or in the project of origin, becomes a correction: by
+    `corrected_by`, or else by the importer. A label without answers becomes an answer of the importer.
     """
     project, answers, word = shared.project, shared.answers(labels), shared.parsed(labels.label)
     label = None if word is None else project.follow(word)
@@ -142,7 +144,7 @@ def _settle(shared: _Import, labels: Labels) -> _Settled:
 
 
 def _share(project: Project, values: Sequence[Any], label: Any) -> float:
-    """The share of answers that agree with the label; without one, of the most frequent answer."""
+    """The share of answers that agree with the label; without a label, the share of the most frequent answer."""
     if label is not None:
         return sum(value == label for value in values) / len(values)
     return max(Counter(map(project.asks.key, values)).values()) / len(values)
@@ -153,7 +155,7 @@ def _names(settled: _Settled) -> list[str]:
 
 
 def _users(names: Iterable[str]) -> dict[str, int]:
-    """The account of each of these names. One that is not there is made: nobody can sign in to it, or is a member."""
+    """The accounts with these names. Missing accounts are created, without a password, a membership or a sign-in."""
     unique = sorted(set(names))
     users = dict(User.objects.filter(username__in=unique).values_list("username", "pk"))
     missing = [name for name in unique if name not in users]
@@ -167,7 +169,7 @@ def _users(names: Iterable[str]) -> dict[str, int]:
 
 
 def _write_answers(project: Project, answers: Sequence[tuple[int, _Answered]], users: Mapping[str, int]) -> None:
-    """An id that another annotation has already, such as its original in another project, is replaced by a new one."""
+    """Insert the answers. An answer gets a new id if another annotation has its id, as the original of a copy does."""
     ids = {answered.answer.id for _, answered in answers if answered.answer.id}
     taken = {
         pk for part in _parts(list(ids)) for pk in Annotation.objects.filter(pk__in=part).values_list("pk", flat=True)
@@ -179,7 +181,7 @@ def _write_answers(project: Project, answers: Sequence[tuple[int, _Answered]], u
         taken.add(pk)
         values.append(
             (pk, task, users[answer.annotator], answered.value, answer.reason, answer.seconds, answer.flagged,
-             answered.at, project.class_revision, 0, False)  # the guidelines were others, elsewhere
+             answered.at, project.class_revision, 0, False)  # 0: given under another project's guidelines
         )  # fmt: skip
     for part in _parts(values):
         insert(Annotation, ANNOTATION, part)
@@ -210,6 +212,6 @@ def _write_to_items(settled: Sequence[tuple[int, _Settled]]) -> None:
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """As many as fit into one statement."""
+    """The values in parts that fit into one statement."""
     for start in range(0, len(values), PART):
         yield values[start : start + PART]

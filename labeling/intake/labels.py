@@ -1,4 +1,4 @@
-"""The label that a row brings, with the answers behind it where it has them: as exports do."""
+"""Read the label of a row, with its answers if the row has them, as rows of exports do."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ COLUMNS = (
     "label", *LISTS, "corrected_by", "corrected_at", "labeled_at", "label_probability", "label_distribution",
 )  # fmt: skip
 MOST = 1000
-"""Answers of one item."""
+"""The most answers of one item."""
 
 _IDS = ("external_id", "truth", "class")
 _NAME = UnicodeUsernameValidator.regex
 _NAME_LENGTH, _REASON_LENGTH = 150, 200
-# `labeling.outgoing.formats.csv.defused` put the first apostrophe in front.
+# A value to which `labeling.outgoing.formats.csv.defused` has added the first apostrophe.
 _DEFUSED = re.compile(r"'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))")
 
 
 class Answer(NamedTuple):
-    """One annotator's answer; of a skip the `value` is None, and there is a `reason`. `at` is None for now."""
+    """One annotator's answer. A skip has the value None and a `reason`. `at`: None for the time of the import."""
 
     id: uuid.UUID | None
     annotator: str
@@ -45,14 +45,14 @@ class Answer(NamedTuple):
 
 
 Distribution = tuple[tuple[Any, float], ...]
-"""Answers, and how probable each of them is."""
+"""Answers with their probabilities."""
 
 
 class Labels(NamedTuple):
-    """What a row says of its item's label: at least a label or an answer. Values are as in `Draft.truth`.
+    """The label and the answers of a row, at least one of them. Values are as in `Draft.truth`.
 
-    `corrected_by` is "" where the answers, if there are any, amount to the label. With `resolved` they do so where the
-    row comes from, weighed by who gave them, whatever the most frequent one is.
+    `corrected_by` is the person who corrected the label, or "". `resolved`: in the project of origin the answers,
+    weighed by the reliability of their annotators, amount to the label, even if another answer is more frequent.
     """
 
     label: str | list[str] | bool | None
@@ -66,9 +66,9 @@ class Labels(NamedTuple):
 
 
 def is_resolved(label: Any, distribution: Distribution) -> bool:
-    """Whether the label is what these probabilities come to: the most probable answer, or none if that is doubtful.
+    """Whether the label follows from these probabilities: the most probable answer, or None if that is doubtful.
 
-    Somebody who changes the label of an exported row leaves them as they were.
+    It does not if a person has changed the label in an exported file, and left the probabilities.
     """
     if not distribution:
         return False
@@ -79,19 +79,20 @@ def is_resolved(label: Any, distribution: Distribution) -> bool:
 
 
 def is_exported(fields: Mapping[str, Any]) -> bool:
-    """Whether this is a row of an export: a Label Studio task has no `external_id`."""
+    """Whether this is a row of an export. A Label Studio task has `annotations`, too, but no `external_id`."""
     if "external_id" not in fields or "annotations" not in fields:
         return False
     return isinstance(answers.as_json(fields.get("data")), dict)
 
 
 def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an export's row: its item's and its labels. What else it tells holds where it comes from alone.
+    """The fields of an export's row that an import reads: the fields of its item, its labels, and a file or vector.
 
-    A file or a vector, which exports do not hold, may have been put beside them.
+    Exports contain no file or vector; a person may have added a column with it. Other fields apply only to the
+    project of origin.
     """
     data = answers.as_json(fields["data"])
-    # Nobody was asked about a near-copy: its label is worth no more than that of the item it comes from.
+    # A label that was propagated to a near-copy is not imported: no person has answered it.
     labels = COLUMNS if is_blank(fields.get("propagated_from")) else ()
     kept = {name: fields[name] for name in (*_IDS, *labels, *kinds.KINDS, "file_name") if name in fields}
     if not is_blank(fields.get("proposed")):
@@ -106,8 +107,8 @@ def _as_it_was(value: Any) -> Any:
 
 
 def take(left: dict[str, Any], rules: Rules) -> Labels | None:
-    """Take the label and its answers out of a row's fields; None if it has none. Raises `BadValue`."""
-    if left.keys().isdisjoint(("label", *LISTS)):  # most rows: nothing else is looked for
+    """Take the label and its answers out of a row's fields; None if the row has neither. Raises `BadValue`."""
+    if left.keys().isdisjoint(("label", *LISTS)):  # the quick way for most rows
         return None
     brings_answers = not left.keys().isdisjoint(LISTS)
     taken = {name: left.pop(name) for name in (COLUMNS if brings_answers else COLUMNS[:1]) if name in left}

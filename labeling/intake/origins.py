@@ -1,7 +1,8 @@
-"""Where imported labels come from, so that they carry what was spent on them.
+"""Trace imported labels to the projects that they come from, so that the privacy spent on them counts.
 
-A label is traced by its value and its item's content to projects whose labels the importer may export. Its project then
-shares their privacy ledger. What was trained on a label that is found nowhere is not known.
+A label is traced by its value and its item's content, among projects whose labels the importer may export. The
+importing project then shares the privacy ledger of the sources. An untraced label may have been trained on without the
+ledger's knowledge, so untraced labels are counted.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from labeling.projects import access, families
 from labeling.projects.lifecycle import KEPT
 
 MOST_ALIKE = 20
-"""Labels of the same content that are looked at, for each imported one on average."""
+"""Labels of the same content that are compared with each imported label, on average."""
 
 
 class ImportedLabel(NamedTuple):
-    """A stored label and its item's content; `proposed` is the class that a verify item asks about. The value is None
-    for answers that come to no label: they are not traced.
+    """A stored label, and the fingerprint of its item's content. `proposed` is the class that a verify item asks about.
+
+    The value is None for answers that amount to no label.
     """
 
     fingerprint: int | None
@@ -35,7 +37,7 @@ class ImportedLabel(NamedTuple):
 def record(item_import: ItemImport, labels: Sequence[ImportedLabel]) -> None:
     """Trace labels that are about to be written, and let the project share the ledgers of their sources.
 
-    Within the transaction that writes them, before it locks the project (`families.lock`).
+    Call it in the transaction that writes the labels, before that transaction locks the project (`families.lock`).
     """
     if not labels:
         return
@@ -50,12 +52,12 @@ def record(item_import: ItemImport, labels: Sequence[ImportedLabel]) -> None:
     sources: set[int] = set().union(*found)
     if sources:
         families.join(project=project, sources=sources)
-    # A label is as unknown as it is in any project that it may come from.
+    # A label is untraced if no project holds it, or if a project that holds it has untraced labels itself.
     doubtful = _untraced(sources)
     untraced = sum(not holding or not holding.isdisjoint(doubtful) for holding in found)
     repeated = 0
     if held:
-        # Locked: another import may bring the same labels meanwhile.
+        # The lock keeps a concurrent import from adding the same labels unseen.
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         repeated = _repeated(labels, _held(labels, of=project.pk)[project.pk], {pk: held[pk] for pk in holders})
     if untraced or repeated:
@@ -77,12 +79,12 @@ def _found(
 
 
 def _held(labels: Sequence[ImportedLabel], *, of: int | None = None) -> dict[int, list[ImportedLabel]]:
-    """The labels of the same content in each project, or `of` one. One query.
+    """The labels of items with the same content, by project; with `of`, in that project alone. One query.
 
-    None at all where content is so common that a look at all of it would hold others up: nothing is known of it.
+    Empty if more than `MOST_ALIKE` labels for each imported one have the same content: to compare all would take long.
     """
     fingerprints = {each.fingerprint for each in labels if each.fingerprint is not None}
-    # Both databases use the partial index only if told that there is a fingerprint.
+    # Both databases use the partial index only if the query says that the fingerprint is not null.
     same = Item.objects.labeled().filter(fingerprint__isnull=False, fingerprint__in=among(fingerprints))
     if of is not None:
         same = same.filter(project=of)
@@ -95,10 +97,9 @@ def _held(labels: Sequence[ImportedLabel], *, of: int | None = None) -> dict[int
 
 
 def _may_export(item_import: ItemImport, held: Iterable[int]) -> list[int]:
-    """Those of the other projects whose labels the importer may export: of others, an import must not tell what they
-    hold.
+    """The other projects whose labels the importer may export: an import must not reveal the labels of others.
 
-    An import by command has no importer, and may look everywhere. Deleted projects count for as long as they can be
+    An import by command has no importer, and all projects count. Deleted projects count as long as they can be
     restored.
     """
     user, project = item_import.created_by, item_import.project
@@ -110,17 +111,17 @@ def _may_export(item_import: ItemImport, held: Iterable[int]) -> list[int]:
 
 
 def _untraced(projects: Iterable[int]) -> set[int]:
-    """Those of the projects that hold labels of which it is not known what was trained on them."""
+    """The projects among `projects` that have untraced labels."""
     return set(ItemImport.objects.untraced().filter(project__in=projects).values_list("project", flat=True))
 
 
 def _repeated(
     labels: Sequence[ImportedLabel], own: Sequence[ImportedLabel], holders: Mapping[int, Sequence[ImportedLabel]]
 ) -> int:
-    """How many of the labels are one that the project has already: it holds their content more often than any source.
+    """The number of labels that repeat a label of the project: the project holds their content more often than any
+    source.
 
-    Items that are alike by chance, each labeled by itself, are as many in the source. A source that holds a label
-    several times itself says nothing.
+    Items that are alike by chance occur as often in the source. A source with repeated labels is left out.
     """
     before = Counter(each.fingerprint for each in own)
     coming = Counter(each.fingerprint for each in labels if each.fingerprint is not None)
@@ -133,7 +134,7 @@ def _repeated(
 
 
 def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
-    """Of each label what is the same in all projects: content, value and proposed class, by the classes' names."""
+    """For each label a key that is equal in all projects: content, value and proposed class, by the classes' names."""
     indices = {each.proposed for each in labels if each.proposed is not None}
     if not project.asks.proposes:
         values = [each.value for each in labels if each.value is not None]

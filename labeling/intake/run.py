@@ -1,8 +1,8 @@
-"""Import: a file's records become items, chunk by chunk; bad rows are set aside (`rejecting`). The items of another
-project are copied in the same way (`labeling.intake.copying`).
+"""Import a file: its records become items, chunk by chunk; bad rows are recorded (`rejecting`). An import of another
+project's items copies them in the same way (`labeling.intake.copying`).
 
-Media of a chunk are stored before the transaction that counts the chunk. Killed anywhere, the import goes on behind the
-last chunk that counted, and stores the same media under the same names.
+The media of a chunk are stored before the transaction that writes the chunk. A killed import continues after the last
+written chunk, and stores media that are there already under the same names.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from labeling.projects import storage
 from labeling.shared_files import store
 from labeling.statements import analyze, insert_many, marks, rows
 
-# Items. The database finds its way among fewer whatever it knows of them.
+# From this number of items on, the import refreshes the database's statistics each time the number has doubled.
 FEW = 1000
 
 
 def import_items(step: Step) -> None:
-    """Take the job's file in, or refuse it as a whole with a reason."""
+    """Import the job's file, or record the reason why the import was refused."""
     item_import, project = step.job.item_import, step.job.project
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.RUNNING)
     media.remove_drafts(project.pk)
@@ -68,7 +68,7 @@ def _opened(item_import: ItemImport, project: Project) -> Source:
 
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
-    # Only a file that lies on this machine may name files beside it; an upload brings its own.
+    # Only rows of a file on the server may name files beside it; an upload has none beside it.
     rules = replace(rules_of(project, allow_files=not item_import.owns_file, blind_ids=True), smaller=True)
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
@@ -82,7 +82,7 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         numbers = numbers_for(item_import, len(places), estimate=estimate)
         before = item_import.accepted
         _write_chunk(step, item_import, project, checked, learned, places, numbers)
-        if (before // FEW).bit_length() < (item_import.accepted // FEW).bit_length():  # twice as many as the last time
+        if (before // FEW).bit_length() < (item_import.accepted // FEW).bit_length():  # the number has doubled
             analyze(Item._meta.db_table)
         report(source.position())
         if is_hopeless(item_import):
@@ -100,7 +100,7 @@ def _hopeless_reason(item_import: ItemImport, last: str) -> str:
 
 
 def _end(step: Step, item_import: ItemImport) -> None:
-    """All records are dealt with."""
+    """Finish the import, and enqueue the job that encodes its items."""
     with step.finish():
         settle_sequence()
         ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.DONE, finished_at=timezone.now())
@@ -109,9 +109,9 @@ def _end(step: Step, item_import: ItemImport) -> None:
 
 
 def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
-    """What a row of this project must look like; what it says of the truth is passed over without `with_truth`.
+    """The rules for the rows of this project. Without `with_truth`, labels and known answers in rows are ignored.
 
-    With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it.
+    With `blind_ids`, a row without an id gets an id that does not reveal the row's place, for annotators see the id.
     """
     return Rules(
         kind=project.kind,
@@ -121,19 +121,19 @@ def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, bl
         allow_files=allow_files,
         with_truth=with_truth,
         id_of=blind_ids_of(project) if blind_ids else None,
-        # Imports of earlier versions set no numbers aside, and named items after their places.
+        # Imports by earlier releases reserved no numbers, and named items after their places.
         knows_places=blind_ids and project.imports.filter(first_number__isnull=True, accepted__gt=0).exists(),
     )
 
 
 def blind_ids_of(project: Project) -> Callable[[str], str]:
-    """Gives the id that follows from a row's place in its file (80 bits of it); nobody finds the place from it."""
+    """A function from a row's place in its file to an id: a keyed hash of 80 bits, which does not reveal the place."""
     keyed = project.keyed_by("id")
     return lambda place: keyed(place)[:10].hex()
 
 
 def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:
-    """The first of the two passes of a strict import: refuse the file if any row is bad."""
+    """The first of the two passes of a strict import: refuse the file, and return False, if any row is bad."""
     report = step.progress("checking", of=item_import.name)
     ids = RepeatedIds()
     rejections: list[Rejection] = []
@@ -161,7 +161,7 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
 
 
 def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list[Rejection]:
-    """Where ids occur again that have one of these hashes: the file is read once more, which is rare."""
+    """The rows that repeat an id with one of these hashes. Reads the file once more."""
     seen: set[str] = set()
     repetitions: list[Rejection] = []
     for places, checked, _ in chunks(source, rules):
@@ -178,7 +178,10 @@ def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list
 def _without_duplicates(
     project: Project, checked: Checked, places: list[str]
 ) -> tuple[list[tuple[int, Draft]], list[Rejection]]:
-    """Split into what can go in, with its number in the chunk, and what cannot; ids that are there are refused."""
+    """Split a chunk into good rows, each with its index in the chunk, and rejections.
+
+    Rows with an id of an existing item or of an earlier row are rejected.
+    """
     ids = [name for draft in checked if isinstance(draft, Draft) for name in draft.ids]
     sql = f"SELECT external_id FROM labeling_item WHERE project_id = %s AND external_id IN ({marks(len(ids))})"
     known = {name for (name,) in rows(sql, [project.pk, *ids], planned_anew=True)} if ids else set()
@@ -214,7 +217,7 @@ def _write_chunk(
         good, bad = _without_duplicates(project, checked, places)
         items = [NewItem(numbers[at], draft, places[at]) for at, draft in good]
         size = _media_bytes(draft for _, draft in good)
-        # A file that lies on the server was named by somebody who can fill its disk anyway: it counts, without a limit.
+        # A file on the server is counted without a limit: it was named by an operator, who can fill the disk anyway.
         if item_import.owns_file:
             storage.check_room(project, size)
         try:
@@ -236,11 +239,11 @@ def _write_chunk(
                     labeled=F("labeled") + labeled,
                     **set_aside(item_import, bad),
                 )
-                if item_import.owns_file and items:  # rows that are set aside are few, and tell what to mend
+                if item_import.owns_file and items:  # rejections alone are recorded even without room: they are few
                     storage.check_room(project, size + in_rows, lock=True)
                 if size or in_rows:
                     storage.count(project, media=size, rows=in_rows)
-        except IntegrityError:  # another import has just brought one of these ids: look again
+        except IntegrityError:  # another import has just added one of these ids: check the ids again
             if attempt == 2:
                 raise
         else:
@@ -249,7 +252,7 @@ def _write_chunk(
 
 
 def _settle_vector_length(project: Project, length: int) -> None:
-    """Make this the length of all the project's vectors, unless an import that runs beside this one was first."""
+    """Set the length of the project's vectors. Raises `StepFailed` if a concurrent import has set another length."""
     if Project.objects.filter(pk=project.pk, vector_length__isnull=True).update(vector_length=length):
         return
     settled = Project.objects.values_list("vector_length", flat=True).get(pk=project.pk)
@@ -258,8 +261,9 @@ def _settle_vector_length(project: Project, length: int) -> None:
 
 
 def _media_bytes(drafts: Iterable[Draft]) -> int:
-    """What `_store_media` is going to write. Files that are alike are stored once, but count for each of their items:
-    which of them are there already is known for sure only to those who wrote them.
+    """The bytes to count for the media that `_store_media` writes.
+
+    Equal files are stored once, but count for each of their items: a concurrent import may be writing the same file.
     """
     files, vectors = 0, 0
     for draft in drafts:
@@ -269,7 +273,7 @@ def _media_bytes(drafts: Iterable[Draft]) -> int:
 
 
 def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[NewItem]) -> None:
-    """Write the files, or one block with all vectors of the chunk, and tell the items where they are, and what."""
+    """Write the files, or one block with all vectors of the chunk; set each item's `media` and `fingerprint`."""
     kind = kinds.of(project)
     vectors: list[np.ndarray] = []
     for draft, item in zip(drafts, items, strict=True):
@@ -285,7 +289,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
     if vectors:
         media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))
     for item in items:
-        # Where neither a label comes in nor any is protected, nothing is to be traced, and an import pays nothing.
+        # Fingerprints trace labels: items without a label in a project without privacy need none.
         if project.privacy_epsilon is not None or item.draft.labels:
             item.fingerprint = fingerprint(kind, item.draft, item.media)
 
@@ -297,7 +301,7 @@ def _storing_problem(error: OSError) -> str:
 
 
 def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Sequence[Rejection] = ()) -> None:
-    """End the import without taking in any (more) of it. What is in already stays, and goes on into the pool."""
+    """Refuse the rest of the file, with a reason. Items that are imported already stay, and are encoded."""
     with step.finish():
         storage.count(step.job.project, rows=bytes_kept(item_import, rejections))
         if item_import.accepted:

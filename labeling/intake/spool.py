@@ -1,8 +1,8 @@
-"""Where files of forms go while they arrive: the folder of uploads, of people who may, and as far as there is room.
+"""Spool the files of forms to the folder of uploads, only after the permission check and the storage check.
 
-Django takes a form apart before any view has a say. So no file is stored unless `uploads.admit` was called for the
-request before its body was read, by the door of a page or of the API; then the form has to prove that it is ours by
-the fields in front of the file. Any other file is read and dropped as it comes.
+Django parses a form before the view runs. So this handler stores a file only if the page or the API has called
+`uploads.admit` before the body is read, and if the form fields before the file pass the CSRF check. It reads and drops
+any other file.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from labeling.projects import storage
 
 logger = logging.getLogger(__name__)
 
-# What a form may have beside its file.
+# The bytes that a form may have beside its file.
 FORM_BYTES = 1 << 20
 
 
 def given_back(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: what was counted of a file that nobody has kept counts no more when the request is answered."""
+    """Middleware that removes the count of a spooled file at the end of its request, unless `keep` has renamed it."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         try:
@@ -45,10 +45,10 @@ def given_back(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
 
 
 class UploadSpool(TemporaryFileUploadHandler):
-    """Spools one file to the disk that it stays on. One that must not be stored is read and dropped as it comes.
+    """Spool one file to the disk of the uploads' folder. Read and drop a file that must not be stored.
 
-    `request.upload_problem` then says why, for the form to tell. A body that is the file itself is refused at once, by
-    a `ValidationError`.
+    `request.upload_problem` gives the form the reason for a dropped file. If the body is the file itself, the handler
+    raises `ValidationError` at once.
     """
 
     _length = 0
@@ -69,7 +69,7 @@ class UploadSpool(TemporaryFileUploadHandler):
         self._in_form = boundary is not None
         if not self._in_form:
             return None
-        # Taken apart by a parser of which this handler knows what fields have come so far.
+        # Parse the form here, so that `_form_is_ours` can read the fields that have arrived so far.
         assert self.request is not None
         self._parser = MultiPartParser(META, input_data, self.request.upload_handlers, encoding)  # type: ignore[arg-type]
         return self._parser.parse()
@@ -79,7 +79,7 @@ class UploadSpool(TemporaryFileUploadHandler):
         if admission is None:
             self._skip("No file as large as that is taken here.")
         if not (admission.proven or self._form_is_ours()):
-            raise StopUpload(connection_reset=True)  # the check of the whole form fails for the same reason
+            raise StopUpload(connection_reset=True)  # Django's CSRF check of the whole form then fails, too
         if self._length > (settings.MAX_UPLOAD_MB << 20) + FORM_BYTES:
             self._skip(uploads.too_large())
         if hasattr(self.request, "spooled_at"):
@@ -91,7 +91,7 @@ class UploadSpool(TemporaryFileUploadHandler):
         self._reserve(admission.project)
 
     def _form_is_ours(self) -> bool:
-        """Django's check, by the fields in front of the file."""
+        """Whether the fields before the file pass Django's CSRF check."""
         assert self.request is not None
         bare = uploads.without_body(self.request, self._parser._post)  # type: ignore[union-attr]
         return CSRFCheck(lambda request: HttpResponse()).process_view(bare, HttpResponse, (), {}) is None
@@ -110,7 +110,7 @@ class UploadSpool(TemporaryFileUploadHandler):
             super().receive_data_chunk(raw_data, start)
             self.file.flush()  # a full disk shows here, where the file can still be skipped
         except OSError as error:
-            with suppress(OSError):  # it tries once more to write what is left, then removes the file
+            with suppress(OSError):  # `close` tries to write the buffer again, then removes the file
                 self.file.close()
             self._broken(error)
 
@@ -121,6 +121,6 @@ class UploadSpool(TemporaryFileUploadHandler):
     def _skip(self, problem: str) -> NoReturn:
         if self.request is not None:
             self.request.upload_problem = problem  # type: ignore[attr-defined]
-        if not self._in_form:  # nobody goes on behind it, and a skipped file would be an error that nobody handles
+        if not self._in_form:  # Django does not handle SkipFile where the body is the file itself
             raise ValidationError({"file": [problem]})
         raise SkipFile

@@ -1,7 +1,7 @@
-"""Files that arrive over HTTP: spooled to disk as they come, then imported at once or in the background.
+"""Receive files over HTTP: spool them to the disk, then import them at once or in the background.
 
-An upload lies in one folder from its first byte until it has been taken in. Nothing else keeps a file there for long:
-`sweep`, which every upload begins with, removes what a killed process or a client that went away has left behind.
+An upload lies in one folder from its first byte until the end of its import. Every upload begins with `sweep`, which
+removes the files that killed processes or broken connections have left in the folder.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from labeling.shared_files import StoreAway, store
 
 logger = logging.getLogger(__name__)
 
-# Uploads up to this size are imported while the client waits: it sees at once what was set aside. A few kilobytes can
-# hold hours of work (images of one colour and fifty million pixels): after this time, a worker goes on with it.
+# Uploads up to this size are imported while the client waits, so that the client sees rejected rows at once. A small
+# file can take hours (images of one colour with fifty million pixels): after AT_ONCE_SECONDS a worker continues.
 AT_ONCE_BYTES = 1 << 20
 AT_ONCE_SECONDS = 10.0
 
@@ -47,27 +47,28 @@ BROKE_OFF = "The upload broke off before it was complete. Send it again."
 
 STORE_AWAY = "The store of files does not answer: nothing was imported. Send it again later."
 
-# Nobody writes so slowly; and a failed import may be retried for so long.
+# Files that no import needs are removed after ORPHAN_SECONDS, when no process can still be writing them. Files of
+# failed imports are kept for KEPT_SECONDS, so that a manager can retry the import.
 ORPHAN_SECONDS = 6 * 3600
 KEPT_SECONDS = 7 * 24 * 3600
 
 
 def folder() -> Path:
-    """Where uploads lie; made if need be."""
+    """The folder of uploads, created if it is missing."""
     path = Path(settings.DATA_DIR) / "uploads"
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
 class Admission(NamedTuple):
-    """Leave to store the file of a request. `proven`: it is known not to come from a page of another site."""
+    """The permission to store the file of a request. `proven`: the request has passed a check against CSRF."""
 
     project: Project
     proven: bool
 
 
 def admit(request: HttpRequest, project: Project, *, proven: bool) -> None:
-    """Let the request's file be stored, for whoever sends it may. Without this, none is: `labeling.intake.spool`."""
+    """Permit `labeling.intake.spool` to store the request's file. Call it after the permission check of the sender."""
     request.file_admission = Admission(project, proven)  # type: ignore[attr-defined]
 
 
@@ -76,15 +77,15 @@ def admission_of(request: HttpRequest | None) -> Admission | None:
 
 
 def without_body(request: HttpRequest, fields: QueryDict | None = None) -> HttpRequest:
-    """The request as far as its headers tell, and with the fields, as if those were all of its form."""
-    bare = copy(request)  # Django leaves the stream out
+    """A copy of the request without its body, with `fields` as its whole form."""
+    bare = copy(request)  # Django's copy leaves out the stream
     bare._post = fields or QueryDict()  # type: ignore[attr-defined]
     bare._files = MultiValueDict()  # type: ignore[attr-defined]
     return bare
 
 
 def check_length(length: int | None) -> None:
-    """Refuse, before a byte of it is stored, an upload that says it is too large. Raises `ValidationError`."""
+    """Raise `ValidationError` if `length`, in bytes, is more than an upload may have."""
     if length is not None and length > settings.MAX_UPLOAD_MB << 20:
         raise ValidationError(too_large())
 
@@ -103,18 +104,24 @@ def receive(
     length: int | None = None,
     spooled_at: Path | None = None,
 ) -> ItemImport:
-    """Store an upload, of `length` bytes if that is known, and import it.
+    """Store an upload, and import it: a small one at once, a larger one by a worker.
 
-    One that lies `spooled_at` a path already is not copied if that can be helped. Raises `ValidationError`, and leaves
-    nothing behind, if it is empty, larger than allowed, broken off by the client, or more than the project or the disk
-    can hold.
+    Parameters
+    ----------
+    chunks: the content; ignored if the file at `spooled_at` can be linked.
+    strict: whether one bad row refuses the whole file.
+    length: the number of bytes that the client announced; None if unknown.
+    spooled_at: where the spooled file lies.
+
+    Raises `ValidationError`, and leaves no file behind, if the upload is empty, too large, broken off by the client,
+    or more than the project or the disk can hold.
     """
     path = keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
         size = path.stat().st_size
         UPLOAD_BYTES.inc(size)
         at_once = size <= AT_ONCE_BYTES
-        if not at_once:  # the worker would refuse it too, after the sender was told that all is well
+        if not at_once:  # refuse a bad format now, while the client waits, and not later in the worker
             _check_form(project, path, name)
         taken_by = worker_name() if at_once else ""
         job = register(
@@ -145,7 +152,7 @@ def keep(
     length: int | None = None,
     spooled_at: Path | None = None,
 ) -> Path:
-    """Store an upload in the uploads' folder, and say where. Parameters and errors are those of `receive`."""
+    """Store an upload in the uploads' folder, and return its path. Parameters and errors as for `receive`."""
     sweep()
     check_length(length)
     suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
@@ -154,7 +161,7 @@ def keep(
         storage.reserve(project=project, path=path, size=length or 0)
     try:
         size = _store(path, chunks, spooled_at)
-        if length is not None and size != length:  # a server may end a body early without a word
+        if length is not None and size != length:  # the web server may end a body early without an error
             raise ValidationError(BROKE_OFF)
         storage.reserve(project=project, path=path, size=size)
         _publish(path)
@@ -165,7 +172,7 @@ def keep(
 
 
 def give_up(path: Path) -> None:
-    """Leave nothing behind of an upload that failed. Where the store is away, `sweep` does it later."""
+    """Remove the file and the count of a failed upload. If the store does not answer, `sweep` removes them later."""
     try:
         storage.discard(path)
     except StoreAway as error:
@@ -173,11 +180,11 @@ def give_up(path: Path) -> None:
 
 
 def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
-    """Give the spooled file a second name, `path`, or else write the chunks there; how many bytes there are."""
+    """Link the spooled file to `path`, or else write the chunks to `path`. Returns the number of bytes."""
     if spooled_at is not None:
         try:
             os.link(spooled_at, path)
-        except OSError:  # another disk, or one that knows no second names
+        except OSError:  # another disk, or a disk without hard links
             logger.info("Copying %s: it cannot be linked.", spooled_at)
         else:
             return path.stat().st_size
@@ -207,19 +214,19 @@ def _publish(path: Path) -> None:
 
 
 def spooled(file: UploadedFile) -> Path | None:
-    """Where a form's file lies, None for a small one, which is held in memory."""
+    """The path of a form's spooled file; None for a small file, which is in memory."""
     return Path(file.temporary_file_path()) if isinstance(file, TemporaryUploadedFile) else None
 
 
 def storing_problem(error: OSError) -> str:
-    """Why an upload cannot be stored, for whoever sent it."""
+    """The reason why an upload cannot be stored, as a text for its sender."""
     if is_full(error):
         return "The disk of the server is full: nothing was imported. Free some space there, then send it again."
     return f"The server cannot store the upload ({error.strerror or error}): nothing was imported. See its log."
 
 
 def _import_at_once(job: Job) -> None:
-    """Import while the client waits; whatever stops this, a worker takes it up where it was."""
+    """Import while the client waits, for at most `AT_ONCE_SECONDS`. A worker continues an interrupted import."""
     deadline = time.monotonic() + AT_ONCE_SECONDS
     with logs.about(job_id=job.pk, job_kind=job.kind):
         try:
@@ -246,7 +253,7 @@ def register(
     truth_path: Path | None = None,
     taken_by: str = "",
 ) -> Job:
-    """Make the import and its job: for a worker to take up, or already taken by the process that will run it."""
+    """Create the import and its job. The job waits for a worker, unless `taken_by` names the process that runs it."""
     item_import = ItemImport.objects.create(
         project=project,
         name=plain_name(name),
@@ -263,7 +270,7 @@ def register(
 
 
 def plain_name(name: str) -> str:
-    """The file's name without folders and without characters that cannot be shown or stored, its suffix kept."""
+    """The file's name without folders and unprintable characters, cut to 200 characters before its suffix."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     shown = "".join(c for c in base if c.isprintable()).strip()
     stem, dot, suffix = shown.rpartition(".")
@@ -274,7 +281,10 @@ def plain_name(name: str) -> str:
 
 @transaction.atomic
 def retry(*, item_import: ItemImport) -> None:
-    """Let a failed import go on behind the last record that counted. Raises `ValidationError` where it cannot."""
+    """Continue a failed import after its last imported record.
+
+    Raises `ValidationError` if the file is gone or the import is not failed.
+    """
     if not store().exists(store().path_of(item_import.path)):
         raise ValidationError(f"{item_import.name} is no longer on the server: import it again.")
     put_back = Job.objects.filter(item_import=item_import, state=Job.State.FAILED).update(
@@ -286,7 +296,7 @@ def retry(*, item_import: ItemImport) -> None:
 
 
 def sweep() -> None:
-    """Remove files from the uploads' folder that nothing is going to read, and what was counted of such as are gone."""
+    """Remove uploads that no import or prediction run will read, and the bytes counted for missing files."""
     storage.forget_missing()
     now = time.time()
     ages = {path: now - written_at for path, written_at in store().entries(folder())}
