@@ -86,6 +86,6 @@ def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> It
 
 
 def keep_log_short() -> None:
-    """Copy SQLite's write-ahead log into the database if it is long. For steps that write much, between transactions."""
+    """Copy a long write-ahead log of SQLite into the database. Steps that write much call it between transactions."""
     if connection.vendor == "sqlite":
         connection.keep_log_short()  # type: ignore[attr-defined]  # of config.sqlite

@@ -81,7 +81,7 @@ class _Block:
             _BLOCK.reset(token)
 
     def _or_from_main(self, execute: Callable[..., Any], sql: str, values: Any, many: bool, context: Any) -> Any:
-        """Run a statement on the replica. If the replica fails, run it and the rest of the block on the main database."""
+        """Run a statement on the replica; if the replica fails, run it and all later ones on the main database."""
         try:
             return execute(sql, values, many, context)
         except ERRORS as error:

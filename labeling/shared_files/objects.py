@@ -34,7 +34,7 @@ REMOVED_AT_ONCE = 500
 
 
 class ObjectStore(Store):
-    """The object store at `url`. Objects are named by their paths below `folder`; only the folders `shared` are stored."""
+    """The object store at `url`, with the files in the folders `shared` of `folder`, named by their paths there."""
 
     copies = True
 
