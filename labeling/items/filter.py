@@ -19,7 +19,7 @@ class FilterError(ValueError):
         self.fields = dict(fields)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Filter:
     """A condition that a person sets by a text in an address, a form, a command or a request."""
 

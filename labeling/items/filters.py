@@ -44,7 +44,7 @@ STATES: dict[str, Items] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ItemFilter(Filter):
     """A filter of the project's items."""
 
@@ -63,13 +63,11 @@ def _read_state(project: Project, text: str) -> str:
 
 
 def _class(name: str, label: str, chip: str, meaning: str, **more: Any) -> ItemFilter:
-    attrs = {"list": "classes"}
-    return ItemFilter(name=name, label=label, chip=chip, meaning=meaning, read=values.read_label, attrs=attrs, **more)
+    return ItemFilter(name, label, meaning, values.read_label, chip=chip, attrs={"list": "classes"}, **more)
 
 
 def _person(name: str, label: str, chip: str, meaning: str) -> ItemFilter:
-    attrs = {"list": "annotators"}
-    return ItemFilter(name=name, label=label, chip=chip, meaning=meaning, read=values.read_annotator, attrs=attrs)
+    return ItemFilter(name, label, meaning, values.read_annotator, chip=chip, attrs={"list": "annotators"})
 
 
 def _mark(
@@ -89,11 +87,11 @@ def _mark(
         return items.exclude(pk__in=having(items.model._default_manager.all()).order_by().values("pk"))
 
     return ItemFilter(
-        name=name,
-        label=label,
-        meaning=meaning,
-        read=values.read_mark,
-        schema=YES_OR_NO,
+        name,
+        label,
+        meaning,
+        values.read_mark,
+        YES_OR_NO,
         narrow=lambda project, items, yes: having(items) if yes else (lacking or without)(items),
         chip=chip or words,
         **{"choices": (("true", words[0]), ("false", words[1])), **more},
@@ -102,78 +100,51 @@ def _mark(
 
 _DECLARED = (
     ItemFilter(
-        name="q",
-        label="Words",
-        meaning="What they say: text, external id and other fields. All words must occur, the last may go on; "
+        "q", "Words",
+        "What they say: text, external id and other fields. All words must occur, the last may go on; "
         '`"quoted words"` are a phrase; `key:value` asks for a field that begins so. Case and accents do not matter.',
-        read=values.read_words,
-        chip="says “{}”",
-        place="front",
+        values.read_words, chip="says “{}”", place="front",
         attrs={"type": "search", "placeholder": 'word, "exact phrase", field:value'},
     ),
     ItemFilter(
-        name="search",
-        label="Id holds",
-        meaning="A part of their external id, or of their place in the import (a file's name), in any case.",
-        read=lambda project, text: text,
-        narrow=lambda project, items, text: items.filter(
-            Q(external_id__icontains=text) | Q(source__icontains=text)
-        ),
-        chip="id holds “{}”",
-        attrs={"type": "search"},
+        "search", "Id holds",
+        "A part of their external id, or of their place in the import (a file's name), in any case.",
+        lambda project, text: text,
+        narrow=lambda project, items, text: items.filter(Q(external_id__icontains=text) | Q(source__icontains=text)),
+        chip="id holds “{}”", attrs={"type": "search"},
     ),
     ItemFilter(
-        name="like",
-        label="Like",
-        meaning="The id of an item: only the 240 nearest to it, by the embeddings that the pool was clustered by, "
+        "like", "Like",
+        "The id of an item: only the 240 nearest to it, by the embeddings that the pool was clustered by, "
         "or else by the encoder's features. The nearest come first.",
-        read=values.read_like,
-        schema=COUNT,
-        chip="like {}",
-        place="",
+        values.read_like, schema=COUNT, chip="like {}", place="",
     ),
     _class(
         "label", "Label", "label: {}", "Their label: a class, or for `verify` yes or no.", place="front",
         narrow=lambda project, items, label: items.labeled().filter(holds(project, "label", label)),
     ),
     ItemFilter(
-        name="state",
-        label="State",
-        meaning="`skipped`: by everybody.",
-        read=_read_state,
-        schema={"type": "string", "enum": list(STATES)},
-        choices=tuple(State.choices),
-        narrow=lambda project, items, state: STATES[state](items),
-        place="front",
+        "state", "State", "`skipped`: by everybody.",
+        _read_state, schema={"type": "string", "enum": list(STATES)}, choices=tuple(State.choices),
+        narrow=lambda project, items, state: STATES[state](items), place="front",
     ),
     ItemFilter(
-        name="batch",
-        label="Batch",
-        meaning="The number of their batch.",
-        read=values.read_batch,
-        schema=COUNT,
-        narrow=lambda project, items, batch: items.filter(task__batch=batch),
-        chip="batch {}",
-        attrs={"inputmode": "numeric"},
+        "batch", "Batch", "The number of their batch.",
+        values.read_batch, schema=COUNT, narrow=lambda project, items, batch: items.filter(task__batch=batch),
+        chip="batch {}", attrs={"inputmode": "numeric"},
     ),
     ItemFilter(
-        name="cluster",
-        label="Cluster",
-        meaning="`BATCH:CLUSTER`, as in `2:17`: picked from this cluster of this batch.",
-        read=values.read_cluster,
+        "cluster", "Cluster", "`BATCH:CLUSTER`, as in `2:17`: picked from this cluster of this batch.",
+        values.read_cluster,
         narrow=lambda project, items, place: items.filter(task__batch=place[0], task__cluster=place[1]),
-        chip="cluster {1} of batch {0}",
-        attrs={"placeholder": "batch:cluster"},
+        chip="cluster {1} of batch {0}", attrs={"placeholder": "batch:cluster"},
     ),
     ItemFilter(
-        name="predicted",
-        label="Predicted",
-        meaning="`VERSION:CLASS`, as in `3:owl`, or for `verify` `3:yes`: labeled control items that this model "
+        "predicted", "Predicted",
+        "`VERSION:CLASS`, as in `3:owl`, or for `verify` `3:yes`: labeled control items that this model "
         "version predicts to be of this class. With `label`, a cell of its confusion matrix. Not for `multi`.",
-        read=values.read_predicted,
-        narrow=lambda project, items, predicted: predicted.among(items),
-        chip="version {0} predicts {1}",
-        attrs={"placeholder": "version:class"},
+        values.read_predicted, narrow=lambda project, items, predicted: predicted.among(items),
+        chip="version {0} predicts {1}", attrs={"placeholder": "version:class"},
     ),
     _person("annotator", "Annotator", "by {}", "Somebody who answered or skipped them."),
     _class(

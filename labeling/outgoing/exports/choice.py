@@ -27,7 +27,7 @@ Condition = tuple[str, list[Any]]
 """A condition on `task` and its `item` in a statement, "" for none, and its values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class ExportFilter(Filter):
     """A filter of the rows of an export. A filter whose value is yes or no adds rows."""
 
@@ -39,7 +39,7 @@ class ExportFilter(Filter):
     """The condition that the value, or None, comes to."""
     copies: Callable[[CopyQuerySet, Any], CopyQuerySet] = lambda copies, value: copies
     """The near-copies that the value leaves."""
-    file_part: Callable[[str, Any], str]
+    file_part: Callable[[str, Any], str] = lambda text, value: text
     """The text and its value as a part of a file's name: only characters that every system takes."""
 
 
@@ -193,102 +193,68 @@ def _compared(column: str, operator: str) -> Callable[[Any], Condition]:
 
 
 def _adding(name: str, label: str, meaning: str, **more: Any) -> ExportFilter:
-    return ExportFilter(
-        name=name,
-        label=label,
-        meaning=meaning,
-        read=_yes_or_no,
-        schema={**YES_OR_NO, "default": False},
-        file_part=lambda text, value: f"with-{name}",
-        **more,
-    )
+    schema = {**YES_OR_NO, "default": False}
+    return ExportFilter(name, label, meaning, _yes_or_no, schema, file_part=lambda text, value: f"with-{name}", **more)
 
 
 _WHEN = "a day in UTC (`2026-03-01`) or a time with its zone (`2026-03-01T14:30+01:00`)"
 _DECLARED = (
     ExportFilter(
-        name="batch",
-        label="Batches",
-        meaning="Only items of these batches: one (`3`), several (`1,4`), a range (`2-5`), one and all later (`6-`), "
+        "batch", "Batches",
+        "Only items of these batches: one (`3`), several (`1,4`), a range (`2-5`), one and all later (`6-`), "
         "or a list of these.",
-        read=_batches,
-        metavar="N",
-        attrs={"placeholder": "all", "class": "figure"},
-        file_part=_batches_part,
+        _batches, metavar="N", attrs={"placeholder": "all", "class": "figure"}, file_part=_batches_part,
     ),
     ExportFilter(
-        name="control",
-        label="Control items",
-        meaning="`only`: control items alone; `without`: all others.",
-        hint="A random sample of the pool, which no model learns from.",
-        read=_control,
-        schema={**TEXT, "enum": ["only", "without"]},
-        choices=(("only", "Only these"), ("without", "Without them")),
-        unset="With them",
-        metavar="only|without",
+        "control", "Control items", "`only`: control items alone; `without`: all others.",
+        _control, hint="A random sample of the pool, which no model learns from.",
+        schema={**TEXT, "enum": ["only", "without"]}, choices=(("only", "Only these"), ("without", "Without them")),
+        unset="With them", metavar="only|without",
         condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
         copies=lambda copies, value: copies.none() if value == "only" else copies,
         file_part=lambda text, value: "control" if value == "only" else "without-control",
     ),
     ExportFilter(
-        name="since",
-        label="Labeled since",
-        meaning=f"Only labels that were settled then or later: {_WHEN}.",
-        hint="A day in UTC.",
-        read=_moment,
-        metavar="TIME",
-        attrs={"type": "date", "class": "figure"},
-        condition=_compared("labeled_at", ">="),
-        copies=lambda copies, at: copies.filter(of__labeled_at__gte=at),
+        "since", "Labeled since",
+        f"Only labels that were settled then or later: {_WHEN}.",
+        _moment, hint="A day in UTC.", metavar="TIME", attrs={"type": "date", "class": "figure"},
+        condition=_compared("labeled_at", ">="), copies=lambda copies, at: copies.filter(of__labeled_at__gte=at),
         file_part=_moment_part("since"),
     ),
     ExportFilter(
-        name="until",
-        label="Labeled until",
-        meaning=f"Only labels that were settled earlier than that time, or on that day at the latest: {_WHEN}.",
-        hint="That day included.",
-        read=_until,
-        metavar="TIME",
-        attrs={"type": "date", "class": "figure"},
-        condition=_compared("labeled_at", "<"),
-        copies=lambda copies, at: copies.filter(of__labeled_at__lt=at),
+        "until", "Labeled until",
+        f"Only labels that were settled earlier than that time, or on that day at the latest: {_WHEN}.",
+        _until, hint="That day included.", metavar="TIME", attrs={"type": "date", "class": "figure"},
+        condition=_compared("labeled_at", "<"), copies=lambda copies, at: copies.filter(of__labeled_at__lt=at),
         file_part=_moment_part("until"),
     ),
     ExportFilter(
-        name="agreement",
-        label="Least agreement",
-        meaning="Only labels with at least this agreement, from 0 to 1.",
-        hint="The share of the annotations that agree with the label, from 0 to 1.",
-        read=_agreement,
-        schema={"type": "number", "minimum": 0, "maximum": 1},
-        metavar="SHARE",
+        "agreement", "Least agreement", "Only labels with at least this agreement, from 0 to 1.",
+        _agreement, hint="The share of the annotations that agree with the label, from 0 to 1.",
+        schema={"type": "number", "minimum": 0, "maximum": 1}, metavar="SHARE",
         attrs={"placeholder": "any", "class": "figure", "inputmode": "decimal"},
-        condition=_compared("agreement", ">="),
-        copies=lambda copies, share: copies.none(),
+        condition=_compared("agreement", ">="), copies=lambda copies, share: copies.none(),
         file_part=lambda text, share: f"agreement-{share:g}",
     ),
     _adding(
-        "skipped",
-        "With the items that everybody skipped",
+        "skipped", "With the items that everybody skipped",
         "Also the items that everybody skipped. They have no label, agreement or time of labeling, so that "
         "`agreement`, `since` and `until` leave them out again.",
         hint="They have no label, agreement or time of labeling, but tell who skipped them and why.",
         condition=lambda yes: (f"(item.label IS NOT NULL{' OR task.outstanding = 0' if yes else ''})", []),
     ),
     _adding(
-        "excluded",
-        "With the items that were excluded or deleted",
+        "excluded", "With the items that were excluded or deleted",
         "Also the items that a manager has excluded or deleted, as far as they match the rest.",
         condition=lambda yes: ("" if yes else "item.excluded_at IS NULL", []),
     ),
     _adding(
-        "copies",
-        "With near-copies",
+        "copies", "With near-copies",
         "Also near-copies, behind the items of the batch that they were shown in. They "
         "have the label of another item and no answers, so that `agreement` and `control=only` leave them out again; "
         "`since` and `until` go by when that item was labeled.",
         hint="They have the label of another item, which the column “propagated_from” names.",
     ),
-)
+)  # fmt: skip
 FILTERS: dict[str, ExportFilter] = {each.name: each for each in _DECLARED}
 """By name, in the order in which a file's name tells them."""
