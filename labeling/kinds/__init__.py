@@ -1,4 +1,4 @@
-"""The kinds of item that there are. To add one, write it next to these and list an instance in `KINDS`."""
+"""The registry of the kinds of item. To add a kind, write it in this folder and list an instance in `KINDS`."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ __all__ = [
 ]
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (Image(), Text(), Vector(), Audio())}
-"""By name, in the order in which people choose."""
+"""The kinds by name, in the order of the form for a new project."""
 
 
 class Kinded(Protocol):
-    """A project, as far as this goes."""
+    """An object with a kind, such as a project."""
 
     kind: str
 
@@ -47,5 +47,5 @@ def get(name: str) -> Kind:
 
 
 def choices() -> list[tuple[str, str]]:
-    """For the database: (name, label). A function, so that a new kind needs no migration."""
+    """The choices of a model field: (name, label). A function, so that a new kind needs no migration."""
     return [(name, name.capitalize()) for name in KINDS]

@@ -1,4 +1,4 @@
-"""Recordings: files of sound that browsers play, told by their bytes."""
+"""Audio: files of sound that browsers play, recognised by their bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOREIGN = Foreign(
 
 
 class Audio(FileKind):
-    """An item is a recording of at most ten minutes, stored as it came."""
+    """An item is a recording of at most ten minutes, stored without conversion."""
 
     name = "audio"
     sentence = "Audio: speech, birdsong, the sound of a machine"

@@ -1,7 +1,7 @@
-"""The interface of a kind of item: all that differs between images, texts, vectors and the like. Values in, values out.
+"""The interface of a kind of item: everything that differs between images, texts, vectors and audio, as pure functions.
 
-To add one, subclass `Kind`, or `FileKind` where an item is a file, in a file of this folder, and list it in
-`kinds/__init__.py` (docs/how-to/add-a-kind.md walks through it).
+To add a kind, subclass `Kind` (or `FileKind` if an item is a file) in a new file of this folder, and list it in
+`kinds/__init__.py` (docs/how-to/add-a-kind.md shows the steps).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from labeling.kinds.values import BadFile, value_text
 
 @dataclass(frozen=True, slots=True)
 class ItemContent:
-    """What an item is: a file, a vector, or fields alone.
+    """The content of an item: a file, a vector, or fields alone.
 
-    `shown` are the fields that annotators see of it. `file` holds the bytes as they came and `suffix` is "", until the
-    file is opened. `vector` is 1-D float32, all of it finite.
+    `shown` are the fields that annotators see. Until the file is opened, `file` has the original bytes and `suffix` is
+    "". `vector` has the shape (d,) and dtype float32; all its values are finite.
     """
 
     shown: dict[str, Any] = field(default_factory=dict)
@@ -32,10 +32,10 @@ class ItemContent:
 
 
 class OpenedFile(NamedTuple):
-    """A file as it can be shown, and the suffix of its real format.
+    """A file that browsers can show, and the suffix of its real format.
 
-    `preview` and `thumbnail` are smaller pictures of it; b"" where it is small itself, is no picture, or none were
-    wanted.
+    `preview` and `thumbnail` are smaller pictures of the file; b"" if the file is small or no picture, or if the caller
+    asked for none.
     """
 
     content: bytes
@@ -45,11 +45,14 @@ class OpenedFile(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What a row does not say itself.
+    """The facts about a table or project that `Kind.take` needs beside the row.
 
-    `number_columns` make up the vector where no column is called so; `vector_length` is that of the project's vectors,
-    None if any will do. `open_file` gives the bytes of a file that the row names, and raises BadFile; None where rows
-    may name none. `in_tree` says that the row stands for a file of a folder or zip file.
+    Parameters
+    ----------
+    number_columns: the columns that make up the vector in a table without a column `vector`.
+    vector_length: the length of the project's vectors; None before the first one.
+    open_file: returns the bytes of a file that the row names, or raises BadFile; None if rows must not name files.
+    in_tree: whether the row stands for a file in a folder or zip file.
     """
 
     number_columns: tuple[str, ...] = ()
@@ -59,99 +62,98 @@ class Surroundings(NamedTuple):
 
 
 class Kind(ABC):
-    """A kind of item. It holds no state: there is one instance of each, in `labeling.kinds.KINDS`.
+    """A kind of item. Instances have no state; `labeling.kinds.KINDS` has one instance of each kind.
 
-    Templates of its own lie in `templates/kinds/NAME/`, the module that shows it to annotators in
+    The templates of a kind lie in `templates/kinds/NAME/`, the module that shows its items to annotators in
     `static/js/label/kinds/NAME.js`.
     """
 
     name: ClassVar[str]
-    """In the database, the API and commands; also the column of a row that holds the content. Never changed."""
+    """Names the kind in the database, the API and commands; also the column with the content. It never changes."""
 
     sentence: ClassVar[str]
-    """What it is for, where somebody chooses."""
+    """The description of the kind in the form for a new project."""
 
     noun: ClassVar[str]
     plural: ClassVar[str]
-    """An item of it, and several, in a sentence."""
+    """The words for one item and for several items in a sentence."""
 
     columns: ClassVar[frozenset[str]] = frozenset()
-    """A table needs one of these; empty: any table will do."""
+    """A table must have one of these columns; empty: any table is accepted."""
 
     forms: ClassVar[frozenset[str]] = frozenset()
-    """Formats that are read for this kind beside tables: "npy", "folder", "zip"."""
+    """The formats beside tables that an import of this kind reads: "npy", "folder", "zip"."""
 
     takes_number_columns: ClassVar[bool] = False
-    """Columns of numbers together are the content, where no column bears the kind's name."""
+    """Whether the columns of numbers together are the content if no column has the kind's name."""
 
     rows_at_once: ClassVar[int] = 256
-    """Rows of a Parquet file that are held at once."""
+    """The rows of a Parquet file that an import holds in memory at a time."""
 
     chunk: ClassVar[int] = 500
-    """Items that are read at one time."""
+    """The items that an import reads at a time."""
 
     chunks_at_once: ClassVar[int] = 1
-    """Chunks that an import stores in one transaction."""
+    """The chunks that an import stores in one transaction."""
 
     is_file: ClassVar[bool] = False
-    """An item is a file, which is stored, served and exported."""
+    """Whether an item is a file, which is stored, served and exported."""
 
     is_picture: ClassVar[bool] = False
-    """It can be shown small, in lists."""
+    """Whether lists show a small picture of an item."""
 
     in_grids: ClassVar[bool] = False
-    """Many can be judged side by side, at a glance each."""
+    """Whether annotators can judge many items side by side in a grid."""
 
     folder: ClassVar[str] = ""
-    """Where its files lie below the project's media."""
+    """The folder of its files below the project's media."""
 
     content_types: ClassVar[Mapping[str, str]] = {}
-    """What the files are served as, by their suffix. Nothing else is served."""
+    """The content types of the served files, by suffix. Files with other suffixes are not served."""
 
     bare: ClassVar[str] = ""
-    """What stands in a list for an item that has nothing to be quoted."""
+    """The words in a list for an item without an excerpt."""
 
     keys: ClassVar[Sequence[tuple[str, str]]] = ()
-    """Keys of the annotators' screen that only this kind has, with what they do."""
+    """Letter keys that the annotators' screen has only for this kind: (key, effect)."""
 
     signs: ClassVar[Sequence[tuple[str, str]]] = ()
-    """Likewise, keys that are no letters: they need no Shift where letters search."""
+    """Other keys for this kind: (key, effect). They need no Shift while letters search for a class."""
 
     styles: ClassVar[Sequence[str]] = ()
-    """Style sheets that the annotators' screen needs for it."""
+    """The style sheets that the annotators' screen needs for this kind."""
 
     def missing(self) -> str:
-        """What is to be installed before such items can be imported, in one line; "" if nothing is."""
+        """The packages to install before items of this kind can be imported, in one line; "" if none is missing."""
         return ""
 
     @abstractmethod
     def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
-        """Take the content out of the fields of a row. Raises BadValue or BadFile."""
+        """Remove the content from the fields of a row, and return it. Raises BadValue or BadFile."""
 
     def open(self, files: Sequence[bytes], *, smaller: bool = False) -> Iterator[OpenedFile | BadFile]:
-        """Of each file, in order: what can be shown, with smaller pictures of it if they are wanted; or why it is
-        refused.
-        """
+        """For each file, in order, the opened file, or the reason for its refusal. `smaller`: with smaller pictures."""
         return iter(())
 
     def file_problem(self, name: str) -> str:
-        """Why a file of this name, in a folder or zip file, is none of this kind; "" if it may be one."""
+        """The reason why a file with this name, in a folder or zip file, is not of this kind; "" if it may be."""
         return ""
 
     def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
-        """What an encoder takes of an item with these fields, whose file or vector is `stored`."""
+        """The encoder's input for an item with the fields `data` and the file or vector `stored`."""
         return stored
 
     def identity(self, data: Mapping[str, Any], media: str, vector: np.ndarray | None) -> bytes:
-        """What two items have in common that hold the same content, whatever they are called; b"" if it cannot be
-        told. `media` is the storage name of the item's file, which follows from the file's bytes.
+        """Bytes that are equal for items with the same content, whatever their ids; b"" if the kind cannot tell.
+
+        `media` is the storage name of the item's file, which contains the hash of the file's bytes.
         """
         return b"" if media.endswith(".npy") else PurePosixPath(media).stem.encode()
 
     def excerpt(self, data: Mapping[str, Any]) -> str:
-        """What a list quotes of an item; "" if nothing."""
+        """The text that a list quotes from an item; "" without such a text."""
         return ""
 
     def facts(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The fields that are shown beside the item itself, as people read them."""
+        """The fields that pages show beside the item itself, as (name, text)."""
         return [(name, value_text(value)) for name, value in data.items() if value not in (None, "")]

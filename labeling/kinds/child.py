@@ -1,17 +1,18 @@
-"""Opens files from outside, each with the program that is named on the command line; it never trusts what it opens.
+"""Open untrusted files with the examiner (a Python file) that the command line names.
 
-Run as a script, in a process of its own, because a few kilobytes can unpack to gigabytes, and decoders have crashed on
-less. It answers one batch of files after the other, limits what each may take, waits its turn with a large one, and
-ends when nobody asks any more:
+`labeling.kinds.opening` runs this script in its own process, because a few kilobytes can unpack to gigabytes, and bad
+files have crashed decoders. The process answers one batch of files after the other, limits memory and time for each
+file, lets only one process at a time decode a large file, and ends after REST_SECONDS without a batch:
 
-    at first    "+": it is ready
-    batch       how many files, most content of each, whether smaller pictures are wanted (4 bytes each); and for each
-                its length (4 bytes) and its bytes
-    answers     for each: four lengths (4 bytes each), the suffix of its real format, the file that stands in for it if
-                browsers need that, and smaller pictures of it: a preview, a thumbnail. If it is refused, a suffix that
-                begins with "!" and says why. Four lengths of 0: it took long so far, ask for the rest again.
+    at first    "+": the process is ready
+    batch       the number of files, the most content of each, whether to make smaller pictures (4 bytes each); then for
+                each file its length (4 bytes) and its bytes
+    answers     for each file: four lengths (4 bytes each), the suffix of its real format, the file that browsers need
+                in its place (or nothing), its preview, its thumbnail. For a refused file, the suffix is "!" and the
+                reason. Four lengths of 0: the batch takes long, send the rest of the files again.
 
-Without an answer it has ended: by itself, exit status 0, or because the file took too much memory or time.
+If an answer is missing, the process has ended: by itself with exit status 0, or because a file took too much memory or
+time.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ MEMORY_BYTES = 1 << 30
 CPU_SECONDS = 20
 SECONDS = 60
 REST_SECONDS = 60
-# Whoever asks has more to do than to wait for a whole batch of slow files.
+# After this time, the process returns the rest of the batch, so that the caller does not wait for all slow files.
 BATCH_SECONDS = 0.5
 
 
 def _limit_time() -> None:
-    """Let what follows take no longer than a file may: the system ends the process then, whatever it is at."""
+    """Start the time limits of a file: the system ends the process after CPU_SECONDS of CPU time, or after SECONDS."""
     spent = resource.getrusage(resource.RUSAGE_SELF)
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (ceil(spent.ru_utime + spent.ru_stime) + CPU_SECONDS, most))
@@ -48,9 +49,9 @@ def _limit_time() -> None:
 
 
 def _take_turn(turn: BinaryIO) -> None:
-    """Wait until no other process has the turn; it is given back with the answer, or by ending."""
-    signal.alarm(0)  # waiting is not the file's fault
-    with suppress(OSError):  # a disk that knows no locks
+    """Lock `turn`, so that one process at a time decodes a large file. The answer, or the process's end, unlocks it."""
+    signal.alarm(0)  # the wait does not count towards the file's time
+    with suppress(OSError):  # a disk without locks
         fcntl.flock(turn, fcntl.LOCK_EX)
     signal.alarm(SECONDS)
 
@@ -74,7 +75,7 @@ def main(examiner: Any, requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(ValueError, OSError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process
     answers.write(READY)
     answers.flush()
     while select.select([requests], [], [], REST_SECONDS)[0] and (head := requests.read(12)):
@@ -91,11 +92,11 @@ def main(examiner: Any, requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -
             with suppress(OSError):
                 fcntl.flock(turn, fcntl.LOCK_UN)
             answers.write(answer)
-            answers.flush()  # at once: if the next one ends this process, it is known which it was
+            answers.flush()  # at once: if the next file ends this process, the caller knows which file it was
 
 
 def _load(path: Path) -> Any:
-    """The program that looks at a file: it has `examine` and `Unfit`. By its path, for this process has no other."""
+    """Load the examiner (with `examine` and `Unfit`) by its path: `-I` keeps this process from importing our packages."""
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -105,5 +106,5 @@ def _load(path: Path) -> Any:
 
 
 if __name__ == "__main__":
-    with Path(__file__).open("rb") as turn:  # a file that every process of this installation can lock
+    with Path(__file__).open("rb") as turn:  # all processes of this installation lock this same file
         main(_load(Path(sys.argv[1])), sys.stdin.buffer, sys.stdout.buffer, turn)

@@ -1,4 +1,4 @@
-"""Kinds whose items are files: how a row names or holds one, and how bytes from outside are opened."""
+"""The base of kinds whose items are files: read a file from a row, and open untrusted bytes."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"})
 
 
 class Foreign(NamedTuple):
-    """A kind of file that is not taken."""
+    """A format of files that imports refuse."""
 
     noun: str
-    """One of them, for example "photo"."""
+    """The word for a file of this format, for example "photo"."""
 
     formats: str
-    """For example "HEIC or AVIF"."""
+    """The names of the formats, for example "HEIC or AVIF"."""
 
     problem: str
     """Ends the sentence "the file …"."""
 
     advice: str
-    """What is to be done, before it can be imported."""
+    """How to convert a file before the import."""
 
 
 class FileKind(Kind):
-    """An item is a file: of a folder or zip file, beside a table, or within a row."""
+    """An item is a file: in a folder or zip file, beside a table, or within a row."""
 
     forms = frozenset({"folder", "zip"})
     rows_at_once = 16
@@ -42,25 +42,25 @@ class FileKind(Kind):
     is_file = True
 
     formats: ClassVar[str]
-    """Those that are taken, in a sentence: "PNG, JPEG or GIF"."""
+    """The accepted formats, for a sentence: "PNG, JPEG or GIF"."""
 
     suffixes: ClassVar[frozenset[str]]
-    """Of file names that may be of this kind; what a file really is, its bytes tell."""
+    """The suffixes of files that may be of this kind. The opener finds the real format from the bytes."""
 
     foreign: ClassVar[Mapping[str, Foreign]] = {}
-    """Files that many people have and that are not taken, by suffix."""
+    """Widespread formats that imports refuse, by suffix."""
 
     most_bytes: ClassVar[int] = 20 * MIB
-    """Of one file."""
+    """The most bytes of a file."""
 
     most_content: ClassVar[int]
-    """What the opener is told about how much may be in a file, for example pixels."""
+    """The opener's limit on the content of a file, for example in pixels."""
 
     opener: ClassVar[Opener]
-    """The process in which bytes from outside are opened."""
+    """Opens untrusted bytes in a separate process."""
 
     def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
-        """Bytes, Hugging Face's {"bytes", "path"}, a data: URL, or a file's name."""
+        """Take the file from the row: bytes, Hugging Face's {"bytes", "path"}, a data: URL, or a file's name."""
         column = "file_name" if around.in_tree or is_blank(fields.get(self.name)) else self.name
         value = fields.pop(column, None)
         if column == "file_name":
@@ -99,8 +99,8 @@ class FileKind(Kind):
         most_bytes: int | None = None,
         most_content: int | None = None,
     ) -> Iterator[OpenedFile | BadFile]:
-        """Of each file, in order: what browsers can show, as it is if they can; or why it is refused. Many small ones
-        at a time are opened quicker than one by one.
+        """For each file, in order, a file that browsers can show (the same one if they can), or the reason for its
+        refusal. Many small files in one call are quicker than a call for each.
         """
         checked = [(file, _problem(file, most_bytes or self.most_bytes)) for file in files]
         good = [file for file, problem in checked if not problem]

@@ -1,4 +1,4 @@
-"""Images: files that browsers show, told by their bytes."""
+"""Images: files that browsers show, recognised by their bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _PHONES = Foreign("photo", "HEIC or AVIF", "is a HEIC or AVIF photograph: export
 
 
 class Image(FileKind):
-    """An item is a raster image. A TIFF, which browsers do not show, is stored as the PNG of its first page."""
+    """An item is a raster image. A TIFF, which browsers do not show, is stored as a PNG of its first page."""
 
     name = "image"
     sentence = "Images: photographs, scans, drawings"
@@ -34,7 +34,7 @@ class Image(FileKind):
     foreign = dict.fromkeys((".heic", ".heif", ".avif"), _PHONES)
     folder = "images"
     most_bytes = 64 * MIB
-    most_content = 250_000_000  # pixels; of most formats fewer, see raster.py
+    most_content = 250_000_000  # pixels; raster.py has lower limits for most formats
     opener = Opener("raster.py")
     keys = (
         ("Z", "See the whole image again"),

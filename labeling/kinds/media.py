@@ -1,4 +1,4 @@
-"""Files of items, and blocks of their vectors. Written whole or not at all, and never changed."""
+"""Store and read the files of items, and the files (blocks) with their vectors. Writes are atomic, files constant."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from labeling import npy
 from labeling.disk import FileDamaged, reading, replace_file
 from labeling.shared_files import read_whole, store
 
-# Nobody writes one file for so long.
+# No process writes a file for this long: an older draft is left over from a killed process.
 DRAFT_SECONDS = 3600
-# Of many files that are read together, those that are larger are not held.
+# `read` returns larger files as `Unread`, so that a caller that reads many files does not hold them in memory.
 HELD_BYTES = 1 << 20
 
 
 def file_name(project_id: int, folder: str, content: bytes, suffix: str) -> str:
-    """The name of a file, in the folder of its kind, follows from its content: taken in twice, it is stored once."""
+    """The storage name of a file, made from the hash of its content, so that equal files are stored once."""
     digest = hashlib.sha256(content).hexdigest()
     return f"{project_id}/{folder}/{digest[:2]}/{digest}{suffix}"
 
 
 def path_of(name: str) -> Path:
-    """Where the file lies, or a copy of it would: ask for one that is to be read by `local`."""
+    """The path of the file, or of its copy on this host. Before reading a file, call `local`."""
     return Path(settings.MEDIA_ROOT) / name
 
 
 def local(name: str) -> Path:
-    """The file, to be read. A copy here that is damaged is fetched anew. Raises OSError."""
+    """The path of the file for reading. A damaged copy on this host is fetched again. Raises OSError."""
     path = store().local(path_of(name))
     if not store().copies:
         return path
@@ -48,8 +48,9 @@ def local(name: str) -> Path:
 
 @lru_cache(maxsize=4096)
 def _is_whole_copy(path: Path, inode: int, size: int) -> bool:
-    """Whether the content is as the file's name says, or the length of a smaller picture as that says. Remembered: one
-    that is cut off has another size, one that is fetched anew another inode.
+    """Whether the content matches the hash in the file's name; of a smaller picture, whether its length is right.
+
+    The result is cached: a truncated copy has another size, and a copy that was fetched again has another inode.
     """
     try:
         check_smaller(path) if "." in path.stem else check(path)
@@ -59,25 +60,25 @@ def _is_whole_copy(path: Path, inode: int, size: int) -> bool:
 
 
 def bring(names: Iterable[str]) -> None:
-    """Have files brought side by side that are about to be read one by one."""
+    """Bring these files to this host in parallel, before they are read one by one."""
     store().bring(path_of(name) for name in {name for name in names if name})
 
 
 def smaller(name: str, size: str) -> str:
-    """The name of a smaller picture of a file, "preview" or "thumbnail". It lies there only if the file is large."""
+    """The name of a file's smaller picture; `size` is "preview" or "thumbnail". Small files have none."""
     return f"{name.rpartition('.')[0]}.{size}.webp"
 
 
 def best(name: str, size: str) -> str:
-    """The name of what is to be sent where this size is enough: the file itself if there is no smaller picture."""
+    """The name of the file's picture of this size; the name of the file itself if it has no such picture."""
     candidate = smaller(name, size)
     return candidate if store().exists(path_of(candidate)) else name
 
 
 class Unread:
-    """A large file that is there. Its bytes are read when they are asked for, and held by nobody in between.
+    """A large file whose bytes are read only on demand, and not kept.
 
-    Pickled it is its bytes: another machine has not this one's disk.
+    It is pickled as its bytes, because another machine cannot read this machine's disk.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,9 +92,9 @@ class Unread:
 
 
 def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unread | np.ndarray | None:
-    """What is stored of an item: its file, its vector, or None if nothing is. Raises OSError or `FileDamaged`.
+    """The stored file or vector of an item; None for an item without either. Raises OSError or `FileDamaged`.
 
-    `blocks` keeps the blocks of vectors that are open, from one item to the next.
+    `blocks` keeps the opened blocks of vectors for the next calls.
     """
     if not name:
         return None
@@ -110,8 +111,9 @@ def _read_file(path: Path) -> bytes | Unread:
 
 
 def check(path: Path) -> None:
-    """Read an item's file, and hold it against its name, which follows from its content; a block of vectors against
-    its own sums. Raises `FileDamaged`.
+    """Read the file, and compare its content with the hash in its name, or with the checksums in a block of vectors.
+
+    Raises `FileDamaged`.
     """
     if path.suffix == ".npy":
         npy.check(path)
@@ -122,7 +124,7 @@ def check(path: Path) -> None:
 
 
 def check_smaller(path: Path) -> None:
-    """Hold the length of a smaller picture against what it says of that. Raises `FileDamaged`."""
+    """Compare the length of a smaller picture with the length in its WebP header. Raises `FileDamaged`."""
     with reading(path) as file:
         head = file.read(12)
         stated, length = int.from_bytes(head[4:8], "little") + 8, file.seek(0, io.SEEK_END)
@@ -131,10 +133,7 @@ def check_smaller(path: Path) -> None:
 
 
 def write(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes = b"") -> None:
-    """Store `content` under `name`, unless it is there already, and the smaller pictures of it that there are.
-
-    `flush` before counting on it.
-    """
+    """Store `content` under `name`, and its smaller pictures. Existing files stay. The files are safe after `flush`."""
     parts = {name: content, smaller(name, "preview"): preview, smaller(name, "thumbnail"): thumbnail}
     for each, part in parts.items():
         if part:
@@ -142,10 +141,10 @@ def write(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes =
 
 
 def share(name: str, project_id: int) -> str:
-    """Store the file, or block, for another project too, and return its name there. `flush` before counting on it.
+    """Store the file or block, with its smaller pictures, for another project too, and return its name there.
 
-    On one disk that is a second name for the same bytes: they are never changed, and stay until both names are removed.
-    A file that is gone stays away. Smaller pictures of it go with it.
+    On one disk the file gets a second name (a hard link), and its bytes stay until both names are removed. Missing
+    files are ignored. The files are safe after `flush`.
     """
     shared = f"{project_id}/{name.partition('/')[2]}"
     for original, path in zip(_all_of(name), _all_of(shared), strict=True):
@@ -155,7 +154,7 @@ def share(name: str, project_id: int) -> str:
 
 
 def size_of(name: str) -> int:
-    """Bytes of the file with the smaller pictures of it; 0 if it is gone."""
+    """The bytes of the file and its smaller pictures; 0 if they are missing."""
     size = 0
     for path in _all_of(name):
         with suppress(FileNotFoundError):
@@ -164,21 +163,21 @@ def size_of(name: str) -> int:
 
 
 def remove(name: str) -> None:
-    """Remove the file and the smaller pictures of it, as far as they are there."""
-    for path in reversed(_all_of(name)):  # the file last: as long as it is there, it can be asked for again
+    """Remove the file and its smaller pictures, if they exist."""
+    for path in reversed(_all_of(name)):  # the file last: while the file exists, the removal can be repeated
         store().remove(path)
 
 
 def _all_of(name: str) -> list[Path]:
-    """Where the file lies, and where smaller pictures of it do if there are any."""
+    """The paths of the file and of its smaller pictures, whether they exist or not."""
     sizes = () if name.endswith(".npy") else ("preview", "thumbnail")
     return [path_of(name), *(path_of(smaller(name, size)) for size in sizes)]
 
 
 def write_block(name: str, vectors: np.ndarray) -> None:
-    """Store a block of vectors, (m, length), at once on the disk.
+    """Store a block of vectors, (m, length), as float32, and flush it to the disk.
 
-    What is there is replaced: an attempt that did not count may have held other rows.
+    An existing block is replaced: it is from an attempt that failed, and may hold other rows.
     """
     buffer = io.BytesIO()
     npy.write(buffer, vectors.astype(np.float32))
@@ -187,7 +186,7 @@ def write_block(name: str, vectors: np.ndarray) -> None:
 
 
 def remove_drafts(project_id: int) -> None:
-    """Remove files that a killed process had begun to write."""
+    """Remove the drafts of files that killed processes have left behind."""
     for draft in _drafts(str(project_id)).glob("*"):
         with suppress(FileNotFoundError):  # it was moved, or another import removes it
             if draft.stat().st_mtime < time.time() - DRAFT_SECONDS:
@@ -195,7 +194,7 @@ def remove_drafts(project_id: int) -> None:
 
 
 def flush() -> None:
-    """Wait until all that was written is safe. Raises OSError."""
+    """Wait until all files that this thread has written are safe. Raises OSError."""
     store().settle()
 
 

@@ -1,4 +1,4 @@
-"""Files from outside are opened in a process of their own, `child.py`, one after the other, and nowhere else here."""
+"""Open untrusted files, one after the other, in a separate process that runs `child.py`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
-# Each thread of numpy's would reserve tens of megabytes of what the process may take.
+# One thread: each further thread of OpenBLAS would reserve tens of megabytes of the process's memory limit.
 _COMMAND = ("/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, "-I", str(Path(__file__).with_name("child.py")))
 _TOO_MUCH = "!takes too much memory or time to be opened: make it smaller, or export it again"
 
 
 class Answer(NamedTuple):
-    """What the process says of a file. `suffix` is that of its real format; behind "!" it is a refusal.
+    """The process's answer to a file. `suffix` is that of the real format, or "!" and the reason for a refusal.
 
-    `instead` is the file that browsers need in its place, `preview` and `thumbnail` are smaller pictures of it; b""
-    where there is no need of one.
+    `instead` is the file that browsers need in its place, b"" if they can show the file. `preview` and `thumbnail` are
+    smaller pictures, b"" if the file is small.
     """
 
     suffix: str
@@ -31,9 +31,9 @@ class Answer(NamedTuple):
 
 
 class Opener:
-    """The process that opens files of one kind: started with the first of them, and anew when it has ended.
+    """Opens files of one kind in a process, which starts with the first file, and again after its end.
 
-    `examiner` is the program beside this one that looks at a file.
+    `examiner` is the name of the Python file in this folder that examines a file.
     """
 
     def __init__(self, examiner: str) -> None:
@@ -43,7 +43,7 @@ class Opener:
         self._started_by = 0
 
     def answers(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[Answer]:
-        """One for each file. With `smaller`, smaller pictures of large ones are made."""
+        """The answer to each file, in order. With `smaller`, large pictures get smaller ones."""
         done = 0
         while done < len(files):
             some = self._ask(files[done:], most_content, smaller)
@@ -51,7 +51,7 @@ class Opener:
             yield from some
 
     def _ask(self, files: list[bytes], most_content: int, smaller: bool) -> list[Answer]:
-        """Its answers to the first of the files, to one or more."""
+        """The process's answers to the first files, at least to one."""
         answers: list[Answer] = []
         with self._lock:
             for _ in range(2):
@@ -61,16 +61,16 @@ class Opener:
                     answers.extend(_received(process.stdout, len(files)))
                 except (BrokenPipeError, EOFError):
                     if self._end() == 0 and not answers:
-                        continue  # it has ended for want of work just before this came
+                        continue  # the idle process ended just before this batch
                     return [*answers, Answer(_TOO_MUCH)]
                 except BaseException:
-                    self._end()  # what is left of its answers must not be taken for the next ones
+                    self._end()  # unread answers must not be taken for answers to the next batch
                     raise
                 return answers
         return [Answer(_TOO_MUCH)]
 
     def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None or self._started_by != os.getpid():  # a fork's is its parent's
+        if self._process is None or self._started_by != os.getpid():  # after a fork, the process is the parent's
             self._started_by = os.getpid()
             self._process = subprocess.Popen(  # noqa: S603  a fixed command
                 self.command,
@@ -85,7 +85,7 @@ class Opener:
         return self._process
 
     def _end(self) -> int:
-        """Its exit status; it is ended first if need be."""
+        """Kill the process if it still runs, and return its exit status."""
         process, self._process = self._process, None
         assert process is not None
         process.kill()
@@ -103,7 +103,7 @@ def _send(stream: IO[bytes] | None, files: list[bytes], most_content: int, small
 
 
 def _received(stream: IO[bytes] | None, count: int) -> Iterator[Answer]:
-    """The answers as they come: all, or the first of them. Raises EOFError if the process ends meanwhile."""
+    """The answers as they arrive, to all files or to the first ones. Raises EOFError if the process ends first."""
     assert stream is not None
     for _ in range(count):
         lengths = struct.unpack(">4I", _read(stream, 16))

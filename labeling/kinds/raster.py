@@ -1,6 +1,6 @@
-"""Is this a raster image that can be shown, stored and learned from? Told by its bytes, never by its name.
+"""Examine a raster image by its bytes: refuse it, or prepare it for browsers.
 
-Run by `child.py` alone, in a process of its own.
+Only `child.py` runs this module, in a separate process.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Pillow's own limit knows neither formats nor reduced decoding: those below hold, by the header.
+# Off, because Pillow's limit ignores formats and reduced decoding. The limits below are checked against the header.
 Image.MAX_IMAGE_PIXELS = None
 
 _MIB = 1024 * 1024
-# With that a decoder takes several times as much: 50 million pixels of WebP, which may come in 38 bytes, 800 MB.
+# Decoders take several times the bytes of the pixels: for 50 million pixels of WebP, perhaps from 38 bytes, 800 MB.
 MOST_PIXELS = 50_000_000
 MOST_DECODED_BYTES = 160_000_000
-# Those of a JPEG take a fraction, for it is decoded at a fraction of its size, and those of a PNG nothing beside.
+# Formats with higher limits: a JPEG is decoded at a fraction of its size, and a PNG needs nothing beside its pixels.
 LEAN = ("JPEG", "MPO", "PNG")
 MOST_LEAN_BYTES = 420_000_000  # 105 million pixels in colour
-# Of larger ones, one at a time is opened on this machine.
+# An image with more decoded bytes waits for the turn of `child.py`: one at a time on this machine.
 LARGE_BYTES = 32_000_000
 MOST_PNG_BYTES = 64 * _MIB
 
@@ -37,21 +37,21 @@ SUFFIXES = {
     "BMP": ".bmp",
     "TIFF": ".tif",
 }
-_FORMATS = tuple(name for name in SUFFIXES if name != "MPO")  # Pillow finds it by way of JPEG
+_FORMATS = tuple(name for name in SUFFIXES if name != "MPO")  # Pillow opens an MPO by its JPEG plugin
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "LA": 2, "PA": 2, "I;16": 2, "I;16B": 2, "RGB": 3, "YCbCr": 3, "LAB": 3}
-_LEAN_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # any other 4, RGB too
+_LEAN_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # other modes take 4, even RGB
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277  # tags of a TIFF
-_ROWS = 256  # that are converted at once
+_ROWS = 256  # rows that are converted at a time
 
-# The longest side of the smaller pictures, which are made of images that are at least so many times as large. The
-# browser's modules know both sizes: static/js/label/kinds/image.js.
+# The longest sides of the smaller pictures. An image gets one if its longest side is at least _WORTH_IT times as long.
+# static/js/label/kinds/image.js has the same two sizes.
 PREVIEW, THUMBNAIL = 1600, 320
 _WORTH_IT = 1.25
-_QUALITY = {"quality": 82, "method": 1}  # of WebP; with any other method it takes longer
+_QUALITY = {"quality": 82, "method": 1}  # of WebP; the other methods are slower
 _MOST_PROFILE_BYTES = 16_384
 _ORIENTATION = 0x0112  # a tag of EXIF
 
-# What Pillow's decoders raise on damaged or hostile bytes.
+# The errors of Pillow's decoders for damaged or hostile bytes.
 _DAMAGE = (
     OSError,
     SyntaxError,
@@ -72,8 +72,8 @@ class Unfit(Exception):
 
 
 class Shown(NamedTuple):
-    """The suffix of what browsers can show; the PNG to be shown, b"" if it is the image as it is; smaller pictures of
-    it as WebP, b"" if it is small itself.
+    """An accepted image: the suffix of the file for browsers; that file as PNG, b"" if browsers show the image itself;
+    its smaller pictures as WebP, b"" if the image is small.
     """
 
     suffix: str
@@ -85,13 +85,18 @@ class Shown(NamedTuple):
 def examine(
     data: bytes, max_pixels: int, *, smaller: bool = False, before_large: Callable[[], None] = lambda: None
 ) -> Shown:
-    """Decode an image, of which no more is known than its bytes. Raises `Unfit`.
+    """Check an untrusted image, and decode it. Raises `Unfit`.
 
-    The size is taken from the header, before anything is decoded; then the first frame is decoded to its end, a large
-    JPEG at a fraction of its size. Of a TIFF the first page becomes a PNG, turned as it says, its colours as they are;
-    floating-point greys are stretched over their own range, as the encoder does. `before_large` is called before a
-    large one is decoded. With `smaller`, smaller pictures of large ones are made, upright, their transparency kept; of
-    an animation a thumbnail alone.
+    The limits are checked by the header before the image is decoded. Then the first frame is decoded to its end, a
+    large JPEG at a fraction of its size. The first page of a TIFF becomes a PNG, turned by its EXIF orientation;
+    floating-point greys are stretched over their own range, as the encoder does.
+
+    Parameters
+    ----------
+    data: the bytes of the image.
+    max_pixels: the most pixels of an image.
+    smaller: whether to make smaller pictures, upright and with transparency; of an animation only a thumbnail.
+    before_large: called before a large image is decoded.
     """
     try:
         longest = _check(data, max_pixels, before_large)
@@ -105,7 +110,7 @@ def examine(
 
 
 def _check(data: bytes, max_pixels: int, before_large: Callable[[], None]) -> int:
-    """The longest side of the image, of which the header alone is read. Raises `Unfit`."""
+    """Check the image by its header, and return its longest side in pixels. Raises `Unfit`."""
     with _damage_is_unfit(data), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         _check_pixels(image, max_pixels)
         longest, coefficients = max(image.size), _coefficient_bytes(image)
@@ -118,7 +123,7 @@ def _check(data: bytes, max_pixels: int, before_large: Callable[[], None]) -> in
 
 def _loaded(data: bytes) -> Image.Image:
     with _damage_is_unfit(data):
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)  # verify() leaves the other one unusable
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)  # again, for an image cannot be used after verify()
         _reduce_decoding(image)
         image.load()
     return image
@@ -135,13 +140,13 @@ def _damage_is_unfit(data: bytes) -> Iterator[None]:
 
 
 def _reduce_decoding(image: Image.Image) -> None:
-    """Have a JPEG decoded at a half, quarter or eighth of its size, as far as the preview allows it."""
+    """Set up a JPEG for decoding at a half, quarter or eighth of its size, but no smaller than its preview."""
     longest = max(image.size)
     image.draft(None, (image.width * PREVIEW // longest, image.height * PREVIEW // longest))
 
 
 def _png(image: Image.Image) -> tuple[Image.Image, bytes]:
-    """The page of a TIFF as it is shown, and its PNG."""
+    """The page of a TIFF, turned and converted for browsers, and its PNG."""
     buffer = io.BytesIO()
     try:
         ImageOps.exif_transpose(image, in_place=True)
@@ -160,13 +165,13 @@ def _as_png(page: Image.Image) -> Image.Image:
     if page.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
         return page
     page = page.convert("RGB")
-    page.info.pop("icc_profile", None)  # it was for the colours that are no more
+    page.info.pop("icc_profile", None)  # the profile was for the colours before the conversion
     return page
 
 
 def _stretched(page: Image.Image) -> Image.Image:
-    """Greys as 8 bits, their range the whole of it. A few rows at a time: in numpy a page is many times as large."""
-    import numpy as np  # few images need it, and it doubles what the process takes
+    """Greys stretched to 8 bits over their own range. A few rows at a time: a whole page in numpy takes much memory."""
+    import numpy as np  # only here: few images need numpy, and it doubles the memory of the process
 
     page.load()
     boxes = [(0, top, page.width, min(top + _ROWS, page.height)) for top in range(0, page.height, _ROWS)]
@@ -183,8 +188,9 @@ def _stretched(page: Image.Image) -> Image.Image:
 
 
 def _smaller(image: Image.Image, longest: int) -> tuple[bytes, bytes]:
-    """Preview and thumbnail; b"" for what is not needed, or cannot be made of odd pixels. `longest`: the longest side
-    of the whole image, of which this may be decoded at a fraction.
+    """Preview and thumbnail; b"" for a picture that is not needed or that Pillow cannot make.
+
+    `longest` is the longest side of the whole image; `image` may be decoded at a fraction of that.
     """
     if longest < _WORTH_IT * THUMBNAIL:
         return b"", b""
@@ -202,8 +208,9 @@ def _smaller(image: Image.Image, longest: int) -> tuple[bytes, bytes]:
 
 
 def _near(image: Image.Image, longest: int) -> Image.Image:
-    """The image as plain colours, not much larger than twice as large as it is to be: a few rows at a time, for others
-    than these would take a multiple of the image.
+    """The image in plain colours, reduced by an integer factor to no less than twice the side `longest`.
+
+    A few rows at a time, because the conversion of a whole image would take a multiple of its memory.
     """
     factor = max(1, max(image.size) // (2 * longest))
     rows = factor * max(1, _ROWS // factor)
@@ -217,7 +224,7 @@ def _near(image: Image.Image, longest: int) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """As browsers show it, in 8 bits: L, RGB or RGBA."""
+    """The image in 8 bits as browsers show it: in the mode L, RGB or RGBA."""
     if image.mode.startswith("I;16"):
         return image.convert("I").point(lambda grey: grey / 256).convert("L")
     if image.has_transparency_data:
@@ -232,7 +239,7 @@ def _resized(image: Image.Image, longest: int) -> Image.Image:
 
 
 def _upright(picture: Image.Image, original: Image.Image) -> Image.Image:
-    """Turned as the original's EXIF says, which the picture itself has no more."""
+    """The picture turned by the EXIF orientation of `original`; the picture itself has lost its EXIF data."""
     picture.getexif()[_ORIENTATION] = original.getexif().get(_ORIENTATION, 1)
     turned = ImageOps.exif_transpose(picture)
     turned.info.pop("exif", None)
@@ -246,7 +253,7 @@ def _webp(picture: Image.Image, more: dict[str, bytes]) -> bytes:
 
 
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:
-    """Raises `Unfit` where there are too many, by the header."""
+    """Raise `Unfit` if the image has too many pixels by its header."""
     most = max_pixels if image.format in LEAN else min(max_pixels, MOST_PIXELS)
     width, height = image.size
     if width * height > most:
@@ -255,7 +262,7 @@ def _check_pixels(image: Image.Image, max_pixels: int) -> None:
 
 
 def _decoded_bytes(image: Image.Image, more: float) -> float:
-    """What the image takes when it is decoded, by its header, and `more`. Raises `Unfit` if that is too much."""
+    """The bytes of the decoded image, by its header, plus `more`. Raises `Unfit` if they exceed the limit."""
     lean = image.format in LEAN
     most = MOST_LEAN_BYTES if lean else MOST_DECODED_BYTES
     per_pixel = _LEAN_PIXEL_BYTES.get(image.mode, 4) if lean else _pixel_bytes(image)
@@ -269,7 +276,7 @@ def _decoded_bytes(image: Image.Image, more: float) -> float:
 
 
 def _coefficient_bytes(image: Image.Image) -> float:
-    """What a progressive JPEG needs beside its pixels: two bytes for each sample, at its full size."""
+    """The bytes that a progressive JPEG needs beside its pixels: two for each sample of the full size; else 0."""
     if "progressive" not in image.info or image.format not in ("JPEG", "MPO"):
         return 0
     sampling = [across * down for _, across, down, _ in image.layer]  # type: ignore[attr-defined]
@@ -277,7 +284,7 @@ def _coefficient_bytes(image: Image.Image) -> float:
 
 
 def _pixel_bytes(image: Image.Image) -> float:
-    """Bytes that a pixel takes when it is decoded; a TIFF may have deeper ones than any mode of Pillow's."""
+    """The bytes of a decoded pixel. The pixels of a TIFF may be deeper than those of any mode of Pillow."""
     size = _PIXEL_BYTES.get(image.mode, 4)
     if image.format != "TIFF":
         return size

@@ -1,7 +1,6 @@
-"""Is this a recording that can be played and learned from? Told by its bytes, never by its name.
+"""Examine a recording by its bytes: accept it, or refuse it with a reason.
 
-Run by `child.py` alone, in a process of its own. The sound is decoded to its end and thrown away: nothing of it is held
-but one block.
+Only `child.py` runs this module, in a separate process. The sound is decoded to its end, one block in memory at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Callable
 
 import soundfile
 
-# A form of the samples that browsers do not play is none that is taken.
+# Only sample formats that browsers play are accepted.
 SUBTYPES = {
     "WAV": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"},
     "WAVEX": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"},
@@ -23,7 +22,7 @@ SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "OGG": ".ogg", "MP3
 RATES = (4_000, 192_000)
 MOST_CHANNELS = 8
 _BLOCK = 1 << 16
-# What soundfile raises on damaged or hostile bytes.
+# The errors of soundfile for damaged or hostile bytes.
 _DAMAGE = (soundfile.SoundFileError, RuntimeError, OSError, ValueError, TypeError, ArithmeticError, AssertionError)
 _AGAIN = "export it as WAV, FLAC, OGG or MP3"
 
@@ -35,9 +34,9 @@ class Unfit(Exception):
 def examine(
     data: bytes, most_seconds: int, *, smaller: bool = False, before_large: Callable[[], None] = lambda: None
 ) -> tuple[str, bytes, bytes, bytes]:
-    """The file name suffix of the recording, which is stored as it is: the other parts are empty. Raises `Unfit`.
+    """The suffix of the recording's format, and three empty parts: recordings are stored without conversion.
 
-    How long it lasts is taken from its header first, and then from what it really holds.
+    The duration is checked by the header first, and then by the decoded frames. Raises `Unfit`.
     """
     try:
         sound = soundfile.SoundFile(io.BytesIO(data))
@@ -72,7 +71,7 @@ def _check(sound: soundfile.SoundFile, most_seconds: int) -> None:
 
 
 def _frames(sound: soundfile.SoundFile, most_seconds: int) -> int:
-    """How many there are in truth, one for each moment that is sampled."""
+    """The number of frames that can be decoded. Raises `Unfit` for a recording that is too long."""
     frames, frame_bytes = 0, 4 * sound.channels
     while block := len(sound.buffer_read(_BLOCK, dtype="float32")) // frame_bytes:
         frames += block

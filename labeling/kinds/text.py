@@ -12,11 +12,11 @@ from labeling.kinds.base import ItemContent, Kind, Surroundings
 from labeling.kinds.values import BadValue, type_name
 
 TELLING = 20
-"""Characters: shorter texts, such as "thank you", are the same by accident."""
+"""The least characters of an identity: shorter texts, for example "thank you", may be equal by accident."""
 
 
 class Text(Kind):
-    """An item is its field `text`; nothing is stored beside the database."""
+    """An item is its field `text`; it has no file."""
 
     name = "text"
     in_grids = True
@@ -24,7 +24,7 @@ class Text(Kind):
     noun = "text"
     plural = "texts"
     columns = frozenset({"text"})
-    # Each transaction costs a flush, but holds up whoever else writes: twice as many take a tenth of a second.
+    # Fewer transactions cost fewer flushes, but each makes other writers wait: with two chunks for a tenth of a second.
     chunks_at_once = 2
 
     def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:

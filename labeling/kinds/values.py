@@ -1,4 +1,4 @@
-"""What the kinds share: the errors of a row, and values and sizes in words."""
+"""Shared by the kinds: the errors of a row, and the texts of values and sizes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 MIB = 1024 * 1024
-EXCERPT = 200  # characters of a bad row that are kept to be shown
+EXCERPT = 200  # characters of a rejected row that pages show
 
 
 class BadValue(ValueError):
-    """A value that an item cannot have. The message says which and why."""
+    """A value of a row is not allowed. The message says which value, and why."""
 
 
 class BadFile(ValueError):
-    """A file cannot be had or is not what it should be. The message ends the sentence "the image …"."""
+    """A file cannot be read or is not of the right kind. The message ends the sentence "the image …"."""
 
 
 def is_blank(value: Any) -> bool:
@@ -28,13 +28,13 @@ def is_blank(value: Any) -> bool:
 
 
 def type_name(value: Any) -> str:
-    """What a value is, for people."""
+    """The type of a value in plain words."""
     names: Mapping[type, str] = {bool: "yes or no", int: "number", float: "number", str: "text", dict: "JSON object"}
     return names.get(type(value), "list" if isinstance(value, (list, np.ndarray)) else type(value).__name__)
 
 
 def value_text(value: Any) -> str:
-    """Numbers with at most five significant digits behind the point: enough to judge by, short enough to read."""
+    """The text of a value for pages; fractions are rounded to five significant digits."""
     if isinstance(value, float) and not value.is_integer():
         return f"{value:.5g}"
     if isinstance(value, str):
@@ -43,13 +43,13 @@ def value_text(value: Any) -> str:
 
 
 def excerpt(raw: bytes | str) -> str:
-    """The beginning of `raw`, at most 200 characters, nothing unprintable in it."""
+    """The first 200 characters of `raw`, with unprintable characters replaced."""
     text = raw[: 4 * EXCERPT].decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     return printable(text[:EXCERPT])
 
 
 def printable(text: str) -> str:
-    """`text` with every character that cannot be shown or stored replaced."""
+    """`text` with unprintable characters replaced by a space or U+FFFD."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)

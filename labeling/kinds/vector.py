@@ -15,7 +15,7 @@ QUOTED = 8  # fields in a list
 
 
 class Vector(Kind):
-    """An item is a vector, all of one length in a project; named numbers are shown with their names."""
+    """An item is a vector; all vectors of a project have one length. Numbers from columns keep their names."""
 
     name = "vector"
     sentence = "Vectors: measurements, or embeddings that you have computed"
@@ -46,12 +46,12 @@ class Vector(Kind):
 
 
 def number(cell: str) -> float | None:
-    """The number that a cell holds, None if it holds none; NaN and infinities are numbers here."""
+    """The number in a cell, NaN and infinities included; None for other texts."""
     try:
         value = float(cell)
     except ValueError:
         return None
-    return None if "_" in cell else value  # float() takes 1_000, people do not
+    return None if "_" in cell else value  # float() accepts 1_000, which is no number in a table
 
 
 def _number(cell: Any, column: str) -> float:
@@ -63,7 +63,7 @@ def _number(cell: Any, column: str) -> float:
 
 
 def _as_vector(value: Any, place: str, *, names: tuple[str, ...] = ()) -> np.ndarray:
-    """A list or array of numbers as float32; `place`, filled with a name or number, says where a wrong one stands."""
+    """A list or array of numbers as float32, (d,). `place` is the error's text for the place of a wrong number."""
     if isinstance(value, str):
         try:
             value = orjson.loads(value)
@@ -88,7 +88,7 @@ def _as_float32(value: list[Any] | np.ndarray) -> np.ndarray:
     if isinstance(value, np.ndarray) and value.dtype == np.float32:
         return value
     try:
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
+        with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite
             return np.asarray(value, dtype=np.float64).astype(np.float32)
     except OverflowError:
         raise BadValue("the vector holds a number that is too large") from None
