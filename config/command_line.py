@@ -1,4 +1,4 @@
-"""Runs Marginalia's commands: `python manage.py COMMAND` in a clone, `marginalia COMMAND` of a wheel."""
+"""Run Marginalia's commands: `python manage.py COMMAND` in a clone, `marginalia COMMAND` of a wheel."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ def main() -> None:
     try:
         execute_from_command_line(sys.argv)
     except (OperationalError, ProgrammingError) as error:
-        # What a newcomer meets; any other database error is worth its traceback.
+        # A plain sentence for the usual mistake of newcomers; other database errors keep their traceback.
         missing = "no such table" in str(error) or ("relation" in str(error) and "does not exist" in str(error))
         if not missing:
             raise

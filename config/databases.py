@@ -1,4 +1,4 @@
-"""What connections to PostgreSQL are made with, to the main database and to a read replica."""
+"""The connection settings of PostgreSQL, for the main database and a read replica."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from django.core.exceptions import ImproperlyConfigured
 
 POSTGRESQL = "django.db.backends.postgresql"
 OURS = "config.postgresql"
-# A replica whose host is gone is given up after seconds: the main database answers instead.
+# A connection to a replica whose host is gone fails within seconds: reads then go to the main database.
 GIVEN_UP_SOON = {"connect_timeout": 2, "keepalives_idle": 5, "tcp_user_timeout": 5000}
 
 
 def on_postgresql(database: dict[str, Any], variable: str) -> dict[str, Any]:
-    """The database with connections that are kept for a minute, and its options. `variable` is named in errors."""
+    """The settings of the database, with connections that are kept for a minute. Errors name the `variable`."""
     options = dict(database.get("OPTIONS", {}))
-    # What labeling/statements.py asks is kept prepared from the third execution on, unless the address says other.
+    # Statements of labeling/statements.py are prepared from the third execution on, unless the URL sets another number.
     threshold = str(options.get("prepare_threshold", 3))
     if threshold != "none" and not threshold.isdecimal():
         raise ImproperlyConfigured(f"{variable}: prepare_threshold is {threshold!r}, but must be a number, or none.")
@@ -25,10 +25,10 @@ def on_postgresql(database: dict[str, Any], variable: str) -> dict[str, Any]:
 
 
 def replica(database: dict[str, Any], main: dict[str, Any]) -> dict[str, Any]:
-    """The read replica of the main database. Raises `ImproperlyConfigured` unless both are PostgreSQL."""
+    """The settings of the main database's read replica. Raises `ImproperlyConfigured` unless both are PostgreSQL."""
     if {database["ENGINE"], main["ENGINE"]} != {POSTGRESQL}:
         raise ImproperlyConfigured("DATABASE_REPLICA_URL needs PostgreSQL, there and in DATABASE_URL.")
     options = {**GIVEN_UP_SOON, **database.get("OPTIONS", {})}
-    # All rows come with the statement: one that fails can then be run on the main database instead.
+    # Without server-side cursors, the execution returns all rows, so a failed statement can run on the main database.
     whole = {"DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": options}
     return on_postgresql({**database, **whole}, "DATABASE_REPLICA_URL")

@@ -25,12 +25,12 @@ from labeling import traces
 
 
 def remove_counts(folder: str, pid: int) -> None:
-    """Remove the counts with the process that made the folder. Those that it forks end too, and leave it."""
+    """Remove the folder of metrics at the end of the process `pid`, which made it, and not at the end of its forks."""
     if os.getpid() == pid:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-# This machine only: a proxy that terminates TLS belongs in front of anything that others reach.
+# This machine only: for other machines, put a proxy that terminates TLS in front.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 
 # Requests are short and wait for the database more than they compute. Two processes use two cores; many more would
@@ -39,16 +39,16 @@ workers = int(os.environ.get("WEB_CONCURRENCY", min(4, max(2, os.cpu_count() or 
 worker_class = "config.web_worker.WebWorker"
 threads = int(os.environ.get("WEB_THREADS", "8"))
 
-# Loaded once, then forked: memory is shared, and a mistake in the settings is reported once and ends the program.
+# Load the application before the fork: processes share memory, and a mistake in the settings ends the program at once.
 preload_app = True
-# Django has no settings yet when this file is read: the application names them.
+# Not from Django's settings, which are not loaded yet when gunicorn reads this file.
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
-# For how many seconds a client may be silent, between requests or within one.
+# Seconds that a client may be silent, between requests or within a request.
 keepalive = 20
 timeout = 120
 graceful_timeout = 8
 
-# Of files that gunicorn opens itself: logs, and a socket where `--bind unix:…` asks for one.
+# For files that gunicorn opens itself: logs, and a socket of `--bind unix:…`.
 umask = UMASK
 os.umask(UMASK)
 
@@ -56,8 +56,8 @@ accesslog = None
 loglevel = "warning"
 control_socket_disable = True
 
-# The processes count in files of one folder, so that each can tell Prometheus of all. The library looks for this name
-# when it is loaded, with the application. Not where this file is only imported: no process of gunicorn's counts then.
+# The processes write their metrics to files in one folder, so that any process can report all of them to Prometheus.
+# prometheus_client reads this variable when the application imports it. Not set where other code imports this file.
 if __name__ == "__config__" and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="marginalia-metrics-")
     atexit.register(partial(remove_counts, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid()))
@@ -72,7 +72,7 @@ def on_starting(server: Any) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Each process sends its own spans: a thread that sends would not survive the fork."""
+    """Start tracing in each process: the thread that sends spans would not survive the fork."""
     if settings.TRACES:
         traces.start("marginalia-web")
 
@@ -87,36 +87,37 @@ def when_ready(server: Any) -> None:
 
 
 def load_pages() -> None:
-    """Load all addresses and templates before the processes fork: the first visitor of each would wait for it."""
+    """Load all URL patterns and templates before the fork, so that no first visitor of a page waits for them."""
     get_resolver().url_patterns  # noqa: B018
-    reverse("home")  # compiles their patterns
+    reverse("home")  # compiles the URL patterns
     for path in TEMPLATES.rglob("*.html"):
         get_template(str(path.relative_to(TEMPLATES)))
 
 
 def keep_what_is_loaded() -> None:
-    """Let the processes that fork from here share what is loaded, and never look through it for garbage: that took a
-    tenth of a second now and then, and a fourteenth of the time in all.
+    """Freeze the loaded objects, so that the forked processes share them and never collect garbage among them.
+
+    Those collections took a tenth of a second now and then, and a fourteenth of the time in all.
     """
     gc.collect()
     gc.freeze()
 
 
 def first_account_link() -> str | None:
-    """Where to make the first account, if there is none."""
-    from labeling.web.account import first_account  # when this file is read, there are no tables to ask yet
+    """The address of the form for the first account; None if an account exists."""
+    from labeling.web.account import first_account  # Django's apps are not loaded yet when gunicorn reads this file
 
     try:
         wanted = first_account.is_wanted()
-    except DatabaseError:  # no tables, or no database: /healthz and the pages say so
+    except DatabaseError:  # no tables, or no database: /healthz and the pages report it
         return None
     finally:
-        connection.close()  # a connection must not be shared by the processes that are forked from here
+        connection.close()  # forked processes must not share a connection
     return address_of_site() + first_account.link() if wanted else None
 
 
 def address_of_site() -> str:
-    """The address under which people reach this server, as far as the settings tell."""
+    """The address of this server by the settings, with YOUR-HOST if they name no public host."""
     if not settings.HTTPS:
         return f"http://{bind}"
     named = (host for host in settings.ALLOWED_HOSTS if host not in ("*", "localhost", *THIS_MACHINE, "[::1]"))

@@ -1,4 +1,4 @@
-"""What an installation keeps is for its owner alone: other users of the machine have no business in it."""
+"""Keep the files of an installation unreadable for other users of the machine."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import stat
 import sys
 from pathlib import Path
 
-# Of all that a process writes from now on. Front-end files are for everybody: config/static_files.py.
+# For all files that a process writes. Front-end files are readable for all users: config/static_files.py.
 UMASK = 0o077
 
 
 def close_to_others(path: Path) -> None:
-    """Take the rights of everybody but the owner away from a folder or file, if it is there and ours.
+    """Remove the permissions of group and others from a file or folder, if it exists.
 
-    Writes one line to standard error where that cannot be done.
+    Writes one line to standard error if that is not possible, for example because another user owns it.
     """
     try:
         state = path.stat()
-    except OSError:  # whoever needs it says so
+    except OSError:  # the code that needs the file reports the error
         return
     if not state.st_mode & UMASK:
         return

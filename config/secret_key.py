@@ -1,4 +1,4 @@
-"""The secret key of an installation: made on its first start, kept beside its data, never in the repository."""
+"""The secret key of an installation: the first start creates it beside the data, never in the repository."""
 
 import os
 import secrets
@@ -6,15 +6,15 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-# Shorter than any that was ever made here.
+# Every release has created longer keys.
 MIN_LENGTH = 32
 
 
 def read_or_create_secret_key(path: Path) -> str:
-    """Return the key stored at `path`; create it, readable by its owner alone, if there is none.
+    """Return the key stored at `path`; if the file is missing, create a key that only its owner can read.
 
-    Web and worker may start at the same moment: the file appears under its name whole or not at all, and the one who
-    comes second takes the first one's key. Raises `ImproperlyConfigured` for a file that holds none: after a power cut.
+    Web and worker may start at the same time: the file is created atomically, and the second process reads the key of
+    the first. Raises `ImproperlyConfigured` if the file has no key, as after a power cut.
     """
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""What a browser is told to refuse, and whose word about a client is believed. Values only."""
+"""The security headers for browsers, and the parsing of trusted networks. Pure values, without Django."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATH_OR_URL = r"((https?://[^/\s;,]+|/(?!/))\S*)?\Z"
 THIS_MACHINE = ["127.0.0.1", "::1"]
 
 
-# No page uses any of these, so no script that gets into one may.
+# No page uses these features, so an injected script must not use them either.
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
     for feature in (
@@ -41,10 +41,10 @@ PERMISSIONS_POLICY = ", ".join(
 
 
 def content_policy(sign_out_url: str) -> dict[str, list[str]]:
-    """Nothing inline, nothing from elsewhere, and nobody may frame a page.
+    """The content security policy: no inline scripts, no content of other sites, and no page in a frame.
 
-    A text that slips through unescaped then stays a text. Browsers hold a form to `form-action` also where the answer
-    sends them on, so the address that signing out leads to is named.
+    So a browser does not run a script in an unescaped text. Browsers apply `form-action` to redirects of a form, too,
+    so the policy names the site of `sign_out_url`.
     """
     split = urlsplit(sign_out_url)
     elsewhere = [f"{split.scheme}://{split.netloc}"] if split.netloc else []
@@ -58,7 +58,7 @@ def content_policy(sign_out_url: str) -> dict[str, list[str]]:
 
 
 def networks(name: str, texts: Sequence[str]) -> list[Network]:
-    """The addresses and networks (`10.0.0.0/8`) of a setting. Raises `EnvError` naming the one that is none."""
+    """The addresses and networks (`10.0.0.0/8`) of the setting `name`. Raises `EnvError` naming an invalid text."""
     found = []
     for text in texts:
         try:

@@ -1,11 +1,10 @@
-"""Runs web and worker together, in the foreground, until Ctrl-C or SIGTERM: `python -m config.serve`.
+"""Run web and worker together, in the foreground, until Ctrl-C or SIGTERM: `python -m config.serve`.
 
-A process that ends by itself, or is killed, is started again: after a second, and after twice as long each time it
-lasts less than a minute, up to 64 seconds. A process that ends with an error when it is started for the first time has
-a mistake in its settings: then the program ends.
+A process that ends or is killed is started again: after a second, and after twice the pause each time it lasts less
+than a minute, up to 64 seconds. If the first start of a process fails, its settings are wrong, and this program ends.
 
-Exit status: 0 after a signal to stop, 1 when the port is taken or one of the two cannot be started. For a laptop or a
-small team; where there is a service manager, it runs the two commands below. Loads no Django: it runs for weeks.
+Exit status: 0 after a signal to stop, 1 if the port is taken or a first start fails. For a laptop or a small team; a
+service manager runs the two commands of `COMMANDS` instead. This program runs for weeks, so it does not load Django.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ COMMANDS = {
     "web": [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi:application"],
     "worker": [sys.executable, "-m", "config.command_line", "worker"],
 }
-# A step that takes longer is cut short: the next worker repeats it.
+# A running step that takes longer is killed: the next worker repeats it.
 GRACE_SECONDS = 10
-# Seconds before a process is started again: twice as many each time, unless the process has run for a while.
+# Seconds before a process is started again; the pause doubles unless the process has run for LASTING_SECONDS.
 FIRST_PAUSE, LONGEST_PAUSE = 1, 64
 LASTING_SECONDS = 60
 STARTING_SECONDS = 30
@@ -54,7 +53,7 @@ def check_port(text: str) -> int:
 
 
 class Part:
-    """Web or worker: a process that can be started again. Its end is put into `events`."""
+    """Web or worker: a process that can be started again. Puts an event into `events` when the process ends."""
 
     def __init__(self, name: str, events: queue.SimpleQueue[Event]) -> None:
         self.name = name
@@ -74,7 +73,7 @@ class Part:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            start_new_session=True,  # Ctrl-C reaches this program alone, which then stops both in order
+            start_new_session=True,  # Ctrl-C reaches only this program, which then stops the processes
         )
         lines = threading.Thread(target=self._follow, args=[self.process], daemon=True)
         lines.start()
@@ -87,7 +86,7 @@ class Part:
 
     def _wait(self, process: subprocess.Popen[str], lines: threading.Thread) -> None:
         process.wait()
-        with suppress(ProcessLookupError):  # its children: they would keep the port, or memory
+        with suppress(ProcessLookupError):  # kill its children, which would keep the port or memory
             os.killpg(process.pid, signal.SIGKILL)
         lines.join(LINES_SECONDS)
         self._events.put(("ended", self))
@@ -132,13 +131,13 @@ def say(name: str, line: str) -> None:
 
 
 def take_over(**environment: str) -> NoReturn:
-    """Become this program, with these variables beside the others, in place of a process that has loaded Django."""
+    """Replace the current process, which has loaded Django, by this program, with these environment variables added."""
     os.chdir(ROOT)
     os.execve(sys.executable, [sys.executable, "-m", "config.serve"], os.environ | environment)  # noqa: S606
 
 
 def main() -> int:
-    os.umask(0o077)  # as web and worker have it
+    os.umask(0o077)  # as in web and worker
     check_port(os.environ.setdefault("PORT", "8000"))
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

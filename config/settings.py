@@ -19,7 +19,7 @@ from models_store import __version__
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# In a clone, `.env` and data lie beside `manage.py`; of an installed wheel, in the current folder.
+# In a clone, `.env` and data lie beside `manage.py`; with an installed wheel, in the current folder.
 IS_CLONE = (BASE_DIR / "manage.py").exists()
 HOME = BASE_DIR if IS_CLONE else Path.cwd()
 COMMAND = "python manage.py" if IS_CLONE else "marginalia"
@@ -42,7 +42,7 @@ try:
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], subcast=str.strip)
     LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS))
     LOG_FORMAT: str = env.str("LOG_FORMAT", "text", validate=validate.OneOf(LOG_FORMATS))
-    # Behind a proxy that terminates TLS: everything that a browser should then insist on follows from it.
+    # True behind a proxy that terminates TLS: secure cookies, the redirect to HTTPS and HSTS follow from it.
     HTTPS: bool = env.bool("HTTPS", False)
     HSTS_SECONDS: int = env.int("HSTS_SECONDS", 365 * 24 * 3600, validate=validate.Range(min=0))
     HSTS_SUBDOMAINS: bool = env.bool("HSTS_SUBDOMAINS", True)
@@ -89,12 +89,12 @@ try:
 except EnvError as error:
     raise ImproperlyConfigured(f"A setting in the environment is wrong: {error}") from error
 
-# Ray reports its use to its makers unless told not to.
+# Ray reports usage statistics to its makers unless this variable is 0.
 RAY_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
 if COMPUTE != "local":
     os.environ |= RAY_ENVIRONMENT
 
-# All processes read the settings first: web, worker and commands.
+# Here, because web, worker and commands all load the settings first.
 os.umask(private.UMASK)
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 private.close_to_others(DATA_DIR)
@@ -156,20 +156,20 @@ TEMPLATES = [
     }
 ]
 
-# On SQLite a writer takes the lock when its transaction begins: two transactions that read first and write later
-# would otherwise fail at once, whatever the timeout. With the lock up front, the second one waits its turn.
+# On SQLite a transaction takes the write lock when it begins, and a second one waits. If both read first and took the
+# lock later, the second one would fail at once, whatever the timeout.
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 60,
-    # Pages are copied into the database after 64 MB of writes, not after 4: rows of an import lie all over the table.
-    # Steps do it themselves (config/sqlite/checkpoint.py), SQLite by itself after 256 MB.
+    # SQLite checkpoints the log after 256 MB, background steps after 64 MB (config/sqlite/checkpoint.py). The default
+    # of 4 MB would write the same pages often: an import writes to pages all over the tables.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000; "
     "PRAGMA wal_autocheckpoint=64000;",
 }
 if _database["ENGINE"] == "django.db.backends.sqlite3":
-    # Its own file is opened in a millisecond, and then its tables are read: once a thread, not with each request.
+    # Opening the file and reading its schema takes milliseconds: once for each thread, not for each request.
     _default = _database | {"ENGINE": "config.sqlite", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
-    # SQLite gives the files beside it the rights of the database.
+    # SQLite gives the files beside the database the permissions of the database.
     for _suffix in ("", "-wal", "-shm", "-lock"):
         private.close_to_others(Path(f"{_database['NAME']}{_suffix}"))
 else:
@@ -203,7 +203,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 STATIC_ROOT = (BASE_DIR if IS_CLONE else DATA_DIR) / "static_root"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Media are served by a view that checks membership, never by their path.
+# A view that checks membership serves media; no URL is the path of a file.
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -214,11 +214,11 @@ STORAGES = {
         "OPTIONS": {"directory_permissions_mode": 0o755},
     },
 }
-# Uploads are spooled to the disk on which they stay until they are imported, once it is known that they may.
+# Uploads are spooled, after the permission check, to the disk where they stay until their import.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "labeling.intake.spool.UploadSpool"]
-# An upload is checked and limited by the view that takes it; a form field has no business being this large.
+# The limit on form fields. Uploads have their own limit, MAX_UPLOAD_MB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -230,19 +230,19 @@ PERMISSIONS_POLICY = security.PERMISSIONS_POLICY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
-    # A browser takes a cookie of such a name only over HTTPS and from this very host: no other host plants one.
+    # Browsers accept a cookie with the prefix `__Host-` only over HTTPS and from this host: no other host can set it.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
-    # Only a trusted proxy's word is left by the time it is read: labeling/web/gate/proxies.py.
+    # labeling/web/gate/proxies.py removes this header from requests of other senders than trusted proxies.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    # Monitoring asks the web server itself, past the proxy.
+    # Monitoring requests these addresses from the web server directly, without the proxy.
     SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = HSTS_SECONDS
     SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS_SUBDOMAINS
-    # Being built into browsers binds a whole domain for years: its owner's step, never a program's default.
+    # HSTS preloading binds a whole domain for years: only its owner may decide on it.
     SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
-# Failed sign-ins are counted in the database, for all web processes alike, and forgotten when the cool-off is over.
+# Failed sign-ins are counted in the database, which all web processes share, and forgotten after the cool-off.
 AXES_HANDLER = "labeling.web.gate.throttle.Handler"
 AXES_FAILURE_LIMIT = LOGIN_ATTEMPTS
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_COOL_OFF_MINUTES)
@@ -251,9 +251,9 @@ AXES_LOCKOUT_CALLABLE = "labeling.web.gate.throttle.locked_out"
 AXES_CLIENT_IP_CALLABLE = "labeling.web.gate.proxies.client_network"
 AXES_CLIENT_STR_CALLABLE = "labeling.web.gate.throttle.client_in_log"
 AXES_RESET_ON_SUCCESS = True
-# Trying again while locked out does not make it longer: the page says until when.
+# A further attempt does not extend the lockout, because the page names the time of its end.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-# Who signed in when would be kept for ever, and nobody here asks for it.
+# No log of successful sign-ins: axes would keep it for ever, and no page shows it.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
@@ -293,11 +293,11 @@ SPECTACULAR_SETTINGS = {
 
 
 def _is_ours(record: LogRecord) -> bool:
-    """Whether a failed request is the server's fault: one that stopped coming half-way is its client's."""
+    """Whether the server is at fault for a failed request, and not a client that broke off its request."""
     return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
 
 
-# gunicorn and Django have handlers of their own, and Python writes warnings itself: in JSON all lines get one form.
+# With JSON, the records of gunicorn and Django and Python's warnings go to our handler, so that every line is JSON.
 _OTHERS = ("gunicorn.error", "gunicorn.access", "django") if LOG_FORMAT == "json" else ()
 captureWarnings(LOG_FORMAT == "json")
 
@@ -314,14 +314,13 @@ LOGGING = {
         "each_minute": {"()": "labeling.logs.Seldom", "seconds": 60},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    # Requests that are refused are no news to an operator; those that fail are.
-    # So are those who are locked out; not each wrong password.
+    # The log has failed requests (5xx) and locked-out people, but no refused requests (4xx) and no wrong passwords.
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "labeling.replica": {"filters": ["each_minute"]},
-        # A collector that is away is news once, not with every span.
+        # If the collector does not answer, log that once in ten minutes, not for every span.
         "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
         "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},
         **{name: {"handlers": ["console"], "propagate": False} for name in _OTHERS},

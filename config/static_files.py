@@ -1,4 +1,4 @@
-"""How static files are named and served."""
+"""Name, compress and collect the static files."""
 
 import os
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
 class HashedFiles(CompressedManifestStaticFilesStorage):
-    """Names carry a hash of the content, also where one JavaScript module imports another.
+    """Put a hash of the content into the names of files, also in the imports of JavaScript modules.
 
-    Without the latter, a browser could put modules of two versions together after an upgrade.
+    Otherwise a browser could combine modules of two versions after an upgrade.
     """
 
     support_js_module_import_aggregation = True
 
     def post_process(self, *args: Any, **options: Any) -> Iterator[Any]:
-        """Compressed files too can be read by whoever serves them: they hold nothing of anybody's."""
+        """Write the compressed files readable for all users, too: a web server may run as another user."""
         before = os.umask(0o022)
         try:
             yield from super().post_process(*args, **options)
@@ -29,7 +29,7 @@ class HashedFiles(CompressedManifestStaticFilesStorage):
 
 
 def collect() -> None:
-    """Gather the front-end files in `STATIC_ROOT`, if a file is newer than those there."""
+    """Collect the front-end files in `STATIC_ROOT`, if a file is newer than the last collection."""
     stamp = Path(settings.STATIC_ROOT) / ".collected"
     sources = (Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list([]))
     if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in sources):

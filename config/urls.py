@@ -1,4 +1,4 @@
-"""All addresses."""
+"""The URL patterns of the whole site."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -11,12 +11,12 @@ from labeling.web.account.views import sign_in_to_admin
 from labeling.web.gate.operators import Readyz, healthz, metrics
 
 urlpatterns = [
-    # First, because claims and answers are asked for most: the pages are some fifty addresses to look through.
+    # First, because most requests are claims and answers: otherwise each would be matched against some fifty pages.
     path("api/v1/", include("labeling.api.urls")),
     path("", include("labeling.web.urls")),
     path("api/docs/", api_docs, name="api-docs"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
-    # One door: the admin's own pages for signing in and for passwords are not throttled.
+    # The admin's own pages for signing in and for passwords are not throttled, so ours replace them.
     path("admin/login/", sign_in_to_admin, name="admin-sign-in"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password"), name="admin-password"),
     path("admin/", admin.site.urls),

@@ -1,8 +1,8 @@
-"""A client's connection, which belongs to the loop that watches all of them or to the thread that answers a request.
+"""A client's connection. Either the loop of `web_worker` or a thread that answers a request owns it.
 
-The loop collects a request until it is whole, and sends what is left of a response. The thread reads the request and
-writes the response by the methods that gunicorn calls on a socket. It waits for the client in two cases only: for
-a request that is too large to collect, and for room where a response is streamed.
+The loop collects a whole request, and sends the unsent rest of a response. The thread reads the request and writes the
+response by the methods that gunicorn calls on a socket. The thread waits for the client in two cases only: to read a
+request that is too large to collect, and to send a streamed response.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-# Bytes a second, on average, beyond the seconds of silence: the slowest line that anybody still works over.
+# Bytes a second, on average, that a client must send or take, beyond the seconds of silence.
 MIN_RATE = 1000
-# A client that takes a response has longer: the system's buffers move in large pieces.
+# A client that takes a response may be silent this many times as long: the system's buffers move in large pieces.
 TAKING = 3
 # A request of up to this size is collected in memory. A thread reads a larger one as it comes.
 WHOLE_BYTES = 1 << 17
@@ -30,16 +30,16 @@ HEAD_BYTES = 1 << 15
 UNSENT_BYTES = 1 << 20
 PIECE_BYTES = 1 << 16
 FILE_BYTES = 1 << 20
-# The headers that say how a body comes.
+# The headers that describe the length and transfer of a body.
 FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 AS_IT_COMES = -1
 
 
 def request_size(received: bytes | bytearray) -> int | None:
-    """Bytes of the request that `received` begins with; None while its head is incomplete.
+    """The bytes of the request at the beginning of `received`; None while its head is incomplete.
 
-    `AS_IT_COMES` for a request that is too large to collect, or whose size is not given by one plain Content-Length.
-    This only tells how long to collect. gunicorn parses the request, and refuses a malformed one.
+    `AS_IT_COMES` for a request that is too large to collect, or whose body has no single plain Content-Length. The
+    size only decides how much to collect: gunicorn parses the request, and refuses a malformed one.
     """
     end = received.find(b"\r\n\r\n")
     if end < 0:
@@ -56,7 +56,7 @@ def request_size(received: bytes | bytearray) -> int | None:
 
 
 class Patience:
-    """How long one direction of a connection has been waited for, and how many bytes have moved."""
+    """The seconds spent waiting on one direction of a connection, and the bytes that it has moved."""
 
     def __init__(self, silence: float) -> None:
         self._silence = silence
@@ -64,12 +64,12 @@ class Patience:
         self.moved = 0
 
     def left(self) -> float:
-        """Seconds to wait for the next bytes. With 0, only bytes that are there already may still be taken."""
+        """The seconds to wait for the next bytes. With 0, only bytes that have arrived already are taken."""
         return max(0.0, min(self._silence, self._silence + self.moved / MIN_RATE - self.waited))
 
 
 class Bytes:
-    """Bytes that are still to be sent."""
+    """Unsent bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
@@ -88,7 +88,7 @@ class Bytes:
 
 
 class FilePart:
-    """A part of a file that is still to be sent, from the disk."""
+    """An unsent part of a file, which is sent from the disk."""
 
     def __init__(self, file: BinaryIO, offset: int, count: int) -> None:
         self._file: BinaryIO | None = file
@@ -97,7 +97,7 @@ class FilePart:
         self.left = count
 
     def keep(self) -> None:
-        """Keep the file, which the response closes."""
+        """Keep the file open after the response has closed it."""
         self._fd = os.dup(self._fd)
         self._file = None
 
@@ -115,7 +115,7 @@ class FilePart:
 
 
 class Connection:
-    """See the module. `may_wait` gives the connection's thread the right to wait for its client, or refuses it."""
+    """A client's connection (see the module). `may_wait` returns whether its thread may wait for its client."""
 
     def __init__(
         self, client: socket.socket, address: Any, *, silence: float, may_wait: Callable[[Connection], bool]
@@ -123,7 +123,7 @@ class Connection:
         client.setblocking(False)
         self.socket = client
         self.address = address
-        # The loop's own notes.
+        # State of the loop.
         self.has_place = False
         self.queued = 0.0
         self.rest = 0
@@ -147,7 +147,7 @@ class Connection:
 
     @property
     def begun(self) -> bool:
-        """Whether anything of a request is here."""
+        """Whether a part of a request has arrived."""
         return bool(self._received)
 
     @property
@@ -157,13 +157,13 @@ class Connection:
 
     @property
     def whole(self) -> bool:
-        """Whether the whole request is here, so that no thread has to wait for the client."""
+        """Whether the whole request has arrived, so that its thread need not wait for the client."""
         return self.collected and self.size != AS_IT_COMES
 
     def collect(self) -> bool:
-        """Take what has come. Returns whether the client is still there."""
+        """Receive the bytes that have arrived. Returns whether the client is still connected."""
         data = self.socket.recv(PIECE_BYTES)
-        if not self._received:  # the time before counts for nothing
+        if not self._received:  # the time before the first byte does not count
             self.since = time.monotonic()
             self.reading = Patience(self._silence)
         self._received += data
@@ -173,13 +173,13 @@ class Connection:
         return bool(data)
 
     def next_request(self) -> None:
-        """Leave the request that was answered behind. What came after it belongs to the next."""
+        """Drop the answered request; later bytes belong to the next request."""
         assert self.size is not None
         del self._received[: self.size]
         self._begin()
 
     def flush(self, most: float = math.inf) -> bool:
-        """Send what the system takes now, about `most` bytes. Returns whether that was all there is.
+        """Send about `most` unsent bytes, as far as the system takes them. Returns whether all bytes are sent.
 
         Raises `OSError` if the client is gone.
         """
@@ -195,7 +195,7 @@ class Connection:
         return not self._unsent
 
     def refuse_slow(self) -> None:
-        """Answer that the request did not come in time."""
+        """Answer 408: the request did not arrive in time."""
         text = b"The request did not arrive in time. Send it again.\n"
         head = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Type: text/plain\r\n"
         size = b"Content-Length: %d\r\n\r\n" % len(text)
@@ -211,11 +211,11 @@ class Connection:
 
     @property
     def answered(self) -> bool:
-        """Whether anything of a response was written."""
+        """Whether a part of the response was written."""
         return bool(self.writing.moved or self._unsent)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """The next bytes of the request; nothing at its end. Raises `ConnectionResetError` for a client too slow."""
+        """The next bytes of the request; b"" at its end. Raises `ConnectionResetError` if the client is too slow."""
         end = len(self._received) if self.size == AS_IT_COMES else self.size
         data = bytes(self._received[self._position : min(end or 0, self._position + size)])
         self._position += len(data)
@@ -227,7 +227,7 @@ class Connection:
         return data
 
     def sendall(self, data: bytes, flags: int = 0) -> None:
-        """Send, or keep for the loop to send. Raises `ConnectionResetError` for a client too slow for a stream."""
+        """Send the data, or keep it for the loop. Raises `ConnectionResetError` if a stream is too slow."""
         while not self.flush() and self._unsent_bytes() > UNSENT_BYTES:
             if not self._may_wait(self):
                 raise ConnectionResetError(errno.ECONNRESET, "too many clients are slow to take a response")
@@ -248,7 +248,7 @@ class Connection:
         return count
 
     def gettimeout(self) -> float:
-        """As of a socket that does not block."""
+        """0, as for a non-blocking socket."""
         return 0.0
 
     def _unsent_bytes(self) -> int:

@@ -1,11 +1,11 @@
-"""gunicorn's worker with threads, in which a client occupies a thread only when its request is here.
+"""A gunicorn worker with threads, in which a client takes a thread only after its whole request has arrived.
 
-A loop watches all connections. It collects requests, hands whole ones to threads, and sends what clients have not
-taken yet when their thread is done. A thread waits for a client in two cases: it reads a request of more than 128 KiB
-(an upload) as it comes, and it writes a stream of more than 1 MiB (an export) as it is taken. At most half of the
-threads do so at a time. Where connections are too many, the one whose request is the longest under way is closed.
+A loop watches all connections. It collects requests, gives whole requests to threads, and sends the unsent rest of
+responses after their threads are done. A thread waits for a client in two cases: to read a request of more than 128 KiB
+(an upload), and to write a stream of more than 1 MiB (an export). At most half of the threads wait at a time. If there
+are too many connections, the loop closes the one whose request has taken longest.
 
-Of gunicorn, this uses the base class of workers, the parser, and what makes WSGI's environment and response.
+From gunicorn, this module uses the base class of workers, the parser, and the WSGI environment and response.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from config.web_connection import FILE_BYTES, PIECE_BYTES, Connection, Patience
 
 GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNABORTED)
 TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
-# What a client may still send after the last response before it is cut off.
+# The bytes that a client may still send after the last response before the loop closes its connection.
 MAX_REST = 1 << 20
-# A client may be sending its next request while the worker is told to stop.
+# A stopping worker still collects requests for this long: a client may be sending one.
 STOPPING_SECONDS = 2.0
 LOOK_SECONDS = 0.5
 
 
 class Watch(NamedTuple):
-    """What the loop does with a connection: when there is something to do, and when the client was too slow."""
+    """The loop's actions for a connection: `ready` for an event, `overdue` if the client was too slow."""
 
     ready: Callable[[Connection], None]
     overdue: Callable[[Connection], None]
@@ -51,7 +51,7 @@ class Watch(NamedTuple):
 
 
 class WebWorker(Worker):
-    """Serves with threads; see the module."""
+    """A worker that answers requests in threads; see the module."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -65,12 +65,12 @@ class WebWorker(Worker):
         self._threads = ThreadPoolExecutor(self.cfg.threads)
         self._silence = float(self.cfg.keepalive or 1)
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # Each may have a file that is sent. The rest is for databases.
+        # Each connection may also send a file; the other third of the descriptors is for databases.
         self._room = min(self.cfg.worker_connections, files // 3)
         self._connections: set[Connection] = set()
         self._watched: dict[Connection, Watch] = {}
         self._answered: deque[Connection] = deque()
-        # Large requests, which wait for one of the places of threads that may wait for their client.
+        # Large requests, which wait until another thread may wait for its client.
         self._large: deque[Connection] = deque()
         self._places = BoundedSemaphore(max(1, self.cfg.threads // 2))
         self._looked = time.monotonic()
@@ -98,7 +98,7 @@ class WebWorker(Worker):
                 watch.overdue(connection)
 
     def _stop(self) -> None:
-        """Answer what is under way, for as long as gunicorn grants."""
+        """Answer the requests under way, for at most gunicorn's `graceful_timeout`."""
         for listener in self.sockets:
             self._poller.unregister(listener)
             listener.close()
@@ -116,7 +116,7 @@ class WebWorker(Worker):
 
     def _accept(self, listener: socket.socket) -> None:
         if len(self._connections) >= self._room and not self._make_room():
-            return  # all are with threads, which are done with some soon
+            return  # threads own all connections, and will release some soon
         try:
             client, address = listener.accept()
         except OSError as error:
@@ -130,7 +130,7 @@ class WebWorker(Worker):
         self._watch(connection, EVENT_READ, self._collect, self._too_slow, connection.reading)
 
     def _make_room(self) -> bool:
-        """Close the connection whose request is the longest under way. Returns whether there was one."""
+        """Close the connection whose request has taken longest. Returns False if threads own all connections."""
         oldest = min((*self._watched, *self._large), key=lambda connection: connection.since, default=None)
         if oldest is None:
             return False
@@ -155,7 +155,7 @@ class WebWorker(Worker):
             self._go_on(connection)
 
     def _go_on(self, connection: Connection) -> None:
-        """Hand the request to a thread if it is here, or wait for more of it."""
+        """Give the request to a thread if it has arrived, or wait for more of it."""
         if not connection.collected:
             self._watch(connection, EVENT_READ, self._collect, self._too_slow, connection.reading)
         elif connection.whole:
@@ -168,12 +168,12 @@ class WebWorker(Worker):
     def _start_large(self) -> None:
         while self._large and self._has_place(self._large[0]):
             connection = self._large.popleft()
-            # What the client has not sent by now, it has had the time to send.
+            # The time in the queue counts as time that the client has had to send.
             connection.reading.waited += time.monotonic() - connection.queued
             self._threads.submit(self._serve, connection)
 
     def _has_place(self, connection: Connection) -> bool:
-        """Whether the connection's thread may wait for its client. If so, it may until the request is answered."""
+        """Whether the thread of the connection may wait for its client. If so, it may until the request is answered."""
         connection.has_place = connection.has_place or self._places.acquire(blocking=False)
         return connection.has_place
 
@@ -197,7 +197,7 @@ class WebWorker(Worker):
         except OSError as error:
             if error.errno not in GONE:
                 self.log.exception("A request could not be answered.")
-        except Exception as error:  # the last line of defence: the thread serves others
+        except Exception as error:  # no error may end the thread, which serves other connections, too
             if connection.answered:
                 self.log.exception("A response broke off.")
             else:
@@ -208,8 +208,8 @@ class WebWorker(Worker):
                 os.write(self.PIPE[1], b".")
 
     def _answer(self, request: Any, connection: Connection) -> bool:
-        """Have the application answer. Returns whether the connection can have another request."""
-        began = datetime.now()  # as gunicorn's log of requests takes it
+        """Let the application answer the request. Returns whether the connection can have another request."""
+        began = datetime.now()  # naive, as gunicorn's access log needs it
         server = connection.socket.getsockname()
         self.cfg.pre_request(self, request)
         response, environ = wsgi.create(request, connection, connection.address, server, self.cfg)
@@ -221,7 +221,7 @@ class WebWorker(Worker):
             response.force_close()
         body = self.wsgi(environ, response.start_response)
         try:
-            if connection.too_slow:  # the application has seen half of the request: its answer means nothing
+            if connection.too_slow:  # the application has seen only a part of the request: drop its response
                 raise ConnectionResetError(errno.ECONNRESET, "the client is too slow")
             if isinstance(body, environ["wsgi.file_wrapper"]):
                 response.write_file(body)
@@ -251,9 +251,9 @@ class WebWorker(Worker):
         self._start_large()
 
     def _send_rest(self, connection: Connection) -> None:
-        """Send what the client has not taken yet, as far as it takes it; then go on."""
+        """Send the bytes that the client takes now; after the last byte, go on to the next request or close."""
         try:
-            if not connection.flush(FILE_BYTES):  # others have their turn, too
+            if not connection.flush(FILE_BYTES):  # a limited piece, so that other connections get their turn
                 self._watch(connection, EVENT_WRITE, self._take_more, self._cut_off, connection.writing)
                 return
             if connection.keep:
@@ -275,7 +275,7 @@ class WebWorker(Worker):
         self._send_rest(connection)
 
     def _drain(self, connection: Connection) -> None:
-        """Read what the client still sends: closing on unread bytes would take the response from it."""
+        """Read the bytes that the client still sends: closing with unread bytes would reset the unread response."""
         try:
             rest = len(connection.socket.recv(PIECE_BYTES))
         except OSError:
@@ -300,7 +300,7 @@ class WebWorker(Worker):
         self._poller.register(connection.socket, event, lambda _: self._ready(connection))
 
     def _ready(self, connection: Connection) -> None:
-        if connection in self._watched:  # it was not closed a moment ago, to make room
+        if connection in self._watched:  # `_make_room` may have closed it in the same turn
             self._watched[connection].ready(connection)
 
     def _unwatch(self, connection: Connection) -> None:

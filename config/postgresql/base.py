@@ -1,8 +1,7 @@
-"""PostgreSQL for many short requests: a connection that is kept is looked at for nothing.
+"""PostgreSQL's backend with a check of kept connections that sends no statement.
 
-Django's backend asks the server for a `1` before each request, to know whether the connection still stands. That is one
-statement in thirteen of a claim. A server that has gone, or was restarted, has closed the connection, and this machine
-knows: there is something to read on it.
+Django's backend runs `SELECT 1` before each request to check the connection, one of thirteen statements of a claim.
+A server that has stopped or restarted has closed the connection, which this machine sees: the socket is readable.
 """
 
 from __future__ import annotations
@@ -22,5 +21,5 @@ class DatabaseWrapper(base.DatabaseWrapper):
         poll.register(self.connection.fileno(), select.POLLIN)
         if not poll.poll(0):
             return True
-        usable: bool = super().is_usable()  # or there is a message from the server
+        usable: bool = super().is_usable()  # the socket may also be readable because of a message from the server
         return usable

@@ -1,12 +1,12 @@
-"""SQLite for several writers who keep people waiting for as short as possible, and who keep their word.
+"""SQLite's backend with a fair queue of writers and group commit.
 
 Django's backend, with two changes for transactions that write:
 
-- Writers of one machine queue in the kernel for a lock file beside the database. SQLite's own way is to look again
-  after 1, 2, 5, … 100 ms, so that whoever comes at the right moment is served, and others wait for seconds.
-- What is acknowledged survives a power cut. After its commit each transaction waits until the write-ahead log is on
-  the disk. The wait is outside the lock, and one flush serves all that committed before it: a group commit. SQLite's
-  own `synchronous=FULL` flushes for each commit, while everybody else waits.
+- The writers of a machine queue in the kernel for a lock on a file beside the database. SQLite itself polls after 1,
+  2, 5, … 100 ms, so that a writer that polls at the right moment is served first, and others wait for seconds.
+- An acknowledged transaction survives a power cut: after its commit it waits until the write-ahead log is on the disk.
+  It waits without the lock, and one flush serves all transactions that committed before the flush: a group commit.
+  SQLite's own `synchronous=FULL` flushes for each commit, while all other writers wait.
 
 See docs/decisions/0035-few-statements-and-one-queue-of-writers.md.
 """
@@ -27,12 +27,12 @@ from django.db.backends.sqlite3 import base
 
 from config.sqlite.checkpoint import checkpoint, flush, is_due
 
-# Longer statements hold many values, and seldom come again.
+# Longer statements have many values, and are seldom repeated.
 REMEMBERED_LETTERS = 4000
 
 
 class Cursor(base.SQLiteCursorWrapper):
-    """Remembers statements as the driver takes them: Django writes each anew, with `?` for `%s`."""
+    """Caches the conversion of statements for the driver, `?` for `%s`, which Django repeats for each execution."""
 
     def convert_query(self, query: str, *, param_names: Any = None) -> str:
         if param_names is None and len(query) <= REMEMBERED_LETTERS:
@@ -54,12 +54,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._turn: int | None = None  # the lock file, while it is this connection's turn to write
         self._turn_began = 0.0
         self.turn_seconds = 0.0
-        """How long the last turn took, without the wait for the disk behind it."""
+        """The seconds that the last turn took, without the wait for the disk after it."""
         self._flush: Flush | None = None
 
     def get_connection_params(self) -> dict[str, Any]:
         params = super().get_connection_params()
-        # Not for tests, whose database is gone in a minute.
+        # Tests set `flush` to False: their database is temporary.
         self._flush = _flush_of(f"{params['database']}-wal") if params.pop("flush", True) else None
         return params
 
@@ -98,12 +98,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._end_turn()
 
     def _commit_with_flush(self, own: bool) -> None:
-        """Whether SQLite flushes by itself: statements outside of transactions have nobody else who does."""
+        """Make SQLite flush each commit (`own`), or leave that to `Flush`, which serves only transactions."""
         if self._flush and self.connection is not None:
             self.connection.execute(f"PRAGMA synchronous={'FULL' if own else 'NORMAL'}")
 
     def keep_log_short(self) -> None:
-        """Checkpoint a long log, little by little. For steps of the worker: no person waits for them."""
+        """Checkpoint a long write-ahead log in small pieces. For steps of the worker, which may take longer."""
         if self._flush and not self.in_atomic_block and is_due(self.settings_dict["NAME"]):
             checkpoint(str(self.settings_dict["NAME"]), self._alone())
 
@@ -129,7 +129,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 class Flush:
-    """Writes a file to the disk, once for all who wait for it at the same time."""
+    """Flushes a file to the disk, once for all threads that wait for it at the same time."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -138,12 +138,12 @@ class Flush:
         self._running = False
 
     def wait(self) -> None:
-        """Return when all that was written to the file before this call is on the disk.
+        """Wait until everything that was written to the file before this call is on the disk.
 
         Raises `OperationalError` if the disk fails.
         """
         with self._condition:
-            # One that has begun already may have missed what was written last.
+            # A flush that runs already may have missed the last writes: wait for the next one.
             needed = self._started + 1
             while self._done < needed:
                 if self._running:
@@ -159,7 +159,7 @@ class Flush:
             flush(self._path)
         except OSError as error:
             number = self._done
-            # What was committed stands, but may be gone after a power cut: whoever sent it is to send it again.
+            # The transaction is committed, but a power cut may undo it: the error makes the client send it again.
             raise OperationalError(f"The database could not be written to the disk: {error}") from error
         finally:
             self._condition.acquire()
@@ -172,6 +172,6 @@ _flushes_lock = threading.Lock()
 
 
 def _flush_of(path: str) -> Flush:
-    """The one of this process for this file."""
+    """The `Flush` of this process for the file at `path`."""
     with _flushes_lock:
         return _flushes.setdefault(path, Flush(path))
