@@ -96,7 +96,7 @@ def main(examiner: Any, requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -
 
 
 def _load(path: Path) -> Any:
-    """Load the examiner (with `examine` and `Unfit`) by its path: `-I` keeps this process from importing our packages."""
+    """Load the examiner, which has `examine` and `Unfit`, by its path: `-I` leaves its folder out of `sys.path`."""
     spec = spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
