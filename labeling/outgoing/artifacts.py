@@ -1,4 +1,4 @@
-"""A model version's files: what there is, what the manifest says, and all of it in one zip."""
+"""Read a model version's files and manifest, and pack them into a zip."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_MANIFEST_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of a version: its size in bytes and its sha256 (hex), both as they were when it was written."""
+    """A file of a version, with its size in bytes and its sha256 (hex) at the time of writing."""
 
     name: str
     size: int
@@ -33,26 +33,24 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """The version's manifest, and its files with the manifest as the last of them."""
+    """The version's manifest, and its files; the manifest is the last file."""
 
     manifest: dict[str, Any]
     files: list[StoredFile]
 
 
 def read(version: ModelVersion) -> Artifact | None:
-    """What the version's folder holds, by its manifest alone; None if that is gone or damaged: it is reported then."""
+    """The version's files by its manifest. If the manifest is missing or damaged, report that and return None."""
     try:
         return _read(_folder(version), version.calibration_at())
     except FolderError as error:
-        if version.artifact:  # not one that was removed
+        if version.artifact:  # a removed version has no files to report
             report(version, str(error))
         return None
 
 
 def report(version: ModelVersion, error: str) -> str:
-    """Have a worker look at a version's files, one of which is gone or damaged. Returns what is wrong, and with which
-    of them.
-    """
+    """Enqueue a check of a version's files after one was found missing or damaged. Returns the file and the problem."""
     location = ProjectFiles(version.project).artifact_at(version.artifact)
     problem = error.removeprefix(f"{location}/")
     damage.note(version.project, version.artifact, problem)
@@ -61,7 +59,9 @@ def report(version: ModelVersion, error: str) -> str:
 
 
 def as_zip(version: ModelVersion) -> IO[bytes]:
-    """The version's files as a zip, open at its start; a large one on disk. `FolderError` if one is gone or damaged."""
+    """The version's files as an open zip; a large zip is on the disk. Raises `FolderError` for a missing or damaged
+    file.
+    """
     folder = _folder(version)
     # Closed by the response that sends it.
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
@@ -92,7 +92,7 @@ def _read(folder: Folder, calibration: str) -> Artifact:
 
 
 def _read_calibration(folder: Folder, digest: str) -> bytes:
-    """The file of how sure the version may be, which is the one with this digest. Raises `FolderError`."""
+    """The calibration file with this digest. Raises `FolderError`."""
     raw = folder.read(CALIBRATION, most=MOST_MANIFEST_BYTES)
     try:
         same = json.loads(raw)["digest"] == digest

@@ -1,6 +1,6 @@
-"""Model versions in MLflow: a run for each, with what it learned from, its metrics and its files. Needs `mlflow`.
+"""Log model versions to MLflow: a run for each version, with its training data, metrics and files. Needs `mlflow`.
 
-A version is there once, whoever asks how often: its digest is a tag by which it is found again.
+Each version is logged once, however often it is requested: the run has the version's digest as a tag.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TAG = "marginalia.digest"
 
 
 class TrackingError(Exception):
-    """MLflow is not installed, or does not take what it is given; the message says what to do."""
+    """MLflow is not installed, or rejects a request; the message says what to do."""
 
 
 class Tracker:
@@ -63,7 +63,7 @@ class Tracker:
         from mlflow.entities import Metric, Param
 
         made = _milliseconds(version.created_at)
-        # Tagged at the end: a run that broke off half-way is not taken for a whole one, and the next try makes another.
+        # The tag comes last: an incomplete run has no tag, so the next attempt logs the version again.
         run = self._client.create_run(
             self._experiment, start_time=made, run_name=f"v{version.number}", tags=_tags(version)
         )

@@ -15,11 +15,11 @@ from labeling.models.copies import CopyQuerySet
 from labeling.statements import stored
 
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
-# A list of batches longer than this is told in a file's name by their number.
+# The name of a file has only the number of batches if their list is longer than this.
 NAMED = 40
 
 _SPAN = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?", re.ASCII)
-# In an address a plus sign means a blank: `+02:00` often arrives without it.
+# In an address a plus sign stands for a space, so `+02:00` often arrives without its plus sign.
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
@@ -29,7 +29,7 @@ Condition = tuple[str, list[Any]]
 
 @dataclass(frozen=True, slots=True)
 class ExportFilter(Filter):
-    """A filter of the rows of an export. A filter whose value is yes or no adds rows."""
+    """A filter of the rows of an export. A yes-or-no filter adds rows."""
 
     hint: str = ""
     """The help below its field on the page."""
@@ -45,7 +45,7 @@ class ExportFilter(Filter):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The rows of an export: by name, the values of the filters that are set. Without any, every labeled item."""
+    """The rows of an export: the values of the set filters, by name. Without filters, all labeled items."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     name_part: str = ""  # the filters as part of a file's name
@@ -55,12 +55,12 @@ class Choice:
         return self.values.get(name)
 
     def condition(self) -> Condition:
-        """The condition of all filters, but for project and batch."""
+        """The SQL condition of all filters except the filter by batch; the project is not a part of it."""
         parts = [each.condition(self.get(name)) for name, each in FILTERS.items()]
         return " AND ".join(sql for sql, _ in parts if sql), [value for _, values in parts for value in values]
 
     def of_copies(self, copies: CopyQuerySet) -> CopyQuerySet:
-        """The near-copies that all filters leave, but for the filter by batch."""
+        """The near-copies that match all filters except the filter by batch."""
         for name, value in self.values.items():
             copies = FILTERS[name].copies(copies, value)
         return copies
@@ -85,7 +85,7 @@ def choose(project: Project, query: Mapping[str, Any]) -> Choice:
 
 
 def _batches(project: Project, text: str) -> frozenset[int]:
-    """`3`, `1,4`, `2-5`, `6-` (that one and all later), `-3`, or several of these with commas between. One query."""
+    """Read `3`, `1,4`, `2-5`, `6-` (from 6 on), `-3` (up to 3), or several of these between commas. One query."""
     known = list(project.batches.order_by("number").values_list("number", flat=True))
     if not known:
         raise LookupError("This project has no batch yet.")
@@ -138,7 +138,7 @@ def _until(project: Project, text: str) -> datetime.datetime:
 
 
 def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
-    """The beginning of a date in UTC, so many `days` later; or a time with its zone."""
+    """The start, in UTC, of the date `days` days after the date in `text`; or the time with its zone in `text`."""
     try:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
@@ -156,7 +156,7 @@ def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
 
 
 def _quoted(text: str) -> str:
-    """What was given, printable and short enough for one line."""
+    """The text in quotation marks, printable and short enough for one line."""
     shown = text if len(text) <= 40 else f"{text[:39]}…"
     return repr(shown)
 
@@ -184,7 +184,7 @@ def _moment_part(name: str) -> Callable[[str, datetime.datetime], str]:
 
 
 def _compared(column: str, operator: str) -> Callable[[Any], Condition]:
-    """The condition that the item's column stands in this relation to the value."""
+    """A function from a value to the condition that compares the item's column with the value."""
 
     def condition(value: Any) -> Condition:
         return ("", []) if value is None else (f"item.{column} {operator} %s", [stored(Item, column, value)])

@@ -1,4 +1,4 @@
-"""Pages of near-copies: rows like those of items that were answered, but with the label of another item."""
+"""Pages of near-copies: rows like those of answered items, but with the label of another item."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTHING: Row = {column.name: None for column in COLUMNS} | {
 
 
 def count_copies(project: Project, choice: Choice) -> int:
-    """How many rows `copy_pages` gives for all batches. One query, none where they are not asked for."""
+    """The number of rows that `copy_pages` yields for all batches. One query; none without near-copies."""
     if not choice.get("copies"):
         return 0
     copies = _chosen(project, choice)
@@ -28,7 +28,7 @@ def count_copies(project: Project, choice: Choice) -> int:
 
 
 def copy_pages(batch: Batch, choice: Choice, show: Callable[[Any], Any], *, is_file: bool, size: int) -> Iterator[Page]:
-    """The batch's near-copies, up to `size` at a time. `show` turns a label into what people read."""
+    """The batch's near-copies, up to `size` at a time. `show` turns a stored label into its text."""
     last, copies = 0, _chosen(batch.project, choice).filter(batch=batch).order_by("pk")
     while page := list(copies.filter(pk__gt=last).select_related("item", "of")[:size] if choice.get("copies") else ()):
         yield [_row(copy, batch, show, is_file=is_file) for copy in page]

@@ -1,4 +1,4 @@
-"""Which version picked an exported row, and which was the first to learn its label."""
+"""Find the version that picked an exported row, and the first version that was trained on its label."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from labeling.models.batches import IMPORTED
 
 @dataclass(frozen=True, slots=True)
 class BatchFacts:
-    """What all rows of a batch have in common."""
+    """The values that all rows of a batch share."""
 
     id: int
     number: int
     selected_by: Mapping[int, int | None]
-    """The version that picked, by selection: a batch that was picked ahead was picked again."""
+    """The version that picked, by selection: a batch that was picked ahead may have several selections."""
     learned_by: int | None
     control_probability: float | None
     imported: bool

@@ -1,8 +1,7 @@
-"""Pages of export rows, read by key: one query for a page's tasks, one for all their
-annotations and one for corrections.
+"""Pages of export rows, read by key: for each page one query for tasks, one for annotations and one for corrections.
 
-What is read is what stands at that moment. Batches that are done never change; the rows of an open one may be answered
-or taken back while the export runs.
+A page has the state at the time of its queries. Batches that are done never change; people may answer tasks of an open
+batch, or undo answers, while the export runs.
 """
 
 from __future__ import annotations
@@ -166,7 +165,7 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
 
 
 def _annotations(tasks: list[int], shared: Shared) -> dict[int, _Answers]:
-    """The standing annotations of each task, and of those that asked its item again."""
+    """The standing annotations of each task, and of the further tasks that asked about its item again."""
     by_task = {task: _Answers([], [], []) for task in tasks}
     if shared.asked_again:
         these, values = among("first.id", tasks)
@@ -231,7 +230,7 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
         "source": task.source,
         # Text from here on: all formats hold the same characters, and numbers of any length survive.
         "data": compact(task.data),
-        # Vectors lie many to a file: its name would lead nobody to one of them.
+        # A file of vectors holds many items, so its name does not identify one.
         "media": (task.media or None) if shared.is_file else None,
         "proposed": None if task.proposed is None else shared.names[task.proposed],
         "label": shared.show(task.label) if task.label is not None else None,
@@ -264,7 +263,7 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
 
 
 def _distribution(text: str | None, shared: Shared) -> str | None:
-    """Pairs of what people read and its probability, as JSON text."""
+    """Pairs of an answer's text and its probability, as JSON text."""
     if text is None:
         return None
     pairs = orjson.loads(text)
@@ -272,7 +271,7 @@ def _distribution(text: str | None, shared: Shared) -> str | None:
 
 
 def _prompted_by(task: _Task) -> str | None:
-    """Whose answer the annotators of a prompted task were shown; None if nothing was."""
+    """The source of the answer that a prompted task showed its annotators; None for other tasks."""
     if not task.prompted or task.prompted_by == PromptedBy.NOTHING:
         return None
     return task.prompted_by or PromptedBy.MODEL.value

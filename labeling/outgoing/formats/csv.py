@@ -16,7 +16,7 @@ from labeling.outgoing.formats.base import JSON_OPTIONS, Layout, Page, columns
 # What a spreadsheet takes for the start of a formula; blanks before it, some of them invisible, may be trimmed.
 # Apostrophes before it count too, so that taking one off again always gives back what was there.
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠])")
-# Kinds of values of which a CSV file has what their writer makes of them.
+# The types of values that the csv module writes without conversion by `cell`.
 _AS_THEY_ARE = {int, float, type(None)}
 _YES_OR_NO = {True: "true", False: "false"}
 
@@ -50,7 +50,7 @@ def _cells(column: Sequence[Any]) -> Iterable[Any]:
 
 
 def defused(text: str) -> str:
-    """The text for a cell of a CSV file: with an apostrophe in front where a spreadsheet would run it as a formula."""
+    """The text for a cell of a CSV file, with an apostrophe in front if a spreadsheet would run it as a formula."""
     return f"'{text}" if not text[:1].isalnum() and _FORMULA.match(text) else text
 
 

@@ -35,7 +35,7 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 
 
 class Drain:
-    """A file to pyarrow, which only ever appends; what was written is taken out from time to time."""
+    """A file object for pyarrow, which only appends; `take` removes and returns the bytes written so far."""
 
     closed = False
 

@@ -1,4 +1,4 @@
-"""Files of items that a model version is asked about over HTTP: taken, worked on in the background, kept for a time."""
+"""Predictions over HTTP: receive a file of items, have a worker predict them, keep the results for some days."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from labeling.outgoing.predictions import results
 from labeling.projects import storage
 from labeling.shared_files import store
 
-# Of one project: files that may wait, and results that are kept besides.
+# For each project: the most files that wait, and the most results that are kept.
 MOST_WAITING = 10
 MOST_KEPT = 100
 
 
 class PredictionError(Exception):
-    """That cannot be done now; the message says why."""
+    """The request for predictions cannot be accepted now; the message says why."""
 
 
 def ask(
@@ -33,7 +33,7 @@ def ask(
     length: int | None = None,
     spooled_at: Path | None = None,
 ) -> PredictionRun:
-    """Take a file whose items the version is to predict; a worker does so.
+    """Store a file of items, and enqueue the job that predicts them with the version.
 
     Raises `ValidationError` as `uploads.receive` does, `PredictionError` if too many files of the project wait.
     """
@@ -67,5 +67,5 @@ def remove(run: PredictionRun) -> None:
 
 
 def kept(version: ModelVersion, most: int) -> list[PredictionRun]:
-    """The newest runs of the version that may still be asked for."""
+    """The newest runs of the version that have not expired, at most `most`."""
     return list(version.predictions.kept(timezone.now()).select_related("created_by")[:most])

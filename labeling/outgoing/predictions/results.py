@@ -1,4 +1,4 @@
-"""What runs in the background have written: rows to be fetched for some days, then removed. No torch."""
+"""Read the results of prediction runs, and remove them after some days. No torch."""
 
 from __future__ import annotations
 
@@ -17,21 +17,19 @@ from labeling.outgoing.formats import Page
 from labeling.outgoing.predictions.shape import RowShape
 from labeling.shared_files import read_whole, store
 
-# A page ends at the first of these: so many rows, or so many bytes of them.
+# A page ends after this number of rows or of bytes, whichever comes first.
 PAGE = 500
 PAGE_BYTES = 4 << 20
 
 
 def shape_of(run: PredictionRun) -> RowShape:
-    """What the rows of the result have in common. Raises `FileDamaged` or `FileMissing`."""
+    """The shape of the result's rows. Raises `FileDamaged` or `FileMissing`."""
     first = next(pages(run, most=1), None)
     return RowShape(run.project.asks, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
 
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
-    """The rows that count by now, the first `most` of them. Raises `FileMissing` if the result is gone, `FileDamaged`
-    if it is not as it was written.
-    """
+    """The rows recorded so far, at most `most`. Raises `FileMissing`, or `FileDamaged` if the result was changed."""
     path = read_whole(ProjectFiles(run.project).prediction(run), lambda here: _as_long(here, run.size))
     with reading(path) as file:
         page: Page = []
@@ -50,7 +48,7 @@ def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
 
 
 def _as_long(path: Path, size: int) -> Path:
-    """The path, if so many bytes are there."""
+    """The path, if its file has at least `size` bytes. Raises `FileMissing` or `FileDamaged` otherwise."""
     with reading(path) as file:
         length = file.seek(0, io.SEEK_END)
     if length < size:
@@ -59,7 +57,7 @@ def _as_long(path: Path, size: int) -> Path:
 
 
 def _lines(file: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """The lines within the first `size` bytes: behind them may be what a killed attempt has left."""
+    """The lines within the first `size` bytes: a killed attempt may have left bytes after them."""
     for line in file:
         size -= len(line)
         if size < 0:
@@ -68,12 +66,12 @@ def _lines(file: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 
 def remove(run: PredictionRun) -> None:
-    """Remove the run with its result. A worker that is at it notices, and stops."""
+    """Remove the run with its result. A worker that carries out the run notices the removal, and stops."""
     store().remove(ProjectFiles(run.project).prediction(run))
     run.delete()
 
 
 def remove_expired(now: datetime.datetime) -> None:
-    """Remove the runs whose time is over."""
+    """Remove the expired runs."""
     for run in PredictionRun.objects.expired(now).select_related("project"):
         remove(run)
