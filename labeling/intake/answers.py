@@ -1,4 +1,4 @@
-"""Answers in rows: class names, lists of class names, yes or no. The project's question says which."""
+"""Read answers in rows: class names, lists of class names, yes or no, as the project's question requires."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False,
 
 
 def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None:
-    """The answer that stands in this column; None if it is empty. Raises `BadValue`."""
+    """The answer in this column; None for an empty value. Raises `BadValue`."""
     if rules.question.proposes:
         return yes_or_no(value, column)
     return _list(value, column, rules) if rules.question.value_is_list else _one(value, column, rules)
 
 
 def one_of(value: Any, column: str, rules: Rules) -> str:
-    """The class that a value names; a number names the class that is written like it. Raises `BadValue`."""
+    """The class with this name; a number is read as its text. Raises `BadValue`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     name = str(value) if isinstance(value, (str, int)) else None
@@ -46,7 +46,7 @@ def yes_or_no(value: Any, column: str) -> bool | None:
 
 
 def as_json(value: Any) -> Any:
-    """A CSV cell that holds a list or an object as JSON text, read; anything else as it is."""
+    """The parsed JSON list or object of a CSV cell; any other value unchanged."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
             return json.loads(value)

@@ -1,4 +1,4 @@
-"""Checks the records of a source, files many at a time, in chunks that fit into memory. No database."""
+"""Check the records of a source in chunks that fit into memory, opening many files at a time. No database."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ Checked = list[Draft | Rejection]
 def chunks(
     source: Source, rules: Rules, *, skip: int = 0, most: int | None = None
 ) -> Iterator[tuple[list[str], Checked, Rules]]:
-    """The records but the first `skip`, checked: for each chunk their places in the file, the results, and the rules.
+    """Check the records after the first `skip`. Yields for each chunk the records' places, the results, and the rules.
 
-    The first good vector sets the length of all that follow. `most`: records of a chunk, if not the kind's own number.
+    The first good vector sets the length of all later vectors. `most`: the most records of a chunk; None for the
+    kind's own number.
     """
     kind = kinds.get(rules.kind)
     most = most or kind.chunk
@@ -55,7 +56,7 @@ def chunks(
             if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
                 yield places, checked, rules
                 places, checked, weight, begun = [], [], 0, time.monotonic()
-    except UnreadableFile:  # what was read before counts
+    except UnreadableFile:  # yield the records before the damage first
         if places:
             yield places, checked, rules
         raise
@@ -64,14 +65,14 @@ def chunks(
 
 
 def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
-    """The draft of an item, or why there can be none. Duplicate ids are not looked for."""
+    """The draft of an item, or a rejection with the reason. Does not check for duplicate ids."""
     return next(_with_files([(record, check_row(record, rules, source))], rules))[1]
 
 
 def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Each record with what `check` says of it, quicker where there are many small files.
+    """Each record with its result of `check`; quicker than single calls for many small files.
 
-    What the records raise is raised behind the last result.
+    An error of `records` is raised after the last result.
     """
     waiting: list[tuple[Record, Draft | Rejection]] = []
     size = 0

@@ -1,8 +1,8 @@
-"""Items of a project, with their labels if asked for, copied into another that has the same classes: an import without
-a file. Excluded items stay where they are.
+"""Copy the items of a project, on request with their labels, into another project with the same classes: an import
+without a file. Excluded items are not copied.
 
-Media of a part are stored before the transaction that counts it. Killed anywhere, the copy goes on behind the last item
-that counted. Labels come in as those of a file do, and items get numbers and control keys of their own.
+The media of a part are stored before the transaction that writes the part. A killed copy continues after the last
+written item. Labels are imported like those of a file, and the copies get their own ids and control keys.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from labeling.models import Annotation, Correction, Item, ItemImport, Project, T
 from labeling.projects import storage
 from labeling.statements import insert_many
 
-# Items in one transaction: others wait for its end.
+# Items in one transaction: other writers wait for its end.
 PART = 50
 FLOAT_BYTES = 4
 
 
 def copy_parts(step: Step, item_import: ItemImport) -> bool:
-    """Copy what is left to copy. False if the step gave way to others before the end."""
+    """Copy the remaining items. Returns False if the step gave way to other steps before the last item."""
     project = step.job.project
     names = dict(project.classes.values_list("index", "name"))
     report = step.progress("copying", of=item_import.name)
@@ -52,7 +52,7 @@ def copy_parts(step: Step, item_import: ItemImport) -> bool:
 
 
 def _original(item_import: ItemImport) -> Project:
-    """The project that is copied. Raises `StepFailed` if it is deleted."""
+    """The original project. Raises `StepFailed` if it is deleted."""
     copied_from = item_import.copied_from_id
     original = None if copied_from is None else Project.objects.filter(pk=copied_from).first()
     if original is None:
@@ -99,14 +99,14 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
 
 
 def _media_bytes(project: Project, copies: Sequence[NewItem]) -> int:
-    """What counts for these items: a file for each of its items, as an import counts it."""
+    """The bytes of media to count for these items; as in an import, a shared file counts for each of its items."""
     if kinds.of(project).is_file:
         return sum(media.size_of(each.media) for each in copies if each.media)
     return sum(FLOAT_BYTES * (project.vector_length or 0) for each in copies if each.media)
 
 
 def _labels(project: Project, items: Sequence[Item], names: dict[int, str]) -> dict[int, Labels]:
-    """What stands behind the labels of these items, as an export would tell it. Two queries."""
+    """The labels of these items with their answers and corrections, as in an export. Two queries."""
     ids = [each.pk for each in items]
     answers: dict[int, list[Answer]] = defaultdict(list)
     standing = Annotation.objects.standing().filter(task__in=Task.objects.of_items(ids)).order_by("created_at", "pk")

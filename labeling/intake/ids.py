@@ -1,4 +1,4 @@
-"""Which ids occur more than once among any number of them: eight bytes an id, so that ten million fit."""
+"""Find repeated ids among ten million or more, in eight bytes for each id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def hash_of(external_id: str) -> int:
 
 
 class RepeatedIds:
-    """Takes ids, and tells the hashes of those that came more than once.
+    """Collects ids, and returns the hashes of ids that were added more than once.
 
     >>> ids = RepeatedIds()
     >>> ids.add(["a", "b", "a"])
@@ -30,6 +30,6 @@ class RepeatedIds:
         self._hashes.extend(map(hash_of, ids))
 
     def repeated(self) -> frozenset[int]:
-        """Among ten million different ids, one in a hundred thousand such files shows a pair of one hash by chance."""
+        """The repeated hashes. Ten million different ids have two equal hashes by chance in 3 of a million files."""
         ordered = np.sort(np.frombuffer(self._hashes, dtype=np.uint64)) if self._hashes else np.empty(0, np.uint64)
         return frozenset(ordered[1:][ordered[1:] == ordered[:-1]].tolist())

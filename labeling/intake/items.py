@@ -26,7 +26,7 @@ TRUTHS_KEPT = 4096
 
 @dataclass(slots=True)
 class NewItem:
-    """An item that is about to be written."""
+    """An item to be inserted."""
 
     number: int
     draft: Draft
@@ -37,7 +37,7 @@ class NewItem:
 
 
 def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int]) -> list[tuple[Any, ...]]:
-    """The items as values of `COLUMNS`. Models and their fields would take several times as long as the database."""
+    """The items as rows of `COLUMNS`. Django's models would take several times as long as the database."""
     now = stored(Item, "created_at", timezone.now())
     keyed = project.keyed_by("control")
     parse, share, project_id = project.asks.parse, project.control_share, project.pk
@@ -50,7 +50,7 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
         return encode(parse(answer, indices)) if isinstance(answer, list) else one(answer)
 
     rows = []
-    # In the table's order, which is not the file's: neighbours share a page.
+    # In the order of the ids, not of the file: rows that are written together then share pages of the database.
     for item in sorted(items, key=lambda item: item.number):
         draft = item.draft
         proposed = None if draft.proposed is None else indices[draft.proposed]
@@ -66,7 +66,7 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
 
 
 def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
-    """A hash of the item's content, the same in all projects, for a column of 64 bits; None if it has none."""
+    """A 64-bit hash of the item's content, the same in all projects; None if the kind cannot identify the content."""
     identity = kind.identity(draft.data, media, draft.vector)
     if not identity:
         return None
@@ -75,7 +75,7 @@ def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
 
 
 def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int:
-    """What these items take in the database: their rows, as values of `COLUMNS`, and the answers that they bring."""
+    """The bytes of these items in the database: their rows (`values`, as in `COLUMNS`) and their answers."""
     size = sum(storage.item_bytes(external_id, source, data) for _, _, external_id, source, data, *_ in values)
     for labels in (item.draft.labels for item in items):
         if labels is not None:
@@ -85,7 +85,7 @@ def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int
 
 
 def control_key(project: Project, external_id: str) -> float:
-    """The item's place in the project's random permutation, uniform in [0, 1): fixed, and known to the secret alone."""
+    """The item's key in the project's random permutation, uniform in [0, 1). It follows from the project's secret."""
     return _share(project.keyed("control", external_id))
 
 

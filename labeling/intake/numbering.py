@@ -58,7 +58,7 @@ class Permutation:
 
 
 def numbers_for(item_import: ItemImport, count: int, *, estimate: int) -> list[int]:
-    """Item numbers for the next `count` records, from the import's position on; the same ones if asked again.
+    """Item numbers for the next `count` records from the import's position on; the same numbers at each call.
 
     `estimate`: about how many records the file has. Where there turn out to be more, another block is reserved.
     """
@@ -74,7 +74,7 @@ def numbers_for(item_import: ItemImport, count: int, *, estimate: int) -> list[i
 
 @lru_cache(maxsize=2)
 def _permutation(key: bytes, size: int) -> Permutation:
-    """The same one for all chunks of an import, with what it remembers."""
+    """The permutation, cached for all chunks of an import."""
     return Permutation(key, size)
 
 

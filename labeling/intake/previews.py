@@ -1,4 +1,4 @@
-"""Smaller pictures of images that were imported before imports made any."""
+"""Make the smaller pictures of images that an earlier release imported without them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeling.shared_files import store
 
 @dataclass
 class Made:
-    """Images that were looked at, for how many pictures were made, their bytes, and how many cannot be read."""
+    """The number of examined images, of images with new pictures, the bytes of these, and of unreadable images."""
 
     images: int = 0
     pictures: int = 0
@@ -26,9 +26,9 @@ class Made:
 
 
 def make_previews(project: Project) -> Iterator[Made]:
-    """Make the smaller pictures that the project's large images lack. Gives the state so far after each chunk.
+    """Make the missing smaller pictures of the project's large images. Yields the counts so far after each chunk.
 
-    May be ended and begun again at any time, and people can label meanwhile: those that have some are passed over.
+    It can be stopped and started again at any time, also while people label: images with pictures are skipped.
     """
     made, kind = Made(), kinds.of(project)
     items = Counter(project.items.exclude(media="").order_by("media").values_list("media", flat=True))
@@ -43,7 +43,7 @@ def _has_some(name: str) -> bool:
 
 
 def _make(project: Project, items: dict[str, int], made: Made) -> None:
-    """Those of the files with these names, each of which so many items have."""
+    """Make the smaller pictures of these files; `items` maps a file's name to the number of its items."""
     media.bring(items)
     files = {name: content for name in items if (content := _content(name)) is not None}
     made.unreadable += len(items) - len(files)
