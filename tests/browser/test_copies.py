@@ -184,6 +184,7 @@ def test_where_letters_search_the_keys_need_shift(open_screen: Any, screenshot: 
     assert words(task) == {place: place == 1 for place in range(1, 13)}
 
 
+@pytest.mark.long
 def test_the_keys_are_listed_only_where_copies_are_shown(open_screen: Any) -> None:
     project = project_with_copies()
     screen = open_copies(open_screen, project)
@@ -197,6 +198,7 @@ def test_the_keys_are_listed_only_where_copies_are_shown(open_screen: Any) -> No
     expect(screen.page.locator("#keys-dialog")).not_to_contain_text("near-copies")
 
 
+@pytest.mark.long
 def test_in_a_grid_nothing_is_said_of_copies(open_screen: Any) -> None:
     project = project_with_copies(grids=True, show_predictions=True, tasks=20)
     Task.objects.update(predicted=3, prompted=True, prompted_by="model")
@@ -210,6 +212,7 @@ def test_in_a_grid_nothing_is_said_of_copies(open_screen: Any) -> None:
     assert not CopyAnswer.objects.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", some(["dark", "light"]))
 def test_what_was_taken_out_looks_so(open_screen: Any, screenshot: Any, scheme: str) -> None:
     screen = open_copies(open_screen, project_with_copies(), color_scheme=scheme)

@@ -65,6 +65,7 @@ def test_on_a_phone_fingers_hit_the_copies_and_nothing_moves(open_screen: Any, s
     assert choices["y"] + choices["height"] <= actions["y"]
 
 
+@pytest.mark.long
 def test_lying_down_the_copies_are_in_view(open_screen: Any, screenshot: Any) -> None:
     screen = open_copies(open_screen, project_with_copies(), **LYING)
     screenshot(screen.page, "copies-lying")

@@ -71,6 +71,7 @@ def test_the_labeling_page(open_screen: Any, project: Project) -> None:
     assert forward(page, "Batch 1")
 
 
+@pytest.mark.long
 def test_the_page_of_an_item(open_page: Any, project: Project) -> None:
     item = project.items.order_by("row")[0]
     page = open_page(make_member(project, "mona", Role.MANAGER), f"/p/digits/items/{item.pk}/")

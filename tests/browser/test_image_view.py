@@ -126,6 +126,7 @@ def test_keys_that_look_closer_answer_nothing(open_screen: Any, screenshot: Any)
     assert list(Annotation.objects.values_list("value", flat=True)) == [True]
 
 
+@pytest.mark.long
 def test_small_pixels_are_squares_unless_they_are_to_be_smooth(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 4))
@@ -169,6 +170,7 @@ def test_on_a_phone_two_fingers_zoom_one_moves_and_none_of_it_answers(open_scree
     assert Annotation.objects.get().value is True
 
 
+@pytest.mark.long
 def test_reviewers_look_closer_too(open_page: Any) -> None:
     project = project_with([large_image(0)])
     page = open_page(make_member(project, "rita", Role.REVIEWER), f"/p/{project.slug}/items/{Item.objects.get().pk}/")
@@ -187,6 +189,7 @@ def test_reviewers_look_closer_too(open_page: Any) -> None:
     expect(page.locator(".viewer-note")).to_be_empty()
 
 
+@pytest.mark.long
 def test_a_grid_is_sent_thumbnails_and_who_sees_an_item_alone_its_preview(open_page: Any) -> None:
     images = [large_image(number) for number in range(4)]
     project = project_with(images, classes=["cat", "dog"], question="verify", grids=True)

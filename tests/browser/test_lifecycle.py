@@ -57,6 +57,7 @@ def test_a_manager_archives_copies_and_deletes(open_page: Any, screenshot: Any) 
     expect(page.get_by_text("Owls at the feeder is restored.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_she_hands_it_over(open_page: Any, screenshot: Any) -> None:
     project = make_project("owls", classes=["owl", "none"], name="Owls at the feeder")
     make_member(project, "ann")

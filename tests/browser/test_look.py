@@ -88,6 +88,7 @@ def test_many_classes_fit(open_screen: Any, screenshot: Any) -> None:
     assert fits(screen.page)
 
 
+@pytest.mark.long
 def test_tables_of_numbers_fit(open_screen: Any, screenshot: Any) -> None:
     project = make_project("tumours", kind="vector", classes=["malignant", "benign"])
     measures = [f"{what} {of}" for what in ("mean", "worst", "deviation of") for of in [*ANIMALS, "radius", "texture"]]

@@ -66,6 +66,7 @@ def test_with_several_to_an_answer_keys_choose_and_drop(open_screen: Any) -> Non
     assert values() == [[3, 12]]
 
 
+@pytest.mark.long
 def test_beside_the_classes_no_key_of_an_action_is_cut(open_screen: Any) -> None:
     screen = open_screen(project_of(), make_member(Project.objects.get(), "annie"))
     last = screen.page.locator("#keys")

@@ -185,6 +185,7 @@ def test_leases_are_renewed_while_answers_come_and_a_lost_item_is_told_of(open_s
     assert leases.earliest("lease_expires_at").lease_expires_at > first
 
 
+@pytest.mark.long
 def test_signing_in_again_goes_on_where_the_session_ended(open_screen: Any, live_server: Any, screenshot: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))
@@ -260,6 +261,7 @@ def test_two_annotators_never_see_the_same_item(open_screen: Any) -> None:
     assert Batch.objects.get().state == Batch.State.TRAINING
 
 
+@pytest.mark.long
 def test_a_browser_that_keeps_nothing_says_so(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))

@@ -14,6 +14,7 @@ from labeling.models import Project, Role
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.long
 def test_consequences_follow_what_is_typed(open_page: Any) -> None:
     project = make_project("irises", kind="vector", classes=["setosa", "virginica"], batch_size=10, control_share=0)
     make_items(project, 40)

@@ -21,6 +21,7 @@ def run(*command: str, token: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_lines_of_the_page_work_until_the_token_is_revoked(open_page: Any) -> None:
     project = make_project()
     page = open_page(make_member(project, "enzo", "engineer"), "/account/")

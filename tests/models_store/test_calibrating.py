@@ -165,6 +165,7 @@ def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n
         assert len(asked) > 700  # but for one a class
 
 
+@pytest.mark.long
 def test_labels_drawn_at_random_tell_it_as_well_where_most_were_picked():
     """A network of labels that an earlier one doubted, the hardest ones: on new items it is as sure as it is right."""
     pool, new = noisy(8000, seed=1), noisy(5000, seed=2)

@@ -132,6 +132,7 @@ def test_pages_that_are_not_taken_hold_up_nobody(site: int) -> None:
             assert json.loads(get(site)) == {"status": "ok"}
 
 
+@pytest.mark.long
 def test_a_whole_request_has_room_beside_more_clients_than_a_process_holds(tmp_path: Path) -> None:
     """Of those that are too many, the one that has been there for the longest goes."""
     lay_tables(tmp_path / "data" / "db.sqlite3")

@@ -105,6 +105,12 @@ def test_near_copies_are_not_for_private_projects_and_say_what_they_cost() -> No
     assert "Near-copies up to" in page
 
 
+def test_near_copies_of_a_project_that_became_private_can_be_set_to_none() -> None:
+    project = make_project(near_copies=6)
+    Project.objects.update(privacy_epsilon=5)
+    assert 'name="near_copies"' in manager(project).get(address(project)).content.decode()
+
+
 def test_neither_deadline_nor_cost_nor_guard_is_needed() -> None:
     project = make_project(deadline_hours=24, hourly_cost=20, class_guard=2)
     empty = dict.fromkeys(("deadline_hours", "hourly_cost", "currency", "class_guard"), "")
