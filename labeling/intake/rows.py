@@ -1,4 +1,4 @@
-"""Is a record fit to be an item of a project? A record and the project's rules in, a draft or a rejection out."""
+"""Check a record against the project's rules: the result is the draft of an item, or a rejection."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ _ARRAYS = (np.ndarray, np.generic)
 
 
 class Draft(NamedTuple):
-    """An item as it may be stored.
+    """The content of a row that can become an item.
 
-    `truth` is None where it is not known, else a class (single), a list of classes without repeats, possibly
-    empty (multi), or whether the proposed class is there (verify). `proposed` is set for verify alone.
-    `file` holds a file's bytes and `suffix` its real format, such as ".png"; they are as they came, and "", until the
-    file is opened; `preview` and `thumbnail` are smaller pictures of it, b"" for none. `vector` is 1-D float32, all of
-    it finite.
-    `labels` is None for an item that is yet to be labeled, `gold` unless its answer is known, and to check annotators.
-    `suggestion` is as `truth`, and shown to annotators.
-    `place_id` is the id that earlier versions gave a row without one; "" where the row names its own.
+    `truth` is None if it is not known, else a class (single), a list of different classes, possibly empty (multi), or
+    whether the proposed class applies (verify). `proposed` is set for verify only. Until the file is opened, `file` has
+    the original bytes and `suffix` is ""; then `suffix` is that of the real format, for example ".png". `preview` and
+    `thumbnail` are smaller pictures of the file, b"" for none. `vector` is float32, (d,), and finite. `labels` is None
+    for an item without a label. `gold` is the known answer of a gold item, else None. `suggestion` has the form of
+    `truth`, and annotators may see it. `place_id` is the id that earlier releases gave a row without an id; "" if the
+    row has an id.
     """
 
     external_id: str
@@ -53,18 +52,18 @@ class Draft(NamedTuple):
 
     @property
     def file_bytes(self) -> int:
-        """What its file takes with the smaller pictures of it."""
+        """The bytes of its file and smaller pictures."""
         return len(self.file or b"") + len(self.preview) + len(self.thumbnail)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids under which the item may be there already."""
+        """The ids that an earlier import may have given the item."""
         return (self.external_id, self.place_id) if self.place_id else (self.external_id,)
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A record that was set aside: where it stands, why, and its beginning (at most 200 printable characters)."""
+    """A rejected record: its place, the reason, and its beginning (at most 200 printable characters)."""
 
     where: str
     reason: str
@@ -72,7 +71,7 @@ class Rejection:
 
 
 def check_row(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
-    """The draft of an item, or why there can be none. A file is not opened, and duplicate ids are not looked for."""
+    """The draft of an item, or a rejection. Does not open the row's file, and does not check for duplicate ids."""
     if record.fields is None:
         return Rejection(record.where, _sentence(record.problem), record.excerpt)
     fields = _flat(record.fields)
@@ -85,7 +84,7 @@ def check_row(record: Record, rules: Rules, source: Source) -> Draft | Rejection
 
 
 def bad_file(record: Record, rules: Rules, problem: BadFile) -> Rejection:
-    """The rejection of a record whose file cannot be had, or is none of the kind."""
+    """The rejection of a record whose file cannot be read, or is not of the project's kind."""
     noun = kinds.get(rules.kind).noun
     return Rejection(record.where, _sentence(f"the {noun} {problem}"), _excerpt(_flat(record.fields or {})))
 
@@ -124,7 +123,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a row; those of a Label Studio task lie in its `data`, and what else it has is not the item's."""
+    """The fields of a row. The fields of a Label Studio task are those in its `data`; its other fields are ignored."""
     data = fields.get("data")
     if labels.is_exported(fields):
         return labels.unpacked(fields)
@@ -155,7 +154,7 @@ def _external_id(left: dict[str, Any]) -> str:
 
 
 def _place_id(record: Record, rules: Rules, source: Source) -> str:
-    """The record's place as an id; of a folder that is a class, the file's name alone."""
+    """The record's place as an id; only the file's name if its folder is a class."""
     path = PurePosixPath(record.default_id)
     if not source.truth_from_folder or _class_of_folder(str(path), rules) is None:
         return record.default_id
@@ -190,7 +189,7 @@ def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | 
 
 
 def _class_of_folder(name: Any, rules: Rules) -> str | None:
-    """The class that the nearest folder is called by, if one is; macOS writes accents as characters of their own."""
+    """The class that has the name of the nearest folder; None without one. macOS decomposes accents in file names."""
     for part in reversed(PurePosixPath(str(name)).parts[:-1]):
         for spelling in (part, unicodedata.normalize("NFC", part)):
             if spelling in rules.indices:
@@ -203,7 +202,7 @@ def _plain(value: Any) -> Any:
 
 
 def _excerpt(fields: dict[str, Any]) -> str:
-    """The first fields, each by its beginning."""
+    """The first fields, with the beginnings of their values."""
     shown = []
     for name, value in islice(fields.items(), 10):
         text = f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)

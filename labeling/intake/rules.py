@@ -11,17 +11,17 @@ from labeling.questions import Question
 
 @dataclass(frozen=True)
 class Rules:
-    """What a project takes. `vector_length` None takes any; the caller sets it from the first draft it accepts."""
+    """The rules of a project. With `vector_length` None every length is accepted; the first accepted draft sets it."""
 
     kind: str
     question: Question
     classes: tuple[str, ...]
     vector_length: int | None = None
-    with_truth: bool = True  # what a row says of truth and label must be right; without, it is passed over
+    with_truth: bool = True  # check truth and label of a row; False: ignore them
     allow_files: bool = False  # rows may name files beside a CSV, JSONL or Parquet file
-    id_of: Callable[[str], str] | None = None  # the id of a row that has none, by its place; None: the place itself
-    knows_places: bool = False  # the project may have items that an earlier version named after their places
-    smaller: bool = False  # smaller pictures of large files are wanted, to be stored beside them
+    id_of: Callable[[str], str] | None = None  # place → id, for a row without an id; None: the place is the id
+    knows_places: bool = False  # an earlier release may have named items of the project after their places
+    smaller: bool = False  # make smaller pictures of large files
 
     @cached_property
     def indices(self) -> Mapping[str, int]:

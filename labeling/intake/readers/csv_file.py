@@ -137,7 +137,7 @@ class _RowTooLong(Exception):  # it is no error but a row to step over
 
 
 class _Feed:
-    """Hands lines to csv.reader, and knows which the row at hand is made of: its `first`, and the bytes of the rest."""
+    """Gives lines to csv.reader, and records the first line of the current row, and the bytes of its other lines."""
 
     def __init__(self, lines: Iterator[TextLine], *, limit: int) -> None:
         self._lines = lines
@@ -197,9 +197,9 @@ class _Feed:
                 line = None
 
     def give_back(self) -> None:
-        """Have all lines of a broken row but the first read again: a stray quotation mark costs its own line only.
+        """Return all lines of a broken row except the first, so that a stray quotation mark costs only its own line.
 
-        What is given back never exceeds what was read by much, lest a hostile file make the work quadratic.
+        The number of returned bytes is limited in proportion to the file, or a hostile file could cost quadratic time.
         """
         assert self.first is not None
         size = len(self._record)
@@ -214,14 +214,14 @@ class _Feed:
 
 
 def _delimiter(header: str, name: str) -> str:
-    """The delimiter that the header has most of outside quotation marks; if none, the one that the name stands for."""
+    """The most frequent delimiter in the header outside quotation marks; without any, the delimiter of the suffix."""
     bare = re.sub(r'"[^"]*"', "", header)
     usual = "\t" if name.lower().endswith(".tsv") else ","
     return max([usual, ",", ";", "\t"], key=bare.count)
 
 
 def _numeric_columns(table: CsvTable) -> tuple[str, ...]:
-    """The columns of which most filled cells in the first rows are numbers, in order."""
+    """The columns, in order, in which most non-empty cells of the first rows are numbers."""
     rows = [record.fields for record in islice(table.records(), _SAMPLE) if record.fields]
     numeric = []
     for column in table.columns:

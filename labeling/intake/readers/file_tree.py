@@ -25,8 +25,8 @@ _TABLES = ("metadata.jsonl", "metadata.csv")
 class FileTreeSource(Source):
     """Files of a folder or zip file, each a record with its `file_name`; everything else is set aside.
 
-    Where a `metadata.jsonl` or `metadata.csv` lies in a folder, its rows are the records, in its order, and
-    files that no such table names are set aside. Otherwise each file is a record, and its folder may be its class.
+    If a folder has a `metadata.jsonl` or `metadata.csv`, its rows are the records, in its order, and files that no
+    metadata file names are rejected. Otherwise each file is a record, and its folder may be its class.
     """
 
     holds_files = True

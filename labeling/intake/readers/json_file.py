@@ -28,7 +28,7 @@ class JsonLinesSource(Source):
     def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
         self._size = path.stat().st_size
-        self._file: BinaryIO | None = None  # what is being read
+        self._file: BinaryIO | None = None  # the open file, for `position`
         with path.open("rb") as file:
             lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
             if not any(line.raw.strip() for line in lines):
@@ -135,7 +135,7 @@ class _Element(NamedTuple):
 
 
 class _Kept:
-    """The bytes of one element of the list; of one that is too long, only the beginning."""
+    """The bytes of an element of the list; only the beginning of an element that is too long."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -157,7 +157,7 @@ class _Kept:
 
 
 def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
-    """Cut the list that `file` holds into its elements: brackets and strings are told apart, nothing is parsed."""
+    """Split the list in `file` into its elements, by brackets and strings, without parsing them."""
     kept = _Kept(limit)
     depth, in_string, escaped, count = 0, False, False, 0
     while chunk := file.read(CHUNK):
@@ -185,7 +185,7 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
 
 
 def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[_Element]:
-    """The last element of the list, and whatever follows where nothing should."""
+    """The last element of the list, and a bad element for bytes after the end of the list."""
     kept.add(part)
     element = kept.take()
     if element.raw.strip() or count:

@@ -21,7 +21,7 @@ _FOREIGN = {
 
 
 class TextLine(NamedTuple):
-    """A line with its end (LF, CRLF or CR). Of one that is too long, `raw` is only the beginning."""
+    """A line with its end (LF, CRLF or CR). If the line is too long, `raw` is only its beginning."""
 
     number: int  # from 1
     end: int  # bytes of the file up to and with this line
@@ -79,7 +79,7 @@ def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[TextLi
 
 
 def decode(raw: bytes) -> tuple[str, str]:
-    """The text of `raw`, and what is wrong with it ("" if nothing); wrong bytes are replaced."""
+    """The text of `raw`, with wrong bytes replaced, and the problem ("" if there is none)."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

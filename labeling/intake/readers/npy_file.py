@@ -1,4 +1,4 @@
-"""NumPy arrays of vectors, one a row, with what is known of each row in a second file."""
+"""Read NumPy arrays with a vector in each row, and the truths of the rows from a second file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .lines import decode, read_lines, skip_mark
 
 _BLOCK = 4 * 1024 * 1024  # bytes of vectors held at once
 
-# What is known of each row besides its vector, the first so many rows skipped.
+# A function from the number of rows to skip to the records of the second file, one for each row.
 Companion = Callable[[int], Iterator[Record]]
 
 
@@ -84,7 +84,7 @@ def load(path: Path, name: str) -> np.ndarray:
 
 
 def _companion(path: Path, *, rows: int, beside: str) -> Companion:
-    """What the truth file says of each row. Raises UnreadableFile if it does not fit."""
+    """The records of the truth file. Raises UnreadableFile if it does not fit the array."""
     name, suffix = path.name, path.suffix.lower()
     if suffix == ".npy":
         truths = load(path, name)

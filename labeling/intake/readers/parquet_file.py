@@ -47,7 +47,7 @@ class ParquetSource(Source):
             raise
         self._class_names = _class_names(schema)
         self._total = sum(group.rows for group in self._groups)
-        # What is stored once can stand for any number of rows: no more of it is read than a text file could hold.
+        # A value stored once can stand for any number of rows: limit the bytes read in proportion to the file.
         self._most_bytes = max(16 * MIB, limits.unpack_ratio * path.stat().st_size)
 
     @property

@@ -1,4 +1,4 @@
-"""Values as JSON and any database can hold them."""
+"""Convert values to forms that JSON and both databases can store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from labeling.kinds.values import BadValue, printable
 
 _DEPTH = 32
-_LARGE = 2**63  # what is no smaller is kept as text: few programs read such numbers back as they were
+_LARGE = 2**63  # larger numbers are stored as text: few programs read them without loss
 
 
 def json_safe(fields: dict[str, Any]) -> dict[str, Any]:
