@@ -26,8 +26,8 @@ def compact(text: str) -> str:
 
 
 def _is_written_alike(value: Any) -> bool:
-    """Whether both libraries write the value alike. Of numbers with an exponent they do not, and orjson reads whole
-    numbers beyond 64 bits as such.
+    """Whether both libraries write the value alike. They differ in numbers with an exponent, and orjson reads integers
+    beyond 64 bits as floats.
     """
     kind = type(value)
     if kind is dict or kind is list:

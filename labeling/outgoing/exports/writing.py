@@ -58,7 +58,7 @@ def export(
 ) -> Iterator[bytes]:
     """The export as chunks of bytes, read from the database as they are taken, from a replica if there is one.
 
-    progress: called with the number of rows of each page that is read. Raises KeyError if there is no such format.
+    progress: called with the number of rows of each page. Raises KeyError for an unknown format.
     """
     read = _reporting(pages(project, choice), progress)
     return streamed(FORMATS[format_name].write(read, layout_for(project.asks)))

@@ -1,4 +1,4 @@
-"""What all formats share: rows, pages of rows, the layout of a file, and the declaration of a format."""
+"""Shared by the formats: rows, pages of rows, the layout of a file, and the declaration of a format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _as_it_is(page: Page) -> Page:
 
 @dataclass(frozen=True)
 class Layout:
-    """What all rows of a file have in common."""
+    """The layout that all rows of a file share."""
 
     schema: pa.Schema
     """The columns in their order, with their types."""

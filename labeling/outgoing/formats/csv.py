@@ -14,7 +14,7 @@ import orjson
 from labeling.outgoing.formats.base import JSON_OPTIONS, Layout, Page, columns
 
 # What a spreadsheet takes for the start of a formula; blanks before it, some of them invisible, may be trimmed.
-# Apostrophes before it count too, so that taking one off again always gives back what was there.
+# Apostrophes before it count, too, so that an import that removes one apostrophe always restores the text.
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠])")
 # The types of values that the csv module writes without conversion by `cell`.
 _AS_THEY_ARE = {int, float, type(None)}

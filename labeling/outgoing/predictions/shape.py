@@ -24,7 +24,7 @@ from labeling.questions import Question
 
 
 class RowShape(NamedTuple):
-    """What all rows have in common: the project's question, and the names in `probabilities`, none if not asked for."""
+    """The shape that all rows share: the project's question, and the names in `probabilities` (empty without them)."""
 
     question: Question
     probabilities: Sequence[str] = ()
