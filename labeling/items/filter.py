@@ -12,7 +12,7 @@ TEXT, YES_OR_NO, COUNT = {"type": "string"}, {"type": "boolean"}, {"type": "inte
 
 
 class FilterError(ValueError):
-    """Filters with unusable texts. `fields` maps the name of each such filter to a sentence."""
+    """Filters with unusable texts. `fields` maps the names of these filters to sentences."""
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(" ".join(fields.values()))

@@ -19,7 +19,7 @@ KEY_BYTES = 16
 def file_name(membership: Membership, item_id: int, key: str = "") -> str:
     """The storage name of the item's file; "" if the item has no file or the member may not see it.
 
-    `key` is the key from `key_for` in the address of a near-copy. At most three queries.
+    `key` is the key from `key_for` in the address of a near-copy. One query; two for an annotator without the item.
     """
     project = membership.project
     items = project.items.filter(pk=item_id).values_list("media", flat=True)

@@ -1,4 +1,4 @@
-"""What every reader shares: the record, the source it comes from, the limits and the errors."""
+"""Shared by the readers: the record, the source, the limits and the errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labeling.kinds.values import MIB, excerpt, printable, too_large
 # Columns that say something about the item and so are never a part of a vector.
 RESERVED = frozenset({"id", "external_id", "truth", "label", "suggestion", "class"})
 
-# Columns of an export: what its items are made of lies in one of them.
+# Columns of an export, one of which has the fields of the item.
 EXPORTED = frozenset({"external_id", "data", "annotations"})
 
 
@@ -25,7 +25,7 @@ class UnreadableFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes, where nothing else is said, beyond which a row is set aside or a file refused."""
+    """Sizes, in bytes unless a comment says otherwise. A larger row is rejected, and a larger file refused."""
 
     line: int = MIB
     file_line: int = 16 * MIB  # a row may hold a file itself, as a data: URL
@@ -91,7 +91,7 @@ class Source(ABC):
 
     @property
     def total(self) -> int | None:
-        """Number of records, None where only reading the file would tell."""
+        """The number of records; None if it is unknown before the file is read."""
         return None
 
     @property
@@ -108,7 +108,7 @@ class Source(ABC):
         return read_inside(self.path.parent, name, limit=self.limits.of_file(self.kind))
 
     def close(self) -> None:  # noqa: B027  # most hold nothing open between calls
-        """Give back what the source holds open."""
+        """Close the files that the source holds open."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Folders and zip files as one thing: names in a fixed order, and the bytes behind each."""
+"""Folders and zip files with one interface: the names of files in a fixed order, and their bytes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from labeling.kinds.values import MIB, printable, size, too_large
 
 from .base import Limits, UnreadableFile, find_inside, inside, read_inside
 
-# How a damaged or hostile zip file shows while it is read.
+# The errors of zipfile for damaged or hostile zip files.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
 class Entry(NamedTuple):
-    """A file of the tree by its path from the top, "/" between the parts. One with a problem cannot be read."""
+    """A file of the tree, named by its path from the top with "/". A file with a problem cannot be read."""
 
     name: str
     problem: str

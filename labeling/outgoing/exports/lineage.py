@@ -73,7 +73,7 @@ def first_learned_by(
     trainings: Sequence[Training],
     project: Project,
 ) -> int | None:
-    """The first version that was trained on the label as it stands: `values` are the stored answers it comes from."""
+    """The first version that was trained on the present label, which follows from the stored answers `values`."""
     if corrected_at is not None:
         later = (training for training in trainings if training.began >= corrected_at)
     elif facts.learned_by is not None:
@@ -85,7 +85,7 @@ def first_learned_by(
 
 
 def _same_label(values: list[str], merges: Mapping[int, int], project: Project) -> bool:
-    """Whether these answers came to the label that they come to now when only these classes had been merged."""
+    """Whether these answers amount to the same label now as they did when only the classes in `merges` were merged."""
     if merges == project.merges:
         return True
     answers = [orjson.loads(value) for value in values]

@@ -33,7 +33,7 @@ UNCORRECTED: tuple[Row, str | None] = ({"corrected_by": None, "corrected_at": No
 
 
 class _Answers(NamedTuple):
-    """Of one task: those with a value, these values as they are stored, and the skips; in the order they came in."""
+    """The answers of one task in the order of their times: annotations with a value, their stored values, skips."""
 
     annotations: list[Row]
     values: list[str]
@@ -70,7 +70,7 @@ class _Task(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all rows of an export are made with. `show` turns a stored answer into what people read."""
+    """The values that all rows of an export share. `show` turns a stored answer into its text."""
 
     project: Project
     is_file: bool
@@ -79,7 +79,7 @@ class Shared:
     weights: Weights
     trainings: list[Training]
     asked_again: bool
-    """Whether some items have further tasks, which ask them again."""
+    """Whether some items have further tasks, which ask people about them again."""
 
 
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
@@ -102,7 +102,7 @@ def count_rows(project: Project, choice: Choice | None = None, *, at_most: int |
 
 
 def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
-    """The rows that were chosen (all labeled items, if nothing is), by batch and rank, up to `size` at a time.
+    """The chosen rows (without a choice, all labeled items), by batch and rank, up to `size` at a time.
 
     Queries: nine at most, one for each `size` tasks of the batches, and two or three a page.
     """
@@ -207,7 +207,7 @@ def _annotations(tasks: list[int], shared: Shared) -> dict[int, _Answers]:
 
 
 def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
-    """Who set the label in place of the annotators, and when, and to what; only for items whose correction stands."""
+    """The standing corrections of these items: their authors, times and labels."""
     these, values = among("correction.item_id", items)
     sql = f"""
         SELECT correction.item_id, correction.value, person.username, {moment("correction.created_at")}

@@ -1,4 +1,4 @@
-"""Exports as bytes, a chunk at a time: the types of the columns, and the pages of rows in a format."""
+"""Write exports as chunks of bytes: the typed columns, and the pages of rows in a format."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def export(
     *,
     progress: Callable[[int], Any] = lambda rows: None,
 ) -> Iterator[bytes]:
-    """The export as chunks of bytes, read from the database as they are taken, from a replica if there is one.
+    """The export as chunks of bytes. Each chunk is read from the database, or its replica, when the caller takes it.
 
     progress: called with the number of rows of each page. Raises KeyError for an unknown format.
     """

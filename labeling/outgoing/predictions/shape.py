@@ -5,7 +5,7 @@ A row holds
     where           its place in the file: "line 17", "cats/a.png"
     external_id     as an import would name it
     proposed        for `verify`: the class that was asked about
-    label           a class, for `multi` the list of those that apply, for `verify` true or false
+    label           a class, for `multi` a list of classes, for `verify` true or false
     confidence      the probability of the label, for `multi` of each of its classes
     margin          0 is full doubt, 1 none (`models_store.questions.Decision`)
     probabilities   if asked for: by class; for `verify` of yes and no
