@@ -1,6 +1,7 @@
 """Gold tasks: mixed in at the set rate, each for people who do not know the item, and they label nothing."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from scipy.stats import binom
 from labeling.answering import counting, gold, queue
 from labeling.answering.queue import Answer
 from labeling.loop.worker import Worker
-from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Task, User
+from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Task, User, WorkLog
 from labeling.steps.further import evenly
 from labeling.steps.registry import run_step
 
@@ -152,6 +153,20 @@ def test_who_is_mostly_wrong_is_paused_and_goes_on_when_a_manager_has_looked(pro
     assert gold.answers_of(project, user=bad) == []
     batch.refresh_from_db()
     assert batch.state == "open"
+
+
+def test_answers_that_are_committed_after_a_check_are_seen_by_the_next_one(project: Project) -> None:
+    Project.objects.filter(pk=project.pk).update(gold_threshold=0.8, gold_share=0.5)
+    project.refresh_from_db()
+    make_gold(project, make_items(project, 60)[:12])
+    select(project)
+    bad = make_member(project, "bad")
+    watch, now = gold.Watch(), timezone.now()
+    watch(now)
+    work(project, bad, 20, wrong=True)
+    WorkLog.objects.update(last_at=now - timedelta(seconds=5))
+    watch(now + timedelta(seconds=5))
+    assert Membership.objects.get(user=bad).paused_at is not None
 
 
 def test_undoing_a_gold_answer_asks_it_again_and_counts_nothing(project: Project) -> None:
