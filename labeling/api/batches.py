@@ -74,7 +74,7 @@ class EarlierSelection(_Facts, serializers.ModelSerializer[Selection]):
 
 
 class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch]):
-    """State and progress; for engineers and managers, how it was selected."""
+    """State and progress; how it was selected, for the readers of all fields."""
 
     resource = "Batch"
 

@@ -40,7 +40,6 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("setup/", setup, name="setup"),
     path("invitation/<word:token>/", invitation, name="invitation"),
-    # annotators
     path(f"{PROJECT}label/", label_page, name="label"),
     path(f"{PROJECT}label/classes/", label_classes, name="label-classes"),
     path(f"{PROJECT}label/guidelines/", label_guidelines, name="label-guidelines"),
@@ -53,11 +52,9 @@ urlpatterns = [
     path("account/theme/", account.theme, name="theme"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),
-    # everybody in the project
     path(PROJECT, project.overview, name="project"),
     path(f"{PROJECT}batches/", batches.batch_list, name="project-batches"),
     path(BATCH, batches.batch_detail, name="project-batch"),
-    # managers
     path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
     path(f"{BATCH}retry/", project.retry_batch, name="project-retry"),
     path(f"{BATCH}parts/", parts.keep_part, name="project-batch-parts"),
@@ -108,17 +105,14 @@ urlpatterns = [
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
     path(f"{PROJECT}items/change/", changes.change_items, name="project-items-change"),
     path(f"{ITEM}example/", items.choose_example, name="project-item-example"),
-    # reviewers and managers
     path(f"{PROJECT}review/", reviews.review, name="project-review"),
     path(f"{PROJECT}review/<int:item_id>/", reviews.review_item, name="project-review-item"),
     path(f"{ITEM}comment/", comments.comment_item, name="project-item-comment"),
     path(f"{ITEM}correct/", items.correct_item, name="project-item-correct"),
     path(f"{ITEM}withdraw/", items.withdraw_correction, name="project-item-withdraw"),
-    # reviewers, engineers and managers
     path(f"{PROJECT}items/", items.item_list, name="project-items"),
     path(f"{PROJECT}items/classes/", items.class_proposals, name="project-item-classes"),
     path(ITEM, items.item_detail, name="project-item"),
-    # engineers and managers
     path(f"{PROJECT}guidelines/", guidelines.history, name="project-guidelines"),
     path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
     path(f"{PROJECT}near-copies/", copies.copies, name="project-copies"),

@@ -106,7 +106,7 @@ def class_proposals(request: HttpRequest, membership: Membership) -> JsonRespons
 
 @for_members(reading=Ability.ITEMS_READ)
 def item_detail(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """One item, how its label came to be, and for reviewers and managers the form that corrects it."""
+    """One item, how its label came to be, and the form that corrects it for members who may."""
     record = _record(membership.project, item_id)
     classes = class_names(membership.project)
     return _page(request, membership, record, classes, correction_form(membership.project, record, classes))

@@ -1,4 +1,4 @@
-"""Whether people answer alike, and where they do not. For managers and engineers."""
+"""Whether people answer alike, and where they do not."""
 
 from __future__ import annotations
 

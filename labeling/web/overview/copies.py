@@ -1,4 +1,4 @@
-"""How near-copies fare. For managers and engineers."""
+"""How near-copies fare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the labeling goes: when, by whom, how well, of which classes. For managers and engineers."""
+"""How the labeling goes: when, by whom, how well, of which classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damaged files of a project, a line each. For managers and engineers: annotators see nothing of them."""
+"""Damaged files of a project, a line each. Annotators see nothing of them."""
 
 from __future__ import annotations
 
