@@ -19,7 +19,7 @@ SMALL = ["--data", "digits", "--pool", "200", "--batch", "20", "--rounds", "2", 
 
 def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tmp_path, monkeypatch, capsys):
     short = TrainConfig(min_steps=40, epochs=10, calibration_labels=0)
-    monkeypatch.setattr(loop, "train", partial(loop.train, config=short))
+    monkeypatch.setattr(loop, "Recipe", partial(loop.Recipe, config=short))
     monkeypatch.setattr(compare, "RESAMPLES", 100)
     command = [*SMALL, "--strategies", "margin,cluster-margin", "--json", "--out", str(tmp_path)]
     assert label_efficiency.main(command) == 0
