@@ -145,12 +145,12 @@ def main() -> int:
     parts = [Part(name, events) for name in COMMANDS]
     for part in parts:
         part.start()
-    told = keep_running(events)
+    stopped = keep_running(events)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if told:
+    if stopped:
         say("serve", f"Stopping. A running step gets {GRACE_SECONDS} s to end; Ctrl-C again cuts it short.")
     stop(parts)
-    return 0 if told else 1
+    return 0 if stopped else 1
 
 
 def keep_running(events: queue.SimpleQueue[Event]) -> bool:

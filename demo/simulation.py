@@ -251,7 +251,7 @@ class Simulation:
         if progress["state"] == Batch.State.FAILED:
             raise SimulationError(f"Batch {progress['batch']} failed: {progress['reason']}")
         if progress["loop"] == Project.Loop.PAUSED:
-            raise SimulationError("The project is paused: nobody is given tasks. Set its loop to running.")
+            raise SimulationError("The project is paused: annotators get no tasks. Set its loop to running.")
         if progress["state"] not in (None, Batch.State.DONE):
             return False
         if self._project.jobs.unfinished().exists() or self._project.batches.active().exists():

@@ -207,7 +207,7 @@ class Migration(migrations.Migration):
                 (
                     "answers_expected",
                     models.PositiveIntegerField(
-                        help_text="Answers that it was expected to take: annotators are told how many are there of these.",
+                        help_text="The expected number of answers. Annotators see how many of them are there.",
                         null=True,
                     ),
                 ),
@@ -220,7 +220,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "remaining",
-                    models.IntegerField(default=0, help_text="Tasks that lack answers. Whoever makes it 0 closes it."),
+                    models.IntegerField(
+                        default=0, help_text="Tasks that lack answers. The answer that makes it 0 closes the batch."
+                    ),
                 ),
                 (
                     "labeled",
@@ -524,7 +526,7 @@ class Migration(migrations.Migration):
                     "lease_seconds",
                     models.PositiveIntegerField(
                         default=180,
-                        help_text="A task that nobody answers within this time goes to somebody else.",
+                        help_text="A task without an answer within this time goes to another person.",
                         validators=[
                             django.core.validators.MinValueValidator(5),
                             django.core.validators.MaxValueValidator(604800),
@@ -548,7 +550,7 @@ class Migration(migrations.Migration):
                     models.FloatField(
                         blank=True,
                         default=0.9,
-                        help_text="When this part of a batch is given out, the next one is picked by the model at hand, so that nobody waits; if empty, the next batch waits for the newest model.",
+                        help_text="When this part of a batch is given out, the next one is picked by the model at hand, so that no annotator waits; if empty, the next batch waits for the newest model.",
                         null=True,
                         validators=[
                             labeling.models.project_settings.finite,
@@ -814,7 +816,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("running", "Running"),
-                            ("paused", "paused: nobody is given tasks"),
+                            ("paused", "paused: annotators get no tasks"),
                             ("stopped", "stopped: no batch follows the present one"),
                         ],
                         default="running",

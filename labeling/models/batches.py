@@ -146,11 +146,13 @@ class Batch(SelectionFacts):
     overlap = models.PositiveSmallIntegerField(default=1)
     overlap_max = models.PositiveSmallIntegerField(null=True, help_text="The most answers of a task; null: overlap.")
     answers_expected = models.PositiveIntegerField(
-        null=True, help_text="Answers that it was expected to take: annotators are told how many are there of these."
+        null=True, help_text="The expected number of answers. Annotators see how many of them are there."
     )
     size = models.PositiveIntegerField(default=0)
     further = models.PositiveIntegerField(default=0, help_text="Of its tasks, those for items that are asked again.")
-    remaining = models.IntegerField(default=0, help_text="Tasks that lack answers. Whoever makes it 0 closes it.")
+    remaining = models.IntegerField(
+        default=0, help_text="Tasks that lack answers. The answer that makes it 0 closes the batch."
+    )
     labeled = models.IntegerField(default=0, help_text="Items of it that have a label, by a correction or otherwise.")
     dropped = models.PositiveIntegerField(default=0, help_text="Tasks without an answer when it was ended early.")
     in_parts = models.BooleanField(default=False, help_text="Some of its tasks are kept for somebody: see `BatchPart`.")

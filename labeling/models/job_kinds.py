@@ -13,9 +13,9 @@ class JobKind:
 
     phase: str
     """The phase that pages show until the step reports its own."""
-    awaited_by: Literal["batch", "annotators", "managers", "nobody"]
+    awaited_by: Literal["batch", "annotators", "managers", "no one"]
     """Who waits for the end of the step. Workers begin steps with `batch` (the loop) or `annotators`, the urgent steps,
-    first. They begin steps with `nobody`, the patient steps, last, and these give way to all others.
+    first. They begin steps with `no one`, the patient steps, last, and these give way to all others.
     """
     fails: str = ""
     """The row that fails with the step, as a path of attributes from the job. Its `step_failed` stores the reason."""
@@ -57,26 +57,26 @@ class Kind(StrEnum):
     )
     REPLACE = "replace", JobKind(phase="replacing skipped items", awaited_by="annotators")
     RELABEL = "relabel", JobKind(phase="changing labels", awaited_by="annotators")
-    SURVEY = "survey", JobKind(phase="surveying the pool", awaited_by="nobody")
+    SURVEY = "survey", JobKind(phase="surveying the pool", awaited_by="no one")
     PREDICT = "predict", JobKind(phase="predicting", awaited_by="managers", fails="prediction")
     BASELINE = (
         "baseline",
-        JobKind(phase="estimating what uniform labels would do", awaited_by="nobody", settings=("model", "training")),
+        JobKind(phase="estimating what uniform labels would do", awaited_by="no one", settings=("model", "training")),
     )
     CALIBRATE = (
         "calibrate",
         JobKind(
             phase="calibrating the model",
-            awaited_by="nobody",
+            awaited_by="no one",
             fails="batch.model_version",
             settings=("model", "training"),
         ),
     )
     MISLABELED = (
         "mislabeled",
-        JobKind(phase="looking for label errors", awaited_by="nobody", settings=("model", "training")),
+        JobKind(phase="looking for label errors", awaited_by="no one", settings=("model", "training")),
     )
-    REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="nobody")
+    REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="no one")
 
     def __new__(cls, name: str, *facts: JobKind) -> Kind:
         kind = str.__new__(cls, name)
@@ -87,7 +87,7 @@ class Kind(StrEnum):
 
 LOOP_KINDS = [kind.value for kind in Kind if kind.facts.awaited_by == "batch"]
 URGENT_KINDS = [kind.value for kind in Kind if kind.facts.awaited_by in ("batch", "annotators")]
-PATIENT_KINDS = [kind.value for kind in Kind if kind.facts.awaited_by == "nobody"]
+PATIENT_KINDS = [kind.value for kind in Kind if kind.facts.awaited_by == "no one"]
 LONG_KINDS = [kind.value for kind in Kind if kind.facts.long]
 KINDS_IN_TURN = [kind.value for kind in Kind if kind.facts.in_turn]
 SPENDING_KINDS = [kind.value for kind in Kind if kind.facts.spends_privacy]

@@ -96,7 +96,7 @@ class ProjectSettings(models.Model):
     lease_seconds = models.PositiveIntegerField(
         default=180,
         validators=[MinValueValidator(MIN_LEASE), MaxValueValidator(MAX_LEASE)],
-        help_text="A task that nobody answers within this time goes to somebody else.",
+        help_text="A task without an answer within this time goes to another person.",
     )
     max_seconds_per_item = models.PositiveIntegerField(
         null=True,
@@ -110,8 +110,8 @@ class ProjectSettings(models.Model):
         blank=True,
         default=0.9,
         validators=[finite, MinValueValidator(0.05), MaxValueValidator(1.0)],
-        help_text="When this part of a batch is given out, the next one is picked by the model at hand, so that nobody "
-        "waits; if empty, the next batch waits for the newest model.",
+        help_text="When this part of a batch is given out, the next one is picked by the model at hand, so that no "
+        "annotator waits; if empty, the next batch waits for the newest model.",
     )
     daily_limit = models.PositiveIntegerField(
         null=True,

@@ -54,7 +54,7 @@ class Project(ProjectSettings):
 
     class Loop(models.TextChoices):
         RUNNING = "running"
-        PAUSED = "paused", "paused: nobody is given tasks"
+        PAUSED = "paused", "paused: annotators get no tasks"
         STOPPED = "stopped", "stopped: no batch follows the present one"
 
     slug = models.CharField(max_length=MAX_SLUG, unique=True, validators=[slug_validator])

@@ -119,7 +119,7 @@ SECTIONS = (
                 has_consequence=True),
         Setting("pick_ahead", "Share given out before the next batch is picked",
                 "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked with the "
-                "current model. It opens when this one has no item left, so nobody waits for a training. Items that "
+                "current model. It opens when this one has no item left, so no annotator waits for a training. Items that "
                 "nobody has yet are picked again with the newer model. Empty: each batch waits for the newest model, "
                 "and people wait with it."),
         Setting("daily_limit", "Answers a day and person",
@@ -165,7 +165,7 @@ SECTIONS = (
                 has_consequence=True),
         Setting("check_share", "Share that is checked",
                 "This share of the items, 0.05 for one in twenty, is always asked of one more person, to measure how "
-                "reliable people are. Nobody sees which.",
+                "reliable people are. Annotators do not see which.",
                 has_consequence=True),
         Setting("resolving", "How answers become a label",
                 "Majority: the most frequent answer. Where items may be asked of more people, answers weigh by each "
@@ -178,7 +178,7 @@ SECTIONS = (
         Setting("gold_threshold", "Pause people who are right less often than",
                 "Pauses people whose answers to gold items are almost certainly right less often than this, 0.8 for "
                 "four of five, until a manager has looked. With two classes, 48 gold answers at 0.8, or 34 at 0.85, "
-                "find 99 of 100 people who answer at random. Empty: nobody is paused."),
+                "find 99 of 100 people who answer at random. Empty: no person is paused."),
         Setting("review_share", "Share of answers to review",
                 "This share of every person's answers, 0.05 for one in twenty, is drawn at random for reviewers. "
                 "Annotators do not see which. With 0, reviewers get only doubtful items."),

@@ -48,7 +48,9 @@ class Command(BaseCommand):
         parser.add_argument("--training", metavar="JSON", help="Training settings, for example '{\"epochs\": 40}'.")
         parser.add_argument("--encoder", metavar="NAME", help=f"What turns items into numbers: {_encoders()}.")
         parser.add_argument(
-            "--encoder-options", metavar="JSON", help='What the encoder is told, for example \'{"folder": "minilm"}\'.'
+            "--encoder-options",
+            metavar="JSON",
+            help='The options of the encoder, like \'{"folder": "minilm"}\'.',
         )
         parser.add_argument("--model", metavar="NAME", help=f"What learns from the labels: {', '.join(known())}.")
         parser.add_argument(
@@ -87,7 +89,7 @@ _HELP = {
     "question": "; ".join(f"{name}: {title}" for name, title in questions.choices()) + ".",
     "name": "Its name on pages; follows from the slug if left out.",
     "strategy": "How batches after the first are picked; docs/explanation/selection.md says which is good for what.",
-    "loop": "Paused, nobody is given tasks; stopped, no batch follows the present one.",
+    "loop": "Paused, annotators get no tasks; stopped, no batch follows the present one.",
 }
 
 
