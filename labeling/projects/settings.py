@@ -119,9 +119,9 @@ SECTIONS = (
                 has_consequence=True),
         Setting("pick_ahead", "Share given out before the next batch is picked",
                 "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked with the "
-                "current model. It opens when this one has no item left, so no annotator waits for a training. Items that "
-                "nobody has yet are picked again with the newer model. Empty: each batch waits for the newest model, "
-                "and people wait with it."),
+                "current model. It opens when this one has no item left, so no annotator waits for a training. "
+                "Items that no annotator has yet are picked again with the newer model. Empty: each batch waits for "
+                "the newest model, and people wait with it."),
         Setting("daily_limit", "Answers a day and person",
                 "People who reach this number of answers get no more items until midnight, UTC. A member can have "
                 "another limit: see Members. Empty: no limit."),
