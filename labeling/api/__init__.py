@@ -1,1 +1,1 @@
-"""The HTTP API: parse, check who may, call, render. Nothing is decided here."""
+"""The HTTP API. Its views parse requests, check the caller's ability, call the layers below and render results."""

@@ -1,4 +1,4 @@
-"""Parts of a batch that are kept for people and groups."""
+"""Endpoints for parts of a batch: tasks that managers reserve for a member or a group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.models.people import MAX_GROUP
 
 
 class PartRequest(serializers.Serializer[Any]):
-    """Either `username` or `group`."""
+    """A part to reserve, for `username` or for `group`."""
 
     username = StrictText(required=False, max_length=150, help_text="A member who may answer.")
     group = StrictText(required=False, max_length=MAX_GROUP, help_text="A group that members are in.")
@@ -29,7 +29,7 @@ class PartRequest(serializers.Serializer[Any]):
 
 
 class Part(serializers.Serializer[Any]):
-    """Tasks of a batch that are kept for one person or a group."""
+    """Tasks of a batch that are reserved for one member or a group."""
 
     id = serializers.IntegerField()
     username = serializers.CharField(allow_null=True)
@@ -54,7 +54,7 @@ def _shown(record: PartRecord) -> dict[str, Any]:
 
 
 class BatchParts(OneBatch):
-    """What of a batch is kept for whom. What is in no part is for everybody."""
+    """List the parts of a batch. Tasks outside all parts are open to every annotator."""
 
     reading = Ability.MEMBERS_READ
     changing = Ability.BATCHES_CHANGE
@@ -65,7 +65,7 @@ class BatchParts(OneBatch):
 
     @extend_schema(request=PartRequest, responses={201: Part})
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """Keep a share of the tasks that nobody has been given yet for one member or a group."""
+        """Reserve a share of the batch's unassigned tasks for one member or a group."""
         values = read(PartRequest, request.data)
         if ("username" in values) == ("group" in values):
             raise ValidationError({"group": "Name either a member or a group."})
@@ -83,13 +83,15 @@ class BatchParts(OneBatch):
 
 
 class OnePart(OneBatch):
-    """Lift an assignment: its tasks are for everybody. What somebody holds of them stays theirs."""
+    """A single part of a batch."""
 
     changing = Ability.BATCHES_CHANGE
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:
-        """What is left of the part is given to everybody."""
+        """Remove a part. Its unassigned tasks become open to every annotator; assigned tasks stay with their
+        annotators.
+        """
         if not parts.lift(batch=self.find(number), part_id=part_id):
             raise NotFound("There is no such part of the batch.")
         return Response(status=status.HTTP_204_NO_CONTENT)

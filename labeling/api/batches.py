@@ -1,4 +1,4 @@
-"""Batches and model versions, as engineers and pages read them."""
+"""Endpoints for batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import deadlines
 from labeling.models import Ability, Batch, Project, Selection
 
-# How tasks were picked, and all that a replay of it needs.
+# The fields that record how a batch was selected, enough to repeat the selection.
 SELECTION = (
     "strategy",
     "seed",
@@ -44,7 +44,7 @@ SELECTION = (
 
 
 class _Facts(serializers.Serializer[Any]):
-    """What both a batch and an earlier selection of it tell in other words than the database's."""
+    """Fields that batches and earlier selections share and that the serializer computes."""
 
     selected_by = serializers.IntegerField(
         source="selected_by.number", allow_null=True, help_text="The model version whose margins it was picked by."
@@ -65,7 +65,7 @@ class _Facts(serializers.Serializer[Any]):
 
 
 class EarlierSelection(_Facts, serializers.ModelSerializer[Selection]):
-    """How a batch was picked before it was picked again. It tells of tasks that people held by then."""
+    """An earlier selection of a batch that was picked again, with the tasks that annotators held at that moment."""
 
     class Meta:
         model = Selection
@@ -74,7 +74,7 @@ class EarlierSelection(_Facts, serializers.ModelSerializer[Selection]):
 
 
 class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch]):
-    """State and progress; how it was selected, for the readers of all fields."""
+    """A batch with its state and progress; with its selection for members who may read all fields."""
 
     resource = "Batch"
 
@@ -128,7 +128,7 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
 
 
 class BatchList(ProjectListView):
-    """All batches, the newest first."""
+    """List all batches, the newest first."""
 
     subject = "Batches"
     reading = Ability.PROJECT_READ
@@ -145,7 +145,7 @@ def _with_versions(project: Project) -> QuerySet[Batch]:
 
 
 class OneBatch(ProjectView):
-    """What concerns one batch."""
+    """Base of the endpoints of a single batch."""
 
     subject = "Batches"
 
@@ -157,7 +157,7 @@ class OneBatch(ProjectView):
 
 
 class BatchDetail(OneBatch):
-    """One batch."""
+    """Return one batch."""
 
     reading = Ability.PROJECT_READ
 
@@ -167,7 +167,7 @@ class BatchDetail(OneBatch):
 
 
 class BatchRetry(OneBatch):
-    """Take a failed batch up again."""
+    """Retry a failed batch."""
 
     changing = Ability.BATCHES_CHANGE
 
@@ -178,7 +178,7 @@ class BatchRetry(OneBatch):
 
 
 class BatchEnd(OneBatch):
-    """End an open batch with the answers that it has: unanswered tasks leave it, and their items return to the pool."""
+    """End an open batch with its present answers. Unanswered tasks are removed, and their items return to the pool."""
 
     changing = Ability.BATCHES_CHANGE
 

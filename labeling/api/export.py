@@ -1,4 +1,4 @@
-"""Export over HTTP."""
+"""The export endpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PARAMETERS = [FORMAT, *map(parameter, FILTERS.values())]
 
 
 class IgnoreAccept(BaseContentNegotiation):
-    """The parameter `format` names the body's format; errors are JSON, whatever the client says that it accepts."""
+    """Skip content negotiation: the parameter `format` names the format of the body, and errors are always JSON."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -34,7 +34,9 @@ class IgnoreAccept(BaseContentNegotiation):
 
 
 class Export(ProjectView):
-    """The labeled items with their annotations and lineage, streamed in the format asked for.
+    """Export labeled items with their annotations and lineage, as a stream in the format that `format` names.
+
+    The other parameters filter the rows; a row must match all of them.
 
     The parameters filter the rows: those that are given must all hold.
     """

@@ -26,7 +26,7 @@ app_name = "api"
 PROJECT = "projects/<slug:slug>/"
 
 urlpatterns = [
-    # First, because these two are asked for most: addresses are compared one after the other.
+    # The two most frequent addresses come first, because Django compares addresses one after the other.
     path(f"{PROJECT}claim/", queue.Claim.as_view(), name="claim"),
     path(f"{PROJECT}annotations/", queue.Annotations.as_view(), name="annotations"),
     path("projects/", projects.ProjectList.as_view(), name="projects"),

@@ -1,4 +1,4 @@
-"""What people write about items: the reviewers' side, and each annotator's own."""
+"""Endpoints for comments on items, one for reviewers and one for each annotator's own comments."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def comment_json(each: Comment) -> dict[str, Any]:
 
 
 class ItemComments(ProjectView):
-    """What was written about an item."""
+    """The comments on an item."""
 
     subject = "Items"
     reading = Ability.ITEMS_READ
@@ -67,15 +67,17 @@ class ItemComments(ProjectView):
 
     @extend_schema(responses=CommentResponse(many=True))
     def get(self, request: Request, slug: str, item_id: int) -> Response:
-        """All comments on the item, the oldest first: annotators', and reviewers' to them and among themselves."""
+        """List all comments on the item, the oldest first."""
         item = get_object_or_404(self.project.items, pk=item_id)
         written = item.comments.select_related("user", "to").order_by("pk")
         return Response([comment_json(each) for each in written])
 
     @extend_schema(request=CommentRequest, responses={201: CommentResponse})
     def post(self, request: Request, slug: str, item_id: int) -> Response:
-        """Write a comment: to an annotator who has answered the item, or for reviewers and managers alone. 409 if that
-        person has not answered it.
+        """Write a comment on the item, either to an annotator who answered the item or for reviewers and managers
+        alone.
+
+        Respond with 409 if the annotator in `to` has not answered the item.
         """
         item = get_object_or_404(self.project.items, pk=item_id)
         body = read(CommentRequest, request.data)
@@ -87,7 +89,7 @@ class ItemComments(ProjectView):
 
 
 class OwnComments(ProjectView):
-    """The caller's comments, each item's with what was answered to them. Nothing else is told of the item."""
+    """The caller's own comments, by item, with the replies to them. The item's other fields are hidden."""
 
     subject = "Labeling"
     reading = Ability.TASKS_ANSWER
@@ -95,13 +97,13 @@ class OwnComments(ProjectView):
 
     @extend_schema(responses=ThreadResponse(many=True))
     def get(self, request: Request, slug: str) -> Response:
-        """What one has written and what was answered, by item, at most 100 of them: the newest first."""
+        """List the caller's comments and the replies to them, by item, the newest first, at most 100 items."""
         threads = comments.threads_of(self.project, self.user)
         return Response([_thread_json(each) for each in threads])
 
     @extend_schema(request=None, responses={200: ReadResponse})
     def post(self, request: Request, slug: str) -> Response:
-        """Mark all answers to one's comments as read."""
+        """Mark all replies to the caller's comments as read."""
         return Response({"read": comments.mark_read(self.project, self.user)})
 
 

@@ -1,4 +1,4 @@
-"""Items on their way in, and their media on the way out."""
+"""Endpoints for importing items and for serving their files."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class UploadOptions(serializers.Serializer[Any]):
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
-    """How far an import is."""
+    """An import and its progress."""
 
     rejected_by_reason = serializers.DictField(
         child=serializers.IntegerField(),
@@ -63,7 +63,7 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
 
 
 class Refusal(Error):
-    """The upload was refused as a whole."""
+    """An error that refuses the whole upload."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         begun = ImportSerializer(required=False, help_text="The import, where one was begun: see its rejected rows.")
@@ -71,7 +71,7 @@ class Refusal(Error):
 
 
 class ItemsUpload(ProjectView):
-    """Items on their way in."""
+    """The endpoint that imports items."""
 
     subject = "Items"
     changing = Ability.ITEMS_CHANGE
@@ -88,7 +88,11 @@ class ItemsUpload(ProjectView):
         },
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Add items: a JSON list, JSON lines, or a file of any format that can be imported.
+        """Import items from a JSON list, JSON lines, or a file in any format that the server imports.
+
+        A small upload is imported at once (201). A large one is imported in the background (202): poll the returned
+        import. Bad rows are rejected with a reason, and the other rows are imported. A file with almost only bad rows
+        is refused before its end is read.
 
         Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
         Rows that are bad are set aside, and told with the reason; the rest goes in. A file of nearly all bad rows is
@@ -105,7 +109,7 @@ class ItemsUpload(ProjectView):
 
 
 class ImportList(ProjectView):
-    """The newest imports, at most 100."""
+    """List the newest 100 imports."""
 
     subject = "Items"
     reading = Ability.IMPORTS_READ
@@ -116,7 +120,7 @@ class ImportList(ProjectView):
 
 
 class ImportDetail(ProjectView):
-    """One import."""
+    """Return one import."""
 
     subject = "Items"
     reading = Ability.IMPORTS_READ
@@ -127,7 +131,7 @@ class ImportDetail(ProjectView):
 
 
 class RejectedRows(ProjectView):
-    """The first 1,000 rows that an import set aside, as CSV: where, reason, excerpt."""
+    """Download the first 1,000 rejected rows of an import as CSV, with place, reason and excerpt."""
 
     subject = "Items"
     reading = Ability.IMPORTS_READ
@@ -167,9 +171,10 @@ class MediaOptions(serializers.Serializer[Any]):
 
 
 class ItemMedia(ProjectView):
-    """An item's file, an image for example. Part of it, if a range is asked for. Annotators get the files of items that
-    they hold, held or answered, of class examples, and, by their `media_url`, of near-copies that a claim showed; for
-    all others 404.
+    """Return an item's file, for example an image, or the requested range of its bytes.
+
+    Annotators receive the files of items that they hold, held or answered, of class examples, and of near-copies that a
+    claim showed them (by `media_url`); other files answer 404.
     """
 
     subject = "Items"

@@ -1,4 +1,4 @@
-"""The parameters that the list of items can be narrowed and sorted by."""
+"""The query parameters that filter and sort the list of items."""
 
 from __future__ import annotations
 

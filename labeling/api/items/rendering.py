@@ -1,4 +1,4 @@
-"""Items, what was answered and what became of it, as the API gives them; `shapes` has them for the schema."""
+"""Functions that render items and their history as JSON; `shapes` declares the same JSON for the schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Items and their corrections as they come out of the API, and what goes in: for checking and the published schema."""
+"""Serializers of items and corrections: they check request bodies and describe both bodies in the published schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_ID = 2**63 - 1
 
 
 class PropagatedLabel(serializers.Serializer[Any]):
-    """Nobody was asked about this item: it has the label of another."""
+    """The label that an item without answers takes from another item."""
 
     item = serializers.IntegerField(help_text="The id of that item.")
     external_id = serializers.CharField(help_text="Of that item.")
@@ -78,7 +78,7 @@ class CorrectionResponse(serializers.Serializer[Any]):
 
 
 class BulkChangeResponse(serializers.Serializer[Any]):
-    """A change of all items that match, and how far it is."""
+    """A background change of all items that match a filter, with its progress."""
 
     id = serializers.IntegerField()
     action = serializers.CharField()
@@ -102,7 +102,7 @@ class RemovalResponse(serializers.Serializer[Any]):
 
 
 class Selection(serializers.Serializer[Any]):
-    """Why the item was picked, and what the model that picked it took it for."""
+    """Why the item was picked, and the prediction of the model version that picked it."""
 
     selected_by = serializers.IntegerField(allow_null=True, help_text="The model version; none for a first batch.")
     selection = serializers.IntegerField(help_text="Which selection of its batch: 2 if it was picked again.")
@@ -158,7 +158,7 @@ class ChangeRequest(serializers.Serializer[Any]):
 
 
 class ChangeResponse(serializers.Serializer[Any]):
-    """What a change means. The rest of the items that were named stay as they are."""
+    """The effect of a change. Named items that the change does not fit stay as they are."""
 
     items = serializers.IntegerField(help_text="Items that it changes, or has changed.")
     labels = serializers.IntegerField(help_text="Those of them that have a label.")

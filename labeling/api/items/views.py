@@ -1,4 +1,4 @@
-"""Items on their way out: found by what is known of them, and corrected."""
+"""Endpoints that list, show, change and correct items."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ KNOWN = (*FILTERS, "sort", "page_size", "after", "before")
 
 
 class Items(ItemsUpload):
-    """The project's items, found by what is known of them. The filters that are given must all hold."""
+    """List the project's items. An item must match all filters of the request."""
 
     reading = Ability.ITEMS_READ
 
@@ -84,7 +84,9 @@ class Items(ItemsUpload):
         return Response(body)
 
     def _read(self, request: Request) -> tuple[Chosen, Order, int]:
-        """A parameter that does not exist is refused: misspelt, it would filter nothing."""
+        """Return the filter, the order and the page size. Raises `ValidationError` for a bad value or an unknown
+        parameter.
+        """
         query = request.query_params
         errors = {
             name: f"There is no such parameter; there are {', '.join(KNOWN)}." for name in query if name not in KNOWN
@@ -104,7 +106,7 @@ class Items(ItemsUpload):
         return chosen, order_for(chosen, sort), int(size)
 
     def _ways(self, request: Request, page: KeyPage) -> dict[str, str | None]:
-        """The addresses of the pages behind and in front of this one."""
+        """Return the addresses of the next and the previous page."""
 
         def way(name: str, place: Any) -> str | None:
             if place is None:
@@ -119,7 +121,7 @@ class Items(ItemsUpload):
 
 
 class ItemChanges(ProjectView):
-    """The same for several items at once."""
+    """Changes of several items at once."""
 
     subject = "Items"
     reading = Ability.IMPORTS_READ
@@ -127,8 +129,8 @@ class ItemChanges(ProjectView):
 
     @extend_schema(responses=BulkChangeResponse(many=True))
     def get(self, request: Request, slug: str) -> Response:
-        """Changes of all items that matched a filter, and how far they are: those under way, and those that ended in
-        the last half hour.
+        """List the changes of all items that match a filter: those in progress, and those that ended in the last 30
+        minutes.
         """
         return Response(BulkChangeResponse(bulk.under_way(self.project), many=True).data)
 
@@ -140,9 +142,10 @@ class ItemChanges(ProjectView):
         },
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Exclude items from the pool or include them again, delete them or restore them (for 30 days), queue them for
-        the next batch, or correct their labels. Sent twice, it counts once. Items that it does not fit stay as they
-        are.
+        """Exclude, include, delete or restore items, queue them for the next batch, or correct their labels.
+
+        Deleted items can be restored for 30 days. A repeated request has no further effect. Items that the change does
+        not fit stay as they are.
         """
         body = read(ChangeRequest, request.data)
         change = Change(body["action"], body.get("items", ()), body["reason"])
@@ -172,7 +175,7 @@ class ItemChanges(ProjectView):
 
 
 class _OneItem(ProjectView):
-    """What concerns one item."""
+    """Base of the endpoints of a single item."""
 
     subject = "Items"
 
@@ -184,7 +187,7 @@ class _OneItem(ProjectView):
 
 
 class ItemDetail(_OneItem):
-    """One item, with its annotations, its corrections and why it was picked."""
+    """Return one item with its annotations, its corrections and the reason for its selection."""
 
     reading = Ability.ITEMS_READ
 
@@ -194,13 +197,13 @@ class ItemDetail(_OneItem):
 
 
 class ItemCorrection(_OneItem):
-    """A reviewer's or manager's word on an item: while it stands it is the item's label. No annotation is changed."""
+    """A reviewer's or manager's correction of an item. It replaces the item's label and changes no annotation."""
 
     changing = Ability.REVIEW_DO
 
     @extend_schema(request=CorrectionRequest, responses=ItemDetailResponse)
     def put(self, request: Request, slug: str, item_id: int) -> Response:
-        """Correct the label, or confirm it by giving it again."""
+        """Correct the item's label, or confirm the label by sending it again."""
         item = self.record(item_id).item
         correction = read(CorrectionRequest, request.data)
         try:
@@ -212,6 +215,6 @@ class ItemCorrection(_OneItem):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, item_id: int) -> Response:
-        """Withdraw the correction that stands: the label is again what the annotators answered."""
+        """Withdraw the correction. The item's label is resolved from its annotations again."""
         corrections.withdraw(item=self.record(item_id).item, user=self.user)
         return Response(status=204)

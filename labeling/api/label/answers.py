@@ -1,4 +1,4 @@
-"""Answers and skips as annotators send them: checked one by one, and read into values."""
+"""Functions that parse and check the answers and skips that annotators send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from labeling.questions import InvalidValue
 
 
 def parse_answers(project: Project, annotations: list[Any]) -> tuple[list[Answer], list[dict[str, Any]]]:
-    """Check each answer by itself, so that one bad one does not hold up the rest."""
+    """Parse each answer by itself, so that a bad answer does not block the others.
+
+    Returns the answers, and for each bad annotation its id, error code and reason. A repeated id is parsed once.
+    """
     names = (project.asks.names_in(each.get("value")) for each in annotations if isinstance(each, dict))
     indices = indices_of(project, set().union(*names))
     answers: list[Answer] = []
@@ -36,7 +39,7 @@ def parse_answers(project: Project, annotations: list[Any]) -> tuple[list[Answer
 
 
 def size_of(annotation: Any) -> int:
-    """How many class names its value may hold."""
+    """Return the number of class names in the annotation's value, 1 if the value is no list."""
     value = annotation.get("value") if isinstance(annotation, dict) else None
     return len(value) if isinstance(value, list) else 1
 
@@ -98,7 +101,7 @@ def _comment(text: Any) -> str:
 
 
 def _guidelines_version(project: Project, annotation: Mapping[str, Any]) -> int:
-    """The version of the guidelines that the sender had on the screen: the newest unless an older one is named."""
+    """Return the version of the guidelines that the annotator saw: `guidelines_version`, by default the newest."""
     newest = project.guidelines_version
     version = annotation.get("guidelines_version", newest)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= newest:
@@ -107,7 +110,7 @@ def _guidelines_version(project: Project, annotation: Mapping[str, Any]) -> int:
 
 
 def _class_revision(project: Project, annotation: Mapping[str, Any]) -> int | None:
-    """The revision of the classes that the sender had on the screen; None if it is not named."""
+    """Return the revision of the classes that the annotator saw; None if the annotation has no `class_revision`."""
     revision = annotation.get("class_revision")
     if revision is None:
         return None

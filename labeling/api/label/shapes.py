@@ -1,4 +1,4 @@
-"""What goes into the annotator's endpoints and comes out: for validation, and for the published schema."""
+"""Serializers of the labeling endpoints: they check request bodies and describe both bodies in the published schema."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ MAX_ANSWERS = 1000
 COMMENT = "What the person writes about it, for the reviewers. It flags the item; who wrote it sees what they answer."
 GUIDELINES_VERSION = "Number of the guidelines that the person had on the screen; the newest if left out."
 CLASS_REVISION = "The revision of the classes whose names these are, as the claim told it; of the newest if left out."
-# With all that may stand around its 32 digits.
+# The longest text form of a UUID, with braces, hyphens and `urn:uuid:`.
 MAX_UUID = 64
-# Copies that an answer may name: more than any screen shows.
+# The most near-copies in an answer; no page shows as many.
 MAX_NAMED = 100
 COPIES = (
     "Items that are near-copies of this one: to be shown beside it, where the project shows any. An answer says of "
@@ -53,7 +53,7 @@ class ClaimRequest(serializers.Serializer[Any]):
 
 @extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}]})
 class PredictedValue(serializers.JSONField):
-    """A class name; for `verify` true or false, for `score` a number."""
+    """A predicted value: a class name, true or false for `verify`, a number for `score`."""
 
 
 class Prediction(serializers.Serializer[Any]):
@@ -85,7 +85,7 @@ class TaskItem(ShownItem):
 
 
 class ClaimedTask(serializers.Serializer[Any]):
-    """One item to be answered."""
+    """A task to answer, with its item."""
 
     id = serializers.IntegerField()
     item = TaskItem()
@@ -128,7 +128,7 @@ class ClaimResponse(serializers.Serializer[Any]):
 
 
 class AnnotationRequest(serializers.Serializer[Any]):
-    """One answer."""
+    """An answer to one task."""
 
     id = serializers.UUIDField(help_text="Made by the sender. Sent again under the same id, it counts once.")
     task = serializers.IntegerField(min_value=1, max_value=MAX_ID)
@@ -145,7 +145,7 @@ class AnnotationRequest(serializers.Serializer[Any]):
 
 
 class AnnotationsRequest(serializers.Serializer[Any]):
-    """Each is accepted or rejected by itself: one that is not as it should be comes back in `rejected`.
+    """Answers to accept or reject one by one; `rejected` of the response lists the rejected answers.
 
     All of them together may hold 20,000 class names.
     """

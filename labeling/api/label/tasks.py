@@ -1,4 +1,4 @@
-"""Tasks as annotators get them: what they may know of each, and nothing else."""
+"""Functions that render tasks for annotators, without any field that tells control tasks from others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labeling.projects import seeing
 
 
 def tasks_json(tasks: Sequence[Task], project: Project, user: User) -> list[dict[str, Any]]:
-    """What the annotator `user` may know of these tasks, in this order. At most two queries: class names and copies."""
+    """Render the tasks for the annotator `user`, in their order. At most two queries: class names and near-copies."""
     names = names_for(project, tasks)
     beside = copies.shown_beside(project, tasks)
     shown = {task: [_copy_json(each, project, user) for each in copied] for task, copied in beside.items()}
@@ -28,14 +28,15 @@ def task_json(
     *,
     copies: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
-    """What an annotator may know of a task: never its truth, nor whether it is a control task.
+    """Render a task for an annotator, without the item's truth and without its kind (control, gold, check).
 
-    It holds a suggested answer if the manager allows it and the task is prompted, which control tasks are as often as
-    others: the suggestion that the item came with, or what the model predicts; where there are many classes, the
-    likeliest beside it. All look alike. It never holds the model's confidence, which is higher on control tasks; nor
-    its rank, by which a task that comes late would be known as one that somebody has answered: `place` is that in this
-    reply.
-    See docs/decisions/0023-nothing-tells-a-control-task.md.
+    Where the manager allows suggestions and the task is prompted, the task has a suggested answer: the item's imported
+    suggestion, or the model's prediction, with the likeliest classes beside it where there are many. Control tasks are
+    prompted as often as others, and all suggestions look alike.
+
+    The task has no confidence, because control tasks have a higher one. It has no rank, because a late task would be
+    recognised as one that another annotator answered; `place` is its position in this response. See
+    docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     item = task.shown
     shown = _item_json(item, project)
@@ -56,7 +57,7 @@ def _item_json(item: Item, project: Project) -> dict[str, Any]:
 
 
 def _copy_json(item: Item, project: Project, user: User) -> dict[str, Any]:
-    """A near-copy that is shown to `user`, with the key to its file."""
+    """Render a near-copy for `user`, with the signed key to its file."""
     shown = _item_json(item, project)
     if shown["media_url"]:
         shown["media_url"] += f"?key={seeing.key_for(project, user, item.pk)}"
@@ -64,9 +65,7 @@ def _copy_json(item: Item, project: Project, user: User) -> dict[str, Any]:
 
 
 def names_for(project: Project, tasks: Sequence[Task]) -> dict[int, str]:
-    """Names of the classes that the tasks propose, or of those offered that are suggested. No query where none are
-    shown.
-    """
+    """Return the names of the classes that the tasks propose or suggest; no query if they show no class."""
     indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
     if not project.asks.answers:
         for task in tasks:
@@ -88,5 +87,5 @@ def _shown_answer(task: Task, project: Project) -> Any:
 
 
 def _can_be_answered(prompt: Any, project: Project, class_names: Mapping[int, str]) -> bool:
-    """Whether all classes that are suggested are offered: nobody could choose one that was archived meanwhile."""
+    """Return whether the project still offers all suggested classes; annotators cannot choose an archived class."""
     return bool(project.asks.answers) or class_names.keys() >= set(prompt if isinstance(prompt, list) else [prompt])

@@ -1,4 +1,4 @@
-"""The annotator's endpoints: claim, annotations, skip, release, undo, progress."""
+"""The labeling endpoints: claim, annotations, skip, release, undo, progress."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from labeling.questions import InvalidValue
 
 
 class Claim(ProjectView):
-    """Take tasks to answer. One's own unanswered tasks come first, then free ones in the batch's order."""
+    """Claim tasks to answer: first the caller's unanswered tasks, then free tasks in the order of the batch."""
 
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
@@ -74,7 +74,7 @@ class Claim(ProjectView):
 
 
 class Annotations(ProjectView):
-    """Hand in answers. Each is accepted or rejected by itself; an answer that is sent twice counts once."""
+    """Submit answers. Each answer is accepted or rejected by itself; a repeated answer counts once."""
 
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
@@ -94,7 +94,7 @@ class Annotations(ProjectView):
 
 
 class Skip(ProjectView):
-    """Leave a task without an answer, and say why. It counts as one of the task's answers."""
+    """Skip a task and give the reason. A skip counts as one of the task's answers."""
 
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
@@ -112,7 +112,7 @@ class Skip(ProjectView):
 
 
 class Release(ProjectView):
-    """Give back tasks that one holds, so that others get them at once."""
+    """Release the caller's tasks, so that other annotators can claim them at once."""
 
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
@@ -130,7 +130,7 @@ class Release(ProjectView):
 
 
 class AnnotationDetail(ProjectView):
-    """One's own answer or skip, to be taken back while the batch is open. The task comes back, held for its author."""
+    """Withdraw the caller's answer or skip while the batch is open, and return its task, assigned to the caller."""
 
     subject = "Labeling"
     changing = Ability.TASKS_ANSWER
@@ -142,7 +142,9 @@ class AnnotationDetail(ProjectView):
 
 
 class Progress(ProjectView):
-    """Where the loop is: the batch, the background step with its share and time left, and one's own part."""
+    """Return the progress of the project and of the caller: batch, background step with its share and time left,
+    counts.
+    """
 
     subject = "Labeling"
     reading = Ability.PROJECT_READ

@@ -1,4 +1,4 @@
-"""The clustering of the pool: how well it still fits, and a manager's wish for a new one."""
+"""Endpoints for the clustering of the pool: its fit, and a manager's request to rebuild it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labeling.models import Ability, Clustering
 
 
 class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
-    """What it was built from, and how far pool and embeddings have drifted from it."""
+    """The clustering, the version whose embeddings it was built from, and the drift of pool and embeddings since."""
 
     embedded_by = serializers.IntegerField(
         source="embedded_by.number", help_text="The model version whose embeddings it was built from."
@@ -63,7 +63,7 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
 
 
 class _Clustering(ProjectView):
-    """What concerns the clustering."""
+    """Base of the endpoints of the clustering."""
 
     subject = "Models"
 
@@ -75,7 +75,7 @@ class _Clustering(ProjectView):
 
 
 class ClusteringDetail(_Clustering):
-    """The clustering of the pool, and how well it still fits."""
+    """Return the clustering of the pool and how well it still fits."""
 
     reading = Ability.MODELS_READ
 
@@ -85,18 +85,18 @@ class ClusteringDetail(_Clustering):
 
 
 class ClusteringAnew(_Clustering):
-    """Whether the pool is clustered anew before the next batch."""
+    """A manager's request to rebuild the clustering."""
 
     changing = Ability.MODELS_CHANGE
 
     @extend_schema(request=None, responses=ClusteringSerializer)
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Have the pool clustered anew, before the next batch, by the embeddings of the version that picks it."""
+        """Rebuild the clustering before the next batch, from the embeddings of the version that picks the batch."""
         clusterings.ask_rebuild(project=self.project)
         return self.shown()
 
     @extend_schema(request=None, responses={200: ClusteringSerializer})
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Keep the clustering after all."""
+        """Withdraw the request to rebuild the clustering."""
         clusterings.withdraw_rebuild(project=self.project)
         return self.shown()

@@ -1,4 +1,4 @@
-"""Two model versions beside each other, for programs."""
+"""The endpoint that compares two model versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labeling.insight.comparisons import OnControl, OnPool, Side, compare_versio
 from labeling.models import Ability, Project
 from labeling.replica import reads
 
-# Items that they disagree on, those first that either is surest of.
+# The most listed items that two versions predict differently, the most confident predictions first.
 LISTED = 100
 NUMBER = {"type": "integer", "minimum": 1, "maximum": MAX_INT}
 PARAMETERS = [
@@ -39,7 +39,7 @@ class SideFigures(ControlFigures):
 
 
 class DifferenceFigures(serializers.Serializer[Any]):
-    """The accuracy of b less that of a, with its 95 % interval, from the same items."""
+    """The accuracy of b minus that of a on the same items, with its 95 % interval."""
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -79,7 +79,7 @@ class KindApart(serializers.Serializer[Any]):
 
 
 class ControlComparison(serializers.Serializer[Any]):
-    """On the control items that both have seen."""
+    """The comparison on the control items that both versions predicted."""
 
     n = serializers.IntegerField()
     a = SideFigures()
@@ -95,7 +95,7 @@ class ControlComparison(serializers.Serializer[Any]):
 
 
 class PoolComparison(serializers.Serializer[Any]):
-    """On all items that both have looked at."""
+    """The comparison on all items that both versions predicted."""
 
     n = serializers.IntegerField()
     apart = serializers.IntegerField()
@@ -111,7 +111,7 @@ class ComparisonResponse(serializers.Serializer[Any]):
 
 
 class VersionComparison(ProjectView):
-    """Two model versions on the same control items, and on the whole pool."""
+    """Compare two model versions on the same control items and on the whole pool."""
 
     subject = "Models"
     reading = Ability.MODELS_READ

@@ -1,4 +1,4 @@
-"""Whether picking pays off: what it has saved so far, and what the next batch brings."""
+"""The endpoint that estimates whether picking by the model pays off: labels saved, and the gain of the next batch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeling.replica import reads
 
 
 class EstimateFigures(serializers.Serializer[Any]):
-    """A value with the ends of its 95 % interval; null where it is beyond all that could be told apart."""
+    """An estimate with the ends of its 95 % interval; null for a value beyond the limit of the estimate."""
 
     value = serializers.FloatField(allow_null=True)
     low = serializers.FloatField()
@@ -26,7 +26,7 @@ class EstimateFigures(serializers.Serializer[Any]):
 
 
 class SpentFigures(serializers.Serializer[Any]):
-    """Labels that the newest version learned from, control items labeled by then, and both."""
+    """The labels that the newest version learned from, the control items labeled until then, and their sum."""
 
     learned = serializers.IntegerField(min_value=0)
     control = serializers.IntegerField(min_value=0)
@@ -34,7 +34,7 @@ class SpentFigures(serializers.Serializer[Any]):
 
 
 class UniformFigures(serializers.Serializer[Any]):
-    """The accuracy of models that learned from so many labels drawn at random, measured on `n` items."""
+    """The accuracy, measured on `n` items, of models that learned from `labels` labels drawn at random."""
 
     labels = serializers.IntegerField(min_value=0)
     accuracy = serializers.FloatField(min_value=0, max_value=1)
@@ -44,7 +44,7 @@ class UniformFigures(serializers.Serializer[Any]):
 
 
 class CurvePoint(serializers.Serializer[Any]):
-    """The estimated accuracy after so many labels drawn at random."""
+    """The estimated accuracy after `labels` labels drawn at random."""
 
     labels = serializers.FloatField(min_value=0)
     accuracy = serializers.FloatField(min_value=0, max_value=1)
@@ -53,7 +53,7 @@ class CurvePoint(serializers.Serializer[Any]):
 
 
 class SavedFigures(serializers.Serializer[Any]):
-    """What uniform labeling would have needed."""
+    """The labels that uniform sampling would have needed for the same accuracy."""
 
     labels = EstimateFigures(help_text="`needed`, less the labels spent.")
     needed = EstimateFigures(help_text="Labels drawn at random for the accuracy of the version in use.")
@@ -63,7 +63,7 @@ class SavedFigures(serializers.Serializer[Any]):
 
 
 class NextFigures(serializers.Serializer[Any]):
-    """What the batch after the newest version brings and takes."""
+    """The gain in accuracy and the cost of the batch after the newest version."""
 
     items = serializers.IntegerField(min_value=0)
     labels = serializers.IntegerField(min_value=0, help_text="Of these, what the next version learns from.")
@@ -75,7 +75,7 @@ class NextFigures(serializers.Serializer[Any]):
 
 
 class PayoffSerializer(serializers.Serializer[Any]):
-    """Labels saved, the gain of the next batch, and what follows."""
+    """Labels saved, the gain of the next batch, and the advice that follows."""
 
     advice = serializers.ChoiceField(
         choices=[(each.value, each.value) for each in Advice],
@@ -97,7 +97,7 @@ class PayoffSerializer(serializers.Serializer[Any]):
 
 
 class PayoffDetail(ProjectView):
-    """Labels saved so far, the predicted gain of the next batch and its cost, and whether to go on."""
+    """Return the labels saved so far, the predicted gain and cost of the next batch, and whether to go on."""
 
     subject = "Models"
     reading = Ability.BATCHES_READ

@@ -1,4 +1,4 @@
-"""What a model version says of items that need not be in the project: ask, look how far it is, fetch."""
+"""Endpoints that let a model version predict uploaded items, show the progress and return the result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LeftOut(serializers.Serializer[Any]):
 
 
 class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
-    """How far a prediction is, and where its result will be."""
+    """A prediction run, its progress, and the address of its result."""
 
     version = serializers.IntegerField(source="version.number", help_text="The model version that is asked.")
     rejections = LeftOut(many=True, help_text="The first 100 rows that were left out, each with the reason.")
@@ -76,7 +76,7 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
 
 
 class _Predictions(ProjectView):
-    """What concerns predictions."""
+    """Base of the endpoints of prediction runs."""
 
     subject = "Models"
 
@@ -89,7 +89,7 @@ class _Predictions(ProjectView):
 
 
 class Predict(_Predictions):
-    """Items for a model version to predict."""
+    """The endpoint that starts a prediction run."""
 
     changing = Ability.PREDICTIONS_CHANGE
     parser_classes = PARSERS
@@ -101,10 +101,11 @@ class Predict(_Predictions):
         responses={202: OpenApiResponse(PredictionRunSerializer, description="A worker predicts it: poll `url`.")},
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """Have the version predict items: a JSON list, JSON lines, or a file of any format that can be imported.
+        """Predict items with the model version, from a JSON list, JSON lines, or a file in any format that the server
+        imports.
 
-        They do not enter the project. A worker does it in the background; rows that are bad are left out, and told
-        with the reason. At most 10 files of a project wait; a result is kept for 7 days.
+        The items do not enter the project. A worker predicts them in the background and reports each bad row with a
+        reason. A project can have at most 10 waiting files; a result is kept for 7 days.
         """
         missing = f"There is no model version {number} in this project."
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
@@ -114,7 +115,7 @@ class Predict(_Predictions):
 
 
 class PredictionList(_Predictions):
-    """The predictions that were asked for in the last days, the newest first."""
+    """List the prediction runs of the last days, the newest first."""
 
     reading = Ability.MODELS_READ
 
@@ -124,25 +125,27 @@ class PredictionList(_Predictions):
 
 
 class PredictionDetail(_Predictions):
-    """One prediction."""
+    """A single prediction run."""
 
     reading = Ability.MODELS_READ
     changing = Ability.PREDICTIONS_CHANGE
 
     @extend_schema(responses=PredictionRunSerializer)
     def get(self, request: Request, slug: str, prediction_id: int) -> Response:
-        """How far a prediction is."""
+        """Return a prediction run and its progress."""
         return Response(PredictionRunSerializer(self.find(prediction_id)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, prediction_id: int) -> Response:
-        """Remove a prediction with its file and its result; one that is under way ends."""
+        """Delete a prediction run with its file and its result; a run in progress stops."""
         requests.remove(self.find(prediction_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class PredictionResult(_Predictions):
-    """A row for each item, streamed in the format asked for and in the file's order."""
+    """Download the predictions, one row per item in the order of the file, as a stream in the format that `format`
+    names.
+    """
 
     reading = Ability.MODELS_READ
     content_negotiation_class = IgnoreAccept

@@ -1,4 +1,4 @@
-"""The privacy ledger: what each training has cost, what all have cost together, and what is left."""
+"""The endpoint of the privacy ledger: the cost of each training, their total, and the budget left."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labeling.replica import reads
 
 
 class PhaseFigures(serializers.Serializer[Any]):
-    """Steps of one mechanism: all that an accountant asks for."""
+    """A number of steps of one mechanism, with the parameters that a privacy accountant needs."""
 
     noise_multiplier = serializers.FloatField(min_value=0)
     sampling_rate = serializers.FloatField(min_value=0, max_value=1)
@@ -24,7 +24,7 @@ class PhaseFigures(serializers.Serializer[Any]):
 
 
 class TrainingFigures(serializers.Serializer[Any]):
-    """One training, written down before it started."""
+    """The entry of one training in the ledger, written before the training starts."""
 
     batch = serializers.IntegerField(min_value=1)
     version = serializers.IntegerField(allow_null=True, help_text="Null if it did not end.")
@@ -39,14 +39,14 @@ class TrainingFigures(serializers.Serializer[Any]):
 
 
 class ElsewhereFigures(serializers.Serializer[Any]):
-    """Private trainings of other projects that hold the same labels: copies, originals and imports of them."""
+    """Private trainings of other projects on the same labels: on copies, originals and imports of them."""
 
     trainings = serializers.IntegerField(min_value=0)
     phases = PhaseFigures(many=True, help_text="Of all these trainings.")
 
 
 class PrivacySerializer(serializers.Serializer[Any]):
-    """Budget, ledger, and what is left."""
+    """The budget, the ledger, and the budget left."""
 
     private = serializers.BooleanField(help_text="Whether trainings are private.")
     limit = serializers.FloatField(allow_null=True, help_text="ε that all trainings together may cost.")
@@ -67,7 +67,7 @@ class PrivacySerializer(serializers.Serializer[Any]):
 
 
 class PrivacyDetail(ProjectView):
-    """The privacy ledger: what each training has cost, what all have cost together, and what is left."""
+    """Return the privacy ledger: the cost of each training, their total, and the budget left."""
 
     subject = "Models"
     reading = Ability.MODELS_READ

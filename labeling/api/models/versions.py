@@ -1,4 +1,4 @@
-"""Model versions: what they are worth, which one picks the batches, and their files."""
+"""Endpoints for model versions: their metrics, the version in use, and their files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from labeling.outgoing import artifacts
 
 
 class ControlFigures(serializers.Serializer[Any]):
-    """Accuracy on control items: the share that is right, the ends of its 95 % interval, the number of items."""
+    """Accuracy on control items: the share of right predictions, the ends of its 95 % interval, the number of items."""
 
     accuracy = serializers.FloatField(min_value=0, max_value=1, allow_null=True)
     low = serializers.FloatField(min_value=0, max_value=1)
@@ -31,8 +31,9 @@ class ControlFigures(serializers.Serializer[Any]):
 
 
 class GateFigures(serializers.Serializer[Any]):
-    """A new version beside version `against` on the same `n` control items: `gained` only the new one has right, `lost`
-    only the other.
+    """A new version compared with version `against` on the same `n` control items.
+
+    `gained` counts the items that only the new version predicts right, `lost` those that only `against` does.
     """
 
     against = serializers.IntegerField(min_value=1)
@@ -43,7 +44,7 @@ class GateFigures(serializers.Serializer[Any]):
 
 
 class CalibrationFacts(serializers.Serializer[Any]):
-    """Whether it is known, beyond what its training told, how sure a version may be."""
+    """The state of the version's calibration by further trainings."""
 
     state = serializers.ChoiceField(
         choices=ModelVersion.Calibrating.choices,
@@ -57,7 +58,9 @@ class CalibrationFacts(serializers.Serializer[Any]):
 
 
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
-    """Metrics and lineage. The context holds the `ControlSlice`, and `in_use`: the version that picks the batches."""
+    """A model version with metrics and lineage. The context holds the `ControlSlice` and `in_use`, the version that
+    picks.
+    """
 
     version = serializers.IntegerField(source="number")
     batch = serializers.IntegerField(source="batch.number")
@@ -118,7 +121,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
 
 class VersionList(ProjectListView):
-    """All model versions, the newest first."""
+    """List all model versions, the newest first."""
 
     subject = "Models"
     reading = Ability.MODELS_READ
@@ -132,13 +135,13 @@ class VersionList(ProjectListView):
 
 
 def _of_project(project: Project) -> dict[str, Any]:
-    """What a `VersionSerializer` needs to know."""
+    """Return the context for a `VersionSerializer`."""
     used = versions.in_use(project)
     return {"control": ControlSlice(project), "in_use": used.version if used else None}
 
 
 class _OneVersion(ProjectView):
-    """What concerns one model version."""
+    """Base of the endpoints of a single model version."""
 
     subject = "Models"
 
@@ -151,7 +154,7 @@ class _OneVersion(ProjectView):
 
 
 class VersionDetail(_OneVersion):
-    """One model version."""
+    """Return one model version."""
 
     reading = Ability.MODELS_READ
 
@@ -161,7 +164,7 @@ class VersionDetail(_OneVersion):
 
 
 class VersionUse(_OneVersion):
-    """Have this version pick the batches, from the next one on, until another is chosen or the gate decides again."""
+    """Use this version to pick the next batches, until a manager chooses another or the gate decides again."""
 
     changing = Ability.MODELS_CHANGE
 
@@ -173,7 +176,9 @@ class VersionUse(_OneVersion):
 
 
 class VersionRelease(_OneVersion):
-    """Let the files of a version that was trained without privacy leave a private project. It stands who said so."""
+    """Allow members of a private project to download a version that was trained without privacy. The server records who
+    allowed it.
+    """
 
     changing = Ability.MODELS_CHANGE
 
@@ -184,7 +189,7 @@ class VersionRelease(_OneVersion):
 
 
 class VersionArtifact(_OneVersion):
-    """The version's files in one zip: model.safetensors, README.md (its model card) and manifest.json."""
+    """Download the version's files in one zip: model.safetensors, README.md (its model card) and manifest.json."""
 
     reading = Ability.MODELS_READ
 
@@ -201,7 +206,7 @@ class VersionArtifact(_OneVersion):
 
 
 class InUseSerializer(serializers.Serializer[versions.InUse]):
-    """The version that picks the next batch, and why that one."""
+    """The version that picks the next batch, and the reason for this version."""
 
     version = serializers.IntegerField(source="version.number", help_text="It picks the next batch.")
     newest = serializers.IntegerField(source="newest.number", help_text="The version that was trained last.")
@@ -218,7 +223,7 @@ class InUseSerializer(serializers.Serializer[versions.InUse]):
 
 
 class VersionInUse(ProjectView):
-    """Which model version picks the batches."""
+    """The version that picks the batches."""
 
     subject = "Models"
     reading = Ability.MODELS_READ
@@ -232,11 +237,11 @@ class VersionInUse(ProjectView):
 
     @extend_schema(responses=InUseSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """The model version that picks the next batch, and why that one."""
+        """Return the version that picks the next batch, and the reason for this version."""
         return self.shown()
 
     @extend_schema(request=None, responses={200: InUseSerializer})
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """End a manager's choice: the newest version that is not held back picks the batches again."""
+        """End a manager's choice. The newest version that the gate does not hold back picks the batches again."""
         versions.use_gate(project=self.project, user=self.user)
         return self.shown()

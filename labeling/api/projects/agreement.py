@@ -1,4 +1,4 @@
-"""Whether people answer alike, and where they do not."""
+"""The endpoint that measures how well annotators agree, and where they disagree."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class IntervalFigures(serializers.Serializer[Any]):
 
 
 class PairFigures(serializers.Serializer[Any]):
-    """Two people; null where too few items tell."""
+    """The agreement of two annotators; null where they share too few items."""
 
     people = serializers.ListField(child=serializers.CharField(), min_length=2, max_length=2)
     items = serializers.IntegerField(min_value=0, help_text="That both answered.")
@@ -35,7 +35,7 @@ class PairFigures(serializers.Serializer[Any]):
 
 
 class ClassFigures(serializers.Serializer[Any]):
-    """A class among the answers."""
+    """The answers of one class."""
 
     index = serializers.IntegerField(min_value=0)
     name = serializers.CharField()
@@ -45,14 +45,14 @@ class ClassFigures(serializers.Serializer[Any]):
 
 
 class ConfusionFigures(serializers.Serializer[Any]):
-    """Two classes that were answered to the same items."""
+    """Two classes that different annotators gave to the same items."""
 
     classes = serializers.ListField(child=serializers.CharField(), min_length=2, max_length=2)
     items = serializers.IntegerField(min_value=0)
 
 
 class CellFigures(serializers.Serializer[Any]):
-    """How often somebody answered one class where another was right; null: for `multi`, the class was not chosen."""
+    """How often an annotator answered one class where another was right; null: a class of `multi` not chosen."""
 
     answered = serializers.CharField(allow_null=True)
     expected = serializers.CharField(allow_null=True)
@@ -60,7 +60,7 @@ class CellFigures(serializers.Serializer[Any]):
 
 
 class RightFigures(serializers.Serializer[Any]):
-    """Right answers, with the 95 % interval of their share."""
+    """The number of right answers, with the 95 % interval of their share."""
 
     right = serializers.IntegerField(min_value=0)
     n = serializers.IntegerField(min_value=0)
@@ -69,7 +69,7 @@ class RightFigures(serializers.Serializer[Any]):
 
 
 class PersonFigures(serializers.Serializer[Any]):
-    """One person's answers against what was right."""
+    """One annotator's answers compared with the right ones."""
 
     username = serializers.CharField()
     right = RightFigures()
@@ -77,7 +77,7 @@ class PersonFigures(serializers.Serializer[Any]):
 
 
 class ChosenShare(serializers.Serializer[Any]):
-    """Tasks where the answer was so, with the 95 % interval of their share."""
+    """The number of tasks with this answer, with the 95 % interval of their share."""
 
     chosen = serializers.IntegerField(min_value=0)
     n = serializers.IntegerField(min_value=0)
@@ -86,7 +86,7 @@ class ChosenShare(serializers.Serializer[Any]):
 
 
 class ChosenFigures(serializers.Serializer[Any]):
-    """How often people chose what the model predicts, with it in view and without."""
+    """How often annotators chose the model's prediction when the page showed it, and when not."""
 
     prompted = ChosenShare()
     unprompted = ChosenShare()
@@ -94,14 +94,14 @@ class ChosenFigures(serializers.Serializer[Any]):
 
 
 class AnchoringFigures(serializers.Serializer[Any]):
-    """Whether people lean towards what they are shown; null where fewer than 20 tasks on either side tell."""
+    """Whether annotators lean towards the shown predictions; null for fewer than 20 tasks with or without one."""
 
     first = ChosenFigures(allow_null=True, help_text="The model's first choice.")
     listed = ChosenFigures(allow_null=True, help_text="One of the five classes that are suggested, where several are.")
 
 
 class AgreementSerializer(serializers.Serializer[Any]):
-    """Coefficients are null where too few items tell, or where everybody always gave the same one answer."""
+    """The agreement of a project. A coefficient is null for too few items, or if all answers are the same."""
 
     items = serializers.IntegerField(min_value=0, help_text="Items that several people answered, the newest 20,000.")
     answers = serializers.IntegerField(min_value=0)
@@ -123,7 +123,7 @@ class AgreementSerializer(serializers.Serializer[Any]):
 
 
 class AgreementDetail(ProjectView):
-    """How well people agree, beyond chance and by pairs and classes, and what each person confuses."""
+    """Return how well annotators agree beyond chance, by pair and class, and which classes each one confuses."""
 
     subject = "Projects"
     reading = Ability.LABELS_READ

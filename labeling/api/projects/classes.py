@@ -1,4 +1,4 @@
-"""The classes of a project: as they are, changed one by one, and what was changed."""
+"""Endpoints that list and change the classes of a project."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_INDEX = 2**31 - 1
 
 
 class ProjectClass(serializers.Serializer[Any]):
-    """One class. Its index stays, whatever happens to its name."""
+    """A class. Its index never changes."""
 
     index = serializers.IntegerField()
     name = serializers.CharField()
@@ -49,7 +49,7 @@ class ProjectClass(serializers.Serializer[Any]):
 
 
 class ClassDetails(serializers.Serializer[Any]):
-    """What may be said of a class. What is not sent stays as it is."""
+    """The editable fields of a class. A missing field keeps its value."""
 
     name = StrictText(max_length=MAX_NAME, required=False)
     description = StrictText(max_length=MAX_DESCRIPTION, allow_blank=True, required=False)
@@ -64,13 +64,13 @@ class ClassDetails(serializers.Serializer[Any]):
 
 
 class NewClass(ClassDetails):
-    """A class to be added behind the others."""
+    """A class to add after the others."""
 
     name = StrictText(max_length=MAX_NAME)
 
 
 class ClassEdit(ClassDetails):
-    """What is to be changed of a class."""
+    """The fields of a class to change."""
 
     position = StrictInteger(min_value=0, max_value=MOST_INDEX, required=False, help_text="Its new place, from 0.")
 
@@ -93,7 +93,7 @@ class UndoRequest(serializers.Serializer[Any]):
 
 
 class Change(serializers.Serializer[Any]):
-    """One change to the classes."""
+    """A change to the classes."""
 
     revision = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=ClassChange.Kind.choices)
@@ -105,7 +105,7 @@ class Change(serializers.Serializer[Any]):
 
 
 class _Classes(ProjectView):
-    """What concerns the classes of a project."""
+    """Base of the endpoints of the classes."""
 
     subject = "Classes"
 
@@ -121,14 +121,14 @@ class _Classes(ProjectView):
         return label_class
 
     def fields_of(self, details: dict[str, Any]) -> dict[str, Any]:
-        """The fields as the classes have them: the parent by its row."""
+        """Return the details with the parent's `LabelClass` in place of its index."""
         if details.get("parent") is not None:
             details["parent"] = self.find(details["parent"])
         return details
 
 
 class ClassList(_Classes):
-    """All classes, archived ones too, in their order."""
+    """List all classes in their order, archived ones included."""
 
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
@@ -141,13 +141,13 @@ class ClassList(_Classes):
 
     @extend_schema(request=NewClass, responses={201: ProjectClass})
     def post(self, request: Request, slug: str) -> Response:
-        """Add a class. Models learn it from the next training on."""
+        """Add a class. The next training learns it."""
         details = self.fields_of(read(NewClass, request.data))
         return self.shown(classes.add(project=self.project, user=self.user, **details), status.HTTP_201_CREATED)
 
 
 class ClassDetail(_Classes):
-    """One class."""
+    """A single class."""
 
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
@@ -158,7 +158,7 @@ class ClassDetail(_Classes):
 
     @extend_schema(request=ClassEdit, responses=ProjectClass)
     def patch(self, request: Request, slug: str, index: int) -> Response:
-        """Rename or describe a class, or give it another place. Labels and models keep it by its index."""
+        """Rename, describe or move a class. Labels and models refer to the class by its index and do not change."""
         self.find(index)
         details = self.fields_of(read(ClassEdit, request.data))
         position = details.pop("position", None)
@@ -170,7 +170,7 @@ class ClassDetail(_Classes):
 
 
 class ClassMerge(_Classes):
-    """Make a class part of another: labels follow, in the background; answers keep what was answered."""
+    """Merge a class into another. A background job moves the labels; annotations keep their values."""
 
     changing = Ability.SETTINGS_CHANGE
 
@@ -183,13 +183,17 @@ class ClassMerge(_Classes):
 
 
 class ClassSplit(_Classes):
-    """Put several classes in the place of one: its items are asked again, in the next batches."""
+    """The endpoint that splits a class."""
 
     changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
     def post(self, request: Request, slug: str, index: int) -> Response:
-        """Returns the classes that it has become. Labels are taken off in the background; answers stay."""
+        """Split a class into several. A background job removes the labels of its items, and later batches ask the items
+        again.
+
+        The annotations stay. The response lists the new classes.
+        """
         self.find(index)
         into = read(SplitRequest, request.data)["into"]
         parts = classes.split(project=self.project, user=self.user, index=index, into=into)
@@ -198,7 +202,7 @@ class ClassSplit(_Classes):
 
 
 class ClassArchive(_Classes):
-    """Offer a class no more (POST), or again (DELETE). Its labels stay."""
+    """Archive a class, so that annotators cannot choose it (POST), or offer it again (DELETE). Its labels stay."""
 
     changing = Ability.SETTINGS_CHANGE
 
@@ -216,7 +220,7 @@ class ClassArchive(_Classes):
 
 
 class ClassExampleDetail(_Classes):
-    """Show an item to annotators as an example of the class (PUT), or no more (DELETE). At most six a class."""
+    """Show an item to annotators as an example of the class (PUT), or end that (DELETE). A class has at most six."""
 
     changing = Ability.SETTINGS_CHANGE
 
@@ -237,7 +241,7 @@ class ClassExampleDetail(_Classes):
 
 
 class ClassChanges(_Classes):
-    """The newest hundred changes to the classes, the newest first."""
+    """List the newest hundred changes to the classes, the newest first."""
 
     reading = Ability.LABELS_READ
 
@@ -248,7 +252,7 @@ class ClassChanges(_Classes):
 
 
 class ClassUndo(_Classes):
-    """Take the newest change back, as long as no model has been trained since."""
+    """Undo the newest change to the classes, provided that no model was trained since."""
 
     changing = Ability.SETTINGS_CHANGE
 

@@ -1,4 +1,4 @@
-"""How near-copies fare."""
+"""The endpoint with the figures about near-copies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeling.replica import reads
 
 
 class ClassCopiesFigures(serializers.Serializer[Any]):
-    """A class among the labels of near-copies."""
+    """The figures for the near-copies with one class as their label."""
 
     name = serializers.CharField()
     propagated = serializers.IntegerField(min_value=0, help_text="Near-copies that have it as their label.")
@@ -25,7 +25,7 @@ class ClassCopiesFigures(serializers.Serializer[Any]):
 
 
 class CopiesSerializer(serializers.Serializer[Any]):
-    """Near-copies of items, the labels that they have from them, and how often checks bear these out."""
+    """The number of near-copies, of labels propagated to them, and of checks that confirm these labels."""
 
     shown = serializers.IntegerField(min_value=0, help_text="Near-copies that were chosen to be shown.")
     answered = serializers.IntegerField(min_value=0, help_text="Of these, those that somebody has seen.")
@@ -41,7 +41,7 @@ class CopiesSerializer(serializers.Serializer[Any]):
 
 
 class CopiesDetail(ProjectView):
-    """How many near-copies have the label of another item, and how often checks bear that out."""
+    """Return how many near-copies have the label of their source, and how many checks confirm these labels."""
 
     subject = "Projects"
     reading = Ability.LABELS_READ

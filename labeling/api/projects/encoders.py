@@ -1,4 +1,4 @@
-"""What turns a project's items into numbers, and what else could."""
+"""The endpoint that shows and chooses a project's encoder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, w
 
 
 class EncoderChoiceSerializer(serializers.Serializer[Any]):
-    """An encoder by its name, and what it is told."""
+    """A chosen encoder, by name, with its options."""
 
     name = StrictText(max_length=100)
     options = serializers.DictField(
@@ -28,7 +28,7 @@ class EncoderChoiceSerializer(serializers.Serializer[Any]):
 
 
 class EncoderOptionSerializer(serializers.Serializer[Any]):
-    """What an encoder can be told."""
+    """An option of an encoder."""
 
     name = serializers.CharField()
     meaning = serializers.CharField()
@@ -45,7 +45,7 @@ class KnownEncoderSerializer(serializers.Serializer[Any]):
 
 
 class EncoderSerializer(serializers.Serializer[Any]):
-    """The project's encoder, and what can be chosen in its place."""
+    """The project's encoder, and the encoders to choose from."""
 
     name = serializers.CharField()
     options = serializers.DictField()
@@ -57,7 +57,7 @@ class EncoderSerializer(serializers.Serializer[Any]):
 
 
 class ProjectEncoder(ProjectView):
-    """The project's encoder, what can be chosen in its place, and the weights that the server has."""
+    """Return the project's encoder, the encoders to choose from, and the weights on the server."""
 
     subject = "Projects"
     reading = Ability.MODELS_READ
@@ -69,7 +69,7 @@ class ProjectEncoder(ProjectView):
 
     @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
     def put(self, request: Request, slug: str) -> Response:
-        """Choose an encoder. Possible until the first item is encoded."""
+        """Choose an encoder, before the first item is encoded."""
         choice = read(EncoderChoiceSerializer, request.data)
         try:
             choose_encoder(project=self.project, choice=choice)

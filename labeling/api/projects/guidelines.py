@@ -1,4 +1,4 @@
-"""The versions of a project's guidelines. `PATCH` of the project makes a new one."""
+"""Endpoints for the versions of a project's guidelines. `PATCH` of the project makes a new version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeling.projects import guidelines
 
 
 class Guidelines(serializers.Serializer[Any]):
-    """The guidelines as somebody saved them."""
+    """A saved version of the guidelines."""
 
     version = serializers.IntegerField(source="number")
     text = serializers.CharField(help_text="In Markdown.")
@@ -32,7 +32,7 @@ class Guidelines(serializers.Serializer[Any]):
 
 
 class GuidelinesList(ProjectListView):
-    """All versions of the guidelines, the newest first."""
+    """List all versions of the guidelines, the newest first."""
 
     subject = "Projects"
     reading = Ability.LABELS_READ
@@ -46,7 +46,7 @@ class GuidelinesList(ProjectListView):
 
 
 class GuidelinesRestore(ProjectView):
-    """Make an earlier version the guidelines again, as a new version."""
+    """Restore an earlier version of the guidelines as a new version."""
 
     subject = "Projects"
     changing = Ability.SETTINGS_CHANGE

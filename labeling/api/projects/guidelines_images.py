@@ -1,4 +1,4 @@
-"""Images that the guidelines show, by the names that the text has for them."""
+"""Endpoints for the images in a project's guidelines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from labeling.projects import guidelines_images
 
 
 class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
-    """An image that the guidelines can show."""
+    """An image for the guidelines."""
 
     url = serializers.SerializerMethodField(help_text="Where the file is.")
     user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who uploaded it.")
@@ -52,7 +52,7 @@ class ImageUpload(serializers.Serializer[Any]):
 
 
 class ImageList(ProjectView):
-    """The images that the guidelines can show."""
+    """The images for the guidelines."""
 
     subject = "Projects"
     reading = Ability.LABELS_READ
@@ -61,15 +61,15 @@ class ImageList(ProjectView):
 
     @extend_schema(responses=ImageOfGuidelines(many=True))
     def get(self, request: Request, slug: str) -> Response:
-        """The images that the guidelines can show, by name."""
+        """List the images for the guidelines, by name."""
         images = self.project.guidelines_images.select_related("project", "user")
         return Response(ImageOfGuidelines(images, many=True).data)
 
     @extend_schema(request={"multipart/form-data": ImageUpload}, responses={201: ImageOfGuidelines})
     def post(self, request: Request, slug: str) -> Response:
-        """Upload an image. Its name is made from the file's; the guidelines show it by `![](name.png)`.
+        """Upload an image for the guidelines. The server makes its name from the file's name; `![](name.png)` shows it.
 
-        With other words in the brackets, those are read out in place of `alt_text`.
+        Screen readers read `alt_text`, or the text in the brackets if the guidelines have one.
         """
         uploads.admit(request._request, self.project, proven=True)
         data: Any = request.data  # the form is spooled as it is taken apart
@@ -91,7 +91,7 @@ class ImageList(ProjectView):
 
 
 class OneImage(ProjectView):
-    """One image of the guidelines."""
+    """A single image of the guidelines."""
 
     subject = "Projects"
     reading = Ability.PROJECT_READ
@@ -99,7 +99,7 @@ class OneImage(ProjectView):
 
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, image: str) -> HttpResponseBase:
-        """An image that the guidelines show, as a file."""
+        """Download an image of the guidelines."""
         image_file = self._find(image)
         try:
             content_type = Image.content_types[Path(image_file.media).suffix]
@@ -109,7 +109,7 @@ class OneImage(ProjectView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, image: str) -> Response:
-        """Remove an image that no version of the guidelines names; 409 if one does."""
+        """Delete an image. Respond with 409 if a version of the guidelines shows the image."""
         guidelines_images.remove(image=self._find(image))
         return Response(status=status.HTTP_204_NO_CONTENT)
 

@@ -1,4 +1,4 @@
-"""Invitations to a project."""
+"""Endpoints for invitations to a project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.projects import invitations
 
 
 class InvitationSerializer(serializers.Serializer[Any]):
-    """An open invitation: for one person, into one role."""
+    """An open invitation for one person to one role."""
 
     id = serializers.IntegerField(read_only=True)
     role = StrictChoice(choices=Role.choices)
@@ -31,7 +31,7 @@ class InvitationSerializer(serializers.Serializer[Any]):
 
 
 class NewInvitationSerializer(InvitationSerializer):
-    """An invitation with its link, which is shown this once."""
+    """A new invitation with its link. No later response has the link."""
 
     url = serializers.SerializerMethodField(help_text="The link to send. Nobody can look it up later.")
 
@@ -40,7 +40,7 @@ class NewInvitationSerializer(InvitationSerializer):
 
 
 class InvitationList(ProjectView):
-    """Invitations that somebody may still use, the newest first."""
+    """List the open invitations, the newest first."""
 
     subject = "Projects"
     reading = Ability.MEMBERS_READ
@@ -53,7 +53,7 @@ class InvitationList(ProjectView):
 
     @extend_schema(request=InvitationSerializer, responses={201: NewInvitationSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Make a link with which one person can join the project within 7 days. The answer alone has the link."""
+        """Create a link with which one person can join the project within 7 days. Only this response has the link."""
         role = read(InvitationSerializer, request.data)["role"]
         try:
             invitation, token = invitations.invite(project=self.project, user=self.user, role=role)
@@ -65,7 +65,7 @@ class InvitationList(ProjectView):
 
 
 class InvitationDetail(ProjectView):
-    """Withdraw an invitation: its link lets nobody in any more."""
+    """Withdraw an invitation, so that its link no longer works."""
 
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE

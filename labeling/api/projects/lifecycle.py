@@ -1,4 +1,4 @@
-"""Archiving, copying, deleting and handing over projects, and taking deletions back."""
+"""Endpoints that archive, copy, delete, restore and transfer projects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from labeling.projects.members import transfer
 
 
 class ProjectContents(serializers.Serializer[Any]):
-    """What a project holds, and would lose."""
+    """The contents of a project, which a deletion would remove."""
 
     items = serializers.IntegerField()
     labels = serializers.IntegerField(help_text="Items that have a label.")
@@ -43,7 +43,7 @@ class DeletionRequest(serializers.Serializer[Any]):
 
 
 class DeletedProject(serializers.Serializer[Any]):
-    """A deleted project that can be restored."""
+    """A deleted project that its managers can restore."""
 
     slug = serializers.CharField()
     name = serializers.CharField()
@@ -76,7 +76,7 @@ class TransferRequest(serializers.Serializer[Any]):
 
 
 class _Lifecycle(ProjectView):
-    """What concerns the project as a whole."""
+    """Base of the endpoints of a whole project."""
 
     subject = "Projects"
     in_archived = True
@@ -87,7 +87,9 @@ class _Lifecycle(ProjectView):
 
 
 class ProjectArchive(_Lifecycle):
-    """Archive the project (POST), or let it go on (DELETE). Archived, it can be read and exported, not changed."""
+    """Archive the project (POST) or reopen it (DELETE). Members can read and export an archived project, but not change
+    it.
+    """
 
     changing = Ability.PROJECT_CHANGE
 
@@ -103,7 +105,7 @@ class ProjectArchive(_Lifecycle):
 
 
 class ProjectDeletion(_Lifecycle):
-    """What a deletion would remove (GET), and the deletion itself (POST)."""
+    """Return the contents that a deletion would remove (GET), or delete the project (POST)."""
 
     reading = Ability.SETTINGS_READ
     changing = Ability.PROJECT_CHANGE
@@ -114,7 +116,7 @@ class ProjectDeletion(_Lifecycle):
 
     @extend_schema(request=DeletionRequest, responses=DeletedProject)
     def post(self, request: Request, slug: str) -> Response:
-        """Delete the project for everybody, at once. Its managers can restore it for 30 days."""
+        """Delete the project for all members at once. Its managers can restore it for 30 days."""
         name = read(DeletionRequest, request.data)["name"]
         try:
             lifecycle.delete(project=self.project, user=self.user, name=name)
@@ -125,14 +127,15 @@ class ProjectDeletion(_Lifecycle):
 
 
 class ProjectCopy(_Lifecycle):
-    """A project with the same settings and classes."""
+    """The endpoint that copies a project."""
 
     changing = Ability.PROJECT_CHANGE
 
     @extend_schema(request=CopyRequest, responses={201: ProjectSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Copy settings, guidelines and classes to a new project, which the caller manages; if asked, members, and by
-        the worker items and labels.
+        """Copy settings, guidelines and classes to a new project and make the caller its manager.
+
+        On request, the members are copied too, and the worker copies items and labels.
         """
         values = read(CopyRequest, request.data)
         values["slug"] = slug_for(self.user, values["slug"])
@@ -146,14 +149,14 @@ class ProjectCopy(_Lifecycle):
 
 
 class ProjectTransfer(ProjectView):
-    """Hand the project over."""
+    """The endpoint that transfers a project."""
 
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(request=TransferRequest, responses=MemberSerializer)
     def post(self, request: Request, slug: str) -> Response:
-        """Make a member manager and step down, in one step. The answer is the new manager."""
+        """Make another member the manager and step down, in one transaction. The response is the new manager."""
         values = read(TransferRequest, request.data)
         successor = self.project.memberships.select_related("user").filter(user__username=values["username"]).first()
         if successor is None:
@@ -167,7 +170,7 @@ class ProjectTransfer(ProjectView):
 
 
 class DeletedProjects(Endpoint):
-    """The deleted projects that the caller can restore, the latest first."""
+    """List the deleted projects that the caller can restore, the latest first."""
 
     subject = "Projects"
     who = {"GET": SIGNED_IN, "POST": "managers of the deleted project"}

@@ -1,4 +1,4 @@
-"""The members of a project and their roles."""
+"""Endpoints for the members of a project and their roles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from labeling.projects.members import remove_member, set_role, set_work
 
 
 class MemberSerializer(serializers.Serializer[Any]):
-    """Somebody in the project, and as what."""
+    """A member with the role in the project."""
 
     username = StrictText(max_length=150, source="user.username")
     role = StrictChoice(choices=Role.choices)
@@ -43,7 +43,7 @@ class MemberSerializer(serializers.Serializer[Any]):
 
 
 class MemberList(ProjectView):
-    """Who is in the project, by name."""
+    """List the members of the project, by name."""
 
     subject = "Projects"
     reading = Ability.MEMBERS_READ
@@ -56,9 +56,9 @@ class MemberList(ProjectView):
 
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Change a member's role, group and daily limit; what is left out stays.
+        """Change a member's role, group and daily limit. A missing field keeps its value.
 
-        Superusers may also add anybody who has an account; others bring people in by invitations.
+        Superusers may also add any account as a member; managers invite people instead.
         """
         fields = read(MemberSerializer, request.data)
         username = fields["user"]["username"]
@@ -81,20 +81,22 @@ class MemberList(ProjectView):
 
 
 class MemberPause(ProjectView):
-    """Give a member no more tasks (POST), or again (DELETE)."""
+    """A pause of a member, who cannot claim tasks meanwhile."""
 
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(request=None, responses=MemberSerializer)
     def post(self, request: Request, slug: str, username: str) -> Response:
-        """What the member holds goes to others. Answers that are on their way are taken all the same."""
+        """Pause a member and release the member's tasks to other annotators. Answers that the member still sends are
+        accepted.
+        """
         gold.pause(self._member(username), f"Paused by {self.user.username}.")
         return Response(MemberSerializer(self._member(username)).data)
 
     @extend_schema(responses={200: MemberSerializer})
     def delete(self, request: Request, slug: str, username: str) -> Response:
-        """A manager has looked. Gold items are counted afresh from now on."""
+        """End a member's pause. The count of wrong gold items starts at zero again."""
         gold.let_go_on(self._member(username))
         return Response(MemberSerializer(self._member(username)).data)
 
@@ -107,7 +109,7 @@ class MemberPause(ProjectView):
 
 
 class MemberDetail(ProjectView):
-    """End a membership. What the member answered stays; the last manager cannot go."""
+    """Remove a member. The member's answers stay. Respond with 409 for the last manager."""
 
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE

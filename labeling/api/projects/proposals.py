@@ -1,4 +1,4 @@
-"""Classes that annotators proposed, and what a manager makes of them."""
+"""Endpoints for the classes that annotators propose; a manager accepts or dismisses them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from labeling.questions.base import MAX_NAME
 
 
 class Proposal(serializers.Serializer[Any]):
-    """A class that annotators named when they skipped an item."""
+    """A class that annotators proposed when they skipped an item."""
 
     key = serializers.CharField(help_text="What its spellings have in common, to settle it by.")
     name = serializers.CharField(help_text="Its most frequent spelling.")
@@ -36,14 +36,16 @@ class DismissRequest(serializers.Serializer[Any]):
 
 
 class AcceptRequest(DismissRequest):
-    """`into` names a class that there is, and `name` a new one; without either, the new one has the proposed name."""
+    """A proposal to accept: `into` is the index of an existing class, `name` names a new one, by default the proposed
+    name.
+    """
 
     name = StrictText(max_length=MAX_NAME, required=False)
     into = StrictInteger(min_value=0, max_value=MAX_INT, required=False, help_text="Index of the class.")
 
 
 class AcceptResponse(serializers.Serializer[Any]):
-    """What became of the proposals."""
+    """The result of accepting a proposal."""
 
     index = serializers.IntegerField(source="label_class.index", help_text="Of the class that the items got.")
     labeled = serializers.IntegerField(help_text="How many items got it.")
@@ -66,7 +68,7 @@ class _Proposals(ProjectView):
 
 
 class ProposalList(_Proposals):
-    """The classes that annotators proposed and nobody has settled yet, those with the most items first."""
+    """List the open proposals, those with the most items first."""
 
     reading = Ability.SETTINGS_READ
 
@@ -76,7 +78,7 @@ class ProposalList(_Proposals):
 
 
 class ProposalAccept(_Proposals):
-    """Give the items of a proposed class the class, as a correction: a new class, or one that there is."""
+    """Accept a proposed class, new or existing: correct the labels of its items to the class."""
 
     changing = Ability.SETTINGS_CHANGE
 
@@ -95,7 +97,7 @@ class ProposalAccept(_Proposals):
 
 
 class ProposalDismiss(_Proposals):
-    """Let a proposed class go: its items stay skipped."""
+    """Dismiss a proposed class. Its items stay skipped."""
 
     changing = Ability.SETTINGS_CHANGE
 

@@ -1,4 +1,4 @@
-"""Projects, their settings and their members."""
+"""Endpoints for projects and their settings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CLASSES = {
 
 @extend_schema_field(CLASSES)
 class ClassNames(serializers.ListField):
-    """The classes by name, in their order. `check_classes` looks at them as a whole."""
+    """A project's class names in their order; `check_classes` validates the list as a whole."""
 
     child = StrictText(max_length=200)
 
@@ -53,7 +53,7 @@ class ClassNames(serializers.ListField):
 
 
 def _training_schema() -> dict[str, Any]:
-    """As the trainer's own config has it."""
+    """Return the schema of the training settings, made from the fields of `TrainConfig`."""
     kinds = {bool: "boolean", int: "integer", str: "string"}
     properties: dict[str, Any] = {}
     for field in dataclasses.fields(TrainConfig):
@@ -75,7 +75,7 @@ def _training_schema() -> dict[str, Any]:
 
 @extend_schema_field(_training_schema())
 class Training(serializers.JSONField):
-    """The overrides of the training settings."""
+    """The project's changes to the training settings."""
 
     def to_internal_value(self, data: Any) -> Any:
         return check_training(data)
@@ -91,7 +91,7 @@ class Training(serializers.JSONField):
     }
 )
 class LearnerChoice(serializers.JSONField):
-    """The choice of what learns. Whether it can be is for `check_project_model`."""
+    """The project's model; `check_project_model` validates the choice."""
 
 
 class ProjectSerializer(VisibleToMember, Body):
@@ -134,20 +134,20 @@ class ProjectSerializer(VisibleToMember, Body):
 
 
 class ProjectChangeSerializer(ProjectSerializer):
-    """What can change at any time: not what is asked about what."""
+    """The settings of an existing project; slug, kind, question and classes are read-only."""
 
     class Meta(ProjectSerializer.Meta):
         read_only_fields = ("slug", "kind", "question", "classes")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         fields = super().get_fields()
-        for name in self.Meta.read_only_fields:  # declared fields do not heed it
+        for name in self.Meta.read_only_fields:  # `read_only_fields` has no effect on declared fields
             fields[name].read_only = True
         return fields
 
 
 class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
-    """The caller's projects."""
+    """List the caller's projects."""
 
     subject = "Projects"
     who = {"GET": SIGNED_IN, "POST": "staff, and whoever manages a project"}
@@ -173,9 +173,9 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 
     @extend_schema(responses={201: ProjectSerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Create a project, and be its manager. Who is not staff gets the slug with a random ending: see the answer.
+        """Create a project and make the caller its manager. The slug of a caller who is not staff gets a random ending.
 
-        409 where there are as many projects as there may be.
+        Respond with 409 if the server has its maximum of projects.
         """
         user = request.user
         if not isinstance(user, User) or not access.may_create_projects(user):
@@ -201,7 +201,7 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 
 
 class ProjectDetail(ProjectView):
-    """One project with its settings."""
+    """Return one project with its settings."""
 
     subject = "Projects"
     reading = Ability.PROJECT_READ
@@ -213,7 +213,7 @@ class ProjectDetail(ProjectView):
 
     @extend_schema(request=ProjectChangeSerializer(partial=True), responses=ProjectSerializer)
     def patch(self, request: Request, slug: str) -> Response:
-        """Change settings. They hold from the next batch on; lease, texts and loop hold at once."""
+        """Change settings. Lease, texts and loop settings apply at once, the others from the next batch on."""
         serializer = ProjectChangeSerializer(self.project, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         change = dict(serializer.validated_data)

@@ -1,4 +1,4 @@
-"""The published schema, and as people read it: values for a page. No request, no database."""
+"""The published schema as values for the API's page. It needs neither a request nor the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from drf_spectacular.generators import SchemaGenerator
 
-# What an address's variables are in the examples.
+# Sample values for the variables of addresses.
 SAMPLE = {
     "slug": "owls",
     "username": "ann",
@@ -36,7 +36,7 @@ FORMATS = {"uuid": "UUID", "date-time": "time", "uri": "address", "binary": "fil
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an object, or one parameter."""
+    """A field of an object, or a parameter."""
 
     name: str
     kind: str
@@ -46,7 +46,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A body that is sent or comes: its media type, the shape it has if that has a name, its fields, an example."""
+    """A request or response body: its media type, the name of its shape if it has one, its fields, an example."""
 
     media_type: str
     shape: str
@@ -96,13 +96,13 @@ class Shape:
 
 @cache
 def published() -> dict[str, Any]:
-    """The schema. It does not change while a process runs, and takes a second to make."""
+    """Return the schema. It takes a second to generate and is cached for the life of the process."""
     return dict(SchemaGenerator().get_schema(public=True))
 
 
 @cache
 def subjects() -> list[Subject]:
-    """Every endpoint below its heading."""
+    """Return the endpoints, grouped by subject."""
     schema = published()
     endpoints: dict[str, list[Endpoint]] = {tag["name"]: [] for tag in schema["tags"]}
     for path, methods in schema["paths"].items():
@@ -115,7 +115,7 @@ def subjects() -> list[Subject]:
 
 @cache
 def shapes() -> list[Shape]:
-    """Every named shape of what comes: answers refer to it."""
+    """Return the named shapes of response bodies."""
     named = {content.shape for subject in subjects() for each in subject.endpoints for content in _contents(each)}
     components = published()["components"]["schemas"]
     return [
@@ -149,7 +149,7 @@ def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Endpoint:
 
 
 def _beyond(summary: str, description: str) -> list[str]:
-    """The paragraphs of the description, but for the sentence that is the summary."""
+    """Return the paragraphs of the description without the sentence that is the summary."""
     first, *others = description.split("\n\n")
     tail = first.removeprefix(summary).lstrip(".")
     return [part for part in (tail if tail.startswith(" ") else first if tail else "", *others) if part.strip()]
@@ -161,7 +161,7 @@ def _parameter(parameter: dict[str, Any]) -> Field:
 
 
 def _curl(method: str, path: str, bodies: list[Content], answers: list[Answer]) -> list[str]:
-    """A line for a shell: what stands before the server's address, and what stands behind it."""
+    """Return a `curl` command line in two parts: the text before the server's address, and the text after it."""
     words = ["curl"] if method == "GET" else ["curl", "-X", method]
     if any(content.media_type != JSON for answer in answers for content in answer.contents):
         words.append("-OJ")
@@ -196,7 +196,7 @@ def _content(media_type: str, content: dict[str, Any]) -> Content:
 
 
 def _example(schema: dict[str, Any]) -> Any:
-    """The example that a shape has, or that follows from the shapes within it."""
+    """Return the example of a schema, or one built from the examples of its parts; None without examples."""
     if "example" in schema:
         return schema["example"]
     resolved = _resolve(schema)
@@ -212,7 +212,7 @@ def _example(schema: dict[str, Any]) -> Any:
 
 
 def _fields(schema: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[Field]:
-    """The fields of an object, those of objects within it by their path: `tasks[].item.id`."""
+    """Yield the fields of an object; a nested field is named by its path: `tasks[].item.id`."""
     schema = _resolve(schema)
     if schema.get("type") == "array":
         schema, prefix = _resolve(schema["items"]), f"{prefix}[]."
@@ -229,7 +229,7 @@ def _fields(schema: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterato
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """What a value may be, in words."""
+    """Return the type of a value, in words."""
     resolved = _resolve(schema)
     words = ", ".join(part for part in (_type(resolved), _bounds(resolved)) if part)
     if schema.get("nullable") or resolved.get("nullable"):
@@ -252,7 +252,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _bounds(schema: dict[str, Any]) -> str:
-    """The limits of a number, a text or a list."""
+    """Return the limits of a number, a text or a list, in words."""
     low, high = schema.get("minimum"), schema.get("maximum")
     if low is not None and high is not None and high < 2**63 - 1:
         return f"{low:,} to {high:,}"
@@ -264,12 +264,12 @@ def _bounds(schema: dict[str, Any]) -> str:
 
 
 def _name(schema: dict[str, Any]) -> str:
-    """The name of the shape that a schema refers to."""
+    """Return the name of the shape that a schema refers to."""
     return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def _resolve(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema that a reference means."""
+    """Return the schema behind a reference."""
     if "$ref" in schema:
         return dict(published()["components"]["schemas"][_name(schema)])
     if len(schema.get("allOf", [])) == 1:
@@ -281,7 +281,7 @@ def _resolve(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _marked(text: str) -> SafeString:
-    """A text whose `words` are code."""
+    """Return the text as HTML, with `words` in backticks as code."""
     parts = re.split(r"`([^`]*)`", " ".join(text.split()))
     return format_html_join("", "{}", ((_code(part) if at % 2 else part,) for at, part in enumerate(parts)))
 

@@ -1,4 +1,4 @@
-"""The published schema: what the views say of themselves, and what holds for all of them."""
+"""Extensions of drf-spectacular that generate the published schema."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from labeling.models.roles import Ability, who_may
 
 
 class _Token(KnoxTokenScheme):
-    """In the schema it is one of knox's tokens."""
+    """Describes our token authentication in the schema as knox's."""
 
     target_class = "labeling.api.shared.tokens.Token"
 
 
 class _SessionByHeader(SessionScheme):
-    """In the schema it is a session like any other."""
+    """Describes our session authentication in the schema as DRF's."""
 
     target_class = "labeling.api.shared.sessions.SessionByHeader"
 
 
-# Headings of the schema in their order, and what stands below each.
+# The headings of the schema in their order, each with its text.
 SUBJECTS = {
     "Projects": "Projects with their settings and members.",
     "Classes": "The classes of a project, which may change at any time.",
@@ -42,7 +42,7 @@ SUBJECTS = {
     "Export": "Labels for training and analysis.",
 }
 
-# What the variables of all addresses may be.
+# The schema and the description of each address variable.
 PATH = {
     "slug": ({"type": "string", "pattern": "^[a-z0-9]+(?:-[a-z0-9]+)*$", "maxLength": 60}, "The project's short name."),
     "username": ({"type": "string", "pattern": r"^[A-Za-z0-9_.@+-]+$", "maxLength": 150}, "The member's username."),
@@ -57,7 +57,7 @@ PATH = {
     "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
 }
 
-# Every answer that is an error: its meaning, and an example.
+# For each error status its meaning and an example.
 ERRORS = {
     400: (
         "What was sent is not right; `fields` says where.",
@@ -86,7 +86,7 @@ ERRORS = {
 
 
 class PublishedSchema(AutoSchema):
-    """Adds to each endpoint who may call it, the errors that it answers with, and the bounds of its address."""
+    """Adds the caller's ability, the error responses and the bounds of address variables to each endpoint."""
 
     view: Any  # an `Endpoint`
 
@@ -106,7 +106,7 @@ class PublishedSchema(AutoSchema):
         return str(super()._get_serializer_name(*args, **kwargs)).replace("RequestRequest", "Request")
 
     def get_operation_id(self) -> str:
-        """The method and the name of the address: `post_claim`, `get_batches`."""
+        """Return the method and the name of the address: `post_claim`, `get_batches`."""
         addresses = get_resolver("labeling.api.urls").url_patterns
         names = {each.callback.cls: each.name for each in addresses}  # type: ignore[union-attr]
         return f"{self.method.lower()}_{names[type(self.view)]}".replace("-", "_")
@@ -115,7 +115,7 @@ class PublishedSchema(AutoSchema):
         return [self.view.subject]
 
     def get_summary(self) -> str:
-        """The first sentence of the description."""
+        """Return the first sentence of the description."""
         return re.split(r"(?<=[.:;])\s", self.get_description(), maxsplit=1)[0].rstrip(".:;")
 
     def get_extensions(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ class PublishedSchema(AutoSchema):
         if "{" in self.path or (hasattr(self.view, "missing") if writes else paged):
             statuses.add(404)
         if writes or self._who() not in (f"{who_may(Ability.PROJECT_READ)} of the project", SIGNED_IN):
-            statuses.add(403)  # a session without its CSRF token, too
+            statuses.add(403)  # also for a session without its CSRF token
         if writes:
             statuses.add(409)
         if "requestBody" in operation:
@@ -153,7 +153,9 @@ def _error_answer(status: int, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The headings; and of all texts that are sent that they hold no NUL, and more than white space if they must be."""
+    """Complete the schema: headings, readers of fields, examples, and patterns that forbid NUL and blank texts in
+    requests.
+    """
     result["tags"] = [{"name": name, "description": text} for name, text in SUBJECTS.items()]
     mark_in_schema(result["components"]["schemas"])
     for name, component in result["components"]["schemas"].items():

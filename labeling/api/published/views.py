@@ -1,4 +1,4 @@
-"""The published schema for programs, and its page for people."""
+"""The published schema for programs, and the API's page for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labeling.api.published.reference import published, shapes, subjects
 
 
 class SchemaView(SpectacularAPIView):
-    """GET /api/schema/, as YAML, or as JSON with `?format=json`."""
+    """Serve GET /api/schema/ as YAML, or as JSON with `?format=json`."""
 
     content_negotiation_class = DefaultContentNegotiation
 
@@ -26,7 +26,7 @@ class SchemaView(SpectacularAPIView):
 @require_safe
 @login_required
 def api_docs(request: HttpRequest) -> HttpResponse:
-    """Every endpoint, by subject, from the published schema: no query but those of the session."""
+    """Render the page that lists every endpoint by subject. It queries the database for the session alone."""
     context = {
         "subjects": subjects(),
         "shapes": shapes(),

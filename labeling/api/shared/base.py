@@ -1,4 +1,4 @@
-"""What the endpoints share."""
+"""Base classes of the endpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAFE = ("GET", "HEAD")
 
 
 class AnswerAsPublished(DefaultContentNegotiation):
-    """Every endpoint answers in the one format that the schema names, whatever the client says that it accepts."""
+    """Renders every response in the format that the schema names and ignores the `Accept` header."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         return renderers[0], renderers[0].media_type
@@ -50,7 +50,7 @@ class ProjectView(Endpoint):
 
     @classmethod
     def ability(cls, method: str) -> Ability | None:
-        """The ability that the method asks for; HEAD is answered by `get`."""
+        """Return the ability that the method requires; HEAD requires that of GET."""
         return cls.reading if method in SAFE else cls.changing
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -69,12 +69,12 @@ class ProjectView(Endpoint):
         return self.membership.user
 
     def membership_in(self, instance: Any) -> Membership:
-        """The caller's membership in the project that the instance is, or belongs to."""
+        """Return the caller's membership in the instance's project."""
         return self.membership
 
 
 class ProjectListView(ProjectView, generics.ListAPIView[Any]):
-    """A list in pages, of what `get_queryset` finds in the project."""
+    """A paginated list of the project's rows; `get_queryset` selects them."""
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "membership_in": self.membership_in}

@@ -1,4 +1,4 @@
-"""Bodies that hold items: a JSON list, JSON lines, or a file, spooled as it comes and looked into later."""
+"""Request bodies with items: a JSON list, JSON lines, or a file. The server spools them while it receives them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from labeling.models import Project
 
 
 class _Body:
-    """A request's body as it came: the importer reads it like any file, and sets bad items aside one by one."""
+    """A raw request body. The importer reads it like a file and rejects bad items one by one."""
 
     def __init__(self, stream: IO[bytes], suffix: str, size: int | None) -> None:
-        # Items without an id are named after the file: two requests must not give the same names.
+        # The importer names items without an id after the file, so that each request needs a name of its own.
         self.name = f"api-{timezone.now():%Y%m%d-%H%M%S-%f}{suffix}"
         self.size = size
         self._stream = stream
@@ -32,7 +32,7 @@ class _Body:
 
 
 class _BodyParser(BaseParser):
-    """Leaves the body alone."""
+    """Passes the body on unparsed."""
 
     suffix: ClassVar[str]
 
@@ -67,7 +67,7 @@ ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never 
 
 
 def bodies(option: str) -> dict[str, Any]:
-    """What may be sent, for the schema; in a form, `option` is a field beside the file."""
+    """Return the request bodies of an upload for the schema; a form has the field `option` beside the file."""
     lines = {"type": "string", "minLength": 1}
     file = {"type": "string", "format": "binary"}
     return {
@@ -94,22 +94,22 @@ def two_texts(rows: list[dict[str, str]]) -> OpenApiExample:
 
 
 class Sent(NamedTuple):
-    """A file, and whether the option beside it was chosen. `upload` is what `uploads.keep` takes."""
+    """An uploaded file, and whether the option beside it was chosen. `upload` holds arguments of `uploads.keep`."""
 
     upload: dict[str, Any]
     chosen: bool
 
 
 def sent(request: Request, project: Project, options: type[serializers.Serializer[Any]], option: str) -> Sent:
-    """The file of the request, for the project; `option` is a field of `options`, given in the address or in the form.
+    """Return the uploaded file of the request; `option` is a field of `options`, in the address or in the form.
 
-    Call once it is known that whoever sends it may: its body is read here.
+    Reads the body, so that the caller must have been authorised before.
 
-    Raises DRF's `ValidationError` if there is none, or none that could be kept.
+    Raises DRF's `ValidationError` if the request has no file, or if the file cannot be stored.
     """
     chosen = read(options, request.query_params)[option]
     uploads.admit(request._request, project, proven=True)
-    data: Any = request.data  # a body as it is, or a form, which is spooled as it is taken apart
+    data: Any = request.data  # a raw body, or a form, whose file is spooled while it is parsed
     file = data.get("file")
     if problem := getattr(request._request, "upload_problem", ""):
         raise serializers.ValidationError({"file": problem})

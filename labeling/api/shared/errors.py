@@ -1,4 +1,4 @@
-"""Errors as `{"code", "detail", "fields"?}`: a code for programs, a sentence for people, and what to mend where."""
+"""Error responses `{"code", "detail", "fields"?}`: a code for programs, a sentence for people, the fields at fault."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from labeling.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 
-# What the layers below refuse as things are, with a sentence that says why.
+# Errors of the layers below that become a 409, with their sentence.
 CONFLICTS = (
     BatchError,
     ClassError,
@@ -49,14 +49,14 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 INSUFFICIENT_STORAGE = status.HTTP_507_INSUFFICIENT_STORAGE
 FULL_RETRY_AFTER_SECONDS = 60
-"""When to try a disk again that was full: a person has to free space."""
+"""The wait before a retry when the disk is full: an operator has to free space."""
 
 RETRY_AFTER_SECONDS = 2
-"""When to ask a database again that does not answer: most are back from a restart by then."""
+"""The wait before a retry when the database is away: most restarts are over by then."""
 
 
 class Error(serializers.Serializer[Any]):
-    """What went wrong."""
+    """An error."""
 
     code = serializers.CharField(help_text="For programs: `invalid`, `not_found`, `permission_denied`, `conflict` …")
     detail = serializers.CharField(help_text="For people: one sentence.")
@@ -78,7 +78,7 @@ class TooLarge(APIException):
 
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: translate what the layers below raise, and give every error the one shape."""
+    """DRF's exception handler: map the errors of the layers below to responses, and give all errors the same shape."""
     if isinstance(exc, QueueError | CorrectionError | RemovalError):
         known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
@@ -93,7 +93,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def find_or_404(rows: QuerySet[AnyModel], missing: str, **lookup: Any) -> AnyModel:
-    """The one that is wanted. Where there is none, the answer says so in these words."""
+    """Return the row that matches the lookup. Raises `Http404` with the text `missing` if none matches."""
     one = rows.filter(**lookup).first()
     if one is None:
         raise Http404(missing)
@@ -108,12 +108,12 @@ def _body(exc: Exception, response: Response) -> dict[str, Any]:
 
 
 _CODES = {404: "not_found", 403: "permission_denied"}
-# What is said of the whole and of no field.
+# Keys of faults that concern the whole body and no single field.
 _WHOLE = ("", "detail", "non_field_errors", "__all__")
 
 
 def _invalid(faults: Any) -> dict[str, Any]:
-    """The first fault as a sentence; and for each field its faults, the fields of lists and objects by their path."""
+    """Return the body of a 400: the first fault as a sentence, and the faults by field; nested fields by their path."""
     by_path: dict[str, list[str]] = {}
     for path, text in _sentences(faults, ""):
         by_path.setdefault(path, []).append(text)
@@ -150,7 +150,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """What failed a request, wherever that was. A full disk and a database that is away are no defects."""
+    """Django's `handler500`. A full disk answers 507, an unreachable database or object store 503, all else 500."""
     error = sys.exception()
     if disk.is_full(error):
         return _no_room(request)
@@ -164,7 +164,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _no_room(request: HttpRequest) -> HttpResponse:
-    """A disk of the server is full: reading goes on, and the same may succeed when an operator has freed space."""
+    """Return a 507: the server's disk is full; requests that store something succeed after an operator freed space."""
     text = "The disk of the server is full. Nothing can be stored until the operator frees space: send it again then."
     response = _outside(request, INSUFFICIENT_STORAGE, "disk_full", text)
     if response is None:
@@ -174,7 +174,7 @@ def _no_room(request: HttpRequest) -> HttpResponse:
 
 
 def _unavailable(request: HttpRequest, part: str) -> HttpResponse:
-    """What the server is made of does not respond: `part` of it."""
+    """Return a 503: a part of the server, for example the database, does not respond."""
     text = f"The {part} does not answer at this moment. Send the same again soon."
     response = _outside(request, 503, "unavailable", text)
     if response is None:

@@ -1,4 +1,4 @@
-"""Fields as JSON has them: a number is no text, a yes is no number. What the published schema says is what is taken."""
+"""Serializer fields that accept JSON values of one type only: no text for a number, no boolean for a number."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _number(value: Any) -> bool:
 
 
 class StrictInteger(serializers.IntegerField):
-    """A JSON number without a fraction: 5, and 5.0 too."""
+    """A JSON number without a fraction: 5, also 5.0."""
 
     default_error_messages = {"invalid": "Give a whole number."}
 
@@ -56,7 +56,7 @@ class StrictBoolean(serializers.BooleanField):
 
 
 class StrictText(serializers.CharField):
-    """A JSON text. White space around it is cut off."""
+    """A JSON text. Surrounding white space is removed."""
 
     default_error_messages = {"invalid": "Give a text."}
 
@@ -67,7 +67,7 @@ class StrictText(serializers.CharField):
 
 
 class StrictChoice(serializers.ChoiceField):
-    """One of the texts that are listed."""
+    """One of the listed texts."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -76,7 +76,7 @@ class StrictChoice(serializers.ChoiceField):
 
 
 class StrictUUID(serializers.UUIDField):
-    """A UUID as text, with its hyphens."""
+    """A UUID as a text with hyphens."""
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) or len(data) != 36:
@@ -85,7 +85,7 @@ class StrictUUID(serializers.UUIDField):
 
 
 class ShortList(serializers.ListField):
-    """A list of bounded length. A longer one is refused before anything in it is looked at."""
+    """A list of bounded length. A longer list is refused before its elements are checked."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, list) and len(data) > (self.max_length or 0):
@@ -95,7 +95,7 @@ class ShortList(serializers.ListField):
 
 @extend_schema_field(OpenApiTypes.DOUBLE)
 class Price(StrictFloat):
-    """A number with two decimals; what is finer is rounded."""
+    """A number that is rounded to two decimals."""
 
     def to_internal_value(self, data: Any) -> Any:
         return Decimal(str(round(super().to_internal_value(data), 2)))
@@ -115,11 +115,11 @@ _ONE_CLASS = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
     }
 )
 class AnswerValue(serializers.JSONField):
-    """What an item is said to be. Whether it answers the project's question is for the view to find out."""
+    """An answer or a label. The view checks whether the value answers the project's question."""
 
 
 class Body(serializers.ModelSerializer[Any]):
-    """A serializer of a model whose fields are strict."""
+    """A model serializer with strict fields."""
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
@@ -136,7 +136,7 @@ class Body(serializers.ModelSerializer[Any]):
 
 
 class Anything(serializers.JSONField):
-    """Takes what comes: the view looks at it, and tells in its answer what was not as `meant`."""
+    """Accepts any JSON value. The view validates it and reports each element that does not match `meant`."""
 
     def __init__(self, meant: type[serializers.Serializer[Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""JSON by orjson: quicker than the standard library's on what clients wait for, and strict on what they send."""
+"""A JSON parser and a renderer with orjson: faster than the standard library, and strict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from labeling.api.shared.errors import TooLarge
 
 
 class OrjsonParser(JSONParser):
-    """Reads UTF-8 JSON of bounded size. NaN, nesting without end and broken characters are refused, not passed on."""
+    """Parses UTF-8 JSON of bounded size. Refuses NaN, excessive nesting and invalid characters."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
@@ -31,7 +31,7 @@ class OrjsonParser(JSONParser):
 
 
 class OrjsonRenderer(JSONRenderer):
-    """Renders what DRF's own renderer does, except that keys must be strings or plain scalars."""
+    """Renders the same JSON as DRF's renderer, but keys must be strings or plain scalars."""
 
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""Pages of lists, bounded."""
+"""Pagination of lists, with a bounded page size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PageRequest(serializers.Serializer[Any]):
 
 
 class Pages(PageNumberPagination):
-    """A page that is no number is refused (400), one beyond the last is not there (404)."""
+    """Pagination by number. A page that is no number answers 400, a page after the last 404."""
 
     page_size = 100
     page_size_query_param = "page_size"
@@ -35,7 +35,7 @@ class Pages(PageNumberPagination):
         ]
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """All four keys are always there."""
+        """Return the schema of a page, in which all four keys are required."""
         link = {"type": "string", "format": "uri", "nullable": True}
         return {
             "type": "object",

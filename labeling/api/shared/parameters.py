@@ -1,4 +1,4 @@
-"""Parameters of the published schema, made of declarations."""
+"""Query parameters of the published schema, made from the declarations of filters."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from labeling.items.filter import Filter
 
 
 def parameter(each: Filter) -> OpenApiParameter:
-    """The query parameter that sets the filter."""
+    """Return the query parameter of a filter."""
     return OpenApiParameter(each.name, dict(each.schema), description=each.meaning)

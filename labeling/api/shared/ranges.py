@@ -1,4 +1,4 @@
-"""Files over HTTP, whole or the part of them that is asked for: without parts, players cannot seek."""
+"""File responses with byte ranges, which media players need to seek."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ _BLOCK = 1 << 16
 
 
 def media_response(request: HttpRequest, path: Path, *, content_type: str) -> HttpResponseBase:
-    """A file that people have uploaded, for those who may see it: nothing in it runs, and nobody in between keeps it.
+    """Serve a file that a member uploaded. Headers forbid scripts in the file and caching by proxies.
 
     Raises FileNotFoundError.
     """
     response = file_response(request, path, content_type=content_type)
-    # Content never changes under its address, and is nobody else's business.
+    # The content at an address never changes, and only this browser may cache it.
     response["Cache-Control"] = "private, max-age=86400, immutable"
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return response
 
 
 def file_response(request: HttpRequest, path: Path, *, content_type: str) -> HttpResponseBase:
-    """The file, or the one range of bytes that the request names (206), or 416 if the file has none of it.
+    """Serve the whole file, or the one byte range that the request names (206), or 416 if the file has none of its
+    bytes.
 
     Several ranges, units other than bytes and conditions are passed over, as HTTP allows: the answer is the whole file.
     Raises `FileMissing`, which is a FileNotFoundError, or `FileDamaged` for one that cannot be read.
@@ -52,7 +53,7 @@ def file_response(request: HttpRequest, path: Path, *, content_type: str) -> Htt
 
 
 def _part(request: HttpRequest, size: int) -> range | None:
-    """The bytes that are asked for, empty if there are none such; None for all."""
+    """Return the requested bytes, an empty range if the file has none of them, None for the whole file."""
     asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
     if asked is None or "If-Range" in request.headers or len(asked[0]) > 50:
         return None

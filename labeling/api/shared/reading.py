@@ -1,4 +1,4 @@
-"""What was sent, as values."""
+"""Parsing of request data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.exceptions import ValidationError
 
 
 def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    """The values that a shape finds in what was sent. Raises DRF's `ValidationError`, which becomes a 400."""
+    """Return the validated data of the serializer `shape`. Raises DRF's `ValidationError`, which answers 400."""
     if data is None:
         raise ValidationError("No data provided")
     return dict(_made(shape).run_validation(data))
@@ -18,5 +18,7 @@ def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
 
 @cache
 def _made(shape: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    """A shape for all requests. To make one, each of its fields is copied; nothing of a request stays in it."""
+    """Return a serializer that all requests share, because making one copies every field. It keeps no data of a
+    request.
+    """
     return shape()

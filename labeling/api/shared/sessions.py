@@ -1,4 +1,4 @@
-"""Signing in to the API by the session of a browser."""
+"""Session authentication for the API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labeling.intake import uploads
 
 
 class SessionByHeader(SessionAuthentication):
-    """The CSRF token is taken from the header alone: to look for it in a form, all of that would be read first."""
+    """Reads the CSRF token from the header alone; looking for it in a form would first read the whole body."""
 
     def enforce_csrf(self, request: Request) -> None:
         super().enforce_csrf(uploads.without_body(request._request))  # type: ignore[arg-type]

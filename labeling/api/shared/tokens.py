@@ -1,4 +1,4 @@
-"""Signing in to the API by a token."""
+"""Token authentication for the API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USER = Columns(User, "u")
 
 
 class Token(TokenAuthentication):
-    """Looks a token up with its user in one statement, by the digest that the database keeps of it.
+    """Looks up a token with its user in one query, by the digest in the database.
 
     A token that is withdrawn, and a user who is made inactive, are refused from then on: nothing is remembered.
     """

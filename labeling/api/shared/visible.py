@@ -1,4 +1,4 @@
-"""The fields of a resource that every member may read, annotators among them. `Ability.BATCHES_READ` opens all fields.
+"""The fields of a resource that every member may read. `Ability.BATCHES_READ` opens the other fields.
 
 Other resources are read whole, with the endpoint's ability `reading`. `tests/access/fields.py` has the same table for
 every field of every response, and checks the API against it.
@@ -14,7 +14,7 @@ from typing import Any
 from labeling.models import Ability, Membership
 from labeling.models.roles import who_may
 
-# By the name that the resource has in the published schema.
+# By the name of the resource in the published schema.
 EVERY_MEMBER: dict[str, frozenset[str]] = {
     "Project": frozenset(
         {
@@ -67,15 +67,16 @@ EVERY_MEMBER: dict[str, frozenset[str]] = {
 
 
 def visible(resource: str, values: Mapping[str, Any], membership: Membership) -> dict[str, Any]:
-    """Those of the resource's values that this member may read."""
+    """Return the values of the resource that this member may read."""
     if membership.can(Ability.BATCHES_READ):
         return dict(values)
     return {name: value for name, value in values.items() if name in EVERY_MEMBER[resource]}
 
 
 class VisibleToMember:
-    """A mixin for serializers of a resource in `EVERY_MEMBER`. The context's `membership_in` gives the reader's
-    membership in the project that an instance is, or belongs to.
+    """A mixin for serializers of a resource in `EVERY_MEMBER`.
+
+    `membership_in` of the context returns the reader's membership in an instance's project.
     """
 
     resource: str
@@ -87,7 +88,7 @@ class VisibleToMember:
 
 
 def mark_in_schema(components: Mapping[str, Any]) -> None:
-    """Mark the other fields in the published schema with the people who read them."""
+    """Mark the fields in the published schema that not every member may read with their readers."""
     note = f"For {who_may(Ability.BATCHES_READ)}."
     for resource, names in EVERY_MEMBER.items():
         component = components[resource]

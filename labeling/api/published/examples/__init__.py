@@ -1,4 +1,4 @@
-"""One example of each thing that the API takes or gives, for the published schema. A test checks them against it."""
+"""Examples of request and response bodies for the published schema. A test checks them against the schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of the classes, what becomes of them, and the classes that annotators propose."""
+"""Examples of classes, their changes, and proposed classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of items, what was answered to them, and how they come in."""
+"""Examples of items, their annotations, and imports."""
 
 from __future__ import annotations
 

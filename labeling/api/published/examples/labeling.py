@@ -1,4 +1,4 @@
-"""Of what an annotator's screen asks for and sends, and of batches."""
+"""Examples for the labeling endpoints and for batches."""
 
 from __future__ import annotations
 

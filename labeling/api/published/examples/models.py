@@ -1,4 +1,4 @@
-"""Of model versions, what they are worth, and what they predict."""
+"""Examples of model versions, their comparisons, and predictions."""
 
 from __future__ import annotations
 

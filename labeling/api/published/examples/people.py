@@ -1,4 +1,4 @@
-"""Of members, invitations, and how people agree."""
+"""Examples of members, invitations and agreement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of projects, their settings, guidelines and encoder."""
+"""Examples of projects, their settings, guidelines and encoders."""
 
 from __future__ import annotations
 
