@@ -1,1 +1,1 @@
-"""The pages: parse, call, render."""
+"""The pages. Their views parse requests, call the layers below and render templates."""

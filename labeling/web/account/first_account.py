@@ -1,7 +1,7 @@
-"""The first account of an installation, made in the browser by whoever can read its terminal or log.
+"""Creates the first account of an installation, in the browser.
 
-While there is no account at all, anybody who reaches the server could claim it. So the page wants a key that only the
-server can tell: it follows from the secret key, and is of no use from the moment that an account exists.
+As long as there is no account, any visitor could create the first one. Therefore the page requires a key, which is
+derived from the server's secret key and printed in its terminal or log. The key is useless once an account exists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def is_wanted() -> bool:
 
 
 def key() -> str:
-    """160 bits, the same in every process and after every start."""
+    """Return the key: 160 bits, the same in every process and after every start."""
     return salted_hmac("labeling.first-account", "").hexdigest()
 
 
@@ -29,15 +29,15 @@ def is_key(text: str) -> bool:
 
 
 def link() -> str:
-    """The path of the page, with the key."""
+    """Return the path of the page, with the key."""
     return reverse("setup", query={"key": key()})
 
 
 def create(*, username: str, password: str) -> User | None:
-    """The first account, with every right; None if somebody else's has come into being in the meantime."""
-    hashed = make_password(password)  # slow by design: not while others wait
+    """Create the first account, as a superuser. Return None if another request created it in the meantime."""
+    hashed = make_password(password)  # hashing is slow on purpose, so it happens before the lock
     with transaction.atomic():
-        # There is no account to lock yet. This row is there on every installation, and nobody else locks it.
+        # No account exists that could be locked, so this row is locked, which every installation has.
         ContentType.objects.select_for_update(no_key=True).get(app_label="labeling", model="user")
         if not is_wanted():
             return None

@@ -9,18 +9,18 @@ from labeling.models import User
 
 
 class AccountForm(BaseUserCreationForm):
-    """A name and a password for a new account. It does not tell whether the name is taken."""
+    """A username and a password for a new account. Validation does not reveal whether the username is taken."""
 
     class Meta:
         model = User
         fields = ("username",)
 
     def validate_unique(self) -> None:
-        """Left to whoever makes the account."""
+        """Skip the check for uniqueness; the code that creates the account makes it."""
 
 
 class TokenForm(forms.Form):
-    """How long a new API token holds."""
+    """The lifetime of a new API token."""
 
     days = forms.TypedChoiceField(
         label="Valid for",

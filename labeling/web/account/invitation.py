@@ -1,4 +1,4 @@
-"""The page that an invitation's link opens. Looking at it changes nothing: chat programs open links by themselves."""
+"""The page of an invitation's link. GET changes nothing, because chat programs open links by themselves."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from labeling.web.gate import devices
 @never_cache
 @sensitive_post_parameters()
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Join with one click, or with a new account. Links that are over and those that never were look the same."""
+    """Join the project with one click, or with a new account. Used, withdrawn and unknown links give the same page."""
     open_invitation = invitations.find(token)
     if open_invitation is None:
         return _over(request)
@@ -68,7 +68,7 @@ def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
 
 
 def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpResponse:
-    """A login provider knows the person, and there is no account yet: it is made under the provider's name."""
+    """Create an account under the name that the login provider sent, and join the project with it."""
     name = User.normalize_username(getattr(request, "named_by_proxy", "").strip())
     if request.method != "POST":
         return _page(request, invitation, named_by_proxy=name)

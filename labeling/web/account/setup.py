@@ -1,4 +1,4 @@
-"""What a new installation shows: how to make its first account, and the form for it."""
+"""The page of a new installation that creates the first account."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from labeling.web.gate import devices
 @never_cache
 @sensitive_post_parameters()
 def setup(request: HttpRequest) -> HttpResponse:
-    """While there is no account: the form for who has the key, and for others where to find it. Then never again."""
+    """Show the form for the first account to visitors with the key, and to others where to find the key.
+
+    Redirects to the home page once an account exists.
+    """
     if not first_account.is_wanted():
         return redirect("home")
     if not first_account.is_key(request.GET.get("key", "")):

@@ -1,4 +1,4 @@
-"""One's own account: the password, and the tokens with which programs act in one's name."""
+"""The pages of the user's own account: its password and its API tokens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ THEME_SECONDS = 365 * 24 * 3600
 @never_cache
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """The user's tokens, and a form for a new one. A token is in this one response and nowhere else."""
+    """List the user's API tokens, or create a token. Only the response that creates a token shows it."""
     form = TokenForm(request.POST) if request.method == "POST" else TokenForm()
     token = ""
     if form.is_bound and form.is_valid():
@@ -64,7 +64,9 @@ def _theme_of(request: HttpRequest) -> str:
 
 @transaction.atomic
 def _new_token(user: Any, life: datetime.timedelta) -> str:
-    """A token, or "" if the password was changed while this request was on its way: tokens end with a password."""
+    """Create a token, or return "" if the password changed during this request, because a new password ends all
+    tokens.
+    """
     if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, password=user.password).exists():
         return ""
     return str(AuthToken.objects.create(user=user, expiry=life)[1])
@@ -73,7 +75,9 @@ def _new_token(user: Any, life: datetime.timedelta) -> str:
 @require_POST
 @login_required
 def theme(request: HttpRequest) -> HttpResponse:
-    """Keep the colours of the pages in a cookie, which the templates read: no page shows first one, then the other."""
+    """Save the colour theme in a cookie. Templates read the cookie, so that a page never changes its colours while
+    loading.
+    """
     response = redirect("account")
     chosen = request.POST.get("theme", "")
     if chosen in dict(THEMES) and chosen:
@@ -87,14 +91,14 @@ def theme(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
-    """End one of the user's own tokens."""
+    """Delete one of the user's own tokens."""
     get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
     messages.success(request, f"The token {key[:8]}… is revoked: programs that use it are refused from now on.")
     return redirect("account")
 
 
 class SignIn(LoginView):
-    """Name and password. On a new installation there is nothing to sign in with: the way goes to the first account."""
+    """The sign-in page. A new installation redirects to the page for the first account."""
 
     http_method_names = ["get", "head", "post", "options"]
     redirect_authenticated_user = True
@@ -113,14 +117,14 @@ class SignIn(LoginView):
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        # The name is there already: what is typed again is the password.
+        # The form keeps the username, so the focus goes to the password.
         form.fields["username"].widget.attrs.pop("autofocus", None)
         form.fields["password"].widget.attrs["autofocus"] = True
         return super().form_invalid(form)
 
 
 class ChangePasswordForm(PasswordChangeForm):
-    """Tries the old password as signing in would: whoever finds a browser signed in has no more guesses than that."""
+    """Checks the old password with `authenticate`, so that the limit on failed sign-ins also holds here."""
 
     def __init__(self, user: Any, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
@@ -134,7 +138,7 @@ class ChangePasswordForm(PasswordChangeForm):
 
 
 class ChangePassword(PasswordChangeView):
-    """Asks for the old password; ends the user's other sessions and API tokens, and says so before and after."""
+    """The page that changes the password. A change ends the user's other sessions and API tokens."""
 
     http_method_names = ["get", "head", "post", "options"]
     form_class = ChangePasswordForm
@@ -156,14 +160,14 @@ class ChangePassword(PasswordChangeView):
         return response
 
     def _tokens(self) -> str:
-        """How many API tokens there are to end, in words; "" for none."""
+        """Return the number of the user's API tokens, in words; "" without tokens."""
         number = AuthToken.objects.filter(user=self.request.user).count()
         return count(number, "API token") if number else ""
 
 
 @require_safe
 def sign_in_to_admin(request: HttpRequest) -> HttpResponse:
-    """Where Django's admin sends whoever may not see it: there is one page for signing in."""
+    """Redirect visitors of Django's admin to the common sign-in page; users who are signed in get a 403."""
     if request.user.is_authenticated:
         raise PermissionDenied("Only staff may use the admin pages.")
     return redirect_to_login(request.GET.get("next", ""))

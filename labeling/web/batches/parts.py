@@ -1,4 +1,4 @@
-"""Assigning a part of a batch to somebody, and lifting that."""
+"""Views that reserve a part of a batch for a member or a group, and that remove a part."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ GROUP = "group:"
 
 
 class PartForm(forms.Form):
-    """Who gets which share of the batch: a username, or a group's name behind `group:`."""
+    """A share of the batch, and the member or group (`group:` and its name) to reserve it for."""
 
     whom = forms.CharField()
     share = forms.FloatField(min_value=0.01, max_value=100)
 
 
 def assigned(batch: Batch) -> dict[str, Any]:
-    """What the batch's page says of who does what, and what can be chosen."""
+    """Return the context for the parts on the batch's page: the parts, and the members and groups to choose from."""
     people = Membership.objects.annotators().filter(project=batch.project_id)
     return {
         "parts": [
@@ -46,7 +46,7 @@ def assigned(batch: Batch) -> dict[str, Any]:
 
 @for_members(changing=Ability.BATCHES_CHANGE)
 def keep_part(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Keep a share of the batch for one member or a group."""
+    """Reserve a share of the batch for one member or a group."""
     batch = get_object_or_404(membership.project.batches, number=number)
     form = PartForm(request.POST)
     try:
@@ -67,7 +67,7 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
 
 @for_members(changing=Ability.BATCHES_CHANGE)
 def lift_part(request: HttpRequest, membership: Membership, number: int, part_id: int) -> HttpResponse:
-    """Let everybody have a part again."""
+    """Remove a part, so that every annotator can claim its tasks."""
     batch = get_object_or_404(membership.project.batches, number=number)
     part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
     parts.lift(batch=batch, part_id=part_id)

@@ -1,4 +1,4 @@
-"""Why the tasks of a batch were picked, in words. Values in, words out."""
+"""The rows of a batch's table of tasks, with the reason for each task. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXCERPT = 80
 
 @dataclass(frozen=True, slots=True)
 class PickedRow:
-    """One task in the table. Empty texts where there is nothing to say."""
+    """A row of the table of tasks. A text without a value is empty."""
 
     rank: str
     item_id: int
@@ -39,7 +39,11 @@ class PickedRow:
 def picked_row(
     project: Project, batch: Batch, task: Task, names: Mapping[int, str], flags: Mapping[int, str]
 ) -> PickedRow:
-    """Needs the task's item selected with it; `names` of the classes that occur, `flags` by the tasks' keys."""
+    """Make the row of a task.
+
+    The task must be selected with its item. `names` maps the occurring classes to names, `flags` the tasks' keys to the
+    people who flagged them.
+    """
     item = task.shown
     return PickedRow(
         rank=number(task.rank),
@@ -62,7 +66,7 @@ def picked_row(
 
 
 def taken_for(project: Project, task: Task, names: Mapping[int, str]) -> str:
-    """What the model took the item to be when it was picked; empty if there was none."""
+    """Return the name of the class that the model predicted when it picked the item; empty without a prediction."""
     if task.predicted is None:
         return ""
     answers = project.asks.answers

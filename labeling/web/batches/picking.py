@@ -1,4 +1,4 @@
-"""Which version picks the batches, in words. Values in, words out."""
+"""The model version that picks batches, in words. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeling.web.shared.words import Moment, moment
 
 @dataclass(frozen=True, slots=True)
 class Picking:
-    """What pages show of it. `held_back`: the newest version, if only the gate keeps it from picking."""
+    """The model version in use, for pages. `held_back`: the newest version, if the gate alone keeps it from picking."""
 
     version: int
     by_gate: int
@@ -29,7 +29,7 @@ class Picking:
 
 
 def picking_of(in_use: InUse | None, now: datetime.datetime) -> Picking | None:
-    """None as long as there is no version."""
+    """Describe the version in use; None without a version."""
     if in_use is None:
         return None
     return Picking(
@@ -43,7 +43,7 @@ def picking_of(in_use: InUse | None, now: datetime.datetime) -> Picking | None:
 
 
 def gate_finding(version: ModelVersion) -> str:
-    """What the gate found when the version was trained; empty for one that it did not compare."""
+    """Return the gate's result for a version, as a sentence; empty if the gate did not compare the version."""
     gate = version.gate
     if not gate:
         return ""
@@ -54,8 +54,9 @@ def gate_finding(version: ModelVersion) -> str:
 
 
 def passed_over(batch: Batch) -> str:
-    """Why another version than the newest picked a batch, if so: one query then. Needs the choice’s user selected with
-    it.
+    """Say why a version other than the newest picked the batch; empty if the newest did.
+
+    Takes at most one query. The batch must be selected with `choice__user`.
     """
     picked_by, newest = batch.selected_by, batch.newest_version
     if picked_by is None or newest is None or picked_by.number == newest:

@@ -1,4 +1,4 @@
-"""Why a task is in its batch, in one sentence. Values in, words out."""
+"""The reason why a task is in its batch, as a sentence. Pure functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from selector.strategies import STRATEGIES
 
 
 def reason(batch: Batch, task: Task) -> str:
-    """Why the task is in its batch, in one sentence."""
+    """Return the reason why the task is in its batch, as a sentence."""
     if batch.strategy == IMPORTED:
         return "Imported with its label: nobody picked it."
     replaces = ", in place of an item that everybody skipped" if task.replaces_id else ""
@@ -37,5 +37,5 @@ def _doubt(task: Task) -> str:
 
 
 def short_margin(margin: float) -> str:
-    """0.03, 0.5, < 0.001: as much as one takes in."""
+    """Return the margin with few digits: 0.03, 0.5, < 0.001."""
     return "< 0.001" if 0 < margin < 0.001 else f"{margin:.2g}" if margin < 0.1 else f"{margin:.2f}"

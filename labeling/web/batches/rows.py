@@ -1,4 +1,4 @@
-"""Batches as tables show them."""
+"""The rows of tables of batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from labeling.web.shared.words import Moment, accuracy, duration, moment, number
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What a batch took and what came of it, for those who may see figures."""
+    """The duration, the hours of work and the resulting accuracy of a batch, for members who may read them."""
 
     lasted: str
     work: str
@@ -23,7 +23,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """One batch in a table."""
+    """A row of a table of batches."""
 
     number: int
     state: str
@@ -41,8 +41,10 @@ class BatchRow:
 def batch_rows(
     batches: Iterable[Batch], now: datetime.datetime, hours: Mapping[int, float] | None = None
 ) -> list[BatchRow]:
-    """Needs `selected_by` and `model_version` selected with the batches; with the hours of work by their keys, the rows
-    tell what each batch took.
+    """Make a row for each batch.
+
+    The batches must be selected with `selected_by` and `model_version`. `hours` maps a batch's key to its hours of
+    work; with it, the rows have an `Effort`.
     """
     return [
         BatchRow(
@@ -75,7 +77,7 @@ def _effort(batch: Batch, hours: Mapping[int, float]) -> Effort:
 
 
 def picked_by(batch: Batch) -> str:
-    """How the batch came about, in a few words."""
+    """Say in a few words how the batch was picked."""
     if batch.strategy == IMPORTED:
         return "imported"
     if batch.strategy in BY_CHANCE or (batch.strategy and batch.selected_by is None):
@@ -87,5 +89,5 @@ def picked_by(batch: Batch) -> str:
 
 
 def stretch(start: datetime.datetime | None, end: datetime.datetime | None) -> str:
-    """The time between two moments, if both are there."""
+    """Return the time between two moments, in words; empty if either is missing."""
     return duration(max(0.0, (end - start).total_seconds())) if start and end else ""

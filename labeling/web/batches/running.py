@@ -1,4 +1,4 @@
-"""A batch as it goes: its parts, who is on it, and when it is likely to be done. Values in, words out."""
+"""The progress of a batch: its tasks by state, its annotators, and its expected end. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from labeling.models.batches import answers_needed
 from labeling.web.charts.drawing import Box
 from labeling.web.shared.words import Moment, count, duration, moment, number
 
-# Somebody who answered so lately is at work.
+# An annotator whose last answer is no older than this counts as at work.
 AT_WORK = datetime.timedelta(minutes=10)
 BAR = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of the bar, with its meaning."""
+    """A piece of the progress bar, with its meaning."""
 
     kind: str
     text: str
@@ -70,7 +70,7 @@ def running(
 
 
 def _pieces(batch: Batch, places: Places) -> list[Piece]:
-    """Answered, skipped, held and open, as far as there are any, in a bar of `BAR` units."""
+    """Make the pieces of the progress bar, `BAR` units wide: answered, skipped, held and open tasks."""
     is_open = batch.state == Batch.State.OPEN
     named = [
         ("answered", "answered", places.answered),
@@ -90,7 +90,7 @@ def _pieces(batch: Batch, places: Places) -> list[Piece]:
 
 
 def _outlook(places: Places, at_work: int, pace: Pace) -> str:
-    """When the rest is likely to be answered."""
+    """Say when the rest of the batch will probably be answered."""
     left = places.open + places.held
     if not left:
         return ""
@@ -116,7 +116,7 @@ def _deadline(batch: Batch, places: Places, now: datetime.datetime) -> str:
 
 
 def step_line(progress: dict[str, Any]) -> str:
-    """The background step under way: "training the model · 45 % · step 480 of 1,200, loss 0.31 · about 12 s left"."""
+    """Describe the running step: "training the model · 45 % · step 480 of 1,200, loss 0.31 · about 12 s left"."""
     if not progress["phase"]:
         return ""
     parts = [str(progress["phase"])]

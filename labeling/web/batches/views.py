@@ -1,4 +1,4 @@
-"""The history of batches, and how each of them was selected."""
+"""The pages of batches and of how each batch was selected."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ from labeling.web.shared.permissions import for_members
 BATCHES_A_PAGE = 25
 TASKS_A_PAGE = 50
 LIVE = (Batch.State.SELECTING, Batch.State.READY, Batch.State.OPEN, Batch.State.TRAINING)
-"""Batches that a page follows: nobody else's step is under way meanwhile."""
+"""The states in which the page of a batch shows the running step, because the step then belongs to that batch."""
 
 
 @for_members(reading=Ability.PROJECT_READ)
 def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """All batches, the newest first."""
+    """List all batches, the newest first."""
     project_batches = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
     page = Paginator(project_batches, BATCHES_A_PAGE).get_page(request.GET.get("page"))
     detailed = membership.can(Ability.BATCHES_READ)
@@ -60,7 +60,7 @@ def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(reading=Ability.PROJECT_READ)
 def batch_detail(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """One batch. Its tasks need `BATCHES_READ`: they tell which of them are control tasks."""
+    """Show one batch. Its tasks require `BATCHES_READ`, because they tell control tasks from others."""
     project_batches = membership.project.batches.select_related(
         "selected_by", "model_version", "choice__user", "label_counts"
     )
@@ -92,7 +92,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
             "balance": class_balance(balance_of(membership.project, batch), batch.number),
         }
         clustering = clustering_of(membership.project) if batch.clusters else None
-        if clustering and clustering.digest == batch.dendrogram_hash:  # it is what this batch was picked by
+        if clustering and clustering.digest == batch.dendrogram_hash:  # the batch was picked by this clustering
             context["fit"] = fit_of(clustering, now)
         context |= _map(membership.project, batch, picked.read_task_filter(request.GET).cluster)
         context |= {"facts": _facts(batch), **_tasks(request, membership.project, batch)}
@@ -101,7 +101,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
 
 @for_members(reading=Ability.BATCHES_CHANGE, changing=Ability.BATCHES_CHANGE)
 def end_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Ask; then end an open batch with the answers that it has."""
+    """Ask for confirmation (GET), then end an open batch with its present answers (POST)."""
     batch = get_object_or_404(membership.project.batches, number=number)
     if request.method != "POST" and batch.state == Batch.State.OPEN:
         unanswered = words.count(batch.remaining, "item has not", "items have not")
@@ -123,7 +123,7 @@ def end_batch(request: HttpRequest, membership: Membership, number: int) -> Http
 
 
 def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
-    """The states that the batch has been through, when each began, and how long it took."""
+    """List the states that the batch has passed, each with its start and its duration."""
     begun = [
         ("Selecting", batch.created_at, batch.opened_at),
         ("Open", batch.opened_at, batch.completed_at),
@@ -138,7 +138,7 @@ def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
 
 
 def _facts(batch: Batch) -> list[tuple[str, str, str]]:
-    """(what, value, meaning) of all that a replay of the selection needs."""
+    """List the facts that a repetition of the selection needs, as (name, value, meaning)."""
     if batch.seed is None:
         return []
     control = f"{words.number(batch.control_tasks)} ({words.percent(batch.control_share or 0)} asked for)"
@@ -184,7 +184,7 @@ def _shown(value: Any) -> str:
 
 
 def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
-    """The map of the pool, or why there is none yet; nothing where the batch was not picked by clusters."""
+    """Return the map of the pool, or why it is missing; nothing for a batch that was not picked by clusters."""
     if not batch.clusters:
         return {}
     drawn = stored.load(ProjectFiles(project).map(batch.number), PoolMap)
@@ -192,7 +192,7 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
         items = reverse("project-items", args=[project.slug])
         return {"map": pool_map(drawn, lambda name: f"{items}?cluster={batch.number}:{name}", cluster)}
     survey = batch.jobs.filter(kind=Job.Kind.SURVEY).first()
-    if survey is None or survey.state == Job.State.DONE:  # the clustering had been rebuilt before it was drawn
+    if survey is None or survey.state == Job.State.DONE:  # the clustering was rebuilt before the map was drawn
         return {}
     if survey.state == Job.State.FAILED:
         return {"map_state": f"It could not be drawn: {survey.reason}"}
@@ -200,7 +200,7 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
 
 
 def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:
-    """The tasks that the request looks for, in pages by key."""
+    """Return a page of the batch's tasks that match the request's filters."""
     chosen = picked.read_task_filter(request.GET)
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
     page = picked.page_of(batch, chosen, TASKS_A_PAGE, after=after, before=before)

@@ -1,1 +1,1 @@
-"""Charts as values: what to draw, what it says, and the table behind it. The templates in project/charts/ draw them."""
+"""Charts as values: drawing, finding and table. The templates in project/charts/ render them."""

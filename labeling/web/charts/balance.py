@@ -1,4 +1,4 @@
-"""How often each class is a label, beside how often it is in the pool."""
+"""A chart of the share of each class among the labels, compared with its share of the pool."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from labeling.web.charts.scales import Scale, shares_to
 from labeling.web.shared.words import count, number, percent
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 20
-# Letters of a class's name that there is room for.
+# The most letters of a class name in the chart.
 LETTERS = 15
 
 
 def class_balance(balance: Balance, batch: int | None = None) -> Figure | None:
-    """The most frequent classes in all labels, or in those of a batch; None if nothing is labeled yet."""
+    """Draw the most frequent classes of all labels, or of a batch's labels; None without labels."""
     if not balance.labeled:
         return None
     columns = [Column("Class", number=False), Column("Labels"), Column("Share of labels")]
@@ -31,7 +31,7 @@ def class_balance(balance: Balance, batch: int | None = None) -> Figure | None:
 
 
 def finding(balance: Balance) -> str:
-    """What the bars show, in one sentence."""
+    """Say in one sentence what the bars show."""
     first, labeled = balance.classes[0], count(balance.labeled, "labeled item")
     missing = balance.n_classes - balance.seen
     has = f"“{isolated(short(first.name, 40))}” is the most frequent label: {percent(first.share)} of {labeled}"

@@ -1,4 +1,4 @@
-"""What a chart is made of. `kind` is a class of the style sheet: colours and faces are its business."""
+"""The elements of a chart. `kind` is a class of the style sheet, which sets colours and shapes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A bar; `title` is told on hover."""
+    """A bar. `title` is its tooltip."""
 
     x: float
     y: float
@@ -38,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A measured value with the two ends of its interval."""
+    """A measured value with the ends of its interval."""
 
     x: float
     y: float
@@ -52,7 +52,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Dots:
-    """Points that look alike, as one path of lines without length: `kind` gives them their size and shape."""
+    """Points of the same look, as one path of lines without length; the style sheet sets their size by `kind`."""
 
     kind: str
     path: str
@@ -69,8 +69,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Dots that belong together, with a title for all of them. `url`: what a click opens; by keyboard and for screen
-    readers too if it is `stop`, or else the figure's table has to lead there.
+    """Dots with a common title and, with `url`, a link.
+
+    Keyboards and screen readers reach the link if `stop` is true; otherwise the figure's table must have it.
     """
 
     title: str
@@ -82,7 +83,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """In its own units: the picture scales as a whole. Small enough that its letters can be read on a phone."""
+    """A drawing in units of its own, which the page scales as a whole; small enough to be readable on a phone."""
 
     width: int
     height: int
@@ -99,7 +100,7 @@ class Drawing:
 
     @property
     def opens(self) -> bool:
-        """Whether something in it can be opened: then it is no single picture."""
+        """Return whether the drawing has a link; then its role cannot be that of a single image."""
         return any(group.url for group in self.groups)
 
 
@@ -111,7 +112,10 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A drawing with its finding for a title, what one has to know to read it, and its table.
+    """A drawing with its finding as the title, a note on how to read it, and the table of its values.
+
+    The first cell of a row is its header, and may be a link. `legend` holds (kind, meaning) for kinds without a label
+    in the drawing; `dotted`: these kinds are dots.
 
     The first cell of a row names it, and may be a link. `legend` holds (kind, meaning) for kinds that are not labeled
     in the drawing; `dotted` if these are kinds of dots.
@@ -128,10 +132,10 @@ class Figure:
 
     @property
     def open(self) -> bool:
-        """A short table need not be unfolded."""
+        """Return whether the table is short enough to be unfolded from the start."""
         return len(self.rows) <= 6
 
 
 def short(name: str, most: int) -> str:
-    """The name, or its beginning where there is no room for all of it."""
+    """Return the name, cut to at most `most` characters."""
     return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"

@@ -1,4 +1,4 @@
-"""Accuracy against labels, round by round."""
+"""The learning curve: accuracy against labels, a point for each model version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOTE = "Measured on control items, which no model learns from. The lines are 95 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A model version's accuracy on the control slice, `n` items, with its 95 % interval."""
+    """A model version's accuracy on `n` control items, with its 95 % interval."""
 
     version: int
     labels: int
@@ -33,7 +33,7 @@ class Accuracy:
 
     @property
     def is_known(self) -> bool:
-        """Whether enough items tell."""
+        """Return whether there are enough items for a figure."""
         return self.n >= ENOUGH
 
     @property
@@ -50,8 +50,10 @@ class Accuracy:
 
 
 def accuracy_of(model: dict[str, Any]) -> Accuracy | None:
-    """A version as `status_of` describes it: measured on all control items labeled by now, which makes versions
-    comparable, or else on those of its own time. None if there was none.
+    """Return the accuracy of a version that `status_of` describes; None if it was not measured.
+
+    Prefers the accuracy on all control items that are labeled by now, which makes versions comparable, over that at the
+    time of the training.
     """
     control = model["control_now"] or model["metrics"].get("control")
     if not control or not control["n"]:
@@ -67,7 +69,7 @@ def accuracy_of(model: dict[str, Any]) -> Accuracy | None:
 
 
 def finding(points: Sequence[Accuracy]) -> str:
-    """What the curve shows, in one sentence: a change is only called one if the intervals do not overlap."""
+    """Say in one sentence what the curve shows. Only a change with intervals that do not overlap counts as a change."""
     if not points[-1].is_known:
         return f"{TOO_FEW.capitalize()}: {count(points[-1].n, 'control item')}"
     points = [point for point in points if point.is_known]
@@ -84,7 +86,7 @@ def finding(points: Sequence[Accuracy]) -> str:
 
 
 def learning_curve(points: Sequence[Accuracy]) -> Figure | None:
-    """The curve of these versions, in their order; None if there is none."""
+    """Draw the learning curve of these versions, in their order; None without versions."""
     if not points:
         return None
     columns = [
@@ -111,7 +113,7 @@ def _draw(points: Sequence[Accuracy]) -> Drawing:
 
 
 def draw_between(points: Sequence[Accuracy], across: Scale, up: Scale) -> Drawing:
-    """The curve with its axes, for labels up to the end of one scale and shares from the beginning of the other."""
+    """Draw the curve with its axes, from labels on the scale `across` to accuracy on the scale `up`."""
     floor, most = up.low, round(across.high)
     marks = [_mark(point, across, up) for point in points]
     edge = [f"{mark.x},{mark.y2}" for mark in marks] + [f"{mark.x},{mark.y1}" for mark in reversed(marks)]

@@ -1,4 +1,4 @@
-"""How many answers came when."""
+"""A chart of the number of answers over time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from labeling.web.shared.words import DAY, HOUR, count, number
 WIDTH, HEIGHT = 380, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 158
 UNITS = {600: "ten minutes", HOUR: "hour", DAY: "day"}
-# The axis has room for at least so many slices: one of them alone is a column, not a wall.
+# The fewest slices that the axis has room for, so that a single slice is drawn as a column.
 FEWEST = 6
 
 
 def pace_chart(slices: Sequence[Slice], length: datetime.timedelta) -> Figure | None:
-    """Answers in each slice of time, hours without any left empty; None if there are none."""
+    """Draw the number of answers in each slice of time, empty slices included; None without answers."""
     if not slices:
         return None
     unit = UNITS[int(length.total_seconds())]
@@ -33,7 +33,7 @@ def pace_chart(slices: Sequence[Slice], length: datetime.timedelta) -> Figure | 
 
 
 def finding(slices: Sequence[Slice], unit: str) -> str:
-    """How many there are, and how many in the best of them."""
+    """Say how many answers there are, and how many in the best slice."""
     total = count(sum(each.answers for each in slices), "answer")
     if len(slices) == 1:
         return f"{total} within {'ten minutes' if unit == 'ten minutes' else f'one {unit}'}"

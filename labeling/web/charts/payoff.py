@@ -1,4 +1,4 @@
-"""The learning curve beside the one that uniform labels would have had."""
+"""A chart of the learning curve and of the curve for labels drawn uniformly."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NOTE = (
 )
 LEGEND = [("bar", "the project’s versions"), ("dark", "labels drawn at random, estimated")]
 FARTHEST = 3.0
-"""Times the labels of the newest version: beyond, its curve would be too small to be read."""
+"""The end of the axis, as a multiple of the newest version's labels; a longer axis would shrink the curve too much."""
 
 
 def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -> Figure:
-    """Both curves, with what has been saved as their finding."""
+    """Draw both curves, with the labels saved as the finding."""
     most = max(max(point.labels for point in points), max(point.labels for point in saved.points))
     farthest = min(max(saved.needed.value or saved.limit, most), FARTHEST * most)
     shown = saved.curve.labels <= farthest
@@ -82,7 +82,7 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
 
 
 def finding(saved: Saved, spent: LabelsSpent) -> str:
-    """What has been saved, in one sentence: called a saving only where the interval says so."""
+    """Say in one sentence what picking saved. Only an interval above zero counts as a saving."""
     labels = saved.labels
     if labels.high is not None and labels.high < 0:
         return f"Random labels would have been {about(-labels.high)} fewer at least: picking has not paid off so far"
@@ -100,7 +100,7 @@ def _interval(saved: Saved) -> str:
 
 
 def about(labels: float) -> str:
-    """1,200, −40: to two figures, as nobody knows it better."""
+    """Return a number of labels, rounded to its two digits of precision: 1,200, −40."""
     size = abs(round(labels))
     unit = 10 ** max(0, len(str(size)) - 2)
     rounded = round(size / unit) * unit

@@ -1,4 +1,4 @@
-"""Annotators beside each other: how long an answer takes them, and how often they are right on control items."""
+"""Charts that compare annotators: the time for an answer, and the accuracy on control items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN = 20
 
 
 def pace_of_people(people: Sequence[Annotator]) -> Figure | None:
-    """Median seconds with the quartiles; None if nobody has answered."""
+    """Draw each annotator's median seconds for an answer, with the quartiles; None without answers."""
     people = [each for each in people if each.answers][:SHOWN]
     if not people:
         return None
@@ -49,7 +49,7 @@ def _pace_finding(people: Sequence[Annotator]) -> str:
 
 
 def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
-    """How often answers to control items were right, with intervals; None if enough of them are known of nobody."""
+    """Draw each annotator's accuracy on control items, with intervals; None if no annotator has enough of them."""
     people = [each for each in people if each.control and each.control.n >= ENOUGH][:SHOWN]
     measured = [each.control for each in people if each.control]
     if not measured:
@@ -80,7 +80,7 @@ def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
 
 
 def _accuracy_finding(people: Sequence[Annotator]) -> str:
-    """Somebody is only called less accurate if the intervals do not overlap."""
+    """Say who is less accurate; only an interval that does not overlap the others counts."""
     known = [(each.username, each.control) for each in people if each.control]
     worst_name, worst = min(known, key=lambda pair: pair[1].high)
     best_name, best = max(known, key=lambda pair: pair[1].low)
@@ -102,7 +102,7 @@ def _interval(low: float, high: float) -> str:
 def _rows(
     people: Sequence[Annotator], mark: Callable[[Annotator, float], Mark], ticks: list[tuple[float, str]], axis: str
 ) -> Drawing:
-    """A row for each annotator, with a mark on one scale."""
+    """Draw a row for each annotator, with a mark on a common scale."""
     bottom = TOP + ROW * len(people)
     middles = [TOP + ROW * place + ROW / 2 for place in range(len(people))]
     return Drawing(

@@ -1,4 +1,4 @@
-"""A map of the pool: where a batch lies among the clusters."""
+"""A map of the pool that shows where the items of a batch lie among the clusters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from labeling.web.charts.drawing import Column, Dots, Drawing, Figure, Group, Li
 from labeling.web.shared.words import count, number
 
 WIDTH, HEIGHT, EDGE = 480, 340, 10
-# Clusters that are named in the drawing, and those that have a row in the table.
+# The number of clusters with a name in the drawing, and with a row in the table.
 NAMED, LISTED = 10, 20
 KINDS = [(REST, "rest"), (LABELED, "labeled"), (CONTROL, "control"), (PICKED, "picked")]
 LEGEND = [
@@ -23,12 +23,13 @@ LEGEND = [
 
 
 Address = Callable[[int], str]
-"""Where the list is of the items that the batch picked out of a cluster."""
+"""A function from a cluster to the address of the items that the batch picked from the cluster."""
 
 
 def pool_map(pool: PoolMap, address: Address, chosen: int | None = None) -> Figure | None:
-    """The map, with one cluster brought out if one is chosen; None if it shows no item. Clusters that the batch picked
-    from open their items: all by a click, and those that are named or in the table by keyboard.
+    """Draw the map, with the cluster `chosen` highlighted; None if the map has no items.
+
+    Clusters that the batch picked from link to their items: all by a click, and the named and listed ones by keyboard.
     """
     if not len(pool.kinds):
         return None
@@ -38,7 +39,7 @@ def pool_map(pool: PoolMap, address: Address, chosen: int | None = None) -> Figu
     names, starts = np.unique(pool.clusters[order], return_index=True)
     members = dict(zip(names.tolist(), np.split(order, starts[1:]), strict=True))
     counts = {name: np.bincount(pool.kinds[rows], minlength=len(KINDS)) for name, rows in members.items()}
-    # The clusters that gave most come last: what is drawn later lies on top.
+    # The clusters with the most picked items are drawn last, on top of the others.
     ranked = sorted(members, key=lambda name: (counts[name][PICKED], counts[name].sum(), -name))
     shown = chosen if chosen in members else None
     return Figure(
@@ -95,7 +96,7 @@ def _groups(
     shown: int | None,
     address: Address,
 ) -> list[Group]:
-    """A group for each cluster. Clusters of which one item alone is here share one: they have nothing to show."""
+    """Make a group for each cluster. Clusters with a single unpicked item on the map share one group."""
     lone = [name for name in ranked if counts[name].sum() == 1 and counts[name][REST] and name != shown]
     groups = []
     if lone:
@@ -112,7 +113,7 @@ def _groups(
                 dots.append(Dots(look, path))
                 if kind == LABELED:
                     dots.append(Dots("hole", path))
-                if kind == PICKED:  # which a finger can hit
+                if kind == PICKED:  # an invisible target, large enough for a finger
                     dots.append(Dots("target", path))
         groups.append(
             Group(
@@ -138,7 +139,9 @@ def _texts(
     y: np.ndarray,
     shown: int | None,
 ) -> list[Text]:
-    """Names of the clusters that gave most, each at its item in the middle; of the chosen one alone if there is one."""
+    """Return the names of the clusters with the most picked items, or of the chosen cluster alone, each at its middle
+    item.
+    """
     texts = []
     for name in _named(ranked, counts, shown):
         rows = members[name]

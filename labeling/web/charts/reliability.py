@@ -1,4 +1,4 @@
-"""How often a model is right against how sure it was: the reliability diagram."""
+"""The reliability diagram: how often a model is right, by its confidence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READING = (
 
 
 def finding(calibration: Calibration) -> str:
-    """What the diagram shows, in one sentence: an error that chance alone may have made is none."""
+    """Say in one sentence what the diagram shows. An error that chance can explain counts as none."""
     if calibration.ece <= calibration.chance:
         return "It is right as often as it says, as far as so many items can tell"
     sure, right = _exact(calibration.sure), _exact(calibration.right)
@@ -27,7 +27,7 @@ def finding(calibration: Calibration) -> str:
 
 
 def note(calibration: Calibration) -> str:
-    """The errors with what they are worth, and how to read the diagram."""
+    """Return the calibration errors with their meaning, and how to read the diagram."""
     return (
         f"Expected calibration error {_exact(calibration.ece)} as measured; on {count(calibration.n, 'item')} chance "
         f"alone makes up to {_exact(calibration.chance)}. Without chance it is, with 95 % certainty, between "
@@ -37,7 +37,7 @@ def note(calibration: Calibration) -> str:
 
 
 def reliability_diagram(calibration: Calibration | None) -> Figure | None:
-    """The diagram with its table, the surest first; None if nothing is known."""
+    """Draw the diagram, with a table from the highest confidence down; None without figures."""
     if calibration is None:
         return None
     return Figure(
@@ -68,7 +68,7 @@ def _row(part: Bin) -> list[str]:
 
 
 def _draw(calibration: Calibration) -> Drawing:
-    # Both ways have the same scale, so that where it is right as often as it says is a diagonal.
+    # Both axes have the same scale, so that perfect calibration is the diagonal.
     floor = int(min(0.9, *(min(part.sure, part.right.low) for part in calibration.bins)) * 10) / 10
     across, up = Scale(floor, 1, LEFT, RIGHT), Scale(floor, 1, BOTTOM, TOP)
     shares = shares_from(floor)

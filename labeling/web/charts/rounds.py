@@ -1,4 +1,4 @@
-"""What each batch's time went into: picking, labeling, training."""
+"""A chart of the time that each batch spent in picking, labeling and training."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ LEGEND = [("hollow", "picking"), ("bar", "open to people"), ("dark", "training")
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A batch's spans in seconds, as far as they have come; `under_way` if the last one has not ended. `labeling`: what
-    people spent on its items, all together. A batch that nobody is at is open too.
+    """The spans of a batch in seconds; `under_way`: its last span has not ended.
+
+    `open` includes time without any annotator at work; `labeling` is the working time of all annotators on its items.
     """
 
     number: int
@@ -44,7 +45,9 @@ class Round:
 
 
 def rounds_of(batches: Iterable[Batch], hours: Mapping[int, float], now: datetime.datetime) -> list[Round]:
-    """The spans of batches, each up to `now` where it has not ended. `hours` that people spent, by the batch's key."""
+    """Return the spans of batches; an unfinished span ends at `now`. `hours` maps a batch's key to its hours of
+    work.
+    """
     return [
         Round(
             number=batch.number,
@@ -64,7 +67,7 @@ def _seconds(start: datetime.datetime | None, end: datetime.datetime | None, now
 
 
 def round_times(rounds: Sequence[Round]) -> Figure | None:
-    """A strip for each batch, from its beginning on; None if there is none."""
+    """Draw a strip for each batch, from its start; None without batches."""
     if not rounds:
         return None
     return Figure(
@@ -89,7 +92,7 @@ def round_times(rounds: Sequence[Round]) -> Figure | None:
 
 
 def finding(rounds: Sequence[Round]) -> str:
-    """How long a batch takes, and what most of it is."""
+    """Say how long a batch takes, and which span takes most of it."""
     finished = [each for each in rounds if not each.under_way]
     if not finished:
         return f"Batch {rounds[-1].number} has been under way for {duration(rounds[-1].total)}"

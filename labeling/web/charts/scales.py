@@ -1,4 +1,4 @@
-"""From values to places in a drawing, and the round values along the way."""
+"""Scales from values to positions in a drawing, and the round values on an axis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labeling.web.shared.words import DAY, HOUR, MINUTE
 
-# Steps that people count time in, in seconds.
+# The steps of an axis of time, in seconds.
 TIME_STEPS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
     *(n * MINUTE for n in (1, 2, 5, 10, 15, 30)),
@@ -18,7 +18,7 @@ TIME_STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps `low` … `high` to `start` … `end`; what lies beyond is put at the end. One value alone lies at the start."""
+    """Maps `low` … `high` to `start` … `end`. Values beyond are clipped; an empty range maps to `start`."""
 
     low: float
     high: float
@@ -33,7 +33,7 @@ class Scale:
 
 
 def whole_steps(most: int) -> list[int]:
-    """From 0, in steps of 1, 2 or 5 times a power of ten, at most five of them up to `most`."""
+    """Return axis values from 0 up to `most`, at most five steps of 1, 2 or 5 times a power of ten."""
     step, factors = 1, (2, 2.5, 2)
     for turn in range(60):
         if most // step <= 5:
@@ -43,13 +43,13 @@ def whole_steps(most: int) -> list[int]:
 
 
 def shares_from(floor: float) -> list[float]:
-    """Gridlines from `floor` to 1: every tenth, or every fifth where there would be too many."""
+    """Return gridlines from the share `floor` to 1: every tenth, or every fifth if there would be too many."""
     tenths = range(round(floor * 10), 11)
     return [tenth / 10 for tenth in tenths if len(tenths) <= 6 or (10 - tenth) % 2 == 0]
 
 
 def shares_to(most: float) -> list[float]:
-    """Gridlines from 0 to at least `most`, a share: steps of 1, 2 or 5 times a power of ten, two to six of them."""
+    """Return gridlines from 0 to at least the share `most`: two to six, in steps of 1, 2 or 5 times a power of ten."""
     most = min(max(most, 1e-6), 1.0)
     size = 10 ** math.floor(math.log10(most))
     step = next(factor * size for factor in (0.2, 0.5, 1, 2) if most <= 5 * factor * size)
@@ -57,13 +57,13 @@ def shares_to(most: float) -> list[float]:
 
 
 def time_steps(most: float, *, at_most: int = 5) -> list[float]:
-    """From 0, in steps that people count time in, at most so many of them up to `most` seconds."""
+    """Return axis values from 0 up to `most` seconds: at most `at_most`, in steps of `TIME_STEPS`."""
     step = next((step for step in TIME_STEPS if most / step <= at_most), TIME_STEPS[-1])
     return [turn * step for turn in range(min(int(most / step), at_most) + 1)]
 
 
 def time_word(seconds: float) -> str:
-    """0, 30 s, 5 min, 2 h, 3 d: for axes."""
+    """Return a time for an axis: 0, 30 s, 5 min, 2 h, 3 d."""
     for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= size and seconds % size == 0:
             return f"{seconds // size:.0f}\u00a0{unit}"

@@ -1,4 +1,4 @@
-"""Forms of the classes page."""
+"""The forms of the classes page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.models.classes import MAX_DESCRIPTION, MAX_PROPOSAL
 from labeling.projects.classes import MOST_PARTS
 from labeling.questions.base import MAX_NAME
 
-# More classes than this are not offered in a list to choose from: they are named.
+# The most classes in a drop-down list; with more classes, managers type the name.
 MOST_CHOICES = 300
 
 
@@ -23,13 +23,13 @@ class AddForm(forms.Form):
 
 
 class ClassField(forms.CharField):
-    """One of the project's classes, by its name."""
+    """The name of one of the project's classes."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=MAX_NAME, **options)
 
     def of(self, project: Project, label_class: LabelClass) -> None:
-        """Offer the names of the other classes, if they are few."""
+        """Offer the names of the other classes, if there are few."""
         self._classes = project.classes.offered().exclude(pk=label_class.pk)
         names = list(self._classes.values_list("name", flat=True)[: MOST_CHOICES + 1])
         if len(names) <= MOST_CHOICES:
@@ -46,7 +46,7 @@ class ClassField(forms.CharField):
 
 
 class ClassForm(forms.Form):
-    """The name and description of one class."""
+    """The editable fields of a class."""
 
     name = forms.CharField(max_length=MAX_NAME, error_messages={"required": "Give the class a name."})
     description = forms.CharField(
@@ -86,19 +86,19 @@ class ClassForm(forms.Form):
             del self.fields["place"]
 
     def clean_place(self) -> int | None:
-        """Only a place that was changed counts."""
+        """Return the new place; None if it did not change."""
         place: int | None = self.cleaned_data["place"]
         return place if place != self._place else None
 
     def fields_of_class(self) -> dict[str, Any]:
-        """As `projects.classes.edit` takes them."""
+        """Return the arguments for `projects.classes.edit`."""
         values = {name: self.cleaned_data[name] for name in self.fields if name != "place"}
         values["aliases"] = [each.strip() for each in self.cleaned_data["aliases"].split(",") if each.strip()]
         return values
 
 
 class SplitForm(forms.Form):
-    """The classes that one is to become."""
+    """The classes to split a class into."""
 
     into = forms.CharField(
         label="Split it into",
@@ -109,12 +109,12 @@ class SplitForm(forms.Form):
     )
 
     def clean_into(self) -> list[str]:
-        """The names, each once."""
+        """Return the names without duplicates."""
         return list(dict.fromkeys(line.strip() for line in self.cleaned_data["into"].splitlines() if line.strip()))
 
 
 class ProposalForm(forms.Form):
-    """What a proposed class is to be: a new one with this name, unless one that there is stands in `into`."""
+    """The class for a proposal: the existing class `into`, or a new class with this name."""
 
     key = forms.CharField(max_length=3 * MAX_PROPOSAL, widget=forms.HiddenInput)
     name = forms.CharField(label="New class", max_length=MAX_NAME, required=False)
@@ -127,7 +127,7 @@ class ProposalForm(forms.Form):
 
 
 class MergeForm(forms.Form):
-    """The class that another is to become."""
+    """The class to merge a class into."""
 
     into = ClassField(label="Merge it into")
 

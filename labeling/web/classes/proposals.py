@@ -1,4 +1,4 @@
-"""Classes that annotators proposed: what a manager sees of them, and settles."""
+"""Views that show the classes that annotators proposed, and that accept or dismiss them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from labeling.web.classes.forms import ProposalForm
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
 
-# Items of one name that are shown; the others are told by their number.
+# The most items shown for a proposed class; the page counts the others.
 SHOWN = 8
 
 
 def proposed(project: Project) -> list[dict[str, Any]]:
-    """The proposed classes as the page shows them, each with its form. Two queries, and none more for each."""
+    """Return the proposed classes with a form for each. Takes two queries, however many there are."""
     groups = proposals.groups(project)
     if not groups:
         return []
@@ -52,7 +52,7 @@ def proposed(project: Project) -> list[dict[str, Any]]:
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Give the items of a proposed class the class: a new one, or one that there is."""
+    """Accept a proposed class: correct the labels of its items to a new or an existing class."""
     project = membership.project
     form = ProposalForm(request.POST)
     try:
@@ -83,7 +83,7 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def dismiss(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Let a proposed class go: its items stay skipped."""
+    """Dismiss a proposed class. Its items stay skipped."""
     key = request.POST.get("key", "").replace("\x00", "")
     try:
         number = proposals.dismiss(project=membership.project, user=membership.user, key=key)

@@ -1,4 +1,4 @@
-"""The classes of a project: all of them, one of them, and what a merge leads to before it is done."""
+"""The pages of a project's classes, and of the consequences of merging or splitting a class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, moment, number
 
-# So many are listed at once; others are found by what is typed.
+# The most classes on the page; a search finds the others.
 LISTED = 200
 CHANGES = 10
 SECTION = "project-classes"
@@ -31,7 +31,7 @@ SECTION = "project-classes"
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def class_list(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """All classes with their labels, what was changed lately, and a form for one more."""
+    """List the classes with their number of labels and the latest changes, with a form that adds a class."""
     project = membership.project
     form = AddForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and _saved(form, lambda: _add(membership, form)):
@@ -82,7 +82,7 @@ def _changes(project: Project) -> dict[str, Any]:
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def class_detail(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """One class: its name and description; and ways to merge and to archive it, with what they lead to."""
+    """Show one class, with forms that edit, merge, split and archive it."""
     project = membership.project
     label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
     form = ClassForm(request.POST or None, project=project, label_class=label_class)
@@ -132,7 +132,7 @@ def _known_by(versions: int, first: int | None) -> str:
 
 @for_members(reading=Ability.SETTINGS_CHANGE)
 def merge_preview(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """What a merge would do, before it is done."""
+    """Show the consequences of a merge before it is made."""
     project = membership.project
     source = get_object_or_404(project.classes.offered(), index=index)
     form = MergeForm(request.GET or None, project=project, label_class=source)
@@ -155,7 +155,7 @@ def merge_preview(request: HttpRequest, membership: Membership, index: int) -> H
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def merge(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """Make one class part of another."""
+    """Merge a class into another."""
     source = get_object_or_404(membership.project.classes, index=index)
     form = MergeForm(request.POST, project=membership.project, label_class=source)
     if not form.is_valid():
@@ -172,7 +172,7 @@ def merge(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
 
 @for_members(reading=Ability.SETTINGS_CHANGE)
 def split_preview(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """What a split would do, before it is done."""
+    """Show the consequences of a split before it is made."""
     project = membership.project
     source = get_object_or_404(project.classes.offered(), index=index)
     form = SplitForm(request.GET)
@@ -196,7 +196,7 @@ def split_preview(request: HttpRequest, membership: Membership, index: int) -> H
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def split(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """Put several classes in the place of one."""
+    """Replace a class by several classes."""
     source = get_object_or_404(membership.project.classes, index=index)
     form = SplitForm(request.POST)
     if not form.is_valid():
@@ -214,7 +214,7 @@ def split(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def archive(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """Offer a class no more; again, if it is archived."""
+    """Archive a class, or offer an archived class again."""
     each = get_object_or_404(membership.project.classes, index=index)
     change = classes.archive if each.archived_at is None else classes.restore
     text = "is archived: annotators can no longer choose it" if each.archived_at is None else "is offered again"
@@ -228,7 +228,7 @@ def archive(request: HttpRequest, membership: Membership, index: int) -> HttpRes
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Take the newest change back."""
+    """Undo the newest change to the classes."""
     revision = number_in(request.POST.get("revision", ""))
     change = ClassChange.objects.filter(project=membership.project, revision=revision).first()
     return _do(
@@ -240,7 +240,7 @@ def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _do(request: HttpRequest, membership: Membership, change: Any, message: str) -> HttpResponse:
-    """Make a change and say so, or say why not."""
+    """Make a change and report the result, or the error, as a message."""
     try:
         change()
     except ClassError as error:
@@ -253,7 +253,7 @@ def _do(request: HttpRequest, membership: Membership, change: Any, message: str)
 
 
 def _saved(form: AddForm | ClassForm, save: Any) -> bool:
-    """Whether it could be saved; if not, the form says where it is wrong."""
+    """Save the form. Return False, with the error in the form, if that fails."""
     try:
         save()
     except ClassError as error:

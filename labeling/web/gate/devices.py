@@ -1,4 +1,8 @@
-"""Browsers in which an account has signed in before, known by a cookie (OWASP's "device cookies").
+"""Browsers in which an account has signed in before, recognised by a cookie (OWASP's "device cookies").
+
+Failed sign-ins from a known browser are counted by themselves, so that guesses of others, from the same address or for
+the same account, do not lock it out. A stolen cookie permits the usual number of tries, for that one account, until its
+password changes.
 
 A browser that is known for an account is counted by itself when it signs in to that account: whatever others guess,
 from the same address or at the same name, does not keep it out. A cookie that is stolen gives the usual number of
@@ -18,13 +22,13 @@ from labeling.models import User
 
 COOKIE = "known_device"
 MAX_AGE = timedelta(days=365)
-# Accounts that share a browser; the one that signed in longest ago is forgotten first.
+# The most accounts per browser; the account that signed in longest ago is dropped first.
 ACCOUNTS = 5
-BETWEEN = "."  # none of the characters that a signed value has
+BETWEEN = "."  # no signed value contains this character
 
 
 def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    """Have the browser known as one that this user signs in from. It does not tell whose it is: only we can."""
+    """Mark the browser as known for this user, by a signed cookie that only the server can match to the user."""
     others = [entry for entry in _entries(request) if not _device(entry, user)]
     entries = [_signer(user).sign(secrets.token_urlsafe(16)), *others]
     response.set_cookie(
@@ -38,7 +42,7 @@ def remember(request: HttpRequest, response: HttpResponse, user: User) -> None:
 
 
 def known_device(request: HttpRequest, username: str | None) -> str:
-    """The name of the device, if the account of that name has signed in from it; otherwise ""."""
+    """Return the name of the device if the account has signed in from it before; otherwise ""."""
     entries = _entries(request)
     user = User.objects.filter(username=username).first() if entries else None
     return next((name for entry in entries if user and (name := _device(entry, user))), "")
@@ -56,5 +60,5 @@ def _device(entry: str, user: User) -> str:
 
 
 def _signer(user: User) -> TimestampSigner:
-    """Of this account, for as long as it has this password."""
+    """Return the signer of this account, which changes with the account's password."""
     return TimestampSigner(salt=f"labeling.web.gate.devices {user.pk} {user.get_session_auth_hash()}")

@@ -1,4 +1,4 @@
-"""Response headers beyond those of Django."""
+"""Response headers in addition to Django's."""
 
 from __future__ import annotations
 
@@ -14,16 +14,14 @@ from django.http.response import HttpResponseBase
 NO_CHANGE = PolicyParts()
 
 
-# Of answers whose view says nothing else. The API's hold labels and work in progress, and no program needs a copy. A
-# browser may keep a page for its "back" button, and asks before it shows the page otherwise.
+# The defaults for views that set none. API responses hold labels and work in progress, and no program needs a cached
+# copy. A browser may keep a page for its "back" button, but asks the server before it shows the page again.
 API_CACHE = "private, no-store"
 PAGE_CACHE = "private, no-cache"
 
 
 class MoreHeaders:
-    """Middleware: pages use no sensor and no payment, no other site may load what is served here, and no cache keeps an
-    answer unless its view lets it.
-    """
+    """Middleware that sets default headers: no sensors and payments, no embedding by other sites, no caching."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -32,14 +30,14 @@ class MoreHeaders:
         response = self.get_response(request)
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if request.resolver_match is not None:  # front-end files have addresses of no view, and say themselves
+        if request.resolver_match is not None:  # static files match no view and have headers of their own
             is_api = request.resolver_match.namespace == "api"
             response.headers.setdefault("Cache-Control", API_CACHE if is_api else PAGE_CACHE)
         return response
 
 
 class ContentPolicy(CSPMiddleware):
-    """django-csp, with the policy of the settings composed once: nearly all responses have it unchanged."""
+    """django-csp's middleware, except that the policy of the settings is built once, because few views change it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         super().__init__(get_response)

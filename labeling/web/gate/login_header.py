@@ -1,6 +1,6 @@
-"""Signing in by a proxy that has asked an identity provider, and names the person in a header.
+"""Sign-in by a proxy that authenticates users with an identity provider and sends the username in a header.
 
-The header is believed because it is a trusted proxy's: from anybody else `labeling.web.gate.proxies` has dropped it.
+Only trusted proxies can send the header; `labeling.web.gate.proxies` removes it from all other requests.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from labeling.web.account import first_account
 
 
 def meta_name(header: str) -> str:
-    """Under which name WSGI hands a header over."""
+    """Return the header's name in `request.META`."""
     return "HTTP_" + header.upper().replace("-", "_")
 
 
 class LoginHeader(RemoteUserMiddleware):
-    """Signs in whom the header names. Without the header on a request, a sign-in by it is over."""
+    """Signs in the user that the header names, and signs the user out on a request without the header."""
 
     @property
     def header(self) -> str:  # type: ignore[override]
@@ -34,34 +34,34 @@ class LoginHeader(RemoteUserMiddleware):
         if not settings.LOGIN_HEADER:
             return
         if not request.META.get(self.header, "").strip():
-            request.META.pop(self.header, None)  # nobody is not a person of that name
+            request.META.pop(self.header, None)  # an empty header names no user
         super().process_request(request)
         if not request.user.is_authenticated:
-            # Known to the provider, but not here: the sign-in page says so.
+            # The provider knows the user, but there is no account: the sign-in page says so.
             request.named_by_proxy = request.META.get(self.header, "")  # type: ignore[attr-defined]
 
 
 class HeaderBackend(RemoteUserBackend):
-    """Finds the account of that name, or makes one: without a password, and in no project."""
+    """Finds the account with the username, or creates one without a password and without a project."""
 
     def authenticate(  # type: ignore[override]
         self, request: HttpRequest | None, remote_user: str = "", **_: Any
     ) -> User | None:
-        """None for a name that no account can have, for one that is switched off, and where none may be made."""
+        """Return the account; None for an invalid username, an inactive account, or where none may be created."""
         if not settings.LOGIN_HEADER or not remote_user:
             return None
         name = self.clean_username(remote_user)
         if not _may_be_a_name(name):
             return None
         user = User.objects.filter(username=name).first()
-        # The very first account has every right: that one is made with the key, by nobody who just comes along.
+        # The first account is a superuser and is only created with the key.
         if user is None and settings.LOGIN_HEADER_CREATES_ACCOUNTS and not first_account.is_wanted():
-            # Several requests of a page that has just been opened may come first at once.
+            # Several requests of a page may arrive at once.
             user = User.objects.get_or_create(username=name, defaults={"password": make_password(None)})[0]
         return user if user and self.user_can_authenticate(user) else None
 
     def get_user(self, user_id: int) -> User | None:
-        """Nobody stays signed in by a header that is no longer believed."""
+        """Return the user; None once the setting `LOGIN_HEADER` is empty, which ends sessions that it started."""
         return super().get_user(user_id) if settings.LOGIN_HEADER else None
 
     def clean_username(self, username: str) -> str:

@@ -1,4 +1,4 @@
-"""For operators: is it alive, and how is it doing. Of names, the slugs of projects alone."""
+"""Endpoints for operators: liveness, readiness and metrics. Slugs of projects are the only names in them."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ logger = logging.getLogger(__name__)
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while pages can be served, 503 while the database does not answer."""
+    """Respond with 200, or with 503 while the database does not answer."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error:
-        # Anybody may ask: where the database is, and who asks it, is for the log alone.
+        # Every client may call this, so the details of the database go to the log alone.
         logger.exception("The database does not answer.")
         return JsonResponse({"status": "failing", "detail": "The database does not answer: see the log."}, status=503)
     return JsonResponse({"status": "ok"})
 
 
 class Readyz:
-    """200 while all that the installation needs is there, otherwise 503, and the state of each in a line.
+    """Responds with 200 if all parts of the installation work, otherwise with 503, and with the state of each part.
 
-    Each look writes a little, and anybody may ask: a state is told again for `seconds`.
+    A check writes to the disk and every client may call, so that a result is repeated for `seconds`.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -66,9 +66,9 @@ class Readyz:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """What a monitor should watch, in Prometheus' text format, for whoever has the token or is in `METRICS_FROM`.
+    """Return metrics in Prometheus' text format to clients with the token and to those in `METRICS_FROM`.
 
-    While the database does not answer, what the web processes have counted is still reported.
+    While the database does not answer, the metrics of the web processes are still returned.
     """
     if not (_has_token(request) or _may_watch(request)):
         raise PermissionDenied("Metrics are for monitoring: see METRICS_TOKEN and METRICS_FROM.")
@@ -79,7 +79,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 
 class Figures(Collector):
-    """What is read from the database and the disk when a monitor asks."""
+    """The metrics that are read from the database and the disk for each request."""
 
     def collect(self) -> Iterator[Metric]:
         figures = list(load.disk())
@@ -97,7 +97,7 @@ class Figures(Collector):
             yield family
 
     def describe(self) -> list[Metric]:
-        """Nothing: a registry that asks would read all figures once more."""
+        """Return no descriptions, because Prometheus' registry would otherwise collect all metrics twice."""
         return []
 
 
@@ -109,13 +109,13 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _may_watch(request: HttpRequest) -> bool:
-    """Whether the client is in `METRICS_FROM`. Someone behind a proxy is not this machine because the proxy is."""
+    """Return whether the client is in `METRICS_FROM`. A client behind a local proxy does not count as local."""
     address = parse(request.META.get("REMOTE_ADDR", ""))
     if request.client_unknown or not is_in(address, settings.METRICS_FROM):  # type: ignore[attr-defined]
         return False
     if address is None or not address.is_loopback:
         return True
-    # A proxy that adds no header of its own mostly hands on the name under which people call the site.
+    # A proxy that adds no header usually forwards the host name under which users visit the site.
     host = split_domain_port(request.get_host())[0]
     named = parse(host)
     return host == "localhost" or (named is not None and named.is_loopback)

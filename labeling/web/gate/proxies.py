@@ -1,7 +1,6 @@
-"""Who is asking: the peer of the connection, or whom a trusted proxy names.
+"""Finds the client of a request: the peer of the connection, or the client that a trusted proxy names.
 
-A header is worth what its sender is. Requests from anyone but the proxies in `TRUSTED_PROXIES` lose the headers in
-which proxies speak before anything reads them, so that no other code has to ask who wrote one.
+Requests that do not come from `TRUSTED_PROXIES` lose all headers that proxies set, before other code reads them.
 """
 
 from __future__ import annotations
@@ -25,17 +24,18 @@ FORWARDED = (
     "HTTP_FORWARDED",
     "HTTP_X_REAL_IP",
 )
-# Any client may send these, so that they tell nothing of a proxy.
+# Every client may send these headers, so they do not reveal a proxy.
 REQUEST_ID = "HTTP_X_REQUEST_ID"
 TRACE = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
-# What shows, beside those, that a request came through somebody else: no client of one's own sends it.
+# Headers that, like `FORWARDED`, show that the request came through a proxy; no client sends them by itself.
 RELAYED = (*FORWARDED, "HTTP_VIA", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP")
 
 
 class TrustedProxies:
-    """Middleware, before all others: afterwards REMOTE_ADDR is the client, and a proxy's headers are a proxy's.
+    """Middleware that sets REMOTE_ADDR to the client's address and removes proxy headers that no trusted proxy sent.
 
-    `request.client_unknown` says that the client is behind the peer, and that nobody who is believed names him.
+    It comes before all other middleware. `request.client_unknown` is true if the peer is a proxy and no trusted proxy
+    names the client.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -56,10 +56,10 @@ class TrustedProxies:
 
 
 def client_of(peer: Address | None, chain: Iterable[str], trusted: Iterable[Network]) -> Address | None:
-    """The client, given the connection's peer and X-Forwarded-For, at whose end each proxy has added its own peer.
+    """Return the client's address, from the connection's peer and the entries `chain` of X-Forwarded-For.
 
-    Read from the end, for as long as the one who wrote an entry is trusted: what a client wrote himself stands before
-    the entry that the first trusted proxy added, and is never reached.
+    Each proxy appends its own peer to X-Forwarded-For. The entries are read from the end as long as their author is
+    trusted, so that entries that the client wrote are never reached.
     """
     client = peer
     for text in reversed(list(chain)):
@@ -73,7 +73,7 @@ def client_of(peer: Address | None, chain: Iterable[str], trusted: Iterable[Netw
 
 
 def parse(text: str) -> Address | None:
-    """The address in a text, without a port behind it; IPv4 also where it is written as IPv6."""
+    """Return the address in a text, without its port; an IPv4 address in IPv6 form becomes IPv4. None if it is none."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -91,7 +91,9 @@ def is_in(address: Address | None, networks: Iterable[Network]) -> bool:
 
 
 def client_network(request: HttpRequest) -> str | None:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one: whoever has one of those has them all."""
+    """Return the network that counts as one client: an IPv4 address, or the /64 of an IPv6 address, which one client
+    owns.
+    """
     address = parse(request.META.get("REMOTE_ADDR", ""))
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False).network_address)

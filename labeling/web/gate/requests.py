@@ -1,4 +1,4 @@
-"""Every request has an id, and is timed."""
+"""Middleware that gives each request an id and measures its time."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ OTHERS = ("api", "page", "other")
 
 
 class Requests:
-    """Middleware, behind `TrustedProxies`: a proxy's X-Request-ID is kept if it is a plain word, otherwise one is made.
+    """Middleware that takes the request's id from a trusted proxy's X-Request-ID, if it is well-formed, or makes one.
 
-    The id stands in the log's lines and in the answer. The time is that of all that follows this middleware. An answer
-    that is streamed counts up to its first byte, and keeps its id in the log until the thread's next request.
+    It comes after `TrustedProxies`. The id is in the log's lines and in the response. The measured time includes all
+    later middleware; for a streamed response it ends with the first byte, and the id stays in the log until the
+    thread's next request.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        for call in (*CALLS.values(), *OTHERS):  # what begins at 1 has not risen, and an alert would miss the first
+        for call in (*CALLS.values(), *OTHERS):  # alerts miss the first error of a new counter
             metrics.requests(call, "5xx")
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
@@ -50,7 +51,7 @@ class Requests:
 
 
 def _call(match: ResolverMatch | None) -> str:
-    """One of a few words for what was asked for."""
-    if match is None:  # a front-end file, or no address of ours
+    """Return the kind of the request for the metrics, one of a few words."""
+    if match is None:  # a static file, or an unknown address
         return "other"
     return CALLS.get(match.view_name) or ("api" if match.namespace == "api" else "page")

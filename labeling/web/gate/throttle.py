@@ -1,11 +1,12 @@
-"""Guessing passwords is slow: after so many failures there is a cool-off.
+"""Limits failed sign-ins: after a number of failures, further tries are refused for a while.
 
-django-axes counts failures in the database, so that all web processes count together. Two limits hold:
-`LOGIN_ATTEMPTS` for one name from one address, and `ADDRESS_LENIENCE` times as many for one address, whatever the
-names. There is none for a name alone: anybody could then keep anybody else out. Whoever signs in from a browser in
-which that account was signed in before is held to neither, but to `LOGIN_ATTEMPTS` for that browser.
+django-axes counts failures in the database, so that all web processes share the counts. There are two limits:
+`LOGIN_ATTEMPTS` for one username from one address, and `ADDRESS_LENIENCE` times as many for one address and all
+usernames. There is no limit for a username alone, because any client could then lock its owner out. A browser in which
+the account has signed in before has its own limit of `LOGIN_ATTEMPTS` instead.
 
-Several guesses that arrive at the same instant are all tried: the limit may be passed by as many as are served at once.
+Tries that arrive at the same instant are all checked, so the limit can be exceeded by the number of concurrent
+requests.
 """
 
 from __future__ import annotations
@@ -26,40 +27,42 @@ from django.utils import timezone
 
 from labeling.web.gate.devices import known_device
 
-# People behind one address (an office) mistype more often than one person.
+# People behind one address, for example in an office, mistype more often than one person.
 ADDRESS_LENIENCE = 10
 
 
 class Throttle(AxesStandaloneBackend):
-    """The first authentication backend: refuses whoever is cooling off, and passes everybody else on to the next."""
+    """The first authentication backend: refuses clients that exceeded a limit, and leaves the others to the next
+    backend.
+    """
 
     def authenticate(
         self, request: HttpRequest | None, username: Any = None, password: Any = None, **more: Any
     ) -> None:
-        """Only passwords are guessed, and only from outside."""
+        """Check the limits for a sign-in with a password over HTTP, and for no other."""
         if request is not None and password is not None:
             super().authenticate(request, username, password, **more)
 
 
 class Handler(AxesDatabaseHandler):
-    """Counts by device and name; without a device by name and address, and more leniently by address alone."""
+    """Counts failures by device and username; without a device by username and address, and by address alone."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """What is compared with the limit."""
+        """Return the number of failures that axes compares with the limit."""
         return max(_failures(attempts) // lenience for attempts, lenience in _limits(request, credentials))
 
     def filter_user_attempts(
         self, request: HttpRequest, credentials: dict[str, Any] | None = None
     ) -> list[QuerySet[AccessAttempt]]:
-        """What a success forgets: the failures of its own name, from its own device or address."""
+        """Return the failures that a successful sign-in deletes: those of its username from its device or address."""
         return [_limits(request, credentials)[0][0]]
 
     def user_login_failed(
         self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **more: Any
     ) -> None:
-        """Somebody whom a proxy names has given no password, so has not guessed one."""
+        """Count a failure, unless the sign-in had no password, as with a login header."""
         if "password" in credentials and request is not None:
-            # In the place of the browser's name, which tells nothing and which anybody may choose.
+            # The device replaces the user agent, which clients choose freely.
             request.axes_user_agent = known_device(  # type: ignore[attr-defined]
                 request, get_client_username(request, credentials)
             )
@@ -69,7 +72,7 @@ class Handler(AxesDatabaseHandler):
 def locked_out(
     request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None = None
 ) -> HttpResponse:
-    """The page for whoever has to wait, with the time when trying again makes sense."""
+    """Render the page for a locked-out client, with the time until the next try."""
     seconds = max(1, math.ceil((_locked_until(request, credentials) - timezone.now()).total_seconds()))
     context = {"minutes": math.ceil(seconds / 60), "signed_in": request.user.is_authenticated}
     page = render(request, "registration/locked_out.html", context, status=429)
@@ -79,12 +82,12 @@ def locked_out(
 
 
 def client_in_log(username: str, address: str, *_: Any) -> str:
-    """Whom the log names: never by what was typed as a name, which now and then is a password."""
+    """Name the client in the log by its address alone, because users sometimes type their password as the username."""
     return f"the client at {address}"
 
 
 def _locked_until(request: HttpRequest, credentials: dict[str, Any] | None) -> datetime:
-    """When the newest failure of those that count is forgotten."""
+    """Return when the newest failure that counts expires."""
     limit = get_failure_limit(request, credentials)
     reached = (a for a, lenience in _limits(request, credentials) if _failures(a) // lenience >= limit)
     attempts = next(reached, AccessAttempt.objects.none())
@@ -92,7 +95,7 @@ def _locked_until(request: HttpRequest, credentials: dict[str, Any] | None) -> d
 
 
 def _limits(request: HttpRequest, credentials: dict[str, Any] | None) -> list[tuple[QuerySet[AccessAttempt], int]]:
-    """The failures that count against this sign-in, each with how many times the limit they may reach."""
+    """Return the failures that count against this sign-in, each with the factor by which their limit is raised."""
     name = get_client_username(request, credentials)
     recent = AccessAttempt.objects.filter(attempt_time__gte=get_cool_off_threshold(request))
     if device := known_device(request, name):

@@ -1,4 +1,4 @@
-"""Each request is a span, where traces are sent."""
+"""Middleware that records a span for each request, if traces are exported."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from django.http import HttpRequest, HttpResponse
 from labeling import traces
 from labeling.web.gate.proxies import TRACE
 
-# Any other word is the client's own.
+# A client can send any other word.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Traces:
-    """Middleware, behind `TrustedProxies`, which drops other people's `traceparent`, and before `Requests`, which makes
-    the request's id.
+    """Middleware between `TrustedProxies`, which removes the `traceparent` of clients, and `Requests`, which makes the
+    id.
 
-    A span is named by its route: a path would name projects, items and invitations.
+    A span is named by its route, because a path would name projects, items and invitations.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -1,6 +1,6 @@
-"""Changing several items at once: those that were checked in the list, or all that match its filters.
+"""The page that changes several items at once: those selected in the list, or all that match its filters.
 
-The page that asks says what the change means, and is an address that changes nothing. It works for one item too.
+GET shows the effect of the change and changes nothing; POST makes the change. A single item works, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from labeling.web.shared.permissions import for_members
 
 
 class ReasonForm(forms.Form):
-    """Why, for whoever looks at it later."""
+    """The reason for a change, recorded for later readers."""
 
     note = forms.CharField(
         label="Reason", required=False, max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"})
@@ -37,7 +37,7 @@ class ReasonForm(forms.Form):
 
 @for_members(reading=Ability.ITEMS_CHANGE, changing=Ability.ITEMS_CHANGE)
 def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Say what a change of the chosen items means; once that is confirmed, carry it out."""
+    """Show the effect of a change of the selected items (GET), or make the change (POST)."""
     project = membership.project
     action = request.GET.get("action", "")
     finding = Finding(request, project)
@@ -77,7 +77,7 @@ def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _chosen(request: HttpRequest, finding: Finding) -> tuple[list[int], bool]:
-    """The ids of the chosen items, and whether there are more than can be changed at once."""
+    """Return the ids of the selected items, and whether more are selected than can be changed at once."""
     if request.GET.get("all"):
         ids = list(finding.items.order_by("pk").values_list("pk", flat=True)[: MAX_ITEMS + 1])
     else:
@@ -96,7 +96,7 @@ def _form(request: HttpRequest, project: Project, action: str, classes: dict[str
 
 
 def _sentences(action: str, chosen: int, effect: Effect) -> list[str]:
-    """What the change means for these very items."""
+    """Describe the effect of the change on the selected items."""
     sentences = []
     if effect.items < chosen:
         unchanged = chosen - effect.items
@@ -132,7 +132,7 @@ def _leave_to_worker(request: HttpRequest, membership: Membership, finding: Find
 
 
 def _back(request: HttpRequest, project: Project, finding: Finding) -> str:
-    """The page of the item, or the list, where the change was asked for."""
+    """Return the address of the item or the list that the user came from."""
     ids = request.GET.getlist("item")
     if request.GET.get("back") == "item" and len(ids) == 1 and ids[0].isascii() and ids[0].isdigit():
         path = reverse("project-item", args=[project.slug, ids[0]])

@@ -1,4 +1,4 @@
-"""What a request looks for among the items: read from its address, and written into the addresses that lead on."""
+"""The filters of a request for items, read from its query and written into the query of links."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from labeling.web.items.forms import FindForm
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A filter that is on, and the address without it."""
+    """An active filter, and the query without it."""
 
     text: str
     without: str
 
 
 class Finding:
-    """The filters of a request. What cannot be used is told by the form, and nothing is found."""
+    """The filters and the order of a request. With an invalid filter, the form has the error and no item matches."""
 
     def __init__(self, request: HttpRequest, project: Project) -> None:
         self.form = FindForm(request.GET, project=project)
@@ -45,11 +45,11 @@ class Finding:
             for name in (*FILTERS, "sort")
             if name in request.GET and request.GET[name].strip()
         }
-        # The newest labels come first anyway, but where something else does.
+        # The newest labels come first by default, except where `like` sets another order.
         if self._typed.get("sort") == NEWEST and "like" not in self._typed:
             del self._typed["sort"]
         self.filter = self.form.filter
-        # Excluded items have a list of their own, as deleted ones have.
+        # Excluded items are hidden unless a filter asks for them, like deleted ones.
         chosen = self.filter
         asked = "excluded" in chosen or chosen.get("deleted") or chosen.get("state") == State.EXCLUDED
         self._implied = {} if asked else {"excluded": False}
@@ -65,7 +65,7 @@ class Finding:
         return items if self.valid else items.none()
 
     def count(self) -> tuple[int, bool]:
-        """How many there are, as far as they are counted, and whether there may be more."""
+        """Count the matching items up to a limit; return the count and whether there may be more."""
         return count_matching(self._project, self.filter) if self.valid else (0, False)
 
     @property
@@ -74,46 +74,46 @@ class Finding:
 
     @property
     def wrong_below(self) -> bool:
-        """Whether one of the filters that are folded away cannot be used: it has to be seen."""
+        """Return whether a filter in the folded part of the form is invalid, so that the page must unfold it."""
         return any(field.errors for field in self.form.folded())
 
     @property
     def typed(self) -> dict[str, str]:
-        """The filters and the order as they stand in an address."""
+        """Return the filters and the order, as in the query."""
         return dict(self._typed)
 
     @property
     def filters(self) -> dict[str, str]:
-        """The filters that let through the items of the list, as `read_filter` takes them."""
+        """Return the filters of the listed items for `read_filter`, implied filters included."""
         return self._typed | dict.fromkeys(self._implied, "false")
 
     @property
     def query(self) -> str:
-        """The filters and the order as part of an address."""
+        """Return the filters and the order as a query string."""
         return urlencode(self._typed)
 
     @property
     def tail(self) -> str:
-        """The query as the end of an address."""
+        """Return the query string with its leading "?"; empty without filters."""
         return f"?{self.query}" if self._typed else ""
 
     def with_place(self, name: str, place: Position | None) -> str:
-        """The query with a place in it; empty without one."""
+        """Return the query string with a position in the list; empty without a position."""
         return urlencode({**self._typed, name: str(place)}) if place else ""
 
     def place(self, text: str | None) -> Position | None:
-        """A place from an address, or none if it is none."""
+        """Parse a position in the list; None if the text is no position."""
         return known_position(text, self.order)
 
     def position(self, item: Item) -> Position:
-        """Where the item itself is."""
+        """Return the item's own position in the list."""
         return position_of(item, self.order, self.filter)
 
     def chips(self) -> list[Chip]:
         return [
             Chip(
                 self._sentence(name, text),
-                # "Most alike" is no order without an item to be like.
+                # The order "most alike" needs the item of `like`.
                 urlencode(
                     {key: each for key, each in self._typed.items() if key not in (name, name == "like" and "sort")}
                 ),
@@ -134,5 +134,5 @@ class Finding:
         return each.chip.format(*map(isolated, parts))
 
     def around(self, item: Item, at: str | None = None) -> tuple[int | None, int | None]:
-        """The ids of the items in front of and behind this one, or behind the place where it was."""
+        """Return the ids of the previous and the next item, relative to this item or to its former position `at`."""
         return neighbours(self.items, self.order, self.place(at) or self.position(item))

@@ -1,4 +1,4 @@
-"""Forms of the item pages: what is looked for, and what an item is said to be. Nothing is written here."""
+"""Forms of the item pages: the filters, and the label of an item. They write nothing."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from labeling.models import Project
 from labeling.questions import InvalidValue, Stored
 from labeling.web.shared.forms import filter_field
 
-# As many classes as there are digit keys: 1 to 9, and 0 for the tenth. Beyond, one is searched for.
+# As many classes as there are digit keys, 1 to 9 and 0 for the tenth; with more classes, the page has a search field.
 MAX_CHOICES = 10
-# Longer lists of classes are not sent with the page: names are proposed while somebody types.
+# Longer lists of classes are not part of the page, which proposes names while the user types.
 MAX_LISTED = 200
 
 NO_CHOICE = "Choose what it is."
 
 
 class FindForm(forms.Form):
-    """What is looked for; `filter` holds it, read, once the form is valid."""
+    """The filters of a list of items. `filter` holds their values once the form is valid."""
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -44,11 +44,11 @@ class FindForm(forms.Form):
                     self.fields[name].widget = forms.Select(choices=[("", "any"), ("yes", "yes"), ("no", "no")])
 
     def front(self) -> list[forms.BoundField]:
-        """The fields that are always in view."""
+        """Return the fields that are always visible."""
         return [*self._at("front"), self["sort"]]
 
     def folded(self) -> list[forms.BoundField]:
-        """The fields that are folded away. Predictions only where they are stored, or where there is an error."""
+        """Return the fields in the folded part. Fields for predictions need stored predictions, or an error."""
         stored = not self._project.asks.best_is_no_answer
         return [field for field in self._at("folded") if field.name != "predicted" or stored or field.errors]
 
@@ -71,14 +71,14 @@ class FindForm(forms.Form):
 
 
 class _Names(forms.MultipleChoiceField):
-    """Names of classes; whether there are such is for `read_value` to say."""
+    """Names of classes; `read_value` checks that the classes exist."""
 
     def valid_value(self, value: Any) -> bool:
         return True
 
 
 class CorrectionForm(forms.Form):
-    """What the item is. `stored` holds it, as it is stored, once the form is valid."""
+    """The label of an item. `stored` holds the value as the database stores it, once the form is valid."""
 
     note = forms.CharField(
         required=False,
@@ -88,7 +88,7 @@ class CorrectionForm(forms.Form):
     )
 
     def __init__(self, *args: Any, project: Project, record: ItemRecord, classes: list[str], **kwargs: Any) -> None:
-        """`classes`: all names in their order, or none if there are too many to choose from."""
+        """`classes` holds all class names in order, or none if there are too many for buttons."""
         super().__init__(*args, **kwargs)
         self.auto_id = "correct-%s"
         self._project = project
@@ -134,7 +134,7 @@ class CorrectionForm(forms.Form):
             )
 
     def _near(self, record: ItemRecord) -> list[str]:
-        """The classes that somebody, or this form, has named already."""
+        """Return the classes among the item's answers and labels, and those in the form's data."""
         sent = self.data.getlist("value") if hasattr(self.data, "getlist") else []
         return list(dict.fromkeys([*record.names.values(), *sent]))
 

@@ -1,4 +1,4 @@
-"""Items in words, for pages. Values in, values out."""
+"""Items in words, for pages. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from labeling.web.shared.words import Moment, duration, moment, number, percent
 from models_store.scales import points_off
 
 EXCERPT = 240
-NAMED = 3  # annotators; more are counted
+NAMED = 3  # the most annotators by name; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
 class ItemCard:
-    """An item in a list. `label` is empty where there is none; `state` then says why."""
+    """An item in a list. `label` is empty for an unlabeled item, and `state` says why."""
 
     id: int
     external_id: str
@@ -51,7 +51,7 @@ def card(project: Project, line: ItemLine, names: Names) -> ItemCard:
 
 
 def _marks(line: ItemLine) -> Any:
-    """(what, how it looks)"""
+    """Yield (text, look) of each mark."""
     if line.flagged:
         yield "flagged", "warn"
     if line.item.agreement is not None and line.item.agreement < 1:
@@ -76,7 +76,7 @@ def _people(usernames: list[str]) -> str:
 
 
 def label_text(shown: Any) -> str:
-    """A label as people read it; empty if there is none."""
+    """Return a label in words; empty for None."""
     if isinstance(shown, bool):
         return "yes" if shown else "no"
     if isinstance(shown, list):
@@ -89,13 +89,13 @@ def state_text(state: State | None) -> str:
 
 
 def excerpt(project: Project, item: Item) -> str:
-    """What a list quotes of the item; empty if nothing."""
+    """Return the start of the item's text for a list; empty without text."""
     return kinds.of(project).excerpt(item.data)[:EXCERPT]
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """Somebody's answer to the item: an annotator's answer or skip, or a manager's correction."""
+    """An answer to the item: an annotator's answer or skip."""
 
     who: str
     what: str
@@ -112,7 +112,7 @@ def annotation_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRo
 
 
 def check_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRow]:
-    """What was answered to the item as gold."""
+    """Return the answers to the item as a gold item."""
     return [_answer_row(each, record, now, record.item.gold) for each in record.checks]
 
 
@@ -146,7 +146,7 @@ def _correction(each: Correction, record: ItemRecord, now: datetime.datetime) ->
 
 
 def change_row(bulk: BulkChange) -> dict[str, Any]:
-    """How far a change of many items is."""
+    """Return the progress of a background change of many items."""
     return {
         "title": ACTIONS[bulk.action].title,
         "who": bulk.user.username,
@@ -159,7 +159,7 @@ def change_row(bulk: BulkChange) -> dict[str, Any]:
 
 
 def came_to_be(record: ItemRecord) -> str:
-    """How the label came to be, in a sentence."""
+    """Say in one sentence how the label came about."""
     task = record.decides
     standing = [each for each in record.annotations if each.undone_at is None and task and each.task_id == task.pk]
     answers = [each for each in standing if each.value is not None]
@@ -186,7 +186,7 @@ def came_to_be(record: ItemRecord) -> str:
 
 
 def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
-    """(action, title, look) of each button that changes the item, in their order."""
+    """Return (action, title, look) of each button that changes the item, in their order."""
     if record.removal:
         back = RESTORE if record.removal.deleted else INCLUDE
         again = [(back, ACTIONS[back].title, "")]
@@ -203,7 +203,7 @@ def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
 
 
 def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
-    """(what, value, meaning) of what made the item part of its batch."""
+    """Return the facts about the item's selection, as (name, value, meaning)."""
     task = record.task
     if task is None:
         return []
@@ -226,7 +226,7 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
 
 
 def model_says(record: ItemRecord) -> list[str]:
-    """Sentences on what models take the item for."""
+    """Return sentences with the models' predictions for the item."""
     sentences = []
     item, taken_for = record.item, _prediction(record)
     if taken_for is not None and record.task is not None:
@@ -240,7 +240,7 @@ def model_says(record: ItemRecord) -> list[str]:
 
 
 def _doubt(item: Item, likely: int, share: str) -> str:
-    """What models say of a label that looks wrong to them, and give this share."""
+    """Describe the models' doubt about a label that looks wrong, with the share that they give it."""
     project = item.project
     names = {} if project.asks.proposes else names_of(project, [], [likely])
     name = label_text(project.asks.predicted(likely, names))

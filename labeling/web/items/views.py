@@ -1,4 +1,4 @@
-"""The item browser, and one item with its history and the power to correct its label."""
+"""The pages that list items, show an item with its history, and correct its label."""
 
 from __future__ import annotations
 
@@ -34,14 +34,16 @@ from labeling.web.shared.permissions import for_members
 
 ITEMS_A_PAGE = 60
 SECTION = "project-items"
-# Names that are proposed while somebody types.
+# The most class names that are proposed while the user types.
 PROPOSED = 20
 
 
 @for_members(reading=Ability.ITEMS_READ)
 @reads()
 def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The items that a filter lets through, in pages by key: as quick at the end of a million as at their beginning."""
+    """List the items that match the filters, in pages by key, so that late pages of a million items are as fast as
+    early ones.
+    """
     project = membership.project
     finding = Finding(request, project)
     before = finding.place(request.GET.get("before"))
@@ -77,18 +79,18 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _offered(action: str, finding: Finding) -> bool:
-    """Whether the list has items that the action may fit: deleted ones are in a list of their own."""
+    """Return whether the list offers the action: deleted items can only be restored, other items cannot be."""
     return action == RESTORE if finding.filter.get("deleted") else action != RESTORE
 
 
 def _unindexed(project: Project) -> str:
-    """How many items cannot be found by their words yet; empty if all can."""
+    """Return how many items the full-text search does not find yet, in words; empty if it finds all."""
     n, more = count_up_to(search.unindexed(project))
     return "" if not n else f"More than {words.number(n)} items" if more else words.count(n, "item")
 
 
 def class_names(project: Project) -> dict[str, Any]:
-    """All classes, unless they are many: then the address that proposes some."""
+    """Return all class names, or for many classes the address that proposes names."""
     if project.asks.proposes:
         return {}
     keys = dict(project.classes.offered().values_list("name", "key")[: MAX_LISTED + 1])
@@ -99,14 +101,14 @@ def class_names(project: Project) -> dict[str, Any]:
 
 @for_members(reading=Ability.ITEMS_READ)
 def class_proposals(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """A few names of classes that hold what was typed so far."""
+    """Return a few names of classes that contain the typed text."""
     text = request.GET.get("q", "").replace("\x00", "")[: LabelClass._meta.get_field("name").max_length]
     return JsonResponse({"classes": classes_like(membership.project, text, PROPOSED)})
 
 
 @for_members(reading=Ability.ITEMS_READ)
 def item_detail(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """One item, how its label came to be, and the form that corrects it for members who may."""
+    """Show one item and how its label came about, with the form that corrects it for members who may review."""
     record = _record(membership.project, item_id)
     classes = class_names(membership.project)
     return _page(request, membership, record, classes, correction_form(membership.project, record, classes))
@@ -114,14 +116,14 @@ def item_detail(request: HttpRequest, membership: Membership, item_id: int) -> H
 
 @for_members(changing=Ability.REVIEW_DO)
 def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """Correct or confirm the label; then on to the next item that is looked for, or stay."""
+    """Correct or confirm the label, then show the next item of the list or stay."""
     project = membership.project
     record = _record(project, item_id)
     classes = class_names(project)
     form = correction_form(project, record, classes, request.POST)
     if not form.is_valid() or form.stored is None:
         return _page(request, membership, record, classes, form, status=400)
-    # Where to go next is looked up first: by the correction the item may leave its place, or the filter.
+    # The next item is found first, because the correction may move the item in the list or out of it.
     finding = Finding(request, project)
     place = finding.place(request.GET.get("at")) or finding.position(record.item)
     _, later = finding.around(record.item, str(place))
@@ -143,7 +145,7 @@ def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> 
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def choose_example(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """Show the item as an example of a class, or with `remove` no more; then back to the item, or to the class."""
+    """Show the item as an example of a class, or with `remove` end that; then return to the item or to the class."""
     project = membership.project
     item = get_object_or_404(project.items, pk=item_id)
     index = number_in(request.POST.get("class", ""), default=-1)
@@ -163,7 +165,7 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
 
 @for_members(changing=Ability.REVIEW_DO)
 def withdraw_correction(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """Give the word back to the annotators."""
+    """Withdraw the correction, so that the annotators' answers make the label again."""
     project = membership.project
     record = _record(project, item_id)
     finding = Finding(request, project)
@@ -190,13 +192,16 @@ def _record(project: Project, item_id: int) -> ItemRecord:
 
 
 def correction_form(project: Project, record: ItemRecord, classes: dict[str, Any], data: Any = None) -> CorrectionForm:
-    """The form that asks what the item is, with the classes to choose from if they are few."""
+    """Make the form that corrects the item's label, with buttons for the classes if they are few."""
     names = classes.get("class_names", [])
     return CorrectionForm(data, project=project, record=record, classes=names if len(names) <= MAX_CHOICES else [])
 
 
 def _example_classes(membership: Membership, item: Item) -> list[dict[str, Any]]:
-    """The classes that the member may show the item as an example of, and whether it is one. Two queries at most."""
+    """Return the classes that the member may choose the item as an example of, and whether it is one.
+
+    Takes at most two queries.
+    """
     if not membership.can(Ability.SETTINGS_CHANGE) or item.label is None:
         return []
     chosen = set(item.example_of.values_list("label_class", flat=True))

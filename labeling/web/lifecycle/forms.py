@@ -1,4 +1,4 @@
-"""Forms that copy a project, delete it and hand it over."""
+"""Forms that copy, delete and transfer a project."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DeleteForm(forms.Form):
 
 
 class TransferForm(forms.Form):
-    """The next role of a manager who hands the project over."""
+    """The new role of a manager who transfers the project."""
 
     role = forms.ChoiceField(
         label="You become", choices=offered(roles_without(Ability.MEMBERS_CHANGE)), initial=Role.ANNOTATOR

@@ -1,4 +1,4 @@
-"""Archiving, copying, deleting and handing over a project, each with what it leads to; and deleted ones, to restore."""
+"""The pages that archive, copy, delete, restore and transfer projects, each with its consequences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SECTION = "project-settings"
 
 @for_members(reading=Ability.SETTINGS_READ)
 def manage(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """What the project holds, and the ways to archive, copy and delete it."""
+    """Show the contents of the project, with the forms that archive, copy and delete it."""
     return _manage(request, membership)
 
 
@@ -65,7 +65,7 @@ def _contents(project: Project) -> dict[str, str]:
 
 @for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
 def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Archive the project; one that is archived already goes on."""
+    """Archive the project, or reopen an archived one."""
     project = membership.project
     if request.POST.get("archive") == "no":
         lifecycle.unarchive(project=project)
@@ -78,7 +78,7 @@ def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
 def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Make another project with the same settings and classes, and the same items and labels if that is wanted."""
+    """Copy the project's settings and classes to a new project, on request with its items and labels."""
     form = DuplicateForm(membership.project, request.POST)
     if not form.is_valid():
         return _manage(request, membership, copy_form=form)
@@ -102,7 +102,7 @@ def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
 def delete(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Delete the project, if its name was typed."""
+    """Delete the project if the user typed its name."""
     form = DeleteForm(request.POST)
     project = membership.project
     try:
@@ -117,7 +117,7 @@ def delete(request: HttpRequest, membership: Membership) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def deleted(request: HttpRequest) -> HttpResponse:
-    """The deleted projects of which the user is a manager, each with a way back."""
+    """List the deleted projects that the user manages, each with a button to restore it."""
     assert isinstance(request.user, User)
     projects = lifecycle.restorable(request.user)
     if request.method == "POST":
@@ -149,7 +149,7 @@ def _restore(request: HttpRequest, projects: list[Project]) -> HttpResponse:
 
 @for_members(reading=Ability.MEMBERS_CHANGE, changing=Ability.MEMBERS_CHANGE)
 def transfer(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
-    """Ask; then make the member manager in one's own place."""
+    """Ask for confirmation (GET), then make the member the manager and step down (POST)."""
     project = membership.project
     successor = get_object_or_404(project.memberships.select_related("user"), user__username=username)
     form = TransferForm(request.POST or None)

@@ -1,4 +1,4 @@
-"""Two model versions beside each other."""
+"""The page that compares two model versions."""
 
 from __future__ import annotations
 
@@ -25,26 +25,28 @@ from labeling.web.shared.words import count, percent
 
 ITEMS_A_PAGE = 30
 EXCERPT = 160
-# Which of the items that they disagree on: all, those that one of them has right, or neither.
+# Subsets of the items that the versions predict differently: all, those that one version predicts right, or neither.
 PARTS = {"": "all", "a": "only {a} right", "b": "only {b} right", "neither": "both wrong"}
 
 
 @for_members(reading=Ability.MODELS_READ)
 @reads()
 def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Figures on the same control items, where they disagree, and what they were made with."""
+    """Compare two versions: figures on the same control items, differing predictions, and differences of their
+    training.
+    """
     project = membership.project
     versions = list(project.versions.select_related("batch", "parent").order_by("-number"))
     a, b = (_chosen(request, versions, name) for name in ("a", "b"))
     context: dict[str, Any] = {"versions": versions, "a": a, "b": b}
     if a and b and a != b:
         context |= _compared(request, project, a, b)
-    context["damaged"] = damaged_lines(project, timezone.now())  # behind what has read their files
+    context["damaged"] = damaged_lines(project, timezone.now())  # after the comparison has read the versions' files
     return render_page(request, membership, "project/compare.html", context, section="project-models")
 
 
 def _chosen(request: HttpRequest, versions: list[ModelVersion], name: str) -> ModelVersion | None:
-    """The version that is asked for; without a word of it the newest (b) and the one before (a)."""
+    """Return the requested version; by default the newest for b and the one before it for a."""
     asked = request.GET.get(name, "")
     if not asked:
         place = 0 if name == "b" else 1
@@ -95,7 +97,7 @@ def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelV
 
 
 def _items(request: HttpRequest, project: Project, control: OnControl) -> dict[str, Any]:
-    """A page of the control items that they disagree on."""
+    """Return a page of the control items that the versions predict differently."""
     part = request.GET.get("part", "")
     part = part if part in PARTS else ""
     pair, places = control.pair, control.apart
@@ -115,7 +117,7 @@ def _items(request: HttpRequest, project: Project, control: OnControl) -> dict[s
 
 
 def _names(project: Project, compared: Comparison, shown: Iterable[int]) -> dict[int, str]:
-    """Of the classes that are named on the page. One query."""
+    """Return the names of the classes on the page. Takes one query."""
     indices = set(shown)
     if compared.control:
         indices |= set(comparison_words.shown_classes(compared.control))
@@ -128,7 +130,7 @@ def _names(project: Project, compared: Comparison, shown: Iterable[int]) -> dict
 def _row(
     project: Project, control: OnControl, place: int, by_row: dict[int | None, Any], names: dict[int, str]
 ) -> dict[str, Any]:
-    """One item that they disagree on."""
+    """Return the row of an item that the versions predict differently."""
     pair = control.pair
     item = by_row.get(int(pair.rows[place]))
     label = int(pair.labels[place])

@@ -1,4 +1,4 @@
-"""Two model versions beside each other, in words and rows. Values in, words out."""
+"""The comparison of two model versions, as sentences and table rows. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from labeling.web.shared.words import NBSP, accuracy, number, part, percent
 
 Names = Mapping[int, str]
 Figure = tuple[str, str]
-"""A number and its interval, empty if it has none."""
+"""A number and its interval; an empty text without an interval."""
 
 
 def finding(control: OnControl, a: int, b: int) -> str:
-    """The title: what the comparison comes to."""
+    """Return the result of the comparison, as the page's title."""
     if control.compared.better or control.compared.worse:
         than = "more" if control.compared.better else "less"
         return f"Version {b} is {than} accurate, by {_points(abs(control.difference.value))}"
@@ -40,7 +40,7 @@ def interval(control: OnControl, a: int, b: int) -> str:
 
 
 def figures(control: OnControl) -> list[tuple[str, tuple[Figure, Figure]]]:
-    """Rows of a table: what is measured, and of both what it is."""
+    """Return table rows: the name of a figure, and its value for each version."""
     rows = [("Accuracy", (_share(control.a.right), _share(control.b.right)))]
     a, b = control.a.calibration, control.b.calibration
     if a and b:
@@ -53,7 +53,7 @@ def figures(control: OnControl) -> list[tuple[str, tuple[Figure, Figure]]]:
 
 
 def class_rows(control: OnControl, names: Names) -> list[dict[str, Any]]:
-    """Rows of the table of classes, most frequent first."""
+    """Return the rows of the table of classes."""
     classes = control.classes
     rows = []
     for index in shown_classes(control):
@@ -72,7 +72,7 @@ def class_rows(control: OnControl, names: Names) -> list[dict[str, Any]]:
 
 
 def shown_classes(control: OnControl) -> list[int]:
-    """Of those that occur: first those that differ by more than noise, then the most frequent."""
+    """Return the classes to show: first those that differ by more than noise, then the most frequent."""
     classes = control.classes
     differs = classes.recall_differs | classes.precision_differs
     occurs = np.flatnonzero(classes.truth + classes.predicted_a + classes.predicted_b)
@@ -110,7 +110,7 @@ def pool_rows(pool: OnPool, names: Names) -> list[tuple[str, str, str, str]]:
 def differences(
     a: ModelVersion, b: ModelVersion, artifact_a: Artifact | None, artifact_b: Artifact | None
 ) -> list[tuple[str, str, str]]:
-    """What the two were made with, as far as it is not the same."""
+    """Describe how the two versions were made, where that differs."""
     rows = zip(_made_with(a, artifact_a), _made_with(b, artifact_b), strict=True)
     return [(name, one, other) for (name, one), (_, other) in rows if one != other]
 

@@ -1,4 +1,4 @@
-"""The confusion matrix of a model version, in words and tables. Each figure opens its items."""
+"""The confusion matrix of a model version, as a table; each number links to its items."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from labeling.models import ModelVersion, Project
 from labeling.web.shared.words import number, percent
 from models_store import metrics
 
-# Sides of a matrix that can be read, and mistakes that are listed where there are more classes.
+# The most classes in a matrix, and the most mistakes in the list that replaces a larger matrix.
 SIDE, LISTED = 20, 30
-# Names of more columns, or longer ones, are turned: else the matrix would be wider than most screens.
+# Column names are rotated if there are more than UPRIGHT or longer ones than SHORT, because the matrix would be too
+# wide.
 UPRIGHT, SHORT = 6, 4
-# Shades of a cell, by the share of its row that it holds.
+# The shades of a cell, by its share of the row.
 SHADES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Control items of one class that are predicted to be of one. `shade`: 1 to SHADES, or 0 for no item."""
+    """The control items of one class that the model predicts as one class. `shade`: 1 to SHADES, or 0 for no items."""
 
     n: str
     share: str
@@ -34,8 +35,9 @@ class Cell:
 
 
 def confusion_of(project: Project, version: ModelVersion, control: ControlSlice) -> dict[str, Any]:
-    """A matrix of the classes that occur if they are few, or else the most frequent mistakes; nothing without stored
-    predictions. One query.
+    """Return the matrix of the occurring classes, or for many classes the most frequent mistakes.
+
+    Takes one query. Returns nothing for a version without stored predictions.
     """
     confusion = control.confusion(version)
     if confusion is None:

@@ -1,4 +1,4 @@
-"""How well the clustering still fits, in words. Values in, words out."""
+"""The fit of the clustering, in words. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.web.shared.words import Moment, count, duration, moment, number, p
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What pages show of a clustering. `warnings` are empty if it fits; `asked`: a new one is on its way."""
+    """A clustering and its fit, for pages. `warnings` is empty if it fits; `asked`: when a rebuild was requested."""
 
     built: str
     at: Moment | None
@@ -24,7 +24,7 @@ class Fit:
 
 
 def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
-    """None if there is no clustering. Needs its versions selected with it."""
+    """Describe the clustering; None without one. The clustering must be selected with its versions."""
     if clustering is None:
         return None
     drift = drift_of(clustering)
@@ -57,7 +57,7 @@ def _kept(clustering: Clustering, kept: float | None) -> str:
 
 
 def _points(share: float | None) -> str:
-    """Whole per cents: finer is noise."""
+    """Return a share in whole per cents, because the decimals are noise."""
     return f"{100 * (share or 0):.0f}\u00a0%"
 
 

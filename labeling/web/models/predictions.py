@@ -1,4 +1,4 @@
-"""A model version, tried on a file: the form, how far it is, and what came of it."""
+"""The pages that let a model version predict a file: the form, the progress and the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHOWN_ROWS, SHOWN_RUNS = 10, 20
 
 
 class PredictForm(FileForm):
-    """Items for a model version to predict."""
+    """A file of items for a model version to predict."""
 
     probabilities = forms.BooleanField(
         required=False,
@@ -40,7 +40,7 @@ class PredictForm(FileForm):
 
 @for_members(reading=Ability.MODELS_READ, changing=Ability.PREDICTIONS_CHANGE, takes_files=True)
 def predict(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """The form that takes a file, and what was asked of this version in the last days."""
+    """Start a prediction run from a file, or show the form and the version's runs of the last days."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
     form = PredictForm(request.POST, request.FILES) if request.method == "POST" else PredictForm()
     run = _ask(form, version, membership) if form.is_bound and form.is_valid() else None
@@ -65,7 +65,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
 
 
 def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> PredictionRun | None:
-    """Take the file; None, with the reason beside the field, if it is refused."""
+    """Store the file and start the run. Return None, with the reason in the form, if the file is refused."""
     file = form.cleaned_data["file"]
     try:
         return requests.ask(
@@ -87,7 +87,7 @@ def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> Pr
 @never_cache
 @for_members(reading=Ability.MODELS_READ)
 def prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
-    """How far it is, the first rows, and the files."""
+    """Show a prediction run: its progress, its first rows, and its files."""
     now = timezone.now()
     kept = membership.project.predictions.kept(now).select_related("project", "version", "created_by", "job")
     run = get_object_or_404(kept, pk=prediction_id)
@@ -108,7 +108,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
 
 @for_members(changing=Ability.PREDICTIONS_CHANGE)
 def remove_prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
-    """Remove it with its file and its result."""
+    """Delete a prediction run with its file and its result."""
     run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)
     requests.remove(run)
     messages.success(request, f"{run.name} and what was predicted of it are removed.")
@@ -116,7 +116,7 @@ def remove_prediction(request: HttpRequest, membership: Membership, prediction_i
 
 
 def _step(run: PredictionRun) -> dict[str, Any] | None:
-    """What is under way; None if it is finished."""
+    """Return the progress of the run; None if it is finished."""
     if run.finished_at is not None:
         return None
     job = run.job
@@ -132,7 +132,7 @@ def _step(run: PredictionRun) -> dict[str, Any] | None:
 def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
     try:
         first = [row for page in results.pages(run, most=SHOWN_ROWS) for row in page]
-    except FileDamaged:  # the download says what is wrong
+    except FileDamaged:  # the download reports the damage
         return []
     return [
         {

@@ -1,4 +1,4 @@
-"""What the project's trainings have cost in privacy, what is left, and what that does and does not protect."""
+"""The page of the privacy ledger, and the view that releases the files of a version without privacy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.web.shared.words import figure, moment, number
 @for_members(reading=Ability.MODELS_READ)
 @reads()
 def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The ledger, and in plain words what it means."""
+    """Show the privacy ledger with its meaning in plain words."""
     project, now = membership.project, timezone.now()
     state = ledger.ledger_of(project)
     rows: list[dict[str, Any]] = [
@@ -61,7 +61,7 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.MODELS_CHANGE)
 def release(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Let the files of a version that is not private leave, at this manager's word."""
+    """Allow downloads of a version that was trained without privacy; the manager's name is recorded."""
     version = get_object_or_404(membership.project.versions, number=number)
     ledger.release(version=version, user=membership.user)
     messages.success(request, f"The files of version {number} can be downloaded now. Your name is recorded.")

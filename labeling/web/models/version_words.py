@@ -1,4 +1,4 @@
-"""A model version in plain words and tables. Values in, words out."""
+"""A model version, as sentences and table rows. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from labeling.models import ModelVersion
 from labeling.web.shared.words import count, figure, number, part
 
 CLASSES_SHOWN = 50
-# A manifest names every class; a page need not, where there are thousands.
+# The most class names in a manifest that the page shows.
 NAMES_SHOWN = 20
 
 
 def comparison(compared: Compared | None, later: int, earlier: int) -> str:
-    """How a version does against the one before it, item by item on the same control items."""
+    """Compare a version with the one before it on the same control items, in a sentence."""
     if compared is None or not compared.n:
         return ""
     gained, lost = compared.gained, compared.lost
@@ -32,7 +32,7 @@ def comparison(compared: Compared | None, later: int, earlier: int) -> str:
 
 
 def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[dict[str, str]]:
-    """Rows of the table of classes, most frequent first."""
+    """Return the rows of the table of classes, the most frequent first."""
     return [
         {
             "name": names.get(each.index, str(each.index)),
@@ -46,12 +46,14 @@ def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[
 
 
 def likelihood(control: Mapping[str, Any] | None) -> str:
-    """0.352 nats an item, with 95 % certainty 0.301 to 0.414; empty if it was not measured."""
+    """Describe the log loss: 0.352 nats an item, with 95 % certainty 0.301 to 0.414; empty if it was not measured."""
     return _mean((control or {}).get("nll"), "nats an item", 3)
 
 
 def absolute_error(control: Mapping[str, Any] | None) -> str:
-    """0.42 points, with 95 % certainty 0.35 to 0.50; empty if it was not measured, or is no score."""
+    """Describe the absolute error of `score`: 0.42 points, with 95 % certainty 0.35 to 0.50; empty if it was not
+    measured.
+    """
     return _mean((control or {}).get("mae"), "points", 2)
 
 
@@ -63,7 +65,7 @@ def _mean(mean: Mapping[str, Any] | None, unit: str, digits: int) -> str:
 
 
 def size(n: int) -> str:
-    """812 bytes, 4.2 kB, 1.3 MB"""
+    """Return a file size: 812 bytes, 4.2 kB, 1.3 MB."""
     for unit, bytes_each in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if n >= bytes_each:
             return f"{n / bytes_each:.1f}\u00a0{unit}"
@@ -81,7 +83,7 @@ def _setting(value: Any) -> str:
 
 
 def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest for the eye: of a long list of classes only the beginning."""
+    """Return the manifest with only the first names of a long list of classes."""
     classes = manifest.get("classes")
     if not isinstance(classes, list) or len(classes) <= NAMES_SHOWN:
         return dict(manifest)
@@ -90,7 +92,7 @@ def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def calibration(version: ModelVersion) -> str:
-    """What there is to say of how sure it is while, or because, it is not calibrated."""
+    """Say why the version is not calibrated yet, or will not be; empty if it is."""
     if version.calibrating == ModelVersion.Calibrating.WAITING:
         return (
             "Calibration is still running. Until it is done, confidence is likely too high. It does not affect which "

@@ -1,4 +1,4 @@
-"""Model versions: what they can do, what they learned from, and their files."""
+"""The pages of model versions: their accuracy, their training, and their files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CHOICES_SHOWN = 20
 @for_members(reading=Ability.MODELS_READ)
 @reads()
 def models(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """All versions, the newest first, with their accuracy and where they come from."""
+    """List all versions, the newest first, with their accuracy and lineage."""
     now = timezone.now()
     measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
     newest_first = membership.project.versions.select_related("batch", "parent").order_by("-number")
@@ -71,7 +71,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members(reading=Ability.MODELS_READ)
 @reads()
 def model(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """One version, beside the one before it."""
+    """Show one version, compared with the one before it."""
     project, now = membership.project, timezone.now()
     beside = range(number - 1, number + 2)
     by_number = {
@@ -91,13 +91,13 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         **_files(version),
         **_leaving(version, now),
     }
-    context["damaged"] = damaged_lines(project, now)  # behind what has read the version's files
+    context["damaged"] = damaged_lines(project, now)  # after the version's files were read
     return render_page(request, membership, "project/model.html", context, section="project-models")
 
 
 @for_members(changing=Ability.MODELS_CHANGE)
 def use(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Have this version pick the batches, from the next one on."""
+    """Use this version to pick batches, from the next one on."""
     version = get_object_or_404(membership.project.versions, number=number)
     versions.use(project=membership.project, version=version, user=membership.user)
     messages.success(request, f"Version {number} picks the batches, from the next one on.")
@@ -106,19 +106,19 @@ def use(request: HttpRequest, membership: Membership, number: int) -> HttpRespon
 
 @for_members(changing=Ability.MODELS_CHANGE)
 def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Have the newest version that is not held back pick the batches."""
+    """Use the newest version that the gate does not hold back to pick batches."""
     versions.use_gate(project=membership.project, user=membership.user)
     messages.success(request, "The newest version that is not held back picks the batches, from the next one on.")
     return _back(request, membership)
 
 
 def _back(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """To the page that the button was on."""
+    """Redirect to the page with the button."""
     return redirect("project" if request.POST.get("back") == "overview" else "project-models", membership.project.slug)
 
 
 def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None) -> dict[str, Any]:
-    """What the control slice says of it."""
+    """Return the version's figures on the control slice."""
     control = ControlSlice(project)
     figures = control.by_class(version)
     names = {}
@@ -141,13 +141,13 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
 
 
 def _calibrated(version: ModelVersion) -> dict[str, Any]:
-    """What was measured when it was calibrated."""
+    """Return the figures that were measured after the calibration."""
     measured: dict[str, Any] = version.calibration.get("measured", {})
     return measured
 
 
 def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
-    """Whether its files may be taken out, and whose word that stands on."""
+    """Return whether the version's files may be downloaded, and who allowed it."""
     if not ledger.is_private(version.project):
         return {"may_leave": True}
     released = Release.objects.filter(version=version).select_related("user").first()

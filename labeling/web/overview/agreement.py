@@ -1,4 +1,4 @@
-"""Whether people answer alike, and where they do not."""
+"""The page of how well annotators agree, and where they disagree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import TOO_FEW, count, number, part, percent
 
-# Rows of a list, and sides of a matrix that can be read.
+# The most rows of a list, and the most classes or people in a matrix.
 ROWS, SIDE = 50, 12
 NOT_CHOSEN = "not chosen"
 
@@ -34,7 +34,9 @@ MEANINGS = [
 @for_members(reading=Ability.LABELS_READ)
 @reads()
 def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Coefficients, pairs of people, classes, and one person's confusions; each figure opens its items."""
+    """Show coefficients, pairs of annotators, classes, and one annotator's confusions; each figure links to its
+    items.
+    """
     project = membership.project
     measured = agreement_of(project)
     names = sorted({each.username for each in (*measured.others, *measured.gold)})
@@ -81,12 +83,12 @@ def _by_divided(each: ClassAgreement) -> tuple[int, int]:
 
 
 def items_url(project: Project, **filters: str | None) -> str:
-    """The list of items with these filters."""
+    """Return the address of the list of items with these filters."""
     return reverse("project-items", args=[project.slug], query={key: each for key, each in filters.items() if each})
 
 
 def _leanings(anchoring: Anchoring) -> list[dict[str, str]]:
-    """A row for each thing that people may lean towards."""
+    """Return a row for each kind of suggestion that annotators may lean towards."""
     rows = (("The model’s first choice", anchoring.first), ("One of the five suggestions", anchoring.listed))
     return [
         {
@@ -126,7 +128,7 @@ def _interval(each: Estimate, *, shares: bool = False) -> str:
 
 
 def _matrix(project: Project, pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Cohen's κ of each two people: rows and columns by name, each pair once."""
+    """Return the matrix of Cohen's κ: a row and a column for each annotator by name, each pair once."""
     names = sorted({name for pair in pairs for name in pair.people})
     cells = {tuple(sorted(pair.people)): _pair(project, pair) for pair in pairs}
     return {
@@ -166,7 +168,7 @@ def _class(project: Project, each: ClassAgreement) -> dict[str, str]:
 
 
 def _person(project: Project, each: PersonConfusion, title: str, *, known: bool) -> dict[str, Any]:
-    """One person's answers against what was right: a matrix if the classes are few, or else the mistakes."""
+    """Compare one annotator's answers with the right ones: a matrix for few classes, or the most frequent mistakes."""
     names = sorted({name or NOT_CHOSEN for cell in each.cells for name in (cell.answered, cell.expected)})
     names.sort(key=lambda name: (name == NOT_CHOSEN, not name.isdecimal(), int(name) if name.isdecimal() else 0))
     cells = {(cell.answered or NOT_CHOSEN, cell.expected or NOT_CHOSEN): cell for cell in each.cells}

@@ -1,4 +1,4 @@
-"""How near-copies fare."""
+"""The page of near-copies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from labeling.web.shared.words import TOO_FEW, count, figure, number, percent
 @for_members(reading=Ability.LABELS_READ)
 @reads()
 def copies(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """What near-copies save, how often checks bear out their labels, and how near is near enough."""
+    """Show how many labels near-copies got, how often checks confirm these labels, and the learned radius."""
     project = membership.project
     figures = copy_figures(project)
     context = {
@@ -44,7 +44,7 @@ def _class(project: Project, each: ClassCopies) -> dict[str, str]:
 
 
 def _wrong(right: Rate, *, alone: bool = False) -> dict[str, str]:
-    """The share of the checked ones that people gave another label, with its interval; of few, how many they were."""
+    """Return the share of checks that contradict the label, with its interval; for few checks, their number."""
     if right.n < ENOUGH:
         return {
             "share": TOO_FEW if alone else "–",

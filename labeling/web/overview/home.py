@@ -1,4 +1,4 @@
-"""The first page after signing in: one's projects, and what to do next in each."""
+"""The home page: the user's projects, with the next thing to do in each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class ProjectCard:
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The user's projects, archived ones if asked. Four queries beside those of the session, however many there are."""
+    """List the user's projects, archived ones on request. Takes four queries besides the session's, however many there
+    are.
+    """
     assert isinstance(request.user, User)
     everything = access.projects_of(request.user, deleted=True)
     kept = [each for each in everything if each.project.deleted_at is None]
@@ -63,7 +65,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _current_batches(projects: list[Project]) -> dict[int, Batch]:
-    """The batch of each project that people are told of, by the project's key."""
+    """Return the current batch of each project, by the project's key."""
     current = Batch.objects.filter(project=OuterRef("pk")).shown_first().values("pk")[:1]
     keys = Project.objects.filter(pk__in=[project.pk for project in projects]).values(current=Subquery(current))
     return {batch.project_id: batch for batch in Batch.objects.filter(pk__in=keys)}

@@ -1,4 +1,4 @@
-"""What picking has saved, what the next batch brings, and what follows: in words. Values in, words out."""
+"""What picking saved and what the next batch brings, in words. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MINUS = "−"
 
 @dataclass(frozen=True, slots=True)
 class PayingOff:
-    """`advice` is the suggestion and `basis` what it stands on; `facts` are (name, value, detail)."""
+    """The advice, the data it is based on, and `facts` as (name, value, detail)."""
 
     advice: str
     basis: str
@@ -28,7 +28,9 @@ class PayingOff:
 
 
 def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool) -> PayingOff:
-    """Advice and figures; `with_cost`: also the cost of the next batch, if the project has an hour's cost."""
+    """Return the advice and its figures. `with_cost` adds the cost of the next batch if the project has an hourly
+    cost.
+    """
     facts = [_saved(payoff, project.asks)]
     if payoff.saved is not None and payoff.spent is not None:
         spent = payoff.spent
@@ -124,7 +126,7 @@ def _share(gain: float) -> str:
 
 
 def _points(gain: float | None) -> str:
-    """+0.6 points: in points of accuracy."""
+    """Return a gain in points of accuracy: +0.6 points."""
     value = 100 * (gain or 0.0)
     return f"{'+' if value >= 0 else MINUS}{abs(value):.1f} points"
 

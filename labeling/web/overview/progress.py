@@ -1,4 +1,4 @@
-"""How the labeling goes: when, by whom, how well, of which classes."""
+"""The page of the labeling's progress: over time, by annotator, by class."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import accuracy, duration, moment, number, percent
 
-# The newest so many batches are drawn.
+# The number of batches in the chart, the newest ones.
 ROUNDS = 12
 
 
 @for_members(reading=Ability.BATCHES_READ)
 @reads()
 def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Charts with their tables, and everybody who has answered. Annotators do not see each other's figures."""
+    """Show charts with their tables, and the figures of each annotator. Annotators cannot open this page."""
     project, now = membership.project, timezone.now()
     newest = list(project.batches.order_by("-number")[:ROUNDS])
     context: dict[str, Any] = {"begun": bool(newest)}

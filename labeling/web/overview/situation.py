@@ -1,4 +1,4 @@
-"""The state of a project in a sentence for a member, and the next thing to do. Values in, values out."""
+"""The state of a project in one sentence, and the member's next thing to do. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.web.shared.words import count
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A sentence, and perhaps a link. `urgent`: people wait for it."""
+    """A sentence, with or without a link. `urgent`: other people wait for the member."""
 
     text: str
     action: str = ""
@@ -21,7 +21,7 @@ class Situation:
 
 
 def situation(membership: Membership, batch: Batch | None) -> Situation:
-    """How things stand in the project, given its current batch, for this member."""
+    """Describe the project's state for this member, from its current batch."""
     text = _text(membership, batch)
     if membership.project.archived_at is not None:
         return Situation(text)
@@ -66,7 +66,7 @@ def _text(membership: Membership, batch: Batch | None) -> str:
 
 
 def _is_last(project: Project, batch: Batch) -> bool:
-    """Whether nothing opens after the batch. While one is being picked, it still opens, stopped or not."""
+    """Return whether no batch opens after this one. A batch that is being picked opens even in a stopped loop."""
     return batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED
 
 

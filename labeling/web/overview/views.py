@@ -1,4 +1,4 @@
-"""A project's first page: where its loop is, and what a manager can do about it."""
+"""The overview page of a project: the state of its loop, and a manager's controls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from labeling.web.shared.words import count, duration, moment, number
 
 RECENT = 5
 
-# What a manager can make of the loop in each of its states, the next thing to do first.
+# A manager's actions in each state of the loop, the most likely first.
 LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
     Project.Loop.RUNNING: [
         {
@@ -83,7 +83,9 @@ class LoopForm(forms.Form):
 
 @for_members(reading=Ability.PROJECT_READ)
 def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Where the loop is, for everybody; attention, figures, waits and actions by the abilities of the member."""
+    """Show the state of the loop to every member, and attention, figures, waits and actions to members with the
+    abilities.
+    """
     project, now = membership.project, timezone.now()
     progress = progress_of(project, membership.user)
     recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])
@@ -123,14 +125,15 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def count_answered(progress: dict[str, Any]) -> str:
-    """How far the batch is, in the unit of the bar: answers, which are items where each is asked of one person."""
+    """Return the progress of the batch in answers, or in items where each item needs one answer."""
     unit = "done" if progress["answers"] == progress["size"] else "answers"
     return f"{number(progress['answered'])} of {number(progress['answers'])} {unit}" if progress["size"] else ""
 
 
 def _numbers(membership: Membership, attention: Attention, now: datetime.datetime) -> dict[str, Any]:
-    """Counts, the accuracy of the versions, and whether it pays off. Asked again at every change, so nothing here reads
-    all answers.
+    """Return the counts, the accuracy of the versions, and the payoff.
+
+    The page requests them at every change, so nothing here reads all annotations.
     """
     project = membership.project
     items, versions, leased = items_of(project), models_of(project), leased_of(project)
@@ -152,7 +155,7 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
         "points": points,
         "models": len(versions),
         **_payoff(membership, points, now),
-        # A failed step of a batch is told of with the batch; an encoding that failed and was done later is past.
+        # A failed step of a batch is shown with the batch; a failed encoding is over once all items are encoded.
         "failures": [
             failure
             for failure in failures_of(project)
@@ -171,7 +174,7 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
 
 
 def _payoff(membership: Membership, points: list[Accuracy], now: datetime.datetime) -> dict[str, Any]:
-    """The learning curve, beside that of uniform labels where it is known; what has been saved, and what follows."""
+    """Return the learning curve, with the curve of uniform labels if it was estimated, and the payoff in words."""
     project = membership.project
     if not points:
         return {"curve": None}
@@ -192,7 +195,7 @@ def _waits(membership: Membership, batch: Batch | None, now: datetime.datetime) 
 
 
 def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
-    """The step that no worker is at, in a sentence; empty if all is well."""
+    """Describe a step that waits for a worker, or whose worker stopped; empty if there is none."""
     waiting_job = unattended(project, now)
     if waiting_job is None:
         return ""
@@ -206,7 +209,7 @@ def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
 
 @for_members(changing=Ability.BATCHES_CHANGE)
 def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Start, pause or stop."""
+    """Start, pause or stop the loop."""
     form = LoopForm(request.POST)
     if not form.is_valid():
         raise BadRequest("loop must be one of running, paused, stopped.")
@@ -217,7 +220,7 @@ def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.BATCHES_CHANGE)
 def retry_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Take a failed batch up again."""
+    """Retry a failed batch."""
     batch = get_object_or_404(membership.project.batches, number=number)
     try:
         batches.retry(batch=batch)

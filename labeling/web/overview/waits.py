@@ -1,4 +1,4 @@
-"""Why the open batch waits, in a line each. Values in, words out."""
+"""The reasons why the open batch waits, one sentence each. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from labeling.insight.waits import Waits
 from labeling.models import Batch, Project
 from labeling.web.shared.words import count, number
 
-# More people than this are told by their number.
+# The most people by name; more are counted.
 NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence, and the page to act on it; the page is empty where the reader cannot act."""
+    """A sentence, and the page to act on it; without a page if the reader cannot act."""
 
     text: str
     action: str
@@ -25,7 +25,7 @@ class Line:
 
 
 def lines(project: Project, batch: Batch, waits: Waits, *, can_end: bool) -> list[Line]:
-    """A line for each reason; none for a batch that nothing holds up. `can_end`: the reader may end the batch."""
+    """Return a line for each reason why the batch waits. `can_end`: the reader may end the batch."""
     members = ("Members", reverse("project-members", args=[project.slug]))
     parts = ("Assignments", reverse("project-batch", args=[project.slug, batch.number]))
     skipped = f"{reverse('project-items', args=[project.slug])}?state=skipped&batch={batch.number}"
@@ -64,7 +64,7 @@ def _too_few(waits: Waits) -> str:
 
 
 def _names(people: Sequence[str]) -> str:
-    """ "ann is", "ann and bob are", "5 people are"."""
+    """Return the names with the verb: "ann is", "ann and bob are", "5 people are"."""
     if len(people) > NAMED:
         return f"{number(len(people))} people are"
     *first, last = sorted(people)

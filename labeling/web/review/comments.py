@@ -1,4 +1,4 @@
-"""What people write about an item: reviewers and managers to annotators, and each annotator's own page of it."""
+"""The view that comments on an item, and the page of an annotator's own comments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.web.shared.words import moment
 
 @for_members(changing=Ability.REVIEW_DO)
 def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """Write to an annotator of the item, or to reviewers and managers alone; then back to where it was written."""
+    """Comment on the item, to one of its annotators or to reviewers and managers alone, then return to the page."""
     project = membership.project
     item = get_object_or_404(project.items, pk=item_id)
     try:
@@ -40,7 +40,7 @@ def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> 
 
 @for_members(reading=Ability.TASKS_ANSWER, changing=Ability.TASKS_ANSWER)
 def own_comments(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """What one has written and what was answered, with the items as they were seen. A form marks all as read."""
+    """List the member's comments and the replies, by item. POST marks all replies as read."""
     project = membership.project
     if request.method == "POST":
         comments.mark_read(project, membership.user)
@@ -83,7 +83,7 @@ def _answer(project: Project, annotation: Any, names: dict[int, str]) -> str:
 
 
 def thread_context(item: Item) -> dict[str, Any]:
-    """What was written about the item and who can be written to, for reviewers. Three queries."""
+    """Return the comments on the item and the annotators to write to, for reviewers. Takes three queries."""
     now = timezone.now()
     written = item.comments.select_related("user", "to").order_by("pk")
     return {

@@ -1,4 +1,4 @@
-"""The review queue: one item at a time, with all that was said about it. Each decision is one form."""
+"""The review queue: one item at a time with its history, and one form for each decision."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ NOT_READ = object()
 
 @for_members(reading=Ability.REVIEW_READ)
 def review(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The requested item, or else the next free one. A reviewer who looks at it keeps it from others.
+    """Show the requested item, or the next one that no other reviewer holds, and hold it for this reviewer.
 
-    `item`: this one, or why not; `next`: this one, if it still waits and is free.
+    `item` in the query requests an item, with a message if it cannot be reviewed; `next` prefers an item if it still
+    waits and is not held.
     """
     project, user = membership.project, membership.user
     reason = _reason(request)
@@ -51,7 +52,7 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
             return redirect(_address(project, reason))
     due = number_in(request.GET.get("next", ""), default=0)
     key = asked or (due if due in queue.ids and due not in queue.held else queue.next())
-    while key and not _hold(project, membership, key):  # somebody took it since the queue was read
+    while key and not _hold(project, membership, key):  # another reviewer took it since the queue was read
         key = queue.next(key)
     if not key:
         return _page(request, membership, queue, reason, {"others": len(queue.held & set(queue.ids))})
@@ -62,7 +63,7 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.REVIEW_DO)
 def review_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """Accept the label, choose another, send the item back or put it off; then on to the next one."""
+    """Accept the label, choose another, send the item back or put it off; then show the next item."""
     project, user, reason = membership.project, membership.user, _reason(request)
     item = get_object_or_404(project.items, pk=item_id)
     note = request.POST.get("note", "").strip()[:300]
@@ -93,7 +94,7 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
 
 
 def _hold(project: Project, membership: Membership, key: int) -> bool:
-    """Whether the member may look at the item. A reviewer keeps it from others; archived projects are only read."""
+    """Hold the item for the member and return whether that worked. Members who only read hold nothing."""
     reads_only = project.archived_at is not None or not membership.can(Ability.REVIEW_DO)
     return reads_only or reviewing.hold(item=Item(pk=key), user=membership.user)
 
@@ -104,7 +105,7 @@ def _reason(request: HttpRequest) -> Reason | None:
 
 
 def _seen(request: HttpRequest) -> Any:
-    """The label that was on the reviewer's screen."""
+    """Return the label that the reviewer saw."""
     try:
         return json.loads(request.POST.get("seen", "null"))
     except ValueError:
@@ -117,7 +118,7 @@ def _settled(project: Project, item: Item, value: Any) -> str:
 
 
 def _address(project: Project, reason: Reason | None, **key: int) -> str:
-    """`key`: which item, as `review` reads it."""
+    """Return the address of the review page. `key` is the parameter `item` or `next`."""
     query = urlencode({name: value for name, value in [("reason", reason), *key.items()] if value})
     path = reverse("project-review", args=[project.slug])
     return f"{path}?{query}" if query else path
@@ -166,14 +167,14 @@ def _item_page(
 
 
 def _unlike(project: Project, item: Item) -> list[tuple[Item, str]]:
-    """Near-copies with another label, each with that."""
+    """Return the near-copies with another label, each with its label."""
     others = unlike_copies_of(item)
     names = names_of(project, [each.label for each in others])
     return [(each, item_view.label_text(project.asks.show(each.label, names))) for each in others]
 
 
 def _picture(project: Project, key: int | None) -> str:
-    """The address of the picture that comes next, so that it is there when it is shown."""
+    """Return the address of the next item's picture, so that the browser can load it ahead; empty without a picture."""
     if key is None or not kinds.of(project).is_picture:
         return ""
     return f"{reverse('api:item-media', args=[project.slug, key])}?size=preview"

@@ -1,4 +1,4 @@
-"""Damaged files of a project, a line each. Annotators see nothing of them."""
+"""The damaged files of a project, one line each. Annotators do not see them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from labeling.models import DamagedFile, Project
 from labeling.web.shared.words import Moment, moment
 
-# So long is told that a file was rebuilt.
+# How long the page still shows a rebuilt file.
 TOLD = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedLine:
-    """A file, what was wrong with it, and what is done or to be done about it; `mended`: when it was whole again."""
+    """A damaged file, the damage, and the remedy; `mended`: when the file was rebuilt."""
 
     name: str
     problem: str
@@ -23,7 +23,7 @@ class DamagedLine:
 
 
 def damaged_lines(project: Project, now: datetime.datetime) -> list[DamagedLine]:
-    """Damaged files, and files that were rebuilt within a day. One query."""
+    """Return the damaged files, and the files that were rebuilt within a day. Takes one query."""
     files = DamagedFile.objects.filter(project=project)
     told = files.standing() | files.filter(mended_at__gte=now - TOLD)
     return [

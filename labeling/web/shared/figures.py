@@ -1,5 +1,5 @@
-"""What all templates have: `{{ batch.size|number }}` writes a number, `{% manage %} worker` a command, `{% columns %}`
-the head of a table.
+"""Template tags and filters of all templates: `{{ batch.size|number }}` formats a number, `{% manage %} worker` writes
+a command, `{% columns %}` the head of a table.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ register.filter("number", number)
 
 @register.simple_tag
 def manage() -> str:
-    """How this installation's commands are called."""
+    """Return the command that runs this installation's management commands."""
     return str(settings.COMMAND)
 
 
 @register.simple_block_tag
 def columns(content: str) -> SafeString:
-    """The row of titles of a table: `{% columns %}File | Rows# | (Remove){% endcolumns %}`.
+    """Render the header row of a table: `{% columns %}File | Rows# | (Remove){% endcolumns %}`.
 
     `#` ends the title of a column of numbers. A title in brackets is for screen readers alone.
     """
@@ -40,5 +40,5 @@ def _title(text: str) -> str:
 
 @register.filter
 def of(values: Mapping[str, str], name: str) -> str:
-    """The value that a mapping has for the name; empty if it has none."""
+    """Return the value of a mapping for the name; empty without one."""
     return values.get(name, "")

@@ -1,4 +1,4 @@
-"""What forms have in common: controls and bounds of numbers, and a file of items."""
+"""Helpers for forms: number inputs with bounds, and the upload of a file of items."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from labeling.items.filter import Filter
 from labeling.web.shared.words import figure
 
-# Codes of what is beyond what a field takes.
+# The error codes of values beyond a field's bounds.
 BOUNDS = ("min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
 
 
 def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:
-    """A control for a number. Browsers drop what is no number from their own; here it stays, to be mended."""
+    """Make a text input for a number. Unlike a browser's number input, it keeps invalid text for the user to
+    correct.
+    """
     attrs = {"class": "figure", "autocomplete": "off", "inputmode": "numeric" if is_whole else "decimal"}
     return forms.TextInput(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
 
 
 def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
-    """The field that sets the filter. Texts and choices are read by the filter; the field takes all of them."""
+    """Make the form field of a filter. The field accepts any text, because the filter itself parses and checks it."""
     if each.choices:
         widget: forms.Widget = forms.Select(choices=[("", each.unset), *each.choices])
     else:
@@ -33,7 +35,9 @@ def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
 
 
 def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
-    """Check numbers by the bounds that the models have, and name both bounds in the one sentence of an error."""
+    """Apply the bounds of the model's fields to the form's number fields, with one error message that names both
+    bounds.
+    """
     for name, field in form.fields.items():
         if not isinstance(field, forms.FloatField | forms.IntegerField):
             continue
@@ -47,14 +51,14 @@ def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
         text = f"Enter a {'whole number' if is_whole else 'number'} from {figure(low)} to {figure(high)}"
         text += " with at most two decimals" if isinstance(field, forms.DecimalField) else ""
         field.widget = figure_input(is_whole=is_whole)
-        if field.min_value is None:  # no model looks at it again
+        if field.min_value is None:  # the form alone checks this field
             field.validators += [MinValueValidator(low), MaxValueValidator(high)]
         message = f"{text}." if field.required else f"{text}, or nothing."
         field.error_messages |= dict.fromkeys(("required", "invalid", *BOUNDS), message)
 
 
 def number_in(text: str, default: int = 0) -> int:
-    """The whole number that an address or a form names; `default` if it is none, or longer than any there is."""
+    """Return the whole number in a query or form; `default` if the text is no number or has ten digits or more."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 

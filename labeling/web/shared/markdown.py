@@ -1,8 +1,8 @@
-"""Guidelines as people write them, in Markdown, turned into HTML that can be shown to anybody.
+"""Renders guidelines from Markdown to safe HTML.
 
-Managers write it and everybody in the project reads it, so nothing in it is trusted: raw HTML is shown as text, links
-lead to http, https and mailto alone. Images that the project has, called by their names, are shown; others become
-links, for a page loads nothing from elsewhere.
+Managers write guidelines and every member reads them, so their text is not trusted: raw HTML is escaped, and links lead
+to http, https and mailto alone. Images of the project are shown; other images become links, because pages load nothing
+from other sites.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from labeling.projects.guidelines import Passage
 from labeling.projects.guidelines_images import named_in
 from labeling.web.shared.words import number
 
-# Longer than any guidelines that somebody reads. Some of what can be written takes a parser time that grows with the
-# square of its length: beyond this the text is shown as it is.
+# Longer than any guidelines that people read. The parser's time grows with the square of the length for some inputs, so
+# a longer text is shown unrendered.
 MAX_CHARACTERS = 20_000
 MAX_NESTING = 20
 SCHEMES = {"http", "https", "mailto"}
-# A page has its title (h1), and the guidelines stand below a heading of their own (h2).
+# The page has an h1, and the guidelines stand below an h2.
 FIRST_HEADING, LAST_HEADING = 3, 6
 
 _CHANGES = {
@@ -44,7 +44,7 @@ register = template.Library()
 
 
 class Picture(NamedTuple):
-    """An image of the project that a text can show."""
+    """An image of the project that a text may show."""
 
     name: str
     url: str
@@ -52,7 +52,7 @@ class Picture(NamedTuple):
 
 
 class Renderer(RendererHTML):
-    """Writes links that open beside the page, and tables that scroll by themselves. `env` has the pictures by name."""
+    """Renders links that open in a new tab, and tables that scroll by themselves. `env` maps names to pictures."""
 
     def link_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
         href = tokens[index].attrGet("href")
@@ -68,7 +68,7 @@ class Renderer(RendererHTML):
             return format_html('<a href="{}" rel="noopener" target="_blank">{}</a>', src, text or "Image")
         shown = format_html('<img src="{}" alt="{}" loading="lazy">', picture.url, text or picture.alt_text)
         if sum(each.nesting for each in tokens[:index] if each.type.startswith("link_")):
-            return shown  # it is part of a link already
+            return shown  # the picture stands inside a link already
         return format_html('<a href="{}" rel="noopener" target="_blank">{}</a>', picture.url, shown)
 
     def table_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
@@ -78,7 +78,9 @@ class Renderer(RendererHTML):
         return "</table></div>\n"
 
     def _aligned(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-        """A cell. Markdown asks for its alignment by a style, which the content policy forbids: a class says it."""
+        """Render a table cell with its alignment as a class, because the content policy forbids Markdown's `style`
+        attribute.
+        """
         token = tokens[index]
         right = "right" in str(token.attrGet("style") or "")
         return f'<{token.tag} class="number">' if right else f"<{token.tag}>"
@@ -87,7 +89,7 @@ class Renderer(RendererHTML):
 
 
 def _fit_headings(tokens: Sequence[Token]) -> None:
-    """Number the headings as the page needs them: from h3 on, and without a gap, wherever the writer began."""
+    """Renumber the headings from h3 on and without gaps."""
     above: list[int] = []
     for token in tokens:
         if token.type == "heading_open":
@@ -112,7 +114,7 @@ def _parser(pictures: Mapping[str, Picture]) -> MarkdownIt:
 
 
 def render_markdown(text: str, pictures: tuple[Picture, ...] = ()) -> SafeString:
-    """The text as HTML that is safe to show. Never raises; a text beyond `MAX_CHARACTERS` comes as it was typed."""
+    """Render the text as safe HTML. Never raises; a text longer than `MAX_CHARACTERS` is shown unrendered."""
     if len(text) > MAX_CHARACTERS:
         note = f"Longer than {number(MAX_CHARACTERS)} characters: shown as typed, without Markdown."
         return format_html('<p class="hint">{}</p>\n<p class="as-typed">{}</p>', note, text)
@@ -121,20 +123,21 @@ def render_markdown(text: str, pictures: tuple[Picture, ...] = ()) -> SafeString
 
 @register.simple_tag
 def guidelines_html(project: Project | None, text: str) -> SafeString:
-    """Guidelines of the project, with its images. One query if the text may name some. Without a project, none are
-    shown.
+    """Render guidelines with the images of their project; without a project, without images.
+
+    Takes one query if the text may name an image.
     """
     return render_markdown(text, _pictures(project, text) if project else ())
 
 
 @register.simple_tag
 def changes_html(passage: Passage) -> SafeString:
-    """A passage of guidelines with the text that came or went marked as such."""
+    """Render a passage of guidelines with its added and removed text marked."""
     return format_html_join("", "{}", ((format_html(_CHANGES[span.kind], span.text),) for span in passage))
 
 
 def _pictures(project: Project, text: str) -> tuple[Picture, ...]:
-    # Browsers keep what an address gave: that of another image under the same name is another.
+    # The image's key in the address keeps browsers from showing a cached image that had the same name.
     return tuple(
         Picture(
             each.name, f"{reverse('api:guidelines-image', args=[project.slug, each.name])}?v={each.pk}", each.alt_text
@@ -143,7 +146,7 @@ def _pictures(project: Project, text: str) -> tuple[Picture, ...]:
     )
 
 
-# A page shows the same guidelines again and again. Long texts stay out: previews of them would fill the memory.
+# Pages show the same guidelines often. Longer texts, which only previews have, are not cached, to save memory.
 @lru_cache(maxsize=64)
 def _render(text: str, pictures: tuple[Picture, ...]) -> SafeString:
     by_name = {each.name: each for each in pictures}

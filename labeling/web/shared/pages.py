@@ -1,4 +1,4 @@
-"""What all pages of a project share: the way from one to the other."""
+"""The frame of a project's pages with its navigation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from labeling.models import Ability, Membership, Project
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A page of every project, by the name of its address, and the ability that opens it. `shown`: whether the project
-    has the page.
+    """A page in the navigation, by the name of its address, with the ability that opens it.
+
+    `shown` returns whether the project has the page.
     """
 
     name: str
@@ -26,7 +27,7 @@ class Section:
     shown: Callable[[Project], bool] = lambda project: True
 
 
-# Groups of pages, each by a reason to come. A page that is below another belongs to that page's section.
+# Groups of pages by their purpose. A page outside the navigation belongs to the section of its parent page.
 GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
     ("Overview", (Section("project", "Overview", Ability.PROJECT_READ),)),
     ("Label", (Section("label", "Label", Ability.TASKS_ANSWER, lambda project: not project.archived_at),)),
@@ -68,7 +69,9 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A link of the navigation. `current` as `aria-current` has it: "page", "true" for the group of the page, or ""."""
+    """A link of the navigation. `current` is the value of `aria-current`: "page", "true" for the page's group, or
+    "".
+    """
 
     title: str
     url: str
@@ -76,7 +79,9 @@ class Way:
 
 
 def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]:
-    """The groups that this member may open, each by its first page, and the pages of the present one, if several."""
+    """Return the groups that this member may open, each with its first page, and the pages of the current group, if
+    several.
+    """
     project = membership.project
     groups: list[Way] = []
     pages: list[Way] = []
@@ -104,7 +109,7 @@ def render_page(
     section: str,
     status: int = 200,
 ) -> HttpResponse:
-    """A page of the project, below `section` (the name of its address), with the ways that the member may go.
+    """Render a page of the project in `section` (the name of its address), with the links that the member may open.
 
     Templates ask `can`, by the keys of abilities: `can.members_change`.
     """

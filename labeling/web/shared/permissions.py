@@ -1,4 +1,4 @@
-"""The door of a project's pages."""
+"""The access check of a project's pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def for_members(
     takes_files: bool = False,
     in_archived: bool = False,
 ) -> Callable[[MemberView], Callable[..., HttpResponse]]:
-    """Make a view of `(request, membership)` one of `(request, slug)`.
+    """Turn a view of `(request, membership)` into a view of `(request, slug)`.
 
     `reading` is the ability that GET and HEAD ask for, `changing` that of POST. A method without an ability is not
     allowed (405). People who are signed out go to the sign-in page, for a stranger there is no such page (404), and a
@@ -48,7 +48,7 @@ def for_members(
                 if request.method not in SAFE and not in_archived:
                     access.require_unarchived(membership)
             except (Http404, PermissionDenied):
-                # The page that refuses needs no proof of where the request comes from: the proof would read the body.
+                # The refusal needs no CSRF check, which would read the body.
                 request.csrf_processing_done = True  # type: ignore[attr-defined]
                 raise
             if takes_files:
@@ -62,7 +62,7 @@ def for_members(
 
 
 def with_files(request: HttpRequest, project: Project, view: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-    """The answer of a view that takes files for the project. Files are stored once the form has proved that it is ours.
+    """Return the response of a view that stores uploaded files; the files are stored after the CSRF check.
 
     The view is exempt from the check of forms that Django makes in front of all views: that check reads the whole form
     before the abilities are known. The same check is made here instead.

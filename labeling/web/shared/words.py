@@ -1,4 +1,4 @@
-"""Numbers and times as people say them. Values in, words out."""
+"""Numbers and times in words. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def number(n: int) -> str:
-    """1,797"""
+    """Format a whole number: 1,797."""
     return f"{n:,}"
 
 
 def figure(value: float) -> str:
-    """0.9, 1,000, 0.000001: up to six places, none that says nothing."""
+    """Format a number with at most six decimals and no trailing zeros: 0.9, 1,000, 0.000001."""
     text = f"{value:,.6f}"
     return text.rstrip("0").rstrip(".")
 
 
 def count(n: int, one: str, many: str = "") -> str:
-    """1 item, 1,797 items"""
+    """Format a number with its noun: 1 item, 1,797 items."""
     return f"{number(n)} {one if n == 1 else many or one + 's'}"
 
 
 def percent(share: float, *, exact: bool = False) -> str:
-    """93.4 %, 94 %; `exact`, for columns: 94.0 %. A share that is not quite nothing or all is never shown as such."""
+    """Format a share: 93.4 %, 94 %; with `exact`, for columns: 94.0 %. Only exact shares are shown as 0 % or 100 %."""
     text = f"{100 * share:.1f}"
     if text == "100.0" and share < 1:
         text = "99.9"
@@ -41,25 +41,25 @@ TOO_FEW = "not enough data yet to tell"
 
 
 def accuracy(share: float, n: int, of: str = "control item") -> str:
-    """94.0 %; of few items no figure, which would look sure: "not enough data yet to tell: 3 control items"."""
+    """Format an accuracy: 94.0 %; for few items "not enough data yet to tell: 3 control items"."""
     return percent(share, exact=True) if n >= ENOUGH else f"{TOO_FEW}: {count(n, of)}"
 
 
 def part(right: int, n: int) -> str:
-    """94.0 %; of few items, 4 of 5; of none, –"""
+    """Format a share of right answers: 94.0 %; for few items 4 of 5; for none –."""
     if n >= ENOUGH:
         return percent(right / n, exact=True)
     return f"{number(right)} of {number(n)}" if n else "–"
 
 
 def money(amount: float, currency: str) -> str:
-    """EUR 12.50, EUR 1,250: cents only where they matter."""
+    """Format an amount of money: EUR 12.50, EUR 1,250; large amounts have no cents."""
     text = f"{amount:,.2f}" if amount < 100 else f"{amount:,.0f}"
     return f"{currency}{NBSP}{text}" if currency else text
 
 
 def duration(seconds: float) -> str:
-    """0.8 s, 12 s, 3 min, 2 h 5 min, 3 days"""
+    """Format a duration: 0.8 s, 12 s, 3 min, 2 h 5 min, 3 days."""
     if seconds < 9.95:
         return f"{seconds:.1f}{NBSP}s"
     if seconds < 90:
@@ -75,7 +75,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time: how long ago it was, and exactly when."""
+    """A time, as the distance from now and as an exact timestamp."""
 
     ago: str
     exact: str
@@ -83,7 +83,7 @@ class Moment:
 
 
 def moment(at: datetime.datetime | None, now: datetime.datetime) -> Moment | None:
-    """None stays None."""
+    """Make the `Moment` of a time; None for None."""
     if at is None:
         return None
     return Moment(ago=_distance((now - at).total_seconds()), exact=f"{at:%Y-%m-%d %H:%M:%S} UTC", iso=at.isoformat())
@@ -96,7 +96,7 @@ def _distance(seconds: float) -> str:
 
 
 def _rough(seconds: float) -> str:
-    """The largest unit alone is as much as people want to know."""
+    """Format a duration with its largest unit alone."""
     if seconds < 90:
         return f"{seconds:.0f}{NBSP}s"
     if seconds < 90 * MINUTE:
