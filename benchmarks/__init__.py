@@ -1,1 +1,1 @@
-"""How long things take, and whether they are worth it. Run by hand, on a machine that does nothing else."""
+"""Benchmarks of speed, memory and quality. Run them by hand, on an otherwise idle machine."""

@@ -1,4 +1,4 @@
-"""A project as large as pages are measured with: written row by row in bulk, without files, worker or training."""
+"""A large project for measurements of pages, inserted in bulk without files, worker or training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from labeling.statements import insert_many
 SLUG = "big"
 ITEMS = 200_000
 ROUNDS = 20
-# Of the items: tasks of the open batch, of which half are answered, and all answers. At a million 100,000 and 500,000.
+# Shares of the items: tasks of the open batch (half of them answered), and annotations.
 OPEN_SHARE, ANSWERED_SHARE = 0.1, 0.5
 ANNOTATORS = 10
 CLASSES = 50
@@ -31,7 +31,7 @@ ACCOUNTS = {"annie": Role.ANNOTATOR, "bert": Role.ANNOTATOR, "enzo": Role.ENGINE
 
 @transaction.atomic
 def make_big_project(n_items: int = ITEMS) -> str:
-    """Twenty batches that are done with their versions, and an open one. Returns the project's slug."""
+    """Create a project with twenty finished batches, their model versions, and an open batch. Return its slug."""
     rng = random.Random(1)
     classes = [f"class {number}" for number in range(CLASSES)]
     open_size = round(OPEN_SHARE * n_items)
@@ -58,7 +58,7 @@ def make_big_project(n_items: int = ITEMS) -> str:
 
 
 def _insert(instances: Iterable[Model]) -> None:
-    """Insert them as they are: fields that set themselves on creation keep their values."""
+    """Insert the rows as they are; fields that are set on creation keep their values."""
     instances = iter(instances)
     first = next(instances)
     fields = [field for field in first._meta.concrete_fields if field.name != "id" or first.pk]
@@ -95,7 +95,7 @@ def _batch(
 
 
 def _tasks(batch: Batch, rows: range, people: list[User], rng: random.Random) -> None:
-    """The batch's tasks, and an answer to each that has one: nine in ten right, one in fifty a skip."""
+    """Create the batch's tasks and their answers: nine in ten right, one in fifty a skip."""
     answered = batch.size - batch.remaining
     assert batch.opened_at is not None
     items = list(batch.project.items.filter(row__gte=rows.start, row__lt=rows.stop).order_by("row"))

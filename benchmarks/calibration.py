@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(work: Work) -> dict[str, Any]:
-    """Train one model and measure it. One thread."""
+    """Train one model and measure it, in one thread."""
     import torch
 
     from models_store.prediction import probabilities
@@ -122,8 +122,10 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _labeled(work: Work, data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that are labeled, ascending, and those of them that were drawn at random: all, or a tenth. The others then
-    are picked as in a project, in nine batches, each of the smallest margins of a model of those before.
+    """Return the labeled rows, ascending, and those of them that were drawn at random.
+
+    All rows are random, or with `picked` a tenth; the others are picked as in a project, in nine batches of the
+    smallest margins of a model trained on the earlier batches.
     """
     from models_store.prediction import predict
     from models_store.training import Recipe, train
@@ -171,7 +173,7 @@ def _measure(p: np.ndarray, data: Data) -> dict[str, float]:
 
 
 def _summary(name: str, recipes: list[str], results: dict[Work, dict[str, Any]]) -> dict[str, Any]:
-    """Of one data set: each recipe's figures a seed and over them, and against the first two recipes."""
+    """Summarise a data set: each recipe's figures by seed and over seeds, and compared with the first two recipes."""
     of = {
         recipe: [
             result
@@ -205,7 +207,7 @@ def _of_recipe(results: list[dict[str, Any]], of: dict[str, list[dict[str, Any]]
 
 
 def _against(figures: dict[str, np.ndarray], rival: list[dict[str, Any]]) -> dict[str, Any]:
-    """How much less of the mean ECE there is, and of the mean accuracy; and the differences, paired by seed."""
+    """Compare the mean ECE and the mean accuracy with a rival's; the differences are paired by seed."""
     ece, width, right = (
         np.array([result[name] for result in rival]) for name in ("ece", "ece_equal_width", "accuracy")
     )
@@ -254,7 +256,7 @@ def _signed(difference: dict[str, Any]) -> str:
 
 
 def _run_all(works: list[Work], processes: int) -> dict[Work, dict[str, Any]]:
-    """Side by side; a line on standard error for each model."""
+    """Run the trainings in parallel, with a line on standard error for each model."""
     started, results = time.monotonic(), {}
     for n, (work, result) in enumerate(side_by_side(run, works, processes), start=1):
         results[work] = result
@@ -322,7 +324,7 @@ def _problem(options: argparse.Namespace) -> str | None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
+        """Print the error as one line, without the usage."""
         sys.exit(_refuse(message))
 
 

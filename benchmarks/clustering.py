@@ -57,7 +57,7 @@ def cluster_run(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]
 
 
 def graph_run(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
-    """Our graph alone: how long it takes, and how many of the true neighbours of a sample are in it."""
+    """Measure our neighbour graph: its time, and the share of a sample's true neighbours that it has."""
     from selector.compiled import Threads
     from selector.neighbours import nearest_neighbours
 
@@ -73,7 +73,7 @@ def graph_run(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def true_neighbours(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A sample of rows and, for each, the NEIGHBOURS that are nearest to it; all pairs by faiss, block by block."""
+    """Draw a sample of rows; return it with each row's NEIGHBOURS nearest rows, by faiss's exhaustive search."""
     import faiss
 
     queries = np.random.default_rng(1).choice(len(rows), min(QUERIES, len(rows)), replace=False)
@@ -82,7 +82,7 @@ def true_neighbours(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def without_self(neighbours: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Drop the row itself or, where duplicates have crowded it out, the last."""
+    """Remove the row itself from its neighbours; if duplicates displaced it, remove the last neighbour."""
     itself = neighbours == queries[:, None]
     itself[~itself.any(axis=1), -1] = True
     return neighbours[~itself].reshape(len(neighbours), -1)
@@ -144,7 +144,7 @@ def benchmark(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def tell(result: dict[str, Any]) -> None:
-    """A table for people."""
+    """Print the result as a table."""
     for run in result["runs"]:
         ours = run["clustering"]
         print(f"{run['items']:,} × {run['dim']}, {run['metric']}: {ours['seconds']:.1f} s from vectors to dendrogram")

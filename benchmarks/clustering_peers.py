@@ -35,7 +35,7 @@ REPEATS = 3
 
 
 def fashion(items: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Penultimate layer (items, dim) of a network of the product's kind, and the classes (items,)."""
+    """Return the penultimate layer (items, dim) of a network like the product's, and the classes (items,)."""
     import torch
 
     from benchmarks.efficiency.datasets import Source
@@ -65,7 +65,7 @@ def fashion(items: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def blobs(items: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A tight blob for each 50 items, and the blobs (items,)."""
+    """Return tight blobs of 50 items each, and the blob of each item (items,)."""
     rng = np.random.default_rng(seed)
     truth = np.arange(items) // 50
     rng.shuffle(truth)

@@ -33,7 +33,7 @@ CHUNK = 5_000
 
 
 def write_file(path: Path, rows: int) -> None:
-    """A table of made-up texts with an id, a known answer and one more column."""
+    """Write a table of generated texts with an id, a known answer and one more column."""
     texts = (
         {
             "id": f"text-{row:07}",
@@ -59,7 +59,7 @@ def write_file(path: Path, rows: int) -> None:
 
 
 def run_import(form: str, rows: int) -> dict[str, Any]:
-    """Take a file in, as the worker does."""
+    """Import a file, as the worker does."""
     from labeling.intake.run import import_items
     from labeling.intake.uploads import register
     from labeling.loop.step import Step
@@ -102,7 +102,9 @@ def run_export(form: str, rows: int) -> dict[str, Any]:
 
 
 def _measured(start: Any) -> dict[str, Any]:
-    """Run the iterator that the call gives to its end: seconds to its first piece and of all, and memory."""
+    """Exhaust the iterator that the call returns; return the seconds to its first piece and to its end, and the
+    memory.
+    """
     held, cpu, began = peak_bytes(), time.process_time(), time.perf_counter()
     pieces = start()
     next(pieces)
@@ -114,7 +116,7 @@ def _measured(start: Any) -> dict[str, Any]:
 
 
 def run_label(form: str, rows: int) -> dict[str, Any]:
-    """Batches of all items, each with one answer, written in bulk."""
+    """Create labeled batches of all items, with one answer each, in bulk."""
     from django.db.models import F
     from django.utils import timezone
 
@@ -155,7 +157,7 @@ RUNS = {"import": run_import, "label": run_label, "export": run_export}
 
 
 def measure(rows: int, only: str) -> list[dict[str, Any]]:
-    """The measurements with `only` in their names. The first import is always made: it is what is exported."""
+    """Run the measurements with `only` in their names. The first import always runs, because the exports need it."""
     with tempfile.TemporaryDirectory() as folder:
         place = Installation(Path(folder), free_port(), database=os.environ.get("DATABASE_URL", ""))
         place.manage("migrate", "--verbosity", "0")

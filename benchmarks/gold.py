@@ -40,7 +40,7 @@ Answers = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """People who answer alike. `bad` ones should be paused within FEW gold items, others never."""
+    """Simulated people who answer alike. `bad` people should be paused within FEW gold items, others never."""
 
     name: str
     answers: Answers
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _cutoffs(is_below: Callable[..., bool], threshold: float, sure: float) -> np.ndarray:
-    """(MANY,): who has fewer right of the first 1, 2, … answers is paused."""
+    """Return the (MANY,) cutoffs: a person with fewer right answers among the first 1, 2, … is paused."""
     return np.array(
         [
             next(right for right in range(n + 2) if right > n or not is_below(right, n, threshold, sure=sure))
@@ -84,7 +84,9 @@ def _cutoffs(is_below: Callable[..., bool], threshold: float, sure: float) -> np
 
 
 def _power(rules: dict[float, np.ndarray]) -> str:
-    """Gold items a person until so many who answer two classes at random are paused, and good people paused by MANY."""
+    """Return for each share of random answerers the gold items until they are paused, and the good people paused by
+    MANY.
+    """
     good = (0.85, 0.9, 0.95)
     lines = [
         f"| threshold | {' | '.join(f'{share:.0%} found' for share in SHARES)} | "
@@ -100,8 +102,8 @@ def _power(rules: dict[float, np.ndarray]) -> str:
 
 
 def _tests(tests: dict[str, np.ndarray]) -> str:
-    """With two classes: people who answer at random, paused within FEW; how many gold items find 99 of 100 of them; and
-    good people, paused within MANY.
+    """Compare tests with two classes: random answerers paused within FEW, the gold items to find 99 % of them, and good
+    people paused within MANY.
     """
     for against, bound in ((0.5, 100), (0.55, 75), (0.6, 75), (0.65, 75)):
         below = partial(_ratio_below, against=against, bound=bound)
@@ -122,23 +124,25 @@ def _tests(tests: dict[str, np.ndarray]) -> str:
 
 
 def _ratio_below(right: int, n: int, threshold: float, *, sure: float, against: float, bound: float) -> bool:
-    """Wald 1945, "Sequential Tests of Statistical Hypotheses": a person who is right as often as the threshold is ever
-    paused with a probability of 1 / bound at most, however often one looks. `sure` is not used.
+    """Wald's sequential test (1945, "Sequential Tests of Statistical Hypotheses").
+
+    A person whose accuracy equals the threshold is ever paused with a probability of at most 1 / bound, however often
+    the test runs. `sure` is not used.
     """
     ratio = right * np.log(against / threshold) + (n - right) * np.log((1 - against) / (1 - threshold))
     return bool(ratio >= np.log(bound))
 
 
 def _best_power(n: int, good: float = 0.85, alarms: float = 0.01) -> float:
-    """How many people who are right half the time the most powerful test of n answers finds, chance deciding at its
-    boundary: Neyman and Pearson 1933.
+    """Return the share of people who are right half the time that the most powerful test of n answers finds (Neyman and
+    Pearson 1933, with chance deciding at its boundary).
     """
     low, high = stats.binom.cdf(np.arange(n), n, good), stats.binom.cdf(np.arange(n), n, 0.5)
     return float(np.interp(alarms, np.append(0, low), np.append(0, high)))
 
 
 def _paused(cutoffs: np.ndarray, accuracy: float) -> np.ndarray:
-    """(MANY,): how probably somebody who is right so often is paused within 1, 2, … answers."""
+    """Return the (MANY,) probabilities that a person with this accuracy is paused within 1, 2, … answers."""
     going = np.zeros(MANY + 2)  # by how many answers were right
     going[0], paused = 1.0, []
     for cutoff in cutoffs:
@@ -163,7 +167,7 @@ def _study(rules: dict[float, np.ndarray], options: argparse.Namespace) -> Itera
 
 
 def _right(kind: Kind, classes: int, people: int, rng: np.random.Generator) -> np.ndarray:
-    """(people, MANY): how many of the first 1, 2, … answers of each person were right."""
+    """Return (people, MANY): the number of right answers among the first 1, 2, … of each person."""
     known = rng.integers(0, classes, (people, MANY))
     if kind.uneven:
         known[rng.random(known.shape) < (UNEVEN - 1 / classes) / (1 - 1 / classes)] = 0
@@ -184,7 +188,7 @@ def _one_class(known: np.ndarray, classes: int, rng: np.random.Generator) -> np.
 
 
 def _good(accuracy: float) -> Answers:
-    """Wrong now and then, in favour of any other class."""
+    """Return answers that are wrong at times, with any other class."""
 
     def answers(known: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
         wrong = (known + rng.integers(1, classes, known.shape)) % classes
@@ -194,7 +198,7 @@ def _good(accuracy: float) -> Answers:
 
 
 def _confuser(known: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
-    """95 % right, but every second class is always taken for the one before it."""
+    """Answer 95 % right, except that every second class is always taken for the one before it."""
     return np.where(known % 2 == 1, known - 1, _good(0.95)(known, classes, rng))
 
 

@@ -76,7 +76,7 @@ def _sources(options: argparse.Namespace) -> list[Source]:
 
 
 def _works(source: Source, options: argparse.Namespace) -> list[Work]:
-    """One for each seed, with a budget of ten batches unless told otherwise. Raises DataError."""
+    """Return a simulation for each seed, by default with a budget of ten batches. Raises DataError."""
     items = len(source.load(0).labels)
     usual = USUAL[source.name][0] if source.name in USUAL else max(items // 100, 1)
     batch = options.batch or usual

@@ -38,7 +38,9 @@ ASK_AGAIN_SECONDS = 1.0
 
 
 class Cell(NamedTuple):
-    """So many people, batches of this size, and when the next one is picked; None: it waits for the newest model."""
+    """A number of people, a batch size, and the share at which the next batch is picked; None: after the newest
+    model.
+    """
 
     people: int
     batch: int
@@ -46,7 +48,7 @@ class Cell(NamedTuple):
 
 
 class Person(threading.Thread):
-    """Answers one item a second; `idle` counts the seconds without one on the screen."""
+    """A person who answers one item a second; `idle` counts the seconds without an item on the screen."""
 
     def __init__(self, port: int, token: str, stop: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -102,7 +104,7 @@ class Person(threading.Thread):
 
 
 def measure(cell: Cell, ends: int) -> dict[str, Any]:
-    """Idle seconds a person and batch's end, and their share of a person's time."""
+    """Measure idle seconds per person and end of a batch, and their share of a person's time."""
     with tempfile.TemporaryDirectory() as folder:
         place = Installation(Path(folder), free_port(), database=os.environ.get("DATABASE_URL", ""))
         os.environ.update(place.environment)
@@ -135,7 +137,7 @@ def _do(task: str, **options: Any) -> dict[str, Any]:
 
 
 def create(people: int, batch: int, ahead: float) -> dict[str, Any]:
-    """The project with its first batch open. Items say what they are: a class, and a number."""
+    """Create the project with its first batch open. Items are texts with a class and a number."""
     from knox.models import AuthToken
 
     from labeling.intake.run import import_items
@@ -169,7 +171,7 @@ def create(people: int, batch: int, ahead: float) -> dict[str, Any]:
 
 
 def answer(leave: int) -> dict[str, Any]:
-    """Answer the newest open batch but for so many tasks, as one more person; wait for a batch if none is open."""
+    """Answer all but `leave` tasks of the newest open batch, as one more person; wait if no batch is open."""
     from labeling.answering import queue
     from labeling.models import Project, User
 
@@ -192,7 +194,7 @@ def answer(leave: int) -> dict[str, Any]:
 
 
 def wait_for_next() -> dict[str, Any]:
-    """Wait until the newest open batch is complete, and a later one has an answer."""
+    """Wait until the newest open batch is complete and a later one has an answer."""
     from labeling.models import Annotation, Batch, Project
 
     project = Project.objects.get()
@@ -206,7 +208,7 @@ def wait_for_next() -> dict[str, Any]:
 
 
 def count() -> dict[str, Any]:
-    """How many batches have all their answers."""
+    """Return the number of batches with all their answers."""
     from labeling.models import Batch
 
     return {"complete": Batch.objects.filter(completed_at__isnull=False).count()}
@@ -240,7 +242,7 @@ def main() -> int:
 
 
 def _within(options: argparse.Namespace) -> dict[str, Any]:
-    """What needs the installation's database, in a process of its own."""
+    """Run a function that needs the installation's database, in a process of its own."""
     import django
 
     django.setup()

@@ -69,7 +69,7 @@ def _refuse(message: str) -> int:
 
 
 def _plan(options: argparse.Namespace) -> list[loop.Work]:
-    """What is to be run, with each setting checked against the data. Raises DataError."""
+    """Return the simulations to run, with each setting checked against the data. Raises DataError."""
     works = []
     for source in _sources(options):
         data = source.load(options.seeds[0])
@@ -108,7 +108,7 @@ def _plan_for(source: Source, data: Data, options: argparse.Namespace) -> loop.P
 
 
 def _run_all(works: list[loop.Work], processes: int) -> None:
-    """Side by side; a line on standard error for each piece done."""
+    """Run the simulations in parallel, with a line on standard error for each."""
     works[0].folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     for n, (work, seconds) in enumerate(side_by_side(loop.run, works, processes), start=1):
@@ -178,7 +178,7 @@ def _problem(options: argparse.Namespace) -> str | None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
+        """Print the error as one line, without the usage."""
         sys.exit(_refuse(message))
 
 

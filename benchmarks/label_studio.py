@@ -1,7 +1,7 @@
-"""Label Studio from PyPI, in a virtual environment and a data folder of its own, for `benchmarks.peers`.
+"""Runs Label Studio from PyPI, in its own virtual environment and data folder, for `benchmarks.peers`.
 
-It is asked over its HTTP API (https://api.labelstud.io), and started as its documentation says for an installation by
-pip: `label-studio start`, with SQLite.
+The benchmark calls its HTTP API (https://api.labelstud.io). It starts as its documentation says for pip: `label-studio
+start`, with SQLite.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SILENT = {"COLLECT_ANALYTICS": "false", "LATEST_VERSION_CHECK": "false", "SENTRY
 
 
 class Person(NamedTuple):
-    """Asks for the next task and annotates it, as the page for annotators does: `benchmarks.load.Client`."""
+    """A client that claims the next task and annotates it, like Label Studio's page: a `benchmarks.load.Client`."""
 
     port: int
     token: str
@@ -55,7 +55,7 @@ def annotation(label: str) -> dict[str, Any]:
 
 
 def install(folder: Path, version: str) -> None:
-    """Make the virtual environment with this version, unless it is there."""
+    """Create the virtual environment with this version, unless it exists."""
     python = folder / "bin" / "python"
     if not python.exists():
         venv.create(folder, with_pip=True, clear=True)
@@ -76,7 +76,9 @@ class LabelStudio:
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
-        """The server, with a first user, until the end of the block. Its output is in `server.log` of the folder."""
+        """Run the server, with a first user, until the end of the block. Its output goes to `server.log` in the
+        folder.
+        """
         command = [
             *(str(self.environment / "bin" / "label-studio"), "start", "--no-browser", "--data-dir", str(self.folder)),
             *("--internal-host", "127.0.0.1", "--port", str(self.port), "--enable-legacy-api-token"),
@@ -104,7 +106,7 @@ class LabelStudio:
         sys.exit(f"Label Studio did not start within {START_SECONDS} s:\n{log.read_text()[-2000:]}")
 
     def tokens(self, people: int) -> list[str]:
-        """The token of the first user, and of more who sign up, as in a browser."""
+        """Return the tokens of the first user and of further users, who sign up as in a browser."""
         return [self._token("login", _address(0))] + [self._token("signup", _address(n)) for n in range(1, people)]
 
     def _token(self, way: str, email: str) -> str:
@@ -120,7 +122,7 @@ class LabelStudio:
         return token
 
     def project(self, send: Send, texts: Sequence[str], classes: Sequence[str], *, labeled: bool) -> int:
-        """The number of a new project with a task for each text; `labeled`: each with one annotation."""
+        """Create a project with a task for each text, each with one annotation if `labeled`. Return its number."""
         choices = "".join(f'<Choice value="{name}"/>' for name in classes)
         made = send("POST", "/api/projects/", {"title": "benchmark", "label_config": CONFIG.format(choices)})
         tasks: list[dict[str, Any]] = [{"data": {"text": text}} for text in texts]

@@ -1,6 +1,6 @@
-"""People who claim and answer over HTTP, each a process with one connection that stays open: a load for a server.
+"""A load for a server: people who claim and answer over HTTP, each a process with one open connection.
 
-How a server is asked for tasks and sent answers is a `Client`; all else is the same for each.
+A `Client` defines how tasks are claimed and answers submitted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Send = Callable[[str, str, Any], Any]
 
 
 class Client(Protocol):
-    """One person's way to a server. It is sent to a process of its own."""
+    """The requests of one person to a server. It is pickled to a process of its own."""
 
     @property
     def port(self) -> int: ...
@@ -29,14 +29,14 @@ class Client(Protocol):
     def token(self) -> str: ...
 
     def claim(self, send: Send, count: int) -> Sequence[Any]:
-        """Up to `count` tasks, by one request."""
+        """Claim up to `count` tasks, in one request."""
 
     def submit(self, send: Send, tasks: Sequence[Any]) -> None:
-        """An answer to each of the tasks, by one request."""
+        """Answer each of the tasks, in one request."""
 
 
 class Load(NamedTuple):
-    """So many people, so many tasks a request; `pause` seconds between a person's answers."""
+    """The number of people, of tasks per request, and the `pause` in seconds between a person's answers."""
 
     name: str
     people: int
@@ -45,7 +45,7 @@ class Load(NamedTuple):
 
 
 class Times(NamedTuple):
-    """Seconds of each request, and labels that were accepted."""
+    """The seconds of each request, and the number of accepted labels."""
 
     claims: list[float]
     submits: list[float]
@@ -53,7 +53,7 @@ class Times(NamedTuple):
 
 
 def connect(client: Client) -> Send:
-    """A connection that stays open."""
+    """Open a connection that stays open."""
     connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=120)
     headers = {"Authorization": f"Token {client.token}", "Content-Type": "application/json"}
 
@@ -69,11 +69,13 @@ def connect(client: Client) -> Send:
 
 
 class Failed(Exception):
-    """A person could not go on, for the reason given. (Nobody would hear of a process of a pool that exits.)"""
+    """A person could not go on, for the given reason. An exception, because an exit of a pool's process goes
+    unnoticed.
+    """
 
 
 def label(client: Client, load: Load, start: float, seconds: float) -> Times:
-    """One person's work. Requests of the warm-up are not counted. Raises `Failed`."""
+    """Simulate one person. Requests of the warm-up are not counted. Raises `Failed`."""
     try:
         return _label(client, load, start, seconds)
     except SystemExit as end:
@@ -101,7 +103,7 @@ def _label(client: Client, load: Load, start: float, seconds: float) -> Times:
 
 
 def run(clients: Sequence[Client], load: Load, seconds: float) -> dict[str, Any]:
-    """All people at once; their times together."""
+    """Run all people in parallel, and return their times together."""
     start = time.time() + 0.5 + load.people / 50
     with multiprocessing.get_context("fork").Pool(load.people) as pool:
         work = [(client, load, start + i * load.pause / load.people, seconds) for i, client in enumerate(clients)]

@@ -60,7 +60,9 @@ def _vectors(items: int, path: Path) -> tuple[Path, np.ndarray]:
 
 
 def label_beside(path: Path) -> None:
-    """Claim and answer in a small project until this process is ended; a line for each: when, and how long it took."""
+    """Claim and answer in a small project until this process is killed; write the start and the duration of each
+    request.
+    """
     import django
 
     django.setup()
@@ -79,7 +81,7 @@ def label_beside(path: Path) -> None:
 
 
 def prepare_beside(n: int) -> None:
-    """The small project, with an open batch of `n` tasks."""
+    """Create the small project, with an open batch of `n` tasks."""
     import django
 
     django.setup()
@@ -104,7 +106,7 @@ def prepare_beside(n: int) -> None:
 
 
 def waits(path: Path, steps: list[dict[str, Any]]) -> None:
-    """To each step the longest wait of whoever labels beside it, in ms."""
+    """Add to each step the longest wait of the labeling process beside it, in ms."""
     lines = [tuple(map(float, line.split())) for line in path.read_text().splitlines() if len(line.split()) == 3]
     for step in steps:
         during = [max(line[1:]) for line in lines if step["began"] <= line[0] <= step["ended"]]

@@ -71,14 +71,14 @@ MEASURE = """async ({ names, above, repeat }) => {
 
 
 def tree(classes: int) -> tuple[list[str], list[int]]:
-    """Names, and the place of the class above each: 20, each with 20, each with its share of the others."""
+    """Return the names, and the index of each class's parent: 20 roots, 20 children each, the others below them."""
     above = [-1] * 20 + [at // 20 for at in range(400)]
     above += [20 + at % 400 for at in range(classes - len(above))]
     return [f"class {at}" for at in range(classes)], above[:classes]
 
 
 def flat(classes: int) -> tuple[list[str], list[int]]:
-    """All on one level, but for the last, which is below the first."""
+    """Return all classes on one level, except that the last is below the first."""
     return [f"class {at}" for at in range(classes)], [-1] * (classes - 1) + [0]
 
 
@@ -89,7 +89,7 @@ def measure(page: Page, names: list[str], above: list[int], repeat: int) -> dict
 
 
 def answer(route: Any) -> None:
-    """A page and the files of the screen, in place of a server."""
+    """Serve the page and the files of the screen in place of a server."""
     path = route.request.url.removeprefix(ORIGIN)
     if path.startswith("/static/"):
         route.fulfill(path=STATIC / path.removeprefix("/static/"))

@@ -1,4 +1,4 @@
-"""What the benchmarks of the selector share: made-up pools, and measuring in a process of its own."""
+"""Helpers of the selector's benchmarks: generated pools, and measurements in a process of its own."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def make_embeddings(path: Path, items: int, dim: int, kind: str, seed: int) -> N
 
 
 def peak_bytes() -> int:
-    """The most memory that the process has held so far, pages of memory maps included."""
+    """Return the peak memory of the process so far, including pages of memory maps."""
     status = Path("/proc/self/status")
     if status.exists():  # unlike getrusage, it forgets the process that this one was forked from
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -71,7 +71,7 @@ def timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def in_a_process(module: str, **options: Any) -> dict[str, Any]:
-    """Run `python -m module --run … --option value …`, whose last line is a JSON object, and return that."""
+    """Run `python -m module --run … --option value …`, and return the JSON object of its last line."""
     command = [sys.executable, "-m", module]
     command += [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
@@ -83,8 +83,9 @@ def in_a_process(module: str, **options: Any) -> dict[str, Any]:
 
 
 def side_by_side(run: Callable[[Work], Result], works: Sequence[Work], processes: int) -> Iterator[tuple[Work, Result]]:
-    """Each piece of work with what came of it, as soon as it is there. Each process computes with one thread; one alone
-    is this one.
+    """Run the works in parallel, and yield each with its result when it is done.
+
+    Each process computes with one thread; a single work runs in this process.
     """
     if processes == 1:
         yield from ((work, run(work)) for work in works)

@@ -54,7 +54,7 @@ class Result(NamedTuple):
 
 
 def pages_of(slug: str) -> Iterator[Page]:
-    """Every page that answers with 200, for each role, taken from the resolver: new pages come along by themselves."""
+    """Yield every page that answers with 200, for each role, from the URL resolver."""
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
@@ -86,7 +86,7 @@ def paths_of(slug: str) -> Iterator[tuple[str, str]]:
 
 
 def _patterns(patterns: list[Any], namespace: str = "") -> Iterator[tuple[str, Any]]:
-    """Names and patterns of the pages and the API."""
+    """Yield the names and patterns of the pages and the API."""
     for pattern in patterns:
         if hasattr(pattern, "url_patterns"):
             if pattern.namespace in (None, "api"):
@@ -96,7 +96,7 @@ def _patterns(patterns: list[Any], namespace: str = "") -> Iterator[tuple[str, A
 
 
 def _ids(slug: str) -> dict[str, Any]:
-    """One of each thing that addresses name: a batch and a version in the middle, an item that is labeled."""
+    """Return an id of each kind in addresses: a batch and a version in the middle, a labeled item."""
     from labeling.models import Project
 
     project = Project.objects.get(slug=slug)
@@ -133,7 +133,7 @@ def sign_in(client: httpx.Client, username: str) -> None:
 
 
 def timed(client: httpx.Client, path: str) -> float:
-    """Milliseconds that the request took."""
+    """Request the path; return the milliseconds."""
     started = time.perf_counter()
     answer = client.get(path)
     took = 1000 * (time.perf_counter() - started)
@@ -143,7 +143,7 @@ def timed(client: httpx.Client, path: str) -> float:
 
 
 def summary(times: list[float]) -> tuple[float, float, float]:
-    """Median, 95th percentile and longest of the times."""
+    """Return the median, the 95th percentile and the maximum of the times."""
     cut = statistics.quantiles(times, n=20, method="inclusive") if len(times) > 1 else times * 19
     return statistics.median(times), cut[-1], max(times)
 

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _study(source: Source, options: argparse.Namespace) -> dict[str, Any]:
-    """All seeds of a data set, summed up."""
+    """Run all seeds of a data set, and summarise them."""
     estimates = []
     for seed in range(options.seeds):
         estimates += _project(source.load(seed), seed, options)
@@ -75,7 +75,7 @@ def _study(source: Source, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _project(data: Data, seed: int, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """What is told after each batch, beside the truth."""
+    """Return the product's estimates after each batch, with the truth."""
     n, batch = len(data.labels), options.batch or BATCH.get(data.name, max(len(data.labels) // 100, 20))
     order = np.random.default_rng(seed_for(seed, "control", 0)).permutation(n)
     control, others = order[: round(options.control_share * n)], np.sort(order[round(options.control_share * n) :])
@@ -118,7 +118,7 @@ def _tell(
     learned: int,
     truth: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Any]:
-    """What the product estimates for the newest version, and what is true."""
+    """Return the product's estimate for the newest version, with the truth."""
     uniform = np.concatenate([control, first])
     sizes = sizes_for(len(uniform))
     answers_of = np.empty((len(sizes), len(uniform)), np.int64)
@@ -150,7 +150,7 @@ def _or_infinite(value: float | None) -> float:
 
 
 def _true_curve(data: Data, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sizes, and the mean accuracy of models that learned from so many random labels; made never to fall."""
+    """Return sizes, and the mean accuracy of models that learned from so many random labels, made non-decreasing."""
     n = len(data.labels)
     sizes = np.unique(np.geomspace(30, n, 12).astype(np.int64))
     shares = []
@@ -161,7 +161,9 @@ def _true_curve(data: Data, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _needed(share: float, curve: tuple[np.ndarray, np.ndarray], limit: int) -> float:
-    """Labels at which the true curve reaches the share, linear in their logarithm; `limit` if it never does."""
+    """Return the labels at which the true curve reaches the accuracy, linear in their logarithm; `limit` if it never
+    does.
+    """
     sizes, shares = curve
     if share > shares[-1]:
         return float(limit)

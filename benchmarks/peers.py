@@ -77,7 +77,7 @@ def measure(name: str, serving: Serving, seconds: float) -> dict[str, Any]:
 
 
 def export(port: int, token: str, path: str) -> dict[str, float]:
-    """Seconds to the first byte and to the last, and bytes."""
+    """Export the labels; return the seconds to the first and the last byte, and the number of bytes."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1800)
     began = time.perf_counter()
     connection.request("GET", path, headers={"Authorization": f"Token {token}"})
@@ -92,7 +92,7 @@ def export(port: int, token: str, path: str) -> dict[str, float]:
 
 
 def add_engineer(slug: str) -> dict[str, Any]:
-    """The first annotator of `benchmarks.queue` may export this project."""
+    """Make the first annotator of `benchmarks.queue` an engineer, who may export this project."""
     from labeling.models import Project, Role, User
     from labeling.projects.members import set_role
 

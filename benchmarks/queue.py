@@ -39,7 +39,7 @@ LOADS = (
 
 
 class Person(NamedTuple):
-    """Claims and answers by the API of Marginalia."""
+    """A client that claims and answers by Marginalia's API."""
 
     port: int
     token: str
@@ -59,7 +59,7 @@ class Person(NamedTuple):
 
 
 def prepare(items: int, people: int) -> dict[str, Any]:
-    """A project with one open batch of all items, and a token for each person. Run in a process of its own."""
+    """Create a project with one open batch of all items, and a token for each person. Runs in a process of its own."""
     import django
 
     django.setup()
@@ -94,7 +94,7 @@ def prepare(items: int, people: int) -> dict[str, Any]:
 
 
 def answered_before(project: Any, users: Sequence[Any]) -> None:
-    """A batch that was answered yesterday: the tables are not empty, and PostgreSQL knows what they hold."""
+    """Create a batch that was answered yesterday, so that tables are not empty and PostgreSQL has statistics."""
     import datetime
 
     from django.utils import timezone

@@ -1,4 +1,4 @@
-"""A real Ray cluster on this machine, each node with one core, that can be killed and grow."""
+"""A Ray cluster on this machine whose nodes, with one core each, can be killed and added."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START_SECONDS = 60
 
 
 def free_port() -> int:
-    """One that nobody listens at: above Ray's own, below those that the system gives to whoever asks for any."""
+    """Return a free port above Ray's own ports and below the system's ephemeral ports."""
     return next(port for port in iter(lambda: random.randint(24_001, 30_000), 0) if not listens(port))
 
 
@@ -30,10 +30,10 @@ def listens(port: int) -> bool:
 
 
 class Nodes:
-    """The head and the others, each with the processes that it started."""
+    """The head and the other nodes, each with the processes that it started."""
 
     def __init__(self, folder: Path, *, store_bytes: int = 100_000_000) -> None:
-        """`folder`: a short path, for sockets lie in it. `store_bytes`: what each node keeps of what is sent to it."""
+        """`folder`: a short path, because it holds sockets. `store_bytes`: the size of each node's object store."""
         self._folder, self._store_bytes = folder, store_bytes
         self.port, self.client_port = free_port(), free_port()
         self.running: list[subprocess.Popen[bytes]] = []
@@ -60,14 +60,14 @@ class Nodes:
         self._start(f"--address={self.address}")
 
     def kill_last(self) -> None:
-        """All at once, as when the power goes: the head too, where it is the only one."""
+        """Kill all processes of the last node at once, as a power cut does; the head's if it is the only node."""
         process = self.running.pop()
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
     def _start(self, *options: str) -> None:
         command = [RAY, "start", *options, f"--node-ip-address={ON_THIS_MACHINE}", "--num-cpus=1", "--block"]
-        # Nodes would ask for a token where the user has one.
+        # Nodes would require a token if the user has one.
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **QUIET, "RAY_AUTH_MODE": "disabled"}
         with (self._folder / "ray.log").open("ab") as log:
             self.running.append(

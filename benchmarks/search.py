@@ -64,7 +64,7 @@ SEARCHES: dict[str, dict[str, str]] = {
 
 
 def prepare(items: int) -> Any:
-    """The project with its items, without an index."""
+    """Create the project with its items, without an index."""
     from django.utils import timezone
 
     from labeling.arrays.files import ProjectFiles, append_rows
@@ -103,7 +103,7 @@ def prepare(items: int) -> Any:
 
 
 def index(project: Any) -> dict[str, float]:
-    """Index all items; how many a second, and how long a transaction takes."""
+    """Index all items; return the items per second and the seconds per transaction."""
     from django.db import connection
 
     from labeling.items import search
@@ -115,7 +115,7 @@ def index(project: Any) -> dict[str, float]:
         if not more:
             break
         times.append(took)
-    if connection.vendor == "postgresql":  # which gathers statistics by itself, in time; SQLite never does
+    if connection.vendor == "postgresql":  # PostgreSQL gathers statistics by itself in time, SQLite never does
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
     cuts = statistics.quantiles(times, n=100, method="inclusive")

@@ -34,7 +34,7 @@ SMALL = 64  # items in the call before
 
 
 def make_pool(folder: Path, items: int, mean_cluster_size: float, seed: int) -> int:
-    """Write margins.npy (float32) and clusters.npy (int64). Returns the number of clusters.
+    """Write margins.npy (float32) and clusters.npy (int64). Return the number of clusters.
 
     Sizes are log-normal (a few clusters are hundreds of times as large as most), and doubt is a matter of the cluster
     as much as of the item, as in real pools.
@@ -66,7 +66,7 @@ def ours(margins: np.ndarray, clusters: np.ndarray, batch: int, factor: float, s
 
 
 def plain_numpy(margins: np.ndarray, clusters: np.ndarray, batch: int, factor: float, seed: int) -> Picked:
-    """The method by numpy's sorts: a random place within its group is the pass that draws an item."""
+    """Run the method with numpy's sorts: a random position within its group is the pass that draws an item."""
     rng = np.random.default_rng(seed)
     count = min(round(factor * batch), len(margins))
     candidates = np.argpartition(margins, count - 1)[:count]
@@ -92,7 +92,7 @@ def by_strategy(arrays: dict[str, np.ndarray], strategy: str, batch: int, seed: 
 
 
 def by_plain_numpy(arrays: dict[str, np.ndarray], strategy: str, batch: int, seed: int) -> np.ndarray:
-    """CoreSet and BADGE a line or two a step, and sorts for the others."""
+    """Pick by CoreSet and BADGE in a line or two per step, and by sorting for the other strategies."""
     rng, n = np.random.default_rng(seed), len(arrays["margins"])
     if strategy in ("margin", "entropy"):
         return np.argsort(arrays["margins"] if strategy == "margin" else -arrays["entropies"])[:batch]
@@ -112,7 +112,7 @@ def by_plain_numpy(arrays: dict[str, np.ndarray], strategy: str, batch: int, see
 
 
 def measure(call: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Seconds, the rise of the process's peak memory in MB, and what the call gives."""
+    """Return the seconds, the rise of the process's peak memory in MB, and the result of the call."""
     before = peak_bytes()
     start = time.perf_counter()
     result = call()
@@ -146,7 +146,7 @@ def strategy_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def stream_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """Margins of features.npy from an untrained network with random weights."""
+    """Compute the margins of features.npy with an untrained network with random weights."""
     import torch
 
     from models_store.model import Model
@@ -242,7 +242,7 @@ def stream_benchmark(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def tell(result: dict[str, Any]) -> None:
-    """A table for people."""
+    """Print the result as a table."""
     if "classes" in result:
         print(f"Margins of {result['items']:,} items by a network of {result['classes']:,} classes")
         print(f"A matrix of pool × classes would take {result['matrix_mb']:,.0f} MB.")

@@ -1,4 +1,4 @@
-"""A turn of the loop by the product's own steps, in this process: import, encode, a batch, answers, training, the next.
+"""A turn of the loop by the product's own steps, in this process: import, encode, batch, answers, training, next batch.
 
 For benchmarks of big batches. Answers are written by plain SQL, as if people had given them.
 """
@@ -23,8 +23,10 @@ PART = 1_000
 
 @dataclass(frozen=True)
 class Pool:
-    """What is imported, and what people would answer: `answer_of` takes the place of an item in the file of vectors,
-    and gives its answer as it is stored. `companion`: a table with what is known of each vector.
+    """The items to import, and their right answers.
+
+    `answer_of` maps an item's position in the file of vectors to its answer as stored. `companion`: a table with facts
+    about each vector.
     """
 
     question: str
@@ -35,9 +37,10 @@ class Pool:
 
 
 class Clock:
-    """The steps so far: name, seconds, those of the processor (which others on the machine hardly change), the most
-    memory in MB, when each began and ended; and by how much each of the `gauges` rose. `before` is called in front of
-    each step.
+    """Records the steps: name, seconds, processor seconds, peak memory in MB, start and end, and the rise of each of
+    the `gauges`.
+
+    Processor seconds hardly depend on other processes. `before` is called before each step.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class Clock:
 
 @contextmanager
 def as_a_worker() -> Iterator[None]:
-    """Threads as `manage.py worker` has them, and what it loads and compiles ahead of its first step."""
+    """Use the threads of `manage.py worker`, and load and compile in advance what the worker does."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -111,7 +114,7 @@ def turn(pool: Pool, *, slug: str, size: int, clock: Clock) -> None:
 
 
 def _run_jobs(clock: Clock, *, until: Callable[[], bool], first: str = "") -> None:
-    """Run what is due, without what nobody waits for."""
+    """Run the due jobs, except those that no user waits for."""
     from django.utils import timezone
 
     from labeling.loop.step import Step
@@ -131,7 +134,7 @@ def _run_jobs(clock: Clock, *, until: Callable[[], bool], first: str = "") -> No
 
 
 def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
-    """Answer all tasks of the batch, a part in each transaction."""
+    """Answer all tasks of the batch, in several transactions."""
     from django.db import transaction
     from django.utils import timezone
 
@@ -148,7 +151,7 @@ def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
     for start in range(0, len(tasks), PART):
         now = timezone.now()
         moment = stored(Annotation, "created_at", now)
-        # Where an item stood in its file is all that tells which it is: rows are given out by chance.
+        # The position in the file identifies an item, because rows are assigned at random.
         part = [(task, item, json.dumps(answer_of(int(source.removeprefix("row ")) - 1)))
                 for task, item, source in tasks[start : start + PART]]  # fmt: skip
         rows = [(stored(Annotation, "id", uuid.uuid4()), task, user.pk, answer, moment, *fixed.values())

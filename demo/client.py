@@ -1,4 +1,4 @@
-"""A client of the HTTP API for one simulated annotator. It waits for a server that restarts."""
+"""The HTTP client of one simulated annotator. It repeats requests while the server restarts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import httpx
 
-# How long requests are repeated while the server restarts. Answers keep their ids.
+# How long a request is repeated while the server restarts. A repeated answer keeps its id.
 RETRY_SECONDS = 30.0
-# The same after the end of the game.
+# How long a request is repeated after the end of the simulation.
 LAST_TRIES_SECONDS = 1.5
 
 OTHER_DATABASE = "Does it use the same database as this command?"
 
 
 class SimulationError(Exception):
-    """The simulation cannot go on; the message says what to do."""
+    """The simulation cannot go on; the message says how to fix the cause."""
 
 
 class Client:
-    """The project's endpoints for one annotator. Requests that fail for a moment are repeated."""
+    """The project's endpoints, called by one annotator. Repeats requests that fail temporarily."""
 
     def __init__(self, *, url: str, slug: str, token: str, retry_seconds: float, stop: threading.Event) -> None:
         self.retries = 0
@@ -32,7 +32,7 @@ class Client:
             base_url=f"{url.rstrip('/')}/api/v1/projects/{slug}/",
             headers={"Authorization": f"Token {token}"},
             timeout=90,
-            trust_env=False,  # a proxy of the environment knows no server on this machine
+            trust_env=False,  # proxies of the environment cannot reach a local server
         )
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class Client:
         return self._checked(self._send("POST", path, body))
 
     def delete(self, path: str) -> bool:
-        """Returns True if the resource was deleted, False if it is too late."""
+        """Return whether the resource was deleted; False if it can no longer be."""
         response = self._send("DELETE", path, None)
         if response.status_code == httpx.codes.CONFLICT:
             return False
@@ -63,7 +63,7 @@ class Client:
                 problem = f"answers {response.status_code}"
             except httpx.TransportError as error:
                 problem = f"does not answer ({error})"
-            if self._stop.is_set():  # all is done, or was called off: what is under way may still end well
+            if self._stop.is_set():  # the simulation has ended, but open requests may still succeed
                 end = min(end, time.monotonic() + LAST_TRIES_SECONDS)
             if not patient or time.monotonic() > end:
                 raise SimulationError(

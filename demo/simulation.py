@@ -1,7 +1,7 @@
-"""Plays annotators over HTTP, from each item's known answer, until a number of batches is done.
+"""Simulates annotators over HTTP with each item's known answer, until a number of batches is done.
 
-Each annotator is a thread with a client of its own. The calling thread watches the loop, opens and shuts the gate of
-the annotators, and ends the game. The database is read for known answers, jobs and places only.
+Each annotator is a thread with a client of its own. The calling thread watches the loop, lets the annotators work while
+a batch is open, and ends the simulation. It reads known answers, jobs and assignments from the database.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from labeling.questions import Stored
 
 CLAIM = 10
 POLL_SECONDS = 0.25
-# Without a sign of life from the background for this long, there is probably no worker.
+# Without progress of the background steps for this long, there is probably no worker.
 STALL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """Settings of a game. Rates are shares of the answers; all random numbers follow from the seed."""
+    """Settings of a simulation. Rates are shares of the answers; the seed determines all random numbers."""
 
     url: str
     slug: str
@@ -49,7 +49,7 @@ class Game:
 
 
 class Watcher(Protocol):
-    """Gets news of the game, from the thread that called `play`."""
+    """Receives the events of a simulation, in the thread that called `play`."""
 
     def progress(self, progress: dict[str, Any]) -> None: ...
 
@@ -59,7 +59,9 @@ class Watcher(Protocol):
 
 
 class Annotator:
-    """A simulated person: claims, answers from known answers, and at times errs, skips, or undoes an answer."""
+    """A simulated annotator, who claims tasks and submits the known answers, at times with an error, a skip or an
+    undo.
+    """
 
     def __init__(self, simulation: Simulation, number: int) -> None:
         game = simulation.game
@@ -69,7 +71,7 @@ class Annotator:
         self._rng = np.random.default_rng([game.seed, number])
 
     def run(self) -> Counter[str]:
-        """Work until the simulation stops, then release all tasks. A failure stops all annotators."""
+        """Work until the simulation stops, then release all tasks. An exception stops all annotators."""
         simulation = self._simulation
         try:
             while not simulation.stop.is_set():
@@ -77,7 +79,7 @@ class Annotator:
                     simulation.stop.wait(POLL_SECONDS)
         finally:
             simulation.stop.set()
-            # If the server is gone, the leases will run out.
+            # Without a server, the leases will expire.
             with contextlib.suppress(SimulationError):
                 self._client.post("release/", {})
             self._client.close()
@@ -86,7 +88,7 @@ class Annotator:
         return self.tally
 
     def _turn(self) -> bool:
-        """Claim some tasks and answer them. False if there are none for now."""
+        """Claim some tasks and answer them. Return False if no task is free."""
         claimed = self._client.post("claim/", {"count": CLAIM})
         tasks = claimed["tasks"]
         if not tasks:
@@ -112,7 +114,7 @@ class Annotator:
         return True
 
     def _answer(self, task: dict[str, Any], truth: Stored, known: Mapping[int, Stored]) -> dict[str, Any]:
-        """An answer; near-copies with another truth than the item are taken out."""
+        """Make an answer that leaves out near-copies with a known answer other than the item's."""
         value = truth
         copies = [each["id"] for each in task["item"].get("copies", ()) if each["id"] in known]
         if self._chance("error_rate"):
@@ -136,7 +138,10 @@ class Annotator:
         return self._count(self._client.post("annotations/", {"annotations": answers}), "answers")
 
     def _count(self, outcome: dict[str, Any], counter: str) -> list[str]:
-        """Count what was accepted. A place may be lost when a lease runs out; any other refusal is an error."""
+        """Count the accepted answers and return their ids.
+
+        An answer may be rejected because its lease expired; any other rejection raises `SimulationError`.
+        """
         for refused in outcome["rejected"]:
             if refused["code"] not in ("taken", "batch_closed", "item_removed"):
                 raise SimulationError(f"An answer was refused: {refused['detail']}")
@@ -149,7 +154,7 @@ class Annotator:
 
 
 def wrong(truth: Stored, n_classes: int, rng: np.random.Generator) -> Stored:
-    """A value that differs from the truth: another class, one class more or less, or the other of yes and no."""
+    """Return a wrong answer: another class, one class added or removed, or the opposite of yes and no."""
     if isinstance(truth, bool):
         return not truth
     if isinstance(truth, list):
@@ -159,12 +164,12 @@ def wrong(truth: Stored, n_classes: int, rng: np.random.Generator) -> Stored:
 
 
 class Simulation:
-    """A game in progress."""
+    """A simulation in progress."""
 
     def __init__(self, game: Game, project: Project, watcher: Watcher) -> None:
         self.game = game
         self.stop = threading.Event()
-        # Open while there is something to answer: no annotator asks the server while a model trains.
+        # Set while a batch is open, so that no annotator sends requests while a model trains.
         self.gate = threading.Event()
         self.asks = project.asks
         self.names = list(project.classes.order_by("index").values_list("name", flat=True))
@@ -177,7 +182,7 @@ class Simulation:
         self._noted = False
 
     def client(self, number: int) -> Client:
-        """A client for the annotator of this number. The caller closes it."""
+        """Make a client for the annotator of this number. The caller closes it."""
         game = self.game
         return Client(
             url=game.url,
@@ -188,9 +193,10 @@ class Simulation:
         )
 
     def play(self) -> Counter[str]:
-        """Play until the batches are done or no item is left. Returns counts: answers, skips, undone, refused, retries.
+        """Simulate until the batches are done or no item is left; return counts: answers, skips, undone, refused,
+        retries.
 
-        Raises `SimulationError`. Whatever happens, the annotators give back what they hold before this returns.
+        Raises `SimulationError`. In any case, the annotators release their tasks before this returns.
         """
         try:
             progress = self._client.get("progress/", patient=False)
@@ -207,7 +213,7 @@ class Simulation:
             self._client.close()
 
     def truths(self, item_ids: list[int]) -> dict[int, Stored]:
-        """The known answers of items. Raises `SimulationError` if an item has none."""
+        """Return the known answers of items. Raises `SimulationError` if an item has none."""
         items = self._project.items.filter(pk__in=item_ids).values_list("pk", "external_id", "truth")
         truths: dict[int, Stored] = {}
         for pk, name, truth in items:
@@ -219,12 +225,12 @@ class Simulation:
         return truths
 
     def known(self, item_ids: list[int]) -> dict[int, Stored]:
-        """The known answers of these items, without items that have none."""
+        """Return the known answers of those items that have one."""
         items = self._project.items.filter(pk__in=item_ids).values_list("pk", "truth") if item_ids else ()
         return {pk: truth for pk, truth in items if truth is not None}
 
     def _watch(self, number: int, futures: list[Future[Counter[str]]]) -> None:
-        """Follow the loop from batch `number` on until the last batch is done or nothing is left to label."""
+        """Watch the loop from batch `number` until the last batch is done or no item is left."""
         while True:
             progress = self._client.get("progress/")
             while number <= self.last and self._is_done(number):
@@ -247,7 +253,7 @@ class Simulation:
         return self._project.batches.filter(number=number, state=Batch.State.DONE).exists()
 
     def _is_over(self, progress: dict[str, Any]) -> bool:
-        """Whether no item is left. Raises `SimulationError` if items are left, but no further batch comes."""
+        """Return whether no item is left. Raises `SimulationError` if items are left but no batch follows."""
         if progress["state"] == Batch.State.FAILED:
             raise SimulationError(f"Batch {progress['batch']} failed: {progress['reason']}")
         if progress["loop"] == Project.Loop.PAUSED:
@@ -265,14 +271,14 @@ class Simulation:
         return False
 
     def _held(self) -> dict[int, int]:
-        """The number of tasks that are held, by batch."""
+        """Return the number of held tasks, by batch."""
         held = Assignment.objects.pending().filter(
             task__batch__project=self._project, task__batch__state=Batch.State.OPEN
         )
         return Counter(held.order_by("task__batch__number").values_list("task__batch__number", flat=True))
 
     def _look_for_life(self, progress: dict[str, Any]) -> None:
-        """Raise or note the reason when nothing has changed for long: no worker runs, or others hold all tasks."""
+        """Raise or report the cause if nothing changed for long: no worker runs, or other annotators hold all tasks."""
         seen = tuple(progress[key] for key in ("batch", "state", "phase", "share", "remaining"))
         now = time.monotonic()
         if seen != self._seen:
@@ -290,7 +296,7 @@ class Simulation:
         beat = self._project.jobs.running().aggregate(last=Max("heartbeat_at"))["last"]
         silent = quiet if beat is None else (timezone.now() - beat).total_seconds()
         if silent < self.game.stall_seconds:
-            self._seen_at = now - silent  # a silent step is under way, and its worker lives
+            self._seen_at = now - silent  # a step without progress reports is running, so its worker lives
             return
         where = f"batch {progress['batch']} is {progress['state']}" if progress["batch"] else "there is no batch"
         raise SimulationError(

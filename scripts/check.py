@@ -1,5 +1,4 @@
-"""Runs the project's checks and says at the end which passed, how long each took, how many cores it kept busy, and
-what pytest counted.
+"""Runs the project's checks and prints for each the result, its time, the cores it used, and pytest's counts.
 
     python scripts/check.py                       # all of them; a failure does not stop the later ones
     python scripts/check.py test-sqlite -k undo   # one of them; further arguments go to pytest, or to its last command
@@ -24,19 +23,18 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
-NO_TESTS = 5  # its exit status when it found none
-# A process more than there are cores, for each waits now and then: for a server that starts, for Chromium, for a lock.
-# But no crowd: some tests start threads and processes of their own. What lies together goes to one process, until
-# another has nothing left to do.
+NO_TESTS = 5  # pytest's exit status when no test was selected
+# One process more than cores, because tests wait for servers, Chromium and locks. No more, because some tests start
+# threads and processes of their own.
 SIDE_BY_SIDE = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "worksteal"]
-# Chromium and Ray have bad moments of their own on a busy machine. A test of theirs that fails is run once more, and is
-# named at the end. Tests of our own code alone never are: what fails now and then there is a race to be found.
+# Tests with Chromium and Ray fail at times on a busy machine, so a failed one runs once more and is named at the end.
+# Other tests never run twice, because their random failures are race conditions to fix.
 ONCE_MORE = ["--reruns", "1", "-r", "fER"]
-# Each process would import them before its first test.
+# Without these options, each process would import both plugins before its first test.
 WITHOUT_BROWSER = ["--ignore=tests/browser", "-p", "no:playwright", "-p", "no:schemathesis"]
 ALL_CASES = ["env", "TRY_ALL=1"]  # `tests/extent.py`
-# Pages, files and models are tested once, on SQLite. Here is what asks of a database more than to keep rows: who gets
-# which task, locks and races, the steps of the loop, constraints and the queries; of each other subject, one file.
+# Pages, files and models are tested on SQLite alone. PostgreSQL runs the tests of the queue, locks and races, the steps
+# of the loop, constraints and queries, and one file of each other subject.
 ON_POSTGRES = [
     "api/test_annotating.py",
     "api/test_api_query_counts.py",
@@ -66,7 +64,7 @@ ON_POSTGRES = [
     "walls/test_known_devices.py::test_failures_of_a_device_are_all_counted_when_many_come_at_once",
     "walls/test_login_throttle.py::test_failures_of_many_at_once_are_all_counted",
 ]
-# What else has run there, for `test-long`: what is alike on both databases, and what takes long.
+# Further tests on PostgreSQL, for `test-long`.
 MORE_ON_POSTGRES = [
     "blindness/test_adversary.py",
     "blindness/test_numbers_of_copies.py",
@@ -91,7 +89,7 @@ MORE_ON_POSTGRES = [
     "operations/test_readiness.py",
     "web/test_query_counts.py",
 ]
-# Generated requests for minutes, once, on the database that takes fewer characters and numbers; hosts, which need it.
+# Minutes of generated requests, on the stricter database only, and tests with several hosts, which need it.
 ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py", "operations/test_several_hosts.py"]
 
 CHECKS: dict[str, list[list[str]]] = {
@@ -125,7 +123,7 @@ CHECKS: dict[str, list[list[str]]] = {
     "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray and not long", "tests/loop"]],
     "test-browser": [[*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed and not long", "tests/browser"]],
     "test-timed": [[*PYTEST, *ONCE_MORE, "-m", "browser and timed and not long", "tests/browser"]],
-    # All tests with all their cases, for half an hour and more: before a release, not with every change.
+    # All tests with all cases, for half an hour and more, before a release.
     "test-long": [
         [
             *ALL_CASES,
@@ -147,21 +145,20 @@ CHECKS: dict[str, list[list[str]]] = {
         [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"],
     ],
 }
-# As many processes as cores are at work already: threads of their own would only wait for each other.
+# All cores are busy with processes, so more threads would only wait for each other.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-# A database of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh names one. And
-# each process would compile all of the code again where Python may not keep what it compiled.
+# Tests must not use the developer's own database: settings fall back to SQLite, or with-postgres.sh sets one. Without
+# bytecode files, each process would compile all code again.
 NOT_FOR_TESTS = {"DATABASE_URL", "DATABASE_REPLICA_URL", "PYTHONDONTWRITEBYTECODE"}
-# When all is checked, these run beside the tests on SQLite: those of Ray wait most of their time, for nodes that start
-# and for nodes that are found dead. Those on PostgreSQL beside those in Chromium took no less time than one after the
-# other, for both wait for the disk.
+# Checks that run beside the tests on SQLite: Ray's tests mostly wait for nodes. Running PostgreSQL's tests beside
+# Chromium's saved no time, because both wait for the disk.
 BESIDE: dict[str, list[str]] = {
     "test-sqlite": ["lint", "types", "migrations", "test-ray"],
     "test-postgres": [],
     "test-browser": [],
     "test-timed": [],
 }
-# These take only what the tests leave.
+# Checks that start after all tests.
 LAST_IN_LINE = {"lint", "types", "migrations"}
 
 
@@ -170,11 +167,11 @@ class Outcome(NamedTuple):
     passed: bool
     seconds: float
     busy: float  # seconds of processor time
-    counted: list[str]  # pytest's closing lines; none for other tools
+    counted: list[str]  # pytest's last lines; empty for other tools
 
 
 class Processes:
-    """The commands that are running, in whichever thread, so that an interrupt can end them all."""
+    """The running commands of all threads, so that an interrupt can end them all."""
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
@@ -185,7 +182,7 @@ class Processes:
         with self._lock:
             if self._ended:
                 raise KeyboardInterrupt
-            # A group of its own, so that an interrupt ends all that the command started.
+            # A process group, so that an interrupt also ends the command's children.
             process = subprocess.Popen(  # noqa: S603  fixed commands, and the developer's own arguments
                 command,
                 cwd=ROOT,
@@ -199,10 +196,10 @@ class Processes:
         return process
 
     def wait(self, process: subprocess.Popen[bytes]) -> tuple[int, float]:
-        """Its exit status, and the seconds of processor time that it and its own processes took."""
+        """Wait for the process; return its exit status and the processor seconds of it and its children."""
         try:
             _, status, usage = os.wait4(process.pid, 0)
-        except ChildProcessError:  # an interrupt has ended it, and was told how
+        except ChildProcessError:  # an interrupt has ended it
             return 130, 0.0
         process.returncode = os.waitstatus_to_exitcode(status)
         with self._lock:
@@ -210,7 +207,7 @@ class Processes:
         return process.returncode, usage.ru_utime + usage.ru_stime
 
     def end(self) -> None:
-        """End what runs, and let nothing start any more."""
+        """End all commands and start no others."""
         with self._lock:
             self._ended = True
             running = list(self._running)
@@ -225,9 +222,7 @@ processes = Processes()
 
 
 def run(command: list[str], write: Callable[[bytes], None]) -> tuple[int, str, float]:
-    """Run the command, pass its output on as it comes, and return its exit status, its last lines, and its seconds of
-    processor time.
-    """
+    """Run the command and pass its output on; return its exit status, its last lines, and its processor seconds."""
     environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_TESTS} | ONE_THREAD
     try:
         process = processes.start(command, environment)
@@ -244,12 +239,12 @@ def run(command: list[str], write: Callable[[bytes], None]) -> tuple[int, str, f
 
 
 def closing_lines(output: str) -> list[str]:
-    """The lines in which pytest says what it counted."""
+    """Return the lines with pytest's counts."""
     return [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?|deselected)\b.* in ", line)]
 
 
 def check(name: str, arguments: list[str], write: Callable[[bytes], None], before: Sequence[str] = ()) -> Outcome:
-    """Run a check, with the `arguments` behind each command and the words of `before` in front of it."""
+    """Run a check, with `arguments` after each of its commands and `before` in front of it."""
     write(f"\n──── {name} {'─' * (90 - len(name))}\n".encode())
     started = time.monotonic()
     tests = name.startswith("test-")
@@ -261,7 +256,7 @@ def check(name: str, arguments: list[str], write: Callable[[bytes], None], befor
         statuses.append(status)
         busy += of_command
         counted += closing_lines(output)[-1:] if tests else []
-    # Of two commands of pytest, one may have nothing of what the arguments name.
+    # With `arguments`, one of two pytest commands may select no test.
     ran = [status for status in statuses if status != NO_TESTS]
     return Outcome(name, bool(ran) and not any(ran), time.monotonic() - started, busy, counted)
 
@@ -272,7 +267,7 @@ def say(output: bytes) -> None:
 
 
 def check_all() -> list[Outcome]:
-    """Two at a time. What the ones beside print comes when both are through."""
+    """Run all checks, two at a time; print the output of the second when both are done."""
     outcomes: dict[str, Outcome] = {}
     for name, others in BESIDE.items():
         parts: list[bytes] = []

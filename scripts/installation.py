@@ -1,4 +1,4 @@
-"""A throw-away installation with the demo in it, for scripts that need a real server: screenshots, measurements.
+"""A temporary installation with the demo, for scripts that need a real server: screenshots, measurements.
 
     with installation(batches=4) as demo:
         with demo.serving():
@@ -49,14 +49,14 @@ class Installation:
         }
 
     def manage(self, *arguments: str) -> None:
-        """Run a command of `manage.py`; its output goes to stderr, and a failure ends the script."""
+        """Run a command of `manage.py` with its output on stderr. A failure ends the script."""
         subprocess.run(  # noqa: S603  fixed commands
             [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment, stdout=sys.stderr, check=True
         )
 
     @contextlib.contextmanager
     def serving(self, *, worker: bool = False) -> Iterator[None]:
-        """The web server as in production, with the worker if asked for, until the end of the block."""
+        """Run the web server as in production, on request with a worker, until the end of the block."""
         web = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi:application"]
         commands = [web] + [[sys.executable, "manage.py", "worker"]] * worker
         processes = [
@@ -89,7 +89,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def installation(*, batches: int, database: str = "") -> Iterator[Installation]:
-    """The demo after so many rounds of simulated labeling in its project `digits`; gone at the end of the block."""
+    """Create the demo, simulate `batches` rounds of labeling in its project `digits`, and delete it after the block."""
     with tempfile.TemporaryDirectory(prefix="marginalia-") as folder:
         made = Installation(Path(folder), free_port(), database)
         made.manage("migrate", "--verbosity", "0")

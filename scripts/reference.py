@@ -1,6 +1,6 @@
-"""Writes what docs/reference has of declarations.
+"""Writes the tables in docs/reference that are generated from declarations.
 
-That is the options of `create_project` and `export_labels` and the kinds of steps in commands.md, the filters in
+These are the options of `create_project` and `export_labels` and the kinds of steps in commands.md, the filters in
 export.md, the roles in roles.md, and the callers of endpoints in api.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
@@ -21,7 +21,7 @@ ENDPOINT = re.compile(r"^\| `([A-Z]+ (?:deleted-)?projects/\S*)` \| [^|]+ \|", r
 
 
 def options_of(command: str) -> str:
-    """The table of the command's options, in the order of its help. Django must be set up."""
+    """Return the table of the command's options, in the order of its help. Django must be set up."""
     from django.core.management import BaseCommand, load_command_class
 
     built_in = {action.dest for action in BaseCommand().create_parser("manage.py", command)._actions}
@@ -40,7 +40,7 @@ def options_of(command: str) -> str:
 
 
 def filters_of_exports() -> str:
-    """The table of the parameters of an export. Django must be set up."""
+    """Return the table of the parameters of an export. Django must be set up."""
     from labeling.outgoing.exports import FILTERS
 
     rows = (f"| `{name}` | {each.meaning} |\n" for name, each in FILTERS.items())
@@ -49,7 +49,7 @@ def filters_of_exports() -> str:
 
 
 def kinds_of_steps() -> str:
-    """The table of the kinds of steps. Django must be set up."""
+    """Return the table of the kinds of steps. Django must be set up."""
     from labeling.models import Job
 
     rows = (f"| `{kind}` | {kind.facts.phase} | {kind.facts.awaited_by} |" for kind in Job.Kind)
@@ -57,7 +57,7 @@ def kinds_of_steps() -> str:
 
 
 def abilities_of_roles() -> str:
-    """The table of abilities and roles. Django must be set up."""
+    """Return the table of abilities and roles. Django must be set up."""
     from labeling.models.roles import ROLES, Ability, Role
 
     work = ["", "", *(ROLES[role].work for role in Role)]
@@ -69,7 +69,7 @@ def abilities_of_roles() -> str:
 
 
 def callers(text: str) -> str:
-    """The page `api.md` with the callers of each endpoint as they should be. Django must be set up."""
+    """Return the text of `api.md` with the callers of each endpoint updated. Django must be set up."""
     from labeling.api.published.reference import subjects
 
     endpoints = [endpoint for subject in subjects() for endpoint in subject.endpoints]
@@ -87,7 +87,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def written(text: str) -> str:
-    """The page with its tables as they should be."""
+    """Return the text of a page with its generated tables updated."""
     return TABLE.sub(lambda table: table[1] + TABLES[table[2]](), text)
 
 

@@ -1,4 +1,4 @@
-"""Takes the pictures of the documentation from the real thing: the demo, labeled in the system's Chromium.
+"""Takes the documentation's screenshots of the demo, in the system's Chromium.
 
     python scripts/screenshots.py [FOLDER]      # docs/images by default; a few minutes
 
@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 BATCHES = 6
 WIDTH = 1200
-# A person looks at an item about this long; the page shows the pace.
+# About the time for which a person looks at an item; the page shows the pace.
 LOOK_MS = 1_300
 SCALE = 1.5
 LARGEST = 200_000
@@ -39,7 +39,7 @@ class Picture(NamedTuple):
 
 
 def label_some(page: Page, demo: Installation) -> None:
-    """Answer as somebody does who can read digits; flag one, skip one."""
+    """Answer some digits as a person would; flag one and skip one."""
     for number in range(8):
         task = page.locator("#stage[data-task]").get_attribute("data-task")
         keys = {3: ["f", known_answer(demo, int(task or 0))], 5: ["Space", "1"]}
@@ -48,7 +48,7 @@ def label_some(page: Page, demo: Installation) -> None:
             page.keyboard.press(key)
         page.locator(f'#stage[data-task="{task}"]').wait_for(state="detached")
     page.locator('#item img[data-state="ready"]').wait_for()
-    page.wait_for_timeout(7_000)  # until the line about the last answer is gone
+    page.wait_for_timeout(7_000)  # until the message about the last answer disappears
 
 
 def known_answer(demo: Installation, task: int) -> str:
@@ -91,7 +91,7 @@ def take(picture: Picture, browser: Browser, demo: Installation, folder: Path) -
 
 
 def small(png: bytes) -> bytes:
-    """The picture with as many colours as still make a small file: flat pages need few."""
+    """Reduce the picture's colours until the file is small; flat pages need few colours."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     for colours in (256, 128, 64):
         made = io.BytesIO()

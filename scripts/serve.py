@@ -1,4 +1,4 @@
-"""Runs web and worker together, as `manage.py run` does once tables and front-end files are there.
+"""Runs the web server and the worker, like `manage.py run` without its updates of tables and static files.
 
 PORT=8000 python scripts/serve.py
 """

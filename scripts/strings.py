@@ -1,4 +1,4 @@
-"""Prints every text that people read, with its file and line: to be read aloud, and for a glossary.
+"""Prints every text of the user interface with its file and line, for proofreading.
 
     python scripts/strings.py                # all of them
     python scripts/strings.py templates      # those of some folders or files
@@ -30,7 +30,7 @@ Text = tuple[int, str]
 
 
 class Texts(HTMLParser):
-    """The texts of a template, whose tags are blanked out."""
+    """The texts of a template whose tags are blanked out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Texts(HTMLParser):
 
 
 def of_template(source: str) -> Iterator[Text]:
-    """Values become `…`; blanked tags keep their line ends, so that lines are counted right."""
+    """Yield the texts of a template. Values become `…`; blanked tags keep their line ends, for correct line numbers."""
     source = TAGS.sub(lambda tag: "\n" * tag[0].count("\n"), source)
     parser = Texts()
     parser.feed(VALUES.sub("…", source))
@@ -83,7 +83,7 @@ READERS = {".html": of_template, ".txt": of_template, ".py": of_python, ".js": o
 
 
 def is_read(text: str, path: Path) -> bool:
-    """Whether people read it: words, and no SQL; one word alone only where it stands in a template."""
+    """Return whether users read the text: it has words and no SQL; a single word counts in templates only."""
     words = re.findall(r"[^\W\d_]{2,}", text)
     if path.suffix in (".html", ".txt"):
         return bool(words)
@@ -91,7 +91,7 @@ def is_read(text: str, path: Path) -> bool:
 
 
 def strings(path: Path) -> Iterator[Text]:
-    """Line and text of each, white space made one blank."""
+    """Yield line and text of each string in the file, with white space collapsed."""
     for line, text in READERS[path.suffix](path.read_text(encoding="utf-8")):
         text = " ".join(text.split())
         if is_read(text, path):

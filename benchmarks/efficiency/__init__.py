@@ -1,1 +1,1 @@
-"""Parts of `benchmarks.label_efficiency`: the data, one simulated project, the comparison, the drawing."""
+"""Modules of `benchmarks.label_efficiency`: the data, a simulated project, the comparison, the drawing."""

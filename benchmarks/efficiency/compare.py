@@ -1,7 +1,7 @@
-"""Whether one curve is better than another: labels to reach an accuracy, and tests over seeds.
+"""Compares learning curves: the labels to reach an accuracy, and tests over seeds.
 
-A curve is accuracy (points,) over labels (points,); a strategy has one a seed, (seeds, points). The seeds are paired:
-with the same seed, strategies share the data, the first batch and the initial weights.
+A curve is accuracy (points,) over labels (points,); a strategy has a curve for each seed, (seeds, points). The seeds
+are paired: with the same seed, strategies share the data, the first batch and the initial weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RESAMPLES = 4000
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval. None: never reached, or (as a bound) beyond the budget or not known."""
+    """A value with its 95 % interval. None: never reached; as a bound: beyond the budget, or unknown."""
 
     value: float | None
     low: float | None
@@ -28,7 +28,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One strategy minus another, in shares of 1, over the points after the first (which strategies share)."""
+    """One strategy minus another, as shares of 1, at the points after the first, which the strategies share."""
 
     mean_difference: Estimate
     """Of the mean accuracy over all the points."""

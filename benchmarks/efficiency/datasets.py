@@ -1,4 +1,4 @@
-"""The data sets: a pool that labels are taken from, and test items that nothing is ever learned from."""
+"""The data sets of the benchmarks: a pool, and test items that no model learns from."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ SIDE = 28
 
 
 class DataError(ValueError):
-    """Data that cannot be had or used, in one line for the person who asked for it."""
+    """Data that is missing or unusable. The message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """features (n, d) and labels (n,) of the pool, and the same of the test items; labels are 0 … n_classes - 1."""
+    """features (n, d) and labels (n,) of the pool and of the test items; labels are 0 … n_classes - 1."""
 
     name: str
     features: np.ndarray
@@ -46,7 +46,7 @@ class Data:
 
     @cached_property
     def digest(self) -> str:
-        """Tells whether results saved earlier are of the same data."""
+        """Return a digest of the data, to recognise saved results of the same data."""
         sha = hashlib.sha256(repr((self.input_shape, self.n_classes)).encode())
         for array in (self.features, self.labels, self.test_features, self.test_labels):
             sha.update(f"{array.dtype.str} {array.shape}".encode())
@@ -56,7 +56,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Source:
-    """Where data comes from, small enough to hand to another process."""
+    """The origin of the data, small enough to send to another process."""
 
     name: str
     fashion_folder: Path = FASHION_FOLDER
@@ -68,7 +68,7 @@ class Source:
     test_share: float = 0.3
 
     def load(self, seed: int) -> Data:
-        """The data of one seed. Raises DataError.
+        """Load the data of one seed. Raises DataError.
 
         What is random (which items are test items where the set does not say, which images are repeated, the noise)
         differs from seed to seed, so that intervals over seeds cover it.
@@ -85,7 +85,7 @@ class Source:
 
 
 def _fashion(source: Source, rng: np.random.Generator) -> Data:
-    """Fashion-MNIST: 60,000 images of 28 x 28 greys in 10 classes, and its own 10,000 test images."""
+    """Load Fashion-MNIST: 60,000 images of 28 x 28 greys in 10 classes, and its 10,000 test images."""
     arrays = [
         _read_idx(source.fashion_folder, f"{part}-{kind}")
         for part in ("train", "t10k")
@@ -104,7 +104,7 @@ def _fashion(source: Source, rng: np.random.Generator) -> Data:
 
 
 def _redundant(source: Source, rng: np.random.Generator) -> Data:
-    """12,000 of the images, each five times with slight noise of its own."""
+    """Load 12,000 of the images, each five times with its own slight noise."""
     data = _fashion(source, rng)
     # Copies of an image lie side by side, which `_thinned` counts on. No strategy looks at the order.
     rows = np.repeat(rng.choice(len(data.labels), DISTINCT, replace=False), COPIES)
@@ -114,7 +114,7 @@ def _redundant(source: Source, rng: np.random.Generator) -> Data:
 
 
 def _longtail(source: Source, rng: np.random.Generator) -> Data:
-    """Class sizes that fall geometrically from 6,000 to 60. The test items stay as many of each class."""
+    """Thin out the classes geometrically from 6,000 to 60 items. The test items stay balanced."""
     data = _fashion(source, rng)
     shares = LEAST_COMMON ** (np.arange(data.n_classes) / (data.n_classes - 1))
     of_class = [rng.permutation(np.flatnonzero(data.labels == index)) for index in range(data.n_classes)]
@@ -125,13 +125,13 @@ def _longtail(source: Source, rng: np.random.Generator) -> Data:
 
 
 def _digits(source: Source, rng: np.random.Generator) -> Data:
-    """scikit-learn's 1,797 digits of 8 x 8 greys."""
+    """Load scikit-learn's 1,797 digits of 8 x 8 greys."""
     features, labels = load_digits(return_X_y=True)
     return _split(source.name, Vector(features.shape[1]).encode(features), labels, source.test_share, rng)
 
 
 def _noisy(source: Source, rng: np.random.Generator) -> Data:
-    """3,000 vectors of five classes, a tenth of which have a label drawn at random: no model is right on 92 of 100."""
+    """Make 3,000 vectors of five classes, a tenth with random labels: no model is right on more than 92 %."""
     made = make_classification(
         3000, 20, n_informative=10, n_redundant=5, n_classes=5, n_clusters_per_class=1, class_sep=1.5, flip_y=0.1,
         random_state=int(rng.integers(2**31)),
@@ -140,7 +140,7 @@ def _noisy(source: Source, rng: np.random.Generator) -> Data:
 
 
 def _uneven(source: Source, rng: np.random.Generator) -> Data:
-    """3,000 vectors of seven classes that overlap, two of which have 85 of 100: alike in that to Forest Covertypes."""
+    """Make 3,000 vectors of seven overlapping classes, two of which hold 85 %, as in Forest Covertypes."""
     made = make_classification(
         3000, 20, n_informative=8, n_redundant=5, n_classes=7, n_clusters_per_class=2, class_sep=1.0, flip_y=0.0,
         weights=[0.37, 0.48, 0.06, 0.01, 0.02, 0.03, 0.03], random_state=int(rng.integers(2**31)),
@@ -159,7 +159,9 @@ IMAGES = ("fashion", "redundant", "longtail")
 
 
 def _read_idx(folder: Path, name: str) -> np.ndarray:
-    """An array of bytes in LeCun's IDX format: two zero bytes, 8, the number of dimensions, their lengths, data."""
+    """Read an array of bytes in LeCun's IDX format: two zero bytes, 8, the number of dimensions, their lengths,
+    data.
+    """
     path = folder / f"{name}.gz"
     try:
         raw = gzip.decompress(path.read_bytes()) if path.exists() else (folder / name).read_bytes()
@@ -176,7 +178,7 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
 
 
 def _read_arrays(vectors: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(n, d) float32 and (n,) class numbers of two .npy files. Classes may be any numbers or texts."""
+    """Read (n, d) float32 vectors and (n,) class numbers from two .npy files. Labels may be any numbers or texts."""
     x, y = _read_npy(vectors), _read_npy(labels)
     if x.ndim != 2 or x.dtype.kind not in "fiub" or not x.size:
         raise DataError(f"{vectors}: expected (n, d) numbers, not the shape {x.shape} of {x.dtype}.")
@@ -203,7 +205,7 @@ def _read_npy(path: Path) -> np.ndarray:
 
 
 def _split(name: str, features: np.ndarray, labels: np.ndarray, test_share: float, rng: np.random.Generator) -> Data:
-    """A share of the items, at random, becomes the test items."""
+    """Split a random share of the items off as test items."""
     order = rng.permutation(len(labels))
     tests = round(test_share * len(labels))
     if not 0 < tests < len(labels):
@@ -221,7 +223,7 @@ def _split(name: str, features: np.ndarray, labels: np.ndarray, test_share: floa
 
 
 def _thinned(data: Data, pool: int, rng: np.random.Generator, *, copies: int) -> Data:
-    """`pool` items at random; where each is there several times in a row, whole groups of them."""
+    """Draw `pool` items at random; if items are repeated in a row, draw whole groups."""
     groups = len(data.labels) // copies
     kept = np.sort(rng.choice(groups, min(max(pool // copies, 1), groups), replace=False))
     rows = (copies * kept[:, None] + np.arange(copies)).reshape(-1)
@@ -229,7 +231,7 @@ def _thinned(data: Data, pool: int, rng: np.random.Generator, *, copies: int) ->
 
 
 def _as_pixels(data: Data) -> Data:
-    """As the product sees image files: through its `pixels` encoder, for its convolutional network."""
+    """Encode images as the product does: with its `pixels` encoder, for its convolutional network."""
     encoder = Pixels.fit([])
     return replace(
         data,

@@ -1,4 +1,4 @@
-"""The curves as SVG, one file a data set."""
+"""Draws the learning curves of a data set as SVG."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TITLE_WIDTH = 70
 
 
 def draw(path: Path, title: str, labels: np.ndarray, curves: dict[str, np.ndarray], target: float) -> None:
-    """Mean accuracy over labels, with 95 % intervals over seeds, and the accuracy to be reached."""
+    """Draw mean accuracy over labels, with 95 % intervals over seeds and the target accuracy."""
     # The same curves give the same file.
     with mpl.rc_context({"svg.hashsalt": path.stem, "font.size": 10, "axes.spines.top": False}):
         figure = Figure(figsize=(7, 4.4), layout="constrained")

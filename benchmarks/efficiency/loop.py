@@ -1,4 +1,4 @@
-"""One simulated project: the product's own training, clustering and selection, with the answers known beforehand."""
+"""A simulated project: the product's own training, clustering and selection, with known answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done with one data set: the settings of a project, and how long it goes on."""
+    """The settings of a project on one data set, and its length."""
 
     seed_batch: int
     batch: int
@@ -40,13 +40,13 @@ class Plan:
 
     @property
     def labels(self) -> list[int]:
-        """How many labels each model sees: the points of a curve."""
+        """The number of labels that each model learns from: the points of a curve."""
         return [self.seed_batch + number * self.batch for number in range(self.rounds + 1)]
 
 
 @dataclass(frozen=True)
 class Work:
-    """All strategies on one data set with one seed: they share the first batch, the first model, the clustering."""
+    """All strategies on one data set with one seed; they share the first batch, the first model and the clustering."""
 
     source: Source
     plan: Plan
@@ -56,7 +56,7 @@ class Work:
 
 
 def run(work: Work) -> float:
-    """Simulate what is not yet in the folder; return the seconds that it took. One thread."""
+    """Simulate the projects whose results are missing; return the seconds it took. Uses one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -71,7 +71,9 @@ def run(work: Work) -> float:
 
 
 def saved(work: Work, strategy: str, digest: str | None = None) -> dict[str, Any] | None:
-    """The result of an earlier run with the same settings, or None. Without `digest` the data is not compared."""
+    """Return the result of an earlier run with the same settings, or None. Without `digest` the data is not
+    compared.
+    """
     try:
         result: dict[str, Any] = json.loads(_path(work, strategy).read_text())
         settings = result["settings"]
@@ -89,7 +91,7 @@ class _First:
 
 
 def _first_round(work: Work, data: Data) -> _First:
-    """The uniform batch, the model of it, and the clusters of its embeddings: what no strategy has a say in."""
+    """Return the parts that all strategies share: the uniform batch, its model, and the clusters of its embeddings."""
     rng = np.random.default_rng(seed_for(work.seed, "seed", 0))
     picked = pick("uniform", PoolArrays(size=len(data.labels)), batch_size=work.plan.seed_batch, rng=rng)
     rows = np.sort(picked.indices)
@@ -101,7 +103,7 @@ def _first_round(work: Work, data: Data) -> _First:
 
 
 def _dendrogram(work: Work, data: Data, model: Model) -> Dendrogram:
-    """Of the first model's embeddings, as in the product. Kept, for it is the longest step to do again."""
+    """Cluster the first model's embeddings, as the product does, and save the dendrogram."""
     key = {"data": data.digest, "seed": work.seed, "seed_batch": work.plan.seed_batch, "format": FORMAT}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     path = work.folder / "dendrograms" / f"{name}.npz"
@@ -116,7 +118,7 @@ def _dendrogram(work: Work, data: Data, model: Model) -> Dendrogram:
 
 
 def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str, Any]:
-    """Rounds of labeling with one strategy: {"labels", "accuracy"}, one of each a model."""
+    """Simulate rounds of labeling with one strategy; return {"labels", "accuracy"} with a value for each model."""
     started = time.monotonic()
     labeled, model, before = first.rows, first.model, None
     accuracies = [accuracy(model, data)]
@@ -151,7 +153,7 @@ def pick_rows(
     size: int,
     number: int,
 ) -> np.ndarray:
-    """So many rows for the batch of this number, below zero for the part that is picked ahead."""
+    """Pick `size` rows for batch `number`; a negative number means the part that is picked ahead."""
     if not size:
         return np.empty(0, np.int64)
     unlabeled = np.setdiff1d(np.arange(len(data.labels)), labeled)
@@ -173,7 +175,7 @@ def pick_rows(
 
 
 def _arrays(strategy: str, model: Model | None, features: np.ndarray) -> dict[str, np.ndarray]:
-    """What the strategy needs of the model."""
+    """Return the arrays of the model that the strategy needs."""
     names = [name for name in STRATEGIES[strategy].needs if name != "clusters"]
     if not names or model is None:
         return {}
@@ -187,19 +189,19 @@ def _train(work: Work, data: Data, rows: np.ndarray, number: int) -> Model:
 
 
 def accuracy(model: Model, data: Data) -> float:
-    """Share of the test items that the model takes to be what they are."""
+    """Return the share of the test items that the model predicts right."""
     best = np.concatenate([part.best for part in predict(model, data.test_features)])
     return float((best == data.test_labels).mean())
 
 
 def seed_for(seed: int, purpose: str, number: int) -> int:
-    """One stream a use, as in the product. Strategies share them, so that they differ by what they pick alone."""
+    """Return the seed for a purpose. Strategies share seeds, so that they differ in their picks alone."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
 def _settings(work: Work, strategy: str, digest: str) -> dict[str, Any]:
-    """All that a result depends on but the code, as JSON gives it back."""
+    """Return all settings that a result depends on, as JSON values."""
     plan = asdict(work.plan)
     if strategy not in CLUSTERED:
         del plan["candidate_factor"], plan["mean_cluster_size"]
@@ -221,7 +223,7 @@ def _path(work: Work, strategy: str) -> Path:
 
 
 def _save(work: Work, strategy: str, digest: str, result: dict[str, Any]) -> None:
-    """Whole or not at all: a run that is killed leaves no half a file."""
+    """Save the result atomically, so that a killed run leaves no partial file."""
     path = _path(work, strategy)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

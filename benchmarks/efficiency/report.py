@@ -1,4 +1,4 @@
-"""From the saved curves to what is said about them: one JSON object, a table, a drawing a data set."""
+"""Summarises the saved curves: one JSON object, a table, a drawing for each data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALPHA = 0.05
 
 
 def summarise(works: list[loop.Work], folder: Path) -> dict[str, Any]:
-    """All that the saved results of the works say. Draws a figure a data set into the folder."""
+    """Summarise the saved results, and draw a figure for each data set into the folder."""
     names = list(dict.fromkeys(work.source.name for work in works))
     return {
         "machine": _machine(),
@@ -84,7 +84,7 @@ def _result(work: loop.Work, strategy: str) -> dict[str, Any]:
 
 
 def _against(labels: np.ndarray, comparison: Comparison) -> dict[str, Any]:
-    """Differences in accuracy to a rival, shares of 1, and where they are significant after correction."""
+    """Return the differences in accuracy to a rival, and where they are significant after correction."""
     points = labels[1:].tolist()
     return {
         "mean_difference": asdict(comparison.mean_difference),
@@ -102,7 +102,7 @@ def _significant(points: list[int], p_values: list[float | None]) -> list[int]:
 
 
 def _finding(name: str, needs: dict[str, Estimate], shares: dict[str, dict[str, Estimate]]) -> str:
-    """What a figure shows, as its title."""
+    """Say what a figure shows, as its title."""
     reached = [
         f"{strategy} {100 * share.value:.0f} %"
         for strategy, share in shares[BASELINE].items()
@@ -114,7 +114,7 @@ def _finding(name: str, needs: dict[str, Estimate], shares: dict[str, dict[str, 
 
 
 def table(result: dict[str, Any]) -> str:
-    """For people: intervals in brackets, accuracies and differences in points of a hundred."""
+    """Format the result as a table: intervals in brackets, accuracies and differences in per cent."""
     machine = result["machine"]
     lines = [f"{machine['cores']} cores, load {machine['load']}, torch {machine['torch']}; 95 % intervals over seeds"]
     for name, data in result["data"].items():
@@ -155,7 +155,7 @@ def _differences(against: dict[str, Any]) -> str:
 
 
 def cell(estimate: dict[str, float | None] | None, scale: float, digits: int, sign: str = "") -> str:
-    """value [low, high]; "–" for what was not reached, "∞" for a bound beyond the budget."""
+    """Format value [low, high]; "–" stands for a target not reached, "∞" for a bound beyond the budget."""
     if estimate is None or estimate["value"] is None:
         return "not reached"
     shown = f"{scale * estimate['value']:{sign},.{digits}f}"

@@ -1,1 +1,1 @@
-"""Open Images' shape: a turn of the loop over 20,000 classes of a long tail."""
+"""A turn of the loop with 20,000 classes of a long tail, as in Open Images."""

@@ -37,8 +37,8 @@ GAUGES = {"from_store": "from the store", "into_store": "into the store", "writt
 
 
 def gauges() -> dict[str, float]:
-    """Totals so far in bytes: what left the store and came into it, what the process wrote to disk (the store's folder
-    included), and the size of the database; and requests to the store.
+    """Return totals in bytes: read from and written to the store, written to disk (including the store's folder), and
+    the size of the database; and the number of requests to the store.
     """
     lines = Path("/proc/self/io").read_text().splitlines()
     written = next(line for line in lines if line.startswith("write_bytes")).split()[1]
@@ -58,7 +58,7 @@ def _database_bytes() -> int:
 
 
 def forget_copies(folder: Path) -> None:
-    """Leave a host's folder as that of a host which has read nothing yet."""
+    """Delete a host's local copies of shared files."""
     from labeling.shared_files import SHARED
 
     for name in SHARED:
@@ -66,7 +66,7 @@ def forget_copies(folder: Path) -> None:
 
 
 def measure(folder: Path, *, question: str, items: int, classes: int, batch: int, dim: int) -> dict[str, Any]:
-    """One size, in an installation whose data folder this is; Django is set up."""
+    """Measure one size, in the installation with this data folder. Django is set up."""
     made = folder / "made-up"
     made.mkdir()
     pool, counts = made_up.make(made, question=question, items=items, classes=classes, dim=dim)
@@ -76,7 +76,7 @@ def measure(folder: Path, *, question: str, items: int, classes: int, batch: int
 
 
 def run_size(args: argparse.Namespace) -> dict[str, Any]:
-    """One size in a throw-away installation, with an object store in a folder beside its own."""
+    """Measure one size in a temporary installation with an object store in a folder beside its own."""
     import django
 
     [items] = args.items
@@ -98,7 +98,7 @@ def run_size(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def growth(sizes: list[dict[str, Any]]) -> dict[str, float]:
-    """Of each step, the power of the items by which its processor's seconds grow, from the first size to the last."""
+    """Return for each step the power of the number of items by which its processor seconds grow."""
     first, last = sizes[0], sizes[-1]
     times = math.log(last["items"] / first["items"])
     return {
@@ -108,7 +108,7 @@ def growth(sizes: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def tell(result: dict[str, Any]) -> None:
-    """A table of each size for people."""
+    """Print a table for each size."""
     for size in result["sizes"]:
         print(f"{result['question']}: {size['items']:,} × {result['dim']}, {result['classes']:,} classes, ", end="")
         print(f"a batch of {size['batch']:,}; load {size['load_before']:.1f} to {size['load_after']:.1f}")

@@ -1,4 +1,4 @@
-"""A folder in place of an object store, and the bytes that leave it and come into it.
+"""A folder in place of an object store, which counts the bytes read from it and written to it.
 
 OBJECT_STORE=counted:///srv/objects
 """
@@ -25,7 +25,7 @@ def _count(way: str, size: int, requests: int = 0) -> None:
 
 
 class CountedFiles(LocalFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """Copies within the store move nothing, as in any object store."""
+    """A local file system that counts bytes. Copies within the store count nothing, as in an object store."""
 
     protocol = "counted"
 
@@ -50,7 +50,7 @@ class CountedFiles(LocalFileSystem):  # type: ignore[misc]  # fsspec has no type
 
 
 class _CountedFile:
-    """A file whose reads and writes are counted."""
+    """A file that counts the bytes read and written."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

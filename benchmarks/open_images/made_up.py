@@ -29,7 +29,7 @@ BLOCK = 100_000
 
 
 def shares(classes: int) -> np.ndarray:
-    """(classes,) the share of each in all labels, the most frequent first: evenly spaced quantiles of the law."""
+    """Return the (classes,) shares of the labels, in descending order: evenly spaced quantiles of the law."""
     normal = NormalDist()
     places = [normal.inv_cdf(1 - (place + 0.5) / classes) for place in range(classes)]
     weights = np.exp(SIGMA * np.array(places))
@@ -37,7 +37,7 @@ def shares(classes: int) -> np.ndarray:
 
 
 def quantiles(counts: np.ndarray) -> dict[str, float]:
-    """What tells a long tail, of (classes,) labels each."""
+    """Return figures that describe the long tail of (classes,) label counts."""
     return {
         "most": int(counts.max()),
         "99 %": float(np.quantile(counts, 0.99)),
@@ -49,14 +49,16 @@ def quantiles(counts: np.ndarray) -> dict[str, float]:
 
 
 def tree(classes: int) -> np.ndarray:
-    """(classes,) the class above each, -1 for the first 20; 400 lie below those, and all others below the 400."""
+    """Return the (classes,) parents: -1 for the first 20 classes, one of these for the next 400, one of the 400 for all
+    others.
+    """
     place = np.arange(classes)
     above = np.where(place < TOP + MIDDLE, (place - TOP) // (MIDDLE // TOP), TOP + (place - TOP - MIDDLE) % MIDDLE)
     return np.where(place < TOP, -1, above)
 
 
 def centres(above: np.ndarray, dim: int, rng: np.random.Generator) -> np.ndarray:
-    """(classes, dim) float32: each near that of the class above it."""
+    """Return (classes, dim) float32 centres, each near the centre of its parent."""
     at = rng.normal(size=(len(above), dim)).astype(np.float32)
     for (first, last), far in zip([(0, TOP), (TOP, TOP + MIDDLE), (TOP + MIDDLE, len(above))], LEVELS, strict=True):
         at[first:last] *= far
@@ -66,7 +68,7 @@ def centres(above: np.ndarray, dim: int, rng: np.random.Generator) -> np.ndarray
 
 
 def siblings(classes: np.ndarray, above: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(n,) for each class another one below the same, by chance; itself where there is no other."""
+    """Return for each of (n,) classes a random other class with the same parent; the class itself without one."""
     order = np.argsort(above, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))

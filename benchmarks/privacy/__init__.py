@@ -1,1 +1,1 @@
-"""What differential privacy costs in accuracy, and whether it keeps what it says."""
+"""What differential privacy costs in accuracy, and whether its guarantee holds."""

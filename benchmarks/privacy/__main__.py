@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _plan(options: argparse.Namespace) -> list[Work]:
-    """Long ones first. Raises DataError for data that cannot be used."""
+    """Return the trainings to run, the longest first. Raises DataError for unusable data."""
     if options.vectors:
         source = Source(
             options.vectors.stem, vectors=options.vectors, labels=options.labels, test_share=options.test_share
@@ -76,7 +76,7 @@ def _plan(options: argparse.Namespace) -> list[Work]:
 
 
 def _run_all(works: list[Work], processes: int) -> list[dict[str, Any]]:
-    """Side by side; a line on standard error for each piece done."""
+    """Run the trainings in parallel, with a line on standard error for each."""
     results: dict[Work, dict[str, Any]] = {}
     for n, (work, result) in enumerate(side_by_side(runs.run, works, processes), start=1):
         results[work] = result
@@ -121,7 +121,7 @@ def _refuse(message: str) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """One line, without the usage."""
+        """Print the error as one line, without the usage."""
         sys.exit(_refuse(message))
 
 

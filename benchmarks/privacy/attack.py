@@ -1,7 +1,7 @@
-"""Membership inference: who was trained on? A guarantee that is not nonsense leaves an attacker little to find.
+"""Membership inference: an attack that guesses which records a model was trained on.
 
-The attack of Yeom et al. 2018 (1709.01604): what a model has seen has a smaller loss. Simple, and enough to see through
-a network that has learned its records by heart. It bounds the leak from below; epsilon bounds it from above.
+The attack of Yeom et al. 2018 (1709.01604): records that a model has seen have a smaller loss. It is simple, and finds
+out a network that memorised its records. It bounds the leak from below; epsilon bounds it from above.
 """
 
 import math
@@ -15,7 +15,7 @@ Z95 = 1.959963984540054
 
 
 def attack(members: NDArray[np.float64], others: NDArray[np.float64]) -> dict[str, Any]:
-    """How well losses tell members from others, (m,) and (n,) of each.
+    """Measure how well losses tell (m,) members from (n,) others.
 
     `auc`: the chance that a member has the smaller loss (0.5: no better than a coin), with its 95 % interval (DeLong et
     al. 1988). `advantage`: true minus false positives at a threshold that was chosen on the other half of both groups,
@@ -37,12 +37,12 @@ def attack(members: NDArray[np.float64], others: NDArray[np.float64]) -> dict[st
 
 
 def most_advantage(epsilon: float, delta: float) -> float:
-    """No attack whatever can have more at this epsilon and delta (Humphries et al. 2023, 2010.12112)."""
+    """Return the largest advantage of any attack at this epsilon and delta (Humphries et al. 2023, 2010.12112)."""
     return (math.expm1(epsilon) + 2 * delta) / (math.exp(epsilon) + 1)
 
 
 def _auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> tuple[float, float]:
-    """Area under the curve of scores, ties counted half, and its standard error."""
+    """Return the area under the ROC curve of scores, ties counted half, and its standard error."""
     m, n = len(positive), len(negative)
     ranks = stats.rankdata(np.concatenate([positive, negative]))
     above = (ranks[:m] - stats.rankdata(positive)) / n
@@ -51,7 +51,7 @@ def _auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> tuple[
 
 
 def _threshold(members: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """The loss at and below which the most members are told from others."""
+    """Return the loss threshold that best separates members from others."""
     losses = np.concatenate([members, others])
     order = np.argsort(losses, kind="stable")
     gain = np.concatenate([np.full(len(members), 1 / len(members)), np.full(len(others), -1 / len(others))])[order]

@@ -1,4 +1,4 @@
-"""From single trainings to what is said about them."""
+"""Summarises the trainings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ TARGET_SHARE = 0.95
 
 
 def summarise(lines: list[dict[str, Any]]) -> dict[str, Any]:
-    """By data set: accuracy of each arm and epsilon over seeds, as a share of that without privacy; and the attacks."""
+    """Return for each data set the accuracy of each arm and epsilon over seeds, relative to no privacy, and the
+    attacks.
+    """
     names = list(dict.fromkeys(line["data"] for line in lines))
     return {name: _of_data([line for line in lines if line["data"] == name]) for name in names}
 
@@ -52,7 +54,7 @@ def _of_data(lines: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _verdict(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Whether the aims are met; None where they were not looked at."""
+    """Return whether the aims are met; None for aims that were not measured."""
     by = {(row["arm"], row["epsilon"]): row for row in rows}
     target = by.get(("mega", TARGET_EPSILON))
     both = [epsilon for arm, epsilon in by if arm == "mega" and ("usual", epsilon) in by]
@@ -66,7 +68,7 @@ def _verdict(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def interval(values: list[float]) -> list[float] | None:
-    """95 % (Student's t) of the mean over seeds; None for one seed."""
+    """Return the 95 % interval (Student's t) of the mean over seeds; None for one seed."""
     if len(values) < 2:
         return None
     half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))

@@ -1,4 +1,4 @@
-"""One training each: without privacy, with a mega-batch that grows, with a usual batch; and those that are attacked."""
+"""Single trainings: without privacy, with a growing mega-batch, with a usual batch, and those to attack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ OVERFIT = TrainConfig(epochs=300, max_steps=6000, validation_share=0.0, weight_d
 
 @dataclass(frozen=True)
 class Work:
-    """`arm`: none, mega, usual; or attack, for both models that are attacked. `epsilon` is None for none."""
+    """One training. `arm`: none, mega or usual; attack for both models that are attacked. `epsilon` is None without
+    privacy.
+    """
 
     source: Source
     arm: str
@@ -40,7 +42,7 @@ class Work:
 
 
 def run(work: Work) -> dict[str, Any]:
-    """One line of the result. One thread: several run side by side."""
+    """Run one training in one thread, and return its line of the result."""
     torch.set_num_threads(1)
     data = load(work.source, work.seed)
     started = time.monotonic()
@@ -50,7 +52,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def load(source: Source, seed: int) -> Data:
-    """The data; Fashion-MNIST as pictures. Raises DataError."""
+    """Load the data; Fashion-MNIST as pictures. Raises DataError."""
     data = source.load(seed)
     return replace(data, input_shape=(1, SIDE, SIDE)) if source.vectors is None and source.name == "fashion" else data
 
@@ -78,7 +80,7 @@ def _trained(data: Data, work: Work) -> dict[str, Any]:
 
 
 def _attacked(data: Data, work: Work) -> dict[str, Any]:
-    """A network that knows its records by heart, and a private one on the same records, attacked in the same way."""
+    """Attack a network that memorised its records and a private one on the same records."""
     assert work.epsilon is not None
     rng = np.random.default_rng([work.seed, 11])
     size = min(ATTACKED, len(data.labels), len(data.test_labels))
@@ -99,7 +101,7 @@ def _attacked(data: Data, work: Work) -> dict[str, Any]:
 
 
 def _none(data: Data, seed: int, config: TrainConfig | None = None) -> Trained:
-    """As the product trains without privacy."""
+    """Train as the product does without privacy."""
     return train(_training_set(data), Recipe(seed, config or TrainConfig()))
 
 
@@ -116,13 +118,13 @@ def _training_set(data: Data) -> TrainingSet:
 
 
 def _losses(model: Model, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) float64, −log of the probability given to the true class."""
+    """Return (n,) float64: -log of the probability of the true class."""
     right = [p[np.arange(len(p)), labels[start : start + len(p)]] for start, p in probabilities(model, features)]
     return -np.log(np.maximum(np.concatenate(right).astype(np.float64), 1e-30))
 
 
 def _tighter(privacy: Any) -> float:
-    """Epsilon by Opacus's numerical accountant (Gopi et al. 2021), which is tighter than the one that is stated."""
+    """Return epsilon by Opacus's numerical accountant (Gopi et al. 2021), which is tighter than the stated one."""
     accountant = PRVAccountant()
     accountant.history = [tuple(Phase(**phase)) for phase in privacy["phases"]]
     with warnings.catch_warnings():

@@ -1,1 +1,1 @@
-"""Simulated annotators whose mistakes are known, asked by several rules: `python -m benchmarks.quality`."""
+"""Compares rules for asking annotators, by simulated annotators with known mistakes: `python -m benchmarks.quality`."""

@@ -1,4 +1,4 @@
-"""Crowds of ten people whose mistakes are known."""
+"""Simulated crowds of ten annotators with known mistakes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFUSED = 3
 
 
 class Crowd:
-    """What each person answers to each item; the same for every rule."""
+    """The answer of each annotator to each item; all rules see the same answers."""
 
     def __init__(self, kinds: list[str], truth: np.ndarray, n_classes: int, seed: int) -> None:
         rng = np.random.default_rng([seed, 11])

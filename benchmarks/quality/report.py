@@ -1,4 +1,4 @@
-"""The figures of all runs as rows, and the rows as text."""
+"""Formats the figures of all runs as rows, and the rows as text."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ Results = Mapping[tuple[str, str], Sequence[Mapping[str, float]]]
 
 
 def rows_of(results: Results, rules: Mapping[str, Rule]) -> Iterator[dict[str, Any]]:
-    """One a crowd and rule. Behind them, where several confidences were tried, one for the confidence at which the
-    adaptive rule has fixed 3's label error.
+    """Yield a row for each crowd and rule.
+
+    If several confidences were tried, a last row has the confidence at which the adaptive rule has the label error of
+    `fixed 3`.
     """
     for crowd in CROWDS:
         for rule in rules:
@@ -43,7 +45,7 @@ def rows_of(results: Results, rules: Mapping[str, Rule]) -> Iterator[dict[str, A
 
 
 def _differences(some: Sequence[Mapping[str, float]], others: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    """Means of the differences between runs of the same seed, with paired intervals."""
+    """Return the means of the differences between runs of the same seed, with paired intervals."""
     seeds = [{each["seed"]: each for each in runs} for runs in (some, others)]
     figures = {}
     for name in FIGURES:
@@ -54,7 +56,7 @@ def _differences(some: Sequence[Mapping[str, float]], others: Sequence[Mapping[s
 
 
 def _at_equal_error(crowd: str, curve: list[str], results: Results, rules: Mapping[str, Rule]) -> dict[str, Any]:
-    """Figures between the two confidences where the mean label error passes that of fixed 3.
+    """Interpolate the figures between the two confidences where the mean label error crosses that of `fixed 3`.
 
     The mean error over seeds, made to rise with the answers that are saved (isotonic regression), is followed along
     straight lines. Beyond the curve's ends nothing is known: then `reached` says at which end it lies.

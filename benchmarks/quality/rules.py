@@ -1,4 +1,4 @@
-"""Rules that say whom to ask about an item, when to stop, and what label the answers come to."""
+"""Rules that decide whom to ask about an item, when to stop, and which label follows from the answers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ FIXED = "fixed 3"
 
 @dataclass(frozen=True)
 class Rule:
-    """`confidence`: the probability that is enough; None asks a fixed number of `people`. `doubts`: who is asked about
-    items in doubt. `label`: how answers come to a label.
+    """A rule. `confidence`: the probability that suffices; None asks a fixed number of `people`.
+
+    `doubts`: the people asked about items in doubt. `label`: the method that resolves answers to a label.
     """
 
     people: int = 3
@@ -33,12 +34,12 @@ class Rule:
 
     @property
     def heeds_model(self) -> bool:
-        """Whether the labels depend on what models say of the items."""
+        """Return whether the labels depend on the model's predictions."""
         return self.label == "posterior"
 
     @property
     def on_curve(self) -> bool:
-        """Whether it is the product's rule but for the confidence."""
+        """Return whether the rule is the product's, apart from its confidence."""
         return self == Rule(confidence=self.confidence) and self.confidence is not None
 
 
@@ -61,8 +62,8 @@ def adaptive(confidence: float) -> dict[str, Rule]:
 
 
 class Labels(NamedTuple):
-    """What the answers so far come to: the label of each item that has one, how accurate each person is, and for rules
-    that learn it, (labels, n_classes) how probable each class is.
+    """The result of the answers so far: the label of each labeled item, the accuracy of each person, and for soft
+    labels the (labels, n_classes) probabilities.
     """
 
     of_item: dict[int, int]
@@ -73,7 +74,7 @@ class Labels(NamedTuple):
 def people_for(
     rule: Rule, crowd: Crowd, item: int, accuracy: np.ndarray, asked: Mapping[int, list[int]], n_classes: int
 ) -> list[int]:
-    """Who may be asked about the item, in order: the first in any case."""
+    """Return the people who may be asked about the item, in order; the first is always asked."""
     order: list[int] = crowd.order[item].tolist()
     if rule.doubts == "not paused":
         answers = np.bincount([each for people in asked.values() for each in people], minlength=len(accuracy))
@@ -89,9 +90,7 @@ def ask(
     rule: Rule, answers: np.ndarray, people: list[int], accuracy: np.ndarray, word: Word | None, n_classes: int,
     *, check: bool,
 ) -> list[int]:  # fmt: skip
-    """The people that are asked about an item to which (people,) `answers` are what they would answer. `check`: at
-    least two of them.
-    """
+    """Return the people who are asked about an item, given their (people,) `answers`. `check`: ask at least two."""
     if rule.confidence is None:
         return people[: rule.people]
     most = min(MOST, len(people))
@@ -105,7 +104,7 @@ def ask(
 def resolve(
     rule: Rule, crowd: Crowd, asked: Mapping[int, list[int]], words: Mapping[int, Word], n_classes: int
 ) -> Labels:
-    """What all answers so far come to, as the product's step computes it."""
+    """Resolve all answers so far, as the product's step does."""
     items = list(asked)
     rows = [(place, person, crowd.answers[person, item]) for place, item in enumerate(items) for person in asked[item]]
     item, person, value = np.array(rows, np.int64).T
@@ -135,7 +134,7 @@ def _most_probable(resolved: Resolved) -> dict[int, int]:
 
 
 def _probable(resolved: Resolved, items: list[int], labels: Mapping[int, int], n_classes: int) -> csr_array:
-    """(labels, n_classes), as the product's step keeps it: without what is less probable than 1 %."""
+    """Return (labels, n_classes) probabilities, as the product's step stores them: without those below 1 %."""
     table = csr_array((resolved.probability, (resolved.item, resolved.value)), shape=(len(items), n_classes))
     rows = table.toarray()[[at for at, item in enumerate(items) if item in labels]]
     rows[rows <= dawid_skene.LEAST] = 0

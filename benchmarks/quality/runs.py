@@ -1,4 +1,4 @@
-"""One run: ask by a rule, batch by batch, and train after each, until a budget of answers is spent."""
+"""One run: ask by a rule, batch by batch, and train after each batch, until the budget of answers is spent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Work:
 
 
 def run(work: Work) -> dict[str, float]:
-    """Ask until the budget is spent. One thread."""
+    """Ask until the budget is spent, in one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -110,7 +110,7 @@ def _predicted(model: Any, features: np.ndarray) -> tuple[list[int], list[float]
 
 
 def _ece(model: Any, data: Data) -> float:
-    """The expected calibration error on test items, over ten bins of equal mass."""
+    """Return the expected calibration error on test items, over ten bins of equal mass."""
     best, sure = (np.array(each) for each in _predicted(model, data.test_features))
     parts = np.array_split(np.argsort(sure), 10)
     gaps = [len(part) * abs(sure[part].mean() - (best[part] == data.test_labels[part]).mean()) for part in parts]

@@ -1,1 +1,1 @@
-"""The heavy steps in one process, and beside that on Ray clusters."""
+"""The heavy steps in one process, compared with Ray clusters."""

@@ -37,7 +37,7 @@ APART_SECONDS = 6  # two nodes that start at once on a machine of two cores may 
 
 
 def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
-    """All steps at one place."""
+    """Run all steps in one place."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
     import django
     import torch
@@ -63,7 +63,7 @@ def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def on_ray(cores: int) -> Any:
-    """The cluster that the environment names, once all of its nodes are at work."""
+    """Connect to the cluster that the environment names, once all of its nodes are ready."""
     from labeling.steps.compute.ray import OnRay
 
     compute, end = OnRay("ray:auto"), time.monotonic() + START_SECONDS
@@ -81,7 +81,8 @@ def traffic() -> Any:
 
 
 def moved(seen: Any) -> dict[str, Any]:
-    """Bytes, and how evenly each piece of work was divided: the largest result and the longest call against the mean.
+    """Return the bytes sent, and the imbalance of each piece of work: the largest result and the longest call, relative
+    to the mean.
 
     Of the longest those pieces count that took a second of all nodes together: what is over at once tells nothing.
     """
@@ -103,7 +104,7 @@ def moved(seen: Any) -> dict[str, Any]:
 
 @contextmanager
 def cluster_of(count: int) -> Iterator[dict[str, str]]:
-    """The environment that leads to a cluster of so many nodes."""
+    """Start a cluster of `count` nodes; yield the environment that leads to it."""
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
     nodes = Nodes(folder, store_bytes=2_000_000_000)
     try:
@@ -137,7 +138,7 @@ def benchmark(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def compare(steps: dict[str, Any], local: dict[str, Any], one: dict[str, Any], cores: int) -> None:
-    """Say of each step on Ray how it compares to one process with as many cores, and to one with one core."""
+    """Compare each step on Ray with one process with as many cores, and with one core."""
     for name, step in steps.items():
         step["to_local"] = step["seconds"] / local[name]["seconds"]
         step["speed_up"] = one[name]["seconds"] / step["seconds"]
@@ -145,7 +146,7 @@ def compare(steps: dict[str, Any], local: dict[str, Any], one: dict[str, Any], c
 
 
 def tell(result: dict[str, Any]) -> None:
-    """A table for people."""
+    """Print the result as a table."""
     print(f"{result['items']:,} × {result['dim']}, {result['classes']} classes, {result['texts']:,} texts, ", end="")
     print(f"{result['joining']:,} joining; {result['labels']:,} labels, {result['steps']:,} steps of ", end="")
     print(f"{result['batch']:,}; {result['cores']} cores")

@@ -1,4 +1,4 @@
-"""The steps that are measured: each a function of a place to compute and of some rows."""
+"""The measured steps, each a function of a place to compute and of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SMALL = 21_000  # items in the calls before: so many are clustered by trees, as 
 
 
 def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], dict[str, Any]]]:
-    """Each step of some rows: what came of it, as a digest and what else there is to tell."""
+    """Return each step as a function of rows, whose result is a digest with further figures."""
     from models_store import networks
     from models_store.encoders.tfidf_svd import TfidfSvd
     from models_store.model import Model
@@ -62,7 +62,9 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
 
 
 def picked(compute: Any, rows: np.ndarray, strategy: str, args: argparse.Namespace) -> dict[str, Any]:
-    """A batch, for which the whole pool is looked at. It is shared however little that is worth."""
+    """Pick a batch from the whole pool. The work is shared among nodes even where that costs more time than it
+    saves.
+    """
     from scipy.special import softmax
 
     from selector.strategies import PoolArrays, pick, shards
@@ -78,7 +80,7 @@ def picked(compute: Any, rows: np.ndarray, strategy: str, args: argparse.Namespa
 
 
 def trained(compute: Any, rows: np.ndarray, args: argparse.Namespace, steps: int) -> dict[str, Any]:
-    """A network trained on the last rows, and its accuracy on the first ones. One label in ten is wrong."""
+    """Train a network on the last rows, a tenth with wrong labels, and measure its accuracy on the first rows."""
     import torch
 
     from models_store.training import Recipe, Runtime, TrainConfig, TrainingSet, together

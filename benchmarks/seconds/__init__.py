@@ -1,1 +1,1 @@
-"""Parts of `benchmarks.human_seconds`: the people, the ways of asking them, the comparison."""
+"""Modules of `benchmarks.human_seconds`: the people, the ways of asking them, the comparison."""

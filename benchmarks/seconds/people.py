@@ -1,9 +1,9 @@
-"""Simulated people: how long each way of asking takes them, and what they answer.
+"""Simulated people: their answers, and the time of each way of asking.
 
-Times are those of the keystroke-level model (Card, Moran & Newell, "The keystroke-level model for user performance time
-with interactive systems", CACM 1980) and of the model human processor (the same, "The Psychology of Human-Computer
-Interaction", 1983): people who know the task and the page, not tired, no waiting for the page, no breaks. Errors come
-from studies of other tasks, named beside each number; nobody has measured them on this product's pages.
+Times follow the keystroke-level model (Card, Moran & Newell, "The keystroke-level model for user performance time with
+interactive systems", CACM 1980) and the model human processor (the same, "The Psychology of Human-Computer
+Interaction", 1983): people who know the task and the page, are not tired, do not wait and take no breaks. Errors come
+from studies of other tasks, cited beside each number, and not from measurements on this product's pages.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 K = 0.28
-"""Seconds a keystroke or a mouse button takes an average non-secretary typist (Card, Moran & Newell 1980)."""
+"""Seconds per keystroke or mouse click of an average non-secretary typist (Card, Moran & Newell 1980)."""
 P = 1.10
-"""To point at something with the mouse (1980)."""
+"""Seconds to point at a target with the mouse (1980)."""
 H = 0.40
-"""To move the hand between keyboard and mouse (1980)."""
+"""Seconds to move the hand between keyboard and mouse (1980)."""
 M = 1.35
-"""To prepare mentally for a unit of work, here a task or a page (1980)."""
+"""Seconds to prepare mentally for a unit of work, here a task or a page (1980)."""
 BIT = 0.15
-"""For each bit of a choice: the uncertainty principle, after Hick (1952) and Hyman (1953), as in 1983."""
+"""Seconds per bit of a choice: the uncertainty principle, after Hick (1952) and Hyman (1953), as in 1983."""
 GLANCE = 0.40
-"""For one more picture beside others: an eye movement 0.23, a perception 0.10, a cognitive step 0.07 (1983)."""
+"""Seconds to look at one more picture beside others: eye movement 0.23, perception 0.10, cognitive step 0.07 (1983)."""
 
 ERROR = 0.03
 """Share of wrong answers to one item at a time. Krishna et al. ("Embracing error to enable rapid crowdsourcing", CHI
@@ -43,7 +43,8 @@ class Answers(NamedTuple):
 
 
 class People:
-    """What people answer to each item of a pool, the same however often it is asked, so that ways can be compared.
+    """The answers of people to each item of a pool. A repeated question has the same answer, so that ways are
+    comparable.
 
     truth: (n,) the right classes. Wrong answers are spread evenly over the other classes.
     """
@@ -54,28 +55,30 @@ class People:
         wrong = (truth + rng.integers(1, n_classes, n)) % n_classes
         self.truth, self.n_classes = truth, n_classes
         self.alone = np.where(rng.random(n) < error, wrong, truth)
-        """(n,) what is answered to an item alone on the page."""
+        """(n,) the answers to an item alone on the page."""
         self._anchored = rng.random(n) < ANCHORED
         self._alert = rng.random(n)
         self._slips = rng.random(n) < error
 
     @property
     def task(self) -> float:
-        """Seconds for one item alone: think, choose among the classes, press its key."""
+        """Return the seconds for one item alone: think, choose among the classes, press a key."""
         return M + BIT * math.log2(self.n_classes) + K
 
     def one_by_one(self, rows: NDArray[np.int64]) -> Answers:
         return Answers(self.alone[rows], len(rows) * self.task)
 
     def suggested(self, rows: NDArray[np.int64], guesses: NDArray[np.int64]) -> Answers:
-        """Each alone, with a guess shown: think, say yes or no, on no choose among the other classes; press a key."""
+        """Answer items one by one with a guess shown: think, say yes or no; after a no, choose among the other
+        classes.
+        """
         labels = np.where(self._anchored[rows], guesses, self.alone[rows])
         refused = int((labels != guesses).sum())
         choosing = BIT * math.log2(self.n_classes - 1)
         return Answers(labels, len(rows) * (M + BIT + K) + refused * choosing)
 
     def in_a_grid(self, rows: NDArray[np.int64], guess: int) -> Answers:
-        """Items taken to be of one class, side by side: a glance at each, clicks on wrong ones, a key.
+        """Answer items of one predicted class side by side: look at each, click the wrong ones, press a key.
 
         Those clicked are asked one by one afterwards. A right one is clicked as often as one alone is answered wrong.
         """
@@ -86,7 +89,7 @@ class People:
         return Answers(labels, M + len(rows) * GLANCE + K + self._clicks(int(odd.sum()), trips=1) + again.seconds)
 
     def copies(self, sources: NDArray[np.int64], copies: NDArray[np.int64]) -> tuple[NDArray[np.bool_], float]:
-        """(which of the copies are left beside their sources, seconds that all of them take on top of the tasks).
+        """Return the copies that stay beside their sources (a mask), and the additional seconds for all of them.
 
         sources, copies: (m,) each. A glance at each copy, a click on the odd ones.
         """
@@ -99,12 +102,12 @@ class People:
         return np.where(odd, ~overlooked, self._slips[rows])
 
     def _clicks(self, count: int, trips: int) -> float:
-        """The hand goes to the mouse and back once a trip."""
+        """Return the seconds of `count` clicks; the hand moves to the mouse and back once per trip."""
         return count * (P + K) + 2 * H * min(trips, count)
 
 
 def missed(prevalence: float) -> float:
-    """The share of odd pictures that is overlooked where so many of all are odd, linear in the logarithm.
+    """Return the share of odd pictures that people overlook at this prevalence, linear in its logarithm.
 
     >>> round(missed(0.5), 2), round(missed(0.001), 2)
     (0.07, 0.3)

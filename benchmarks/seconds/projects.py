@@ -22,7 +22,7 @@ from selector.linkage import average_linkage
 from selector.strategies import PoolArrays, pick
 
 CONFIG = TrainConfig(calibration_labels=0)
-"""Without further trainings, which change no answer: many models are trained here."""
+"""Without further trainings, which change no answer, because many models are trained here."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class _First:
-    """What no way has a say in: a batch drawn at random and answered one by one, its model, the clustering."""
+    """The parts that all ways share: a random batch answered one by one, its model, the clustering."""
 
     labels: NDArray[np.int64]
     seconds: float
@@ -47,7 +47,7 @@ class _First:
 
 
 def run(work: Work) -> dict[str, Any]:
-    """The sizes of the data, and what each way came to. One thread."""
+    """Return the sizes of the data, and the result of each way. Uses one thread."""
     import torch
 
     torch.set_num_threads(1)
@@ -79,7 +79,9 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _label(work: Work, data: Data, way: OneByOne, first: _First) -> dict[str, Any]:
-    """Batches until the budget is spent: seconds and accuracy by model, and the labels that the last one learned."""
+    """Label batches until the budget is spent; return seconds and accuracy for each model, and the last model's
+    labels.
+    """
     labels, model = first.labels.copy(), first.model
     seconds, accuracies = [first.seconds], [accuracy(model, data)]
     # Nothing is kept there: `pick_rows` looks at the seed and the plan alone.

@@ -1,4 +1,4 @@
-"""From simulated projects to one JSON object and a table."""
+"""Summarises the simulated projects: one JSON object and a table."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from benchmarks.efficiency.report import cell
 
 BASELINE, RIVAL = "uniform", "one by one"
 AIMS = {"redundant": {BASELINE: 0.25, RIVAL: 0.5}}
-"""At most such shares of the seconds of these, by pool, at a label error no higher than the rival's."""
+"""The aims by pool: the largest share of each rival's seconds, at a label error no higher than the rival's."""
 AIM_ELSEWHERE = {RIVAL: 0.6}
 
 
 def summarise(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """One pool, from the `projects.run` of each seed."""
+    """Summarise one pool, from the `projects.run` of each seed."""
     ways = list(runs[0]["ways"])
     curves = {
         way: (
@@ -93,7 +93,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _meets(name: str, way: dict[str, Any]) -> bool:
-    """By the means alone, whatever the intervals."""
+    """Return whether the means meet the aims, whatever the intervals."""
     shares = {rival: way[f"share_of_{rival.replace(' ', '_')}"]["value"] for rival in (BASELINE, RIVAL)}
     aims = AIMS.get(name, AIM_ELSEWHERE)
     fast = all(shares[rival] is not None and shares[rival] <= aim for rival, aim in aims.items())
@@ -101,7 +101,7 @@ def _meets(name: str, way: dict[str, Any]) -> bool:
 
 
 def table(result: dict[str, Any]) -> str:
-    """For people; intervals in brackets, shares and errors in points of a hundred."""
+    """Format the result as a table: intervals in brackets, shares and errors in per cent."""
     lines = [
         f"{result['cores']} cores, load {result['load']}, {result['cpu_seconds']:,.0f} s of CPU",
         f"95 % intervals over seeds; an answer alone is wrong with a probability of {result['person_error']:g}",

@@ -1,4 +1,4 @@
-"""Ways of asking people for the labels of a batch. Each keeps what it knows beyond the labels themselves."""
+"""Ways of asking people for the labels of a batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEAN_CLUSTER_SIZE = 5.0
 
 
 class Learned(NamedTuple):
-    """What a model learns from."""
+    """The labels and weights that a model learns from."""
 
     rows: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -35,7 +35,7 @@ class Learned(NamedTuple):
 
 
 class OneByOne:
-    """Each item alone. Other ways answer the first batch like this too: there is no model yet."""
+    """Each item alone. Other ways answer the first batch like this too, because there is no model yet."""
 
     strategy = "cluster-margin"
 
@@ -43,7 +43,7 @@ class OneByOne:
         self.people, self.dendrogram, self.seed = people, dendrogram, seed
 
     def ask(self, number: int, rows: NDArray[np.int64], guesses: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
-        """Write the answers to `rows` into `labels`, where -1 stands for none; return the seconds of people's time.
+        """Write the answers to `rows` into `labels`, where -1 stands for no label; return the people's seconds.
 
         guesses: (m,) the classes that the newest model takes the rows to be of.
         """
@@ -60,7 +60,7 @@ class Uniform(OneByOne):
 
 
 class Suggestions(OneByOne):
-    """The model's guess beside some of the items, drawn by chance."""
+    """Items one by one, half of them at random with the model's guess."""
 
     def ask(self, number: int, rows: NDArray[np.int64], guesses: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
         shown = np.random.default_rng(seed_for(self.seed, "suggest", number)).random(len(rows)) < SUGGESTED
@@ -69,7 +69,7 @@ class Suggestions(OneByOne):
 
 
 class Grids(OneByOne):
-    """All the items that the model takes to be of one class side by side."""
+    """All items that the model predicts as one class, side by side."""
 
     def ask(self, number: int, rows: NDArray[np.int64], guesses: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
         seconds = 0.0
@@ -83,7 +83,7 @@ class Grids(OneByOne):
 
 
 class NearCopies(OneByOne):
-    """An item with its near-copies beside it, which get its label unless they are taken out.
+    """An item with its near-copies beside it, which get its label unless people remove them.
 
     Some of the copies, drawn by chance, are asked about with the next batch. From them the radius is learned within
     which labels are propagated; the newest radius holds for the copies of all batches.
@@ -104,7 +104,7 @@ class NearCopies(OneByOne):
         return seconds + self._show(number, rows, labels)
 
     def _radius(self, labels: NDArray[np.int64]) -> Radius:
-        """From the checks that are answered. Copies that were taken out tell nothing of those that are propagated."""
+        """Learn the radius from the answered checks. Copies that people removed say nothing about propagated ones."""
         checked = self.checked & self.stands & (labels[self.items] >= 0)
         agreed = labels[self.items[checked]] == labels[self.sources[checked]]
         return learn_radius(self.heights[checked], agreed, error=COPY_ERROR)
@@ -139,7 +139,7 @@ class NearCopies(OneByOne):
 
 
 class AllCopies(NearCopies):
-    """All copies that people leave are propagated, without waiting for proof."""
+    """Near-copies that all get the label as soon as people leave them, without checks."""
 
     def _radius(self, labels: NDArray[np.int64]) -> Radius:
         return Radius(np.inf, None)
@@ -153,4 +153,4 @@ WAYS: dict[str, type[OneByOne]] = {
     "near-copies": NearCopies,
     "near-copies, all trusted": AllCopies,
 }
-"""All but the first pick by Cluster-Margin."""
+"""All ways but the first pick by Cluster-Margin."""

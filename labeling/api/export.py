@@ -37,8 +37,6 @@ class Export(ProjectView):
     """Export labeled items with their annotations and lineage, as a stream in the format that `format` names.
 
     The other parameters filter the rows; a row must match all of them.
-
-    The parameters filter the rows: those that are given must all hold.
     """
 
     subject = "Export"

@@ -1,4 +1,4 @@
-"""What commands look up by the name that somebody typed."""
+"""Lookups of objects that a command's arguments name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from labeling.models import Project
 
 
 def project_named(slug: str) -> Project:
-    """The project. Raises `CommandError`, which says how to make one."""
+    """Return the project. Raises `CommandError` if it does not exist."""
     project = Project.objects.kept().filter(slug=slug).first()
     if project is None:
         raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")

@@ -1,4 +1,4 @@
-"""Where the commands write tables to: a file that is whole or not there, or standard output."""
+"""The output of commands that write tables: a complete file or standard output."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from labeling.outgoing.formats import DEFAULT, FORMATS
 
 
 def format_of(output: str) -> str:
-    """The format that a file's ending names; the default for others and for standard output."""
+    """Return the format for a file's suffix; the default for unknown suffixes and for standard output."""
     suffix = Path(output).suffix.lower().removeprefix(".")
     return suffix if suffix in FORMATS else DEFAULT
 
 
 def to_standard_output(stdout: OutputWrapper, chunks: Iterable[bytes], format_name: str) -> None:
-    """Write the chunks as they come, until the reader stops. Raises `CommandError` for binary chunks on a terminal."""
+    """Write the chunks until the reader closes the pipe. Raises `CommandError` for binary chunks on a terminal."""
     form = FORMATS[format_name]
     if not form.is_text and stdout.isatty():
         raise CommandError(f"{form.title} is no text to show on a terminal: name a file with --output.")
@@ -31,13 +31,15 @@ def to_standard_output(stdout: OutputWrapper, chunks: Iterable[bytes], format_na
             out.write(chunk)
         out.flush()
     except BrokenPipeError:
-        # Whoever reads has seen enough (`| head`). Python must not try to flush once more at its end.
+        # The reader has closed the pipe (`| head`). Python must not flush again when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name when the block ends without an error. Raises `CommandError` for a bad path."""
+    """Open a file that appears at `path` only after the block ends without an error. Raises `CommandError` for a bad
+    path.
+    """
     try:
         if path.is_dir():
             raise CommandError(f"{path} is a folder: name a file in it.")

@@ -1,4 +1,4 @@
-"""What the commands about one model version share."""
+"""The base of commands about a model version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class VersionCommand(BaseCommand):
     which = "The model version; the one that picks the next batch if left out."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        # Django has a `--version` of its own, which here means the model's.
+        # Django has an option `--version` of its own; here it names the model version.
         return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ class VersionCommand(BaseCommand):
         parser.add_argument("--version", type=int, metavar="V", help=self.which)
 
     def find(self, slug: str, number: int | None) -> tuple[Project, ModelVersion]:
-        """The project and the version that is meant. Raises `CommandError`."""
+        """Return the project and the chosen version. Raises `CommandError` if either does not exist."""
         project = project_named(slug)
         used = in_use(project)
         if used is None:

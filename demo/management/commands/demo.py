@@ -1,4 +1,4 @@
-"""Loads the demo, then runs web and worker."""
+"""Loads the demo, then runs the web server and the worker."""
 
 from django.core.management import call_command
 

@@ -1,4 +1,4 @@
-"""Loads the demo: two projects on real data that ships with scikit-learn, and accounts for the three roles."""
+"""Loads the demo: two projects with scikit-learn's data sets, and an account for each of three roles."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         return user
 
     def _digits(self, people: dict[str, User]) -> None:
-        """1,797 handwritten digits (8 x 8 pixels) as PNG files in a zip, like a user's own images."""
+        """Create the project of 1,797 handwritten digits (8 x 8 pixels) from a zip of PNG files."""
         project = self._project(
             "digits",
             people,
@@ -91,7 +91,7 @@ class Command(BaseCommand):
         self._import(project, path)
 
     def _tumours(self, people: dict[str, User]) -> None:
-        """569 breast tumours, 30 measures each, as a CSV table."""
+        """Create the project of 569 breast tumours with 30 measures each, from a CSV table."""
         data = load_breast_cancer()
         project = self._project(
             "tumours",
@@ -120,7 +120,7 @@ class Command(BaseCommand):
     def _project(
         self, slug: str, people: dict[str, User], *, kind: str, classes: list[str], settings: dict[str, Any]
     ) -> Project | None:
-        """A new project with the demo's people in it; None if it is there already, whole."""
+        """Create a project with the demo's members; return None if the whole project exists already."""
         existing = Project.objects.filter(slug=slug).first()
         if existing is not None:
             return existing if not existing.imports.exists() else None

@@ -1,4 +1,4 @@
-"""Plays annotators over HTTP, so that users can watch the loop run."""
+"""Simulates annotators over HTTP, so that users can watch the loop run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.management.finding import project_named
 from labeling.models import Batch, Project, Role
 from labeling.projects.members import get_or_create_user, set_role
 
-# If this process is killed, its tokens expire within a day.
+# The tokens of a killed process expire within a day.
 TOKEN_LIFE = datetime.timedelta(days=1)
 BAR = "{desc} |{bar}| {n_fmt} of {total_fmt} answered"
 
@@ -51,14 +51,14 @@ class Command(BaseCommand):
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        # A shell starts what it puts into the background with SIGINT ignored; here it always ends the game.
+        # A shell starts background commands with SIGINT ignored; here SIGINT always ends the simulation.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, slug: str, annotators: int, batches: int, **options: Any) -> None:
         project = project_named(slug)
         if options["verbosity"] < 2:
-            logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
+            logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs every request
         rates = {name: options[name] for name in ("error_rate", "skip_rate", "undo_rate")}
         _check(project, annotators, batches, rates, options["seed"])
         with _tokens(project, annotators) as tokens, tqdm(bar_format=BAR, disable=None, leave=False) as bar:
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
 
 def _check(project: Project, annotators: int, batches: int, rates: dict[str, float], seed: int) -> None:
-    """Raises `CommandError` with the wrong option or missing data if no game is possible."""
+    """Raise `CommandError`, with the wrong option or the missing data, if the simulation cannot run."""
     if not 1 <= annotators <= 200:
         raise CommandError("annotators: this must be a number from 1 to 200.")
     if batches < 1:
@@ -99,7 +99,7 @@ def _check(project: Project, annotators: int, batches: int, rates: dict[str, flo
 
 @contextmanager
 def _tokens(project: Project, annotators: int) -> Iterator[list[str]]:
-    """A token for each annotator, deleted at the end. Makes missing accounts."""
+    """Create a token for each annotator, and missing accounts; delete the tokens at the end."""
     made = []
     try:
         for number in range(1, annotators + 1):
@@ -112,7 +112,7 @@ def _tokens(project: Project, annotators: int) -> Iterator[list[str]]:
 
 
 class Display:
-    """Shows the progress: a bar on a terminal, and a line for each batch everywhere."""
+    """Shows the progress, with a bar on a terminal and a line for each batch."""
 
     def __init__(self, command: BaseCommand, project: Project, bar: tqdm) -> None:
         self.batches = 0

@@ -93,10 +93,6 @@ class ItemsUpload(ProjectView):
         A small upload is imported at once (201). A large one is imported in the background (202): poll the returned
         import. Bad rows are rejected with a reason, and the other rows are imported. A file with almost only bad rows
         is refused before its end is read.
-
-        Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
-        Rows that are bad are set aside, and told with the reason; the rest goes in. A file of nearly all bad rows is
-        refused before its end.
         """
         file, strict = sent(request, self.project, UploadOptions, "strict")
         item_import = uploads.receive(project=self.project, user=self.user, strict=strict, **file)

@@ -1,4 +1,4 @@
-"""Makes a user a member of a project."""
+"""Adds a user to a project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from labeling.management.finding import project_named
 from labeling.models import Role
 from labeling.projects.members import get_or_create_user, set_role
 
-# A year, as on the account page; what runs for longer is given a new one once in a while.
+# A year, as on the account page.
 TOKEN_DAYS = 365
 MAX_TOKEN_DAYS = 3650
 

@@ -1,4 +1,4 @@
-"""Checks the files of projects against their sums."""
+"""Checks the files of projects against their checksums."""
 
 from __future__ import annotations
 

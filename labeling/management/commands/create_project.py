@@ -20,7 +20,8 @@ from labeling.projects.model_settings import known
 from labeling.projects.settings import SETTINGS, TEXTS, field_of
 from labeling.projects.training_settings import check_training
 
-# Fields of the project with an option each. The model checks the values, so that all errors read alike.
+# Fields of the project with an option each. The model validates the values, so that commands and pages give the same
+# errors.
 FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("model", "training")), "seed")
 
 
@@ -101,7 +102,7 @@ def _metavar(name: str) -> str:
 
 
 def _help(name: str) -> str:
-    """The model's help text with the default, where the default is a plain value."""
+    """Return the help text of the model's field, with a plain default value."""
     field = field_of(name)
     text = (str(field.help_text) or _HELP[name]).replace("%", "%%")
     return text if callable(field.default) or not field.has_default() else f"{text} Default: {field.default}."
@@ -120,13 +121,13 @@ def _classes(listed: str | None, path: Path | None) -> list[str]:
 
 
 def _encoders() -> str:
-    """The names for each kind of item, the default first."""
+    """List the encoders of each kind of item, the default first."""
     known = ((kind, ", ".join(encoder.name for encoder in encoders_for(kind))) for kind in KINDS)
     return "; ".join(f"{names} for {kind} items" for kind, names in known)
 
 
 def _choice(setting: str, options: dict[str, Any]) -> dict[str, Any]:
-    """The encoder, or the model, with its options."""
+    """Return the chosen encoder or model with its options."""
     name, text = options[setting], options[f"{setting}_options"]
     if name is None:
         if text is not None:
@@ -160,6 +161,6 @@ def _manager(username: str | None) -> User | None:
 
 
 def _one_line(error: ValidationError) -> str:
-    """The first field at fault and what is wrong with it."""
+    """Return the first error as one line that names its field."""
     field, messages = next(iter(error.message_dict.items()))
     return f"{field}: {' '.join(messages)}".replace("\n", " ")

@@ -1,4 +1,4 @@
-"""Writes the labels to a file or to standard output."""
+"""Exports the labels to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
 
 class Written:
-    """Counts rows: answers may come in while they are written, so that the number is known only at the end."""
+    """Counts the exported rows; answers may arrive during the export, so the number is known at its end."""
 
     def __init__(self, tell: Callable[[int], Any]) -> None:
         self.rows = 0

@@ -1,4 +1,4 @@
-"""Writes a model version as ONNX, to be run elsewhere."""
+"""Exports a model version as ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies an installation's files into its object store."""
+"""Copies an installation's files to its object store."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from labeling.outgoing.artifacts import MANIFEST
 from labeling.shared_files import SHARED, StoreAway, store
 from models_store.folders import FolderError, folder_at
 
-# What only this host needs, or what a killed process has left.
+# Suffixes of files that only this host needs, or that a killed process left behind.
 LEFT_OUT = (".tmp", ".safetensors", ".partial.npz")
-# Of features, so many bytes are sent at once.
+# The size of the parts in which feature files are sent.
 PART_BYTES = 64 << 20
 
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """What hosts share, but for features of which nothing counts."""
+    """Yield the files that hosts share, without drafts and model versions."""
     for name in SHARED:
         for path in sorted((folder / name).rglob("*")):
             inside = path.relative_to(folder).parts
@@ -61,7 +61,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _copy(path: Path) -> bool:
-    """Copy a file, unless one of the same size is there. Returns whether it was copied."""
+    """Copy a file unless the store has one of the same size. Return whether the file was copied."""
     if path.suffix == ".bin" and path.name.startswith("features-"):
         return _copy_features(path)
     try:
@@ -74,7 +74,7 @@ def _copy(path: Path) -> bool:
 
 
 def _copy_features(path: Path) -> bool:
-    """Copy those rows that count, in parts. What lies here is no copy from then on, and goes."""
+    """Copy the encoded rows of a feature file in parts, then delete the local file. Return whether it was copied."""
     shape = orjson.loads(path.with_suffix(".json").read_bytes())
     dtype = np.dtype(shape["dtype"])
     project = Project.objects.filter(pk=path.parent.name).first()
@@ -94,7 +94,7 @@ def _copy_features(path: Path) -> bool:
 
 
 def _copy_versions() -> int:
-    """Copy the files of model versions that lie here to where new ones go, and let their rows say so."""
+    """Copy the local files of model versions to the store, and update the paths in their rows."""
     copied = 0
     for version in (
         ModelVersion.objects.exclude(artifact="").exclude(artifact__contains="://").select_related("project")
@@ -111,7 +111,7 @@ def _copy_versions() -> int:
 
 
 def _record(model: type[Upload | ItemImport | PredictionRun]) -> None:
-    """Let rows name files as every host finds them, wherever its folder lies."""
+    """Replace the paths in the rows with paths relative to the data folder, which are valid on every host."""
     for row in model._default_manager.filter(path__startswith=f"{settings.DATA_DIR}/"):
         row.path = store().recorded(Path(row.path))
         row.save(update_fields=["path"])

@@ -24,7 +24,7 @@ SHOWN_REJECTIONS = 5
 
 
 class TerminalStep(Step):
-    """A step that also draws its progress."""
+    """A step that also updates a progress bar."""
 
     def __init__(self, job: Job, bar: tqdm) -> None:
         super().__init__(job, patient=False)
@@ -96,7 +96,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {n:,} times: {reason}")
 
     def _job(self, project: Project, path: Path, strict: bool, truth: Path | None) -> Job:
-        """The job of an import of this path that was killed, or a new one; held by this process."""
+        """Return a held job for the import: an unfinished job of this path, or a new one."""
         name = worker_name()
         unfinished = Job.objects.exclude(state=Job.State.DONE).filter(
             item_import__project=project, item_import__path=str(path), item_import__strict=strict

@@ -45,7 +45,7 @@ class Command(VersionCommand):
 
 
 def _log(tracker: Tracker, version: ModelVersion) -> str:
-    """Log the version once; what became of it."""
+    """Log the version unless MLflow has it. Return the result in words."""
     if version.calibrating == ModelVersion.Calibrating.WAITING:
         return "is still to be calibrated: log it later"
     return "logged" if tracker.log(version) else "is there already"

@@ -1,4 +1,4 @@
-"""Makes smaller pictures of images that have none."""
+"""Makes previews of images that have none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predicts items of a file with a model version."""
+"""Predicts the items of a file with a model version."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Command(VersionCommand):
 
 
 class _Run:
-    """One reading of the file: pages of predicted rows, and a tally of what was good and bad."""
+    """A pass over the file: pages of predicted rows, and counts of good and bad rows."""
 
     def __init__(
         self, predictor: Predictor, source: Source, bar: tqdm, *, strict: bool, rejected: IO[bytes] | None

@@ -1,4 +1,4 @@
-"""Compares counters with what they count, and mends those that differ."""
+"""Compares stored counters with the rows they count, and corrects wrong counters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings tables and front-end files up to date, then runs web and worker."""
+"""Updates database tables and static files, then runs the web server and the worker."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ class Command(BaseCommand):
         take_over(PORT=str(settings.PORT), DATA_DIR=str(settings.DATA_DIR))
 
     def prepare(self) -> None:
-        """A step between the update and the start. None here."""
+        """A hook between the update and the start; does nothing here."""

@@ -1,4 +1,4 @@
-"""Shows where a project stands."""
+"""Shows the status of a project."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from labeling.models import Batch, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.projects.storage import shown
 
-# What a project takes.
+# The parts of the project's storage.
 PARTS = {
     "media": "media",
     "rows": "in the database",
     "waiting": "waiting to be imported",
     "predictions": "predictions",
 }
-# The newest batches and models are shown; --json has all of them.
+# The most batches and models shown, the newest; --json has all of them.
 SHOWN = 10
 
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
 
 def describe(status: dict[str, Any]) -> Iterable[str]:
-    """The status in lines for people."""
+    """Return the status as lines of text."""
     yield f"{status['project']}  {status['name']}: {status['kind']}, {status['question']}, loop {status['loop']}"
     yield ""
     yield from _labels_and_texts(
@@ -150,7 +150,7 @@ def _model_row(model: dict[str, Any], in_use: int | None) -> list[str]:
 
 
 def _share(measured: dict[str, Any] | None) -> str:
-    """A share with its 95 % interval."""
+    """Return a share with its 95 % interval, in words."""
     if not measured or not measured["n"]:
         return "–"
     if measured["n"] < ENOUGH:

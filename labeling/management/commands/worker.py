@@ -1,4 +1,4 @@
-"""Runs background steps."""
+"""Runs the background steps."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from labeling.projects.purging import purge
 from labeling.steps.compute import compute
 from labeling.steps.registry import run_step
 
-# The worker looks around every few seconds: about half of the time is left to whoever else writes.
+# The worker sweeps every few seconds; this leaves about half of the time to other writers.
 INDEX_SECONDS = 1.5
 CHANGE_SECONDS = 1.5
 ERASE_SECONDS = 1.0
 
 
 def tidy(now: datetime.datetime) -> None:
-    """Remove what has been kept long enough; end invitations of people who may not invite any more, however they lost
-    the right; go on with large changes and the index of what items say.
+    """Delete expired data, end invitations whose author may no longer invite, and continue bulk changes and the search
+    index.
     """
     remove_expired(now)
     Invitation.objects.end_without_author()
@@ -48,13 +48,13 @@ def tidy(now: datetime.datetime) -> None:
 
 
 def use_threads(threads: int) -> None:
-    """Compute with so many threads from now on."""
+    """Limit torch and BLAS to this number of threads."""
     torch.set_num_threads(threads)
     threadpool_limits(threads)
 
 
 def _kinds(text: str, option: str) -> list[str]:
-    """The kinds of steps in a list with commas. Raises `CommandError` for one that is none."""
+    """Parse a comma-separated list of kinds of steps. Raises `CommandError` for an unknown kind."""
     kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
     for kind in kinds:
         if kind not in list(Job.Kind):
@@ -84,10 +84,10 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
         child = Child(run_step, kinds=kinds, prepare=compute.prepare, use_threads=use_threads, traced=settings.TRACES)
         limits = Limits.of(seconds=settings.STEP_MAX_SECONDS, megabytes=settings.STEP_MEMORY_MB)
-        # One core is left to the web server. Threads that wait for a core that others use spin, all of them: on a
-        # busy machine of two cores, two threads were seen to train twelve times slower than one.
+        # One core is left to the web server. Threads that wait for a core spin: on a busy machine with two cores, two
+        # threads trained twelve times slower than one.
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
-        # Before any thread: its processes are forked.
+        # The lanes fork their processes, which must precede any thread.
         with Lanes(child, most=settings.WORKER_STEPS, threads=threads, limits=limits) as lanes:
             if settings.WORKER_METRICS:
                 try:

@@ -116,9 +116,6 @@ class Figure:
 
     The first cell of a row is its header, and may be a link. `legend` holds (kind, meaning) for kinds without a label
     in the drawing; `dotted`: these kinds are dots.
-
-    The first cell of a row names it, and may be a link. `legend` holds (kind, meaning) for kinds that are not labeled
-    in the drawing; `dotted` if these are kinds of dots.
     """
 
     name: str

@@ -3,10 +3,6 @@
 Failed sign-ins from a known browser are counted by themselves, so that guesses of others, from the same address or for
 the same account, do not lock it out. A stolen cookie permits the usual number of tries, for that one account, until its
 password changes.
-
-A browser that is known for an account is counted by itself when it signs in to that account: whatever others guess,
-from the same address or at the same name, does not keep it out. A cookie that is stolen gives the usual number of
-tries, for that one account, until its password changes.
 """
 
 from __future__ import annotations
