@@ -1,4 +1,4 @@
-"""The model card of a version: what its manifest says, in Markdown for people, with the front matter of model hubs.
+"""The model card of a version: its manifest in Markdown, with the front matter of model hubs.
 
 Laid out as in M. Mitchell et al., "Model Cards for Model Reporting" (2019), and as hubs read it.
 """

@@ -115,7 +115,7 @@ def select(
 
 
 def smallest(values: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The positions of the `count` smallest of `values`, ascending; ties at the edge at random."""
+    """Return the positions of the `count` smallest of `values`, ascending; ties at the edge are drawn at random."""
     if count == 0:
         return np.empty(0, dtype=np.int64)
     edge = np.partition(values, count - 1)[count - 1]
@@ -147,7 +147,7 @@ def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], ND
 
 @compiled
 def _count(group: NDArray[np.int32], groups: int) -> NDArray[np.int32]:
-    """How many of `group` are 0, 1, 2 …"""
+    """Count how often each group number from 0 to `groups` - 1 occurs."""
     sizes = np.zeros(groups, np.int32)
     for number in group:
         sizes[number] += 1
@@ -156,7 +156,7 @@ def _count(group: NDArray[np.int32], groups: int) -> NDArray[np.int32]:
 
 @compiled
 def _by_size(sizes: NDArray[np.int32], shuffled: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The groups in `shuffled` by size, ascending, equal ones in the order that they have there: a counting sort."""
+    """Sort the groups in `shuffled` by size, ascending and stable: a counting sort."""
     largest = 0
     for group in shuffled:
         largest = max(largest, sizes[group])
@@ -177,7 +177,7 @@ def _by_size(sizes: NDArray[np.int32], shuffled: NDArray[np.int32]) -> NDArray[n
 def _members(
     candidates: NDArray[Any], group: NDArray[np.int32], sizes: NDArray[np.int32], order: NDArray[np.int32]
 ) -> NDArray[Any]:
-    """The candidates in groups that are visited: those of the first before those of the second, and so on."""
+    """Return the candidates in the groups of `order`, group after group."""
     ends = np.full(len(sizes), -1, np.int64)
     start = 0
     for number in order:
@@ -196,9 +196,10 @@ def _members(
 def _draw(
     members: NDArray[Any], sizes: NDArray[np.int32], numbers: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Pass after pass, one member of each group, at a random number in [0, 1) each: members, passes, groups.
+    """Draw one member of each group, pass after pass, by a random number in [0, 1) each; return members, passes,
+    groups.
 
-    The groups come by size, ascending: those with something left are a tail that gets shorter. `members` is shuffled.
+    Groups are sorted by size, so that the groups with members left are a tail that gets shorter. Shuffles `members`.
     """
     n_picked = len(numbers)
     indices = np.empty(n_picked, np.int64)

@@ -1,4 +1,4 @@
-"""Loops over items, compiled by numba, with the machine's threads side by side."""
+"""Compile loops by numba, and run them in the machine's threads."""
 
 import ctypes
 import os
@@ -18,15 +18,15 @@ T = TypeVar("T")
 
 
 def compiled(function: Function) -> Function:
-    """Compile on the first call, and keep the machine code in a file where there is a folder that may be written.
+    """Compile on the first call, and cache the machine code in a file if a folder is writable.
 
-    The function releases the interpreter lock: others, the worker's heartbeat among them, go on meanwhile.
+    The function releases the interpreter lock, so that other threads, such as the worker's heartbeat, run meanwhile.
     """
     return _compile(function, set())
 
 
 def fast(function: Function) -> Function:
-    """As `compiled`, for sums that may be taken in any order. The order is the same in every run on a machine."""
+    """Like `compiled`, for sums in any order. On the same machine, every run uses the same order."""
     return _compile(function, {"reassoc", "contract"})
 
 
@@ -38,7 +38,7 @@ def _compile(function: Function, fastmath: set[str]) -> Function:
 
 
 class Threads:
-    """As many threads as the process may use cores. Matrix products inside them keep to their own thread."""
+    """A pool with a thread for each core of the process. Matrix products in its threads use one thread each."""
 
     def __init__(self, count: int | None = None) -> None:
         self.count = count or _cores()
@@ -64,14 +64,16 @@ def _cores() -> int:
 
 
 def writable(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """A view of an array from another process, which is read-only, as one that could be written to. It lasts as long as
-    the array; nothing may be written. numba would compile everything a second time for read-only arrays.
+    """Return a writable view of a read-only array, so that numba does not compile a second version for read-only
+    arrays.
+
+    The caller must not write to the view. The view is valid as long as the array.
     """
     buffer: Any = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
     return np.frombuffer(buffer, array.dtype).reshape(array.shape)
 
 
 def parts(length: int, count: int) -> list[tuple[int, int]]:
-    """At most `count` ranges (first, last) of nearly equal length that make up 0 … length."""
+    """Divide 0 … length into at most `count` ranges (first, last) of nearly equal length."""
     edges = [length * part // count for part in range(count + 1)]
     return [(first, last) for first, last in pairwise(edges) if first < last]

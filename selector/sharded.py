@@ -1,11 +1,11 @@
-"""The search for neighbours in shards, for workers that share no memory: the same lists as `neighbours`, bit for bit.
+"""The search for neighbours in shards, for workers without shared memory: the same lists as `neighbours`, bit for bit.
 
-A point is in one leaf of each tree, and what is compared within a leaf is one matrix product. So leaves are what is
-handed out, one tree after the other. The lists of their points stay with the workers from tree to tree: each shard
-deals them out to the shards of the next tree, by where their points are in that. The points themselves go to every
-worker once: neighbours of neighbours may lie anywhere.
+Each point is in one leaf of each tree, and one matrix product compares all points of a leaf. So the workers get leaves,
+one tree after the other. The lists of their points stay on the workers between trees: each shard sends them to the
+shards of the next tree that hold the points. The points themselves are sent to every worker once, because neighbours of
+neighbours may be anywhere.
 
-Merging stays in one place. It follows chains through all clusters, and takes far less time than the search.
+One process does the merging, which follows chains through all clusters and takes far less time than the search.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,23 +31,25 @@ Piece = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 
 
 class Workers(Protocol):
-    """Other processes that compute, on this machine or on others."""
+    """Other processes for computations, on this machine or on others."""
 
     @property
     def count(self) -> int:
-        """Cores that compute side by side."""
+        """The number of cores that compute in parallel."""
 
     def share(self, value: Any) -> Any:
-        """A handle on a value that many calls take, to pass to them instead. The value goes to each machine once."""
+        """Send a value to each machine once, and return a handle to pass to calls in its place."""
 
     def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        """The results of `function(*call)` for each of `calls`, in their order. Arguments must not be changed."""
+        """Return the results of `function(*call)` for each of `calls`, in their order. Functions must not change
+        arguments.
+        """
 
     def map_kept(
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], pieces: int
     ) -> Iterator[Sequence[Any]]:
-        """As `map`, for results of `pieces` pieces, which stay on the workers. It yields handles on the pieces, to pass
-        to later calls as arguments.
+        """Like `map`, for results in `pieces` pieces that stay on the workers. Yields handles to pass to later
+        calls.
         """
 
 
@@ -61,7 +63,7 @@ def nearest_neighbours(
     threads: Threads,
     progress: Progress = lambda share: None,
 ) -> Lists:
-    """As `neighbours.nearest_neighbours`. Up to ALL_PAIRS points are searched in this process."""
+    """Like `neighbours.nearest_neighbours`. Up to ALL_PAIRS points are searched in this process."""
     if len(points) <= ALL_PAIRS:
         return neighbours.nearest_neighbours(points, spread, count, seed=seed, threads=threads, progress=progress)
     ids, gaps = search_trees(points, spread, count, seed=seed, workers=workers, progress=progress, measured=True)
@@ -80,9 +82,9 @@ def search_trees(
     measured: bool = False,
     refined: int | None = None,
 ) -> Lists:
-    """As `neighbours.search_trees` from empty lists; `measured`: with the gaps computed again, as `neighbours.measure`.
+    """Like `neighbours.search_trees` with empty lists. `measured`: recompute the gaps as `neighbours.measure` does.
 
-    For that the spread has to be float64. `refined`: as there.
+    With `measured`, `spread` must be float64. `refined`: as there.
     """
     shared = workers.share(points), workers.share(spread)
     ids, gaps = _search_leaves_of_trees(shared, len(points), count, seed, workers, progress)
@@ -102,7 +104,7 @@ def search_trees(
 def _search_leaves_of_trees(
     shared: tuple[Any, Any], m: int, count: int, seed: int, workers: Workers, progress: Progress
 ) -> Lists:
-    """The lists of all m points; `shared`: the points and their spread, as the workers share them."""
+    """Return the lists of all m points after all trees. `shared`: the workers' handles on points and spread."""
     planted = workers.map(plant, [(shared[0], seed * TREES + number) for number in range(TREES)])
     trees = (Tree(order, starts, parts(len(starts) - 1, _EACH * workers.count)) for order, starts in planted)
     tree, kept = next(trees), list[Sequence[Any]]()
@@ -130,7 +132,7 @@ def _reported(results: Iterator[Any], count: int, step: int, progress: Progress)
 
 @dataclass
 class Tree:
-    """A tree's points leaf by leaf, where each leaf begins, and the leaves of each shard: from one to the next."""
+    """A tree: its points in leaf order, the start of each leaf, and the range of leaves of each shard."""
 
     order: NDArray[np.int32]
     starts: NDArray[np.int64]
@@ -138,24 +140,26 @@ class Tree:
 
     @property
     def edges(self) -> NDArray[np.int64]:
-        """Where the points of each shard begin, and those of the last one end."""
+        """The positions in `order` at which the shards begin, and the end of the last one."""
         return self.starts[[0, *(last for _, last in self.shards)]]
 
     @cached_property
     def places(self) -> NDArray[np.int32]:
-        """Where each point is in the order."""
+        """The position of each point in `order`."""
         places = np.empty_like(self.order)
         places[self.order] = np.arange(len(self.order), dtype=np.int32)
         return places
 
     def calls(self, kept: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
-        """The points of each shard, where its leaves begin among them, and what the shards before have dealt to it."""
+        """Yield for each shard its points, the starts of its leaves, and the lists from the shards of the tree
+        before.
+        """
         for shard, ((first, last), (a, b)) in enumerate(zip(self.shards, pairwise(self.edges), strict=True)):
             yield self.order[a:b], self.starts[first : last + 1] - a, *(pieces[shard] for pieces in kept)
 
 
 def plant(points: NDArray[np.float32], seed: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """As `forest.plant`."""
+    """Like `forest.plant`."""
     return forest.plant(writable(points), LEAF, seed)
 
 
@@ -167,7 +171,7 @@ def search_leaves(
     starts: NDArray[np.int64],
     *dealt: Piece,
 ) -> Lists:
-    """The lists of the points of a few leaves, as the trees before have dealt them out, with what these leaves add."""
+    """Search the leaves of a shard: continue the points' lists from the trees before, and return the new lists."""
     ids = np.full((len(order), count), -1, np.int32)
     gaps = np.full((len(order), count), np.inf, np.float32)
     for rows, some, far in dealt:
@@ -180,9 +184,10 @@ def search_leaves(
 
 
 def search_and_deal(places: NDArray[np.int32], edges: NDArray[np.int64], *search: Any) -> list[Piece]:
-    """As `search_leaves`, with the lists dealt out to the shards of the next tree.
+    """Like `search_leaves`, with the lists divided by the shards of the next tree.
 
-    places (l,): where in its order the points are. edges: where in that its shards begin, and the last one ends.
+    places (l,): the points' positions in the next tree's order. edges: the starts of its shards, and the end of the
+    last.
     """
     ids, gaps = search_leaves(*search)
     by_place = np.argsort(places)
@@ -201,7 +206,7 @@ def ask_neighbours(
     gaps: NDArray[np.float32],
     measured: bool,
 ) -> Lists:
-    """The lists of the points from `first` on, with the neighbours of their neighbours."""
+    """Extend the lists of the points from `first` on by the neighbours of their neighbours."""
     ids, gaps, points = ids.copy(), gaps.copy(), _own(points)
     near = spread.astype(np.float32)
     neighbours.ask_neighbours(points, near, _own(known), _own(asking), first, ids, gaps)
@@ -211,9 +216,9 @@ def ask_neighbours(
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:
-    """The array in memory of this process, unless it is so large that a copy for each core would count.
+    """Copy a shared array into this process's memory, unless a copy for each core would take too much.
 
-    What processes share lies in small pages, which the processor finds more slowly than the large ones of numpy: among
-    rows that lie far apart, that took a sixth of the time.
+    Shared memory has small pages, in which the processor finds distant rows more slowly than in numpy's large pages;
+    that took a sixth of the time.
     """
     return np.array(array) if array.nbytes <= _COPIED else writable(array)

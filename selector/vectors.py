@@ -41,14 +41,28 @@ def prepare(
     first_row: int = 0,
     centre: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Turn rows of any real dtype into vectors and their half squared norms.
+    """Convert rows of any real dtype to vectors and their half squared norms.
 
-    rows: (n, d), left as it is; `name` and `first_row` (the place of rows[0] in the whole) are for messages.
-    centre: (d,), taken off before squaring so that points far from the origin keep their digits; squared
-        Euclidean only, whose distances it does not change. None takes the median of the rows, which a few
-        far ones do not move.
-    Returns vectors (n, d) or, for cosine, (n, d + 1), and halves (n,), both float64.
-    Raises ValueError where a value is not a finite number or its square is not.
+    Parameters
+    ----------
+    rows : ndarray of shape (n, d)
+        Not changed.
+    metric : "cosine" or "sqeuclidean"
+    name, first_row : str, int
+        For messages: the name of the argument, and the place of rows[0] in it.
+    centre : ndarray of shape (d,), optional
+        For "sqeuclidean": subtracted before squaring, which preserves the digits of points far from the origin and
+        does not change distances. By default, the median of the rows, which a few far rows do not move.
+
+    Returns
+    -------
+    vectors : ndarray of shape (n, d), or (n, d + 1) for "cosine", float64
+    halves : ndarray of shape (n,), float64
+
+    Raises
+    ------
+    ValueError
+        If a value or its square is not finite.
     """
     vectors = np.array(rows, dtype=np.float64)
     unfit = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
@@ -64,10 +78,10 @@ def prepare(
 
 
 def prepare_in_blocks(rows: NDArray[Any], metric: str, *, name: str) -> tuple[NDArray[np.float32], float]:
-    """As `prepare`, for many rows: float32, read block by block. n >= 1.
+    """Convert n >= 1 rows as `prepare` does, but to float32 and block by block.
 
-    Returns vectors (n, d), or (n, d + 1) for cosine where a row is all zero, and the factor that their squared
-    distances are to be multiplied by: squared Euclidean ones are scaled to fit float32.
+    Returns vectors (n, d), or (n, d + 1) for cosine if a row is all zero, and the factor that restores their squared
+    distances: for squared Euclidean distances, the vectors are scaled to fit float32.
     """
     if metric == "cosine":
         return _unit_rows_in_blocks(rows, name), 1.0
@@ -96,26 +110,28 @@ def _unit_rows_in_blocks(rows: NDArray[Any], name: str) -> NDArray[np.float32]:
 def _prepared(
     rows: NDArray[Any], metric: str, name: str, centre: NDArray[np.float64] | None
 ) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
-    """(first row, vectors, halves) of each block."""
+    """Yield (first row, vectors, halves) for each block."""
     for start in range(0, len(rows), _BLOCK):
         yield start, *prepare(rows[start : start + _BLOCK], metric, name=name, first_row=start, centre=centre)
 
 
 def in_unit(half_distances: NDArray[np.float64], metric: str) -> NDArray[np.float64]:
-    """Half distances in the metric's own unit."""
+    """Convert half distances to the metric's own unit."""
     return half_distances * _SCALE[metric]
 
 
 def distance(half_distance: float, halves: float, metric: str) -> float:
-    """The distance in the metric's own unit; 0 where it drowns in the rounding of `halves`, its two terms."""
+    """Convert a half distance to the metric's own unit; 0 if it is within the rounding error of `halves`, its two
+    terms.
+    """
     return 0.0 if half_distance <= _ROUNDING * halves else float(_SCALE[metric] * half_distance)
 
 
 def _unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scale each row, in place, to unit length; return them with a column that is 1 for rows that are all zero.
+    """Scale each row, in place, to unit length; return the rows with a further column that is 1 for all-zero rows.
 
-    A zero row has no direction. On an axis of its own it is at distance 1 from every other row and at 0 from
-    other zero rows, so that such rows, which are alike, end in one cluster.
+    A zero row has no direction. The further column gives it distance 1 from every other row and 0 from other zero rows,
+    so that all zero rows end in one cluster.
     """
     largest = np.maximum(vectors.max(axis=1, initial=0.0), -vectors.min(axis=1, initial=0.0))
     zero = largest == 0

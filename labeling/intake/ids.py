@@ -10,7 +10,7 @@ import numpy as np
 
 
 def hash_of(external_id: str) -> int:
-    """64 bits of the id; the same in every process."""
+    """Return a 64-bit hash of the id, the same in every process."""
     return int.from_bytes(hashlib.blake2b(external_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 

@@ -100,7 +100,9 @@ def _tags(version: ModelVersion) -> dict[str, str]:
 
 
 def _metrics(version: ModelVersion) -> Iterator[tuple[str, float]]:
-    """All numbers among the metrics by their path (`control.accuracy`), and how many labels it learned from."""
+    """Yield the numbers among the version's metrics with their paths (`control.accuracy`), and the number of its
+    labels.
+    """
     yield "labels", float(version.labels)
     yield "seconds", version.seconds
     yield from _numbers(version.metrics, "")

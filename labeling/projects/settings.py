@@ -30,7 +30,9 @@ def _grids_can_be_shown(project: Project) -> bool:
 
 
 def _copies_can_be_shown(project: Project) -> bool:
-    """Near-copies stay on the page where they are set, so that a manager can set them to 0."""
+    """Return whether the project offers near-copies or shows some, because a manager must still be able to set them to
+    0.
+    """
     return project.can_show_copies or project.near_copies > 0
 
 

@@ -43,7 +43,9 @@ class Multi(Question):
         return cast("list[int]", value)
 
     def possible(self, n_classes: int) -> int:
-        """Most wrong lists differ from the right list by one class: there are `n_classes` of these."""
+        """Return the number of likely answers: the right list, and the `n_classes` lists that differ from it by one
+        class.
+        """
         return n_classes + 1
 
     def as_answer(self, best: int) -> Stored:

@@ -49,9 +49,9 @@ def update_radius(project: Project) -> Radius:
 
 
 def learned_rows(project: Project, items: ItemQuerySet) -> list[CopyRow]:
-    """The near-copies with propagated labels that a model learns from beside these items.
+    """Return the near-copies with propagated labels that a model learns from beside these items.
 
-    None with a copy weight of 0, and none in a private project.
+    Empty with a copy weight of 0, and in a private project.
     """
     if not project.copy_weight or project.privacy_epsilon is not None:
         return []

@@ -1,7 +1,7 @@
-"""Spans for OpenTelemetry: what a request or a job took, and its parts. Before `start`, none is recorded and nothing of
-the library is loaded.
+"""Spans for OpenTelemetry: the times of requests, of jobs and of their parts.
 
-Names and attributes of spans are words of the code, numbers and ids: never a path, a person, an item or an answer.
+Before `start`, nothing is recorded and the library is not loaded. Names and attributes of spans contain words of the
+code, numbers and ids, never a path, person, item or answer.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ Attributes = Mapping[str, str | int | float]
 
 
 class Missing(Exception):
-    """The libraries are not installed; the message says how to."""
+    """The libraries for traces are not installed; the message says how to install them."""
 
 
 class Span:
-    """Stands for a span where none is recorded."""
+    """A span that records nothing; the base class of recorded spans."""
 
     recorded = False
 
@@ -25,20 +25,20 @@ class Span:
         """Add attributes to the span."""
 
     def rename(self, name: str) -> None:
-        """Name the span by what is known only later."""
+        """Rename the span, for names that are known only later."""
 
     def fail(self, kind: str) -> None:
-        """Mark what the span stands for as failed."""
+        """Mark the span's request or job as failed."""
 
     def part(self, name: str) -> None:
-        """Begin a part, which ends the part before it. The last one ends with the span."""
+        """Begin a part of the span and end the part before it. The last part ends with the span."""
 
 
 NO_SPAN = Span()
 
 
 class Spans:
-    """Records nothing."""
+    """Spans that record nothing; the base class of the recorder."""
 
     @contextmanager
     def request(self, name: str, headers: Mapping[str, str]) -> Iterator[Span]:
@@ -56,14 +56,14 @@ class Spans:
         return {}
 
     def finish(self) -> None:
-        """Send what is left, for a few seconds at most."""
+        """Send the remaining spans, for a few seconds at most."""
 
 
 _spans = Spans()
 
 
 def load() -> Callable[[str], Spans]:
-    """Load the libraries; what is returned starts to record for a service. Raises `Missing`."""
+    """Load the libraries, and return the function that starts the recorder of a service. Raises `Missing`."""
     try:
         from labeling.traces.recorder import Recorder  # an extra
     except ModuleNotFoundError as error:
@@ -75,7 +75,7 @@ def load() -> Callable[[str], Spans]:
 
 
 def start(service: str) -> None:
-    """Record spans from now on, and send them from a thread: to be called in the process that serves, after a fork.
+    """Start to record spans, and to send them from a thread. Call it in the serving process, after a fork.
 
     `service` names this program in traces, unless OTEL_SERVICE_NAME does. Raises `Missing`.
     """
@@ -84,25 +84,27 @@ def start(service: str) -> None:
 
 
 def request(name: str, headers: Mapping[str, str]) -> AbstractContextManager[Span]:
-    """A span for a request, in the trace that its headers `traceparent` and `tracestate` name, or in one of its own."""
+    """Return a span for a request, in the trace of its headers `traceparent` and `tracestate`, or in a new trace."""
     return _spans.request(name, headers)
 
 
 def job(name: str) -> AbstractContextManager[Span]:
-    """A span for a job, which is a trace of its own."""
+    """Return a span for a job, in a new trace."""
     return _spans.job(name)
 
 
 def beside(name: str) -> AbstractContextManager[Span]:
-    """A span for what is done for the present request or job elsewhere, while it goes on with other things."""
+    """Return a span for work on another machine or process, beside the current request or job."""
     return _spans.beside(name)
 
 
 def ids() -> dict[str, str]:
-    """`trace_id` and `span_id` of the present request or job, as hexadecimal digits; nothing where none is recorded."""
+    """Return `trace_id` and `span_id` of the current request or job, in hexadecimal digits; empty without a recorded
+    span.
+    """
     return _spans.ids()
 
 
 def finish() -> None:
-    """Send what is left, for a few seconds at most. For processes that end without Python's own end."""
+    """Send the remaining spans, for a few seconds at most. For processes that end without Python's exit handlers."""
     _spans.finish()

@@ -1,6 +1,6 @@
-"""Spans that are recorded, and sent to a collector by OTLP over HTTP. This module alone loads OpenTelemetry.
+"""Records spans and sends them to a collector by OTLP over HTTP. Only this module loads OpenTelemetry.
 
-Where to send, how many to keep, which to leave out: the library reads its own variables (`OTEL_…`).
+The library reads its own settings from the variables `OTEL_…`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LAST_SECONDS = 3.0
 
 
 class RecordedSpan(Span):
-    """A span of the library's, and the part of it that is under way."""
+    """A span of OpenTelemetry, with its current part."""
 
     recorded = True
 
@@ -56,10 +56,10 @@ class RecordedSpan(Span):
 
 
 class Recorder(Spans):
-    """Records spans, and sends them from a thread of its own: whoever makes one never waits for the collector.
+    """Records spans and sends them from a thread, so that the code that makes spans never waits for the collector.
 
-    What a collector does not take in time is thrown away once the queue is full (OTEL_BSP_MAX_QUEUE_SIZE). The global
-    state of the library is left alone, for others in this process may record spans too.
+    If the queue is full (OTEL_BSP_MAX_QUEUE_SIZE), spans are dropped. The library's global state is left unchanged,
+    because other code in this process may also record spans.
     """
 
     def __init__(self, service: str) -> None:
@@ -103,7 +103,9 @@ class Recorder(Spans):
 
     @contextmanager
     def _present(self, span: trace.Span) -> Iterator[Span]:
-        """The span as the one that this thread is in. Exceptions are not recorded: their texts may quote anything."""
+        """Make the span the current span of this thread. Exceptions are not recorded, because their texts may quote any
+        data.
+        """
         recorded = RecordedSpan(self._tracer, span)
         with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
@@ -113,10 +115,10 @@ class Recorder(Spans):
 
 
 def _end_with_the_process(provider: TracerProvider) -> Callable[[], None]:
-    """Send what is left when the process ends, for a few seconds at most: the library would wait for half a minute.
-    What is returned does so at once.
+    """Register an exit handler that sends the remaining spans within LAST_SECONDS; the library would wait for 30
+    seconds.
 
-    The thread is there from the start, because none can be started any more when a process ends.
+    Returns the handler. Its thread starts here, because an exiting process cannot start threads.
     """
     ending, ended = threading.Event(), threading.Event()
 

@@ -1,4 +1,6 @@
-"""Networks of torchvision and timm without their last layer, with weights from a local file. Nothing is fetched."""
+"""Networks of torchvision and timm without their last layer, with weights from a local file. No code here downloads
+anything.
+"""
 
 import pickle
 from collections.abc import Iterable, Mapping
@@ -18,7 +20,7 @@ Weights = Mapping[str, Tensor]
 
 
 class Body(NamedTuple):
-    """A network that ends before its last layer. `head`: names of the parameters that it does without begin so."""
+    """A network without its last layer. `head`: the prefixes of that layer's parameters."""
 
     network: nn.Module
     head: tuple[str, ...]
@@ -26,9 +28,9 @@ class Body(NamedTuple):
 
 
 def body_of(architecture: str) -> Body:
-    """An untrained network by its name, "torchvision/…" or "timm/…".
+    """Build an untrained network by its name, "torchvision/…" or "timm/…".
 
-    Raises `EncoderSetupError` for an unknown name, one without a last linear layer, or a library that is not there.
+    Raises `EncoderSetupError` for an unknown name, a network without a last linear layer, or a missing library.
     """
     source, _, name = architecture.partition("/")
     if source not in _SOURCES or not name:
@@ -39,7 +41,9 @@ def body_of(architecture: str) -> Body:
 
 
 def fill(body: Body, weights: Weights, *, architecture: str) -> nn.Module:
-    """The network with these weights, ready to be used. Raises `EncoderSetupError` unless all of them fit."""
+    """Load the weights into the network, and return it in evaluation mode. Raises `EncoderSetupError` if they do not
+    fit.
+    """
     try:
         unknown = body.network.load_state_dict(weights, strict=False)
     except RuntimeError as error:  # other shapes
@@ -52,9 +56,9 @@ def fill(body: Body, weights: Weights, *, architecture: str) -> nn.Module:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The parameters in a `.safetensors` file, or in one that `torch.save` wrote, read as tensors and nothing else.
+    """Read the parameters in a `.safetensors` file or a file of `torch.save`, as tensors only.
 
-    Those of a whole training are found under "state_dict" or "model". Raises `EncoderSetupError` for anything else.
+    The parameters of a saved training are under "state_dict" or "model". Raises `EncoderSetupError` for any other file.
     """
     state: Any
     try:
@@ -78,7 +82,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _plain(value: Tensor) -> Tensor:
-    """float32, whatever precision it was saved in."""
+    """Convert parameters of any precision to float32."""
     return (value.float() if value.is_floating_point() else value).contiguous()
 
 

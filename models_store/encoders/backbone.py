@@ -1,4 +1,6 @@
-"""Images through a trained network of torchvision or timm, with weights from a local file. Nothing is fetched."""
+"""Encode images by a pretrained network of torchvision or timm, with weights from a local file. Nothing is
+downloaded.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,11 @@ _UNFIT = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
 
 
 class Backbone(Encoder):
-    """What comes before the network's last layer, pooled: for example 512 numbers an image.
+    """The pooled output before the network's last layer: for example 512 numbers for each image.
 
-    Images are laid out as for `pixels`, whole and squeezed to a square, in the size that the network was trained on.
-    The encoder holds the weights, so that neither a change of their file nor its loss touches a project that began with
-    them. The same image gives the same numbers but for the rounding of the last bits.
+    Images are prepared as for `pixels`, whole and resized to a square, in the size of the network's training. The
+    encoder stores the weights, so that a changed or deleted weights file does not affect a project. The same image
+    gives the same numbers, except for rounding.
     """
 
     name: ClassVar[str] = "backbone"
@@ -61,7 +63,9 @@ class Backbone(Encoder):
 
     @classmethod
     def fit(cls, samples: Sequence[bytes], *, architecture: str, weights: Path, size: int = 0) -> Self:
-        """Take the network as it is. Raises `EncoderSetupError` where name, weights and size do not fit together."""
+        """Set the encoder up; nothing is trained. Raises `EncoderSetupError` if name, weights and size do not fit
+        together.
+        """
         from models_store.encoders.architectures import body_of, read_weights
 
         _, head, sight = body_of(architecture)
@@ -102,7 +106,7 @@ class Backbone(Encoder):
 
     @cached_property
     def _network(self) -> nn.Module:
-        """Built when it is first needed, for most steps want no more than `dim`."""
+        """The network, built at its first use, because most steps need only `dim`."""
         import torch
 
         from models_store.encoders.architectures import body_of, fill
@@ -111,7 +115,7 @@ class Backbone(Encoder):
         return fill(body_of(self.architecture), weights, architecture=self.architecture)
 
     def _seen(self, pictures: np.ndarray) -> np.ndarray:
-        """What the network makes of (m, 3, size, size) uint8 pictures."""
+        """Return the network's output for (m, 3, size, size) uint8 pictures."""
         import torch
 
         mean, deviation = (torch.tensor(each).reshape(3, 1, 1) for each in self.sight[1:])

@@ -1,4 +1,4 @@
-"""Pictures for a trained network of torchvision or timm that goes on learning: fine-tuning from end to end."""
+"""Prepare pictures for a pretrained network of torchvision or timm that is fine-tuned from end to end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class FineTuned(Backbone):
-    """RGB as uint8, channel first, as `Pixels` lays them out; and the network that every training begins with.
+    """RGB pictures as uint8, channel first, as in `Pixels`, and the network that every training begins with.
 
-    Where `Backbone` runs the network once and trains a small one on what it gives, here the network itself learns, in
-    each training from the same weights. That takes a GPU, or small pictures and patience.
+    `Backbone` runs the network once and trains a small network on its output. Here each training changes the network
+    itself, from the same initial weights, which takes a GPU, or small pictures and much time.
     """
 
     name: ClassVar[str] = "fine-tuned"

@@ -1,4 +1,4 @@
-"""Recordings as figures of their log-mel spectrum: how loud each band of pitch is, and how it changes."""
+"""Encode recordings by their log-mel spectrum: the loudness of each frequency band, and its changes."""
 
 import io
 import warnings
@@ -23,11 +23,11 @@ FIGURES = 7
 
 
 class LogMel(Encoder):
-    """Seven figures for each band of the mel scale up to 8 kHz, by default 280 numbers a recording.
+    """Seven numbers for each band of the mel scale up to 8 kHz, by default 280 numbers for each recording.
 
     Mean, deviation, 10th, 50th and 90th percentile of the band's level in decibels over time; mean size and deviation
-    of its change from one window to the next. Channels are averaged. How long a recording lasts does not show, and
-    its end is filled up with silence only where all of it is shorter than a window. Needs no fitting.
+    of its change between windows. Channels are averaged. The numbers do not depend on the length of a recording; only a
+    recording shorter than a window is padded with silence. Needs no fitting.
     """
 
     name: ClassVar[str] = "log-mel"
@@ -68,7 +68,7 @@ class LogMel(Encoder):
         return cls(int(state["bands"]))
 
     def _levels(self, raw: SupportsBytes, index: int) -> np.ndarray:
-        """(windows, bands) float32 decibels. Raises `EncodingError` where the bytes are no recording."""
+        """Return (windows, bands) float32 levels in decibels. Raises `EncodingError` if the bytes are no recording."""
         if not isinstance(raw, bytes | bytearray | memoryview | SupportsBytes):
             raise EncodingError(f"expected the bytes of a recording, not {type(raw).__name__}", index=index)
         soundfile, filters = _library("soundfile"), _library("librosa.filters")
@@ -89,7 +89,7 @@ class LogMel(Encoder):
 
 
 def _windows(sound: Any, length: int) -> Iterator[np.ndarray]:
-    """(m, length) windows of the mean of all channels, each half a window behind the one before."""
+    """Yield (m, length) windows of the mean of all channels; each window starts half a window after the one before."""
     step = length // 2
     first = True
     for block in sound.blocks(length + step * (AT_ONCE - 1), overlap=length - step, dtype="float32", always_2d=True):
@@ -102,7 +102,7 @@ def _windows(sound: Any, length: int) -> Iterator[np.ndarray]:
 
 
 def _decibels(windows: np.ndarray, mel: np.ndarray) -> np.ndarray:
-    """(m, bands) float32 levels of the windows; a tone has the same at every sample rate."""
+    """Return (m, bands) float32 levels of the windows; a tone has the same level at every sample rate."""
     length = windows.shape[1]
     shape = np.hanning(length + 1)[:-1]
     power = np.abs(np.fft.rfft(windows * shape, axis=1) / shape.sum()) ** 2
@@ -111,7 +111,7 @@ def _decibels(windows: np.ndarray, mel: np.ndarray) -> np.ndarray:
 
 
 def _figures(levels: np.ndarray) -> np.ndarray:
-    """(7 * bands,) float64 of (windows, bands) levels."""
+    """Return the (7 * bands,) float64 features of (windows, bands) levels."""
     change = np.diff(levels, axis=0) if len(levels) > 1 else np.zeros_like(levels)
     parts = (
         levels.mean(axis=0, dtype=np.float64),

@@ -1,4 +1,4 @@
-"""Image files as square pictures: what every encoder of images begins with."""
+"""Convert image files to square pictures, for all encoders of images."""
 
 import io
 import struct
@@ -30,7 +30,7 @@ class _TooManyPixels(Exception):
 
 
 class Sight(NamedTuple):
-    """The pictures that a network was trained on: height and width, and mean and deviation of each colour."""
+    """The size of a network's training pictures, and the mean and deviation of each colour."""
 
     size: int
     mean: tuple[float, ...]
@@ -38,12 +38,13 @@ class Sight(NamedTuple):
 
 
 def picture(raw: SupportsBytes, size: int, *, index: int) -> np.ndarray:
-    """(3, size, size) uint8 of the bytes of an image file.
+    """Convert the bytes of an image file to a (3, size, size) uint8 picture.
 
-    Turned upright by EXIF, transparency laid on white, the first frame of an animation, squeezed (not cropped) to the
-    square with antialiasing. Raises `EncodingError` for the item `index` where the bytes are no image that can be read.
-    A JPEG is decoded at a fraction of its size, and what is large all the same is averaged down as a whole number of
-    pixels first: in memory it takes little more than its own pixels.
+    The first frame of an animation is turned upright by EXIF, laid on white where it is transparent, and resized (not
+    cropped) to a square with antialiasing. A JPEG is decoded at a fraction of its size, and any other large image is
+    first averaged over whole blocks of pixels, so that it takes little more memory than its own pixels.
+
+    Raises `EncodingError` for the item `index` if the bytes are no readable image.
     """
     if not isinstance(raw, bytes | bytearray | memoryview | SupportsBytes):
         raise EncodingError(f"expected the bytes of an image file, not {type(raw).__name__}", index=index)
@@ -65,7 +66,9 @@ def picture(raw: SupportsBytes, size: int, *, index: int) -> np.ndarray:
 
 
 def pictures(raws: Sequence[SupportsBytes], size: int) -> np.ndarray:
-    """(m, 3, size, size) uint8 of m image files, see `picture`. Raises `EncodingError` for the first damaged one."""
+    """Convert m image files to (m, 3, size, size) uint8, as `picture`. Raises `EncodingError` for the first damaged
+    one.
+    """
     batch = np.empty((len(raws), 3, size, size), np.uint8)
     for index, raw in enumerate(raws):
         batch[index] = picture(raw, size, index=index)
@@ -73,7 +76,7 @@ def pictures(raws: Sequence[SupportsBytes], size: int) -> np.ndarray:
 
 
 def _averaged(image: Image.Image, *, least: int) -> Image.Image:
-    """The image, turned upright, with the mean of so many pixels as one that no side is shorter than `least`."""
+    """Average the image over blocks of pixels, so that no side gets shorter than `least`, and turn it upright."""
     factor = max(1, min(image.size) // least)
     rows = factor * max(1, _ROWS // factor)
     near = None
@@ -88,8 +91,10 @@ def _averaged(image: Image.Image, *, least: int) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB on white. Deeper greys (16 bit, float) are stretched over their own range: scanners and microscopes
-    seldom fill the whole of it, and plain conversion would clip nearly all to white.
+    """Convert the image to 8-bit RGB on white.
+
+    Deeper greys (16 bit, float) are stretched over their own range, because scanners and microscopes seldom fill the
+    whole range, and a plain conversion would clip most values to white.
     """
     if image.mode.startswith(("I", "F")):
         image = _stretched(image)
@@ -100,7 +105,7 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _stretched(image: Image.Image) -> Image.Image:
-    """Greys as 8 bits, their range the whole of it. A few rows at a time: in numpy an image is many times as large."""
+    """Stretch greys over 8 bits, a few rows at a time, because numpy needs several times the memory of the image."""
     image.load()
     boxes = [(0, top, image.width, min(top + _ROWS, image.height)) for top in range(0, image.height, _ROWS)]
 

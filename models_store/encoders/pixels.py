@@ -1,4 +1,4 @@
-"""Images as small RGB pictures: what the convolutional network sees."""
+"""Encode images as small RGB pictures, for the convolutional network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self, SupportsBytes
@@ -11,10 +11,10 @@ from models_store.encoders.pictures import pictures
 
 
 class Pixels(Encoder):
-    """RGB as uint8, channel first: 3 x size x size numbers, at 32 pixels 3072.
+    """RGB as uint8, channel first: 3 x size x size numbers, for a size of 32 3,072 numbers.
 
-    Turned upright by EXIF, transparency laid on white, the first frame of an animation, squeezed (not cropped) to
-    the square with antialiasing. Needs no fitting.
+    The first frame of an animation is turned upright by EXIF, laid on white where it is transparent, and resized (not
+    cropped) to a square with antialiasing. Needs no fitting.
     """
 
     name: ClassVar[str] = "pixels"

@@ -1,4 +1,4 @@
-"""Texts through a sentence-transformers model of your own, from a local folder. Nothing is fetched."""
+"""Encode texts by a sentence-transformers model from a local folder. Nothing is downloaded."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,11 +24,11 @@ FILE = "file."
 
 
 class SentenceTransformers(Encoder):
-    """As many numbers a text as the model gives, for example 384.
+    """The model's embedding of a text, for example 384 numbers.
 
-    The encoder holds the whole model, so that neither a change of the folder nor its loss touches a project that
-    began with it. Longer texts than the model takes (`max_seq_length`, often 256 or 512 word pieces) are cut off. Texts
-    are padded to the longest of 32: the same text gives the same numbers but for the rounding of the last bits.
+    The encoder stores the whole model, so that a changed or deleted folder does not affect a project. Texts beyond the
+    model's limit (`max_seq_length`, often 256 or 512 word pieces) are truncated. Texts are padded to the longest of 32,
+    so the same text gives the same numbers, except for rounding.
     """
 
     name: ClassVar[str] = "sentence-transformers"
@@ -44,13 +44,13 @@ class SentenceTransformers(Encoder):
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
     def __init__(self, files: Mapping[str, bytes], prompt: str) -> None:
-        """`files`: the model's folder, as the path within it and the content of each file."""
+        """`files`: the content of each file in the model's folder, by its path there."""
         self.files = files
         self.prompt = prompt
 
     @classmethod
     def fit(cls, samples: Sequence[str], *, folder: Path, prompt: str = "") -> Self:
-        """Take the model of the folder as it is. Raises `EncoderSetupError` for one that cannot be used."""
+        """Set the encoder up; nothing is trained. Raises `EncoderSetupError` if the folder has no usable model."""
         try:
             encoder = cls(_checked(_read(folder)), prompt)
             encoder._be(encoder._embed([""]).shape[1])
@@ -91,7 +91,7 @@ class SentenceTransformers(Encoder):
 
     @cached_property
     def _model(self) -> Any:
-        """The network: loaded when it is first needed, for most steps want no more than `dim`."""
+        """The network, loaded at its first use, because most steps need only `dim`."""
         library_ = _library()
         with TemporaryDirectory(prefix="marginalia-encoder-") as folder:
             for name, content in self.files.items():
@@ -120,7 +120,7 @@ def _library() -> Any:
 
 
 def _read(folder: Path) -> dict[str, bytes]:
-    """The files of a folder that may belong to a model, by their paths in it."""
+    """Read the files of a folder that may belong to a model, by their paths in it."""
     try:
         paths = sorted(path for path in folder.rglob("*") if path.suffix in KEPT and path.is_file())
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
@@ -129,7 +129,9 @@ def _read(folder: Path) -> dict[str, bytes]:
 
 
 def _checked(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
-    """The files, if they are a model and nothing that they name is beyond it. Raises `EncoderSetupError`."""
+    """Return the files if they are a complete model without foreign code and outside paths. Raises
+    `EncoderSetupError`.
+    """
     if "modules.json" not in files:
         raise EncoderSetupError("no sentence-transformers model, for it has no modules.json")
     if not any(name.endswith(".safetensors") for name in files):

@@ -23,11 +23,11 @@ SMALL = 200
 
 
 class TfidfSvd(Encoder):
-    """At most 128 numbers a text (fewer where the sample has no more directions than that, never none).
+    """At most 128 numbers for each text: fewer, but at least one, if the sample has a lower rank.
 
     Words and pairs of neighbouring words, lower-cased, are hashed to 2^18 terms; counts are damped (1 + ln tf),
-    weighted by idf = ln((1 + n) / (1 + df)) + 1 and scaled to length one; then projected on the leading right
-    singular vectors of the sample. A text with no known term becomes zeros.
+    weighted by idf = ln((1 + n) / (1 + df)) + 1 and scaled to length one; then projected on the leading right singular
+    vectors of the sample. A text without a known term becomes zeros.
     """
 
     name: ClassVar[str] = "tfidf-svd"
@@ -99,7 +99,7 @@ def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
 
 
 def _vocabulary(counts: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """The terms worth keeping, ascending, and their idf."""
+    """Return the terms in enough texts, ascending, and their idf."""
     texts = counts.shape[0]
     frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     terms = np.flatnonzero(frequency >= (RARE if texts >= SMALL else 1))
@@ -110,7 +110,7 @@ def _vocabulary(counts: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _weights(counts: sparse.csr_matrix, terms: np.ndarray, idf: np.ndarray) -> sparse.csr_matrix:
-    """(m, t) float32 TF-IDF rows of length one (or zero)."""
+    """Return (m, t) float32 TF-IDF rows of length one (or zero)."""
     from scipy import sparse
     from sklearn.preprocessing import normalize
 

@@ -1,4 +1,4 @@
-"""Vectors that came with the items (embeddings of another model, measurements): taken as they are."""
+"""Vectors of the items themselves (embeddings of another model, measurements), unchanged."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
@@ -9,8 +9,10 @@ from models_store.encoders.base import Encoder, EncodingError, State
 
 
 class Vector(Encoder):
-    """Identity to float32. The first sample sets the length; another length, or a number that is not finite, is
-    refused. Scaling is left to the network, which learns it from the labeled items.
+    """Converts vectors to float32. The first sample sets the length.
+
+    Refuses vectors of another length, and numbers that are not finite. The network learns the scaling from the labeled
+    items.
     """
 
     name: ClassVar[str] = "vector"

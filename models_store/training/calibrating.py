@@ -64,7 +64,7 @@ class Answers(NamedTuple):
 
 
 def asked_about(representative: np.ndarray | None, n: int) -> np.ndarray:
-    """(n,) bool: labels that may calibrate. All, unless enough of them are representative."""
+    """Return (n,) bool: the labels that may calibrate: the representative ones if there are enough, otherwise all."""
     if representative is None or representative.sum() < LEAST_REPRESENTATIVE:
         return np.ones(n, dtype=bool)
     return representative

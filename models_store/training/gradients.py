@@ -19,7 +19,7 @@ MOST_LOGITS = 2**23
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """What a process needs to work them out. `network` and the objective's weights are on the `device`."""
+    """Computes the gradients of a step in this process. `network` and the objective's weights are on the `device`."""
 
     network: nn.Module
     training_set: TrainingSet
@@ -30,11 +30,11 @@ class Gradients:
     device: torch.device
 
     def work_out(self, step: int, start: int, count: int, *, rank: int = 0, world: int = 1) -> float:
-        """Put a step's gradients into the network's parameters; return its mean cross-entropy.
+        """Store a step's gradients in the network's parameters, and return the step's mean cross-entropy.
 
-        The step takes `count` labels from place `start` of the stream. Process `rank` of `world` works out its share of
-        gradients and cross-entropy; the sum over all ranks is that of the whole step. All randomness follows from the
-        seed, the step's number and the rank.
+        The step takes `count` labels from place `start` of the stream. Process `rank` of `world` computes its share of
+        gradients and cross-entropy; the sum over all ranks is that of the whole step. The seed, the step's number and
+        the rank determine all randomness.
         """
         self.network.train()
         self.network.zero_grad()
@@ -62,13 +62,13 @@ class Gradients:
         return total
 
     def to(self, device: torch.device) -> "Gradients":
-        """The same on another device. The network itself is moved."""
+        """Return a copy for another device. The network itself is moved."""
         objective = replace(self.objective, weights=on(device, self.objective.weights))
         return replace(self, network=self.network.to(device), objective=objective, device=device)
 
 
 def in_parts(rows: np.ndarray, network: nn.Module, n_classes: int) -> list[np.ndarray]:
-    """The rows, in parts that go through the network at once."""
+    """Yield the rows in parts that go through the network at once."""
     most_rows = getattr(network, "most_rows", MOST_ROWS)
     count = max(1, math.ceil(len(rows) / most_rows), math.ceil(len(rows) * n_classes / MOST_LOGITS))
     return np.array_split(rows, count)

@@ -1,4 +1,4 @@
-"""How a model is trained, and where the training runs: what the steps hand through to the loop over steps."""
+"""The recipe of a model's training, and the runtime of the training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -99,7 +99,7 @@ class Together:
         return self._gradients.work_out(step, start, count), 1
 
     def end(self) -> None:
-        """Let the others go."""
+        """Disconnect the other processes."""
         if self._group is not None:
             self._group.close()
         self._group = None

@@ -147,7 +147,9 @@ class _Plan:
         return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
     def reporting(self, work: Sequence[int]) -> Callable[[int], Report]:
-        """By the number of a training, how it reports its share of the whole `work`."""
+        """Return a function from the number of a training to its progress callback, which reports the share of the
+        whole `work`.
+        """
 
         def of(number: int) -> Report:
             before = sum(work[:number])
@@ -158,7 +160,10 @@ class _Plan:
         return of
 
     def begin(self, number: int, rows: np.ndarray, held_back: np.ndarray, start: Model | None = None) -> Run:
-        """The training itself (0), or a further training, which takes no `start`: that may know what it holds back."""
+        """Create the run of the training itself (0) or of a further training.
+
+        A further training takes no `start`, because that model may have learned the labels that it holds back.
+        """
         labels, recipe, runtime = self.training_set, self.recipe, self.runtime
         seed_generators(self.device, recipe.seed + number)
         if recipe.network is not None:

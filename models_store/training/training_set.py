@@ -108,9 +108,7 @@ class TrainingSet:
         return questions.named(self.question)
 
     def subset(self, rows: np.ndarray) -> "TrainingSet":
-        """The items of (m,) rows with their labels alone: without soft labels, and without what is known of their
-        sources.
-        """
+        """Return the items of (m,) rows with their labels alone: without soft labels, sources and `representative`."""
         sets, proposed = self.targets, self.proposed
         targets = sets.take(rows) if isinstance(sets, ClassSets) else sets[rows]
         pairs = None if proposed is None else proposed[rows]

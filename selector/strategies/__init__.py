@@ -1,7 +1,7 @@
-"""The strategies: each way of picking a batch with all that others need to know of it.
+"""The strategies: all ways of picking a batch, with their facts for forms and documentation.
 
-A new strategy is a module here with a function `pick`, and its entry in `STRATEGIES`. Light to import: web processes
-read the facts. The module is loaded when the strategy first picks, because some compile loops.
+To add a strategy, add a module here with a function `pick`, and its entry to `STRATEGIES`. Web processes read the
+facts, so a strategy's module, which may compile loops, is loaded when it first picks.
 """
 
 from __future__ import annotations
@@ -134,15 +134,18 @@ STRATEGIES = {
 
 
 def choices() -> list[tuple[str, str]]:
-    """For the database and forms: (name, label). A function, so that a new strategy needs no migration."""
+    """Return the choices for the database and forms: (name, label). A function, so that a new strategy needs no
+    migration.
+    """
     return [(strategy.name, f"{strategy.title}: {strategy.takes}") for strategy in STRATEGIES.values()]
 
 
 def settle_factor(strategy: str, pool: PoolArrays, *, batch_size: int, candidate_factor: float | None) -> float | None:
-    """The candidate_factor to pick with: the one given, or in its place the smallest that is sufficient.
+    """Return the candidate_factor to pick with: the given one, or the smallest sufficient one.
 
-    None where none is given and the strategy does not look at it. Found once, before a batch is picked, and kept with
-    it: then the number alone replays the batch, a guarded one too. Raises ValueError as `candidates.sufficient_factor`.
+    None if none is given and the strategy has no candidates by factor. The batch stores the result before it is picked,
+    so that the number suffices to repeat the selection, with a class guard too. Raises ValueError as
+    `candidates.sufficient_factor`.
     """
     if candidate_factor is not None or STRATEGIES[strategy].candidates != "factor":
         return candidate_factor
@@ -161,20 +164,19 @@ def pick(
     progress: Callable[[float], None] | None = None,
     workers: Workers | None = None,
 ) -> Selection:
-    """Pick the next batch from the unlabeled pool by the strategy named: k_t = min(batch_size, n) distinct items.
+    """Pick the next batch from the unlabeled pool by a strategy: k_t = min(batch_size, n) distinct items.
 
-    Which items, and in which order, the function that the strategy names as its `picker` says. Strategies that visit no
-    clusters have 0 for passes; the selection names the clusters nevertheless, where the pool has some.
+    The strategy's `picker` function decides on the items and their order. For strategies without passes, `passes` is 0.
+    The selection names clusters if the pool has them.
 
     Parameters
     ----------
     candidate_factor: k_m / k_t, for strategies whose `candidates` are "factor".
-    progress: called with the share done, by strategies that take long.
-    workers: the processes that look at the pool for strategies that take long; by default, this one. The batch is the
-        same.
+    progress: called with the share done, by slow strategies.
+    workers: the processes that read the pool for slow strategies; by default, this one. They do not affect the batch.
 
-    The same arrays and generator state give the same batch. Raises ValueError, naming the argument, on an unknown
-    strategy, an array that the strategy needs and that is missing or unfit, or a number out of range.
+    The same arrays and generator state give the same batch. Raises ValueError, naming the argument, for an unknown
+    strategy, a missing or invalid array that the strategy needs, or a number out of range.
 
     >>> pool = PoolArrays(size=4, entropies=[.2, .9, .1, .5])
     >>> pick("entropy", pool, batch_size=2, rng=np.random.default_rng(0)).indices.tolist()

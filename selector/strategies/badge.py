@@ -1,12 +1,12 @@
-"""BADGE: a batch of items that would each move the model's last layer far, and in different directions.
+"""BADGE: a batch of items with large gradients of the model's last layer in different directions.
 
 Source: Ash et al. 2020, "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds" (arXiv 1906.03671),
 algorithm 1, with k-means++ seeding (Arthur and Vassilvitskii 2007).
 
-The pool is looked at in rounds. Distances only fall, so within a round items are drawn by what they were at when it
-began, and a draw counts with the probability that is left of that: rejection sampling, which draws each item with the
-probability that it would have if all were brought up to date after each draw. When too many draws do not count, all are
-brought up to date, at once, and the next round begins.
+The draws happen in rounds. Distances only fall, so a round draws items by their distances at its start, and accepts a
+draw with the probability present distance / distance at the start. This rejection sampling draws each item with the
+probability that it would have if all distances were updated after each draw. After too many rejected draws, all
+distances are updated at once, and the next round begins.
 """
 
 from collections.abc import Callable
@@ -41,15 +41,19 @@ def pick(
     workers: Workers | None = None,
     **_: object,
 ) -> Selection:
-    """Draw `batch_size` items, each likelier by its squared distance from the nearest drawn before.
+    """Draw `batch_size` items, each with a probability proportional to its squared distance from the nearest drawn
+    item.
 
-    The distance is that of gradient embeddings g = a ⊗ h, of errors a and embeddings h. They are never built:
-    |g - g'|² = |a|²|h|² + |a'|²|h'|² - 2⟨a, a'⟩⟨h, h'⟩. The first item is drawn uniformly at random, unless there are
-    centres (with both embeddings and errors) to start from. Once all are at 0, the others are drawn uniformly.
-    The candidates are the whole pool. workers: the processes that look at it; by default, this one. The items are the
-    same.
+    The distance is that of gradient embeddings g = a ⊗ h, of errors a and embeddings h, which are never built: |g -
+    g'|² = |a|²|h|² + |a'|²|h'|² - 2⟨a, a'⟩⟨h, h'⟩. The first item is drawn uniformly at random, unless the pool has
+    centres (embeddings and errors). Once all distances are 0, the remaining items are drawn uniformly. The candidates
+    are the whole pool.
+
     Takes O(n·(d + e)·(k + m)) time for k items and m centres, and O(n) memory beyond the arrays in float32.
-    Raises ValueError on arrays that hold no numbers, or centres that do not fit them.
+
+    workers: the processes that compute distances; by default, this one. They do not affect the result.
+
+    Raises ValueError if arrays hold no numbers, or if centres do not fit them.
     """
     assert pool.embeddings is not None
     assert pool.errors is not None
@@ -101,8 +105,10 @@ def _centres(pool: PoolArrays, errors: NDArray[np.float32], embeddings: NDArray[
 
 
 def _round(rows: _Gradients, nearest: NDArray[np.float64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The next items, up to `most`; none once all are at 0. `nearest` becomes 0 for these, and falls for those whose
-    draws did not count. rng: a number for each draw, and behind the first item a second one: whether it counts.
+    """Draw the items of a round, up to `most`; none once all distances are 0.
+
+    Sets `nearest` to 0 for drawn items, and updates it for rejected ones. rng: one number for each draw, and after the
+    first item a second one that accepts or rejects the draw.
     """
     sums = np.add.reduceat(nearest, np.arange(0, len(nearest), _BLOCK))
     items, wasted = np.empty(most, np.int64), 0
@@ -122,7 +128,7 @@ def _round(rows: _Gradients, nearest: NDArray[np.float64], most: int, rng: np.ra
 def _counts(
     rows: _Gradients, nearest: NDArray[np.float64], item: int, drawn: _Gradients, rng: np.random.Generator
 ) -> bool:
-    """Whether the draw of this item counts, which is brought up to date."""
+    """Update the item's distance, and return whether the draw is accepted."""
     if not len(drawn.lengths):
         return True
     one = slice(item, item + 1)
@@ -140,7 +146,7 @@ def _lowered(
     other_embeddings: NDArray[np.float32],
     other_lengths: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """`nearest`, lowered to the squared distances to the others."""
+    """Return `nearest`, lowered to the squared distances to the others."""
     lowered = nearest.copy()
     others = writable(other_errors), writable(other_embeddings), writable(other_lengths)
     _approach(writable(errors), writable(embeddings), writable(lengths), lowered, *others)
@@ -148,7 +154,7 @@ def _lowered(
 
 
 def _swept(errors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The errors with 0 for _DUST, copied if there is any."""
+    """Return the errors with 0 for numbers below _DUST, copied only if there are any."""
     blocks = range(0, len(errors), _BLOCK)
     least = _DUST * max((np.abs(errors[start : start + _BLOCK]).max(initial=0) for start in blocks), default=0)
     swept = errors
@@ -162,12 +168,14 @@ def _swept(errors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _lengths(errors: NDArray[np.float32], embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-    """|a|²|h|² of each row."""
+    """Return |a|²|h|² of each row."""
     return np.array(_squares(errors)) * _squares(embeddings)
 
 
 def _drawn(nearest: NDArray[np.float64], sums: NDArray[np.float64], number: float) -> int:
-    """The item at `number` in [0, 1) of the sum of `nearest`, which is not 0. Without centres, any item."""
+    """Return the item at the share `number` in [0, 1) of the sum of `nearest`, which is not 0; without centres, any
+    item.
+    """
     ends = np.cumsum(sums)
     if np.isinf(ends[-1]):
         return int(number * len(nearest))

@@ -1,12 +1,11 @@
-"""CoreSet: the batch from which no item of the pool is far.
+"""CoreSet: a batch such that every item of the pool is near an item of the batch or a labeled one.
 
-Source: Sener and Savarese 2018, "Active Learning for Convolutional Neural Networks: A Core-Set Approach"
-(arXiv 1708.00489), the greedy k-centre of algorithm 1.
+Source: Sener and Savarese 2018, "Active Learning for Convolutional Neural Networks: A Core-Set Approach" (arXiv
+1708.00489), the greedy k-centre of algorithm 1.
 
-The pool is looked at in rounds. Distances only fall, so what an item is at when a round begins is the most that it can
-be at. The farthest items are looked at apart from the others, and picked as long as one of them is farther than any of
-the others can be; then all others are brought up to date, at once. Each pick is the one that looking at all items again
-after each pick would make.
+The picks happen in rounds. Distances only fall, so an item's distance at the start of a round bounds it from above. A
+round updates the farthest items alone, and picks one as long as it is farther than the bound of all others; then all
+others are updated at once. The picks are the same as with an update of all items after each pick.
 """
 
 from collections.abc import Callable
@@ -35,15 +34,17 @@ def pick(
     workers: Workers | None = None,
     **_: object,
 ) -> Selection:
-    """Take `batch_size` times the item farthest from all centres, and make it a centre.
+    """Pick the item farthest from all centres, and make it a centre, `batch_size` times.
 
-    The centres to start with are `pool.centre_embeddings`; without any, the first item is drawn uniformly at random.
-    Distances are Euclidean, of embeddings in float32. Of equally far items the first is taken; once none is apart from
-    the centres any more, the others are drawn uniformly at random.
-    The candidates are the whole pool. workers: the processes that look at it; by default, this one. The items are the
-    same.
-    Takes O(n·d·(k + m)) time for k items and m centres to start with, and O(n) memory beyond embeddings in float32.
-    Raises ValueError on embeddings that hold no numbers, or centres with another number of columns.
+    The first centres are `pool.centre_embeddings`; without them, the first item is drawn uniformly at random. Distances
+    are Euclidean, between embeddings in float32. Of equally far items the first is picked; once all distances are 0,
+    the remaining items are drawn uniformly at random. The candidates are the whole pool.
+
+    Takes O(n·d·(k + m)) time for k items and m first centres, and O(n) memory beyond embeddings in float32.
+
+    workers: the processes that compute distances; by default, this one. They do not affect the result.
+
+    Raises ValueError if embeddings hold no numbers, or if centres have another number of columns.
     """
     assert pool.embeddings is not None
     rows = vectors(pool.embeddings, "embeddings")
@@ -75,7 +76,7 @@ def pick(
 
 
 def _round(rows: NDArray[np.float32], nearest: NDArray[np.float32], most: int) -> NDArray[np.int64]:
-    """The next items, up to `most`, as far as they follow from the farthest ones alone; none once all are at 0."""
+    """Return the next picks, up to `most`, that the farthest items alone decide; none once all distances are 0."""
     apart, bound, first = _farthest(nearest, max(_FEWEST, len(rows) // _SHARE))
     points, distances = rows[apart], nearest[apart]
     picked: list[int] = []
@@ -91,8 +92,10 @@ def _round(rows: NDArray[np.float32], nearest: NDArray[np.float32], most: int) -
 
 
 def _farthest(nearest: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], np.float32, int]:
-    """The `count` farthest items, in the order of the pool, of equally far ones the first; how far the others are at
-    most, and which is the first of those that may be so far.
+    """Return the `count` farthest items in the order of the pool, the largest distance of the others, and the first of
+    the others that may have that distance.
+
+    Of equally far items the first ones count as farther.
     """
     if count >= len(nearest):
         return np.arange(len(nearest)), np.float32(-1), 0
@@ -107,7 +110,7 @@ def _farthest(nearest: NDArray[np.float32], count: int) -> tuple[NDArray[np.int6
 def _from_picked(
     rows: NDArray[np.float32], nearest: NDArray[np.float32], picked: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """`nearest`, lowered to the squared distances to these points."""
+    """Return `nearest`, lowered to the squared distances to these points."""
     lowered = nearest.copy()
     _approach(writable(rows), writable(picked), lowered)
     return lowered
@@ -116,7 +119,9 @@ def _from_picked(
 def _from_centres(
     rows: NDArray[np.float32], nearest: NDArray[np.float32], centres: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """`nearest`, lowered to the squared distances to the centres, by matrix products of blocks: for many of them."""
+    """Return `nearest`, lowered to the squared distances to the centres, by matrix products of blocks, for many
+    centres.
+    """
     lowered = nearest.copy()
     middle = centres.mean(axis=0, dtype=np.float64).astype(np.float32)  # near the origin, products keep their digits
     for start in range(0, len(rows), BLOCK):
@@ -139,7 +144,7 @@ def _from_centres(
 def _approach(rows: NDArray[np.float32], points: NDArray[np.float32], nearest: NDArray[np.float32]) -> None:
     """Lower `nearest` to the squared distances of the rows to the points.
 
-    Differences are squared, not products taken, so that equal rows are at exactly 0.
+    Sums squared differences instead of products, so that equal rows have a distance of exactly 0.
     """
     for row in range(len(rows)):
         least = nearest[row]

@@ -1,4 +1,4 @@
-"""What a strategy may look at: arrays over the unlabeled items."""
+"""The inputs of strategies: arrays over the unlabeled items."""
 
 from __future__ import annotations
 
@@ -17,18 +17,30 @@ _BLOCK_ROWS = 65_536
 
 @dataclass(frozen=True, eq=False)
 class PoolArrays:
-    """The n unlabeled items. Each array but `size` may be left out where the strategy does not need it.
+    """The arrays over the n unlabeled items; an array that the strategy does not need may be None.
 
-    size: n.
-    margins: (n,) p(best class) - p(second class).
-    clusters: (n,) whole numbers, the cluster of each item.
-    entropies: (n,) of the predicted probabilities.
-    embeddings: (n, d), by the present model.
-    errors: (n, e), the gradient of the loss by the logits, were the model's answer right: p - onehot(best class) for
-        one class of many; or a projection of it that keeps products.
-    centre_embeddings, centre_errors: (m, d) and (m, e), of items that are labeled or in the batch already; other items
-        are to lie apart from them.
-    Raises ValueError, naming the array, on a shape that does not fit the others.
+    Parameters
+    ----------
+    size : int
+        n.
+    margins : array-like of shape (n,), optional
+        p(best class) - p(second class).
+    clusters : array-like of shape (n,), int, optional
+        The cluster of each item.
+    entropies : array-like of shape (n,), optional
+        The entropy of the predicted probabilities.
+    embeddings : array-like of shape (n, d), optional
+        By the present model.
+    errors : array-like of shape (n, e), optional
+        The gradient of the loss by the logits if the model's answer were right: p - onehot(best class) for one class of
+        many; or a projection of it that preserves products.
+    centre_embeddings, centre_errors : array-like of shape (m, d) and (m, e), optional
+        Of items that are labeled or in the batch already, from which the picked items should differ.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit the others; the message names the array.
     """
 
     size: int
@@ -55,7 +67,7 @@ class PoolArrays:
             raise ValueError("centre_embeddings and centre_errors must be given together where there are errors")
 
     def without(self, left: NDArray[np.int64], taken: NDArray[np.int64]) -> PoolArrays:
-        """The pool with the items at `left` alone, those at `taken` being centres from now on."""
+        """Return the pool of the items `left`, with the items `taken` added to the centres."""
         of_items = {
             field.name: None if (values := getattr(self, field.name)) is None else values[left]
             for field in fields(self)[1:]
@@ -77,9 +89,9 @@ def _joined(centres: NDArray[Any] | None, rows: NDArray[Any] | None, taken: NDAr
 
 
 def vectors(values: ArrayLike, name: str, *, like: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """Return `values` as C-ordered float32 rows, copied only if they are not. Raises ValueError, naming the row.
+    """Return `values` as C-ordered float32 rows, copied only if necessary.
 
-    like: rows with as many columns as there must be.
+    like: rows with the required number of columns. Raises ValueError, naming the row, for invalid numbers.
     """
     rows = real_rows(values, name)
     if like is not None and rows.shape[1] != like.shape[1]:

@@ -1,4 +1,4 @@
-"""Strategies that put the items in an order and take its front: by margin, by entropy, at random, by clusters."""
+"""Strategies that sort the items and take the first ones: by margin, by entropy, at random, by clusters."""
 
 from typing import Any
 
@@ -13,32 +13,34 @@ from selector.strategies.pool import PoolArrays
 def cluster_margin(
     pool: PoolArrays, batch_size: int, rng: np.random.Generator, *, candidate_factor: float, **_: object
 ) -> Selection:
-    """As `selector.cluster_margin.select`."""
+    """Pick as `selector.cluster_margin.select` does."""
     assert pool.margins is not None
     assert pool.clusters is not None
     return select(pool.margins, pool.clusters, batch_size=batch_size, candidate_factor=candidate_factor, rng=rng)
 
 
 def uniform(pool: PoolArrays, batch_size: int, rng: np.random.Generator, **_: object) -> Selection:
-    """Items drawn uniformly at random. The candidates are the whole pool."""
+    """Draw items uniformly at random. The candidates are the whole pool."""
     return in_one_pass(rng.choice(pool.size, batch_size, replace=False), pool)
 
 
 def margin(pool: PoolArrays, batch_size: int, rng: np.random.Generator, **_: object) -> Selection:
-    """The smallest margins, smallest first, equal ones in random order. The candidates are the batch itself.
+    """Pick the smallest margins, in ascending order, equal ones in random order. The candidates are the batch itself.
 
-    Takes O(n + k log k) time and O(n) memory for k items of n, as `entropy` does.
+    Takes O(n + k log k) time and O(n) memory for k items of n, like `entropy`.
     """
     return _front(scores(pool.margins, "margins"), pool, batch_size, rng)
 
 
 def entropy(pool: PoolArrays, batch_size: int, rng: np.random.Generator, **_: object) -> Selection:
-    """The largest entropies, largest first, equal ones in random order. The candidates are the batch itself."""
+    """Pick the largest entropies, in descending order, equal ones in random order. The candidates are the batch
+    itself.
+    """
     return _front(-scores(pool.entropies, "entropies").astype(np.float64, copy=False), pool, batch_size, rng)
 
 
 def _front(values: NDArray[Any], pool: PoolArrays, batch_size: int, rng: np.random.Generator) -> Selection:
-    """The `batch_size` smallest values, smallest first; equal ones in random order."""
+    """Return the positions of the `batch_size` smallest values, ascending; equal ones in random order."""
     chosen = rng.permutation(smallest(values, batch_size, rng))
     order = chosen[np.argsort(values[chosen], kind="stable")]
     return in_one_pass(order, pool, candidates=order)
@@ -47,9 +49,9 @@ def _front(values: NDArray[Any], pool: PoolArrays, batch_size: int, rng: np.rand
 def in_one_pass(
     indices: NDArray[np.int64], pool: PoolArrays, *, candidates: NDArray[np.int64] | None = None
 ) -> Selection:
-    """The selection of these items, in this order, from `candidates`: the whole pool, if left out.
+    """Make the selection of these items, in this order, from `candidates`, by default the whole pool.
 
-    A pool without clusters is one cluster, 0.
+    A pool without clusters counts as one cluster, 0.
     """
     count = pool.size if candidates is None else len(candidates)
     if pool.clusters is None:

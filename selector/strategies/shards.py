@@ -1,4 +1,4 @@
-"""The rows of a pool in shards, side by side: by the threads of this process, or by workers that share no memory."""
+"""Apply functions to shards of a pool in parallel, in threads of this process or in workers without shared memory."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,10 +16,10 @@ _WORTH_SHARING = 1 << 40
 
 
 class Shards:
-    """Arrays over the same rows, to which a function is applied again and again."""
+    """Arrays over the same rows, for repeated calls of functions on their shards."""
 
     def __init__(self, arrays: Sequence[NDArray[Any]], times: int, workers: Workers | None) -> None:
-        """times: how often each row will be looked at, about."""
+        """times: about how often the functions will read each row."""
         numbers = sum(array.size for array in arrays) * times
         self._workers = workers if numbers >= _WORTH_SHARING else None
         count = Threads().count if self._workers is None else _EACH * self._workers.count
@@ -29,7 +29,7 @@ class Shards:
         self._arrays = [[share(array[rows]) for array in arrays] for rows in self._rows]
 
     def update(self, function: Callable[..., NDArray[Any]], values: NDArray[Any], *others: NDArray[Any]) -> None:
-        """Set `values`, one of each row, to `function(*arrays, values, *others)` of each shard."""
+        """Set `values`, one for each row, to `function(*arrays, values, *others)` of each shard."""
         calls = [(*arrays, values[rows], *others) for rows, arrays in zip(self._rows, self._arrays, strict=True)]
         for rows, updated in zip(self._rows, self._results(function, calls), strict=True):
             values[rows] = updated

@@ -44,11 +44,11 @@ def open_source(
     name: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Source:
-    """The reader for `path`, a file or a folder, in a project of the kind of this name.
+    """Open the reader for `path`, a file or folder, in a project of the kind with this name.
 
-    `name` is what people know the file by, where that is not its name on disk (an upload); messages and default
-    external ids are made with it. `truth_path` goes with `.npy` only: a .npy, .csv or .txt of as many rows.
-    Close the source after use. Raises UnreadableFile.
+    `name` is the file's name in messages and in the ids of items without an id, by default its name on disk; uploads
+    have another name. `truth_path` names a .npy, .csv or .txt file with a truth for each row, for `.npy` only. The
+    caller closes the source. Raises UnreadableFile.
     """
     name, its_kind = name or path.name, kinds.get(kind)
     try:
@@ -68,7 +68,7 @@ def check_form(path: Path, *, kind: str, name: str) -> None:
 
 
 def _form(path: Path, name: str) -> str:
-    """How the file is to be read: by the suffix of its name, or else by its first bytes."""
+    """Return the form of the file, by the suffix of its name or else by its first bytes. Raises UnreadableFile."""
     if not path.exists():
         raise UnreadableFile(f"{name}: there is no such file or folder")
     if not path.is_file():
@@ -115,7 +115,7 @@ def _open(path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | No
 
 
 def _files() -> str:
-    """What folders may hold, in words."""
+    """Return the plural names of the kinds whose items are files, for an error message."""
     return " or ".join(kind.plural for kind in kinds.KINDS.values() if kind.is_file)
 
 

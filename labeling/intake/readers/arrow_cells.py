@@ -1,4 +1,4 @@
-"""Arrow columns as Python values, none of them longer than a limit, each bad one apart from its neighbours."""
+"""Convert Arrow columns to Python values of limited size; an unreadable value does not affect its neighbours."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from labeling.kinds.values import excerpt, size
 
 
 class Unreadable(str):
-    """Stands for a cell that cannot be read; its text says why."""
+    """An unreadable cell; the text gives the reason."""
 
     __slots__ = ()
 
 
 def cells(column: pa.Array, *, limit: int) -> list[Any]:
-    """The values of a column, None for null, Unreadable for what cannot be had or is longer than `limit` bytes.
+    """Return the values of a column; None for null, `Unreadable` for a value that is damaged or longer than `limit`
+    bytes.
 
-    Lists of numbers come as arrays, with NaN for null; structs as dicts; maps as lists of dicts of key and value.
+    Lists of numbers become arrays, with NaN for null; structs become dicts; maps become lists of dicts of key and
+    value.
     """
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -40,7 +42,7 @@ def is_number(kind: pa.DataType) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, fit to be shown."""
+    """Return the first line of an error's message, shortened and printable."""
     return excerpt((str(error) or type(error).__name__).splitlines()[0])
 
 
@@ -78,7 +80,7 @@ def _map(row: pa.MapScalar, limit: int) -> Any:
 
 
 def _readable(parts: list[Any], value: Any) -> Any:
-    """`value`, unless one of its parts is unreadable: then all of it is."""
+    """Return `value`; if one of its `parts` is unreadable, return that part instead."""
     return next((part for part in parts if isinstance(part, Unreadable)), value)
 
 

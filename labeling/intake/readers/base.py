@@ -20,12 +20,12 @@ EXPORTED = frozenset({"external_id", "data", "annotations"})
 
 
 class UnreadableFile(ValueError):
-    """The file as a whole cannot be read. The message is one line: where, what, and what to do about it."""
+    """The whole file is unreadable. The message is one line with the place, the problem and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes, in bytes unless a comment says otherwise. A larger row is rejected, and a larger file refused."""
+    """Limits in bytes, unless a comment names another unit. A larger row is rejected; a larger file is refused."""
 
     line: int = MIB
     file_line: int = 16 * MIB  # a row may hold a file itself, as a data: URL
@@ -36,11 +36,11 @@ class Limits:
     unpack_ratio: int = 200  # unpacked to packed size, of zip and Parquet files
 
     def row(self, kind: Kind) -> int:
-        """The most bytes that one row of a project of this kind may have."""
+        """Return the limit for a row in a project of this kind."""
         return self.file_line if kind.is_file else self.line
 
     def of_file(self, kind: Kind) -> int:
-        """The most bytes that one file of this kind may have; 0 where an item is none."""
+        """Return the limit for an item's file; 0 if items of this kind have no file."""
         return (self.file or kind.most_bytes) if isinstance(kind, FileKind) else 0
 
 
@@ -48,11 +48,11 @@ DEFAULT_LIMITS = Limits()
 
 
 class Record(NamedTuple):
-    """One row as read. A record with a `problem` is bad as read, and its `fields` are None.
+    """A row of a source. A row that cannot be read has a `problem`, and its `fields` are None.
 
-    `where` is what a person looks for in the file: "line 17", "row 3" (both from 1) or "cats/a.png".
-    `default_id` is the external id of an item whose row names none; the same at every reading. `size` is the number
-    of bytes that the row takes in the file, where that says how much of it is held in memory.
+    `where` names the row for people: "line 17", "row 3" (both from 1) or "cats/a.png". `default_id` is the external id
+    of an item whose row has no id; repeated readings give the same one. `size` is the number of bytes in the file,
+    where it tells how much memory the row takes.
     """
 
     where: str
@@ -64,11 +64,10 @@ class Record(NamedTuple):
 
 
 class Source(ABC):
-    """One file or folder of rows, opened by `open_source`; a context manager.
+    """A file or folder of rows, opened by `open_source`; a context manager.
 
-    `number_columns` are the columns that make up the vector where no column is called `vector`.
-    `holds_files` says that files are named within the source itself, `truth_from_folder` that the folder
-    of a file may name its class.
+    `number_columns`: the columns that form the vector if no column is called `vector`. `holds_files`: the source itself
+    contains the named files. `truth_from_folder`: the folder of a file may be its class.
     """
 
     number_columns: tuple[str, ...] = ()
@@ -84,9 +83,9 @@ class Source(ABC):
 
     @abstractmethod
     def records(self, skip: int = 0) -> Iterator[Record]:
-        """All records but the first `skip`, in an order that is the same at every reading.
+        """Yield all records after the first `skip`, in the same order at every call.
 
-        Raises UnreadableFile where the file turns out to be damaged beyond the row at hand.
+        Raises UnreadableFile if the damage affects more than a single row.
         """
 
     @property
@@ -96,15 +95,17 @@ class Source(ABC):
 
     @property
     def estimate(self) -> int:
-        """About how many records there are; rather too many than too few. May read the whole file, without parsing."""
+        """Return about the number of records, rather too many than too few. May read the whole file, without
+        parsing.
+        """
         return self.total or 1
 
     def position(self) -> float:
-        """Share of the source, in [0, 1], that the latest call of `records` has read."""
+        """Return the share of the source, in [0, 1], that the last call of `records` has read."""
         return self._position
 
     def open_file(self, name: str) -> bytes:
-        """The bytes of the file `name`, which lies beside this file or deeper. Raises BadFile."""
+        """Read the file `name` in the folder of this file, or below it. Raises BadFile."""
         return read_inside(self.path.parent, name, limit=self.limits.of_file(self.kind))
 
     def close(self) -> None:  # noqa: B027  # most hold nothing open between calls
@@ -120,7 +121,7 @@ class Source(ABC):
 
 
 def numbered_id(name: str, number: int) -> str:
-    """External id of row `number` of the file `name`, of at most 200 characters."""
+    """Return the external id for row `number` of the file `name`: at most 200 characters."""
     return f"{name[-180:]}:{number}"
 
 
@@ -138,7 +139,9 @@ def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Li
 
 
 def inside(name: str) -> str | None:
-    """`name` as a plain relative path with "/" between its parts, None if it is none or leads outside."""
+    """Normalise `name` to a relative path with "/" between its parts; None for a path that is empty or leads
+    outside.
+    """
     parts = name.replace("\\", "/").split("/")
     if not name or "\0" in name or parts[0] == "" or parts[0].endswith(":") or ".." in parts:
         return None
@@ -146,7 +149,7 @@ def inside(name: str) -> str | None:
 
 
 def find_inside(root: Path, name: str) -> Path:
-    """The path of the file `name` below `root`, links followed only within it. Raises BadFile."""
+    """Return the path of the file `name` below `root`. Links must stay below `root`. Raises BadFile."""
     plain = inside(name)
     if plain is None:
         raise BadFile("is named by a path that leads out of the folder: give a path within it")
@@ -162,7 +165,7 @@ def find_inside(root: Path, name: str) -> Path:
 
 
 def read_inside(root: Path, name: str, *, limit: int) -> bytes:
-    """The bytes of the file `name` below `root`. Raises BadFile."""
+    """Read the file `name` below `root`. Raises BadFile."""
     path = find_inside(root, name)
     try:
         with path.open("rb") as file:

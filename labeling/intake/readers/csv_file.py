@@ -56,7 +56,7 @@ class CsvSource(Source):
 
 
 class CsvTable:
-    """The rows of an open CSV file. The header is read at once; raises UnreadableFile if it is of no use."""
+    """The rows of an open CSV file. The constructor reads the header; it raises UnreadableFile for an invalid one."""
 
     def __init__(self, file: BinaryIO, *, name: str, limit: int) -> None:
         self._name = name
@@ -79,11 +79,11 @@ class CsvTable:
 
     @property
     def end(self) -> int:
-        """Bytes read so far, up to and with the latest row."""
+        """Return the number of bytes read, the current row included."""
         return self._feed.end
 
     def records(self) -> Iterator[Record]:
-        """One record a row that is not blank; `where` is the line it starts on."""
+        """Yield a record for each row that is not blank; `where` is the row's first line."""
         for line, cells, problem in self._rows():
             where, default_id = f"line {line.number}", numbered_id(self._name, line.number)
             if not problem and len(cells) != len(self.columns):
@@ -113,7 +113,7 @@ class CsvTable:
         return columns
 
     def _rows(self) -> Iterator[tuple[TextLine, list[str], str]]:
-        """First line, cells and problem of each row."""
+        """Yield the first line, the cells and the problem of each row."""
         while True:
             self._feed.start_row()
             cells: list[str] = []
@@ -155,7 +155,7 @@ class _Feed:
 
     @property
     def size(self) -> int:
-        """Bytes of the row at hand."""
+        """Return the bytes of the current row."""
         return len(self._record) + (len(self.first.raw) if self.first else 0)
 
     def __iter__(self) -> Iterator[str]:
@@ -186,7 +186,7 @@ class _Feed:
         return line
 
     def drain(self) -> None:
-        """Step over the rest of a row that is too long: up to the line that closes its quotation mark."""
+        """Skip the rest of a row that is too long, up to the line that closes its quotation mark."""
         if not self._record:
             return  # a single line; where it ends the row does too, as far as one can tell
         line: TextLine | None = self._latest

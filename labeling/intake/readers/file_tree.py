@@ -1,4 +1,4 @@
-"""Folders and zip files whose files are the items, described by metadata as Hugging Face has it, or by folders."""
+"""Folders and zip files of items, with Hugging Face's metadata files, or with a folder for each class."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _alone(entry: Entry) -> Record:
 
 
 def _within(record: Record, folder: PurePosixPath, table: str) -> Record:
-    """The record of a metadata file, with the file's name as seen from the top."""
+    """Return the record of a metadata file, with the file's name relative to the top folder."""
     where = f"{table}, {record.where}"
     if record.fields is None:
         return Record(where, None, record.problem, record.excerpt)
@@ -131,5 +131,5 @@ def _within(record: Record, folder: PurePosixPath, table: str) -> Record:
 
 
 def _short(name: str) -> str:
-    """The path as an external id; its end behind a hash if it is too long for one."""
+    """Return the path as an external id; a long path becomes a hash and its end."""
     return name if len(name) <= 200 else f"{sha256(name.encode()).hexdigest()[:16]}…{name[-160:]}"

@@ -1,4 +1,4 @@
-"""JSON files: an object a line, or one list of objects."""
+"""JSON files: JSON lines, or one list of objects."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def open_json(path: Path, *, kind: Kind, name: str, limits: Limits) -> Source:
 
 
 def json_line_records(file: BinaryIO, *, name: str, limit: int, skip: int = 0) -> Iterator[Record]:
-    """One record a line of `file` that is not blank, but the first `skip`, which are not even parsed."""
+    """Yield a record for each line of `file` that is not blank, after the first `skip`, which are not parsed."""
     lines = read_lines(file, limit=limit, start=skip_mark(file, name))
     for line in islice((line for line in lines if line.raw.strip()), skip, None):
         fields, problem = (None, _too_long(limit)) if line.too_long else parse_object(line.raw)
@@ -99,7 +99,7 @@ def json_line_records(file: BinaryIO, *, name: str, limit: int, skip: int = 0) -
 
 
 def parse_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
-    """The JSON object that `raw` holds, or None and the reason why it holds none."""
+    """Parse a JSON object; return None and the reason if `raw` is none."""
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -112,7 +112,9 @@ def parse_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
 
 
 def _parse_with_nan(raw: bytes, problem: str) -> tuple[Any, str]:
-    """NaN and Infinity are no JSON but are written by many programs: what they mean is for the columns to say."""
+    """Parse JSON with NaN and Infinity, which many programs write although JSON lacks them. Return the value and the
+    problem.
+    """
     if b"NaN" not in raw and b"Infinity" not in raw:
         return None, problem
     try:

@@ -1,4 +1,4 @@
-"""Lines of a text file of any size, read without ever holding more than one, and not even that if it is too long."""
+"""Read the lines of a text file of any size, with at most one line, or the beginning of a long line, in memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class TextLine(NamedTuple):
 
 
 def skip_mark(file: BinaryIO, name: str) -> int:
-    """Step over a UTF-8 byte order mark at the start of `file`; the number of bytes stepped over.
+    """Skip a UTF-8 byte order mark at the start of `file`, and return its length in bytes.
 
     Raises UnreadableFile if the file is empty, or in UTF-16 or UTF-32.
     """
@@ -48,15 +48,15 @@ def skip_mark(file: BinaryIO, name: str) -> int:
 
 
 def count_bytes(path: Path, byte: bytes) -> int:
-    """How often the byte occurs in the file."""
+    """Return the number of occurrences of the byte in the file."""
     with path.open("rb") as file:
         return sum(chunk.count(byte) for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
 def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[TextLine]:
-    """Lines of `file` from where it stands (`start` bytes in), in memory of about `limit` bytes.
+    """Yield the lines of `file` from its current position, `start` bytes in, with about `limit` bytes of memory.
 
-    A line of more than `limit` bytes, its end included, comes as `too_long`, and the next line follows.
+    A line of more than `limit` bytes, its end included, is yielded as `too_long`.
     """
     number, end = 1, start
     tail, dropped = b"", 0
@@ -79,7 +79,7 @@ def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[TextLi
 
 
 def decode(raw: bytes) -> tuple[str, str]:
-    """The text of `raw`, with wrong bytes replaced, and the problem ("" if there is none)."""
+    """Decode `raw`, with invalid bytes replaced; return the text and the problem, "" without one."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

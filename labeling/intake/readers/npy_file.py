@@ -112,7 +112,7 @@ def _from_array(truths: np.ndarray, skip: int) -> Iterator[Record]:
 
 
 def _from_lines(path: Path, skip: int) -> Iterator[Record]:
-    """One truth a line; an empty line is a row whose truth is not known."""
+    """Yield a truth for each line; an empty line stands for an unknown truth."""
     limit = DEFAULT_LIMITS.line
     with path.open("rb") as file:
         lines = read_lines(file, limit=limit, start=skip_mark(file, path.name))
@@ -124,7 +124,7 @@ def _from_lines(path: Path, skip: int) -> Iterator[Record]:
 
 
 def _from_table(path: Path, skip: int) -> Iterator[Record]:
-    """A table of a row a vector; a single column is the truth, whatever it is called."""
+    """Read a table with a row for each vector; a single column is the truth, whatever its name."""
     with path.open("rb") as file:
         table = CsvTable(file, name=path.name, limit=DEFAULT_LIMITS.line)
         single = len(table.columns) == 1

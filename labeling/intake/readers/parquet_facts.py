@@ -1,12 +1,11 @@
-"""What a Parquet file says of itself: whether it is a bomb, and how many of its rows fit into memory at once.
+"""Check a Parquet file for decompression bombs, and compute how many of its rows fit into memory at once.
 
-Run as a script, in a process of its own and of limited memory, because Arrow aborts the whole process on some damaged
-footers:
+Runs as a script in a process of its own with limited memory, because some damaged footers make Arrow abort the process:
 
     python parquet_facts.py PATH MOST RATIO     prints {"problem": "…", "groups": [[rows, rows at once], …]}
 
-A file of two kilobytes can say "these fifty megabytes, a thousand times": texts and bytes are stored once, in the
-dictionary page that a column begins with, and Arrow copies them out for every row of a batch.
+A file of two kilobytes can expand to fifty megabytes a thousand times: the dictionary page of a column stores each text
+once, and Arrow copies the text for every row of a batch.
 """
 
 from __future__ import annotations
@@ -29,7 +28,11 @@ _DICTIONARY_PAGE = 2
 
 
 def packing_problem(file: pq.ParquetFile, *, ratio: int) -> str:
-    """Which column would unpack to more than `ratio` times its size; lists may be packed by repeating values."""
+    """Return a message with the first column that expands to more than `ratio` times its size; "" without such a
+    column.
+
+    Lists may be compressed by repeated values.
+    """
     for group in range(file.metadata.num_row_groups):
         chunks = file.metadata.row_group(group)
         for number in range(chunks.num_columns):
@@ -43,7 +46,7 @@ def packing_problem(file: pq.ParquetFile, *, ratio: int) -> str:
 
 
 def rows_at_once(path: Path, group: pq.RowGroupMetaData, *, most: int) -> int:
-    """Rows of this row group, 1 to `most`, whose shared values take no more memory than they should."""
+    """Return the number of rows of this group, 1 to `most`, that can be read at once within `_BATCH_BYTES`."""
     largest = 1
     with path.open("rb") as file:
         for number in range(group.num_columns):
@@ -57,7 +60,7 @@ def rows_at_once(path: Path, group: pq.RowGroupMetaData, *, most: int) -> int:
 
 
 def _dictionary_size(file: BinaryIO, chunk: pq.ColumnChunkMetaData) -> int:
-    """Bytes that the chunk's dictionary page unpacks to, 0 if it has none: the head of its first page says so.
+    """Return the unpacked bytes of the chunk's dictionary page, from the header of its first page; 0 without one.
 
     https://github.com/apache/parquet-format/blob/master/src/main/thrift/parquet.thrift, `PageHeader`: page type and
     unpacked size are its first two fields.
@@ -71,7 +74,10 @@ def _dictionary_size(file: BinaryIO, chunk: pq.ColumnChunkMetaData) -> int:
 
 
 def _integer(head: bytes, at: int) -> tuple[int, int]:
-    """The integer field at `at` and where the next begins; _UNKNOWN if it is none, or not written the usual way."""
+    """Parse the integer field at `at`; return its value and the position after it.
+
+    The value is _UNKNOWN for another type of field or an unusual encoding.
+    """
     if head[at : at + 1] != bytes([_INT_AFTER_PREVIOUS]):
         return _UNKNOWN, at
     value = 0

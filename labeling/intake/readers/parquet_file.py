@@ -1,4 +1,4 @@
-"""Parquet files, a batch of rows at a time; what Hugging Face writes of images and classes is understood."""
+"""Parquet files, read in batches of rows, including Hugging Face's images and class labels."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ class ParquetSource(Source):
                 raise UnreadableFile(f'{self.name}: no column holds numbers, and none is called "{self.kind.name}"')
 
     def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
-        """The records of one row group but the first `skip`; `before` is the number of rows before the group."""
+        """Yield the records of one row group after the first `skip`; `before` is the number of rows before the
+        group.
+        """
         group, n_read = self._groups[index], 0
         try:
             for batch in self._file.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
@@ -116,7 +118,9 @@ class ParquetSource(Source):
                 yield Record(where, fields, default_id=default_id, size=sum(map(_size, row)))
 
     def _named(self, column: str, cell: Any) -> Any:
-        """The class that a number stands for, where the file says so; None for Hugging Face's -1, "unknown"."""
+        """Replace a number by its class name, if the file has class names; Hugging Face's -1, "unknown", becomes
+        None.
+        """
         names = self._class_names.get(column)
         if names is None or not isinstance(cell, int):
             return cell
@@ -131,7 +135,9 @@ class _Group(NamedTuple):
 
 
 def _groups(path: Path, *, name: str, most: int, ratio: int) -> list[_Group]:
-    """The row groups of the file, looked at in a process of its own, which Arrow may abort. Raises UnreadableFile."""
+    """Return the row groups of the file, checked in a process of its own, which Arrow may abort. Raises
+    UnreadableFile.
+    """
     command = [sys.executable, "-I", parquet_facts.__file__, str(path.absolute()), str(most), str(ratio)]
     try:
         child = subprocess.run(  # noqa: S603  a fixed command
@@ -150,7 +156,7 @@ def _groups(path: Path, *, name: str, most: int, ratio: int) -> list[_Group]:
 
 
 def _size(cell: Any) -> int:
-    """About as many bytes as the cell takes."""
+    """Estimate the bytes that the cell takes."""
     match cell:
         case str() | bytes():
             return len(cell)
@@ -171,7 +177,7 @@ def _problem(fields: dict[str, Any]) -> str:
 
 
 def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Class names of the columns `label` and `truth`, from what Hugging Face's datasets note in the file."""
+    """Return the class names of the columns `label` and `truth`, from the metadata of Hugging Face's datasets."""
     try:
         features = orjson.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         columns = {

@@ -23,23 +23,23 @@ _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 
 
 class Entry(NamedTuple):
-    """A file of the tree, named by its path from the top with "/". A file with a problem cannot be read."""
+    """A file of the tree, named by its path from the top with "/". A file with a problem is unreadable."""
 
     name: str
     problem: str
 
 
 class Tree(Protocol):
-    """Files below one place, hidden ones left out."""
+    """The files below one place, except hidden files."""
 
     def entries(self) -> Iterator[Entry]:
         """Every file, folder by folder, each sorted by name."""
 
     def open(self, name: str) -> BinaryIO:
-        """The file as a stream; raises OSError or one of ZIP_ERRORS, as reading the stream may."""
+        """Open the file as a stream. Raises OSError or one of ZIP_ERRORS, as reading the stream may."""
 
     def read_file(self, name: str) -> bytes:
-        """The whole file, if it is not too large. Raises BadFile."""
+        """Read the whole file. Raises BadFile, also if the file is too large."""
 
     def close(self) -> None: ...
 
@@ -164,7 +164,7 @@ class ZipTree:
 
 
 class _Capped(io.BufferedReader):
-    """A file of which no more than `limit` bytes can be asked for at once, as zipfile does for its directory."""
+    """A file that refuses reads of more than `limit` bytes, because zipfile reads its directory in one piece."""
 
     def __init__(self, raw: io.FileIO, *, name: str, limit: int) -> None:
         super().__init__(raw)

@@ -15,7 +15,7 @@ _LARGE = 2**63  # larger numbers are stored as text: few programs read them with
 
 
 def json_safe(fields: dict[str, Any]) -> dict[str, Any]:
-    """`fields` with NaN and infinities as None; huge numbers, dates and the like as text; bytes as a note of how many.
+    """Return `fields` with None for NaN and infinities, text for huge numbers and dates, and a note for bytes.
 
     Raises BadValue for text that PostgreSQL cannot store (NUL, half of a surrogate pair) and for deep nesting.
     """

@@ -1,4 +1,4 @@
-"""JSON without blanks, as `json.dumps` writes it, in a tenth of its time where that is certain to be the same."""
+"""Write JSON without blanks like `json.dumps`, but by orjson, in a tenth of the time, where the result is the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLAIN = frozenset({str, int, bool, type(None)})
 
 
 def compact(text: str) -> str:
-    """The JSON text without blanks, every character that has to be no escape as itself.
+    """Return the JSON text without blanks and without needless escapes.
 
     >>> compact('{"text": "na\\u00efve", "shares": [0.5, 1e-7]}')
     '{"text":"naïve","shares":[0.5,1e-07]}'
@@ -26,8 +26,9 @@ def compact(text: str) -> str:
 
 
 def _is_written_alike(value: Any) -> bool:
-    """Whether both libraries write the value alike. They differ in numbers with an exponent, and orjson reads integers
-    beyond 64 bits as floats.
+    """Return whether orjson and `json` write the value alike.
+
+    They differ in numbers with an exponent, and orjson reads integers beyond 64 bits as floats.
     """
     kind = type(value)
     if kind is dict or kind is list:

@@ -28,7 +28,7 @@ def count_copies(project: Project, choice: Choice) -> int:
 
 
 def copy_pages(batch: Batch, choice: Choice, show: Callable[[Any], Any], *, is_file: bool, size: int) -> Iterator[Page]:
-    """The batch's near-copies, up to `size` at a time. `show` turns a stored label into its text."""
+    """Yield rows for the batch's near-copies, up to `size` at a time. `show` turns a stored label into its text."""
     last, copies = 0, _chosen(batch.project, choice).filter(batch=batch).order_by("pk")
     while page := list(copies.filter(pk__gt=last).select_related("item", "of")[:size] if choice.get("copies") else ()):
         yield [_row(copy, batch, show, is_file=is_file) for copy in page]
@@ -36,9 +36,7 @@ def copy_pages(batch: Batch, choice: Choice, show: Callable[[Any], Any], *, is_f
 
 
 def _chosen(project: Project, choice: Choice) -> CopyQuerySet:
-    """The near-copies that the filters leave. A copy is labeled when its source is. It has no agreement, and is not in
-    the control slice.
-    """
+    """Return the near-copies with propagated labels that match the filters."""
     return choice.of_copies(Copy.objects.propagated().filter(of__project=project))
 
 

@@ -28,8 +28,9 @@ class BatchFacts:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A model version, when its training began, to judge which labels it has seen, and what each class that was merged
-    by then had become.
+    """A model version, the start of its training, and the merges of classes at that time.
+
+    Exports judge by these which labels the version has learned.
     """
 
     version: int
@@ -40,8 +41,9 @@ class Training:
 def lineage_of(
     project: Project, newest_first: Sequence[Batch], imported: Sequence[int]
 ) -> tuple[list[BatchFacts], list[Training]]:
-    """The project's batches and trainings in order. The first version trained after a batch's end is the first that
-    knew it.
+    """Return the project's batches and trainings in order.
+
+    The first version trained after the end of a batch is the first that learned its labels.
     """
     merged = project.class_changes.filter(kind=ClassChange.Kind.MERGED, undone_at__isnull=True).order_by("revision")
     merges = list(merged.values_list("created_at", "merged_before")) if project.merged else []
@@ -85,7 +87,7 @@ def first_learned_by(
 
 
 def _same_label(values: list[str], merges: Mapping[int, int], project: Project) -> bool:
-    """Whether these answers amount to the same label now as they did when only the classes in `merges` were merged."""
+    """Return whether these answers give the same label now as with the merges `merges`."""
     if merges == project.merges:
         return True
     answers = [orjson.loads(value) for value in values]

@@ -83,8 +83,7 @@ class Shared:
 
 
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
-    """How many rows `pages` gives; `at_most` + 1 stands for any larger number, and spares counting them. One query, or
-    two."""
+    """Count the rows of an export, up to `at_most` + 1. Takes one query, or two."""
     choice = choice or Choice()
     condition, values = choice.condition()
     sql = f"""
@@ -102,9 +101,9 @@ def count_rows(project: Project, choice: Choice | None = None, *, at_most: int |
 
 
 def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
-    """The chosen rows (without a choice, all labeled items), by batch and rank, up to `size` at a time.
+    """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each.
 
-    Queries: nine at most, one for each `size` tasks of the batches, and two or three a page.
+    Takes at most nine queries, one for each `size` tasks of the batches, and two or three for each page.
     """
     choice = choice or Choice()
     names = dict(project.classes.values_list("index", "name"))

@@ -1,9 +1,9 @@
-"""How many items of the pool a labeled control item stands for.
+"""Weights of labeled control items: the number of pool items that each one represents.
 
-Batches take their control slices from the front of one permutation. As long as the pool does not grow, those labeled
-by now are a uniform sample of it. Items that are imported later join with keys of their own, and those in front are
-drawn first: until that is made up for, the earlier items have been drawn up to a higher key than the later ones, and
-stand for fewer items each. docs/decisions/0008-weights-of-control-items.md has the reasons.
+Batches take their control slices from the front of one permutation. As long as the pool does not grow, the labeled
+control items are a uniform sample of it. Later imports add items with keys of their own, and the front ones are drawn
+first. Until these have caught up, the earlier items have been drawn up to a higher key than the later ones, and each
+represents fewer items. docs/decisions/0008-weights-of-control-items.md has the reasons.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from labeling.models import Project, Task
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A batch's control slice: rows of the pool that it was drawn from, and the key up to which it went."""
+    """A batch's control slice: the number of pool rows that it was drawn from, and its highest key."""
 
     pool_rows: int
     last_key: float
 
 
 def level_ends(drawn: Sequence[Drawn]) -> list[int]:
-    """Where the rows of the pool part into levels, each drawn up to a key of its own: the end of each, ascending.
+    """Divide the rows of the pool into levels, each drawn up to a key of its own; return the end of each level,
+    ascending.
 
-    An item of row r was drawn by now if its key lies below the last key of any batch that had r in its pool. So the
-    levels end with those batches that went further than all later ones.
+    An item was drawn if its key lies below the highest key of any batch whose pool had the item's row. So levels end at
+    the batches with a higher key than all later ones.
 
     >>> level_ends([Drawn(100, 0.02), Drawn(100, 0.04)])
     [100]
@@ -49,13 +50,13 @@ def level_ends(drawn: Sequence[Drawn]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """The weight of each level: its items for each labeled control item in it; None where there is none."""
+    """The weights by level: its items for each labeled control item; None for a level without one."""
 
     ends: list[int]
     values: list[float | None]
 
     def of(self, row: int | None) -> float | None:
-        """The weight of a labeled control item by its row in the pool's matrices."""
+        """Return the weight of a labeled control item, by its row in the pool's matrices."""
         if row is None:
             return None
         level = bisect_right(self.ends, row)
@@ -63,13 +64,13 @@ class Weights:
 
 
 def imported_rows(project: Project) -> Sequence[int]:
-    """The rows in the pool of items that came with their label, ascending: none of them can be drawn. One query."""
+    """Return the rows of items imported with a label, ascending; no control slice contains them. Takes one query."""
     rows = project.items.imported().order_by().values_list("row", flat=True).iterator(chunk_size=5000)
     return array("q", sorted(row for row in rows if row is not None))
 
 
 def weights_of(project: Project, imported: Sequence[int] = ()) -> Weights:
-    """The weights as things stand, where items of the `imported_rows` came with their label. Two queries."""
+    """Compute the current weights. `imported`: the result of `imported_rows`. Takes two queries."""
     control = Task.objects.filter(batch__project=project, is_control=True)
     drawn = control.filter(batch__pool_rows__isnull=False).order_by("batch__number").values_list("batch__number")
     levels = drawn.annotate(rows=Max("batch__pool_rows"), key=Max("item__control_key"))

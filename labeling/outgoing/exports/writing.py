@@ -41,7 +41,7 @@ def schema_for(question: Question) -> pa.Schema:
 
 
 def layout_for(question: Question) -> Layout:
-    """The columns of an export, and its rows as JSON has them."""
+    """Return the columns of an export, and the functions that render its rows for tables and for JSON."""
     return Layout(schema_for(question), as_objects=_objects)
 
 

@@ -1,7 +1,7 @@
-"""The formats of exports and predictions, each declared once.
+"""The formats of exports and predictions.
 
-A new format is a module here with a function `write`, and its entry in `FORMATS`. API, pages and commands offer what
-stands here. Formats know neither the database nor what the rows mean.
+To add a format, add a module here with a function `write`, and its entry to `FORMATS`, which API, pages and commands
+read. Formats know neither the database nor the meaning of rows.
 """
 
 from labeling.outgoing.formats import arrow, csv, jsonl, parquet

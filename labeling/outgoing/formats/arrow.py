@@ -11,7 +11,7 @@ from labeling.outgoing.formats.typed import Drain, record_batch
 
 
 def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
-    """The schema, then the rows; what reads the stream has each page when it arrives."""
+    """Write the schema, then a record batch for each page, so that readers receive the pages one by one."""
     sink = Drain()
     with pa.ipc.new_stream(sink, layout.schema) as writer:
         for page in pages:

@@ -36,7 +36,7 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A format of files. Each holds all rows and columns of any layout."""
+    """A file format. Each format can hold all rows and columns of every layout."""
 
     name: str
     """In addresses and commands, and the ending of a file's name."""
@@ -57,5 +57,5 @@ class Format:
 
 
 def columns(rows: Sequence[Row], names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
-    """The values of these columns, a column at a time."""
+    """Return the values of the rows column by column, for the columns `names`."""
     return zip(*map(itemgetter(*names), rows), strict=True)

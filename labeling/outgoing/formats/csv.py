@@ -22,7 +22,7 @@ _YES_OR_NO = {True: "true", False: "false"}
 
 
 def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
-    """The columns of the layout, lists and objects as JSON."""
+    """Write a header and the rows, with lists and objects as JSON."""
     names = layout.schema.names
     yield csv_lines([names])
     for page in pages:
@@ -30,7 +30,7 @@ def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
 
 
 def csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
-    """Records of a CSV file, their cells as `cell` makes them."""
+    """Format rows as CSV, each value by `cell`."""
     return _csv([cell(value) for value in line] for line in lines)
 
 
@@ -50,12 +50,12 @@ def _cells(column: Sequence[Any]) -> Iterable[Any]:
 
 
 def defused(text: str) -> str:
-    """The text for a cell of a CSV file, with an apostrophe in front if a spreadsheet would run it as a formula."""
+    """Return the text for a CSV cell, with an apostrophe in front if a spreadsheet would run the text as a formula."""
     return f"'{text}" if not text[:1].isalnum() and _FORMULA.match(text) else text
 
 
 def cell(value: Any) -> Any:
-    """A number as it is, None as an empty cell, anything else as text."""
+    """Convert a value for a CSV cell: numbers and None stay, other values become text."""
     if isinstance(value, str):
         return defused(value)
     if isinstance(value, bool | list):

@@ -10,7 +10,7 @@ from labeling.outgoing.formats.base import JSON_OPTIONS, Layout, Page
 
 
 def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
-    """Each row as the layout has it as an object."""
+    """Write each row as a JSON object on a line."""
     options = JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE
     for page in pages:
         yield b"".join(orjson.dumps(each, option=options) for each in layout.as_objects(page))

@@ -16,7 +16,7 @@ GROUP_BYTES = 16 << 20
 
 
 def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
-    """A Parquet file; the whole of it is never in memory, a row group is."""
+    """Write a Parquet file, with one row group in memory at a time."""
     sink = Drain()
     with pq.ParquetWriter(sink, layout.schema, compression="zstd") as writer:
         yield sink.take()  # the format's mark: who waits sees that it begins

@@ -1,4 +1,4 @@
-"""Pages of rows as Arrow's record batches, and a file whose bytes are taken out while it is written."""
+"""Convert pages of rows to Arrow's record batches, and collect the written bytes of a file in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.outgoing.formats.base import Layout, Page, Row, columns
 
 
 def record_batch(page: Page, layout: Layout) -> pa.RecordBatch:
-    """The rows of the page, with the columns and types of the layout."""
+    """Return the page as a record batch, with the columns and types of the layout."""
     schema = layout.schema
     return pa.RecordBatch.from_arrays(_arrays(layout.as_columns(page), list(schema)), schema=schema)
 
@@ -52,7 +52,7 @@ class Drain:
         return self._written
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: written bytes are available at once."""
 
     def close(self) -> None:
         self.closed = True

@@ -1,4 +1,4 @@
-"""Predictions for items that need not be in the project: a file in, a row an item out.
+"""Predictions of uploaded items that do not enter the project: a file in, a row for each item out.
 
 file.py      a file that can be imported → rows, chunk by chunk: memory does not grow with the file
 shape.py     the layout of a row for `labeling.outgoing.formats`; light, for pages too

@@ -24,7 +24,9 @@ from labeling.questions import Question
 
 
 class RowShape(NamedTuple):
-    """The shape that all rows share: the project's question, and the names in `probabilities` (empty without them)."""
+    """The shape of all rows: the project's question, and the class names in `probabilities` (empty without
+    probabilities).
+    """
 
     question: Question
     probabilities: Sequence[str] = ()
@@ -36,7 +38,7 @@ class RowShape(NamedTuple):
 
     @property
     def layout(self) -> Layout:
-        """A typed column for each of `columns`, and a column `p_CLASS` for each class that is asked for."""
+        """Return a typed column for each of `columns`, and a column `p_CLASS` for each class in `probabilities`."""
         confidence = pa.list_(pa.float32()) if self.question.value_is_list else pa.float32()
         types = {"label": LABELS[self.question.exported_as], "confidence": confidence, "margin": pa.float32()}
         fields = [(column, types.get(column, pa.string())) for column in self.columns]
@@ -49,5 +51,5 @@ def _column(name: str) -> str:
 
 
 def _flat(row: Row) -> Row:
-    """The row with a column for each of its probabilities."""
+    """Return the row with a column for each probability."""
     return {**row, **{_column(name): p for name, p in row.get("probabilities", {}).items()}}
