@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from labeling.loop.recounts import recount
+from labeling.loop.sweeps import recount
 from labeling.models import Annotation, Assignment, Batch, Item, ModelVersion, Project, Role, Task, User
 from labeling.projects.create import create_project
 from labeling.projects.members import get_or_create_user, set_role

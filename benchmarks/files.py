@@ -83,7 +83,7 @@ def run_import(form: str, rows: int) -> dict[str, Any]:
         path = Path(folder) / f"texts.{form}"
         write_file(path, rows)
         job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-        result = _measured(lambda: iter([import_items(TimedStep(job, patient=False))]))
+        result = _measured(lambda: iter([import_items(TimedStep(job, gives_way=False))]))
     if Item.objects.filter(project=project).count() != rows:
         raise SystemExit("Not every row was taken in.")
     return {**result, "longest_write": longest}

@@ -8,7 +8,7 @@
 Ways, all but the first by Cluster-Margin: `uniform` and `one by one` show each item alone; `suggestions` shows the
 model's guess with half of them; `grids` shows up to 60 items of one predicted class, the wrong ones are clicked and
 then answered one by one; `near-copies` shows with each item up to five that the dendrogram merges with it, which get
-its label, at half its weight, once checks have shown how far that holds (selector/copies.py, selector/radius.py);
+its label, at half its weight, once checks have shown how far that holds (selector/near_copies.py, selector/radius.py);
 `near-copies, all trusted` propagates all that people leave, without proof.
 
 Within a seed all share the data, the people, the first batch (one by one, at random) and the clustering. Times are of

@@ -161,7 +161,7 @@ def create(people: int, batch: int, ahead: float) -> dict[str, Any]:
             vector = [round(float(value), 4) for value in vectors[row]]
             lines.write(json.dumps({"id": f"{truth[row]}-{row}", "vector": vector}) + "\n")
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     tokens = []
     for number in range(people + 1):
         user, _ = get_or_create_user(f"person-{number}")

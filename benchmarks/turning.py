@@ -100,7 +100,7 @@ def turn(pool: Pool, *, slug: str, size: int, clock: Clock) -> None:
     job = register(project=project, user=None, path=pool.vectors, name=pool.vectors.name, strict=True,
                    truth_path=pool.companion, taken_by=worker_name())  # fmt: skip
     with clock.step("import"):
-        import_items(Step(job, patient=False))
+        import_items(Step(job, gives_way=False))
     _run_jobs(clock, until=lambda: project.batches.open().exists(), first="select (at random)")
     batch = project.batches.get()
     with clock.step("answer by SQL"):
@@ -130,7 +130,7 @@ def _run_jobs(clock: Clock, *, until: Callable[[], bool], first: str = "") -> No
         assert Job.objects.take(job, worker_name(), timezone.now())
         name = first if first and job.kind == Job.Kind.SELECT else str(job.kind)
         with clock.step(name):
-            run_step(Step(job, patient=False))
+            run_step(Step(job, gives_way=False))
 
 
 def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:

@@ -20,7 +20,7 @@ FEWEST = 8
 """The fewest labels that are worth a training."""
 
 
-class Answers(NamedTuple):
+class FoldPredictions(NamedTuple):
     """A model's answers for the items of its fold: `best`, (k,) int32, for the places `items`, (k,). `size`: the place
     in the list of sizes.
     """
@@ -43,7 +43,7 @@ def cross_fit(
     *,
     skip: int = 0,
     progress: Callable[[float], None] | None = None,
-) -> Iterator[Answers]:
+) -> Iterator[FoldPredictions]:
     """Train FOLDS models of each size on random labels of the other folds; yield each model's answers for its fold.
 
     Parameters
@@ -61,7 +61,7 @@ def cross_fit(
 
     Yields
     ------
-    Answers
+    FoldPredictions
         All n items are answered once for each size.
     """
     n = len(training_set)
@@ -82,7 +82,7 @@ def cross_fit(
             model = _learned(training_set, rows, replace(recipe, config=config, seed=recipe.seed + number), report)
             asked = training_set.subset(mine)
             parts = predict(model, asked.features, proposed=asked.proposed)
-            yield Answers(place, mine, np.concatenate([part.best for part in parts]))
+            yield FoldPredictions(place, mine, np.concatenate([part.best for part in parts]))
         done += size
 
 

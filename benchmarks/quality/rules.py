@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from benchmarks.quality.crowds import Crowd
 from labeling.resolving import dawid_skene
-from labeling.resolving.people import Answers, Resolved, weigh
+from labeling.resolving.people import AnswerTable, Resolved, weigh
 from labeling.resolving.posterior import LEAST_SUPPORT, Vote, Word, asks_another, worth_asking
 
 PAUSED_BELOW, PAUSED_AFTER = 0.5, 20
@@ -110,7 +110,7 @@ def resolve(
     item, person, value = np.array(rows, np.int64).T
     word = np.array([words[each].value if each in words else -1 for each in items], np.int64)
     sure = np.array([words[each].probability if each in words else 0.0 for each in items])
-    answers = Answers(item, person, value, len(items), len(crowd.answers), n_classes, word, sure)
+    answers = AnswerTable(item, person, value, len(items), len(crowd.answers), n_classes, word, sure)
     weighed = weigh(answers)
     if rule.label == "majority":
         votes = np.zeros((len(items), n_classes), np.int64)

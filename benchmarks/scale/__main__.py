@@ -75,7 +75,7 @@ def on_ray(cores: int) -> Any:
 
 
 def traffic() -> Any:
-    from labeling.steps.compute.cluster import Traffic
+    from labeling.steps.compute.ray_cluster import Traffic
 
     return Traffic()
 

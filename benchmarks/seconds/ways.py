@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from benchmarks.efficiency.loop import seed_for
 from benchmarks.seconds.people import People
 from models_store.training import Propagated
-from selector.copies import near_copies
 from selector.dendrogram import Dendrogram
+from selector.near_copies import near_copies
 from selector.radius import Radius, learn_radius
 
 PAGE = 60

@@ -1,7 +1,7 @@
 """Near-copies on the annotators' screens: the copies beside an item, and the answers to them.
 
-Control, gold and ordinary tasks all show copies of their item, in similar numbers (`labeling.steps.copies`), so the
-copies do not identify the kind of a task.
+Control, gold and ordinary tasks all show copies of their item, in similar numbers (`labeling.steps.batch_copies`), so
+the copies do not identify the kind of a task.
 """
 
 from __future__ import annotations

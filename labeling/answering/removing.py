@@ -1,7 +1,7 @@
 """Exclude and delete items, and restore them. A deleted item can be restored for 30 days.
 
 The loop neither picks an excluded item, trains on it nor measures with it; exports leave it out by default. Its answers
-stay. Its task in the open batch is closed as at an early end of the batch (`loop/deadlines.py`): a task without answers
+stay. Its task in the open batch is closed as at an early end of the batch (`deadlines.py`): a task without answers
 is dropped, a task with answers is settled with them. So the batch can be completed at any moment.
 
 Rows are locked in the queue's order: tasks, assignments, the batch. Tasks of a batch in selection stay as they are,

@@ -10,11 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import batches, rechecking
+from labeling.answering import batches, deadlines, rechecking
 from labeling.api.shared.base import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.visible import VisibleToMember
-from labeling.loop import deadlines
 from labeling.models import Ability, Batch, Project, Selection
 
 # The fields that record how a batch was selected, enough to repeat the selection.

@@ -68,17 +68,17 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class LabeledRows:
+class RowLabels:
     """Labeled items: rows (n,), ascending, and labels (n,)."""
 
     rows: np.ndarray
     labels: np.ndarray
 
 
-def labeled_rows(items: ItemQuerySet) -> LabeledRows:
+def row_labels(items: ItemQuerySet) -> RowLabels:
     labeled = sorted(items.labeled().filter(row__isnull=False).values_list("row", "label"))
     rows, labels = np.array(labeled, np.int64).reshape(-1, 2).T
-    return LabeledRows(rows, labels)
+    return RowLabels(rows, labels)
 
 
 def labels_saved(
@@ -86,7 +86,7 @@ def labels_saved(
     versions: Sequence[ModelVersion],
     used: int,
     measured: Measured,
-    control: LabeledRows,
+    control: RowLabels,
     spent: LabelsSpent,
 ) -> tuple[Saved | None, Missing | None, str]:
     """The labels that picking has saved; or None, the cause, and the reason of a failed baseline."""
@@ -100,7 +100,7 @@ def labels_saved(
     baseline = stored.load(ProjectFiles(project).baseline, Baseline)
     if baseline is None:
         return None, Missing.NOT_YET if facts.failure is None else Missing.FAILED, facts.failure or ""
-    first = labeled_rows(project.items.of_batches_before(first_picked).filter(reserved=False))
+    first = row_labels(project.items.of_batches_before(first_picked).filter(reserved=False))
     rows = np.concatenate([control.rows, first.rows])
     labels = np.concatenate([control.labels, first.labels])
     by_chance = [place for place, version in enumerate(versions) if version.batch.number < first_picked]

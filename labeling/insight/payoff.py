@@ -17,7 +17,7 @@ import numpy as np
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING
 from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import ControlSlice
-from labeling.insight.labels_saved import LabeledRows, LabelsSpent, Missing, Saved, labeled_rows, labels_saved
+from labeling.insight.labels_saved import LabelsSpent, Missing, RowLabels, Saved, labels_saved, row_labels
 from labeling.insight.pace import pace_of
 from labeling.insight.payoff_facts import Facts, facts_of, stored_predictions
 from labeling.models import ModelVersion, Project
@@ -86,7 +86,7 @@ def payoff_of(project: Project) -> Payoff:
 def _computed(facts: Facts) -> Payoff:
     """The payoff from these facts. Each process caches it, since pages reload every few seconds; do not change it."""
     project = facts.project
-    items = labeled_rows(project.items.measuring())
+    items = row_labels(project.items.measuring())
     versions, measured = _versions(facts, items)
     if not versions:
         return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
@@ -123,7 +123,7 @@ def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
     return Advice.UNCLEAR, max(1, more) if more <= MOST_TIMES * control else None
 
 
-def _versions(facts: Facts, items: LabeledRows) -> tuple[list[ModelVersion], Measured]:
+def _versions(facts: Facts, items: RowLabels) -> tuple[list[ModelVersion], Measured]:
     """The versions with predictions for control items, and the items that each predicts wrongly."""
     files, kept, predictions = ProjectFiles(facts.project), [], []
     for version in facts.versions:

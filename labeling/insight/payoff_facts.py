@@ -8,9 +8,9 @@ from django.db.models import Sum
 
 from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import ControlFacts, control_facts
-from labeling.loop import ledger
-from labeling.loop.versions import in_use
 from labeling.models import Job, ModelVersion, Project
+from labeling.projects import ledger
+from labeling.projects.version_in_use import in_use
 from labeling.shared_files import store
 
 MOST_VERSIONS = 24

@@ -18,9 +18,9 @@ from labeling.insight.control_slice import ControlSlice
 from labeling.insight.pool import encoded_of
 from labeling.insight.work import held_in
 from labeling.loop.progress import seconds_until_open
-from labeling.loop.versions import in_use
 from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import storage
+from labeling.projects.version_in_use import in_use
 
 # The most imports, failures and delayed steps that are listed.
 LISTED = 20

@@ -2,9 +2,8 @@
 
 filter.py      the declaration of a filter, for items and for exports
 filters.py     the filters of items, and the items that match them
-values.py      texts → the values of filters
-answers.py     the filters by answers, for the figures of the agreement page
-predicted.py   the filter by prediction, for the cells of a confusion matrix
+filter_values.py  texts → the values of filters
+answered.py    the filters by answers, for the figures of the agreement page
 order.py       the orders of lists, with pages by key and neighbours of an item
 words.py       the words of an item and of a search: pure
 search.py      the full-text index of items

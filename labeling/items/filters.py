@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import Q, TextChoices
 
-from labeling.items import values
-from labeling.items.answers import FIELDS, Answered, holds
+from labeling.items import filter_values
+from labeling.items.answered import FIELDS, Answered, holds
 from labeling.items.filter import COUNT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import Project
 from labeling.models.items import ItemQuerySet
@@ -63,11 +63,11 @@ def _read_state(project: Project, text: str) -> str:
 
 
 def _class(name: str, label: str, chip: str, meaning: str, **more: Any) -> ItemFilter:
-    return ItemFilter(name, label, meaning, values.read_label, chip=chip, attrs={"list": "classes"}, **more)
+    return ItemFilter(name, label, meaning, filter_values.read_label, chip=chip, attrs={"list": "classes"}, **more)
 
 
 def _person(name: str, label: str, chip: str, meaning: str) -> ItemFilter:
-    return ItemFilter(name, label, meaning, values.read_annotator, chip=chip, attrs={"list": "annotators"})
+    return ItemFilter(name, label, meaning, filter_values.read_annotator, chip=chip, attrs={"list": "annotators"})
 
 
 def _mark(
@@ -90,7 +90,7 @@ def _mark(
         name,
         label,
         meaning,
-        values.read_mark,
+        filter_values.read_mark,
         YES_OR_NO,
         narrow=lambda project, items, yes: having(items) if yes else (lacking or without)(items),
         chip=chip or words,
@@ -103,7 +103,7 @@ _DECLARED = (
         "q", "Words",
         "What they say: text, external id and other fields. All words must occur, the last may go on; "
         '`"quoted words"` are a phrase; `key:value` asks for a field that begins so. Case and accents do not matter.',
-        values.read_words, chip="says “{}”", place="front",
+        filter_values.read_words, chip="says “{}”", place="front",
         attrs={"type": "search", "placeholder": 'word, "exact phrase", field:value'},
     ),
     ItemFilter(
@@ -117,7 +117,7 @@ _DECLARED = (
         "like", "Like",
         "The id of an item: only the 240 nearest to it, by the embeddings that the pool was clustered by, "
         "or else by the encoder's features. The nearest come first.",
-        values.read_like, schema=COUNT, chip="like {}", place="",
+        filter_values.read_like, schema=COUNT, chip="like {}", place="",
     ),
     _class(
         "label", "Label", "label: {}", "Their label: a class, or for `verify` yes or no.", place="front",
@@ -130,12 +130,12 @@ _DECLARED = (
     ),
     ItemFilter(
         "batch", "Batch", "The number of their batch.",
-        values.read_batch, schema=COUNT, narrow=lambda project, items, batch: items.filter(task__batch=batch),
+        filter_values.read_batch, schema=COUNT, narrow=lambda project, items, batch: items.filter(task__batch=batch),
         chip="batch {}", attrs={"inputmode": "numeric"},
     ),
     ItemFilter(
         "cluster", "Cluster", "`BATCH:CLUSTER`, as in `2:17`: picked from this cluster of this batch.",
-        values.read_cluster,
+        filter_values.read_cluster,
         narrow=lambda project, items, place: items.filter(task__batch=place[0], task__cluster=place[1]),
         chip="cluster {1} of batch {0}", attrs={"placeholder": "batch:cluster"},
     ),
@@ -143,7 +143,7 @@ _DECLARED = (
         "predicted", "Predicted",
         "`VERSION:CLASS`, as in `3:owl`, or for `verify` `3:yes`: labeled control items that this model "
         "version predicts to be of this class. With `label`, a cell of its confusion matrix. Not for `multi`.",
-        values.read_predicted, narrow=lambda project, items, predicted: predicted.among(items),
+        filter_values.read_predicted, narrow=lambda project, items, predicted: predicted.among(items),
         chip="version {0} predicts {1}", attrs={"placeholder": "version:class"},
     ),
     _person("annotator", "Annotator", "by {}", "Somebody who answered or skipped them."),

@@ -80,7 +80,7 @@ def finite(text: str) -> float:
     return value
 
 
-def _time(text: str) -> datetime.datetime:
+def utc_time(text: str) -> datetime.datetime:
     value = datetime.datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")
@@ -96,7 +96,7 @@ ORDERS = {
         "newest label",
         "labeled_at",
         descending=True,
-        read=_time,
+        read=utc_time,
         tie_descending=True,
         having=Q(label__isnull=False),
     ),
@@ -157,13 +157,13 @@ def known_position(text: str | None, order: Order) -> Position | None:
 
 def page_after(rows: QuerySet[Any], order: Order, start: Position | None, n: int) -> KeyPage:
     """The page of `n` rows after a position, or the first page."""
-    places = _take(rows, order, start, n + 1)
+    places = _positions(rows, order, start, n + 1)
     return _page(places[:n], earlier=start is not None, later=len(places) > n)
 
 
 def page_before(rows: QuerySet[Any], order: Order, end: Position, n: int) -> KeyPage:
     """The page of `n` rows before a position; the first page if fewer rows are before it."""
-    places = _take(rows, order, end, n + 1, backwards=True)
+    places = _positions(rows, order, end, n + 1, backwards=True)
     if len(places) <= n:
         return page_after(rows, order, None, n)
     return _page(places[:n][::-1], earlier=True, later=True)
@@ -179,8 +179,8 @@ def _page(shown: list[Position], *, earlier: bool, later: bool) -> KeyPage:
 
 def neighbours(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
     """The ties of the rows directly before and after a position; None where the list ends."""
-    earlier = _take(rows, order, place, 1, backwards=True)
-    later = _take(rows, order, place, 1)
+    earlier = _positions(rows, order, place, 1, backwards=True)
+    later = _positions(rows, order, place, 1)
     return (earlier[0].tie if earlier else None, later[0].tie if later else None)
 
 
@@ -207,7 +207,7 @@ def count_up_to(rows: QuerySet[Any], most: int = COUNTED) -> tuple[int, bool]:
     return min(n, most), n > most
 
 
-def _take(
+def _positions(
     rows: QuerySet[Any], order: Order, start: Position | None, n: int, *, backwards: bool = False
 ) -> list[Position]:
     """The positions of up to `n` rows from a position on, in either direction. One query, or two across both parts.

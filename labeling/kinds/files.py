@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NamedTuple, SupportsBytes
 import numpy as np
 
 from labeling.kinds.base import ItemContent, Kind, OpenedFile, Surroundings
-from labeling.kinds.opening import Answer, Opener
+from labeling.kinds.opening import Opener, Reply
 from labeling.kinds.values import MIB, BadFile, BadValue, is_blank, too_large, type_name
 
 _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"})
@@ -104,13 +104,13 @@ class FileKind(Kind):
         """
         checked = [(file, _problem(file, most_bytes or self.most_bytes)) for file in files]
         good = [file for file, problem in checked if not problem]
-        answers = self.opener.answers(good, most_content or self.most_content, smaller=smaller)
+        replies = self.opener.replies(good, most_content or self.most_content, smaller=smaller)
         for file, problem in checked:
-            answer = Answer(f"!{problem}") if problem else next(answers)
-            if answer.suffix.startswith("!"):
-                yield BadFile(answer.suffix[1:])
+            reply = Reply(f"!{problem}") if problem else next(replies)
+            if reply.suffix.startswith("!"):
+                yield BadFile(reply.suffix[1:])
             else:
-                yield OpenedFile(answer.instead or file, answer.suffix, answer.preview, answer.thumbnail)
+                yield OpenedFile(reply.instead or file, reply.suffix, reply.preview, reply.thumbnail)
 
     def file_problem(self, name: str) -> str:
         suffix = PurePosixPath(name).suffix.lower()

@@ -17,8 +17,8 @@ _COMMAND = ("/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, "-I", str(
 _TOO_MUCH = "!takes too much memory or time to be opened: make it smaller, or export it again"
 
 
-class Answer(NamedTuple):
-    """The process's answer to a file. `suffix` is that of the real format, or "!" and the reason for a refusal.
+class Reply(NamedTuple):
+    """The process's reply to a file. `suffix` is that of the real format, or "!" and the reason for a refusal.
 
     `instead` is the file that browsers need in its place, b"" if they can show the file. `preview` and `thumbnail` are
     smaller pictures, b"" if the file is small.
@@ -42,32 +42,32 @@ class Opener:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_by = 0
 
-    def answers(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[Answer]:
-        """The answer to each file, in order. With `smaller`, large pictures get smaller ones."""
+    def replies(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[Reply]:
+        """The reply to each file, in order. With `smaller`, large pictures get smaller ones."""
         done = 0
         while done < len(files):
             some = self._ask(files[done:], most_content, smaller)
             done += len(some)
             yield from some
 
-    def _ask(self, files: list[bytes], most_content: int, smaller: bool) -> list[Answer]:
-        """The process's answers to the first files, at least to one."""
-        answers: list[Answer] = []
+    def _ask(self, files: list[bytes], most_content: int, smaller: bool) -> list[Reply]:
+        """The process's replies to the first files, at least to one."""
+        replies: list[Reply] = []
         with self._lock:
             for _ in range(2):
                 process = self._running()
                 try:
                     _send(process.stdin, files, most_content, smaller)
-                    answers.extend(_received(process.stdout, len(files)))
+                    replies.extend(_received(process.stdout, len(files)))
                 except (BrokenPipeError, EOFError):
-                    if self._end() == 0 and not answers:
+                    if self._end() == 0 and not replies:
                         continue  # the idle process ended just before this batch
-                    return [*answers, Answer(_TOO_MUCH)]
+                    return [*replies, Reply(_TOO_MUCH)]
                 except BaseException:
-                    self._end()  # unread answers must not be taken for answers to the next batch
+                    self._end()  # unread replies must not be taken for replies to the next batch
                     raise
-                return answers
-        return [Answer(_TOO_MUCH)]
+                return replies
+        return [Reply(_TOO_MUCH)]
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._started_by != os.getpid():  # after a fork, the process is the parent's
@@ -102,15 +102,15 @@ def _send(stream: IO[bytes] | None, files: list[bytes], most_content: int, small
     stream.flush()
 
 
-def _received(stream: IO[bytes] | None, count: int) -> Iterator[Answer]:
-    """The answers as they arrive, to all files or to the first ones. Raises EOFError if the process ends first."""
+def _received(stream: IO[bytes] | None, count: int) -> Iterator[Reply]:
+    """The replies as they arrive, to all files or to the first ones. Raises EOFError if the process ends first."""
     assert stream is not None
     for _ in range(count):
         lengths = struct.unpack(">4I", _read(stream, 16))
         if not any(lengths):
             return
         suffix, *files = (_read(stream, length) for length in lengths)
-        yield Answer(suffix.decode(), *files)
+        yield Reply(suffix.decode(), *files)
 
 
 def _read(stream: IO[bytes], length: int) -> bytes:

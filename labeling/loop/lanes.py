@@ -25,10 +25,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from labeling import database, logs
-from labeling.loop import causes, endings, memory, turns
+from labeling.loop import endings, memory, turns
 from labeling.loop.child import Child
 from labeling.loop.forks import ForkServer
 from labeling.loop.meanwhile import Meanwhile
+from labeling.loop.step_settings import settings_for, unchanged
 from labeling.metrics import JOB_SECONDS
 from labeling.models import Job
 from labeling.models.job_kinds import PATIENT_KINDS, SPENDING_KINDS
@@ -169,7 +170,7 @@ class Lanes:
                 continue
             break
         # Set the job last: other threads examine lanes with a job.
-        lane.since, lane.settings = time.monotonic(), causes.settings_of(job.kind, job.project)
+        lane.since, lane.settings = time.monotonic(), settings_for(job.kind, job.project)
         lane.job = job
 
     def wait(self, seconds: float) -> None:
@@ -261,7 +262,7 @@ class Lanes:
         for lane, job in self._running():
             if not Job.objects.held(job).update(heartbeat_at=timezone.now()):
                 self._end(lane, job, endings.lost)
-            elif not causes.stands(job, lane.settings):
+            elif not unchanged(job, lane.settings):
                 self._end(lane, job, endings.changed)
         self._make_room()
 

@@ -16,7 +16,7 @@ from labeling.models.job_kinds import PATIENT_KINDS
 LEAST_SHARE = 0.05
 
 # If no worker takes a due step for this long, no worker runs.
-PATIENCE = datetime.timedelta(seconds=20)
+UNATTENDED_AFTER = datetime.timedelta(seconds=20)
 
 # The steps between a batch's beginning and its opening.
 STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
@@ -32,6 +32,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     batch = _batch_of(project, user)
     job = _current_job(project)
     seconds = seconds_until_open(project)
+    step_seconds = _seconds_by_share(job, timezone.now()) if job else None
     answered, answers = rechecking.answers_shown(batch) if batch else (0, 0)
     progress: dict[str, Any] = {
         "loop": project.loop,
@@ -46,7 +47,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "share": job.share if job else None,
         "detail": job.detail if job else "",
         "seconds_left": None if seconds is None else math.ceil(seconds),
-        "step_seconds_left": _step_seconds_left(job, timezone.now()) if job else None,
+        "step_seconds_left": None if step_seconds is None else max(1, math.ceil(step_seconds)),
     }
     if user is not None and batch is not None:
         progress["own"] = queue.progress_of(batch, user)
@@ -66,7 +67,8 @@ def _batch_of(project: Project, user: User | None) -> Batch | None:
 def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.datetime] | None:
     """The project's step that no worker works on, and since when; None without one.
 
-    It is a running step without heartbeats, or a step that has been due for `PATIENCE` while no worker runs any step.
+    It is a running step without heartbeats, or a step that has been due for `UNATTENDED_AFTER` while no worker runs any
+    step.
     """
     jobs = list(Job.objects.unfinished().order_by("-urgent", "run_after", "pk"))
     running = [(job, job.silent_since(now)) for job in jobs if job.state == Job.State.RUNNING]
@@ -76,7 +78,7 @@ def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.
     if any(since is None for _, since in running):
         return None
     for job in jobs:
-        if job.state == Job.State.WAITING and job.project_id == project.pk and job.run_after <= now - PATIENCE:
+        if job.state == Job.State.WAITING and job.project_id == project.pk and job.run_after <= now - UNATTENDED_AFTER:
             return job, job.run_after
     return None
 
@@ -115,19 +117,19 @@ def _seconds_left(job: Job | None, took: float | None) -> float | None:
         return 0.0
     if job is None or job.state != Job.State.RUNNING or job.started_at is None:
         return took
-    elapsed = (timezone.now() - job.started_at).total_seconds()
+    now = timezone.now()
     # The last duration is steadier than an estimate from the share, which counts if there is none or it is exceeded.
-    if took is not None and elapsed < took:
-        return took - elapsed
-    return elapsed * (1 - job.share) / job.share if job.share >= 0.1 else took
+    if took is not None and (left := took - (now - job.started_at).total_seconds()) > 0:
+        return left
+    by_share = _seconds_by_share(job, now)
+    return took if by_share is None else by_share
 
 
-def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
+def _seconds_by_share(job: Job, now: datetime.datetime) -> float | None:
     """The estimated seconds left of the running step, from its finished share; None below `LEAST_SHARE`."""
     if job.started_at is None or job.share < LEAST_SHARE:
         return None
-    elapsed = (now - job.started_at).total_seconds()
-    return max(1, math.ceil(elapsed * (1 - job.share) / job.share))
+    return (now - job.started_at).total_seconds() * (1 - job.share) / job.share
 
 
 def _current_job(project: Project) -> Job | None:

@@ -55,15 +55,15 @@ class Step:
         job: Job,
         *,
         stopping: Callable[[], bool] = lambda: False,
-        patient: bool = True,
+        gives_way: bool = True,
         kinds: Collection[str] = tuple(Job.Kind),
     ) -> None:
-        """`stopping`: whether the worker wants to stop. `patient`: whether `should_give_way` considers urgent steps.
+        """`stopping`: whether the worker wants to stop. `gives_way`: whether `should_give_way` considers urgent steps.
         `kinds`: the kinds of steps that the worker runs, to which this step can give way.
         """
         self.job = job
         self._kinds = kinds
-        self._patient = patient
+        self._gives_way = gives_way
         self.finished = False
         self.span = NO_SPAN
         self._stopping = stopping
@@ -114,7 +114,7 @@ class Step:
         """Whether a resumable step should stop now, because an urgent step is due or the worker is stopping."""
         if self._stopping():
             return True
-        return self._patient and self.seconds > self.SLICE_SECONDS and self._due().filter(urgent=True).exists()
+        return self._gives_way and self.seconds > self.SLICE_SECONDS and self._due().filter(urgent=True).exists()
 
     def urgent_work_is_due(self) -> bool:
         """Whether an urgent step is due or has just begun, or the worker is stopping. Patient steps then stop."""

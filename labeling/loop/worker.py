@@ -20,7 +20,9 @@ from typing import TypeVar
 from django.utils import timezone
 
 from labeling import database
-from labeling.loop import deadlines, endings, rechecks, running
+from labeling.answering import deadlines
+from labeling.answering.unanswerable import close_unanswerable
+from labeling.loop import endings, running
 from labeling.loop.lanes import Lanes
 from labeling.loop.meanwhile import Meanwhile
 from labeling.loop.step import Step
@@ -30,7 +32,7 @@ from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, JobQuerySet, w
 
 logger = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 POLL_SECONDS = 0.2
 LOOK_AROUND_SECONDS = 5.0
@@ -143,7 +145,7 @@ class Worker:
     def _look_around(self) -> None:
         now = timezone.now()
         deadlines.end_overdue(now)
-        rechecks.let_go(now)
+        close_unanswerable(now)
         for sweep in self._sweeps:
             sweep(now)
         # Skip this worker's own jobs: the clock may have jumped since their last heartbeat. Skip stale jobs after the
@@ -170,7 +172,7 @@ class Worker:
     def _mine(self, jobs: JobQuerySet) -> JobQuerySet:
         return jobs.filter(kind__in=self._kinds)
 
-    def _until_answered(self, ask: Callable[[], Answer]) -> Answer | None:
+    def _until_answered(self, ask: Callable[[], Result]) -> Result | None:
         return database.until_answered(ask, self._stop)
 
     def _is_dead_neighbour(self, worker: str) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labeling.loop.versions import in_use
 from labeling.management.finding import project_named
 from labeling.models import ModelVersion, Project
+from labeling.projects.version_in_use import in_use
 
 
 class VersionCommand(BaseCommand):

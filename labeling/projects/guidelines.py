@@ -14,10 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 from markdown_it import MarkdownIt
 
-from labeling.models import GuidelinesVersion, Project, User
+from labeling.models import Annotation, GuidelinesVersion, Project, User
 from labeling.models.projects import MAX_GUIDELINES
 from labeling.projects import storage
 
@@ -176,3 +177,9 @@ def summary(old: str, new: str) -> str:
         if line:
             return f"{word}: “{line if len(line) <= SUMMARY else line[: SUMMARY - 1] + '…'}”"
     return ""
+
+
+def answers_by_version(project: Project) -> dict[int, int]:
+    """The number of standing answers by guidelines version; version 0 means none or unknown. One query."""
+    answers = Annotation.objects.answers().filter(task__batch__project=project).order_by()
+    return dict(answers.values_list("guidelines_version").annotate(n=Count("pk")))

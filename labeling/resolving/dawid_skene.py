@@ -7,9 +7,11 @@ about all other classes, while their answer 9 may mean a 4. Each matrix is shrun
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from labeling.resolving.people import MOST_ROUNDS, TOLERANCE, Answers, Resolved, weigh
+from labeling.resolving.people import MOST_ROUNDS, TOLERANCE, AnswerTable, Resolved, weigh
 from labeling.resolving.posterior import CLIP
 
 PRIOR_ANSWERS = 4.0
@@ -26,13 +28,13 @@ each person has one accuracy."""
 CHUNK = 1 << 18
 
 
-def fits(answers: Answers) -> bool:
+def fits(answers: AnswerTable) -> bool:
     """Whether the confusion matrices and the table of items by values fit `MOST_VALUES` and `MOST_CELLS`."""
     n = answers.n_values
     return n <= MOST_VALUES and max(answers.n_items, answers.n_people * n) * n <= MOST_CELLS
 
 
-def resolve(answers: Answers) -> Resolved:
+def resolve(answers: AnswerTable) -> Resolved:
     """Estimate the probability of each item's values with Dawid and Skene's model, by expectation maximisation.
 
     Ignores the predictions of a model (`word`, `sure`). Returns the result of `people.weigh` if the data are too large
@@ -43,7 +45,7 @@ def resolve(answers: Answers) -> Resolved:
     Resolved
         Lists each item's most probable value, and all values with a probability of at least `LEAST`.
     """
-    answers = Answers(answers.item, answers.person, answers.value, answers.n_items, answers.n_people, answers.n_values)
+    answers = replace(answers, word=None, sure=None)
     start = weigh(answers)
     if not fits(answers) or not len(answers.item):
         return start
@@ -54,7 +56,7 @@ def resolve(answers: Answers) -> Resolved:
     return Resolved(item, value, table[item, value], start.accuracy)
 
 
-def _dense(start: Resolved, answers: Answers) -> np.ndarray:
+def _dense(start: Resolved, answers: AnswerTable) -> np.ndarray:
     """Probabilities (items, values): the values that `start` does not list share the remaining probability evenly."""
     n = answers.n_values
     listed = np.bincount(start.item, minlength=answers.n_items)
@@ -64,7 +66,7 @@ def _dense(start: Resolved, answers: Answers) -> np.ndarray:
     return table
 
 
-def _iterate(answers: Answers, table: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+def _iterate(answers: AnswerTable, table: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
     order = np.argsort(answers.item, kind="stable")
     item, person, value = answers.item[order], answers.person[order], answers.value[order]
     prior = PRIOR_ANSWERS * _one_coin(np.clip(accuracy, CLIP, 1 - CLIP), answers.n_values)
@@ -87,7 +89,9 @@ def _one_coin(accuracy: np.ndarray, n: int) -> np.ndarray:
     return matrices
 
 
-def _counts(item: np.ndarray, person: np.ndarray, value: np.ndarray, table: np.ndarray, answers: Answers) -> np.ndarray:
+def _counts(
+    item: np.ndarray, person: np.ndarray, value: np.ndarray, table: np.ndarray, answers: AnswerTable
+) -> np.ndarray:
     """Expected counts (people, truth, answer) of each answer to items of each true value."""
     n, cell = answers.n_values, person * answers.n_values + value
     counts = np.empty((answers.n_people, n, n))

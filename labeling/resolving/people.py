@@ -17,7 +17,7 @@ TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class AnswerTable:
     """The item, the person and the value of every answer: (n,) int64 each, counted from 0.
 
     Every item has an answer. `word` (items,): a model's prediction for each item, -1 for none; `sure` (items,): the
@@ -47,7 +47,7 @@ class Resolved:
     accuracy: np.ndarray
 
 
-def weigh(answers: Answers) -> Resolved:
+def weigh(answers: AnswerTable) -> Resolved:
     """Estimate the probability of each value that was answered or predicted, and each person's accuracy.
 
     Takes O(answers) time a round.

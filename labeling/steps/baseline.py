@@ -15,13 +15,13 @@ import numpy as np
 from labeling.arrays import stored
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
-from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step
 from labeling.models import ModelVersion, Project
+from labeling.projects import ledger
 from labeling.shared_files import store
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
-from models_store.crossfit import FOLDS, Answers, cross_fit, sizes_for
+from labeling.steps.model_inputs import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
+from models_store.crossfit import FOLDS, FoldPredictions, cross_fit, sizes_for
 
 SHARE, FREE_SECONDS = 0.5, 60.0
 """The step takes at most `SHARE` of the seconds that trainings took since the last baseline, or `FREE_SECONDS`."""
@@ -89,7 +89,7 @@ def _granted_seconds(project: Project, last: Baseline | None) -> float:
 
 def _answers(
     project: Project, labeled: LabeledRows, sizes: list[int], n_classes: int, skip: int, watch: Callable[[float], None]
-) -> Iterator[Answers]:
+) -> Iterator[FoldPredictions]:
     encoder = load_encoder(project)
     training_set = training_set_of(project, labeled, open_features(project, encoder), encoder, n_classes)
     recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "baseline", len(labeled.rows)))

@@ -13,14 +13,14 @@ from dataclasses import replace
 from django.utils import timezone
 
 from labeling.arrays.files import ProjectFiles
-from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step, StepFailed, StepLost
 from labeling.models import Batch, ModelVersion
+from labeling.projects import ledger
 from labeling.steps import measure
 from labeling.steps.compute import compute
 from labeling.steps.embed import rewrite_confidence
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import load_model, network_of, open_features, read_labels
+from labeling.steps.model_inputs import load_model, network_of, open_features, read_labels
 from labeling.steps.train import known_to, labels_for, learned_from
 from models_store import artifact
 from models_store.folders import FolderError

@@ -20,8 +20,8 @@ from labeling.models import Batch, Copy, Project
 from labeling.models.items import ItemQuerySet
 from labeling.models.project_settings import MOST_COPIES
 from selector.alike import filled_up, law_of, lowest, shown_alike
-from selector.copies import Copies, near_copies
 from selector.dendrogram import Dendrogram
+from selector.near_copies import Copies, near_copies
 
 MOST_OTHERS = 1000
 """The most items of a kind outside the batch whose near-copies are counted, to estimate the kind's distribution."""

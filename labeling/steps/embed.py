@@ -11,12 +11,12 @@ import numpy as np
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of, writing_array
 from labeling.arrays.sums import keep, sums_of
 from labeling.loop.step import Step
-from labeling.loop.versions import InUse, in_use
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.projects.version_in_use import InUse, in_use
 from labeling.shared_files import store
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import load_model, open_features
+from labeling.steps.model_inputs import load_model, open_features
 from models_store.model import Model
 from models_store.prediction import EXTRAS
 from selector.strategies import STRATEGIES

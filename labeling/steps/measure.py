@@ -9,7 +9,7 @@ import numpy as np
 
 from labeling.arrays.files import Features, ProjectFiles
 from labeling.models import ModelVersion, Project
-from labeling.steps.reading import LabeledRows
+from labeling.steps.model_inputs import LabeledRows
 from models_store import artifact, metrics
 from models_store.class_sets import ClassSets
 from models_store.model import Model
@@ -22,7 +22,7 @@ LEAST_PROBABLE = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ControlResults:
     """A model's answers to n control items.
 
     right: (n,) bool, whether the answer equals the label (for several targets, whether all do). sure: (n,) float, the
@@ -36,18 +36,18 @@ class Answers:
     distances: np.ndarray | None = None
 
 
-def ask(project: Project, model: Model, features: Features, control: LabeledRows) -> Answers:
+def ask(project: Project, model: Model, features: Features, control: LabeledRows) -> ControlResults:
     """Predict the control items with the model, from the pool's `features` (rows, …)."""
     if not len(control.rows):
-        return Answers(np.empty(0, bool), None, np.empty(0))
+        return ControlResults(np.empty(0, bool), None, np.empty(0))
     seen = features[control.rows]
     right, costs = _held_against(project, model, seen, control)
     if project.asks.best_is_no_answer:
-        return Answers(right, None, costs)
+        return ControlResults(right, None, costs)
     parts = list(predict(model, seen, proposed=control.proposed, merged=project.merges))
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
     distances = np.abs(best - control.targets) if project.asks.ordered else None
-    return Answers(best == control.targets, sure, costs, distances)
+    return ControlResults(best == control.targets, sure, costs, distances)
 
 
 def _held_against(
@@ -71,7 +71,7 @@ def _held_against(
     return np.concatenate(right), np.concatenate(costs)
 
 
-def measure(answers: Answers) -> dict[str, Any]:
+def measure(answers: ControlResults) -> dict[str, Any]:
     """Accuracy, negative log-likelihood and, for scales, mean absolute error on the control items labeled so far, each
     with a 95 % interval; unbiased for the pool.
     """
@@ -95,7 +95,7 @@ def _mean(values: np.ndarray) -> dict[str, float | None]:
     return {"value": mean.value, "low": mean.low, "high": mean.high}
 
 
-def calibrate(answers: Answers) -> dict[str, Any] | None:
+def calibrate(answers: ControlResults) -> dict[str, Any] | None:
     """The calibration of the model's confidence on these items; None without confidences or items."""
     measured = None if answers.sure is None else calibration(np.clip(answers.sure, 0, 1), answers.right)
     if measured is None:
@@ -104,7 +104,7 @@ def calibrate(answers: Answers) -> dict[str, Any] | None:
 
 
 def gate(
-    project: Project, earlier: ModelVersion | None, answers: Answers, features: Features, control: LabeledRows
+    project: Project, earlier: ModelVersion | None, answers: ControlResults, features: Features, control: LabeledRows
 ) -> tuple[dict[str, Any], bool]:
     """Compare a new version, by its answers, with the last version that passed the gate.
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from labeling import database
-from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Item, Job, Project
+from labeling.projects import ledger
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
+from labeling.steps.model_inputs import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
 from models_store import questions
 from models_store.class_sets import ClassSets
 from models_store.crossfit import held_out_probabilities

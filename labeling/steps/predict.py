@@ -23,8 +23,8 @@ from labeling.models import PredictionRun
 from labeling.outgoing import artifacts
 from labeling.projects import storage
 from labeling.shared_files import store
+from labeling.steps.model_inputs import VersionDamaged
 from labeling.steps.prediction_rows import PredictedChunk, Predictor
-from labeling.steps.reading import VersionDamaged
 
 # The most rejected rows that the run lists.
 LISTED = 100

@@ -11,7 +11,7 @@ from labeling.arrays import damage
 from labeling.disk import FileDamaged
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import ModelVersion, Project
-from labeling.steps.reading import VersionDamaged
+from labeling.steps.model_inputs import VersionDamaged
 from labeling.steps.rebuilding import rebuild_version
 from labeling.steps.stored_files import StoredFile, file_named
 

@@ -17,14 +17,14 @@ from labeling.arrays.files import ProjectFiles, RowSum, load_array, rewrite_rows
 from labeling.arrays.sums import keep, sums_of
 from labeling.disk import FileDamaged, make_room
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.loop.versions import in_use
 from labeling.models import Clustering, Job, ModelVersion, Project
 from labeling.projects.encoder_settings import settled_choice
+from labeling.projects.version_in_use import in_use
 from labeling.shared_files import store
 from labeling.steps.cluster import build, join
 from labeling.steps.embed import ALWAYS, run_over_pool
 from labeling.steps.encode import encode_rows, fit_encoder, load_encoder, start_generation
-from labeling.steps.reading import VersionDamaged, load_model, open_features
+from labeling.steps.model_inputs import VersionDamaged, load_model, open_features
 from models_store import artifact
 from models_store.folders import FolderError
 from models_store.networks import Adaptive

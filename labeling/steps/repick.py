@@ -18,16 +18,16 @@ from django.utils import timezone
 from labeling import database
 from labeling.answering import removing
 from labeling.loop.step import Step
-from labeling.loop.versions import InUse, in_use
 from labeling.models import Batch, ModelVersion, Project, Selection
 from labeling.models.batches import BY_CHANCE, SEED, SelectionFacts
 from labeling.models.tasks import TaskQuerySet
+from labeling.projects.version_in_use import InUse, in_use
 from labeling.statements import change_each
-from labeling.steps import copies
+from labeling.steps import batch_copies
+from labeling.steps.batch_tasks import PART, TASK_FACTS, Picked, TaskFacts
 from labeling.steps.cluster import Clustered
 from labeling.steps.embed import drop_wide_arrays, look_at_pool
-from labeling.steps.select import pick, read_pool, seed_of
-from labeling.steps.tasks import PART, TASK_FACTS, Picked, TaskFacts
+from labeling.steps.select import make_plan, read_pool, seed_of
 
 FACTS = [field.attname for field in SelectionFacts._meta.fields]
 
@@ -50,7 +50,7 @@ def repick(step: Step) -> None:
         if not _is_picked_by(batch, used.version):
             _repick(step, project, batch, used, project.strategy if batch.strategy == SEED else batch.strategy)
         elif step.job.attempts > 1:  # killed after the last task: tasks may still hide their copies
-            copies.choose_again(step, batch)
+            batch_copies.choose_again(step, batch)
     with step.finish():
         pass
 
@@ -81,7 +81,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     number = batch.selection + 1
     if not len(untouched.keys):
         return
-    picked = pick(
+    picked = make_plan(
         project,
         read_pool(project, pool_rows, also=_replaceable(batch)),
         pool_rows=pool_rows,
@@ -102,9 +102,9 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     with step.write():
         Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
         Batch.objects.filter(pk=batch.pk).update(**facts)
-    copies.hide(step, batch)
+    batch_copies.hide(step, batch)
     _replace(step, project, batch, picked, untouched, number)
-    of_copies = copies.choose(step, batch, picked.facts)
+    of_copies = batch_copies.choose(step, batch, picked.facts)
     removing.close_excluded(batch, since=begun, until=timezone.now())
     with step.write():
         control = batch.tasks.filter(is_control=True).count()

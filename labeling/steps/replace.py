@@ -21,11 +21,11 @@ from labeling.arrays.replacing import choose_rows
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, Project, Task
 from labeling.models.tasks import TaskQuerySet
-from labeling.steps import copies
+from labeling.steps import batch_copies
+from labeling.steps.batch_tasks import Picked, TaskFacts
 from labeling.steps.cluster import clusters_at
 from labeling.steps.further import choose_gold
 from labeling.steps.select import read_pool
-from labeling.steps.tasks import Picked, TaskFacts
 
 # The largest share of a batch that is replaced: a person who skips every item must not drain the pool.
 MOST_REPLACED = 0.2
@@ -104,7 +104,7 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
                  selection=batch.selection, **facts[n])
             for n in places
         )  # fmt: skip
-    copies.choose_again(step, batch)
+    batch_copies.choose_again(step, batch)
 
 
 def _reuse(step: Step, batch: Batch) -> None:

@@ -20,7 +20,7 @@ from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
 from labeling.resolving import dawid_skene
-from labeling.resolving.people import Answers, Resolved, weigh
+from labeling.resolving.people import AnswerTable, Resolved, weigh
 from labeling.resolving.posterior import LEAST_SUPPORT, worth_asking
 from labeling.statements import change_each, stored
 
@@ -39,7 +39,7 @@ class _Read:
     tasks: list[Task] = field(default_factory=list)
     users: dict[int, int] = field(default_factory=dict)
     values: list[Any] = field(default_factory=list)
-    answers: Answers | None = None
+    answers: AnswerTable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _read(project: Project) -> _Read:
     ]
     item, person, value = np.array(rows, np.int64).T
     n_values = max(asks.possible(project.classes.count()), len(known))
-    read.answers = Answers(
+    read.answers = AnswerTable(
         item, person, value, len(places), len(read.users), n_values,
         np.array(worded, np.int64), np.array([word.probability if word else 0.0 for word in words]),
     )  # fmt: skip

@@ -16,16 +16,16 @@ from labeling.answering import batches, rechecking
 from labeling.arrays.files import ProjectFiles, load_array, load_checked
 from labeling.arrays.plan import Guard, Pool, plan_batch
 from labeling.loop.step import Step, StepFailed
-from labeling.loop.versions import in_use
 from labeling.models import Batch, Clustering, ModelVersion, Project, Task
 from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
-from labeling.steps import copies
+from labeling.projects.version_in_use import in_use
+from labeling.steps import batch_copies
+from labeling.steps.batch_tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from labeling.steps.cluster import Clustered, clusters_at
 from labeling.steps.compute import compute
 from labeling.steps.embed import look_at_pool
 from labeling.steps.further import choose_further
-from labeling.steps.tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from selector.strategies import STRATEGIES
 
 CHUNK = 2000
@@ -42,7 +42,7 @@ def select(step: Step) -> None:
         look_again(step, batch)
     remove_tasks(step, batch)
     pool_rows = project.encoded_rows if batch.selected_by is None else _rows_of(batch.selected_by)
-    picked = pick(
+    picked = make_plan(
         project,
         read_pool(project, pool_rows),
         pool_rows=pool_rows,
@@ -54,7 +54,7 @@ def select(step: Step) -> None:
     )
     further = choose_further(project, batch, len(picked.plan.rows))
     write_tasks(step, batch, picked, further)
-    of_copies = copies.choose(step, batch, picked.facts)
+    of_copies = batch_copies.choose(step, batch, picked.facts)
     with step.finish():
         size = len(picked.plan.rows) + len(further.items)
         Batch.objects.filter(pk=batch.pk).update(
@@ -89,7 +89,7 @@ def look_again(step: Step, batch: Batch) -> None:
     batch.refresh_from_db()
 
 
-def pick(
+def make_plan(
     project: Project,
     pool: Pool,
     *,
@@ -125,7 +125,7 @@ def pick(
         labeled_rows=_taken_rows(project, pool, pool_rows) if by.apart_from_labeled else None,
         guard=guard,
         asked=_asked_rows(project),
-        checks=copies.due_rows(project),
+        checks=batch_copies.due_rows(project),
         rng=np.random.default_rng(seed),
         progress=progress,
         workers=compute.workers,

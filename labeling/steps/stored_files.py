@@ -26,7 +26,7 @@ from labeling.steps import rebuilding
 from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.embed import ALWAYS
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import open_features
+from labeling.steps.model_inputs import open_features
 from models_store import artifact
 
 

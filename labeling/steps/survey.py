@@ -14,7 +14,7 @@ from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Project
 from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.draw_map import draw_map
-from labeling.steps.reading import seed_for
+from labeling.steps.model_inputs import seed_for
 from selector.leaves import in_line
 
 ROWS = 50_000

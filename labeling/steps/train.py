@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from labeling.answering import batches
+from labeling.answering import batches, deadlines
 from labeling.arrays.files import Features, ProjectFiles
-from labeling.loop import deadlines, ledger
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
-from labeling.steps import copies, measure
+from labeling.projects import ledger
+from labeling.steps import batch_copies, measure
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import (
+from labeling.steps.model_inputs import (
     LabeledRows,
     load_model,
     open_features,
@@ -46,7 +46,7 @@ def train(step: Step) -> None:
     resolve(step, project)
     n_classes = project.classes.count()
     with step.write():
-        copies.update_radius(project)
+        batch_copies.update_radius(project)
     labeled = labels_for(batch, n_classes, soft=learns_soft(project))
     if not len(labeled.rows):
         # All tasks so far were skipped or control tasks: the loop goes on without a version.
@@ -104,7 +104,7 @@ def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
     """The labels that the batch's version learns: of the items in `known_to(batch)`, and of their near-copies."""
     items = known_to(batch).trainable()
-    beside = copies.learned_rows(batch.project, items)
+    beside = batch_copies.learned_rows(batch.project, items)
     return read_labels(batch.project, items, n_classes, soft=soft, copies=beside)
 
 
@@ -160,7 +160,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
         raise StepFailed(f"Model version {version.number} cannot be stored: {error}") from error
 
 
-def _measured(trained: Trained, answers: measure.Answers, *, copies: int) -> dict[str, Any]:
+def _measured(trained: Trained, answers: measure.ControlResults, *, copies: int) -> dict[str, Any]:
     """The metrics for the version's row and manifest: of the training, and on the control items."""
     return {
         "control": measure.measure(answers),

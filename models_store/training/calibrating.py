@@ -56,7 +56,7 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 OBJECTIVES = ("likelihood", "sb-ece", "s-avuc")
 
 
-class Answers(NamedTuple):
+class LabeledLogits(NamedTuple):
     """A network's answers, and the labels, which it did not learn; as `losses.certainty` takes them."""
 
     logits: Tensor
@@ -103,17 +103,19 @@ def further_parts(
     return [part for part in parts if len(part)]
 
 
-def answers_of(network: nn.Module, training_set: TrainingSet, rows: np.ndarray, device: torch.device) -> Answers:
+def labeled_logits(
+    network: nn.Module, training_set: TrainingSet, rows: np.ndarray, device: torch.device
+) -> LabeledLogits:
     """The network's answers for the rows, or for as many of the first rows as fit into memory."""
     rows = rows[: max(1, MOST_FITTED // (MOST_TRAININGS + 1) // training_set.n_classes)]
     parts = [
         (training_set.asks.of_answers(logits, proposed), targets)
         for logits, targets, proposed in logits_of(network, training_set, rows, device)
     ]
-    return Answers(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    return LabeledLogits(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
-def fit(question: Question, answers: Iterable[Answers], *, by: str) -> Adaptive:
+def fit(question: Question, answers: Iterable[LabeledLogits], *, by: str) -> Adaptive:
     """Fit a calibration to all answers. `by`: as `TrainConfig.temperature`."""
     logits, targets = (torch.cat(each) for each in zip(*answers, strict=True))
     if by == "adaptive" and question.adaptive:

@@ -15,7 +15,7 @@ from models_store import networks
 from models_store.device import best_device, seed_generators
 from models_store.model import Model
 from models_store.networks import Adaptive, Mlp
-from models_store.training.calibrating import Answers, answers_of, asked_about, fit, further_parts
+from models_store.training.calibrating import LabeledLogits, asked_about, fit, further_parts, labeled_logits
 from models_store.training.recipe import Recipe, Runtime
 from models_store.training.run import Progress, Run
 from models_store.training.trained import Later, Trained
@@ -181,19 +181,19 @@ class _Plan:
             run.share_with(runtime.others)
         return run
 
-    def answers(self, trained: nn.Module, later: Later, report: Callable[[int], Report]) -> list[Answers]:
-        """Answers of the trained network, and of each further training, on labels that they did not learn."""
+    def answers(self, trained: nn.Module, later: Later, report: Callable[[int], Report]) -> list[LabeledLogits]:
+        """LabeledLogits of the trained network, and of each further training, on labels that they did not learn."""
         answers = []
         held_back = self.validation[self.asked[self.validation]]
         if self.recipe.config.temperature != "none" and len(held_back) and later.tells:
-            answers.append(answers_of(trained, self.training_set, held_back, self.device))
+            answers.append(labeled_logits(trained, self.training_set, held_back, self.device))
         for number, part in enumerate(self.parts, start=1):
             further = self.begin(number, self.training_set.without(part), part[:0])
             further.fit(report(number), until=later.until)
-            answers.append(answers_of(further.network, self.training_set, part, self.device))
+            answers.append(labeled_logits(further.network, self.training_set, part, self.device))
         return answers
 
-    def fit(self, answers: list[Answers]) -> Adaptive:
+    def fit(self, answers: list[LabeledLogits]) -> Adaptive:
         """The calibration, fitted to all answers."""
         return fit(self.training_set.asks, answers, by=self.recipe.config.temperature)
 

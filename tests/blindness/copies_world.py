@@ -17,10 +17,10 @@ from labeling.arrays.files import ProjectFiles
 from labeling.arrays.plan import Pool, plan_batch
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Item, Job, ModelVersion, Project, Task, User
-from labeling.steps import copies as choosing
+from labeling.steps import batch_copies as choosing
+from labeling.steps.batch_tasks import Picked, write_tasks
 from labeling.steps.further import choose_further
 from labeling.steps.select import read_pool
-from labeling.steps.tasks import Picked, write_tasks
 from selector.dendrogram import Dendrogram
 from selector.linkage import average_linkage
 
@@ -77,7 +77,7 @@ class World:
         facts = {"dendrogram_hash": self.tree.digest if clustered else "", "cut_height": height}
         batch = Batch.objects.create(project=project, number=number, strategy="cluster-margin")
         job = Job.objects.create(project=project, batch=batch, kind=Job.Kind.SELECT, state=Job.State.RUNNING)
-        step = Step(job, patient=False)
+        step = Step(job, gives_way=False)
         further = choose_further(project, batch, len(plan.rows))
         write_tasks(step, batch, Picked(plan, facts, None), further)
         of_copies = choosing.choose(step, batch, facts)

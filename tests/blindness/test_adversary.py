@@ -99,7 +99,7 @@ def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
     project = create_project(slug=f"digits-{number}", kind="image", classes=classes, settings=all_settings)
     path = noisy_digits(folder / f"{number}.zip", proposing=project.asks.proposes)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     honest = [make_member(project, f"{name}-{project.slug}") for name in ("hana", "hugo")]
     for size, share in ((SMALL, 0.0), (LARGE, 0.25)):
         drain()

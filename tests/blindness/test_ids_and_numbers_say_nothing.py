@@ -28,7 +28,7 @@ EACH = 40
 
 def take_in(project: Project, path: Path, *, strict: bool = False) -> ItemImport:
     job = register(project=project, user=None, path=path, name=path.name, strict=strict, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     return ItemImport.objects.get(job=job)
 
 

@@ -13,8 +13,8 @@ from factories import make_items, make_member, make_open_batch, make_project
 from labeling.intake.items import control_key
 from labeling.models import Project, Role
 from labeling.models.projects import new_secret
+from labeling.steps.batch_tasks import prompted
 from labeling.steps.select import seed_of
-from labeling.steps.tasks import prompted
 
 pytestmark = pytest.mark.django_db
 

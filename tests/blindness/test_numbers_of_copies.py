@@ -10,7 +10,7 @@ from copies_world import MOST, World, make_world
 from labeling.answering import copies, queue
 from labeling.loop.step import Step
 from labeling.models import Batch, Copy, Job, Project, Task
-from labeling.steps import copies as choosing
+from labeling.steps import batch_copies as choosing
 from labeling.steps.replace import replace
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +77,7 @@ def test_if_all_copies_were_shown_they_would_tell(monkeypatch: pytest.MonkeyPatc
 
 def step_for(batch: Batch, kind: str) -> Step:
     job = Job.objects.create(project=batch.project, batch=batch, kind=kind, state=Job.State.RUNNING)
-    return Step(job, patient=False)
+    return Step(job, gives_way=False)
 
 
 def shown_now(project: Project, batch: Batch) -> dict[int, int]:

@@ -38,7 +38,7 @@ def started(folder: Path, question: str = "single", suggestion: Any = "dog", **s
     path = folder / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     drain()
     return project
 
@@ -131,7 +131,7 @@ def test_a_class_that_is_not_there_sets_the_row_aside(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,text,suggestion\n1,a,cow\n2,b,cat\n")
     job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     assert list(project.items.values_list("external_id", "suggestion")) == [("2", 0)]
     [rejected] = project.imports.get().rejected_rows.all()
     assert rejected.reason == 'Suggestion "cow" is not a class of this project (cat, dog, owl).'

@@ -10,8 +10,8 @@ from pages import make_history
 from playwright.sync_api import Page, expect
 from policy import keep_to_policy
 
-from labeling.loop import versions
 from labeling.models import ModelVersion, Role, VersionChoice
+from labeling.projects import version_in_use
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -27,7 +27,7 @@ def test_back_and_forward_by_one_click_each(open_page: Any, screenshot: Any) -> 
 
     page.get_by_role("button", name="Use version 1", exact=True).click()
     expect(page.locator("#picking")).to_contain_text("Version 1 picks the batches: mona chose it")
-    assert versions.in_use(project).version.number == 1
+    assert version_in_use.in_use(project).version.number == 1
     screenshot(page, "manager-rolled-back", full=True)
 
     page.get_by_role("button", name="Use version 2", exact=True).focus()
@@ -36,7 +36,7 @@ def test_back_and_forward_by_one_click_each(open_page: Any, screenshot: Any) -> 
 
     page.get_by_role("button", name="Automatic again").click()
     expect(page.locator("#picking")).to_have_count(0)
-    assert versions.in_use(project).version.number == 3
+    assert version_in_use.in_use(project).version.number == 3
     assert VersionChoice.objects.count() == 3
     assert said == []
 
@@ -51,4 +51,4 @@ def test_what_the_gate_holds_back_is_used_all_the_same_by_one_click(open_page: A
     screenshot(page, "manager-held-back", full=True)
     page.get_by_role("button", name="Use version 3 anyway").click()
     expect(page.locator("#picking")).to_contain_text("Version 3 picks the batches")
-    assert versions.in_use(project).version.number == 3
+    assert version_in_use.in_use(project).version.number == 3

@@ -15,10 +15,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.answering import queue
+from labeling.answering.deadlines import clear, end_early
 from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.status import status_of
-from labeling.loop.deadlines import clear, end_early
 from labeling.models import Assignment, Batch, ItemImport, Job, ModelVersion, Project
 from labeling.outgoing.exports import choose, export
 from tests.exports.labeled import answer, make_batch, make_items, train

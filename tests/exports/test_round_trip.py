@@ -96,7 +96,7 @@ def imported(project: Project, path: Path) -> None:
         strict=False,
         taken_by=worker_name(),
     )
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     assert [(row.where, row.reason) for row in project.imports.get().rejected_rows.all()] == []
 
 
@@ -154,7 +154,7 @@ def test_what_is_no_distribution_sets_the_row_aside(value: str, tmp_path: Path) 
     path = tmp_path / "labels.jsonl"
     path.write_text(json.dumps(row))
     job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     [rejected] = project.imports.get().rejected_rows.all()
     assert "label_distribution" in rejected.reason.lower()
 
@@ -172,7 +172,7 @@ def test_an_export_that_is_imported_gives_the_same_export(question: str, form: s
     path = tmp_path / f"labels.{form}"
     path.write_bytes(content)
     job = register(project=second, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     brought = second.imports.get()
     assert [(row.where, row.reason) for row in brought.rejected_rows.all()] == []
     assert (brought.accepted, brought.labeled) == (len(before), sum(row["label"] is not None for row in before))

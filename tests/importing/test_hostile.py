@@ -64,7 +64,7 @@ def finish(project: Project) -> None:
     """Do what was left to the worker."""
     for job in project.jobs.filter(kind=Job.Kind.IMPORT).waiting():
         assert Job.objects.take(job, "here:1:a", timezone.now())
-        import_items(Step(job, patient=False))
+        import_items(Step(job, gives_way=False))
 
 
 # By the API, whatever it is. By the other ways, which lead to the same readers, what each of these ends in: nothing

@@ -20,12 +20,11 @@ from labeling.answering import removing
 from labeling.intake import origins
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
-from labeling.loop import ledger
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, PrivateTraining, Project, Role, User
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes
+from labeling.projects import classes, ledger
 from labeling.projects.duplicating import duplicate
 from models_store.privacy.accounting import Phase, epsilon
 
@@ -49,7 +48,7 @@ def bring(project: Project, rows: list[dict[str, Any]], folder: Path, user: User
 
 def bring_file(project: Project, path: Path, user: User | None = None) -> None:
     job = register(project=project, user=user, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     assert job.item_import is not None
     job.item_import.refresh_from_db()
     assert (job.item_import.state, job.item_import.rejected) == ("done", 0)
@@ -279,7 +278,7 @@ def test_what_is_unknown_stays_so_in_a_copy(tmp_path: Path) -> None:
     copy = duplicate(project=first, user=mona, slug="copy", name="Copy", items=True, labels=True)
     job = Job.objects.get(project=copy)
     assert Job.objects.take(job, "host:1:a", timezone.now())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     assert copy.items.labeled().count() == N
     assert "is not known" in state_of(copy).flaw
 

@@ -39,7 +39,7 @@ def bring(
     path = folder / f"{name}.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     job = register(project=project, user=user, path=path, name=path.name, strict=False, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     assert job.item_import is not None
     job.item_import.refresh_from_db()
     return job.item_import

@@ -230,7 +230,7 @@ def test_a_copy_of_the_project_has_them_too(tmp_path: Path) -> None:
     copy = duplicate(project=project, user=make_member(project, "mona", "manager"), slug="b", name="B", items=True)
     for job in Job.objects.filter(project=copy, kind=Job.Kind.IMPORT):
         assert Job.objects.take(job, "here:1:a", timezone.now())
-        run_step(Step(job, patient=False))
+        run_step(Step(job, gives_way=False))
     assert lying(copy) == lying(project)
     assert storage.use_of(copy).media == storage.use_of(project).media
 

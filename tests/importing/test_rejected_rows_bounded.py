@@ -86,7 +86,7 @@ def test_an_import_that_goes_on_later_keeps_no_more(monkeypatch: pytest.MonkeyPa
         job = project.jobs.get(kind=Job.Kind.IMPORT)
         assert Job.objects.take(job, "here:1:a", timezone.now())
         job.refresh_from_db()
-        import_items(Step(job, patient=False, stopping=lambda: True))
+        import_items(Step(job, gives_way=False, stopping=lambda: True))
         turns += 1
     item_import.refresh_from_db()
     assert turns > 1

@@ -14,10 +14,9 @@ from factories import make_items, make_member, make_open_batch, make_project, re
 from pages import make_history, manager, text_of
 
 from labeling.intake import copying
-from labeling.loop import ledger
 from labeling.loop.step import Step
 from labeling.models import Batch, Job, LabelFamily, ModelVersion, PrivateTraining, Project, User
-from labeling.projects import erasing, families, lifecycle
+from labeling.projects import erasing, families, ledger, lifecycle
 from labeling.projects.duplicating import duplicate
 from labeling.steps.registry import run_step
 from models_store.privacy.accounting import Phase, epsilon
@@ -68,7 +67,7 @@ def copy_of(project: Project, slug: str = "copy", *, labels: bool = True, run: b
 def run_copies() -> None:
     for job in Job.objects.waiting().filter(kind=Job.Kind.IMPORT):
         assert Job.objects.take(job, "host:1:a", timezone.now())
-        run_step(Step(job, patient=False))
+        run_step(Step(job, gives_way=False))
 
 
 def figures(project: Project, client: Client) -> Any:

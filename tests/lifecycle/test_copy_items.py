@@ -39,7 +39,7 @@ def copy_of(project: Project, **more: Any) -> Project:
 def run_copy() -> None:
     for job in Job.objects.waiting().filter(kind=Job.Kind.IMPORT):
         assert Job.objects.take(job, "host:1:a", timezone.now())
-        run_step(Step(job, patient=False))
+        run_step(Step(job, gives_way=False))
 
 
 def exported(project: Project) -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ def digits_project(folder: Path, *, n: int = 300, run_import: bool = True, **set
             strict=True,
             taken_by=worker_name(),
         )
-        import_items(Step(job, patient=False))
+        import_items(Step(job, gives_way=False))
     return project
 
 

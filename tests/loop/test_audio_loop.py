@@ -55,7 +55,7 @@ def audio_project(folder: Path) -> Project:
     path = folder / "tones.zip"
     path.write_bytes(tones(120))
     job = register(project=project, user=None, path=path, name="tones.zip", strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     return project
 
 

@@ -17,7 +17,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, ModelVersion, Project, User
 from labeling.outgoing import artifacts
 from labeling.steps import calibrate as calibrating
-from labeling.steps.reading import load_model
+from labeling.steps.model_inputs import load_model
 from labeling.steps.registry import run_step
 from models_store import artifact, training
 

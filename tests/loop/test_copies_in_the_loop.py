@@ -20,7 +20,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Batch, Copy, Item, Job, Project, Task, User
 from labeling.models.jobs import worker_name
 from labeling.steps import train as training
-from labeling.steps.copies import choose
+from labeling.steps.batch_copies import choose
 from labeling.steps.registry import run_step
 from labeling.steps.train import labels_for
 
@@ -62,7 +62,7 @@ def project(tmp_path: Path) -> Project:
     )
     path = noisy_digits(tmp_path / "digits.zip", 120)
     job = register(project=project, user=None, path=path, name="digits.zip", strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     drain()
     return project
 
@@ -166,6 +166,6 @@ def test_what_a_version_learns_can_be_read_again_and_a_selection_chosen_again(pr
     job = third.jobs.get(kind=Job.Kind.SELECT)
     Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING)
     facts = {"dendrogram_hash": third.dendrogram_hash, "cut_height": third.cut_height}
-    choose(Step(Job.objects.get(pk=job.pk), patient=False), third, facts)
+    choose(Step(Job.objects.get(pk=job.pk), gives_way=False), third, facts)
     assert before <= set(Copy.objects.values_list("of", "item"))
     assert not Copy.objects.filter(of=stray).exists()

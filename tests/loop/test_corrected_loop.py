@@ -8,7 +8,7 @@ from test_loop import drain
 
 from labeling.answering.corrections import correct, withdraw
 from labeling.models import ModelVersion
-from labeling.steps.reading import read_labels
+from labeling.steps.model_inputs import read_labels
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,11 +16,11 @@ from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.sums import sums_of
 from labeling.disk import FileDamaged, make_room
 from labeling.kinds import media
-from labeling.loop.versions import in_use
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, DamagedFile, FeatureSum, Job, Project, User
+from labeling.projects.version_in_use import in_use
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import open_features
+from labeling.steps.model_inputs import open_features
 from labeling.steps.registry import run_step
 from labeling.steps.stored_files import files_of
 from tests.extent import some

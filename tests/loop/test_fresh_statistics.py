@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_project
 
-from labeling.loop import statistics
+from labeling.loop.sweeps import FEW, refresh_statistics
 from labeling.models import Item
 from labeling.statements import analyze, rows
 
@@ -19,14 +19,14 @@ def test_a_table_that_has_doubled_is_analyzed() -> None:
         pytest.skip("PostgreSQL's statistics: runs with the tests on PostgreSQL")
     analyze("labeling_item")  # what tests before have left
     project = make_project()
-    make_items(project, statistics.FEW + 200)
+    make_items(project, FEW + 200)
     assert analyzed() == {"labeling_item"}
     [[known]] = rows("SELECT reltuples FROM pg_class WHERE relname = %s", ["labeling_item"])
     assert known == Item.objects.count()
     assert analyzed() == set(), "it has not grown since"
     make_items(project, 100, first=2000)
     assert analyzed() == set(), "few more"
-    make_items(project, statistics.FEW + 200, first=3000)
+    make_items(project, FEW + 200, first=3000)
     assert analyzed() == {"labeling_item"}
 
 
@@ -35,7 +35,7 @@ def analyzed() -> set[str]:
     rows("SELECT pg_stat_force_next_flush()", [])
     rows("SELECT 1", [])  # what a session has done is told when it next comes to rest
     with CaptureQueriesContext(connection) as queries:
-        statistics.refresh(timezone.now())
+        refresh_statistics(timezone.now())
     asked = [str(each["sql"]) for each in queries]
     return {sql.split('"')[1] for sql in asked if sql.startswith("ANALYZE")}
 
@@ -45,5 +45,5 @@ def test_on_sqlite_nothing_is_asked() -> None:
     if connection.vendor != "sqlite":
         pytest.skip("SQLite has no such statistics: runs with the tests on SQLite")
     with CaptureQueriesContext(connection) as queries:
-        statistics.refresh(timezone.now())
+        refresh_statistics(timezone.now())
     assert not queries.captured_queries

@@ -75,7 +75,7 @@ def start(folder: Path, kind: str, rows: list[dict], **settings: object) -> Proj
     path = folder / "items.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
     job = register(project=project, user=None, path=path, name="items.jsonl", strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     return project
 
 
@@ -140,7 +140,7 @@ def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> N
     path = tmp_path / "more.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows[4:]))
     job = register(project=project, user=None, path=path, name="more.jsonl", strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     drain()
     project.refresh_from_db()
     assert (project.encoded_rows, project.features_generation) == (120, 2)

@@ -10,9 +10,8 @@ import pytest
 from django.db import connection, transaction
 from factories import make_items, make_member, make_open_batch, make_project, recount
 
-from labeling.loop import ledger
 from labeling.models import LabelFamily, PrivateTraining, Project, Role, User
-from labeling.projects import families
+from labeling.projects import families, ledger
 from labeling.projects.duplicating import duplicate
 
 pytestmark = pytest.mark.django_db(transaction=True)

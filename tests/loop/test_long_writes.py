@@ -16,15 +16,14 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling import database
-from labeling.answering import batches, labels, queue, submitting
+from labeling.answering import batches, deadlines, labels, queue, submitting
 from labeling.answering.queue import Answer
-from labeling.loop import deadlines
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
 from labeling.models import Assignment, Batch, Item, Job, Project, Task, User
 from labeling.models.jobs import worker_name
+from labeling.steps import batch_tasks as writing
 from labeling.steps import select as selecting
-from labeling.steps import tasks as writing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,7 +172,7 @@ def test_what_an_early_end_leaves_goes_in_parts_and_on_after_a_kill(
     batch, _ = half_answered(40, overlap=overlap)
     monkeypatch.setattr(deadlines, "CHUNK", 6)
     deadlines.end_early(batch=batch)
-    with killed_after(monkeypatch, deadlines, "_let_go", 2):
+    with killed_after(monkeypatch, deadlines, "_settle", 2):
         deadlines.clear(batch=batch)
     assert 0 < Task.objects.unanswered().count() < 40
 

@@ -148,7 +148,7 @@ def _import_more(project, folder: Path) -> None:
         strict=False,
         taken_by="me:1:x",
     )
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
 
 
 def test_the_loop_ends_when_the_pool_is_empty_and_goes_on_when_items_arrive(tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from rest_framework.test import APIClient
 from test_kinds import WORDS, drain, start, two_rounds
 
 from labeling.loop.step import StepFailed
+from labeling.management.commands.export_model import onnx_of
 from labeling.models import Job, Project, Role
 from labeling.outgoing.exports import count_rows
-from labeling.steps.export_onnx import onnx_of
 
 FOREST = {"name": "scikit-learn", "options": {"classifier": "RandomForestClassifier"}}
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -65,7 +65,7 @@ def vectors(folder: Path) -> Project:
         slug="digits", kind="vector", classes=["a", "b"], settings={**settings, "training": TRAINING}
     )
     job = uploads.register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    run.import_items(Step(job, patient=False))
+    run.import_items(Step(job, gives_way=False))
     return project
 
 

@@ -16,9 +16,9 @@ import torch
 from benchmarks.ray_nodes import ON_THIS_MACHINE, Nodes
 from labeling.arrays.plan import Pool, plan_batch
 from labeling.loop.step import ComputeAway, StepFailed
-from labeling.steps.compute.cluster import Traffic
 from labeling.steps.compute.local import Local
 from labeling.steps.compute.ray import OnRay
+from labeling.steps.compute.ray_cluster import Traffic
 from models_store import networks
 from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.model import Model
@@ -299,7 +299,7 @@ def test_steps_go_on_behind_an_error_about_rows_that_were_sent(two: Nodes, there
 
 
 def test_nodes_of_another_release_are_refused(two: Nodes, there: OnRay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.steps.compute.cluster.release_here", lambda: "another")
+    monkeypatch.setattr("labeling.steps.compute.ray_cluster.release_here", lambda: "another")
     with pytest.raises(StepFailed, match="another release of Marginalia"):
         list(there.cluster.map(time.sleep, [(0,)]))
 

@@ -18,7 +18,7 @@ from labeling.arrays.plan import plan_batch
 from labeling.loop.step import StepLost
 from labeling.loop.worker import Worker
 from labeling.models import Annotation, Item, Job, ModelVersion, Project, Task, User
-from labeling.steps import copies
+from labeling.steps import batch_copies
 from labeling.steps import repick as repicking
 from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
@@ -199,13 +199,13 @@ def test_killed_before_near_copies_are_chosen_the_next_attempt_chooses_them(
     drain()
     answer(project, user, 40)
     drain({"select", "train"})
-    choose = copies.choose
+    choose = batch_copies.choose
 
     def dies(*args: object) -> None:
-        monkeypatch.setattr(copies, "choose", choose)
+        monkeypatch.setattr(batch_copies, "choose", choose)
         raise StepLost
 
-    monkeypatch.setattr(copies, "choose", dies)
+    monkeypatch.setattr(batch_copies, "choose", dies)
     Worker(run_step).run_next()
     tasks = project.batches.get(number=2).tasks
     assert set(tasks.values_list("selection", "copies_shown")) == {(2, 0)}

@@ -10,9 +10,9 @@ from processes import wait_until
 from processes import worker as worker_process
 
 from labeling.answering import batches
-from labeling.loop import ledger
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project, User
+from labeling.projects import ledger
 from labeling.projects.duplicating import duplicate
 from labeling.steps.registry import run_step
 from models_store.privacy.accounting import Phase, epsilon

@@ -11,10 +11,10 @@ from factories import make_answerable, make_items, make_member, make_open_batch,
 
 from labeling.answering import counting, queue
 from labeling.answering.corrections import correct
-from labeling.loop import rechecks
+from labeling.answering.unanswerable import ABSENT_AFTER, close_unanswerable
 from labeling.loop.step import Step
 from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Role, User, WorkLog
-from labeling.steps.reading import read_labels
+from labeling.steps.model_inputs import read_labels
 from labeling.steps.resolve import resolve
 from labeling.steps.train import learns_soft
 
@@ -87,12 +87,12 @@ def test_places_that_nobody_is_left_to_take_do_not_hold_up_a_batch() -> None:
     answer(batch, 0, ann, 1)
     now = WorkLog.objects.get().last_at
     assert batch.tasks.get(rank=0).extra == 1, "ann is not known yet"
-    assert rechecks.let_go(now + 2 * rechecks.PATIENCE) == 0, "the other task lacks its first answer"
+    assert close_unanswerable(now + 2 * ABSENT_AFTER) == 0, "the other task lacks its first answer"
     answer(batch, 1, ann, 1)
     Assignment.objects.filter(user=bob).delete()
     queue.claim(project=project, user=bob, count=1)
-    assert rechecks.let_go(now + rechecks.PATIENCE / 2) == 0, "bob has just taken one"
-    assert rechecks.let_go(now + 2 * rechecks.PATIENCE) == 2
+    assert close_unanswerable(now + ABSENT_AFTER / 2) == 0, "bob has just taken one"
+    assert close_unanswerable(now + 2 * ABSENT_AFTER) == 2
     batch.refresh_from_db()
     assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
     assert {item.label for item in project.items.all()} == {1}

@@ -15,9 +15,10 @@ from processes import ON_LINUX, wait_until
 from starter import Process
 from steps_apart import worker_of_steps
 
-from labeling.loop import causes, memory, turns
+from labeling.loop import memory, turns
 from labeling.loop.lanes import Limits
 from labeling.loop.step import GaveWay, Step
+from labeling.loop.step_settings import settings_for, unchanged
 from labeling.models import Batch, Job, Project
 from labeling.projects import lifecycle
 from tests.extent import some
@@ -216,21 +217,21 @@ def test_the_same_choice_written_in_another_way_is_no_change() -> None:
     """Nor is another setting: forms write all of them each time."""
     project = make_project("same")
     job = Job.objects.enqueue(Job.Kind.TRAIN, project=project)
-    settings = causes.settings_of(job.kind, project)
+    settings = settings_for(job.kind, project)
     Project.objects.update(model={"name": "network", "options": {}}, training={"epochs": 60}, lease_seconds=77)
-    assert causes.stands(job, settings)
+    assert unchanged(job, settings)
     Project.objects.update(training={"epochs": 61})
-    assert not causes.stands(job, settings)
+    assert not unchanged(job, settings)
 
 
 def test_a_private_training_is_not_begun_anew_for_a_setting() -> None:
     project = make_project("private", privacy_epsilon=4)
     job = Job.objects.enqueue(Job.Kind.TRAIN, project=project)
-    settings = causes.settings_of(job.kind, project)
+    settings = settings_for(job.kind, project)
     Project.objects.update(training={"epochs": 61})
-    assert causes.stands(job, settings), "each start spends some of the budget"
+    assert unchanged(job, settings), "each start spends some of the budget"
     lifecycle.archive(project=project)
-    assert not causes.stands(job, settings)
+    assert not unchanged(job, settings)
 
 
 def test_the_memory_of_a_step_is_that_of_all_its_processes() -> None:

@@ -12,11 +12,11 @@ from django.utils import timezone
 from snapshots import Snapshot
 
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of
-from labeling.loop import versions
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, ModelVersion, Project, User, VersionChoice
+from labeling.projects import version_in_use
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import load_model, open_features
+from labeling.steps.model_inputs import load_model, open_features
 from labeling.steps.registry import run_step
 from models_store.prediction import probabilities
 from tests.extent import some
@@ -119,7 +119,7 @@ def test_a_choice_holds_from_the_next_batch_on_until_it_is_taken_back(two_rounds
     project, user = two_rounds, User.objects.get()
     first = project.versions.get(number=1)
     for _ in range(2):  # asked twice, it counts once
-        versions.use(project=project, version=first, user=user)
+        version_in_use.use(project=project, version=first, user=user)
     assert VersionChoice.objects.count() == 1
     assert Batch.objects.get(number=3).selected_by.number == 2, "the batch at hand stays as it was picked"
     label(project, user)
@@ -129,8 +129,8 @@ def test_a_choice_holds_from_the_next_batch_on_until_it_is_taken_back(two_rounds
     assert task.predicted == load_array(ProjectFiles(project).pool(first, "best"))[task.item.row]
     assert project.versions.get(number=3).gate["against"] == 2, "the gate goes its own way meanwhile"
 
-    versions.use_gate(project=project, user=user)
-    versions.use_gate(project=project, user=user)
+    version_in_use.use_gate(project=project, user=user)
+    version_in_use.use_gate(project=project, user=user)
     assert list(VersionChoice.objects.values_list("version__number", flat=True)) == [1, None]
     label(project, user)
     batch = Batch.objects.get(number=5)
@@ -140,10 +140,10 @@ def test_a_choice_holds_from_the_next_batch_on_until_it_is_taken_back(two_rounds
 def test_a_version_that_was_held_back_can_be_used_all_the_same(two_rounds: Project) -> None:
     project, user = two_rounds, User.objects.get()
     ModelVersion.objects.filter(number=2).update(held_back=True)
-    found = versions.in_use(project)
+    found = version_in_use.in_use(project)
     assert (found.version.number, found.newest.number, found.held_back) == (1, 2, True)
-    versions.use(project=project, version=found.newest, user=user)
-    found = versions.in_use(project)
+    version_in_use.use(project=project, version=found.newest, user=user)
+    found = version_in_use.in_use(project)
     assert (found.version.number, found.by_gate.number, found.held_back) == (2, 1, False)
 
 
@@ -153,7 +153,7 @@ def test_a_step_that_is_taken_up_again_stays_with_one_version(two_rounds: Projec
     project, user = two_rounds, User.objects.get()
     answer_batch(project, user)
     drain(before=before)
-    versions.use(project=project, version=project.versions.get(number=1), user=user)
+    version_in_use.use(project=project, version=project.versions.get(number=1), user=user)
     long_ago = timezone.now() - datetime.timedelta(hours=1)
     assert Job.objects.take(Job.objects.waiting().get(kind=before), "elsewhere:1:gone", long_ago)
     Worker(run_step).look_around()

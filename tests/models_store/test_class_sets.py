@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.models import Project
-from labeling.steps.reading import read_labels
+from labeling.steps.model_inputs import read_labels
 from models_store import questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig

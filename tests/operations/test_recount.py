@@ -12,7 +12,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from labeling.answering import corrections, queue
 from labeling.answering.label_counts import counts_of
 from labeling.insight.status import status_of
-from labeling.loop.recounts import FIRST, Recounts
+from labeling.loop.sweeps import FIRST, Recounts
 from labeling.models import Batch, LabelCounts, Role, WorkLog
 
 pytestmark = pytest.mark.django_db

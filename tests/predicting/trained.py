@@ -55,7 +55,7 @@ def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLAS
     given |= {"strategy": "margin", "training": QUICK, **settings}
     project = create_project(slug="p", kind=kind, classes=classes, settings=given)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     drain()
     user = make_member(project, "annie")
     while tasks := queue.claim(project=project, user=user, count=50).tasks:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.resolving import dawid_skene
-from labeling.resolving.people import Answers, weigh
+from labeling.resolving.people import AnswerTable, weigh
 from labeling.resolving.posterior import CLIP, Vote, Word, asks_another, posterior, worth_asking
 from tests.extent import examples
 
@@ -59,7 +59,7 @@ def test_at_least_half_of_the_people_are_asked(accuracies: dict[int, float], n_v
 
 
 @st.composite
-def crowds(draw: st.DrawFn) -> Answers:
+def crowds(draw: st.DrawFn) -> AnswerTable:
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     n_items, n_people, n_values = (draw(st.integers(1, most)) for most in (15, 4, 4))
     truth = rng.integers(n_values, size=n_items)
@@ -69,10 +69,10 @@ def crowds(draw: st.DrawFn) -> Answers:
         if person == item % n_people or rng.random() < 0.4
     ]
     item, person, value = np.array(rows, np.int64).T
-    return Answers(item, person, value, n_items, n_people, n_values)
+    return AnswerTable(item, person, value, n_items, n_people, n_values)
 
 
-def slow_dawid_skene(answers: Answers) -> list[list[float]]:
+def slow_dawid_skene(answers: AnswerTable) -> list[list[float]]:
     """The same model in plain loops, from the same start."""
     n, items, people = answers.n_values, range(answers.n_items), range(answers.n_people)
     rows = list(zip(answers.item.tolist(), answers.person.tolist(), answers.value.tolist(), strict=True))
@@ -105,17 +105,17 @@ def slow_dawid_skene(answers: Answers) -> list[list[float]]:
 
 @settings(max_examples=4, deadline=None)
 @given(crowds())
-def test_dawid_and_skene_is_what_plain_loops_come_to(answers: Answers) -> None:
+def test_dawid_and_skene_is_what_plain_loops_come_to(answers: AnswerTable) -> None:
     ours, theirs = dawid_skene.resolve(answers), np.array(slow_dawid_skene(answers))
     np.testing.assert_allclose(ours.probability, theirs[ours.item, ours.value], atol=1e-3)
 
 
 @settings(max_examples=examples(20), deadline=None)
 @given(crowds())
-def test_neither_names_nor_order_matter(answers: Answers) -> None:
+def test_neither_names_nor_order_matter(answers: AnswerTable) -> None:
     order = np.random.default_rng(0).permutation(len(answers.item))
     people = np.arange(answers.n_people)[::-1]
-    other = Answers(
+    other = AnswerTable(
         answers.item[order], people[answers.person][order], answers.value[order],
         answers.n_items, answers.n_people, answers.n_values,
     )  # fmt: skip
@@ -127,7 +127,7 @@ def test_neither_names_nor_order_matter(answers: Answers) -> None:
 
 
 def test_one_look_at_all_answers_weighs_them_as_a_look_at_one_item() -> None:
-    answers = Answers(
+    answers = AnswerTable(
         np.array([0, 0, 1, 2, 2]), np.array([0, 1, 0, 1, 0]), np.array([1, 1, 2, 0, 1]), 3, 2, 4,
         word=np.array([-1, 3, 1]), sure=np.array([0, 0.6, 0.99]),
     )  # fmt: skip
@@ -149,7 +149,7 @@ def test_a_spammer_and_a_confuser_are_seen_through() -> None:
     said = np.where(rng.random((6, 600)) < 0.9, truth, rng.integers(4, size=(6, 600)))
     said[3], said[4] = rng.integers(4, size=600), np.where(truth == 1, 2, truth)
     item, person = np.meshgrid(np.arange(600), np.arange(5))
-    answers = Answers(item.ravel(), person.ravel(), said[:5].ravel(), 600, 5, 4)
+    answers = AnswerTable(item.ravel(), person.ravel(), said[:5].ravel(), 600, 5, 4)
     found = dawid_skene.resolve(answers)
     assert found.accuracy.argmin() == 3
     assert found.accuracy[3] < 0.35

@@ -150,7 +150,7 @@ def test_a_scale_goes_round_the_loop(tmp_path: Path) -> None:
     path = tmp_path / "items.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     job = register(project=project, user=None, path=path, name="items.jsonl", strict=True, taken_by=worker_name())
-    import_items(Step(job, patient=False))
+    import_items(Step(job, gives_way=False))
     api = APIClient()
     api.force_authenticate(make_member(project, "anna", Role.ANNOTATOR))
     for _ in range(2):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from factories import make_project
 
-from labeling.steps.measure import Answers, ask, measure
-from labeling.steps.reading import LabeledRows
+from labeling.steps.measure import ControlResults, ask, measure
+from labeling.steps.model_inputs import LabeledRows
 from labeling.web.models.version_words import absolute_error
 from models_store.config import TrainConfig
 from models_store.model import Model
@@ -41,7 +41,7 @@ def test_classes_without_an_order_have_none(model: Model) -> None:
 
 
 def test_it_is_said_in_points() -> None:
-    one, two = (measure(Answers(np.ones(n, bool), None, np.ones(n), np.arange(n))) for n in (1, 2))
+    one, two = (measure(ControlResults(np.ones(n, bool), None, np.ones(n), np.arange(n))) for n in (1, 2))
     assert absolute_error(one) == "0.00 points"
     assert absolute_error(two).startswith("0.50 points, with 95 % certainty ")
     assert absolute_error({"n": 0}) == absolute_error(None) == ""

@@ -21,11 +21,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from labeling.answering import batches, corrections, counting, queue, rechecking
+from labeling.answering import batches, corrections, counting, deadlines, queue, rechecking
 from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
 from labeling.answering.queue import Answer, QueueError
-from labeling.loop import deadlines
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Role, Task
 from tests.extent import ALL
 

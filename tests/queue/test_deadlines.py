@@ -17,10 +17,9 @@ from django.db.models import Model
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, queue
+from labeling.answering import batches, deadlines, queue
 from labeling.answering.batches import BatchError
 from labeling.answering.queue import Answer, QueueError
-from labeling.loop import deadlines
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
 from tests.extent import some
 

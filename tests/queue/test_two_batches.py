@@ -12,10 +12,9 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
 
-from labeling.answering import batches, queue
+from labeling.answering import batches, deadlines, queue
 from labeling.answering.queue import Answer
 from labeling.answering.removing import restore
-from labeling.loop import deadlines
 from labeling.loop.progress import progress_of
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
 

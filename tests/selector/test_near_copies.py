@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.cluster.hierarchy import cophenet
 from scipy.spatial.distance import squareform
 
-from selector.copies import near_copies
 from selector.dendrogram import Dendrogram
+from selector.near_copies import near_copies
 from tests.extent import examples
 
 

@@ -14,7 +14,7 @@ from pages import make_version
 from labeling.arrays.files import BROUGHT_ROWS, ProjectFiles, append_rows, save_array
 from labeling.arrays.plan import Plan
 from labeling.models import Batch
-from labeling.steps.tasks import Picked, TaskFacts
+from labeling.steps.batch_tasks import Picked, TaskFacts
 
 pytestmark = pytest.mark.django_db
 

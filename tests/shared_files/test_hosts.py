@@ -69,7 +69,7 @@ def send(client: Client, content: bytes) -> dict[str, Any]:
 
 def take(job: Job, worker: str) -> Step:
     assert Job.objects.take(job, worker, timezone.now())
-    return Step(job, patient=False)
+    return Step(job, gives_way=False)
 
 
 def run_imports() -> None:

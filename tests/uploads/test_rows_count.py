@@ -46,7 +46,7 @@ def rows_of(project: Project) -> int:
 def finish(project: Project) -> None:
     for job in project.jobs.filter(kind=Job.Kind.IMPORT).waiting():
         assert Job.objects.take(job, "here:1:a", timezone.now())
-        import_items(Step(job, patient=False))
+        import_items(Step(job, gives_way=False))
 
 
 def test_texts_of_items_are_counted() -> None:

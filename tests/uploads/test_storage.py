@@ -93,7 +93,7 @@ def consistent(project: Project) -> None:
 def finish(project: Project) -> None:
     for job in project.jobs.filter(kind=Job.Kind.IMPORT).waiting():
         assert Job.objects.take(job, "here:1:a", timezone.now())
-        import_items(Step(job, patient=False))
+        import_items(Step(job, gives_way=False))
 
 
 @usual

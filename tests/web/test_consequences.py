@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from labeling.arrays import plan
 from labeling.insight.pace import Pace
 from labeling.insight.pool import PoolCounts
-from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
 from labeling.models.batches import SEED, answers_needed
+from labeling.projects.ledger import Budget, Spent
 from labeling.projects.settings import ON_PAGE, SETTINGS
 from labeling.web.settings import forecast
 from labeling.web.settings.consequences import NAMES, changes, consequences_of

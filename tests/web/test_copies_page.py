@@ -8,7 +8,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, text_of
 from rest_framework.test import APIClient
 
-from labeling.insight.copies import copy_figures
+from labeling.insight.copy_figures import copy_figures
 from labeling.models import Annotation, Batch, Copy, CopyAnswer, Item, Project, Role
 
 pytestmark = pytest.mark.django_db

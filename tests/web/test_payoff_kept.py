@@ -16,8 +16,8 @@ from labeling.answering import corrections
 from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight import payoff
 from labeling.insight.payoff import payoff_of
-from labeling.loop import versions
 from labeling.models import Project, Role
+from labeling.projects import version_in_use
 
 pytestmark = pytest.mark.django_db
 
@@ -87,7 +87,7 @@ def test_whatever_it_stands_on_has_it_computed_anew(project: Project, computed: 
         case "withdrawal":
             corrections.withdraw(item=item, user=mona)
         case "choice":
-            versions.use(project=project, version=project.versions.get(number=1), user=mona)
+            version_in_use.use(project=project, version=project.versions.get(number=1), user=mona)
         case "settings":
             project.batches.filter(number=5).update(state="done", size=0, remaining=0)
             Project.objects.update(batch_size=7, encoded_rows=1000)

@@ -11,8 +11,8 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, manager, member, text_of
 
-from labeling.loop import ledger
 from labeling.models import Batch, PrivateTraining, Project, Release, Role
+from labeling.projects import ledger
 from models_store.privacy.accounting import Phase, epsilon
 
 pytestmark = pytest.mark.django_db

@@ -133,7 +133,7 @@ class Command(BaseCommand):
         job = register(
             project=project, user=None, path=path, name=path.name, strict=True, owns_file=True, taken_by=worker_name()
         )
-        import_items(Step(job, patient=False))
+        import_items(Step(job, gives_way=False))
         self.stdout.write(f"{project.slug}: {project.items.count()} items")
 
     def _folder(self) -> Path:

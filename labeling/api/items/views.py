@@ -30,6 +30,7 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
 from labeling.items import search
 from labeling.items.filter import FilterError
+from labeling.items.filter_values import NUMBER
 from labeling.items.filters import FILTERS, Chosen, matching, read_filter
 from labeling.items.order import (
     SORTS,
@@ -43,7 +44,6 @@ from labeling.items.order import (
     read_position,
 )
 from labeling.items.records import ItemRecord, lines_of, record_of
-from labeling.items.values import NUMBER
 from labeling.models import Ability, Item
 from labeling.projects import bulk
 from labeling.questions import InvalidValue

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.base import ProjectView
-from labeling.loop import ledger
 from labeling.models import Ability
+from labeling.projects import ledger
 from labeling.replica import reads
 
 

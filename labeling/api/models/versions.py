@@ -16,9 +16,9 @@ from rest_framework.response import Response
 from labeling.api.shared.base import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.insight.control_slice import ControlSlice
-from labeling.loop import ledger, versions
 from labeling.models import Ability, ModelVersion, Project
 from labeling.outgoing import artifacts
+from labeling.projects import ledger, version_in_use
 
 
 class ControlFigures(serializers.Serializer[Any]):
@@ -136,7 +136,7 @@ class VersionList(ProjectListView):
 
 def _of_project(project: Project) -> dict[str, Any]:
     """Return the context for a `VersionSerializer`."""
-    used = versions.in_use(project)
+    used = version_in_use.in_use(project)
     return {"control": ControlSlice(project), "in_use": used.version if used else None}
 
 
@@ -171,7 +171,7 @@ class VersionUse(_OneVersion):
     @extend_schema(request=None, responses=VersionSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
         version = self.find(number)
-        versions.use(project=self.project, version=version, user=self.user)
+        version_in_use.use(project=self.project, version=version, user=self.user)
         return self.shown(version)
 
 
@@ -205,7 +205,7 @@ class VersionArtifact(_OneVersion):
         return FileResponse(archive, as_attachment=True, filename=f"{self.project.slug}-v{number}.zip")
 
 
-class InUseSerializer(serializers.Serializer[versions.InUse]):
+class InUseSerializer(serializers.Serializer[version_in_use.InUse]):
     """The version that picks the next batch, and the reason for this version."""
 
     version = serializers.IntegerField(source="version.number", help_text="It picks the next batch.")
@@ -230,7 +230,7 @@ class VersionInUse(ProjectView):
     changing = Ability.MODELS_CHANGE
 
     def shown(self) -> Response:
-        used = versions.in_use(self.project)
+        used = version_in_use.in_use(self.project)
         if used is None:
             raise Http404("There is no model version yet: the first is trained when the first batch is complete.")
         return Response(InUseSerializer(used).data)
@@ -243,5 +243,5 @@ class VersionInUse(ProjectView):
     @extend_schema(request=None, responses={200: InUseSerializer})
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """End a manager's choice. The newest version that the gate does not hold back picks the batches again."""
-        versions.use_gate(project=self.project, user=self.user)
+        version_in_use.use_gate(project=self.project, user=self.user)
         return self.shown()

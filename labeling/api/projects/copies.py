@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from labeling.api.projects.agreement import RightFigures
 from labeling.api.shared.base import ProjectView
-from labeling.insight.copies import copy_values
+from labeling.insight.copy_figures import copy_values
 from labeling.models import Ability
 from labeling.replica import reads
 

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from labeling.api.shared.base import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
-from labeling.insight.guidelines import answers_by_version
 from labeling.models import Ability, GuidelinesVersion
 from labeling.projects import guidelines
+from labeling.projects.guidelines import answers_by_version
 
 
 class Guidelines(serializers.Serializer[Any]):

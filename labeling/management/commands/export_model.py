@@ -10,12 +10,42 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from labeling.arrays.files import ProjectFiles
-from labeling.loop import ledger
 from labeling.loop.step import StepFailed
 from labeling.management.output import written_whole
 from labeling.management.versions import VersionCommand
+from labeling.models import ModelVersion, Project
+from labeling.projects import ledger
 from labeling.shared_files import store
-from labeling.steps.export_onnx import onnx_of
+from labeling.steps.encode import load_encoder
+from labeling.steps.model_inputs import load_model
+from models_store.networks.adapter import Adapter
+from models_store.onnx_export import to_onnx
+
+
+def onnx_of(project: Project, version: ModelVersion) -> bytes:
+    """The version's ONNX graph.
+
+    Raises `StepFailed` if the version cannot be loaded or is no network, ImportError without the packages for ONNX.
+    """
+    model, encoder = load_model(project, version), load_encoder(project)
+    if isinstance(model.network, Adapter):
+        raise StepFailed(
+            f"Model version {version.number} was learned by {model.network.config.estimator}, which cannot be exported "
+            "as ONNX."
+        )
+    return to_onnx(
+        model,
+        dtype=encoder.dtype,
+        metadata={
+            "project": project.slug,
+            "version": version.number,
+            "digest": version.digest,
+            "calibration": version.calibration_at(),
+            "question": project.question,
+            "classes": model.manifest["classes"],
+            "encoder": model.manifest["encoder"],
+        },
+    )
 
 
 class Command(VersionCommand):

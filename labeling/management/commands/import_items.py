@@ -27,7 +27,7 @@ class TerminalStep(Step):
     """A step that also updates a progress bar."""
 
     def __init__(self, job: Job, bar: tqdm) -> None:
-        super().__init__(job, patient=False)
+        super().__init__(job, gives_way=False)
         self._bar = bar
 
     def report(self, phase: str, share: float, detail: str = "") -> None:

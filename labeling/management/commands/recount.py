@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from labeling.loop.recounts import recount
+from labeling.loop.sweeps import recount
 from labeling.management.finding import project_named
 from labeling.models import Batch
 

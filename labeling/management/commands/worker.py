@@ -15,11 +15,10 @@ from threadpoolctl import threadpool_limits
 from labeling import metrics, traces
 from labeling.answering import gold, removing
 from labeling.items import search
-from labeling.loop import statistics
 from labeling.loop.child import Child
 from labeling.loop.lanes import Lanes, Limits
-from labeling.loop.recounts import Recounts
 from labeling.loop.signs import Signs
+from labeling.loop.sweeps import Recounts, refresh_statistics
 from labeling.loop.worker import Worker
 from labeling.models import BulkChange, Invitation, Job
 from labeling.outgoing.predictions.results import remove_expired
@@ -96,7 +95,7 @@ class Command(BaseCommand):
                     raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
             Worker(
                 run_step,
-                sweeps=[Signs(), tidy, gold.Watch(), Recounts(), statistics.refresh],
+                sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics],
                 drain=drain,
                 kinds=kinds,
                 lanes=lanes,

@@ -20,7 +20,7 @@ from labeling.models.batches import IMPORTED
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
-from labeling.outgoing.exports.copies import copy_pages, count_copies
+from labeling.outgoing.exports.copy_rows import copy_pages, count_copies
 from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.formats import Page, Row

@@ -6,7 +6,7 @@ depend on the number of processes that share them: COMPUTE_TRAINING_WORLD.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from labeling.steps.compute.cluster import Cluster
 from labeling.steps.compute.local import Local, Progress
-from labeling.steps.compute.train_along import TrainAlong
+from labeling.steps.compute.ray_cluster import RayCluster, Shared
 from models_store.encoders import Encoder
 from models_store.model import Model
 from models_store.networks import Adaptive
 from models_store.nodes import EncoderState, encode_part, score_rows
 from models_store.prediction import CHUNK, Prediction, check_arguments
+from models_store.ray_driver import Kept
 from models_store.training import Later, Recipe, Runtime, Trained, TrainingSet
 
 # Parts that one call scores at most, whose embeddings take some tens of MB; and calls for each core.
@@ -32,7 +32,7 @@ class OnRay(Local):
     """A Ray cluster that a value of COMPUTE names. All methods raise `ComputeAway` when it does not answer."""
 
     def __init__(self, where: str) -> None:
-        self.workers = self.cluster = Cluster(where)
+        self.workers = self.cluster = RayCluster(where)
 
     @property
     def side_by_side(self) -> int:  # type: ignore[override]
@@ -88,3 +88,33 @@ class OnRay(Local):
                 yield part
                 if progress is not None:
                     progress(min(part.start + CHUNK, n) / n)
+
+
+class TrainAlong:
+    """`models_store.training.together.Others` on a cluster: each process takes a GPU if there is any, or a core."""
+
+    def __init__(self, cluster: RayCluster, most: int) -> None:
+        self.cluster, self.most = cluster, most
+        self._started: list[list[Kept]] = []
+
+    @property
+    def room(self) -> int:
+        return min(self.most, self.cluster.room(gpu=True))
+
+    @property
+    def address(self) -> str:
+        return self.cluster.own_address
+
+    def share(self, value: Any) -> Shared:
+        return self.cluster.share(value)
+
+    def start(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> None:
+        self._started.append(self.cluster.start(function, calls, gpu=True))
+
+    def running(self) -> int:
+        running = [sum(map(self.cluster.runs, calls)) for calls in self._started]
+        return running[-1] if running else 0
+
+    def end(self) -> None:
+        """Release all started processes."""
+        self.cluster.forget([call for calls in self._started for call in calls])

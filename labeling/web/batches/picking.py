@@ -6,8 +6,8 @@ import datetime
 from dataclasses import dataclass
 
 from labeling.insight.control_slice import Compared
-from labeling.loop.versions import InUse
 from labeling.models import Batch, ModelVersion
+from labeling.projects.version_in_use import InUse
 from labeling.web.models import version_words
 from labeling.web.shared.words import Moment, moment
 

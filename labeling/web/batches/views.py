@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from labeling.answering import batches, rechecking
+from labeling.answering import batches, deadlines, rechecking
 from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.pool_map import PoolMap
@@ -23,7 +23,6 @@ from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
 from labeling.insight.work import contributions_of, hours_of, places_of
 from labeling.items.order import count_up_to
-from labeling.loop import deadlines
 from labeling.loop.progress import progress_of
 from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.web.batches.parts import assigned

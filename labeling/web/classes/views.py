@@ -12,9 +12,8 @@ from django.utils import timezone
 
 from labeling import kinds
 from labeling.insight.classes import labels_by_class, touched_by
-from labeling.loop import ledger
 from labeling.models import Ability, ClassChange, LabelClass, Membership, Project
-from labeling.projects import classes, examples
+from labeling.projects import classes, examples, ledger
 from labeling.projects.class_record import ClassError
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
+from labeling.items.filter_values import YES_OR_NO
 from labeling.items.filters import FILTERS, State, matching
 from labeling.items.order import (
     NEWEST,
@@ -18,7 +19,6 @@ from labeling.items.order import (
     order_for,
     position_of,
 )
-from labeling.items.values import YES_OR_NO
 from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.invisible import isolated

@@ -16,9 +16,9 @@ from labeling.answering import corrections
 from labeling.answering.changing import ACTIONS, RESTORE
 from labeling.insight.attention import attention_of
 from labeling.items import search
+from labeling.items.filter_values import classes_like
 from labeling.items.order import count_up_to, page_after, page_before
 from labeling.items.records import ItemRecord, lines_of, record_of
-from labeling.items.values import classes_like
 from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.projects import bulk, examples
 from labeling.projects.purging import KEPT_DAYS

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.status import models_of
-from labeling.loop import ledger, versions
 from labeling.models import Ability, Membership, ModelVersion, Project, Release
 from labeling.outgoing import artifacts
+from labeling.projects import ledger, version_in_use
 from labeling.replica import reads
 from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
@@ -54,7 +54,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {
         "rows": rows,
         "versions": [row["version"] for row in rows],
-        "picking": picking_of(versions.in_use(membership.project), now),
+        "picking": picking_of(version_in_use.in_use(membership.project), now),
         "damaged": damaged_lines(membership.project, now),
         "choices": [
             {
@@ -62,7 +62,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
                 "user": choice.user,
                 "at": moment(choice.created_at, now),
             }
-            for choice in versions.choices(membership.project)[:CHOICES_SHOWN]
+            for choice in version_in_use.choices(membership.project)[:CHOICES_SHOWN]
         ],
     }
     return render_page(request, membership, "project/models.html", context, section="project-models")
@@ -84,7 +84,7 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         "previous": number - 1 if number - 1 in by_number else None,
         "next": number + 1 if number + 1 in by_number else None,
         "created": moment(version.created_at, now),
-        "picking": picking_of(versions.in_use(project), now),
+        "picking": picking_of(version_in_use.in_use(project), now),
         "gate": gate_finding(version),
         **_worth(project, version, by_number.get(number - 1)),
         **_lineage(version),
@@ -99,7 +99,7 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
 def use(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Use this version to pick batches, from the next one on."""
     version = get_object_or_404(membership.project.versions, number=number)
-    versions.use(project=membership.project, version=version, user=membership.user)
+    version_in_use.use(project=membership.project, version=version, user=membership.user)
     messages.success(request, f"Version {number} picks the batches, from the next one on.")
     return _back(request, membership)
 
@@ -107,7 +107,7 @@ def use(request: HttpRequest, membership: Membership, number: int) -> HttpRespon
 @for_members(changing=Ability.MODELS_CHANGE)
 def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Use the newest version that the gate does not hold back to pick batches."""
-    versions.use_gate(project=membership.project, user=membership.user)
+    version_in_use.use_gate(project=membership.project, user=membership.user)
     messages.success(request, "The newest version that is not held back picks the batches, from the next one on.")
     return _back(request, membership)
 

@@ -21,8 +21,8 @@ from labeling.insight.status import failures_of, items_of, leased_of, models_of,
 from labeling.insight.waits import waits_of
 from labeling.insight.work import contributions_of, places_of
 from labeling.loop.progress import progress_of, unattended
-from labeling.loop.versions import in_use
 from labeling.models import Ability, Batch, Job, Membership, Project
+from labeling.projects.version_in_use import in_use
 from labeling.web.batches.picking import picking_of
 from labeling.web.batches.rows import batch_rows
 from labeling.web.batches.running import running, step_line

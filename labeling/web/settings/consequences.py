@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from labeling.arrays.forecast import BatchForecast, forecast_batch
 from labeling.insight.certainty import half_width
 from labeling.insight.pace import Pace
-from labeling.loop.ledger import Budget, labels_needed
 from labeling.models.batches import answers_needed
 from labeling.models.project_settings import ProjectSettings
+from labeling.projects.ledger import Budget, labels_needed
 from labeling.resolving.outlook import Outlook, Rule, outlook
 from labeling.resolving.posterior import ACCURACY
 from labeling.web.settings import forecast

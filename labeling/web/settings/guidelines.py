@@ -9,9 +9,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from labeling.insight.guidelines import answers_by_version
 from labeling.models import Ability, Membership
 from labeling.projects import access, guidelines
+from labeling.projects.guidelines import answers_by_version
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labeling.arrays.sizes import divide
+from labeling.arrays.forecast import divide
 from labeling.insight.pace import Pace
 from labeling.insight.pool import PoolCounts
 from labeling.models.batches import PROMPTED_SHARE

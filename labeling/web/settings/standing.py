@@ -12,9 +12,9 @@ from labeling.arrays.files import ProjectFiles
 from labeling.arrays.forecast import Sample
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.pool import PoolCounts, pool_of
-from labeling.loop import ledger
-from labeling.loop.ledger import Spent
 from labeling.models import Batch, Project
+from labeling.projects import ledger
+from labeling.projects.ledger import Spent
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
         while True:
             try:
                 with writing():
-                    _let_go(batch.project, unfinished.filter(pk__range=(part[0], part[-1])))
+                    _settle(batch.project, unfinished.filter(pk__range=(part[0], part[-1])))
                 break
             except closing.Moved:
                 time.sleep(PAUSE_SECONDS)
@@ -123,7 +123,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
         )
 
 
-def _let_go(project: Project, tasks: TaskQuerySet) -> None:
+def _settle(project: Project, tasks: TaskQuerySet) -> None:
     """Delete the tasks without answers, and settle the others with the answers they have."""
     gone, started = closing.close(tasks)
     closing.ask_again(gone)

@@ -14,8 +14,8 @@ from labeling.models.items import ItemQuerySet
 from labeling.statements import insert_many
 from labeling.steps.cluster import read_dendrogram
 from labeling.steps.copy_numbers import Neighbours, numbers_shown, stored_copies, unseen_tasks
-from labeling.steps.reading import CopyRow
-from selector.copies import Copies
+from labeling.steps.model_inputs import CopyRow
+from selector.near_copies import Copies
 from selector.radius import Radius, learn_radius
 
 # Copies written in one transaction: other writers wait for its end.

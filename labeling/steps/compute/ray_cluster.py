@@ -58,7 +58,7 @@ class Traffic:
     """For each `map`: the function's name, and the outcomes of its calls without their results."""
 
 
-class Cluster:
+class RayCluster:
     """A Ray cluster, by the value of COMPUTE: `selector.sharded.Workers`."""
 
     def __init__(self, where: str) -> None:

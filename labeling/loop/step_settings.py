@@ -19,7 +19,7 @@ from labeling.projects.training_settings import TrainConfig
 READ: dict[str, Callable[[Any], Any]] = {"model": learner_of, "training": TrainConfig.from_dict}
 
 
-def settings_of(kind: str, project: Project) -> dict[str, Any]:
+def settings_for(kind: str, project: Project) -> dict[str, Any]:
     """The settings of `project`, as it was read, that a step of this kind depends on.
 
     Empty for a private project: its models have fixed settings, and each new start of a training spends budget.
@@ -36,10 +36,10 @@ def _read(name: str, value: Any) -> Any:
         return value
 
 
-def stands(job: Job, settings: dict[str, Any]) -> bool:
+def unchanged(job: Job, settings: dict[str, Any]) -> bool:
     """Whether the job's project still has these settings and is neither archived nor deleted. One query."""
     at_work = Project.objects.filter(pk=job.project_id, archived_at=None, deleted_at=None)
     project = at_work.only("privacy_epsilon", *job.facts.settings).first()
     if project is None:
         return False
-    return project.privacy_epsilon is not None or settings_of(job.kind, project) == settings
+    return project.privacy_epsilon is not None or settings_for(job.kind, project) == settings

@@ -30,7 +30,7 @@ TASK_FACTS = (
     "item_id", "is_control", "asked", "margin", "predicted", "confidence", "likely", "prompted", "prompted_by",
     "cluster", "cluster_size", "draw_pass", "stand_in", "copies_shown",
 )  # fmt: skip
-# A task shows no near-copies until `labeling.steps.copies` sets their number.
+# A task shows no near-copies until `labeling.steps.batch_copies` sets their number.
 NO_COPIES = {"copies_shown": 0}
 # The values for a task whose item is asked again: no selection picked it.
 NOT_PICKED = {

@@ -1,7 +1,7 @@
 """Close tasks that wait for one more answer which no member at work can give, so that they do not hold up their batch.
 
 The further place stays open while any task of the batch lacks its first answers, or a member who may take the place has
-worked within `PATIENCE`. Then the task is settled with the answers that it has; a tie waits for a review.
+worked within `ABSENT_AFTER`. Then the task is settled with the answers that it has; a tie waits for a review.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from labeling.models import Assignment, Batch, Project, Task, WorkLog
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = datetime.timedelta(minutes=10)
+ABSENT_AFTER = datetime.timedelta(minutes=10)
 CHUNK = 100
 
 
-def let_go(now: datetime.datetime) -> int:
+def close_unanswerable(now: datetime.datetime) -> int:
     """Close the tasks of open batches whose missing answer no member at work can give. Return the number of tasks."""
     closed = 0
     at_work = Project.objects.filter(archived_at=None, deleted_at=None).exclude(loop=Project.Loop.PAUSED)
@@ -32,22 +32,22 @@ def let_go(now: datetime.datetime) -> int:
         tasks = Task.objects.filter(batch=batch)
         if tasks.lacking_first().exists():
             continue
-        for part in database.in_parts(_for_nobody(batch, now), CHUNK):
+        for part in database.in_parts(_unanswerable(batch, now), CHUNK):
             waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # check again: a member may have claimed one
             try:
                 removing.close_tasks(waiting)
             except RemovalError as error:
-                logger.info("%s: tasks that nobody is left to answer stay for now. %s", batch, error)
+                logger.info("%s: tasks that no member is left to answer stay for now. %s", batch, error)
             else:
                 closed += len(part)
     return closed
 
 
-def _for_nobody(batch: Batch, now: datetime.datetime) -> list[int]:
+def _unanswerable(batch: Batch, now: datetime.datetime) -> list[int]:
     """The ids of tasks that lack answers, have no running lease, and were answered by every member at work who may be
     asked.
     """
-    since = now - max(PATIENCE, datetime.timedelta(seconds=batch.project.lease_seconds))
+    since = now - max(ABSENT_AFTER, datetime.timedelta(seconds=batch.project.lease_seconds))
     at_work = rechecking.members_at_work(batch.project)[1] & _seen(batch.project, since)
     waiting = Task.objects.filter(batch=batch).unanswered().exclude(pk__in=_held(now))
     keys = list(waiting.values_list("pk", flat=True))
