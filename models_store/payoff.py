@@ -95,7 +95,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class OpenEstimate:
     """A value with its 95 % interval. `high` is None if there is no upper bound, `value` if it is probably beyond all
     bounds.
     """
@@ -119,7 +119,7 @@ class Band:
 class UniformNeeds:
     """The number of uniform labels that a model as good as the one in use needs, and the curve that it is read off."""
 
-    needed: Estimate
+    needed: OpenEstimate
     curve: Band
 
 
@@ -127,8 +127,8 @@ class UniformNeeds:
 class NextGain:
     """The gain in accuracy: `expected` of models with so many labels, `predicted` of the next one, luck included."""
 
-    expected: Estimate
-    predicted: Estimate
+    expected: OpenEstimate
+    predicted: OpenEstimate
 
 
 def uniform_needs(uniform: Measured, used: Measured, *, limit: int, seed: int = 0) -> UniformNeeds:
@@ -289,9 +289,9 @@ def _first_crossing(curves: Floats, aim: Floats, grid: Floats) -> Floats:
     return np.where(below.any(axis=1), crossing, np.inf)
 
 
-def _estimate(draws: Floats, farthest: float = np.inf) -> Estimate:
+def _estimate(draws: Floats, farthest: float = np.inf) -> OpenEstimate:
     low, value, high = np.quantile(draws, [0.025, 0.5, 0.975], method="nearest")
-    return Estimate(
+    return OpenEstimate(
         value=float(value) if value <= farthest else None,
         low=float(min(low, farthest)),
         high=float(high) if high <= farthest else None,

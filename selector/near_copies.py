@@ -10,7 +10,7 @@ from selector.compiled import compiled
 from selector.dendrogram import Dendrogram
 
 
-class Copies(NamedTuple):
+class NearCopies(NamedTuple):
     """The m near-copies, in the order of their owners, then of their heights, then of the items."""
 
     owners: NDArray[np.int64]
@@ -23,7 +23,7 @@ class Copies(NamedTuple):
 
 def near_copies(
     dendrogram: Dendrogram, picked: NDArray[np.int64], free: NDArray[np.bool_], *, radius: float, most: int
-) -> Copies:
+) -> NearCopies:
     """Give each picked item the free items within a radius that merge with it lowest.
 
     An item that merges with several picked items at the same height belongs to the first of them in `picked`. Copies
@@ -44,7 +44,7 @@ def near_copies(
 
     Returns
     -------
-    Copies
+    NearCopies
 
     Raises
     ------
@@ -68,7 +68,7 @@ def near_copies(
     items = items[np.lexsort((items, heights[items], owners[items]))]
     _, starts, sizes = np.unique(owners[items], return_index=True, return_counts=True)
     items = items[np.arange(len(items)) - np.repeat(starts, sizes) < most]
-    return Copies(owners[items], items, heights[items])
+    return NearCopies(owners[items], items, heights[items])
 
 
 @compiled

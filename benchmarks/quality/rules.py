@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from benchmarks.quality.crowds import Crowd
 from labeling.resolving import dawid_skene
 from labeling.resolving.people import AnswerTable, Resolved, weigh
-from labeling.resolving.posterior import LEAST_SUPPORT, Vote, Word, asks_another, worth_asking
+from labeling.resolving.posterior import LEAST_SUPPORT, ModelVote, Vote, asks_another, worth_asking
 
 PAUSED_BELOW, PAUSED_AFTER = 0.5, 20
 MOST = 5
@@ -87,7 +87,7 @@ def people_for(
 
 
 def ask(
-    rule: Rule, answers: np.ndarray, people: list[int], accuracy: np.ndarray, word: Word | None, n_classes: int,
+    rule: Rule, answers: np.ndarray, people: list[int], accuracy: np.ndarray, word: ModelVote | None, n_classes: int,
     *, check: bool,
 ) -> list[int]:  # fmt: skip
     """Return the people who are asked about an item, given their (people,) `answers`. `check`: ask at least two."""
@@ -102,7 +102,7 @@ def ask(
 
 
 def resolve(
-    rule: Rule, crowd: Crowd, asked: Mapping[int, list[int]], words: Mapping[int, Word], n_classes: int
+    rule: Rule, crowd: Crowd, asked: Mapping[int, list[int]], words: Mapping[int, ModelVote], n_classes: int
 ) -> Labels:
     """Resolve all answers so far, as the product's step does."""
     items = list(asked)

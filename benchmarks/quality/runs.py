@@ -11,7 +11,7 @@ from benchmarks.efficiency.datasets import Data, Source
 from benchmarks.efficiency.loop import accuracy, seed_for
 from benchmarks.quality.crowds import CROWDS, Crowd
 from benchmarks.quality.rules import Labels, Rule, ask, people_for, resolve
-from labeling.resolving.posterior import ACCURACY, Word
+from labeling.resolving.posterior import ACCURACY, ModelVote
 from models_store.config import TrainConfig
 from models_store.estimators import Learner, NetworkLearner, ScikitLearn
 from models_store.learning import learn
@@ -50,14 +50,14 @@ def run(work: Work) -> dict[str, float]:
     items = np.random.default_rng([work.seed, 13]).permutation(len(data.labels))
     checked = np.random.default_rng([work.seed, 17]).random(len(items)) < CHECK_SHARE
     asked: dict[int, list[int]] = {}
-    words: dict[int, Word] = {}
+    words: dict[int, ModelVote] = {}
     known = np.full(len(crowd.answers), ACCURACY)
     model, spent = None, 0
     for number, start in enumerate(range(0, len(items), work.batch)):
         batch = items[start : start + work.batch]
         if model is not None:
             for item, best, sure in zip(batch.tolist(), *_predicted(model, data.features[batch]), strict=True):
-                words[item] = Word(best, sure)
+                words[item] = ModelVote(best, sure)
         for item in batch.tolist():
             if spent >= work.budget:
                 break

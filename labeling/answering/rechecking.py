@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, Sum
 from labeling.models import Ability, Annotation, Batch, Membership, Project, Task, WorkLog
 from labeling.models.batches import IMPORTED
 from labeling.models.roles import roles_with
-from labeling.resolving.posterior import ACCURACY, Vote, Word, asks_another
+from labeling.resolving.posterior import ACCURACY, ModelVote, Vote, asks_another
 
 ANOTHER = "another"
 """Stands for any answer other than the prediction. No stored answer equals this text."""
@@ -95,7 +95,7 @@ def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[in
     ]
 
 
-def word_of(project: Project, task: Task) -> Word | None:
+def word_of(project: Project, task: Task) -> ModelVote | None:
     """The model's prediction at the selection, if it counts towards the item's label.
 
     None on control tasks, because their labels measure models. None on tasks that ask an item again: the item may be a
@@ -104,24 +104,24 @@ def word_of(project: Project, task: Task) -> Word | None:
     return None if task.is_control or task.repeats_id is not None else _word(project, task, task.confidence)
 
 
-def asking_word_of(project: Project, task: Task) -> Word | None:
+def asking_word_of(project: Project, task: Task) -> ModelVote | None:
     """The prediction that counts in the decision to ask one more person. Tasks that were not picked for doubt use the
     stand-in for its probability, which never counts towards their label.
     """
     return _word(project, task, task.confidence if task.stand_in is None else task.stand_in)
 
 
-def _word(project: Project, task: Task, sureness: float | None) -> Word | None:
+def _word(project: Project, task: Task, sureness: float | None) -> ModelVote | None:
     """The task's prediction with probability `sureness`; if that is negative, another answer with `-sureness`. None if
     annotators saw the prediction and may have followed it, or if one class is not a complete answer.
     """
     if task.predicted is None or sureness is None or task.prompted or project.asks.best_is_no_answer:
         return None
     if sureness >= 0:
-        return Word(project.asks.key(project.follow(project.asks.as_answer(task.predicted))), sureness)
+        return ModelVote(project.asks.key(project.follow(project.asks.as_answer(task.predicted))), sureness)
     two = project.asks.possible(project.classes.count()) == 2
     other = project.asks.key(project.asks.as_answer(1 - task.predicted)) if two else ANOTHER
-    return Word(other, -sureness)
+    return ModelVote(other, -sureness)
 
 
 def is_checked(project: Project) -> Callable[[int], bool]:

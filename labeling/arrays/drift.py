@@ -20,7 +20,7 @@ PAIRS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class ItemPairs:
     """Pairs of items. `rows` (m,): the rows of all pairs, ascending. `within`, `any` (p, 2): places in `rows`."""
 
     rows: np.ndarray
@@ -28,7 +28,7 @@ class Pairs:
     any: np.ndarray
 
 
-def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = PAIRS) -> Pairs | None:
+def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = PAIRS) -> ItemPairs | None:
     """Draw pairs of items of one cluster, and as many pairs of any two items.
 
     The first item of a pair is drawn uniformly at random (within clusters: from the clusters of two or more items), and
@@ -44,7 +44,7 @@ def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = P
 
     Returns
     -------
-    Pairs or None
+    ItemPairs or None
         None if every cluster has one item.
     """
     order = np.argsort(clusters, kind="stable")
@@ -59,17 +59,17 @@ def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = P
     second = (first + rng.integers(1, len(order), pairs)) % len(order)
     rows, inverse = np.unique(order[np.concatenate([one, other, first, second])], return_inverse=True)
     ends = inverse.reshape(4, pairs)
-    return Pairs(rows, ends[:2].T, ends[2:].T)
+    return ItemPairs(rows, ends[:2].T, ends[2:].T)
 
 
-def described(embeddings: np.ndarray, pairs: Pairs) -> float | None:
+def described(embeddings: np.ndarray, pairs: ItemPairs) -> float | None:
     """Estimate the share of the embeddings that the clusters of the pairs describe.
 
     Parameters
     ----------
     embeddings : ndarray of shape (m, d), float
         Of the pairs' `rows`. A row of zeros has distance 0 to another row of zeros, 1 to other rows.
-    pairs : Pairs
+    pairs : ItemPairs
 
     Returns
     -------

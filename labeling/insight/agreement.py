@@ -10,7 +10,7 @@ from typing import Any
 from labeling.answering import gold
 from labeling.insight.annotators import Rate, rate
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.comparing import Compared, compare, facts_of
+from labeling.insight.comparing import ComparedPeople, answer_facts, compare
 from labeling.models import Project, User
 from labeling.questions import Question
 
@@ -103,7 +103,7 @@ def agreement_of(project: Project) -> Agreement:
     The queries read counters, gold answers and names; the comparison, which reads the answers, is cached until the
     counters change.
     """
-    compared = compare(facts_of(project))
+    compared = compare(answer_facts(project))
     known: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
     for answer in gold.answers_of(project):
         known[answer.user].append((answer.value, answer.known))
@@ -122,7 +122,7 @@ def agreement_values(project: Project) -> dict[str, Any]:
 
 def _named(
     asks: Question,
-    compared: Compared,
+    compared: ComparedPeople,
     known: Mapping[int, list[tuple[Any, Any]]],
     usernames: Mapping[int, str],
     names: Mapping[int, str],

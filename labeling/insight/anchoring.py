@@ -25,7 +25,7 @@ SAMPLE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class MatchShare:
     """The share `chosen` of `n` tasks, with the ends of its 95 % interval."""
 
     chosen: int
@@ -38,8 +38,8 @@ class Share:
 class Chosen:
     """The shares of answers that match the prediction, on tasks that show it and on the others, and the difference."""
 
-    prompted: Share
-    unprompted: Share
+    prompted: MatchShare
+    unprompted: MatchShare
     difference: Estimate
 
 
@@ -54,7 +54,7 @@ class Anchoring:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class AnchoringFacts:
     """The cache key of the figures: equal facts give equal figures."""
 
     project: Project = field(compare=False)
@@ -75,11 +75,11 @@ def anchoring_of(project: Project) -> Anchoring | None:
         answers += n
         if answers >= SAMPLE:
             break
-    return _measure(Facts(project, project.pk, str(project.merged), tuple(newest)))
+    return _measure(AnchoringFacts(project, project.pk, str(project.merged), tuple(newest)))
 
 
 @lru_cache(maxsize=16)
-def _measure(facts: Facts) -> Anchoring:
+def _measure(facts: AnchoringFacts) -> Anchoring:
     project, first, listed = facts.project, _Tally(), _Tally()
     counted = project.asks.counted
     for value, predicted, likely, is_prompted in _answers(facts):
@@ -93,7 +93,7 @@ def _measure(facts: Facts) -> Anchoring:
     return Anchoring(first.result(), listed.result())
 
 
-def _answers(facts: Facts) -> list[tuple[Any, int, str, bool]]:
+def _answers(facts: AnchoringFacts) -> list[tuple[Any, int, str, bool]]:
     """(answer, first choice, likely classes, whether the task showed them) for the first answer to each sampled task.
 
     Only tasks of batches that showed predictions, and without an imported suggestion, which would be shown instead.
@@ -128,17 +128,17 @@ class _Tally:
         if min(self._n.values()) < ENOUGH:
             return None
         prompted, unprompted = (
-            Share(self._chosen[side], self._n[side], *interval(self._chosen[side], self._n[side]))
+            MatchShare(self._chosen[side], self._n[side], *interval(self._chosen[side], self._n[side]))
             for side in (True, False)
         )
         return Chosen(prompted, unprompted, difference(prompted, unprompted))
 
 
-def difference(one: Share, other: Share) -> Estimate:
+def difference(one: MatchShare, other: MatchShare) -> Estimate:
     """The first share minus the second, with its 95 % interval: method 10 of R. G. Newcombe, "Interval estimation for
     the difference between independent proportions", Statistics in Medicine 17 (1998).
 
-    >>> each = difference(Share(56, 70, 0.6921, 0.8767), Share(48, 80, 0.4905, 0.7004))
+    >>> each = difference(MatchShare(56, 70, 0.6921, 0.8767), MatchShare(48, 80, 0.4905, 0.7004))
     >>> [round(value, 3) for value in (each.value, each.low, each.high)]
     [0.2, 0.053, 0.334]
     """

@@ -99,7 +99,7 @@ def divided(votes: Votes) -> np.ndarray:
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class RaterPairs:
     """Pairs of raters that answered the same items.
 
     people (p, 2): pairs of raters, the lower first; items, differing (p,): the number of items that both answered, and
@@ -114,7 +114,7 @@ class Pairs:
     statistic: Statistic
 
 
-def pairs(votes: Votes, least: int) -> Pairs:
+def pairs(votes: Votes, least: int) -> RaterPairs:
     """Cohen's κ of each pair of people with at least `least` items in common: J. Cohen, "A coefficient of agreement for
     nominal scales" (1960); the mean over pairs is R. J. Light's κ (1971).
     """
@@ -131,7 +131,7 @@ def pairs(votes: Votes, least: int) -> Pairs:
     place[enough] = np.arange(len(enough))
     kept = np.flatnonzero(place[of] >= 0)
     statistic = _cohen(votes, left[kept], right[kept], place[of][kept], missed[kept], items[enough])
-    return Pairs(people, items, differing, enough, statistic)
+    return RaterPairs(people, items, differing, enough, statistic)
 
 
 def _meetings(item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,7 @@ CONFUSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class AnswerFacts:
     """The cache key of the comparison: equal facts give equal results."""
 
     project: Project = field(compare=False)
@@ -42,7 +42,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedPeople:
     """The result of the comparison: people by key, classes by index. `Agreement` has the same fields with names."""
 
     items: int
@@ -58,7 +58,7 @@ class Compared:
     others: dict[int, list[tuple[Any, Any]]]
 
 
-def facts_of(project: Project) -> Facts:
+def answer_facts(project: Project) -> AnswerFacts:
     """The newest batches in which a task may have several answers, and the numbers and time of their answers."""
     rows = (
         WorkLog.objects.filter(batch__project=project)
@@ -74,11 +74,11 @@ def facts_of(project: Project) -> Facts:
                 break
             batches.append((batch, n, skips, last))
             answers += n
-    return Facts(project, project.pk, tuple(batches), f"{project.merged}{project.question}", whole)
+    return AnswerFacts(project, project.pk, tuple(batches), f"{project.merged}{project.question}", whole)
 
 
 @lru_cache(maxsize=16)
-def compare(facts: Facts) -> Compared:
+def compare(facts: AnswerFacts) -> ComparedPeople:
     asks = facts.project.asks
     rows, whole = _answers(facts)
     raters = sorted({user for _, user, _ in rows})
@@ -86,7 +86,7 @@ def compare(facts: Facts) -> Compared:
     others = _against_others(asks, rows)
     tasks = len({task for task, _, _ in rows})
     if not rows or not codes:  # an answer may be an empty list
-        return Compared(tasks, len(rows), whole, raters, codes, [None] * 4, None, [], [], [], others)
+        return ComparedPeople(tasks, len(rows), whole, raters, codes, [None] * 4, None, [], [], [], others)
     votes = _votes(asks, rows, raters, codes)
     most = np.argsort(-np.bincount(votes.rater), kind="stable")[:PEOPLE]
     pairs = pairs_of(votes.of(most), ENOUGH)
@@ -100,7 +100,7 @@ def compare(facts: Facts) -> Compared:
     measured = {int(place): (of_pairs[at], of_pairs[n + at]) for at, place in enumerate(pairs.measured)}
     chosen = statistics[1].sizes
     apart = divided(votes)
-    return Compared(
+    return ComparedPeople(
         items=tasks,
         answers=len(rows),
         whole=whole,
@@ -121,7 +121,7 @@ def compare(facts: Facts) -> Compared:
     )
 
 
-def _answers(facts: Facts) -> tuple[list[tuple[int, int, Any]], bool]:
+def _answers(facts: AnswerFacts) -> tuple[list[tuple[int, int, Any]], bool]:
     """(task, user, answer) of the newest tasks with several answers, in a fixed order, and whether these are all.
 
     Only tasks that show no prediction: people tend to agree with the answer that they see.

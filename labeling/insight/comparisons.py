@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.arrays.files import ProjectFiles
-from labeling.insight.control_slice import Calibration, ControlSlice, Pair, calibration
+from labeling.insight.control_slice import Calibration, ControlSlice, VersionPair, calibration
 from labeling.models import ModelVersion, Project
 from models_store import contrast, metrics
 from models_store.contrast import ClassContrast, Difference
@@ -54,7 +54,7 @@ class OnControl:
     difference: Difference
     classes: ClassContrast
     mistakes: list[Mistake]
-    pair: Pair
+    pair: VersionPair
 
     @property
     def apart(self) -> np.ndarray:
@@ -91,7 +91,7 @@ def compare_versions(project: Project, a: ModelVersion, b: ModelVersion) -> Comp
     return Comparison(control, _on_pool(project, a, b))
 
 
-def on_control(pair: Pair) -> OnControl:
+def on_control(pair: VersionPair) -> OnControl:
     """The comparison from the predictions of both versions for n >= 1 control items."""
     right_a, right_b = pair.said_a == pair.labels, pair.said_b == pair.labels
     compared = compare(right_b, right_a)
@@ -111,7 +111,7 @@ def _side(labels: np.ndarray, predicted: np.ndarray, sure: np.ndarray) -> Side:
     return Side(metrics.accuracy(labels, predicted), calibration(np.clip(sure, 0, 1), predicted == labels))
 
 
-def _mistakes(pair: Pair) -> list[Mistake]:
+def _mistakes(pair: VersionPair) -> list[Mistake]:
     """The mistakes whose numbers differ most between the versions; of equal differences the most frequent."""
     everything = len(pair.labels)
     counts: dict[tuple[int, int], list[int]] = {}

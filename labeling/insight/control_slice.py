@@ -40,7 +40,7 @@ class ClassFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class ControlConfusion:
     """Labels and predictions of n > 0 control items. `classes` (k,): the class indices that occur, ascending; `truth`,
     `predicted` (n,): places in `classes`.
     """
@@ -51,7 +51,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class VersionPair:
     """Two versions' predictions for the same control items, (n,) each: rows, labels, predicted classes, confidences."""
 
     rows: np.ndarray
@@ -147,14 +147,14 @@ class ControlSlice:
             ClassFigures(int(c), int(counts.truth[c]), int(counts.predicted[c]), int(counts.correct[c])) for c in order
         ]
 
-    def confusion(self, version: ModelVersion) -> Confusion | None:
+    def confusion(self, version: ModelVersion) -> ControlConfusion | None:
         """The confusion of labels and predictions; None without predictions. For `verify` the classes are 0 and 1."""
         best = self._predictions(version, "best")
         if best is None or not len(best):
             return None
         labels, answers = self._labels[: len(best)], np.arange(len(self._project.asks.answers))
         classes, places = np.unique(np.concatenate([labels, best, answers]), return_inverse=True)
-        return Confusion(classes, places[: len(best)], places[len(best) : 2 * len(best)])
+        return ControlConfusion(classes, places[: len(best)], places[len(best) : 2 * len(best)])
 
     def calibration(self, version: ModelVersion) -> Calibration | None:
         """The calibration on the items that the version has predicted; None without stored predictions."""
@@ -171,7 +171,7 @@ class ControlSlice:
         n = min(len(new), len(old))
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
-    def pair(self, earlier: ModelVersion, later: ModelVersion) -> Pair | None:
+    def pair(self, earlier: ModelVersion, later: ModelVersion) -> VersionPair | None:
         """Both versions' predictions for the items that both have predicted; None if one has no stored predictions."""
         predictions = [
             self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
@@ -179,7 +179,7 @@ class ControlSlice:
         if any(each is None for each in predictions):
             return None
         n = min(len(each) for each in predictions if each is not None)
-        return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
+        return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
     def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """The version's `best` or `confidence` for the first control items: those that it has predicted."""

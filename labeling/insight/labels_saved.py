@@ -11,14 +11,14 @@ import numpy as np
 from labeling.arrays import stored
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
-from labeling.insight.payoff_facts import Facts
+from labeling.insight.payoff_facts import PayoffFacts
 from labeling.models import ModelVersion
 from labeling.models.items import ItemQuerySet
 from models_store import metrics, payoff
-from models_store.payoff import Band, Estimate, Measured
+from models_store.payoff import Band, Measured, OpenEstimate
 
 
-class Missing(StrEnum):
+class NoFigure(StrEnum):
     """Why there is no figure of the labels saved."""
 
     QUESTION = "question"
@@ -60,8 +60,8 @@ class Saved:
     The end of an interval is None if it is more than `limit`, the size of the pool.
     """
 
-    needed: Estimate
-    labels: Estimate
+    needed: OpenEstimate
+    labels: OpenEstimate
     limit: int
     points: list[Uniform]
     curve: Band
@@ -82,24 +82,24 @@ def row_labels(items: ItemQuerySet) -> RowLabels:
 
 
 def labels_saved(
-    facts: Facts,
+    facts: PayoffFacts,
     versions: Sequence[ModelVersion],
     used: int,
     measured: Measured,
     control: RowLabels,
     spent: LabelsSpent,
-) -> tuple[Saved | None, Missing | None, str]:
+) -> tuple[Saved | None, NoFigure | None, str]:
     """The labels that picking has saved; or None, the cause, and the reason of a failed baseline."""
     project, first_picked = facts.project, facts.first_picked
     if first_picked is None or versions[used].batch.number < first_picked:
-        return None, Missing.NOTHING_PICKED, ""
+        return None, NoFigure.NOTHING_PICKED, ""
     if len(control.rows) < LEAST_CONTROL:
-        return None, Missing.FEW_CONTROL, ""
+        return None, NoFigure.FEW_CONTROL, ""
     if facts.private:
-        return None, Missing.PRIVATE, ""
+        return None, NoFigure.PRIVATE, ""
     baseline = stored.load(ProjectFiles(project).baseline, Baseline)
     if baseline is None:
-        return None, Missing.NOT_YET if facts.failure is None else Missing.FAILED, facts.failure or ""
+        return None, NoFigure.NOT_YET if facts.failure is None else NoFigure.FAILED, facts.failure or ""
     first = row_labels(project.items.of_batches_before(first_picked).filter(reserved=False))
     rows = np.concatenate([control.rows, first.rows])
     labels = np.concatenate([control.labels, first.labels])
@@ -134,8 +134,8 @@ def _point(uniform: Measured, place: int) -> Uniform:
     return Uniform(int(uniform.labels[place]), right / max(n, 1), low, high, n)
 
 
-def _minus(needed: Estimate, spent: int) -> Estimate:
-    return Estimate(
+def _minus(needed: OpenEstimate, spent: int) -> OpenEstimate:
+    return OpenEstimate(
         value=None if needed.value is None else needed.value - spent,
         low=needed.low - spent,
         high=None if needed.high is None else needed.high - spent,

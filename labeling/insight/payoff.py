@@ -17,9 +17,9 @@ import numpy as np
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING
 from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import ControlSlice
-from labeling.insight.labels_saved import LabelsSpent, Missing, RowLabels, Saved, labels_saved, row_labels
+from labeling.insight.labels_saved import LabelsSpent, NoFigure, RowLabels, Saved, labels_saved, row_labels
 from labeling.insight.pace import pace_of
-from labeling.insight.payoff_facts import Facts, facts_of, stored_predictions
+from labeling.insight.payoff_facts import PayoffFacts, facts_of_payoff, stored_predictions
 from labeling.models import ModelVersion, Project
 from models_store import payoff
 from models_store.payoff import Measured, NextGain
@@ -64,7 +64,7 @@ class Payoff:
     version: int | None = None
     spent: LabelsSpent | None = None
     saved: Saved | None = None
-    missing: Missing | None = None
+    missing: NoFigure | None = None
     reason: str = ""
     next: Next | None = None
     more_control: int | None = None
@@ -73,23 +73,23 @@ class Payoff:
 def payoff_of(project: Project) -> Payoff:
     """The project's current payoff. At most thirteen queries; cached until its facts change."""
     if project.asks.best_is_no_answer:
-        return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
+        return Payoff(Advice.TOO_EARLY, 0, 0, missing=NoFigure.QUESTION)
     versions = stored_predictions(project)
     if not versions:
         return Payoff(
-            Advice.TOO_EARLY, ControlSlice(project).size, 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL
+            Advice.TOO_EARLY, ControlSlice(project).size, 0, missing=NoFigure.NO_CONTROL, more_control=LEAST_CONTROL
         )
-    return _computed(facts_of(project, versions))
+    return _computed(facts_of_payoff(project, versions))
 
 
 @lru_cache(maxsize=64)
-def _computed(facts: Facts) -> Payoff:
+def _computed(facts: PayoffFacts) -> Payoff:
     """The payoff from these facts. Each process caches it, since pages reload every few seconds; do not change it."""
     project = facts.project
     items = row_labels(project.items.measuring())
     versions, measured = _versions(facts, items)
     if not versions:
-        return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
+        return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=NoFigure.NO_CONTROL, more_control=LEAST_CONTROL)
     used = max((place for place, each in enumerate(versions) if each.number <= facts.version), default=-1)
     used %= len(versions)  # without stored predictions up to the version in use, the last version
     until = project.items.measuring().filter(task__batch__number__lte=versions[-1].batch.number)
@@ -123,7 +123,7 @@ def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
     return Advice.UNCLEAR, max(1, more) if more <= MOST_TIMES * control else None
 
 
-def _versions(facts: Facts, items: RowLabels) -> tuple[list[ModelVersion], Measured]:
+def _versions(facts: PayoffFacts, items: RowLabels) -> tuple[list[ModelVersion], Measured]:
     """The versions with predictions for control items, and the items that each predicts wrongly."""
     files, kept, predictions = ProjectFiles(facts.project), [], []
     for version in facts.versions:

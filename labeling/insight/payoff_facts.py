@@ -18,7 +18,7 @@ MOST_VERSIONS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PayoffFacts:
     """The cache key of a payoff: equal facts give equal payoffs."""
 
     project: Project
@@ -49,13 +49,13 @@ def stored_predictions(project: Project) -> dict[ModelVersion, str]:
     return {version: stamp for version, stamp in zip(newest, stamps, strict=True) if stamp is not None}
 
 
-def facts_of(project: Project, versions: dict[ModelVersion, str]) -> Facts:
+def facts_of_payoff(project: Project, versions: dict[ModelVersion, str]) -> PayoffFacts:
     """The facts of a payoff by these versions."""
     used, failed = in_use(project), None
     [baseline] = store().stamps([ProjectFiles(project).baseline])
     if baseline is None:
         failed = project.jobs.filter(kind=Job.Kind.BASELINE, state=Job.State.FAILED).order_by("-pk").first()
-    return Facts(
+    return PayoffFacts(
         project=project,
         versions=tuple(versions),
         written=tuple(versions.values()),

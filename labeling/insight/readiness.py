@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 PROBE = bytes(4096)
 
 
-class Check(NamedTuple):
+class ReadinessCheck(NamedTuple):
     """The result of one check: its name, whether it passed, and its state in one line."""
 
     name: str
@@ -33,12 +33,12 @@ class Check(NamedTuple):
     state: str
 
 
-def checks(now: datetime.datetime) -> list[Check]:
+def checks(now: datetime.datetime) -> list[ReadinessCheck]:
     """Run all checks: the database, the disk, the worker."""
     return [_database(now), _disk(), _worker(now)]
 
 
-def _database(now: datetime.datetime) -> Check:
+def _database(now: datetime.datetime) -> ReadinessCheck:
     """Write a row and remove it again, in one committed transaction."""
     try:
         with transaction.atomic():
@@ -46,32 +46,32 @@ def _database(now: datetime.datetime) -> Check:
     except Error as error:
         logger.exception("The database takes no writes.")
         if is_full(error):
-            return Check("database", False, "The disk of the database is full: free space on it.")
-        return Check("database", False, "The database does not answer, or takes no writes: see the log.")
-    return Check("database", True, "It takes writes.")
+            return ReadinessCheck("database", False, "The disk of the database is full: free space on it.")
+        return ReadinessCheck("database", False, "The database does not answer, or takes no writes: see the log.")
+    return ReadinessCheck("database", True, "It takes writes.")
 
 
-def _disk() -> Check:
+def _disk() -> ReadinessCheck:
     """Check the free room of `DATA_DIR`, and write a file there."""
     free = shutil.disk_usage(settings.DATA_DIR).free
     if free < settings.READY_FREE_MB << 20:
         logger.error("%d MB are free on the disk of DATA_DIR, fewer than READY_FREE_MB.", free >> 20)
-        return Check("disk", False, "The disk of DATA_DIR is full or nearly so: free space on it.")
+        return ReadinessCheck("disk", False, "The disk of DATA_DIR is full or nearly so: free space on it.")
     try:
         with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
             file.write(PROBE)
             file.flush()
     except OSError:
         logger.exception("No file can be written to DATA_DIR.")
-        return Check("disk", False, "No file can be written to DATA_DIR: see the log.")
-    return Check("disk", True, "There is room, and files can be written.")
+        return ReadinessCheck("disk", False, "No file can be written to DATA_DIR: see the log.")
+    return ReadinessCheck("disk", True, "There is room, and files can be written.")
 
 
-def _worker(now: datetime.datetime) -> Check:
+def _worker(now: datetime.datetime) -> ReadinessCheck:
     try:
         alive = signs.alive(now)
     except Error:  # the check of the database has logged it
-        return Check("worker", False, "Not known while the database does not answer.")
+        return ReadinessCheck("worker", False, "Not known while the database does not answer.")
     if not alive:
-        return Check("worker", False, "No worker was seen for a minute: background steps wait. Start one.")
-    return Check("worker", True, "A worker was seen within the last minute.")
+        return ReadinessCheck("worker", False, "No worker was seen for a minute: background steps wait. Start one.")
+    return ReadinessCheck("worker", True, "A worker was seen within the last minute.")

@@ -56,14 +56,14 @@ SHARE_OF_MEMORY = 0.75
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StepLimits:
     """The limits of steps: seconds for each, bytes for all together."""
 
     seconds: float
     memory: int
 
     @classmethod
-    def of(cls, *, seconds: float, megabytes: int) -> Limits:
+    def of(cls, *, seconds: float, megabytes: int) -> StepLimits:
         """`megabytes`: the memory limit; 0 for three quarters of the machine's or container's memory."""
         return cls(seconds, megabytes * MB or int(memory.there_is() * SHARE_OF_MEMORY))
 
@@ -92,7 +92,7 @@ class Lane:
 class Lanes:
     """Up to `most` processes that run one step each, of different projects. A context manager that ends them."""
 
-    def __init__(self, child: Child, *, most: int, threads: int, limits: Limits) -> None:
+    def __init__(self, child: Child, *, most: int, threads: int, limits: StepLimits) -> None:
         """Must be called before this process starts threads. `threads`: the threads that all steps compute with."""
         self._forks = ForkServer(child.serve)
         self._shared = memory.own(self._forks.pid)

@@ -14,7 +14,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.models import ModelVersion
 from models_store.folders import Folder, FolderError, folder_at
 
-__all__ = ["Artifact", "FolderError", "StoredFile", "as_zip", "read", "report"]
+__all__ = ["Artifact", "FolderError", "FolderFile", "as_zip", "read", "report"]
 
 SPOOL_BYTES = 8 << 20
 MANIFEST = "manifest.json"
@@ -23,7 +23,7 @@ MOST_MANIFEST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
-class StoredFile:
+class FolderFile:
     """A file of a version, with its size in bytes and its sha256 (hex) at the time of writing."""
 
     name: str
@@ -36,7 +36,7 @@ class Artifact:
     """The version's manifest, and its files; the manifest is the last file."""
 
     manifest: dict[str, Any]
-    files: list[StoredFile]
+    files: list[FolderFile]
 
 
 def read(version: ModelVersion) -> Artifact | None:
@@ -83,7 +83,7 @@ def _read(folder: Folder, calibration: str) -> Artifact:
     raw = folder.read(MANIFEST, most=MOST_MANIFEST_BYTES)
     try:
         manifest = json.loads(raw)
-        files = [StoredFile(name, int(each["bytes"]), str(each["sha256"])) for name, each in manifest["files"].items()]
+        files = [FolderFile(name, int(each["bytes"]), str(each["sha256"])) for name, each in manifest["files"].items()]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FolderError(f"{folder}/{MANIFEST}: is no manifest") from error
     if calibration:
@@ -103,5 +103,5 @@ def _read_calibration(folder: Folder, digest: str) -> bytes:
     return raw
 
 
-def _stored(name: str, content: bytes) -> StoredFile:
-    return StoredFile(name, len(content), hashlib.sha256(content).hexdigest())
+def _stored(name: str, content: bytes) -> FolderFile:
+    return FolderFile(name, len(content), hashlib.sha256(content).hexdigest())

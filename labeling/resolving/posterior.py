@@ -38,14 +38,14 @@ class Vote(NamedTuple):
     accuracy: float = ACCURACY
 
 
-class Word(NamedTuple):
+class ModelVote(NamedTuple):
     """The prediction for an item by a model that has not learned from its answers, and the prediction's probability."""
 
     value: Hashable
     probability: float
 
 
-def posterior(votes: Sequence[Vote], n_values: int, word: Word | None = None) -> dict[Hashable, float]:
+def posterior(votes: Sequence[Vote], n_values: int, word: ModelVote | None = None) -> dict[Hashable, float]:
     """Compute the probability of each value that was answered or that the model predicts.
 
     A person of accuracy a gives the true answer with probability a, and each of the other `n_values` - 1 answers with
@@ -57,7 +57,7 @@ def posterior(votes: Sequence[Vote], n_values: int, word: Word | None = None) ->
         The answers to one item.
     n_values : int
         The number of possible values.
-    word : Word or None
+    word : ModelVote or None
         The model's prediction.
 
     Returns
@@ -92,7 +92,7 @@ def posterior(votes: Sequence[Vote], n_values: int, word: Word | None = None) ->
 
 
 def asks_another(
-    votes: Sequence[Vote], skips: int, *, n_values: int, word: Word | None = None, confidence: float
+    votes: Sequence[Vote], skips: int, *, n_values: int, word: ModelVote | None = None, confidence: float
 ) -> bool:
     """Whether one more person is asked: while every answer's probability of being right is below `confidence`.
 

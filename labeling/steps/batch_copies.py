@@ -15,7 +15,7 @@ from labeling.statements import insert_many
 from labeling.steps.cluster import read_dendrogram
 from labeling.steps.copy_numbers import Neighbours, numbers_shown, stored_copies, unseen_tasks
 from labeling.steps.model_inputs import CopyRow
-from selector.near_copies import Copies
+from selector.near_copies import NearCopies
 from selector.radius import Radius, learn_radius
 
 # Copies written in one transaction: other writers wait for its end.
@@ -121,14 +121,14 @@ def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
                 Task.objects.filter(pk__in=part).unseen().update(copies_shown=number)
 
 
-def _first(copies: Copies, asked: np.ndarray, rows: np.ndarray, numbers: np.ndarray) -> Copies:
+def _first(copies: NearCopies, asked: np.ndarray, rows: np.ndarray, numbers: np.ndarray) -> NearCopies:
     """The nearest copies of the items with these rows, as many as `numbers` (k,) says; no copies of other items."""
     most = np.zeros(len(asked), np.int64)
     known = np.isin(rows, asked)
     most[np.searchsorted(asked, rows[known])] = numbers[known]
     _, starts, sizes = np.unique(copies.owners, return_index=True, return_counts=True)
     kept = np.arange(len(copies.items)) - np.repeat(starts, sizes) < most[copies.owners]
-    return Copies(copies.owners[kept], copies.items[kept], copies.heights[kept])
+    return NearCopies(copies.owners[kept], copies.items[kept], copies.heights[kept])
 
 
 def _shown_by(batch: Batch) -> tuple[ItemQuerySet, ItemQuerySet]:
@@ -153,7 +153,7 @@ def _remove_stale(step: Step, batch: Batch) -> None:
             batch.copies.filter(pk__in=part, answers=None).delete()
 
 
-def _write(step: Step, batch: Batch, asked: np.ndarray, copies: Copies) -> None:
+def _write(step: Step, batch: Batch, asked: np.ndarray, copies: NearCopies) -> None:
     """Write the copies of the items with the rows `asked`, some of them as checks.
 
     Ids are assigned in random order, so that no id tells one kind of task from another.

@@ -79,8 +79,8 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
     recipe = Recipe(version.seed, TrainConfig.from_dict(version.training), network=network_of(encoder, n_classes))
     fitted, labels = _by_further_trainings(step, version, batch, model, training_set, recipe)
     control = read_labels(project, known.measuring().filter(row__lt=len(features)), n_classes)
-    answers = measure.ask(project, replace(model, calibration=fitted), features, control)
-    measured = {"control": measure.measure(answers), "calibration": measure.calibrate(answers)}
+    answers = measure.control_results(project, replace(model, calibration=fitted), features, control)
+    measured = {"control": measure.control_figures(answers), "calibration": measure.calibration_figures(answers)}
     location = ProjectFiles(project).artifact_at(version.artifact)
     try:
         digest = artifact.calibrate(location, fitted, digest=version.digest, fitted_to=labels, measured=measured)

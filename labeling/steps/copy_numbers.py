@@ -21,7 +21,7 @@ from labeling.models.items import ItemQuerySet
 from labeling.models.project_settings import MOST_COPIES
 from selector.alike import filled_up, law_of, lowest, shown_alike
 from selector.dendrogram import Dendrogram
-from selector.near_copies import Copies, near_copies
+from selector.near_copies import NearCopies, near_copies
 
 MOST_OTHERS = 1000
 """The most items of a kind outside the batch whose near-copies are counted, to estimate the kind's distribution."""
@@ -36,7 +36,7 @@ TASK = [
 ]
 
 
-class Kind(IntEnum):
+class TaskKind(IntEnum):
     """The kinds of tasks whose items have different numbers of near-copies."""
 
     PICKED = 0  # by the strategy
@@ -46,7 +46,7 @@ class Kind(IntEnum):
     ASKED = 4  # a manager asked for it, or it checks a near-copy
 
 
-SETTING = (Kind.PICKED, Kind.CONTROL, Kind.GOLD, Kind.AGAIN)
+SETTING = (TaskKind.PICKED, TaskKind.CONTROL, TaskKind.GOLD, TaskKind.AGAIN)
 """The kinds that decide how many copies all tasks show. ASKED is not among them: checks have few copies, and a few
 checks would lower the numbers of all tasks.
 """
@@ -74,7 +74,7 @@ class Neighbours:
     reach: float
     most: int
 
-    def copies(self, rows: np.ndarray) -> Copies:
+    def copies(self, rows: np.ndarray) -> NearCopies:
         """The near-copies of the items with these distinct rows, all of them rows of the dendrogram."""
         return near_copies(self.dendrogram, rows, self.free, radius=self.reach, most=self.most)
 
@@ -96,8 +96,8 @@ def unseen_tasks(batch: Batch) -> Tasks:
     values = np.fromiter(facts.iterator(chunk_size=CHUNK), TASK)
     kinds = np.select(
         [values["gold"], values["again"], values["control"], values["asked"]],
-        [Kind.GOLD, Kind.AGAIN, Kind.CONTROL, Kind.ASKED],
-        Kind.PICKED,
+        [TaskKind.GOLD, TaskKind.AGAIN, TaskKind.CONTROL, TaskKind.ASKED],
+        TaskKind.PICKED,
     )
     return Tasks(values["key"], values["item"], values["row"], kinds, values["showing"])
 
@@ -135,12 +135,12 @@ def numbers_shown(
     if not len(numbers):
         return shown
     known = {}
-    for kind in map(Kind, np.unique(tasks.kinds).tolist()):
+    for kind in map(TaskKind, np.unique(tasks.kinds).tolist()):
         others = _of_others(project, tasks, kind, neighbours, asked, rng)
         known[kind] = np.concatenate([numbers[tasks.kinds == kind], others])
     laws = {kind: law_of(of_kind, most) for kind, of_kind in known.items()}
     # A few items must not decide for all tasks, so a kind of few items is filled up with picked ones.
-    rest = laws.get(Kind.PICKED, law_of(numbers, most))
+    rest = laws.get(TaskKind.PICKED, law_of(numbers, most))
     setting = [filled_up(laws[kind], len(known[kind]), rest) for kind in SETTING if kind in laws]
     target, chance = lowest(setting or [rest]), rng.random(len(numbers))
     for kind, law in laws.items():
@@ -150,7 +150,7 @@ def numbers_shown(
 
 
 def _of_others(
-    project: Project, tasks: Tasks, kind: Kind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
+    project: Project, tasks: Tasks, kind: TaskKind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """The numbers of near-copies of items that the batch could have asked about in place of its own items of this kind.
 
@@ -173,11 +173,11 @@ def _of_others(
     return numbers
 
 
-def _candidates(project: Project, kind: Kind) -> ItemQuerySet | None:
+def _candidates(project: Project, kind: TaskKind) -> ItemQuerySet | None:
     """The items that the tasks of this kind are a sample of; None if they are no sample."""
-    if kind == Kind.CONTROL:
+    if kind == TaskKind.CONTROL:
         return project.items.unlabeled().control()
-    if kind == Kind.GOLD:
+    if kind == TaskKind.GOLD:
         return project.items.gold_to_ask()
     return None
 

@@ -36,7 +36,7 @@ class ControlResults:
     distances: np.ndarray | None = None
 
 
-def ask(project: Project, model: Model, features: Features, control: LabeledRows) -> ControlResults:
+def control_results(project: Project, model: Model, features: Features, control: LabeledRows) -> ControlResults:
     """Predict the control items with the model, from the pool's `features` (rows, …)."""
     if not len(control.rows):
         return ControlResults(np.empty(0, bool), None, np.empty(0))
@@ -71,7 +71,7 @@ def _held_against(
     return np.concatenate(right), np.concatenate(costs)
 
 
-def measure(answers: ControlResults) -> dict[str, Any]:
+def control_figures(answers: ControlResults) -> dict[str, Any]:
     """Accuracy, negative log-likelihood and, for scales, mean absolute error on the control items labeled so far, each
     with a 95 % interval; unbiased for the pool.
     """
@@ -95,7 +95,7 @@ def _mean(values: np.ndarray) -> dict[str, float | None]:
     return {"value": mean.value, "low": mean.low, "high": mean.high}
 
 
-def calibrate(answers: ControlResults) -> dict[str, Any] | None:
+def calibration_figures(answers: ControlResults) -> dict[str, Any] | None:
     """The calibration of the model's confidence on these items; None without confidences or items."""
     measured = None if answers.sure is None else calibration(np.clip(answers.sure, 0, 1), answers.right)
     if measured is None:
@@ -120,6 +120,6 @@ def gate(
         )
     except artifact.ArtifactError as error:
         return {"against": earlier.number, "n": 0, "gained": 0, "lost": 0, "reason": str(error)}, False
-    compared = compare(answers.right, ask(project, model, features, control).right)
+    compared = compare(answers.right, control_results(project, model, features, control).right)
     figures = {"against": earlier.number, "n": compared.n, "gained": compared.gained, "lost": compared.lost}
     return figures, compared.worse

@@ -67,11 +67,11 @@ def train(step: Step) -> None:
     version = _described(batch, number, labeled, trained, n_classes)
     step.span.part("measuring the model")
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
-    answers = measure.ask(project, trained.model, features, control)
+    answers = measure.control_results(project, trained.model, features, control)
     version.metrics = _measured(trained, answers, copies=labeled.copies)
     last_passed = project.versions.readable().passed().newest()
     version.gate, version.held_back = measure.gate(project, last_passed, answers, features, control)
-    version.digest = _store(version, trained, encoder, measure.calibrate(answers))
+    version.digest = _store(version, trained, encoder, measure.calibration_figures(answers))
     version.seconds = step.seconds
     with step.finish():
         version.save()
@@ -163,7 +163,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
 def _measured(trained: Trained, answers: measure.ControlResults, *, copies: int) -> dict[str, Any]:
     """The metrics for the version's row and manifest: of the training, and on the control items."""
     return {
-        "control": measure.measure(answers),
+        "control": measure.control_figures(answers),
         "training": {
             "steps": trained.steps,
             "seconds": trained.seconds,

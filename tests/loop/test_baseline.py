@@ -14,7 +14,7 @@ from labeling.arrays import stored
 from labeling.arrays.baseline import MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.layout import FEW
-from labeling.insight.labels_saved import Missing
+from labeling.insight.labels_saved import NoFigure
 from labeling.insight.payoff import Advice, payoff_of
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
@@ -113,7 +113,7 @@ def test_it_waits_until_there_is_enough_to_tell(tmp_path: Path) -> None:
     assert stored.load(ProjectFiles(project).baseline, Baseline) is None
     assert Job.objects.filter(kind=Job.Kind.BASELINE, state=Job.State.DONE).count() == 2
     found = payoff_of(project)
-    assert (found.missing, found.advice, found.more_control) == (Missing.FEW_CONTROL, Advice.TOO_EARLY, 30)
+    assert (found.missing, found.advice, found.more_control) == (NoFigure.FEW_CONTROL, Advice.TOO_EARLY, 30)
 
 
 def test_it_takes_a_bounded_share_of_the_time_of_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,13 +121,13 @@ def test_it_takes_a_bounded_share_of_the_time_of_trainings(tmp_path: Path, monke
     monkeypatch.setattr(baseline, "SHARE", 0.01)  # far less than it takes, however slow the first training was
     project = labeled(tmp_path, batches=2)
     assert stored.load(ProjectFiles(project).baseline, Baseline) is None
-    assert payoff_of(project).missing == Missing.NOT_YET
+    assert payoff_of(project).missing == NoFigure.NOT_YET
 
 
 def test_where_chance_picks_all_there_is_nothing_to_compare(tmp_path: Path) -> None:
     project = labeled(tmp_path, batches=2, strategy="uniform")
     assert stored.load(ProjectFiles(project).baseline, Baseline) is None
-    assert payoff_of(project).missing == Missing.NOTHING_PICKED
+    assert payoff_of(project).missing == NoFigure.NOTHING_PICKED
 
 
 @pytest.mark.long
@@ -173,4 +173,4 @@ def nothing_learns_from_control_items_of_a_private_project(project: Project) -> 
     Job.objects.filter(kind=Job.Kind.BASELINE, batch__number=2).update(state=Job.State.WAITING)
     drain()
     assert stored.load(ProjectFiles(project).baseline, Baseline) is None
-    assert payoff_of(Project.objects.get(pk=project.pk)).missing == Missing.PRIVATE
+    assert payoff_of(Project.objects.get(pk=project.pk)).missing == NoFigure.PRIVATE

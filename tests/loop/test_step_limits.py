@@ -16,7 +16,7 @@ from starter import Process
 from steps_apart import worker_of_steps
 
 from labeling.loop import memory, turns
-from labeling.loop.lanes import Limits
+from labeling.loop.lanes import StepLimits
 from labeling.loop.step import GaveWay, Step
 from labeling.loop.step_settings import settings_for, unchanged
 from labeling.models import Batch, Job, Project
@@ -244,5 +244,5 @@ def test_the_memory_of_a_step_is_that_of_all_its_processes() -> None:
         assert memory.taken_by(os.getpid()) >= memory.own(os.getpid()) + 64_000_000
         child.communicate()
     assert memory.taken_by(child.pid) == 0, "it has gone"
-    assert 0 < Limits.of(seconds=1, megabytes=0).memory < memory.there_is()
-    assert Limits.of(seconds=1, megabytes=5).memory == 5 * 1024 * 1024
+    assert 0 < StepLimits.of(seconds=1, megabytes=0).memory < memory.there_is()
+    assert StepLimits.of(seconds=1, megabytes=5).memory == 5 * 1024 * 1024

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from simulated_payoff import SHAPES, Simulated, simulate
 
 from models_store import payoff
-from models_store.payoff import Estimate, Measured, next_gain, uniform_needs
+from models_store.payoff import Measured, OpenEstimate, next_gain, uniform_needs
 
 PROJECTS = 15
 
 
-def needs(project: Simulated, limit: int) -> Estimate:
+def needs(project: Simulated, limit: int) -> OpenEstimate:
     return uniform_needs(project.uniform, project.versions.rows([-1]), limit=limit).needed
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labeling.resolving import dawid_skene
 from labeling.resolving.people import AnswerTable, weigh
-from labeling.resolving.posterior import CLIP, Vote, Word, asks_another, posterior, worth_asking
+from labeling.resolving.posterior import CLIP, ModelVote, Vote, asks_another, posterior, worth_asking
 from tests.extent import examples
 
 ACCURACIES = st.floats(0.05, 0.99)
@@ -27,20 +27,20 @@ def test_the_posterior_is_bayes_over_all_values(votes: list[tuple[int, float]], 
     for truth in range(5):
         prior = 0.2 if word is None else word[1] if truth == word[0] else (1 - word[1]) / 4
         masses.append(prior * math.prod(a if value == truth else (1 - a) / 4 for value, a in votes))
-    ours = posterior([Vote(*vote) for vote in votes], 5, Word(*word) if word else None)
+    ours = posterior([Vote(*vote) for vote in votes], 5, ModelVote(*word) if word else None)
     assert all(math.isclose(p, masses[value] / sum(masses), abs_tol=1e-9) for value, p in ours.items())
 
 
 def test_people_are_asked_as_long_as_nobody_can_be_sure() -> None:
-    def more(*votes: Vote, word: Word | None = None, skips: int = 0) -> bool:
+    def more(*votes: Vote, word: ModelVote | None = None, skips: int = 0) -> bool:
         return asks_another(votes, skips, n_values=10, word=word, confidence=0.95)
 
     assert more(Vote(1)), "one person of whom nothing is known"
     assert not more(Vote(1, 0.97)), "somebody who has proven good"
     assert not more(Vote(1), Vote(1))
     assert more(Vote(1, 0.97), Vote(2, 0.97)), "people disagree"
-    assert not more(Vote(1), word=Word(1, 0.9)), "the model says so too"
-    assert more(Vote(1, 0.97), word=Word(2, 0.99)), "the model is sure of something else"
+    assert not more(Vote(1), word=ModelVote(1, 0.9)), "the model says so too"
+    assert more(Vote(1, 0.97), word=ModelVote(2, 0.99)), "the model is sure of something else"
     assert more(skips=1)
     assert not more(skips=2), "nobody can tell"
 
@@ -135,8 +135,8 @@ def test_one_look_at_all_answers_weighs_them_as_a_look_at_one_item() -> None:
     a, b = found.accuracy
     slow = [
         posterior([Vote(1, a), Vote(1, b)], 4),
-        posterior([Vote(2, a)], 4, Word(3, 0.6)),
-        posterior([Vote(0, b), Vote(1, a)], 4, Word(1, 0.99)),
+        posterior([Vote(2, a)], 4, ModelVote(3, 0.6)),
+        posterior([Vote(0, b), Vote(1, a)], 4, ModelVote(1, 0.99)),
     ]
     for item, value, p in zip(found.item.tolist(), found.value.tolist(), found.probability.tolist(), strict=True):
         assert p == pytest.approx(slow[item][value], abs=1e-4)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories import make_project
 
-from labeling.steps.measure import ControlResults, ask, measure
+from labeling.steps.measure import ControlResults, control_figures, control_results
 from labeling.steps.model_inputs import LabeledRows
 from labeling.web.models.version_words import absolute_error
 from models_store.config import TrainConfig
@@ -29,7 +29,7 @@ def model() -> Model:
 
 def test_the_error_is_the_mean_of_the_points_between_answer_and_label(model: Model) -> None:
     project = make_project(question="score", classes=["1", "2", "3", "4", "5"])
-    control = measure(ask(project, model, FEATURES, CONTROL))
+    control = control_figures(control_results(project, model, FEATURES, CONTROL))
     best = np.concatenate([part.best for part in predict(model, FEATURES[:100])])
     assert control["mae"]["value"] == pytest.approx(np.abs(best - LABELS[:100]).mean())
     assert control["mae"]["low"] < control["mae"]["value"] < control["mae"]["high"]
@@ -37,11 +37,13 @@ def test_the_error_is_the_mean_of_the_points_between_answer_and_label(model: Mod
 
 
 def test_classes_without_an_order_have_none(model: Model) -> None:
-    assert "mae" not in measure(ask(make_project(classes=["a", "b", "c", "d", "e"]), model, FEATURES, CONTROL))
+    assert "mae" not in control_figures(
+        control_results(make_project(classes=["a", "b", "c", "d", "e"]), model, FEATURES, CONTROL)
+    )
 
 
 def test_it_is_said_in_points() -> None:
-    one, two = (measure(ControlResults(np.ones(n, bool), None, np.ones(n), np.arange(n))) for n in (1, 2))
+    one, two = (control_figures(ControlResults(np.ones(n, bool), None, np.ones(n), np.arange(n))) for n in (1, 2))
     assert absolute_error(one) == "0.00 points"
     assert absolute_error(two).startswith("0.50 points, with 95 % certainty ")
     assert absolute_error({"n": 0}) == absolute_error(None) == ""

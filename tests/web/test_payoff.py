@@ -7,22 +7,22 @@ import pytest
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
-from labeling.insight.labels_saved import LabelsSpent, Missing, Saved, Uniform
+from labeling.insight.labels_saved import LabelsSpent, NoFigure, Saved, Uniform
 from labeling.insight.pace import Pace
 from labeling.insight.payoff import Advice, Next, Payoff, advise
 from labeling.models import Project, Role
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy
 from labeling.web.charts.payoff import about, finding, payoff_chart
 from labeling.web.overview.paying_off import paying_off
-from models_store.payoff import Band, Estimate, NextGain
+from models_store.payoff import Band, NextGain, OpenEstimate
 
 SPENT = LabelsSpent(learned=900, control=100)
 PACE = Pace(seconds=3.6, answers=50, active=1, annotators=1)
 
 
 def saved(low: float, value: float | None, high: float | None) -> Saved:
-    labels = Estimate(value, low, high)
-    needed = Estimate(*(None if each is None else each + SPENT.labels for each in (value, low, high)))  # type: ignore[arg-type]
+    labels = OpenEstimate(value, low, high)
+    needed = OpenEstimate(*(None if each is None else each + SPENT.labels for each in (value, low, high)))  # type: ignore[arg-type]
     grid = np.geomspace(50, 5000, 20)
     curve = Band(grid, 0.6 + 0.05 * np.log10(grid), 0.5 + 0.05 * np.log10(grid), 0.7 + 0.05 * np.log10(grid))
     points = [Uniform(50, 0.65, 0.55, 0.75, 200), Uniform(200, 0.7, 0.62, 0.78, 200)]
@@ -30,8 +30,8 @@ def saved(low: float, value: float | None, high: float | None) -> Saved:
 
 
 def ahead(low: float, value: float, high: float) -> Next:
-    gain = Estimate(value, low, high)
-    return Next(100, 90, NextGain(gain, Estimate(value, low - 0.01, high + 0.01)))
+    gain = OpenEstimate(value, low, high)
+    return Next(100, 90, NextGain(gain, OpenEstimate(value, low - 0.01, high + 0.01)))
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_cost_is_for_managers_and_only_if_it_is_known() -> None:
     assert "It costs" not in told(whole())
 
 
-@pytest.mark.parametrize("missing", list(Missing))
-def test_what_cannot_be_told_is_told(missing: Missing) -> None:
+@pytest.mark.parametrize("missing", list(NoFigure))
+def test_what_cannot_be_told_is_told(missing: NoFigure) -> None:
     found = told(whole(saved=None, missing=missing, reason="The disk is full."))
     assert found["Labels saved"].startswith("– ")
-    assert ("The disk is full." in found["Labels saved"]) == (missing == Missing.FAILED)
+    assert ("The disk is full." in found["Labels saved"]) == (missing == NoFigure.FAILED)
 
 
 @pytest.mark.parametrize("advice", list(Advice))

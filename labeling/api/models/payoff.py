@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.base import ProjectView
-from labeling.insight.labels_saved import Missing
+from labeling.insight.labels_saved import NoFigure
 from labeling.insight.payoff import WORTH, Advice, payoff_values
 from labeling.models import Ability
 from labeling.replica import reads
@@ -90,7 +90,7 @@ class PayoffSerializer(serializers.Serializer[Any]):
     spent = SpentFigures(allow_null=True)
     saved = SavedFigures(allow_null=True)
     missing = serializers.ChoiceField(
-        choices=[(each.value, each.value) for each in Missing], allow_null=True, help_text="Why `saved` is null."
+        choices=[(each.value, each.value) for each in NoFigure], allow_null=True, help_text="Why `saved` is null."
     )
     reason = serializers.CharField(allow_blank=True, help_text="Why the estimate failed.")
     next = NextFigures(allow_null=True)

@@ -16,7 +16,7 @@ from labeling import metrics, traces
 from labeling.answering import gold, removing
 from labeling.items import search
 from labeling.loop.child import Child
-from labeling.loop.lanes import Lanes, Limits
+from labeling.loop.lanes import Lanes, StepLimits
 from labeling.loop.signs import Signs
 from labeling.loop.sweeps import Recounts, refresh_statistics
 from labeling.loop.worker import Worker
@@ -82,7 +82,7 @@ class Command(BaseCommand):
             except traces.Missing as error:
                 raise CommandError(str(error)) from error
         child = Child(run_step, kinds=kinds, prepare=compute.prepare, use_threads=use_threads, traced=settings.TRACES)
-        limits = Limits.of(seconds=settings.STEP_MAX_SECONDS, megabytes=settings.STEP_MEMORY_MB)
+        limits = StepLimits.of(seconds=settings.STEP_MAX_SECONDS, megabytes=settings.STEP_MEMORY_MB)
         # One core is left to the web server. Threads that wait for a core spin: on a busy machine with two cores, two
         # threads trained twelve times slower than one.
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)

@@ -69,7 +69,7 @@ class _Task(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class Export:
     """The values that all rows of an export share. `show` turns a stored answer into its text."""
 
     project: Project
@@ -119,7 +119,7 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
     show = lru_cache(LABELS_KEPT)(lambda text: asks.show(orjson.loads(text), names))
     weights = weights_of(project, imported)
     asked_again = Task.objects.further().filter(batch__project=project, is_gold=False).exists()
-    shared = Shared(project, kinds.get(project.kind).is_file, names, show, weights, trainings, asked_again)
+    shared = Export(project, kinds.get(project.kind).is_file, names, show, weights, trainings, asked_again)
     by_id = {batch.pk: batch for batch in newest_first}
 
     def shown(label: Any) -> Any:
@@ -132,7 +132,7 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
             yield from copy_pages(by_id[facts.id], choice, shown, is_file=shared.is_file, size=size)
 
 
-def _pages_of(facts: BatchFacts, choice: Choice, shared: Shared, size: int) -> Iterator[Page]:
+def _pages_of(facts: BatchFacts, choice: Choice, shared: Export, size: int) -> Iterator[Page]:
     chosen = _tasks_of(facts, choice, size)
     while tasks := list(islice(chosen, size)):
         answers = _annotations([task.id for task in tasks], shared)
@@ -163,7 +163,7 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
         rank = tasks[-1].rank
 
 
-def _annotations(tasks: list[int], shared: Shared) -> dict[int, _Answers]:
+def _annotations(tasks: list[int], shared: Export) -> dict[int, _Answers]:
     """The standing annotations of each task, and of the further tasks that asked about its item again."""
     by_task = {task: _Answers([], [], []) for task in tasks}
     if shared.asked_again:
@@ -218,7 +218,7 @@ def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
     }
 
 
-def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Shared) -> Row:
+def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Export) -> Row:
     correction, corrected_to = corrected
     values = answers.values if corrected_to is None else [corrected_to]
     is_control, is_labeled = task.is_control, task.label is not None
@@ -261,7 +261,7 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
     }
 
 
-def _distribution(text: str | None, shared: Shared) -> str | None:
+def _distribution(text: str | None, shared: Export) -> str | None:
     """Pairs of an answer's text and its probability, as JSON text."""
     if text is None:
         return None

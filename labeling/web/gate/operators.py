@@ -51,7 +51,7 @@ class Readyz:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._looked = -math.inf
-        self._checks: list[readiness.Check] = []
+        self._checks: list[readiness.ReadinessCheck] = []
 
     def __call__(self, request: HttpRequest) -> JsonResponse:
         now = time.monotonic()

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
-from labeling.insight.anchoring import Anchoring, Share, anchoring_of
+from labeling.insight.anchoring import Anchoring, MatchShare, anchoring_of
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.certainty import ENOUGH
 from labeling.models import Ability, Membership, Project
@@ -103,7 +103,7 @@ def _leanings(anchoring: Anchoring) -> list[dict[str, str]]:
     ]
 
 
-def _share(share: Share) -> str:
+def _share(share: MatchShare) -> str:
     return f"{part(share.chosen, share.n)} of {number(share.n)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeling.arrays.baseline import LEAST_CONTROL
-from labeling.insight.labels_saved import Missing
+from labeling.insight.labels_saved import NoFigure
 from labeling.insight.pace import Pace
 from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Payoff
 from labeling.models import Project
@@ -13,7 +13,7 @@ from labeling.questions import Question
 from labeling.web.charts.payoff import about
 from labeling.web.settings.next_batch import person_hours
 from labeling.web.shared.words import HOUR, count, duration, money, number
-from models_store.payoff import Estimate
+from models_store.payoff import OpenEstimate
 
 MINUS = "−"
 
@@ -74,15 +74,15 @@ def _saved(payoff: Payoff, asks: Question) -> tuple[str, str, str]:
 
 def _why_not(payoff: Payoff, asks: Question) -> str:
     match payoff.missing:
-        case Missing.QUESTION:
+        case NoFigure.QUESTION:
             return f"not measured where {asks.best_is_no_answer}"
-        case Missing.PRIVATE:
+        case NoFigure.PRIVATE:
             return "not estimated where trainings are private: it would have to learn from control items"
-        case Missing.NOTHING_PICKED:
+        case NoFigure.NOTHING_PICKED:
             return "available once a batch has been picked and trained on: so far all labels were drawn at random"
-        case Missing.FEW_CONTROL | Missing.NO_CONTROL:
+        case NoFigure.FEW_CONTROL | NoFigure.NO_CONTROL:
             return f"told from {LEAST_CONTROL} labeled control items on, of which there are {number(payoff.control)}"
-        case Missing.FAILED:
+        case NoFigure.FAILED:
             return f"the estimate failed: {payoff.reason}"
         case _:
             return "being estimated at low priority"
@@ -105,7 +105,7 @@ def _advice(payoff: Payoff, asks: Question) -> str:
             return f"{unclear} Telling needs about {about(payoff.more_control)} more control answers."
         case Advice.DONE:
             return "No item is left to label."
-    if payoff.missing == Missing.QUESTION:
+    if payoff.missing == NoFigure.QUESTION:
         return f"Nothing is suggested where {asks.best_is_no_answer}."
     if payoff.more_control:
         return f"Too early to suggest anything: that needs {count(payoff.more_control, 'more control answer')}."
@@ -131,5 +131,5 @@ def _points(gain: float | None) -> str:
     return f"{'+' if value >= 0 else MINUS}{abs(value):.1f} points"
 
 
-def _range(estimate: Estimate, limit: float) -> str:
+def _range(estimate: OpenEstimate, limit: float) -> str:
     return f"{about(estimate.low)} to {f'more than {about(limit)}' if estimate.high is None else about(estimate.high)}"
