@@ -9,8 +9,8 @@ from typing import Any
 
 from labeling.answering import gold
 from labeling.insight.annotators import Rate, rate
+from labeling.insight.answers_compared import ComparedPeople, answer_facts, compare
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.comparing import ComparedPeople, answer_facts, compare
 from labeling.models import Project, User
 from labeling.questions import Question
 

@@ -16,7 +16,7 @@ from django.db.models import Max, Sum
 
 from labeling.answering.prompting import SUGGESTED
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.certainty import ENOUGH, interval
+from labeling.insight.share_intervals import ENOUGH, interval
 from labeling.models import Annotation, Project, WorkLog
 from labeling.models.tasks import PromptedBy
 

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import Q
 
 from labeling.answering import gold
-from labeling.insight.certainty import interval
+from labeling.insight.share_intervals import interval
 from labeling.insight.work import Worked, answers_here, worked
 from labeling.models import Annotation, Correction, Project, WorkLog
 from labeling.models.batches import IMPORTED

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from labeling.answering.label_counts import NO_CLASS, Counts, count_labels, counts_of
-from labeling.insight.certainty import interval
 from labeling.insight.control_slice import ControlFacts, control_facts
+from labeling.insight.share_intervals import interval
 from labeling.models import Batch, Project
 
 # The most classes that are listed.

@@ -9,5 +9,5 @@ words.py       the words of an item and of a search: pure
 search.py      the full-text index of items
 alike.py       the nearest neighbours of an item
 records.py     the answers, classes and corrections of items
-clients.py     an item as the API and the annotators' screen get it
+content.py     an item as the API and the annotators' screen get it
 """

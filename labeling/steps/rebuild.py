@@ -12,7 +12,7 @@ from labeling.disk import FileDamaged
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.steps.model_inputs import VersionDamaged
-from labeling.steps.rebuilding import rebuild_version
+from labeling.steps.rebuild_files import rebuild_version
 from labeling.steps.stored_files import StoredFile, file_named
 
 # Items' files and uploads: only a backup can restore them.

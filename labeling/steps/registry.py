@@ -15,9 +15,9 @@ from labeling.steps.encode import encode
 from labeling.steps.mislabeled import mislabeled
 from labeling.steps.predict import predict
 from labeling.steps.rebuild import mending, rebuild
-from labeling.steps.relabel import relabel
 from labeling.steps.repick import repick
 from labeling.steps.replace import replace
+from labeling.steps.resolve import relabel
 from labeling.steps.select import select
 from labeling.steps.survey import survey
 from labeling.steps.train import train

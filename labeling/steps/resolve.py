@@ -15,7 +15,7 @@ import numpy as np
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import counting, rechecking
+from labeling.answering import counting, rechecking, relabeling
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
@@ -207,3 +207,12 @@ def _is(item: Item, new: _Label) -> bool:
     old, p = item.label_probability, new.probability
     same = (old is None) == (p is None) and abs((old or 0) - (p or 0)) < SAME
     return same and item.label == new.label and item.label_distribution == new.distribution
+
+
+def relabel(step: Step) -> None:
+    """Resolve the labels again that the project's pending changes of classes affect."""
+    report = step.progress("changing labels")
+    report(0)
+    relabeling.relabel(step.job.project, writing=step.write, progress=report)
+    with step.finish():
+        pass

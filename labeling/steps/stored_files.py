@@ -22,7 +22,7 @@ from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload
 from labeling.shared_files import read_whole, store
-from labeling.steps import rebuilding
+from labeling.steps import rebuild_files
 from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.embed import ALWAYS
 from labeling.steps.encode import load_encoder
@@ -65,7 +65,7 @@ def _features(project: Project) -> Iterator[StoredFile]:
         return
     files = ProjectFiles(project)
     yield StoredFile(
-        files.encoder(project.features_generation).name, lambda: load_encoder(project), rebuilding.rebuild_encoder
+        files.encoder(project.features_generation).name, lambda: load_encoder(project), rebuild_files.rebuild_encoder
     )
 
     def check() -> None:
@@ -75,7 +75,7 @@ def _features(project: Project) -> Iterator[StoredFile]:
             raise features.damage(damaged)
 
     if project.encoded_rows:
-        yield StoredFile(files.features(project.features_generation).name, check, rebuilding.rebuild_features)
+        yield StoredFile(files.features(project.features_generation).name, check, rebuild_files.rebuild_features)
 
 
 def _version(project: Project, version: ModelVersion) -> StoredFile:
@@ -109,7 +109,7 @@ def _pool_array(project: Project, version: ModelVersion, name: str) -> StoredFil
     return StoredFile(
         damage.name_of(project, path),
         partial(check_array, path),
-        partial(rebuilding.rebuild_pool_array, version, name),
+        partial(rebuild_files.rebuild_pool_array, version, name),
     )
 
 
@@ -128,12 +128,12 @@ def _clustering(project: Project) -> Iterator[StoredFile]:
     yield StoredFile(
         files.dendrogram(clustering.generation).name,
         lambda: read_dendrogram(project, clustering),
-        rebuilding.rebuild_clustering,
+        rebuild_files.rebuild_clustering,
     )
     yield StoredFile(
         files.joins(clustering.generation).name,
         lambda: read_joins(project, clustering),
-        rebuilding.rebuild_joins,
+        rebuild_files.rebuild_joins,
     )
 
 
@@ -145,7 +145,7 @@ def _surveys(project: Project) -> Iterator[StoredFile]:
     for path, kind in kinds:
         if store().exists(path):
             check = partial(stored.read, path, kind)
-            yield StoredFile(damage.name_of(project, path), check, partial(rebuilding.remove, path))
+            yield StoredFile(damage.name_of(project, path), check, _removal_of(path))
 
 
 def _media(project: Project) -> Iterator[StoredFile]:
@@ -159,7 +159,7 @@ def _media(project: Project) -> Iterator[StoredFile]:
                 yield StoredFile(
                     f"media/{media.smaller(name, size)}",
                     partial(read_whole, smaller, media.check_smaller),
-                    partial(rebuilding.remove, smaller),
+                    _removal_of(smaller),
                 )
 
 
@@ -174,6 +174,11 @@ def _waiting(project: Project) -> Iterator[StoredFile]:
     for run in PredictionRun.objects.filter(project=project, state=PredictionRun.State.DONE):
         path = ProjectFiles(project).prediction(run)
         yield StoredFile(damage.name_of(project, path), partial(_check_size, path, run.size))
+
+
+def _removal_of(path: Path) -> Callable[[Step], None]:
+    """The rebuild of a file that pages can do without, or that the next batch writes again: its removal."""
+    return lambda step: store().remove(path)
 
 
 def _check_size(path: Path, size: int) -> None:

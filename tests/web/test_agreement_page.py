@@ -12,7 +12,7 @@ from factories import make_items, make_member, make_open_batch, make_project, re
 from pages import member, text_of
 
 from labeling.insight.agreement import agreement_of
-from labeling.insight.comparing import label_of_others
+from labeling.insight.answers_compared import label_of_others
 from labeling.models import Annotation, Project, Role, Task, User
 from labeling.projects import classes
 from labeling.questions import QUESTIONS

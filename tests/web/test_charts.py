@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labeling.insight.annotators import Annotator, Rate
 from labeling.insight.balance import Balance, Frequency
-from labeling.insight.certainty import interval
+from labeling.insight.share_intervals import interval
 from labeling.insight.work import Slice
 from labeling.web.charts import balance, pace, people, rounds
 from labeling.web.charts.drawing import Figure, short

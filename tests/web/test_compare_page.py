@@ -11,7 +11,7 @@ from factories import make_items, make_project
 from pages import make_history, member, text_of
 
 from labeling.arrays.files import ProjectFiles, save_array
-from labeling.insight import comparisons
+from labeling.insight import versions_compared
 from labeling.models import Project, Role
 
 pytestmark = pytest.mark.django_db
@@ -93,18 +93,18 @@ def test_the_pool_and_what_they_were_made_with() -> None:
 
 
 def test_kinds_of_disagreement_are_those_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparisons, "ROWS", 100)
+    monkeypatch.setattr(versions_compared, "ROWS", 100)
     project = make_project()
     make_history(project, 2)
     rng = np.random.default_rng(4)
     said = [rng.integers(0, 20_000, 1000) * (rng.random(1000) < 0.3) for _ in range(2)]
     for number, best in enumerate(said, start=1):
         save_array(ProjectFiles(project).pool(project.versions.get(number=number), "best"), best.astype(np.int32))
-    found = comparisons.compare_versions(project, *project.versions.order_by("number")).pool
+    found = versions_compared.compare_versions(project, *project.versions.order_by("number")).pool
     assert found is not None
     pairs = Counter((int(a), int(b)) for a, b in zip(*said, strict=True) if a != b)
     assert (found.n, found.apart) == (1000, pairs.total())
-    expected = sorted(pairs.items(), key=lambda each: (-each[1], each[0]))[: comparisons.KINDS]
+    expected = sorted(pairs.items(), key=lambda each: (-each[1], each[0]))[: versions_compared.KINDS]
     assert found.kinds == [(a, b, items) for (a, b), items in expected]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from labeling.answering import copies
 from labeling.answering.prompting import SUGGESTED, shown_answer, suggested_classes
-from labeling.items.clients import content_of
+from labeling.items.content import content_of
 from labeling.models import Item, Project, Task, User
 from labeling.projects import seeing
 

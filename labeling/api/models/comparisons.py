@@ -15,7 +15,7 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.fields import MAX_INT
 from labeling.api.shared.reading import read
-from labeling.insight.comparisons import OnControl, OnPool, Side, compare_versions
+from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
 from labeling.models import Ability, Project
 from labeling.replica import reads
 

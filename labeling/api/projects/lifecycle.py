@@ -17,7 +17,7 @@ from labeling.api.shared.base import SIGNED_IN, Endpoint, ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
 from labeling.api.shared.reading import read
-from labeling.insight.contents import contents_of
+from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.models.roles import either, roles_without

@@ -11,8 +11,8 @@ import orjson
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from labeling.insight.certainty import ENOUGH
 from labeling.insight.payoff import payoff_values
+from labeling.insight.share_intervals import ENOUGH
 from labeling.insight.status import status_of
 from labeling.management.finding import project_named
 from labeling.models import Batch, Job

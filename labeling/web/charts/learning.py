@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.insight.certainty import ENOUGH
+from labeling.insight.share_intervals import ENOUGH
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.scales import Scale, shares_from, whole_steps
 from labeling.web.shared.words import TOO_FEW, accuracy, count, number, percent

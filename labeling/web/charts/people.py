@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from labeling.insight.annotators import Annotator
-from labeling.insight.certainty import ENOUGH
+from labeling.insight.share_intervals import ENOUGH
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_from, time_steps, time_word
 from labeling.web.shared.words import count, duration, number, percent

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
 from labeling import kinds
-from labeling.insight.classes import labels_by_class, touched_by
+from labeling.insight.affected import labels_by_class, touched_by
 from labeling.models import Ability, ClassChange, LabelClass, Membership, Project
 from labeling.projects import classes, examples, ledger
 from labeling.projects.class_record import ClassError

@@ -18,7 +18,7 @@ from django.views.decorators.http import conditional_page
 from labeling import kinds
 from labeling.answering import comments
 from labeling.insight.work import answers_here
-from labeling.items.clients import content_of
+from labeling.items.content import content_of
 from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.projects import class_tree, examples, guidelines
 from labeling.web.shared.forms import number_in

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from labeling.insight.contents import contents_of
+from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, User
 from labeling.projects import lifecycle, storage
 from labeling.projects import members as memberships

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
 from labeling import kinds
-from labeling.insight.comparisons import Comparison, OnControl, compare_versions
+from labeling.insight.versions_compared import Comparison, OnControl, compare_versions
 from labeling.models import Ability, Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
 from labeling.replica import reads

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from labeling.insight.comparisons import OnControl, OnPool, Share
 from labeling.insight.control_slice import Calibration
+from labeling.insight.versions_compared import OnControl, OnPool, Share
 from labeling.models import ModelVersion
 from labeling.outgoing.artifacts import Artifact
 from labeling.web.models.version_words import CLASSES_SHOWN

@@ -11,7 +11,7 @@ from django.urls import reverse
 from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
 from labeling.insight.anchoring import Anchoring, MatchShare, anchoring_of
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.certainty import ENOUGH
+from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
 from labeling.replica import reads
 from labeling.web.shared.pages import render_page

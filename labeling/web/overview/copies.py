@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from labeling.insight.annotators import Rate
-from labeling.insight.certainty import ENOUGH
 from labeling.insight.copy_figures import ClassCopies, copy_figures
+from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
 from labeling.replica import reads
 from labeling.web.overview.agreement import items_url

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling.insight.annotators import Annotator, Rate, annotators_of
 from labeling.insight.balance import balance_of
-from labeling.insight.certainty import ENOUGH
+from labeling.insight.share_intervals import ENOUGH
 from labeling.insight.work import answers_by_time, hours_of
 from labeling.models import Ability, Membership
 from labeling.replica import reads

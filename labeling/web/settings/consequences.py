@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labeling.arrays.forecast import BatchForecast, forecast_batch
-from labeling.insight.certainty import half_width
 from labeling.insight.pace import Pace
+from labeling.insight.share_intervals import half_width
 from labeling.models.batches import answers_needed
 from labeling.models.project_settings import ProjectSettings
 from labeling.projects.ledger import Budget, labels_needed

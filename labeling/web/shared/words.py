@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from labeling.insight.certainty import ENOUGH
+from labeling.insight.share_intervals import ENOUGH
 
 NBSP = "\u00a0"
 MINUTE, HOUR, DAY = 60, 3600, 86_400

@@ -14,9 +14,9 @@ from django.db.models import Count, Max, Sum
 from scipy import sparse
 
 from labeling.insight.bootstrap import Estimate, Votes, estimates
-from labeling.insight.certainty import ENOUGH
 from labeling.insight.coefficients import by_class, confusions, divided, ordinal, overall
 from labeling.insight.coefficients import pairs as pairs_of
+from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Annotation, Project, WorkLog
 from labeling.questions import Question
 

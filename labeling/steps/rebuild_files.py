@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 from django.core.exceptions import ValidationError
@@ -117,7 +116,7 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
     project, path = step.job.project, ProjectFiles(step.job.project).pool(version, name)
     version.refresh_from_db(fields=["damaged"])
     if version.damaged or name not in (*ALWAYS, *EXTRAS, "embeddings"):
-        remove(path)
+        store().remove(path)
         return
     model = load_model(project, version)
     features = open_features(project, load_encoder(project))[: _rows_of(project, version)]
@@ -149,8 +148,3 @@ def rebuild_joins(step: Step) -> None:
     """Compute again which clustered row each later row joins."""
     clustering = Clustering.objects.select_related("embedded_by").get(project=step.job.project)
     join(step, clustering, np.empty(0, np.int64), clustering.joined_rows)
-
-
-def remove(path: Path, step: Step | None = None) -> None:
-    """Remove a file that pages can do without, or that the next batch writes again."""
-    store().remove(path)
