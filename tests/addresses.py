@@ -1,4 +1,4 @@
-"""The names of our own addresses, as the resolver has them: tables of pages are held against it."""
+"""The names of all URL patterns, for tests that check tables of pages for completeness."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ REDIRECTS = {"admin-sign-in", "admin-password"}
 
 
 def all_names() -> set[str]:
-    """Names of all addresses but those with a namespace: the API's and Django's admin's."""
+    """Return the names of all URL patterns outside the namespaces of the API and Django's admin."""
     return set(_names(get_resolver().url_patterns))
 
 

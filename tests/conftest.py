@@ -1,4 +1,4 @@
-"""What every suite needs."""
+"""Fixtures and hooks of all tests."""
 
 import gc
 import re
@@ -25,14 +25,14 @@ hypothesis.settings.load_profile("here")
 
 
 def pytest_collection_finish() -> None:
-    """What is imported stays: the collector need not look through a million such objects again and again."""
+    """Freeze imported objects, so that the garbage collector skips them."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)  # tests make many small things; looking at each seven hundred took a twentieth of the time
 
 
 def locks_one_table(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-    """Rows are locked in the table that is meant. With a join, which a model's order may need, the project's is too."""
+    """Check that rows are locked in one table; a join, for example for a model's order, would lock the project, too."""
     meant = " JOIN " not in sql or not re.search(r"FOR (NO KEY )?UPDATE(?! OF)", sql)
     assert meant, f"This locks rows of every table that it joins: {sql}"
     return execute(sql, params, many, context)
@@ -40,14 +40,16 @@ def locks_one_table(execute: Any, sql: str, params: Any, many: bool, context: An
 
 @receiver(connection_created)
 def look_at_locks(connection: Any, **_: Any) -> None:
-    """Look at what each new connection of a test's process locks, that of a thread too."""
+    """Check the locks of each new connection, including connections of threads."""
     if locks_one_table not in connection.execute_wrappers:
         connection.execute_wrappers.append(locks_one_table)
 
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(django_db_keepdb: bool) -> bool:
-    """On SQLite, the test database may be there already, with tables (`migrated.py`). It goes with its folder."""
+    """Keep the test database on SQLite, which may have tables already (`migrated.py`); it is deleted with its
+    folder.
+    """
     return django_db_keepdb or connection.vendor == "sqlite"
 
 
@@ -59,9 +61,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Who empties a database fills in Django's permissions again, behind each test with transactions of its own. No
-    test asks for them, and that took most of the time.
-    """
+    """Do not restore Django's permissions after each test with transactions of its own, which took most of its time."""
     if connection.vendor == "sqlite":
         with django_db_blocker.unblock():
             keep_tables()
@@ -70,14 +70,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def no_figures_kept() -> None:
-    """What a process keeps of a project or batch is of another one: their keys come again from test to test."""
+    """Clear the caches of figures, because ids of projects and batches repeat between tests."""
     for keeper in (control_slice._labeled, balance._control, label_counts._counted):
         keeper.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, settings: Any) -> Path:
-    """An empty data folder of the test's own: row numbers come again from test to test, and so would file names."""
+    """Give each test an empty data folder, because row numbers, and so file names, repeat between tests."""
     folder = tmp_path / "data"
     folder.mkdir()
     settings.DATA_DIR = folder
@@ -90,9 +90,10 @@ def data_dir(tmp_path: Path, settings: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def once(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """What a file's own fixtures put into the database once, within this one, is there for all its tests; what a test
-    changes is undone behind it, as ever. Gives the data folder meanwhile. Not for tests with transactions of their own,
-    nor for files whose tests begin with an empty database.
+    """Keep the rows of a file's own fixtures for all its tests, and roll back each test's changes. Yields the data
+    folder.
+
+    Not for tests with transactions of their own, nor for files whose tests begin with an empty database.
     """
     folder = tmp_path_factory.mktemp("once")
     with django_db_blocker.unblock(), transaction.atomic():

@@ -1,4 +1,4 @@
-"""Ways in which files get damaged."""
+"""Functions that damage a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def halve(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
-    """One bit in the middle."""
+    """Flip a bit in the middle of the file."""
     flip_at(path, path.stat().st_size // 2)
 
 
@@ -40,7 +40,7 @@ def put_a_folder(path: Path) -> None:
 
 
 def put_a_loop(path: Path) -> None:
-    """A link to itself: it cannot be opened, not by root either."""
+    """Replace the file by a link to itself, which not even root can open."""
     path.unlink()
     path.symlink_to(path)
 

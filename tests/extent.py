@@ -1,4 +1,4 @@
-"""How much is tried: enough by `make test`, all by `make test-long`."""
+"""How many cases tests try: a selection in `make test`, all in `make test-long`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ FEW = 15
 
 
 def examples(number: int) -> int:
-    """Of a property, for Hypothesis."""
+    """Return the number of Hypothesis examples of a property."""
     return number if ALL else min(number, FEW)
 
 
 def combinations(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """One value of each axis, for `parametrize`: all of them, or as many as show each two values of two axes together.
+    """Return combinations of one value per axis for `parametrize`: all, or enough to cover each pair of values.
 
-    For cases whose code decides by one value or by two, not by three.
+    For cases whose code depends on one or two of the values at a time.
     """
     left = [tuple(case) for case in itertools.product(*(range(len(axis)) for axis in axes))]
     chosen = left if ALL else []
@@ -33,5 +33,5 @@ def combinations(*axes: Sequence[Any]) -> list[tuple[Any, ...]]:
 
 
 def some(cases: Iterable[Any], number: int = 1) -> list[Any]:
-    """The first of them: for cases that differ in nothing by which the code decides, or each of which takes seconds."""
+    """Return the first of the cases, or all in `make test-long`: for slow cases, or cases with the same code path."""
     return list(cases) if ALL else list(cases)[:number]

@@ -1,4 +1,6 @@
-"""Small real rows for tests: a project, its people, its items, an open batch. No worker, no files but images."""
+"""Create small real rows for tests: a project, its members, its items, an open batch. No worker, no files but
+images.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,7 @@ def make_user(name: str, **fields: Any) -> User:
 def make_project(
     slug: str = "digits", *, kind: str = "text", classes: Sequence[str] = DIGITS, **settings: Any
 ) -> Project:
-    """A project whose batches wait for the newest model, one at a time, unless a test asks for `pick_ahead`, and whose
-    items are asked one by one, unless it asks for `grids`.
-    """
+    """Create a project that, by default, waits for the newest model before each batch and has no grids."""
     settings = {"seed": 1, "secret": SECRET, "pick_ahead": None, "grids": False, **settings}
     return create_project(slug=slug, kind=kind, classes=classes, settings=settings)
 
@@ -50,7 +50,7 @@ def _digits() -> Any:
 
 @lru_cache(maxsize=2000)
 def digit_png(number: int) -> bytes:
-    """A real handwritten digit, 8 x 8 pixels, dark on white."""
+    """Return a real handwritten digit as PNG, 8 x 8 pixels, dark on white."""
     buffer = io.BytesIO()
     pixels = 255 - _digits().images[number] * (255 / 16)
     Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
@@ -58,7 +58,7 @@ def digit_png(number: int) -> bytes:
 
 
 def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> list[Item]:
-    """Encoded, unlabeled items whose truth is known: real digits for images, sentences for texts."""
+    """Create encoded, unlabeled items with known truth: real digits for images, sentences for texts."""
     items = []
     n_classes = project.classes.count()
     for number in range(first, first + n):
@@ -86,7 +86,7 @@ def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> li
 
 
 def make_guidelines_image(project: Project, name: str, alt_text: str = "A digit") -> GuidelinesImage:
-    """A digit that guidelines can show under this name."""
+    """Create an image of a digit for the guidelines, with this name."""
     path = f"{project.pk}/guidelines/{name}"
     media.write(path, digit_png(0))
     return GuidelinesImage.objects.create(
@@ -97,7 +97,7 @@ def make_guidelines_image(project: Project, name: str, alt_text: str = "A digit"
 def make_open_batch(
     project: Project, items: Sequence[Item], *, number: int = 1, overlap: int = 1, overlap_max: int | None = None
 ) -> Batch:
-    """An open batch with a task for each item, ranked in their order."""
+    """Create an open batch with a task for each item, ranked in their order."""
     batch = Batch.objects.create(
         project=project,
         number=number,
@@ -118,13 +118,13 @@ def make_open_batch(
 
 
 def recount(project: Project) -> None:
-    """Make counters what they would be, where a test writes answers and labels itself."""
+    """Correct the counters after a test has written answers and labels itself."""
     for batch in project.batches.all():
         counting.recount(batch)
 
 
 def make_answerable(tasks: Sequence[Task], user: User) -> None:
-    """Let the user answer these tasks as if all of them had been claimed, and given back."""
+    """Let the user answer these tasks, as if the user had claimed and released all of them."""
     now = timezone.now()
     Assignment.objects.bulk_create(
         [Assignment(task=task, user=user, lease_expires_at=now, ended_at=now) for task in tasks], ignore_conflicts=True

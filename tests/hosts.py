@@ -1,4 +1,4 @@
-"""Hosts with folders of their own, played by one process."""
+"""Hosts with a data folder each, simulated by one process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeling.steps.registry import run_step
 
 
 class Hosts:
-    """Three hosts that share a database and a store: what this process does, it does on one of them."""
+    """Three hosts that share a database and a store; the process acts as one of them at a time."""
 
     def __init__(self, folder: Path, settings: Any, url: str) -> None:
         self._settings, self.url = settings, url
@@ -37,13 +37,13 @@ class Hosts:
         self.go(number)
 
     def stored(self, name: str = "") -> list[str]:
-        """The names below this one in the store."""
+        """Return the names below this one in the store."""
         system, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
         return [path.removeprefix(root).lstrip("/") for path in system.find(f"{root}/{name}".rstrip("/"))]
 
 
 def drain(hosts: Hosts | None = None) -> None:
-    """Do what is due, each step on another host."""
+    """Run the due steps, each on another host."""
     worker = Worker(run_step)
     while True:
         if hosts:

@@ -1,4 +1,4 @@
-"""The world in which the addresses are tried. It is made once for a file; what a test changes is undone."""
+"""Fixtures with the two projects of `world.py`, created once for each file. Changes of a test are rolled back."""
 
 from pathlib import Path
 from shutil import copytree

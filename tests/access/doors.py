@@ -74,8 +74,10 @@ class Door(NamedTuple):
 
     @property
     def asked(self) -> list[str]:
-        """The roles that the tests ask: signed out, a stranger, one member who may, one who may not. The first member
-        is the one with the fewest abilities of those who may, the second the one with the most of the others.
+        """Return the roles that the tests send requests as: signed out, a stranger, a member with the ability and one
+        without.
+
+        The first member has the fewest abilities of those with the ability, the second the most of the others.
         """
         by_abilities = sorted(MEMBERS, key=lambda role: len(ABILITIES[role]))
         may = [role for role in by_abilities if role in self.who]
@@ -304,7 +306,7 @@ DOORS = [
 
 
 class Address(NamedTuple):
-    """One pattern of the resolver."""
+    """A URL pattern."""
 
     name: str
     route: str
@@ -314,7 +316,7 @@ class Address(NamedTuple):
         return self.name
 
     def declared(self) -> dict[str, Ability]:
-        """The ability that the view asks for, by method; none for views outside projects."""
+        """Return the ability that the view requires, by method; empty for views outside projects."""
         endpoint = getattr(self.view, "cls", None)
         if endpoint is None or not hasattr(endpoint, "ability"):
             abilities: dict[str, Ability] = getattr(self.view, "abilities", {})
@@ -336,7 +338,7 @@ class Address(NamedTuple):
 
 
 def addresses() -> list[Address]:
-    """Every address there is, with the namespaces in its name."""
+    """Return all URL patterns, with the namespaces in their names."""
     return list(_walk(get_resolver().url_patterns, "", ""))
 
 

@@ -1,9 +1,9 @@
-"""The table: for every resource that the API tells of, which role reads which field.
+"""The table of fields: for each resource of the API, the roles that can read each field.
 
-To add a field, add its name to the line of those who may read it; the tests fail as long as a field has no line, and
-for every role that reads more or less than the table says. Nested fields are named by their path, `item.id`.
+To add a field, add its name to the line of the ability that opens it. The tests fail for a field without a line, and
+for a role that reads more or less than the table says. Nested fields are named by their path, `item.id`.
 
-What annotators receive must not tell a control task from another: docs/decisions/0023-nothing-tells-a-control-task.md.
+Annotators must not be able to tell control tasks from others: docs/decisions/0023-nothing-tells-a-control-task.md.
 """
 
 from __future__ import annotations

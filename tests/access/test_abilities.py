@@ -1,4 +1,4 @@
-"""The table of roles, against the one that is written out in `doors.py`; and what is made of it."""
+"""Test the table of roles against the copy in `doors.py`, and the texts and choices made from the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every field of every answer of the API, for every role: the table is in `fields.py`."""
+"""Test that each role reads exactly the fields of the API that the table in `fields.py` allows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_role_reads_what_the_table_says(world: World, door: Door) -> None:
 
 
 def test_a_role_in_another_project_opens_nothing(world: World) -> None:
-    """Roles are by project: whoever manages one and labels in another reads the other as an annotator."""
+    """A user who manages one project and labels in another reads the other project as an annotator."""
     world.users[ANNOTATOR].memberships.create(project_id=_theirs(world), role="manager")
     answer = world.client(ANNOTATOR).get("/api/v1/projects/").json()["results"]
     fields = {each["slug"]: set(each) for each in answer}
@@ -85,7 +85,7 @@ PAGES_WITHOUT_FIGURES = ["project", "project-batches", "project-batch"]
 
 @pytest.mark.parametrize("name", PAGES_WITHOUT_FIGURES)
 def test_pages_tell_annotators_no_more_than_the_api_does(world: World, name: str) -> None:
-    """How a batch was picked stands on these pages with `BATCHES_READ` alone."""
+    """Pages show how a batch was picked only to members with `BATCHES_READ`."""
     door = next(door for door in DOORS if (door.name, door.method) == (name, "get"))
     for role in ROLES:
         page = world.knock(role, door, "ours").content.decode()

@@ -1,4 +1,4 @@
-"""A model's parameters are checked against bounds wherever a manager can set them, before any training reads them."""
+"""Test that pages, API and commands check a model's parameters against their bounds before any training reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages show each person the ways and forms that are open to that person, and no others."""
+"""Test that pages show each user exactly the links and forms that the user may use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.django_db
 
 
 def links_on(page: str) -> set[str]:
-    """The addresses on a page that somebody can go to, without what follows the path."""
+    """Return the paths of the links on a page."""
     return {re.split(r"[?#]", html.unescape(link))[0] for link in re.findall(r'<a [^>]*?href="(/[^"]*)"', page)}
 
 
 def forms_on(page: str) -> Iterator[tuple[str, str]]:
-    """The method and the address of each form on a page, and of each button that sends it elsewhere."""
+    """Yield the method and the address of each form on a page, and of each button that submits a form elsewhere."""
     for form in re.findall(r"<form [^>]*>.*?</form>", page, re.DOTALL):
         method = re.search(r'method="(\w+)"', form)
         for address in re.findall(r'action="(/[^"]*)"', form):  # of `formaction`, too

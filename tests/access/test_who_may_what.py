@@ -1,6 +1,7 @@
-"""Every address for a role that may and one that may not: one's own project, another's ids, missing ids, wrong methods.
+"""Test every address with an allowed role and a refused one, with ids of another project, missing ids and wrong
+methods.
 
-The table is in `doors.py`, which says how to add a line.
+The table in `doors.py` says how to add an address.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ NOT_FOR_AUDITORS = {
 
 
 def expected(door: Door, role: str) -> int:
-    """What the role is answered in `ours`, as the table's docstring says."""
+    """Return the status that the role receives in the project `ours`, by the table in the docstring of `doors.py`."""
     address = ADDRESSES[door.name]
     if role == SIGNED_OUT and role not in door.who:
         return 401 if address.in_api else 302

@@ -1,4 +1,4 @@
-"""Two projects with one of everything, and somebody in every role."""
+"""Two projects with one of each kind of row, and a user in each role."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from labeling.projects import classes, invitations
 
 
 class World:
-    """`ours`, where the roles are roles, and `theirs`, which the stranger manages and nobody else sees."""
+    """The project `ours`, with a member in each role, and the project `theirs`, which the stranger manages."""
 
     def __init__(self) -> None:
         self.users = {
@@ -80,7 +80,7 @@ class World:
     def knock(
         self, role: str, door: Door, slug: str, ids: dict[str, Any] | None = None, *, csrf: bool = False
     ) -> HttpResponse:
-        """The answer to this role; what the request changed is as if it had not been."""
+        """Send the request as this role and return the response. Changes of the request are rolled back."""
         address = ADDRESSES[door.name]
         values = {"key": self.tokens.get(role, "0" * 15), **(ids or self.own_ids), "slug": slug}
         wanted = {part.partition(":")[2] for part in _between(address.route)}
@@ -105,7 +105,7 @@ def _between(route: str) -> list[str]:
 
 
 def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dict[str, Any]:
-    """One of everything in the project, and the ids of it by the names that addresses have for them."""
+    """Create one of each kind of row in the project; return their ids by the names of address variables."""
     make_member(project, leaver)
     items = make_items(project, 3)
     batch = make_open_batch(project, items, number=number)

@@ -1,4 +1,4 @@
-"""Claim, annotations, skip, undo over HTTP: the contract, and hostile input."""
+"""Test claim, annotations, skip and undo over HTTP, with valid and hostile requests."""
 
 from __future__ import annotations
 

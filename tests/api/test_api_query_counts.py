@@ -1,6 +1,6 @@
-"""The number of queries of each endpoint that lists or serves work, pinned. It does not grow with what is there.
+"""Test that each endpoint takes a fixed number of queries, however many rows it lists.
 
-Every project here shows predictions and asks for verification where that costs more: the worst case.
+Every project here shows predictions and asks to verify, where these take more queries.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOCK = int(connection.vendor == "postgresql")
 
 
 def client_of(user: User) -> APIClient:
-    """A client with a token, as programs have."""
+    """Return a client with a token."""
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user)[1]}")
     return client
@@ -60,7 +60,7 @@ LISTS: list[tuple[str, str, int]] = [
 
 @pytest.fixture(scope="module")
 def projects(once: Path) -> list[Project]:
-    """Two projects, with two and with seven of everything that is listed."""
+    """Create a project with two, and one with seven, of each thing that endpoints list."""
     made = [make_project(slug) for slug in ("small", "large")]
     for project, much in zip(made, (2, 7), strict=True):
         make_history(project, much)
@@ -92,7 +92,7 @@ def test_the_list_of_projects(much: int, django_assert_num_queries: Any) -> None
 
 @pytest.fixture
 def project() -> Project:
-    """Tasks that propose a class and have a prediction that is shown, each for two people."""
+    """Create a project whose tasks propose a class, show a prediction and need two answers."""
     project = make_project(question="verify", show_predictions=True, overlap=2)
     make_open_batch(project, make_items(project, 300), overlap=2)
     Task.objects.update(predicted=1, confidence=0.5, prompted=True)
@@ -116,7 +116,7 @@ def test_claim(project: Project, count: int, django_assert_num_queries: Any) -> 
 def test_claim_where_nothing_is_free(
     project: Project, ago: int, queries: int, count: int, django_assert_num_queries: Any
 ) -> None:
-    """Others do not answer, or their leases have run out: the rare cases, and the dearest."""
+    """Claims take the most queries when other annotators hold all tasks, or when leases have expired."""
     for name in ("bob", "cid"):
         queue.claim(project=project, user=make_member(project, name), count=30)
     Task.objects.update(free=0)

@@ -1,4 +1,4 @@
-"""The API's page shows every endpoint, every link on it leads somewhere, and its lines for curl are right."""
+"""Test that the API's page shows every endpoint, that its links work, and that its curl commands are correct."""
 
 from __future__ import annotations
 

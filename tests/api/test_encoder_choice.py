@@ -1,4 +1,4 @@
-"""The encoder over HTTP: what can be chosen is listed, and a choice holds once an item is encoded."""
+"""Test that the API lists the encoders, and refuses another choice once an item is encoded."""
 
 from __future__ import annotations
 

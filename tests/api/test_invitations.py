@@ -1,4 +1,4 @@
-"""Invitations over the API: made, listed, withdrawn, by managers alone."""
+"""Test that managers, and no other roles, create, list and withdraw invitations over the API."""
 
 from __future__ import annotations
 

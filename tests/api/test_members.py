@@ -1,4 +1,6 @@
-"""People come and go; a project keeps a manager, and HEAD tells no more than GET."""
+"""Test that members are added and removed over the API, that the last manager stays, and that HEAD reveals no more than
+GET.
+"""
 
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project, make_user
@@ -12,7 +14,7 @@ URL = "/api/v1/projects/digits/"
 
 
 def start() -> tuple[APIClient, APIClient]:
-    """Clients of the project's only manager and of its annotator."""
+    """Return clients of the project's only manager and of its annotator."""
     project = make_project()
     make_open_batch(project, make_items(project, 5))
     clients = []

@@ -1,4 +1,4 @@
-"""The settings of a project over HTTP: each can be given, read and changed, and is refused by name."""
+"""Test that each setting of a project can be set, read and changed over HTTP, and that errors name the setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ URL = "/api/v1/projects/digits/"
 
 
 def another(name: str) -> Any:
-    """A value of the setting that is not its default."""
+    """Return a value of the setting that is not its default."""
     field, default = field_of(name), default_of(name)
     if isinstance(default, bool):
         return not default

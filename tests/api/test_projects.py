@@ -1,4 +1,4 @@
-"""Which projects and images somebody sees over HTTP, and who makes new ones."""
+"""Test which projects and images each user sees over HTTP, and who can create projects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANNOTATOR, MANAGER = Role.ANNOTATOR, Role.MANAGER
 
 @pytest.fixture
 def world() -> dict[str, APIClient]:
-    """A client for each role in project `ours`, for a manager of project `theirs`, and for nobody."""
+    """Return a client for each role in project `ours`, for a manager of project `theirs`, and without a user."""
     ours, theirs = make_project("ours"), make_project("theirs")
     people = {role: make_member(ours, role, role) for role in Role.values}
     people["stranger"] = make_member(theirs, "their-manager", MANAGER)

@@ -1,7 +1,7 @@
-"""Whatever is sent to the API, the answer is one that the published schema has: for a manager, an annotator, nobody.
+"""Test that responses match the published schema for any request, as a manager, an annotator and an anonymous client.
 
-schemathesis makes up the requests from the schema, right ones and wrong ones, and compares the answers with it. Each
-request meets the same two projects: what it changed is rolled back.
+schemathesis generates valid and invalid requests from the schema, and compares the responses with it. Every request
+meets the same two projects, because its changes are rolled back.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ MEANING = {
 
 
 def published(*, bounds: bool) -> Any:
-    """The schema, from which right and wrong requests are made up, and with `bounds` the many at its bounds. For a
-    short run, the part of batches alone.
+    """Return the schema for generating valid and invalid requests, with `bounds` also the many at its limits.
+
+    A short run uses the endpoints of batches alone.
     """
     config = {"generation": {"mode": "all"}, "phases": {"coverage": {"enabled": bounds}}}
     schema = schemathesis.openapi.from_wsgi(
@@ -72,7 +73,7 @@ bounded = settings(
 
 @pytest.fixture(scope="module")
 def made(once: Path) -> dict[str, Any]:
-    """Where things are, and the headers of everybody who asks."""
+    """Create the projects; return the values of address variables, and the headers of each user."""
     world = World()
     headers = {
         role: {"Authorization": f"Token {AuthToken.objects.create(world.users[role])[1]}"}
@@ -109,7 +110,7 @@ def answer_holds(case: Any, people: dict[str, Any], role: str) -> None:
 
 
 def lead_to_what_is_there(case: Any, ids: dict[str, Any]) -> None:
-    """Right addresses become addresses of something."""
+    """Replace valid address variables of the request by ids of existing rows."""
     if case.path_parameters and not (case.meta and case.meta.generation.mode.is_negative):
         case.path_parameters.update({name: value for name, value in ids.items() if name in case.path_parameters})
 

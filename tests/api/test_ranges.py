@@ -1,4 +1,4 @@
-"""A part of an item's file: what players ask for when somebody seeks."""
+"""Test requests for a byte range of an item's file, as media players send them to seek."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published schema is complete: nothing is guessed, each endpoint tells its errors, and examples are right."""
+"""Test that the published schema is complete, names the errors of each endpoint, and has valid examples."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_an_example_is_as_the_schema_has_it(name: str) -> None:
 
 
 def _plain(schema: Any) -> Any:
-    """OpenAPI's `nullable` in the words of JSON Schema."""
+    """Convert OpenAPI's `nullable` to JSON Schema."""
     if isinstance(schema, list):
         return [_plain(each) for each in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,4 @@
-"""Model versions over the API: metrics as measured then and now, lineage, and what it costs to ask."""
+"""Test model versions over the API: their metrics, lineage and number of queries."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ URL = "/api/v1/projects/digits/models/"
 
 @pytest.fixture
 def project() -> Project:
-    """Two versions; of the four control items (rows 0, 3, 6, 9, all of class 1) the first has half right, the second
-    all. What a third says of the pool is not stored yet."""
+    """Create a project with three versions: the first predicts two of four control items right (rows 0, 3, 6, 9, all of
+    class 1), the second all four; the third has no stored predictions.
+    """
     project = make_project()
     ann = make_member(project, "ann")
     make_member(project, "enzo", "engineer")

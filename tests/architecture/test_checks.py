@@ -1,4 +1,4 @@
-"""scripts/check.py, which `make test` is: what failed is seen in its exit status and in its last lines."""
+"""Test that scripts/check.py, which `make test` runs, reports failed checks by its exit status and its last lines."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def check(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """By one process that knows nothing of this project: what is told of it is no other."""
+    """Run the script with pytest, but without this project's pytest settings and plugins."""
     command = [sys.executable, "scripts/check.py", *arguments, "-c", os.devnull, "-p", "xdist.plugin", "-n", "0"]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)

@@ -1,4 +1,4 @@
-"""Every management command says how it is used."""
+"""Test that every management command has a help text."""
 
 import pytest
 from django.core.management import ManagementUtility, get_commands, load_command_class

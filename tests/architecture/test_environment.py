@@ -1,4 +1,4 @@
-"""config/ is the only place that knows the environment."""
+"""Test that only modules in config/ read environment variables."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ MODULES = [
 
 
 def readings(source: str) -> Iterator[int]:
-    """Line numbers where `os.environ` or `os.getenv` is named."""
+    """Return the numbers of lines that contain `os.environ` or `os.getenv`."""
     for node in ast.walk(ast.parse(source)):
         named = node.attr if isinstance(node, ast.Attribute) else node.name if isinstance(node, ast.alias) else ""
         if named in {"environ", "environb", "getenv", "getenvb", "putenv"}:

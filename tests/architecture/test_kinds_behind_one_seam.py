@@ -1,4 +1,4 @@
-"""Nothing but a kind's own files asks which kind of item it is."""
+"""Test that no code outside a kind's own files depends on the kind of an item."""
 
 from __future__ import annotations
 

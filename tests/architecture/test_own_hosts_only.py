@@ -1,4 +1,4 @@
-"""Pages load nothing from other people's servers: it works without the internet, and nobody learns who labels what."""
+"""Test that pages load nothing from other sites, so that they work offline and reveal users to no other site."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,6 @@
-"""Nothing but a question's own files asks which question it is; docs/reference/questions.md has all of them."""
+"""Test that no code outside a question's own files depends on the question; docs/reference/questions.md lists all of
+them.
+"""
 
 from __future__ import annotations
 

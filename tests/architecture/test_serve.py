@@ -1,4 +1,4 @@
-"""config/serve.py: web and worker run together, and one that ends by itself is started again."""
+"""Test that config/serve.py runs web and worker together, and restarts a process that ends."""
 
 import os
 import re
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> dict[str, str]:
-    """The environment of an empty installation of its own, with a free port."""
+    """Return the environment of an empty installation with a free port."""
     environment = os.environ | {"DATA_DIR": str(tmp_path_factory.mktemp("installation")), "WEB_CONCURRENCY": "1"}
     for name in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE"):  # as somebody who has just cloned it
         environment.pop(name, None)
@@ -49,14 +49,14 @@ sys.exit(serve.main())
 
 @pytest.fixture
 def server(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A running pair, both ready."""
+    """Run web and worker until both are ready."""
     with ready(start(installation)) as process:
         yield process
 
 
 @pytest.fixture
 def stand_ins(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """The same with programs in place of web server and worker."""
+    """Run config/serve.py with small programs in place of the web server and the worker."""
     with ready(start(installation, "-c", STAND_INS)) as process:
         yield process
 
@@ -85,7 +85,7 @@ def start(environment: dict[str, str], *program: str) -> subprocess.Popen[str]:
 
 
 def child(server: subprocess.Popen[str], program: str) -> int:
-    """The process number of the web server or the worker."""
+    """Return the process id of the web server or the worker."""
     listing = subprocess.run(
         ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     ).stdout
@@ -118,7 +118,7 @@ def test_ctrl_c_does_too(stand_ins: subprocess.Popen[str], installation: dict[st
 
 
 def read_until(server: subprocess.Popen[str], *texts: str) -> list[str]:
-    """The lines until all of these texts have come, in this order."""
+    """Read lines until all of these texts have occurred, in this order."""
     assert server.stdout is not None
     lines: list[str] = []
     for text in texts:

@@ -1,4 +1,4 @@
-"""Templates can be read: what is long or decides much stands in a view or a tag."""
+"""Test that templates have no long lines, because logic belongs in views and tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Third-party front-end files say which version they are, and under which licence."""
+"""Test that vendored front-end files state their version and licence."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The version stands in one place; all others read it."""
+"""Test that the version is declared in one place, which all other code reads."""
 
 import re
 import subprocess

@@ -1,5 +1,5 @@
-"""A web process loads neither torch nor its like: it would cost seconds and hundreds of megabytes, for nothing. Nor
-what sends traces, where none are sent.
+"""Test that a web process loads neither torch nor other large libraries, nor OpenTelemetry unless traces are
+exported.
 """
 
 import os
@@ -31,7 +31,7 @@ REPORT = "\nimport sys; print(sorted({'torch', 'numba', 'sklearn', 'faiss', 'ope
 
 
 def run_python(arguments: list[str], data_dir: Path) -> str:
-    """What a new Python process prints under the real settings; it must end well."""
+    """Run Python in a new process with the real settings, and return its output."""
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(data_dir)}
     for name in ("DATABASE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
         environment.pop(name, None)

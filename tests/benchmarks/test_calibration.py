@@ -1,4 +1,4 @@
-"""`python -m benchmarks.calibration`: what it prints, and what it refuses."""
+"""Test the output and the error messages of `python -m benchmarks.calibration`."""
 
 import json
 from dataclasses import replace
@@ -13,7 +13,7 @@ from models_store.config import TrainConfig
 
 @pytest.fixture
 def arrays(tmp_path: Path) -> list[str]:
-    """Three overlapping classes, of which some labels are wrong: being too sure of them is easy."""
+    """Return three overlapping classes with some wrong labels, which make models overconfident."""
     rng = np.random.default_rng(0)
     classes = rng.integers(0, 3, 1400)
     np.save(tmp_path / "x.npy", rng.normal(size=(1400, 6)) + 1.5 * np.eye(3, 6)[classes])
@@ -23,7 +23,7 @@ def arrays(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The recipes, on fewer steps."""
+    """Shorten the recipes' trainings."""
     short = {"min_steps": 20, "epochs": 3}
     monkeypatch.setattr(calibration, "DEFAULT", replace(calibration.DEFAULT, **short))
     monkeypatch.setattr(calibration, "PLAIN", replace(calibration.PLAIN, **short))

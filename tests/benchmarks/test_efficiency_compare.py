@@ -1,4 +1,4 @@
-"""The statistics of the label-efficiency benchmark, against cases worked out by hand."""
+"""Test the statistics of the label-efficiency benchmark against cases computed by hand."""
 
 import math
 
@@ -14,7 +14,7 @@ LABELS = np.array([100, 200, 300, 400])
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch):
-    """Of two seeds there are three different ones, each drawn at least every fourth time."""
+    """With two seeds there are three different bootstrap draws, each at least a quarter of all draws."""
     monkeypatch.setattr(comparing, "RESAMPLES", 200)
 
 

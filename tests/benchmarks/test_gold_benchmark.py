@@ -1,4 +1,6 @@
-"""The simulation of gold: spammers among many classes are found, good people left alone, and two classes are hard."""
+"""Test that the gold simulation finds spammers among many classes, spares good people, and has little power with two
+classes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every benchmark says what it does, and what it can be told."""
+"""Test that every benchmark describes itself and its options."""
 
 import runpy
 import sys

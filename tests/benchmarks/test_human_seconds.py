@@ -1,4 +1,4 @@
-"""`python -m benchmarks.human_seconds`: what it prints and refuses, and the simulated people behind it."""
+"""Test the output and errors of `python -m benchmarks.human_seconds`, and its simulated people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from selector.radius import Radius
 
 
 def arrays(folder: Path, n: int = 300) -> list[str]:
-    """Four classes, each item there three times."""
+    """Return four classes, with each item three times."""
     rng = np.random.default_rng(0)
     labels = np.repeat(rng.integers(0, 4, n // 3), 3)
     vectors = np.repeat(rng.normal(size=(n // 3, 6)), 3, axis=0) + rng.normal(size=(4, 6))[labels]

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.label_efficiency`: what it prints, what it refuses, that it goes on where it was."""
+"""Test the output and errors of `python -m benchmarks.label_efficiency`, and that it resumes."""
 
 import gzip
 import json
@@ -124,7 +124,9 @@ def test_defaults_are_those_of_a_new_project():
 
 @pytest.fixture(scope="module")
 def fashion_folder(tmp_path_factory):
-    """Files as Debian's package dataset-fashion-mnist has them, with greys at random: as many images of each class."""
+    """Write files as in Debian's package dataset-fashion-mnist, with random greys and equally many images of each
+    class.
+    """
     folder = tmp_path_factory.mktemp("fashion")
     for part, images in (("train", 60_000), ("t10k", 10_000)):
         greys = np.tile(np.random.default_rng(0).integers(50, 200, (100, 28, 28), np.uint8), (images // 100, 1, 1))

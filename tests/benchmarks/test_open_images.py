@@ -1,4 +1,6 @@
-"""`python -m benchmarks.open_images`: a small turn of the loop for each question, and the long tail of its classes."""
+"""Test `python -m benchmarks.open_images` with a small turn of the loop for each question, and its distribution of
+classes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark of "is it paying off?" runs on anybody's arrays, and refuses in one line."""
+"""Test that the payoff benchmark runs on user's arrays, and refuses invalid ones in one line."""
 
 from __future__ import annotations
 

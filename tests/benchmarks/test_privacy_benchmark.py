@@ -1,4 +1,6 @@
-"""`python -m benchmarks.privacy`: what it prints, that anybody can compute its epsilon anew, and what it refuses."""
+"""Test the output and errors of `python -m benchmarks.privacy`, and that its epsilon can be recomputed from the
+output.
+"""
 
 import json
 from dataclasses import replace

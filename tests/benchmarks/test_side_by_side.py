@@ -1,4 +1,4 @@
-"""Pieces of work in processes of their own: what several benchmarks share."""
+"""Test the helper that runs pieces of work in parallel processes."""
 
 import math
 import os

@@ -1,9 +1,8 @@
-"""An annotator who wants to know which tasks check annotators, and what such a person can see.
+"""Simulated colluding annotators who try to find out which tasks check annotators.
 
-Three colluding people answer a batch over the API. Everything that they receive is written down by task: fields and
-their sizes, places in replies, numbers before and after each request, the number of database statements of each
-request in place of its time, and which of them were given the task. A classifier then tries to tell the kinds of tasks
-apart.
+Three people answer a batch over the API and record all data that they receive for each task: fields and their sizes,
+places in responses, numbers before and after each request, the number of database statements of each request in place
+of its time, and who received the task. A classifier then tries to tell the kinds of tasks apart.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ MAX_LEVELS = 8
 
 @dataclass
 class Adversary:
-    """Plays a batch. `background` does what the server does between requests; `answer` gives the value for an item."""
+    """Plays a batch. `background` runs the server's work between requests; `answer` returns the value for an item."""
 
     project: Project
     background: Callable[[], None]
@@ -62,14 +61,15 @@ class Adversary:
         self._seen = {name: self._numbers(name) for name in self.names}
 
     def play(self) -> dict[int, dict[str, float]]:
-        """Answer the batch until nothing is left to claim; features by task."""
+        """Answer the batch until no task is left, and return the features of each task."""
         while sum(self._work(name) for name in self.names):  # each of them, each time
             pass
         return {task: dict(values) for task, values in self.features.items()}
 
     def _work(self, name: str) -> bool:
-        """Claim a few tasks, skip each and take that back, and answer them. The second of the colluders gives them back
-        first and claims again.
+        """Claim a few tasks, skip each and undo the skip, and answer them.
+
+        The second of the colluders first releases the tasks and claims again.
         """
         reply = self._call(
             name, "post", "claim/", {"count": 12 if self._in_grids else 4, "same_class": self._in_grids}, "claim", []
@@ -85,7 +85,7 @@ class Adversary:
         return bool(tasks)
 
     def _give_back(self, name: str, tasks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Release the tasks and claim as many again; which come back at once?"""
+        """Release the tasks, claim as many again, and record which tasks come back."""
         given = [task["id"] for task in tasks]
         self._call(name, "post", "release/", {}, "release", given)
         reply = self._call(
@@ -148,7 +148,7 @@ class Adversary:
         return response.json()
 
     def _note_numbers(self, name: str, step: str, about: Sequence[int]) -> None:
-        """How the numbers that this person can read have moved since they were read last."""
+        """Record the changes of the numbers that this person can read since the last call."""
         numbers = self._numbers(name)
         for task in about:
             for path, value in numbers.items():
@@ -165,7 +165,7 @@ class Adversary:
 
 
 def _leaves(value: Any, path: str = "") -> Counter[str]:
-    """The sums of the numbers in a JSON value, by where they stand; of a text whether it is there."""
+    """Return the sums of the numbers in a JSON value by their path; a text counts 1."""
     sums = Counter[str]()
     if isinstance(value, dict):
         for name, inner in value.items():
@@ -181,7 +181,7 @@ def _leaves(value: Any, path: str = "") -> Counter[str]:
 
 
 def _sizes(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """The sizes of what a JSON value holds: lengths of lists and texts, by where they stand."""
+    """Return the lengths of the lists and texts in a JSON value by their path."""
     if isinstance(value, dict):
         yield f"{path}.names", len(value)
         for name, inner in value.items():
@@ -193,7 +193,7 @@ def _sizes(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 
 def kinds_of(project: Project, batch: int) -> dict[int, str]:
-    """What each task of the batch is for."""
+    """Return the kind of each task of the batch."""
     tasks = Task.objects.filter(batch__project=project, batch__number=batch).select_related("item__as_copy")
     return {task.pk: _kind(task) for task in tasks}
 
@@ -208,7 +208,9 @@ def _kind(task: Task) -> str:
 
 
 def matrix(features: Sequence[Mapping[str, float]]) -> tuple[list[str], np.ndarray]:
-    """Features as columns, standardized: each number, and whether it has each of its values if these are few."""
+    """Return the features as standardized columns: each number, and an indicator of each value if a feature has few
+    values.
+    """
     names = sorted({name for each in features for name in each})
     columns: dict[str, np.ndarray] = {}
     for name in names:
@@ -231,7 +233,7 @@ def matrix(features: Sequence[Mapping[str, float]]) -> tuple[list[str], np.ndarr
 
 
 def auc(scores: np.ndarray, is_kind: np.ndarray) -> np.ndarray:
-    """The area under the ROC curve of each row of scores (k, n), for the kinds (k, n) bool."""
+    """Return the area under the ROC curve of each row of scores (k, n), for the kinds (k, n) bool."""
     ranks = rankdata(scores, axis=1)
     positive = is_kind.sum(axis=1)
     negative = is_kind.shape[1] - positive
@@ -241,8 +243,8 @@ def auc(scores: np.ndarray, is_kind: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How well a kind of task can be told: `area` under the ROC curve of left-out tasks, how probable it is by chance,
-    and the features that tell most.
+    """How well a kind of task can be recognised: the `area` under the ROC curve of left-out tasks, its p-value, and the
+    most informative features.
     """
 
     kind: str
@@ -258,8 +260,10 @@ class Verdict:
 def judge(
     features: Mapping[int, Mapping[str, float]], kinds: Mapping[int, str], kind: str, strata: Mapping[int, int]
 ) -> Verdict:
-    """Whether a ridge classifier, and the best single feature, tell this kind of task from all others better than they
-    do when the kinds are dealt by chance (a permutation test). Each task is scored by what was learned from the others.
+    """Test by permutation whether a ridge classifier, or the best single feature, recognises this kind of task better
+    than chance.
+
+    A task is scored by a classifier trained on the other tasks.
 
     `strata`: chance deals the kinds within these groups of tasks. Tasks of one class come in the same grids, and gold
     items need not be of each class as often as others.
@@ -288,5 +292,5 @@ def judge(
 
 
 def _share_as_good(values: np.ndarray) -> float:
-    """Of the true value, first, and those by chance: the share that is as good."""
+    """Return the p-value of the true statistic, and of each permuted one."""
     return float((values >= values[0] - 1e-12).mean())

@@ -1,5 +1,6 @@
-"""A pool of real digits, each there several times, whose batches are picked by the steps of the loop and answered by
-truthful people: what they see of near-copies, by what each task is for.
+"""A pool of repeated digits, whose batches the steps of the loop pick and truthful people answer.
+
+Records which near-copies people see, by the kind of the task.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ MOST = 4
 
 
 def noisy_digits(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """`n` pictures of digits, some of which are there up to eight times, with a little noise; and what they show."""
+    """Return `n` pictures of digits, some up to eight times with slight noise, and their labels."""
     digits = load_digits()
     times = rng.choice([1, 1, 2, 4, 8], 1797)
     which = rng.permutation(np.repeat(np.arange(1797), times)[:n])
@@ -38,7 +39,7 @@ def noisy_digits(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
 
 
 def margins(pictures: np.ndarray, labeled: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """How far each picture is from the middle between the two nearest means of the labeled digits."""
+    """Return each picture's distance from the middle between the two nearest means of the labeled digits."""
     shown = targets[labeled]
     means = np.stack([pictures[labeled[shown == digit]].mean(axis=0) for digit in np.unique(shown)])
     nearest = np.sort(-pictures @ means.T, axis=1)
@@ -58,7 +59,7 @@ class World:
     """Of each task that somebody was given: its batch, what it was for, and how many near-copies were beside it."""
 
     def pick(self, *, clustered: bool = True) -> Batch:
-        """Pick the next batch as the selection does, and open it. One that is not `clustered` is drawn by chance."""
+        """Pick the next batch as the selection does, and open it; at random unless `clustered`."""
         project, number = self.project, self.project.batches.count() + 1
         labeled = np.array(project.items.trainable().values_list("row", flat=True), np.int64)
         clusters = self.tree.cut(mean_cluster_size=project.mean_cluster_size)
@@ -92,7 +93,7 @@ class World:
         return read_pool(self.project, len(self.pictures))
 
     def answer(self, batch: Batch) -> None:
-        """Answer all tasks of the batch, and note what is beside them. What has the same label is left in."""
+        """Answer all tasks of the batch, record their near-copies, and leave copies with the same label in."""
         truth = dict(self.project.items.values_list("pk", "truth"))
         for user in self.people * 2:
             while tasks := queue.claim(project=self.project, user=user, count=50).tasks:
@@ -119,7 +120,7 @@ def what_for(task: Task) -> str:
 
 
 def make_world(n: int = 1500, *, n_gold: int = 60, seed: int = 0, people: int = 2, **settings: object) -> World:
-    """A pool of `n` pictures and their dendrogram; chance draws control and gold items."""
+    """Create a pool of `n` pictures and their dendrogram, with random control and gold items."""
     rng = np.random.default_rng(seed)
     pictures, targets = noisy_digits(n, rng)
     settings = {"near_copies": MOST, "batch_size": 100, "control_share": 0.15, "gold_share": 0.15, **settings}

@@ -1,6 +1,4 @@
-"""Colluding annotators with all features on cannot tell gold and control tasks from others; with each mend taken out,
-they can.
-"""
+"""Test that colluding annotators cannot recognise gold and control tasks, and that they can without each safeguard."""
 
 from __future__ import annotations
 
@@ -68,14 +66,16 @@ ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.
 
 
 def drain() -> None:
-    """Run the steps of the loop, without those that only measure: they take most of the time."""
+    """Run the steps of the loop, except slow steps that only measure."""
     worker = Worker(run_step)
     while worker.run_next():
         Job.objects.filter(kind__in=ON_THE_SIDE, state=Job.State.WAITING).update(state=Job.State.DONE)
 
 
 def noisy_digits(path: Path, *, proposing: bool) -> Path:
-    """Each digit several times, with a little noise, or with a proposed class that is right half the time."""
+    """Return each digit several times with slight noise, and for `verify` with a proposed class that is right half the
+    time.
+    """
     digits, rng, lines = load_digits(), np.random.default_rng(0), []
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(DIGITS * TIMES):
@@ -93,7 +93,9 @@ def noisy_digits(path: Path, *, proposing: bool) -> Path:
 
 
 def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
-    """A project whose third batch is open, with gold and control tasks, and checks if it shows near-copies."""
+    """Create a project whose third batch is open, with gold and control tasks, and with checks if it shows
+    near-copies.
+    """
     classes = [str(digit) for digit in range(10)]
     all_settings = {**SETTINGS, **settings, "secret": bytes([number]) * 32}
     project = create_project(slug=f"digits-{number}", kind="image", classes=classes, settings=all_settings)
@@ -116,7 +118,7 @@ def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
 
 
 def answer_truly(project: Project, user: User) -> None:
-    """Answer what there is from the truth, and leave in the copies that have the same."""
+    """Answer all tasks with the truth, and leave in the copies with the same truth."""
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
         beside = copies.shown_beside(project, tasks)
         answers = []
@@ -130,7 +132,7 @@ def answer_truly(project: Project, user: User) -> None:
 
 
 def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdict]:
-    """What an adversary makes of a world's third batch."""
+    """Return the adversary's verdicts about a world's third batch."""
     project = world(folder, number, settings)
     batch = project.batches.open().get()
     watch = gold.Watch()
@@ -157,13 +159,13 @@ def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdic
 
 
 def unmend_skips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skipped gold tasks are not replaced."""
+    """Remove a safeguard: do not replace skipped gold tasks."""
     real = replace._skipped
     monkeypatch.setattr(replace, "_skipped", lambda batch: real(batch).picked())
 
 
 def unmend_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gold answers are looked at by the request that brings them."""
+    """Remove a safeguard: judge gold answers in the request that submits them."""
 
     def keep(items: Iterable[int]) -> None:
         for item in items:
@@ -174,7 +176,9 @@ def unmend_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def unmend_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gold tasks are never asked of a second person, and no word of the model counts on control tasks."""
+    """Remove a safeguard: never ask a second person about gold tasks, and ignore the model's prediction on control
+    tasks.
+    """
     real = rechecking.ask_again
 
     def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
@@ -201,7 +205,7 @@ def test_the_adversary_finds_what_is_not_mended(
 
 @pytest.mark.parametrize("changes", [{}, IN_GRIDS], ids=["one by one", "in grids"])
 def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
-    """By chance one world in some dozens looks suspicious: then another is looked at, and both must not be."""
+    """A second world is tested if the first looks suspicious, because one world in some dozens does so by chance."""
     suspected = [each for each in verdicts(tmp_path, 1, changes) if each.p <= SUSPICIOUS]
     for verdict in verdicts(tmp_path, 2, changes) if suspected else []:
         before = next((each for each in suspected if each.kind == verdict.kind), None)

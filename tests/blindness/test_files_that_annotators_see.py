@@ -1,5 +1,5 @@
-"""An annotator sees the files of items that they hold, held or answered, of class examples, and of near-copies that
-were shown to them: nothing of the rest of the pool, and nothing by which one item differs from another.
+"""Test that annotators can read the files of items that they hold, held or answered, of class examples, and of
+near-copies that were shown to them, and no other file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ API = "/api/v1/projects/digits/"
 
 @pytest.fixture
 def project() -> Project:
-    """An open batch of three items, and nine that no batch has picked."""
+    """Create a project with an open batch of three items, and nine unpicked items."""
     project = make_project(kind="image", near_copies=2)
     make_open_batch(project, make_items(project, 12)[:3])
     return project

@@ -1,4 +1,4 @@
-"""A grid tells no control task from others: what comes together, and how, does not depend on what is one."""
+"""Test that the contents and the order of grids do not depend on which tasks are control tasks."""
 
 from __future__ import annotations
 

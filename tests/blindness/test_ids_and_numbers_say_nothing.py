@@ -1,4 +1,6 @@
-"""Neither the ids nor the numbers that annotators see tell what an item is, or where it stood in its file."""
+"""Test that the ids and numbers that annotators see reveal neither an item's class nor its place in the imported
+file.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def take_in(project: Project, path: Path, *, strict: bool = False) -> ItemImport
 
 
 def zip_of_images(path: Path, *, table: bool) -> Path:
-    """A folder a class, as data sets come; with a table, or without."""
+    """Write a zip of images with a folder for each class, with or without a table."""
     with zipfile.ZipFile(path, "w") as archive:
         lines = ["file_name,truth"]
         for n, name in enumerate(CLASSES):
@@ -46,7 +48,7 @@ def zip_of_images(path: Path, *, table: bool) -> Path:
 
 
 def sorted_by_class(folder: Path, form: str) -> Path:
-    """The same in the other formats, one row after the other."""
+    """Write items sorted by class in the other formats."""
     rows = [{"text": f"number {n}", "truth": CLASSES[n // EACH]} for n in range(EACH * len(CLASSES))]
     if form == "csv":
         content = "text,truth\n" + "\n".join(f"{row['text']},{row['truth']}" for row in rows)
@@ -60,7 +62,7 @@ def sorted_by_class(folder: Path, form: str) -> Path:
 
 
 def order_told(project: Project) -> float:
-    """How far an item's number tells its class: Spearman's correlation of the two."""
+    """Return Spearman's correlation of the items' numbers and classes."""
     items = list(project.items.order_by("pk").values_list("truth", flat=True))
     places, truths = np.arange(len(items)), np.array(items)
     return float(abs(np.corrcoef(places, truths)[0, 1]))
@@ -81,7 +83,7 @@ def test_ids_of_images_tell_neither_folder_nor_name(tmp_path: Path, table: bool)
 
 
 def guesses() -> set[str]:
-    """What somebody would try who knows how data sets are laid out: plain hashes of the paths."""
+    """Return guesses of ids by someone who knows common layouts of data sets: plain hashes of paths."""
     paths = [f"{name}/{number:03}.png" for name in CLASSES for number in range(EACH)]
     plain = {f"{Path(path).stem}-{hashlib.sha256(path.encode()).hexdigest()[:8]}.png" for path in paths}
     return plain | {hashlib.sha256(path.encode()).hexdigest()[:n] for path in paths for n in (8, 16, 64)}
@@ -99,7 +101,7 @@ def test_numbers_of_rows_tell_nothing_of_their_order(tmp_path: Path, form: str) 
 
 @pytest.mark.django_db
 def test_vectors_keep_what_belongs_to_them(tmp_path: Path) -> None:
-    """Whatever numbers they get: the encoder reads each item's own vector, block by block."""
+    """The encoder reads each item's own vector, whatever numbers the items get."""
     project = make_project(kind="vector", classes=CLASSES)
     np.save(tmp_path / "x.npy", np.arange(2400, dtype=np.float32).reshape(1200, 2))
     take_in(project, tmp_path / "x.npy")

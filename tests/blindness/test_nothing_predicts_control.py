@@ -1,4 +1,4 @@
-"""Which items are control items, and in which order tasks are served, follows from a secret that nobody is told."""
+"""Test that a secret determines control items and the order of tasks."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_figures_stand_on_control_items_that_were_answered_unprompted() -> None:
 
 @pytest.mark.parametrize("shown", [True, False])
 def test_control_tasks_are_received_like_others(shown: bool) -> None:
-    """All that a claim says of a task, in every order of control and coin, has one shape for each side of the coin."""
+    """A claimed task has the same form in every order of control tasks and prompts, with and without a prompt."""
     project = make_project(show_predictions=shown)
     batch = make_open_batch(project, make_items(project, 8))
     batch.tasks.update(predicted=3, confidence=0.99)
@@ -105,7 +105,7 @@ def test_control_tasks_are_received_like_others(shown: bool) -> None:
 
 
 def shape_of(value: Any) -> str:
-    """The names in a value in their order, and the lengths of its texts and numbers."""
+    """Return the names in a value in their order, and the lengths of its texts and numbers."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{name}:{shape_of(inner)}" for name, inner in value.items()) + "}"
     return f"{type(value).__name__}{len(str(value))}"

@@ -1,4 +1,4 @@
-"""The number of near-copies on the screen says nothing of what a task is for."""
+"""Test that the number of near-copies on the page does not depend on the kind of the task."""
 
 import uuid
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def run(world: World) -> list[tuple[int, str, int]]:
 
 
 def p_value(seen: Iterable[tuple[int, str, int]], kinds: tuple[str, ...]) -> float:
-    """How often shuffled kinds, within each batch, have numbers that differ as much between the kinds as these do."""
+    """Return the p-value of the difference in numbers between the kinds, by shuffling the kinds within each batch."""
     batches, names, numbers = (np.array(each) for each in zip(*[one for one in seen if one[1] in kinds], strict=True))
     of = np.array([kinds.index(name) for name in names])
 
@@ -51,7 +51,7 @@ def means(seen: Iterable[tuple[int, str, int]]) -> dict[str, float]:
 
 @pytest.mark.parametrize("n_gold", [60, 5])
 def test_numbers_of_copies_are_alike_for_all_kinds_of_tasks(n_gold: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nearly all near-copies of what the strategy picks are shown all the same."""
+    """Nearly all near-copies of picked items are still shown."""
     there, shown = [], []
     real = choosing.numbers_shown
 

@@ -1,4 +1,4 @@
-"""With predictions shown, a batch's control tasks are prompted as often as the others, and figures leave those out."""
+"""Test that control tasks are prompted as often as others, and that measurements leave prompted ones out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words of a model on tasks that were not picked for doubt count as if they had been: pure arrays."""
+"""Test stand-ins: a model's confidence on tasks that were not picked for its doubt counts like that on picked tasks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_the_surest_of_a_kind_stays_the_surest(own: np.ndarray, seed: int) -> No
 
 @pytest.mark.parametrize("n", [1, 40])
 def test_a_calibrated_model_is_right_as_often_on_each_kind(n: int) -> None:
-    """Many batches of `n` control tasks: the stand-ins are as sure, and as often right, as words on picked tasks."""
+    """In many batches of `n` control tasks, stand-ins are as confident and as often right as predictions on picked
+    tasks.
+    """
     rng = np.random.default_rng(2)
     sure, right, picked_sure, picked_right = [], [], [], []
     for _ in range(8_000 // n):

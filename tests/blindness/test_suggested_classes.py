@@ -1,4 +1,4 @@
-"""The five likeliest classes, where there are many: the same for control, gold and other tasks, and none unprompted."""
+"""Test that the five suggested classes are alike on control, gold and other tasks, and absent on unprompted tasks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def claimed(project: Project) -> list[Any]:
 
 
 def shape(task: Any) -> str:
-    """Ids aside, which grow."""
+    """Return the form of a value without its ids, whose length grows."""
     return shape_of({**task, "id": 0, "item": {**task["item"], "id": 0}})
 
 

@@ -1,4 +1,4 @@
-"""Answers that come in as suggestions: shown by a coin, on control tasks as on others, and no part of any figure."""
+"""Test that imported suggestions are shown at random, on control tasks as on others, and do not affect measurements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUICK = {"epochs": 2, "min_steps": 5, "calibration_labels": 0}
 
 
 def started(folder: Path, question: str = "single", suggestion: Any = "dog", **settings: Any) -> Project:
-    """Sixty texts, all but every fifth of them with a suggestion, and the first batch of forty."""
+    """Create sixty texts, all but every fifth with a suggestion, and the first batch of forty."""
     settings = {"batch_size": 40, "control_share": 0.5, "training": QUICK, "question": question, **settings}
     project = make_project(classes=CLASSES, **settings)
     rows: list[dict[str, Any]] = [{"id": f"t{n}", "text": f"{CLASSES[n % 2]} {n}", "class": "cat"} for n in range(60)]

@@ -1,4 +1,4 @@
-"""axe-core's judgement of the page that a browser shows."""
+"""Run axe-core on the page in a browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _source() -> str:
 
 
 def faults(page: Page) -> list[str]:
-    """What is wrong with the page as it is now, from moderate faults upwards; a line for each element."""
+    """Return the accessibility faults of the current page, from moderate ones upwards, as a line for each element."""
     # By the browser's debugger: no script element, so that the page keeps its own content policy.
     if page.context not in _judged:
         page.context.add_init_script(_source())

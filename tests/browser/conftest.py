@@ -1,4 +1,6 @@
-"""Journeys in the system's Chromium against a live server. With SCREENSHOTS=1, pictures lie in tests/screenshots/."""
+"""Fixtures for tests in the system's Chromium against a live server. With SCREENSHOTS=1, tests/screenshots/ gets
+pictures.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def sign_in(live_server: Any) -> Callable[[BrowserContext, User], None]:
 def open_page(
     browser: Browser, live_server: Any, sign_in: Callable[[BrowserContext, User], None]
 ) -> Iterator[OpenPage]:
-    """Give a user (None: nobody) a page in a browser of his own, at a path if one is given. Faults fail the test."""
+    """Open a page in a new browser context for a user, or without a user, at a path if given. Browser errors fail the
+    test.
+    """
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
@@ -99,7 +103,7 @@ def open_screen(open_page: OpenPage, live_server: Any) -> OpenScreen:
 
 @pytest.fixture
 def screenshot() -> Callable[..., None]:
-    """Keep a picture to be looked at, if any are wanted."""
+    """Save a screenshot, if SCREENSHOTS is set."""
     wanted = os.environ.get("SCREENSHOTS") == "1"
 
     def take(page: Page, name: str, *, full: bool = False) -> None:

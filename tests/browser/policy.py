@@ -1,4 +1,4 @@
-"""The strict content policy that every page is to work under: nothing inline, nothing from elsewhere."""
+"""The strict content security policy of every page: nothing inline, nothing from other sites."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POLICY = (
 
 
 def keep_to_policy(context: BrowserContext) -> list[str]:
-    """Serve every page of the context with the policy. What the browser complains about lands in the list returned."""
+    """Serve every page of the context with the policy. Return a list that collects the browser's complaints."""
     said: list[str] = []
 
     def with_policy(route: Route) -> None:

@@ -1,4 +1,4 @@
-"""The annotator's screen as a person sees and uses it."""
+"""The annotator's screen, driven as a person would."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHOWN = '#content[data-state="item"]'
 
 
 class Screen:
-    """Keys, clicks and looks on one page."""
+    """Sends keys and clicks to one page, and reads it."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
@@ -30,7 +30,7 @@ class Screen:
 
     @property
     def task(self) -> int:
-        """The task on the screen."""
+        """Return the id of the task on the screen."""
         return int(self.page.locator("#stage[data-task]").get_attribute("data-task") or 0)
 
     def press(self, *keys: str) -> None:
@@ -38,9 +38,9 @@ class Screen:
             self.page.keyboard.press(key)
 
     def answer(self, *keys: str) -> list[int]:
-        """Answer one item after the other, each by one key. Returns the tasks in the order in which they were seen.
+        """Answer one item after the other, each with one key. Return the tasks in the order shown.
 
-        A key that comes sooner than anybody can have seen the item does nothing: it is pressed again.
+        The page ignores a key that comes too soon for a person to have seen the item; it is pressed again.
         """
         seen = []
         for key in keys:
@@ -55,11 +55,11 @@ class Screen:
         return seen
 
     def look(self) -> None:
-        """Look at the item for as long as it takes to see it."""
+        """Wait as long as a person takes to see the item."""
         self.page.wait_for_timeout(SEES_MS)
 
     def wait_until_sent(self) -> None:
-        """Wait until the server has taken all that this browser has to send."""
+        """Wait until the server has all answers of this browser."""
         self.page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes(':outbox:'))")
 
     @property
@@ -72,12 +72,12 @@ class Screen:
 
     @property
     def title(self) -> Locator:
-        """The title of what stands there instead of an item."""
+        """Return the title of the panel that replaces the item."""
         return self.page.locator("#panel-title")
 
     @property
     def past(self) -> Locator:
-        """The last answers, the newest first."""
+        """Return the last answers, the newest first."""
         return self.page.locator("#history .past")
 
     def choice(self, name: str) -> Locator:

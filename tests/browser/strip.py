@@ -1,4 +1,4 @@
-"""The strip of near-copies on the annotator's screen, as a person sees and uses it."""
+"""The strip of near-copies on the annotator's screen, driven as a person would."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ def heading(page: Page) -> Locator:
 
 
 def open_copies(open_screen: Any, project: Project, **options: Any) -> Any:
-    """The screen, when the first item's copies have loaded and been looked at."""
+    """Open the screen and wait until the first item's copies were loaded and seen."""
     screen = open_screen(project, make_member(project, "annie"), **options)
     see(screen)
     return screen
 
 
 def see(screen: Any) -> None:
-    """Look at the copies of the item in sight."""
+    """Wait as long as a person takes to see the copies on the screen."""
     expect(screen.page.locator('#copies-list .copy[data-state="loading"]')).to_have_count(0)
     screen.look()
 
 
 def words(task: int) -> dict[int, bool]:
-    """What the standing answer to a task says of its item's copies, by their places."""
+    """Return the standing answer about the copies of a task's item, by the copies' places."""
     source = Task.objects.get(pk=task).shown
     places = {pk: place for place, pk in enumerate(source.copies.order_by("height").values_list("pk", flat=True), 1)}
     answers = CopyAnswer.objects.filter(annotation__task=task, annotation__undone_at=None)

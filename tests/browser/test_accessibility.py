@@ -46,7 +46,7 @@ def press(*names: str) -> Callable[[Page], None]:
 
 
 def keys(*pressed: str) -> Callable[[Page], None]:
-    """Type these keys once an item is there."""
+    """Press these keys once an item is shown."""
 
     def act(page: Page) -> None:
         expect(page.locator('#content[data-state="item"]')).to_be_visible()
@@ -57,7 +57,7 @@ def keys(*pressed: str) -> Callable[[Page], None]:
 
 
 def grid(page: Page) -> None:
-    """Mark a cell as wrong, and set another aside."""
+    """Mark a cell of the grid as wrong, and set another aside."""
     expect(page.locator("#grid .cell").first).to_be_visible()
     page.wait_for_timeout(GRID_MS)
     for key in (" ", "ArrowRight", "a"):
@@ -66,7 +66,7 @@ def grid(page: Page) -> None:
 
 
 def copies(page: Page) -> None:
-    """Take the second near-copy out, and stay at it."""
+    """Remove the second near-copy, and keep the focus on it."""
     keys("s", "ArrowRight")(page)
     page.wait_for_timeout(GRID_MS)
     page.keyboard.press(" ")
@@ -74,19 +74,19 @@ def copies(page: Page) -> None:
 
 
 def view(page: Page) -> None:
-    """Zoom in, and open what sets how the image is drawn."""
+    """Zoom in, and open the controls of the image."""
     keys("+", "b")(page)
     page.get_by_role("button", name="View, 125 %").click()
     expect(page.get_by_role("slider", name="Brightness")).to_be_visible()
 
 
 def panel(page: Page) -> None:
-    """Wait until it is said why there is no item."""
+    """Wait until the panel gives the reason why there is no item."""
     expect(page.locator('#content[data-state="waiting"]')).to_be_visible()
 
 
 def unfold(page: Page) -> None:
-    """Open everything that can be unfolded."""
+    """Unfold all folded parts of the page."""
     page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
 
 
@@ -112,7 +112,7 @@ def wrong_settings(page: Page) -> None:
 
 
 def locked_out(page: Page) -> None:
-    """Guess wrong passwords until the page has had enough."""
+    """Enter wrong passwords until the sign-in is locked."""
     for _ in range(30):
         if page.get_by_label("Password").count() == 0 or "too many" in page.content().lower():
             return
@@ -123,17 +123,17 @@ def locked_out(page: Page) -> None:
 
 
 def import_in(state: str) -> Callable[[], int]:
-    """The key of an import in this state: it is known only when the world is there."""
+    """Return a function that finds the key of an import in this state."""
     return lambda: ItemImport.objects.filter(state=state).earliest("pk").pk
 
 
 def prediction_in(state: str) -> Callable[[], int]:
-    """The key of a prediction in this state."""
+    """Return a function that finds the key of a prediction run in this state."""
     return lambda: PredictionRun.objects.get(state=state).pk
 
 
 def item_in(slug: str, *, flagged: bool = False, skipped: bool = False) -> Callable[[], int]:
-    """The key of the first item of a project that is flagged, or skipped, if that is wanted."""
+    """Return a function that finds the key of a project's first item, flagged or skipped if required."""
 
     def find() -> int:
         items = Item.objects.filter(project__slug=slug).order_by("pk")
@@ -144,7 +144,7 @@ def item_in(slug: str, *, flagged: bool = False, skipped: bool = False) -> Calla
 
 
 def token() -> str:
-    """The token of an invitation to the digits that nobody has used."""
+    """Return the token of an unused invitation to the project of digits."""
     project, mona = Project.objects.get(slug="digits"), User.objects.get(username="mona")
     return invitations.invite(project=project, user=mona, role=Role.ANNOTATOR)[1]
 
@@ -163,7 +163,7 @@ def written_preview(page: Page) -> None:
 
 
 def merge_into(name: str) -> Callable[[Page], None]:
-    """Go on from the class's page, which is where the address alone leads to."""
+    """Open the merge page from the class's page."""
 
     def go_on(page: Page) -> None:
         page.get_by_label("Merge it into").select_option(name)
@@ -174,7 +174,9 @@ def merge_into(name: str) -> Callable[[Page], None]:
 
 
 def lasting_faults(page: Page) -> list[str]:
-    """The faults of the page. What an item that is just coming or going hides is none: those are looked at twice."""
+    """Return the faults that two looks at the page find, because an item that is just appearing or disappearing causes
+    false ones.
+    """
     seen = faults(page)
     if seen:
         page.wait_for_timeout(500)
@@ -183,7 +185,7 @@ def lasting_faults(page: Page) -> list[str]:
 
 
 def split_into(*names: str) -> Callable[[Page], None]:
-    """Go on from the class's page, likewise."""
+    """Open the split page from the class's page."""
 
     def go_on(page: Page) -> None:
         page.get_by_label("Split it into").fill("\n".join(names))
@@ -194,7 +196,7 @@ def split_into(*names: str) -> Callable[[Page], None]:
 
 
 class State(NamedTuple):
-    """A page in one of its states, and how a user gets there. `name` is that of the page's address."""
+    """A page in one of its states, and the steps that lead there. `name` is the name of the page's address."""
 
     name: str
     state: str
@@ -321,7 +323,7 @@ def test_every_page_is_looked_at() -> None:
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("look", some(["phone-dark", "desktop-light"]))
 def test_no_page_has_a_fault(open_page: Any, screenshot: Any, look: str, half: int) -> None:
-    """Half of the states each, so that two processes can look at them side by side."""
+    """The states are split in two halves, so that two processes can test them in parallel."""
     fill_world()
     make_user("newcomer")
     options = {**LOOKS[look], "reduced_motion": "reduce"}

@@ -1,4 +1,4 @@
-"""Recordings on the annotators' screen: played by keyboard, drawn, and the same on a phone and in the dark."""
+"""Test recordings on the annotator's screen: keyboard, waveform, phone and dark mode."""
 
 from __future__ import annotations
 

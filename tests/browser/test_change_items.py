@@ -1,4 +1,6 @@
-"""A manager searches, selects by keyboard, excludes, deletes and restores; how that looks, large, small and dark."""
+"""Test that a manager finds, selects, excludes, deletes and restores items by keyboard, in all sizes and colour
+schemes.
+"""
 
 from __future__ import annotations
 

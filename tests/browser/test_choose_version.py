@@ -1,4 +1,4 @@
-"""A manager rolls the project back to an earlier version, and forward again: one click each."""
+"""Test that a manager returns to an earlier model version, and to the newest, with one click each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The search for a class: what is typed, and what it finds first."""
+"""Test the search for a class on the annotator's screen."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_is_used_comes_first_from_one_visit_to_the_next(open_screen: Any) -
 
 @pytest.fixture(scope="module")
 def finder(browser: Any) -> Any:
-    """Find classes with the module alone, on an empty page."""
+    """Return a function that searches classes with the JavaScript module alone, on an empty page."""
     source = Path(settings.BASE_DIR, "static/js/label/pickers/finder.js").read_text(encoding="utf-8")
     page = browser.new_page()
     page.evaluate(

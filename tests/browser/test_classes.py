@@ -1,4 +1,4 @@
-"""A manager changes classes, and somebody labels with what she said of them."""
+"""Test that a manager changes classes, and that an annotator sees the changes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Near-copies beside the item: one answer for all that were seen and not taken out."""
+"""Test that one answer counts for all near-copies that the annotator saw and left in."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_without_a_network_what_was_taken_out_is_kept(open_screen: Any) -> None:
 
 
 def test_copies_that_nobody_can_have_seen_get_no_answer(open_screen: Any) -> None:
-    """One whose image has not arrived; all of an item that is answered at once."""
+    """Copies whose image has not loaded, and copies of an item that is answered at once, get no answer."""
     project = project_with_copies()
     first = Task.objects.order_by("rank")[0].shown.copies.order_by("height")[1].item
     annie = make_member(project, "annie")

@@ -1,4 +1,4 @@
-"""Near-copies on a phone: one row above the answers, which scrolls sideways."""
+"""Test near-copies on a phone: one row above the answers, which scrolls sideways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A direction that a name or a text holds turns nothing round that stands beside it."""
+"""Test that right-to-left text in a name does not reorder the text around it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FORWARD = """(sentence) => {
 
 @pytest.fixture
 def project() -> Project:
-    """As one may be that was made by an earlier release, with overrides that nothing ends."""
+    """Create a project of an earlier release, whose names have unclosed direction overrides."""
     project = make_project(
         kind="text",
         question="verify",

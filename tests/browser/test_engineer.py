@@ -1,4 +1,4 @@
-"""An engineer's journey in a browser: accuracy, a model and labels, taken out of a loop that really turned."""
+"""Test an engineer's journey in a browser: accuracy, a model and labels of a project whose loop ran."""
 
 from __future__ import annotations
 

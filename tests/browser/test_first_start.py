@@ -1,4 +1,4 @@
-"""From a start on an empty folder to the form for the first project: what the terminal prints, and a browser."""
+"""Test the first start in an empty folder, from the link in the terminal to the form for the first project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def printed_link(tmp_path: Path) -> Iterator[str]:
-    """A running installation without any account, and the address that its terminal shows."""
+    """Start an installation without accounts, and return the link in its terminal."""
     environment = os.environ | {
         "DATA_DIR": str(tmp_path / "new"),
         "WEB_CONCURRENCY": "1",

@@ -1,4 +1,4 @@
-"""Many items at once: keyboard, mouse, finger, Undo, no network, and one gesture for one answer."""
+"""Test grids of many items: keyboard, mouse, touch, undo, a lost network, and one answer per gesture."""
 
 from __future__ import annotations
 

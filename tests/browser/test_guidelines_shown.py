@@ -1,4 +1,4 @@
-"""Guidelines are tried out while they are written, and read while labeling."""
+"""Test that guidelines are previewed while they are written, and shown while labeling."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_an_image_is_uploaded_named_in_the_text_and_seen_by_annotators(
 
 
 def drawing() -> bytes:
-    """Dark on nothing, as diagrams are."""
+    """Return a dark drawing on a transparent ground."""
     buffer = io.BytesIO()
     image = Image.new("RGBA", (900, 500))
     draw = ImageDraw.Draw(image)

@@ -1,4 +1,4 @@
-"""Looking at one image closely: zoom, pan, brightness, and the original only on demand."""
+"""Test the view of an image: zoom, pan, brightness, and the original on demand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN = "#item .picture img"
 
 
 def large_image(number: int) -> bytes:
-    """A drawing on nothing, 2400 by 1800."""
+    """Return a drawing of 2400 by 1800 pixels on a transparent ground."""
     image = Image.new("RGBA", (2400, 1800))
     draw = ImageDraw.Draw(image)
     draw.ellipse((300, 200, 2100, 1600), fill=(40 + 40 * number, 120, 160, 255))
@@ -33,7 +33,7 @@ def large_image(number: int) -> bytes:
 
 
 def project_with(images: list[bytes], **settings: Any) -> Project:
-    """A project whose open batch asks about these images, stored as an import stores them."""
+    """Create a project whose open batch has these images, stored as an import stores them."""
     project = make_project(kind="image", **settings)
     items = make_items(project, len(images))
     for item, opened in zip(items, ImageKind().open(images, smaller=True), strict=True):
@@ -45,7 +45,7 @@ def project_with(images: list[bytes], **settings: Any) -> Project:
 
 
 def zoom(page: Page) -> float:
-    """How many times as large as the frame allows the image is."""
+    """Return the zoom of the image, relative to the size that fits the frame."""
     box = "image => image.getBoundingClientRect().width / image.clientWidth"
     return round(page.locator(SHOWN).evaluate(box), 2)
 
@@ -59,7 +59,7 @@ def note(page: Page) -> Any:
 
 
 def asked_of(page: Page) -> list[str]:
-    """The sizes in which items' images are fetched from now on."""
+    """Return a list that collects the sizes in which items' images are requested."""
     asked: list[str] = []
     page.on("request", lambda request: "/media/" in request.url and asked.append(request.url.partition("?size=")[2]))
     return asked
@@ -139,7 +139,7 @@ def test_small_pixels_are_squares_unless_they_are_to_be_smooth(open_screen: Any)
 
 
 def touch(page: Page, *moves: list[tuple[int, int]]) -> None:
-    """Put fingers on these points, move them to the next ones, and lift them."""
+    """Touch these points, move the fingers to the next points, and lift them."""
     session = page.context.new_cdp_session(page)
     for number, points in enumerate(moves):
         name = "touchMove" if number else "touchStart"

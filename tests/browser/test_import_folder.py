@@ -1,4 +1,4 @@
-"""A folder of images goes in through the browser alone: chosen or dropped, packed there, sent, and taken in."""
+"""Test that the browser packs and imports a chosen or dropped folder of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SENT = 20_000
 
 
 def folder_of_digits(root: Path, n: int) -> Path:
-    """Digits in folders: "3" is a class of the project, "scans" is none; and what else lies about in folders."""
+    """Write digits in the folders "3", a class of the project, and "scans", with other files that folders contain."""
     for number in range(n):
         path = root / ("3" if number % 2 else "scans") / f"{number:05}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A manager makes a link, and somebody joins with it: the whole way, in browsers of their own."""
+"""Test that a manager creates an invitation and another person joins with it, each in a browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 
 @pytest.fixture
 def manager(open_page: Any) -> Page:
-    """The members' page of a project with a batch to label, as its manager sees it."""
+    """Open the members' page of a project with an open batch as its manager."""
     project = make_project(kind="image", name="Handwritten digits")
     make_open_batch(project, make_items(project, 5))
     return open_page(make_member(project, "mona", Role.MANAGER), MEMBERS)

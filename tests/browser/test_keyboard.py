@@ -1,4 +1,4 @@
-"""An annotator at a keyboard: answering, searching, skipping, taking back, flagging."""
+"""Test an annotator at a keyboard: answering, searching, skipping, undoing, flagging."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WATCH = """() => {
 
 
 def values() -> list[Any]:
-    """What was answered, in the order of the tasks."""
+    """Return the answers in the order of the tasks."""
     return list(Annotation.objects.standing().order_by("task__rank").values_list("value", flat=True))
 
 

@@ -1,4 +1,4 @@
-"""Leaving the annotator's screen gives back what was held and not answered, at once."""
+"""Test that leaving the annotator's screen releases the unanswered tasks at once."""
 
 from __future__ import annotations
 

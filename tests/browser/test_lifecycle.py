@@ -1,4 +1,4 @@
-"""A manager archives a project, copies it, hands it over, deletes it and changes her mind."""
+"""Test that a manager archives, copies, transfers, deletes and restores a project."""
 
 from typing import Any
 

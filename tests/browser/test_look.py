@@ -1,4 +1,4 @@
-"""The annotator's screen on a desktop and on a small phone: all of it in view, and never wider than the screen."""
+"""Test that the annotator's screen fits a desktop and a small phone."""
 
 from __future__ import annotations
 

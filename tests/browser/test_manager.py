@@ -1,4 +1,4 @@
-"""A manager's journey in a browser: from a new project to people who label it."""
+"""Test a manager's journey in a browser, from a new project to its annotators."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def zip_of_digits(path: Path, n: int) -> Path:
-    """Real digits as PNG files, and one file that is no image."""
+    """Return a zip of real digits as PNG files, with one file that is no image."""
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(n):
             archive.writestr(f"scans/{number:03}.png", digit_png(number))

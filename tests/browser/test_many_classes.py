@@ -1,4 +1,4 @@
-"""Where classes are many: suggestions on keys of their own, and the classes as a tree."""
+"""Test projects with many classes: suggestions with keys, and the classes as a tree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES += ["plant > silver birch", *(f"thing {number}" for number in range(10))]
 
 
 def project_of(question: str = "single", **settings: Any) -> Project:
-    """The second of eight texts is not prompted, and neither is the third."""
+    """Create a project with eight texts, of which the second and the third are not prompted."""
     project = make_project("zoo", classes=NAMES, question=question, **{"show_predictions": True, **settings})
     bird = project.classes.get(name="animal > bird")
     project.classes.filter(name="thing 0").update(parent=bird)

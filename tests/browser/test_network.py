@@ -1,4 +1,4 @@
-"""Networks fail, servers stumble, people reload: nothing is lost and nothing counts twice."""
+"""Test that no answer is lost or counted twice when the network or the server fails or the page is reloaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def values() -> list[Any]:
 
 
 def images_are_there(page: Page) -> None:
-    """Wait until the item in sight is complete, and give those ahead a moment."""
+    """Wait until the shown item is complete, and give the next ones time to load."""
     expect(page.locator('#item img[data-state="ready"]')).to_be_visible()
     page.wait_for_load_state("networkidle")
 
@@ -55,7 +55,7 @@ def test_a_cut_network_loses_nothing_and_doubles_nothing(open_screen: Any, scree
 
 
 def test_it_goes_on_at_once_when_the_server_is_back(open_screen: Any) -> None:
-    """However long it was away: nobody waits for the end of a pause that grew with each failure."""
+    """The page retries soon after the server is back, however long it was away."""
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))
     screen = open_screen(project, make_member(project, "annie"))

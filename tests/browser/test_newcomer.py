@@ -1,6 +1,6 @@
-"""What docs/tutorial/first-batch.md promises, step by step: from an empty database to an export of one's own images.
+"""Test the steps of docs/tutorial/first-batch.md in a browser, from an empty database to an export.
 
-A browser and a worker, and nothing else: whatever a newcomer cannot do on the pages fails here.
+Only a browser and a worker run, so that the pages must offer all that a newcomer needs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHAPES = ("circle", "square")
 
 
 def folder_of_shapes(root: Path, n: int) -> Path:
-    """`n` different drawings in a folder a shape, and what else lies in folders."""
+    """Write `n` different drawings in a folder for each shape, with other files that folders contain."""
     rng = np.random.default_rng(7)
     for number in range(n):
         shape = SHAPES[number % 2]
@@ -47,7 +47,7 @@ def folder_of_shapes(root: Path, n: int) -> Path:
 
 
 def first_account_and_project(page: Page, folder: Path) -> None:
-    """Steps 1 and 2 of the tutorial."""
+    """Do steps 1 and 2 of the tutorial."""
     page.goto(first_account.link())
     page.get_by_label("Username").fill("nora")
     page.get_by_label("Password", exact=True).fill("long-and-odd-7")
@@ -66,7 +66,7 @@ def first_account_and_project(page: Page, folder: Path) -> None:
 
 
 def import_folder(page: Page, folder: Path) -> None:
-    """Step 3."""
+    """Do step 3 of the tutorial."""
     page.get_by_label("Choose a folder").set_input_files(folder)
     expect(page.locator("#drop")).to_contain_text("40 images from drawings")
     expect(page.locator("#drop")).to_contain_text("1 file skipped, not image: read me.txt.")
@@ -76,7 +76,7 @@ def import_folder(page: Page, folder: Path) -> None:
 
 
 def label_batch(page: Page) -> None:
-    """Step 4, by keyboard. Whoever labels sees the picture; the test knows it from its file."""
+    """Do step 4 of the tutorial, by keyboard, with the shape from the file in place of a look at the picture."""
     expect(page.locator('#content[data-state="item"]')).to_be_visible(timeout=WORK)
     for left in range(10, 0, -1):
         stage = page.locator("#stage[data-task]")
@@ -89,7 +89,7 @@ def label_batch(page: Page) -> None:
 
 
 def export_rows(page: Page) -> list[dict[str, str]]:
-    """Step 6."""
+    """Do step 6 of the tutorial."""
     go(page, "Data", "Export")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()

@@ -1,4 +1,6 @@
-"""What one gesture does is done once: its echo answers no item that nobody has seen yet. Fast people lose nothing."""
+"""Test that a gesture has one effect, that its echo does not answer the next item, and that fast people lose no
+answer.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch":
 
 
 def values(screen: Any) -> list[Any]:
-    """What was answered, in the order of the tasks, once all of it has arrived."""
+    """Return the answers in the order of the tasks, once all have arrived."""
     screen.wait_until_sent()
     return list(Annotation.objects.standing().order_by("task__rank").values_list("value", flat=True))
 
@@ -51,7 +53,7 @@ def test_a_double_tap_answers_once(open_screen: Any) -> None:
 
 
 def test_a_double_click_in_the_list_answers_once(open_screen: Any) -> None:
-    """The list changes under the second half: what stands there then is another class."""
+    """The second half of a double click hits the changed list, where another class is."""
     screen = open_animals(open_screen, [f"animal {number}" for number in range(40)])
     screen.press(*"animal 33")
     screen.page.get_by_role("option", name="animal 33").dblclick()

@@ -1,4 +1,4 @@
-"""An annotator with a phone: taps and swipes."""
+"""Test an annotator's taps and swipes on a phone."""
 
 from __future__ import annotations
 

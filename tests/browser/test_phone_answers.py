@@ -1,4 +1,4 @@
-"""On a phone every answer can be reached, however many there are and however long their names."""
+"""Test that every answer can be reached on a phone, with many classes and long names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages work under a strict content policy: nothing inline, nothing from elsewhere."""
+"""Test that the pages work under a strict content security policy."""
 
 from __future__ import annotations
 

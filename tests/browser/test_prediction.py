@@ -1,4 +1,4 @@
-"""What the model predicts is shown where the manager allows it, on tasks that a coin picked; never how sure it is."""
+"""Test that prompted tasks show the model's prediction if the manager allows it, without the confidence."""
 
 from typing import Any
 

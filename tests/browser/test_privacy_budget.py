@@ -1,4 +1,4 @@
-"""While a manager types a privacy budget, the page says what it comes to."""
+"""Test that the page shows the consequences of a privacy budget while a manager types it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reviewer goes through the queue by keyboard, on one page or without JavaScript; and comments, there and back."""
+"""Test the review queue by keyboard, on one page or without JavaScript, and comments in both directions."""
 
 from __future__ import annotations
 

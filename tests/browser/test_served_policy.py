@@ -1,4 +1,6 @@
-"""The content policy that the server really sends: it bites, and every page works under it, Django's admin included."""
+"""Test that the browser enforces the server's content security policy and that every page works under it, Django's
+admin included.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def project() -> Project:
 
 
 def listen(page: Page) -> list[str]:
-    """What the browser complains about, from now on."""
+    """Return a list that collects the browser's complaints from now on."""
     said: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:
@@ -45,7 +47,7 @@ def listen(page: Page) -> list[str]:
 
 
 def about_policy(said: list[str]) -> list[str]:
-    """Without what the browser says of every answer that is no 200 (and of an icon that the admin does not have)."""
+    """Return the complaints without those about responses other than 200, and about the admin's missing icon."""
     return [text for text in said if "Failed to load resource" not in text]
 
 

@@ -1,4 +1,4 @@
-"""Settings in a browser, where the form lacks fields: vectors have neither grids nor near-copies."""
+"""Test the settings page of a project of vectors, which has no fields for grids and near-copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manager walks through what waits for his word, by keyboard; and how the item pages look, large and small."""
+"""Test that a manager settles items by keyboard, and the look of the item pages, large and small."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch":
 
 
 def labeled_project(slug: str = "digits", n: int = 24, **settings: Any) -> Project:
-    """Items answered by annie and bert, who differ now and then; three are flagged, one is skipped by both."""
+    """Create items answered by annie and bert, who differ at times; three are flagged, and both skipped one."""
     project = make_project(slug, overlap=2, name=slug.capitalize(), **{"kind": "image", **settings})
     items = make_items(project, n)
     batch = make_open_batch(project, items[:-4], overlap=2)
@@ -36,7 +36,7 @@ def labeled_project(slug: str = "digits", n: int = 24, **settings: Any) -> Proje
 
 
 def ready(page: Page, external_id: str) -> None:
-    """Wait until the page of this item takes keys."""
+    """Wait until the page of this item accepts keys."""
     expect(page.get_by_role("heading", level=1)).to_contain_text(external_id)
     expect(page.locator("#correct[data-ready]")).to_be_attached()
 

@@ -1,4 +1,4 @@
-"""What a page does when its items go to others, and when they come back."""
+"""Test the page of an annotator whose items go to others and come back."""
 
 from __future__ import annotations
 

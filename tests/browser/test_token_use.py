@@ -1,4 +1,4 @@
-"""What the account page says of a token's use, done: by curl and by Python, as it stands there."""
+"""Test the examples for API tokens on the account page, with curl and with Python."""
 
 from __future__ import annotations
 

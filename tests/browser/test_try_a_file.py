@@ -1,4 +1,4 @@
-"""An engineer tries a version on a file: sent in the browser, predicted by a real worker, shown and taken out."""
+"""Test that an engineer uploads a file in the browser, a worker predicts it, and the result can be downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing to label: the screen says why and what to do, and goes on by itself."""
+"""Test that the screen without tasks says why and what to do, and continues by itself."""
 
 from __future__ import annotations
 

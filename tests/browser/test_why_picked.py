@@ -1,4 +1,4 @@
-"""A manager looks at why a batch was picked and where it lies, weighs settings, and has its clustering rebuilt."""
+"""Test that a manager sees why a batch was picked, weighs settings, and has the clustering rebuilt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ LOOKS: list[tuple[str, dict[str, Any]]] = [
 
 
 def surveyed_project() -> Project:
-    """Two batches done and a third open, picked by clusters, with its map, a sample of the pool, and much drift."""
+    """Create a project with two finished batches and an open one picked by clusters, with its map, a sample and much
+    drift.
+    """
     project = make_project(
         "digits", kind="image", name="Handwritten digits", batch_size=24, candidate_factor=5, mean_cluster_size=4
     )

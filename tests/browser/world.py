@@ -1,4 +1,4 @@
-"""A server that is in use, for tests that look at every page: projects that are full, empty, waiting and broken."""
+"""An installation in use, for tests of all pages: projects that are full, empty, waiting or broken."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ Type the digit that you **read**.
 
 
 def lively_project() -> Project:
-    """Four rounds and a fifth under way, people of every role, imports in every state."""
+    """Create a project with four finished batches and an open one, members of every role, and imports in every
+    state.
+    """
     project = make_project("digits", kind="image", name="Handwritten digits", prompt="Which digit is this?")
     make_guidelines_image(project, "bar.png", "A 7 with a bar")
     guidelines.save(project=project, user=None, text=GUIDELINES)
@@ -66,7 +68,7 @@ def lively_project() -> Project:
 
 
 def fill_pool(project: Project) -> None:
-    """What the two newest versions said of the pool: of some control items something else. And a map of it."""
+    """Write predictions of the two newest versions for the pool, some of them wrong, and a map."""
     items = make_items(project, 60, first=100, reserved=True)
     for item in items:
         item.label = item.truth
@@ -86,7 +88,7 @@ def fill_pool(project: Project) -> None:
 
 
 def fill_predictions(project: Project) -> None:
-    """A file that waits, one that a worker is at, one that is done and one that failed."""
+    """Create prediction runs that wait, run, are done and have failed."""
     version = project.versions.get(number=3)
     rows = [
         {"where": f"night-{n:04}.png", "external_id": f"night-{n:04}.png", "label": str(n), "confidence": 0.42 + n / 20,
@@ -113,7 +115,7 @@ def fill_predictions(project: Project) -> None:
 
 
 def answer_history(project: Project) -> None:
-    """Give every finished task of the project an answer of annie's or bert's, with a skip and a flag among them."""
+    """Give every finished task an answer of annie's or bert's, with a skip and a flag among them."""
     annie, bert = (make_member(project, name) for name in ("annie", "bert"))
     tasks = Task.objects.filter(batch__project=project, batch__state=Batch.State.DONE).order_by("batch", "rank")
     start = timezone.now() - datetime.timedelta(hours=2)
@@ -134,7 +136,7 @@ def answer_history(project: Project) -> None:
 
 
 def broken_project() -> Project:
-    """A batch that has failed, and a step that no worker takes up."""
+    """Create a project with a failed batch, and a step without a worker."""
     project = make_project("broken", name="Street signs")
     batch = make_open_batch(project, make_items(project, 6), number=2)
     Batch.objects.filter(pk=batch.pk).update(
@@ -145,7 +147,7 @@ def broken_project() -> Project:
 
 
 def annotators_projects() -> list[Project]:
-    """One project for each way of answering."""
+    """Create a project for each way of answering."""
     made = []
     for slug, question, kind, classes in (
         ("verify", "verify", "image", ANIMALS),
@@ -164,7 +166,7 @@ def annotators_projects() -> list[Project]:
 def project_with_copies(
     kind: str = "image", *, beside: int = 4, tasks: int = 12, slug: str = "copies", **settings: Any
 ) -> Project:
-    """A project whose open batch shows this many near-copies beside each item."""
+    """Create a project whose open batch shows this many near-copies beside each item."""
     settings = {"name": "Near-copies", "near_copies": max(beside, 4), **settings}
     project = make_project(slug, kind=kind, **settings)
     asked = make_items(project, tasks)
@@ -178,7 +180,7 @@ def project_with_copies(
 
 
 def twice_answered() -> Project:
-    """Thirty items that three people answered, not always alike, and a few whose answer is known."""
+    """Create thirty items with answers of three people, some of them different, and a few gold items."""
     project = make_project("twice", name="Answered twice", classes=["barn owl", "tawny owl", "little owl", "none"])
     items = make_items(project, 36)
     batch = make_open_batch(project, items, overlap=3)
@@ -196,7 +198,7 @@ def twice_answered() -> Project:
 
 
 def fill_world(manager: str = "mona") -> None:
-    """All of it, with `manager` as manager everywhere."""
+    """Create all projects, with `manager` as their manager."""
     lively = lively_project()
     answer_history(lively)
     empty = make_project("empty", name="Nothing yet")

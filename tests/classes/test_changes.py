@@ -1,4 +1,4 @@
-"""Classes live: what each change does to classes, answers and labels, and what undoing it brings back."""
+"""Test the effects of each change of classes on classes, answers and labels, and of its undo."""
 
 import threading
 import uuid
@@ -30,7 +30,7 @@ def offered(project: Project) -> list[str]:
 
 
 def relabel() -> None:
-    """Run the step that lets labels follow, at once."""
+    """Run the step that updates labels after a change of classes."""
     Job.objects.filter(kind=Job.Kind.RELABEL).update(run_after="2000-01-01T00:00Z")
     worker = Worker(run_step)
     while Job.objects.waiting().filter(kind=Job.Kind.RELABEL).exists():
@@ -240,7 +240,7 @@ def test_two_classes_are_left() -> None:
 
 
 def test_sixteen_people_label_while_classes_are_merged(project: Project) -> None:
-    """Whatever comes when: at the end each label is what its answer has become."""
+    """At the end, each label is the class that its answer's class has become, whatever the order of events."""
     make_open_batch(project, make_items(project, 160))
     people = [make_member(project, f"p{number}") for number in range(16)]
     errors: list[BaseException] = []

@@ -1,5 +1,7 @@
-"""Classes are renamed, merged and split in the middle of a batch while sixteen people label, by requests as their pages
-make them: each answer counts for the class that its author saw under that name, and each label is what it has become.
+"""Test that classes are renamed, merged and split while sixteen people label.
+
+Each answer counts for the class that its author saw under that name, and each label is the class that this class has
+become.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ API, PAGE = "/api/v1/projects/pets/", "/p/pets/label/"
 
 
 class Said(NamedTuple):
-    """The class that somebody chose, as the page had it."""
+    """The class that a person chose, as the page showed it."""
 
     name: str
     revision: int
@@ -40,7 +42,7 @@ def signed_in(user: User) -> Client:
 
 
 def work(client: Client, number: int, said: dict[str, Said]) -> None:
-    """Label to the end. Every other person reloads the page when it says that the classes have changed."""
+    """Label until no task is left. Every other person reloads the page when it reports changed classes."""
     page = client.get(f"{PAGE}classes/").json()
     turn = number
     while True:
@@ -142,7 +144,7 @@ def pets() -> Project:
 
 
 def answered(project: Project, name: str, **more: Any) -> Any:
-    """What is stored of an answer with this name; the reason if it is refused."""
+    """Return the stored value of an answer with this name; the error if it is refused."""
     client = signed_in(make_member(project, "ann"))
     task = client.post(f"{API}claim/", {"count": 1}, content_type="application/json").json()["tasks"][0]
     body = {"annotations": [{"id": str(uuid.uuid4()), "task": task["id"], "value": name, **more}]}
@@ -161,7 +163,7 @@ def test_a_program_that_tells_no_revision_may_still_use_an_earlier_name_that_no_
 
 
 def test_a_class_that_is_renamed_while_the_request_is_read_keeps_its_answer(pets: Project) -> None:
-    """The request has read the project; then two classes change their names; then it asks for the names."""
+    """Two classes change their names after the request has read the project and before it reads the names."""
     before = Project.objects.get(pk=pets.pk)
     manager = signed_in(make_member(pets, "mona", Role.MANAGER))
     change(manager, "patch", f"{CAT}/", {"name": "tom"})

@@ -1,4 +1,4 @@
-"""The pages on classes: what a manager sees before a change, and after it."""
+"""Test the pages of classes before and after a change."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Example items of a class: who may be shown what, and that it tells nothing about control tasks."""
+"""Test examples of classes: who can choose and see them, and that they do not reveal control tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project() -> Project:
-    """A batch that is over, every second item of it control and all of it labeled “dog”; and one that is open."""
+    """Create a finished batch, labeled “dog”, with every second item a control item, and an open batch."""
     project = make_project("pets", kind="image", classes=["cat", "dog", "fox"])
     items = make_items(project, 12)
     Item.objects.filter(pk__in=[item.pk for item in items[::2]]).update(reserved=True)

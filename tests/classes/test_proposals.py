@@ -1,4 +1,4 @@
-"""Classes that annotators propose: a skip to the queue, a correction once a manager accepts them."""
+"""Test proposed classes: a skip for the queue, and a correction once a manager accepts the class."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def post(client: Client, path: str, body: Any) -> Any:
 
 
 def propose(project: Project, user: User, *names: str) -> list[int]:
-    """Claim tasks and propose a class for each. Returns their items."""
+    """Claim tasks and propose a class for each. Return their items."""
     client = client_of(user)
     tasks = post(client, "claim", {"count": len(names)}).json()["tasks"]
     for task, name in zip(tasks, names, strict=True):

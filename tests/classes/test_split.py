@@ -1,4 +1,4 @@
-"""A class is split: its items lose their label and are asked again, and every other label stays as it is."""
+"""Test that a split removes the labels of a class and asks its items again, and that other labels stay."""
 
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
@@ -24,7 +24,7 @@ def fresh(project: Project) -> Project:
 
 
 def select_next(project: Project) -> Batch:
-    """Have the next batch picked, and opened, as if the model of this one had come."""
+    """Select and open the next batch, as after a training."""
     Batch.objects.filter(project=project).update(state=Batch.State.DONE)
     batch = Batch.objects.create(project=project, number=project.batches.count() + 1)
     Job.objects.all().delete()

@@ -1,4 +1,4 @@
-"""`add_member` makes accounts, roles and tokens."""
+"""Test that `add_member` creates accounts, roles and tokens."""
 
 from __future__ import annotations
 

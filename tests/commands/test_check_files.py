@@ -1,4 +1,4 @@
-"""The command that checks files: it names each that is damaged, and its exit status tells programs."""
+"""Test that `check_files` names each damaged file and sets its exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project() -> Project:
-    """A version without files of its own has looked at the pool; an item has a file."""
+    """Create a project with a version that has predicted the pool, and an item with a file."""
     project = make_project()
     make_history(project, 1)
     Batch.objects.update(selected_by=project.versions.get())
@@ -37,7 +37,7 @@ def project() -> Project:
 
 
 def check(*arguments: str) -> tuple[list[str], str]:
-    """The lines that it prints, and the error that it ends with."""
+    """Run the command; return its lines and its error."""
     out = StringIO()
     try:
         call_command("check_files", *arguments, stdout=out)

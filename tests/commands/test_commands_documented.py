@@ -1,4 +1,4 @@
-"""docs/reference/commands.md has a section for every command, with every option and nothing else."""
+"""Test that docs/reference/commands.md has a section for every command with exactly its options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`create_project` stores every setting, and tells of a fault in one line that names the field."""
+"""Test that `create_project` stores every setting, and reports errors in one line that names the field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`export_labels` writes whole files or none, and tells of a bad path in one line."""
+"""Test that `export_labels` writes complete files or none, and reports a bad path in one line."""
 
 from __future__ import annotations
 

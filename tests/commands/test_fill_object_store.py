@@ -1,4 +1,4 @@
-"""An installation moves into an object store: all is there, the loop goes on, and a second call copies nothing."""
+"""Test that `fill_object_store` copies all files, that the loop goes on, and that a second call copies nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`import_items` holds what it imports: no worker takes it for dead and imports the same file beside it."""
+"""Test that no worker takes over an import that `import_items` is running."""
 
 from __future__ import annotations
 

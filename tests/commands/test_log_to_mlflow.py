@@ -1,4 +1,4 @@
-"""`log_to_mlflow` makes a run of each version in a real store, once, with files that can be taken out again."""
+"""Test that `log_to_mlflow` creates one run for each version in a real store, with files that can be read back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def project() -> Project:
 
 @pytest.fixture
 def uri(tmp_path: Path, monkeypatch: Any) -> str:
-    """A store on disk: the client alone has no other."""
+    """Return the URI of a store on disk, the only kind that the client has by itself."""
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     return f"file://{tmp_path}/mlruns"
 

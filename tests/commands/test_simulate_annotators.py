@@ -1,4 +1,4 @@
-"""The whole loop from the command line: create, import, simulate with a real server and worker, status, export."""
+"""Test the whole loop from the command line: create, import, simulate with a real server and worker, status, export."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(*arguments: str) -> str:
 
 @contextmanager
 def worker() -> Iterator[None]:
-    """A worker in a thread: real steps, without the seconds that a process of its own takes to start."""
+    """Run a worker in a thread, which starts faster than a process."""
     over = threading.Event()
 
     def work() -> None:
@@ -62,7 +62,7 @@ def worker() -> Iterator[None]:
 
 @pytest.fixture
 def tumours(tmp_path: Path) -> Project:
-    """200 real tumours, made into a project by the commands alone."""
+    """Create a project of 200 real tumours with the commands."""
     data = load_breast_cancer()
     path = tmp_path / "tumours.csv"
     with path.open("w", newline="") as file:

@@ -1,4 +1,4 @@
-"""The simulation against a real server: what it plays, and what it says when it cannot."""
+"""Test the simulation against a real server, and its error messages."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask more often than a simulation does that plays for hours."""
+    """Poll more often than a simulation does by default."""
     monkeypatch.setattr(simulation, "POLL_SECONDS", 0.08)
 
 
 class Notes:
-    """A watcher that remembers what it was told, and trains at once what is complete: done, and no more."""
+    """A watcher that records its events and completes a finished batch at once, without a training."""
 
     def __init__(self, project: Project, *, finish: bool = True) -> None:
         self.done: list[int] = []
@@ -61,7 +61,7 @@ def play(project: Project, url: str, *, people: int = 2, finish: bool = True, **
 
 
 def open_project(size: int = 30, **settings: Any) -> Project:
-    """A project with one open batch that holds all its items."""
+    """Create a project with one open batch of all its items."""
     project = make_project(**settings)
     make_open_batch(project, make_items(project, size), overlap=project.overlap)
     return project
@@ -148,7 +148,7 @@ def test_what_stands_in_the_way_is_told(live_server: Any, change: dict[str, str]
 
 
 def test_a_step_whose_worker_lives_is_waited_for(live_server: Any) -> None:
-    """A long step may be silent for minutes: its heartbeat, not its progress, tells whether to wait."""
+    """A long step may report no progress for minutes: its heartbeat decides whether to wait."""
     project = open_project()
     project.batches.update(state="training")
     job = Job.objects.create(project=project, batch=project.batches.get(), kind="train", state="running")
@@ -208,7 +208,7 @@ def test_a_server_with_another_database_is_told(live_server: Any) -> None:
 
 @contextmanager
 def lossy_proxy(target: str) -> Iterator[str]:
-    """Passes requests on, but loses every third answer to a POST: the work is done, and the client is cut off."""
+    """Run a proxy that forwards all requests, but drops every third response to a POST."""
     posts = iter(range(1, 100_000))
     client = httpx.Client(base_url=target, trust_env=False)
 
@@ -229,7 +229,7 @@ def lossy_proxy(target: str) -> Iterator[str]:
         do_GET = do_POST = do_DELETE = _pass_on
 
         def log_message(self, *args: Any) -> None:
-            """Silence."""
+            """Log nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""`status` agrees with the exports to the row, and costs the same number of queries at any size."""
+"""Test that `status` agrees with exports to the row, with the same number of queries at any size."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def rows(project: Project, **filters: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def project() -> Project:
-    """Two batches: one done, one half answered, with control items, skips and an answer taken back."""
+    """Create a finished batch and a half answered one, with control items, skips and an undone answer."""
     project = make_project(classes=["a", "b"])
     items = make_items(project, 40, control_every=4)
     ann, bob = make_member(project, "ann"), make_member(project, "bob")
@@ -228,7 +228,7 @@ def test_what_is_left_fits_when_a_batch_ends_early(project: Project) -> None:
 
 
 def test_labels_of_control_items_are_found_among_a_million_others(project: Project) -> None:
-    """Every page with a figure of accuracy asks for them. A condition on the row leads SQLite astray."""
+    """Every page with an accuracy reads these labels. A condition on the row makes SQLite choose a slow plan."""
     with CaptureQueriesContext(connection) as asked:
         ControlSlice(project)
     _facts, query = asked.captured_queries

@@ -1,4 +1,4 @@
-"""docs/reference/api.md lists every published endpoint and nothing else, and every address is published."""
+"""Test that docs/reference/api.md lists exactly the published endpoints, and that every endpoint is published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's map has each package of `labeling/`, and no other."""
+"""Test that CONTRIBUTING's map has exactly the packages of `labeling/`."""
 
 import re
 from pathlib import Path

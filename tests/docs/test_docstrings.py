@@ -1,4 +1,4 @@
-"""What docstrings show by example is what comes out."""
+"""Test the examples in docstrings."""
 
 import doctest
 import importlib

@@ -1,4 +1,4 @@
-"""Pages that point to files of the repository point to something."""
+"""Test that links in the documentation to files of the repository work."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 
 def links(document: Path) -> list[str]:
-    """Targets of a document's links and images within the repository, without their anchors. Code is no link."""
+    """Return the targets of a document's links and images within the repository, without anchors. Code is left out."""
     targets = re.findall(r"\]\(([^)\s]+)\)(?!`)", document.read_text(encoding="utf-8"))
     return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 

@@ -1,4 +1,4 @@
-"""The dashboard, the alerts and the page about them ask for what is exported, and for nothing else."""
+"""Test that dashboard, alerts and documentation name exactly the exported metrics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ITS_OWN = {"up": {"job", "instance"}}
 
 
 def exported() -> dict[str, set[str]]:
-    """Names of series, each with its labels."""
+    """Return the names of the exported series, each with its labels."""
     series = dict(ITS_OWN)
     for metric in (*metrics.WEB, metrics.JOB_SECONDS):
         names = ["_bucket", "_sum", "_count"] if metric._type == "histogram" else ["_total"]

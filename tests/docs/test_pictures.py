@@ -1,4 +1,4 @@
-"""Pictures in the documentation are there, small, and told of in words."""
+"""Test that pictures in the documentation exist, are small, and have a description."""
 
 import re
 from pathlib import Path

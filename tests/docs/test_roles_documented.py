@@ -1,4 +1,4 @@
-"""docs/reference/roles.md has the table of `labeling/models/roles.py`."""
+"""Test that docs/reference/roles.md has the table of `labeling/models/roles.py`."""
 
 from pathlib import Path
 

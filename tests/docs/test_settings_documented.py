@@ -1,4 +1,4 @@
-"""docs/reference/settings.md lists exactly the variables that config/ reads."""
+"""Test that docs/reference/settings.md lists exactly the variables that config/ reads."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ PAGE = ROOT / "docs/reference/settings.md"
 
 
 def variables_read(source: str) -> Iterator[str]:
-    """The variable names in calls like `env.bool("DEBUG", …)` and `os.environ.get("PORT", …)`."""
+    """Return the variable names in calls such as `env.bool("DEBUG", …)` and `os.environ.get("PORT", …)`."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
             continue
@@ -20,7 +20,7 @@ def variables_read(source: str) -> Iterator[str]:
 
 
 def documented() -> dict[str, list[str]]:
-    """For each variable on the page its default, meaning and consequence."""
+    """Return for each variable on the page its default, meaning and consequence."""
     rows = re.findall(r"^\| `([A-Z_]+)` \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     return {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
 

@@ -1,4 +1,4 @@
-"""A model of somebody else's: one class in a package of its own, installed beside this one, chosen for a project."""
+"""Test a model from another package: installed beside this one and chosen for a project."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ print("right:", float((found.best == classes).mean()), "margins:", float(found.m
 
 
 def code_in(page: Path) -> str:
-    """The class that the page shows, as its reader would copy it."""
+    """Return the class in the page's code, as a reader would copy it."""
     return page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
 
 

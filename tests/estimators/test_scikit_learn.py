@@ -1,4 +1,4 @@
-"""Classifiers of scikit-learn as models: what they learn, how they are kept, and what they refuse."""
+"""Test scikit-learn's classifiers as models: training, storage and errors."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_what_cannot_be_is_told_in_one_line(options: dict[str, Any], said: str) 
 
 
 def validated(name: str, values: dict[str, Any]) -> None:
-    """Raises what scikit-learn raises for a value that it does not know."""
+    """Raise scikit-learn's error for an unknown parameter value."""
     module = import_module(f"sklearn.{CLASSIFIERS[name].module}")
     getattr(module, name)().set_params(**values)._validate_params()
 
@@ -142,7 +142,7 @@ def test_yes_or_no_is_not_for_it() -> None:
 
 
 def test_a_state_that_holds_anything_else_is_refused_and_not_run(tmp_path: Path) -> None:
-    """Whoever can write where models lie, and knows the digest, still runs no code of his own."""
+    """An attacker who can write model files, and knows the digest, still cannot run code."""
     from skops import io
 
     class Evil:

@@ -1,4 +1,4 @@
-"""Small projects in a state that an export or a status can be checked against."""
+"""Small labeled projects, for tests of exports and of the status."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests import factories
 
 
 def make_items(project: Project, count: int, *, control_every: int = 0, **fields: Any) -> list[Item]:
-    """Encoded items behind those that are there; every `control_every`-th is reserved for control."""
+    """Create encoded items after the existing ones; every `control_every`-th is reserved for control."""
     first = project.items.count()
     items = factories.make_items(project, count, first=first, **fields)
     for item in items:
@@ -26,7 +26,7 @@ def make_items(project: Project, count: int, *, control_every: int = 0, **fields
 
 
 def make_batch(project: Project, items: Sequence[Item], *, overlap: int = 1, **values: Any) -> Batch:
-    """An open batch with one task an item, picked as Cluster-Margin would."""
+    """Create an open batch with one task per item, as Cluster-Margin would pick it."""
     batch = factories.make_open_batch(project, items, number=project.batches.count() + 1, overlap=overlap)
     batch.tasks.update(cluster=7)
     batch.tasks.filter(is_control=False).update(margin=0.25, cluster_size=3, draw_pass=0)
@@ -41,7 +41,7 @@ def make_batch(project: Project, items: Sequence[Item], *, overlap: int = 1, **v
 
 
 def answer(batch: Batch, user: User, values: Sequence[Any], **details: Any) -> None:
-    """Answer the batch's tasks from the first on, as if all of them had been claimed; "skip" skips."""
+    """Answer the batch's tasks from the first on, without claims; "skip" skips."""
     tasks = list(batch.tasks.order_by("rank")[: len(values)])
     factories.make_answerable(tasks, user)
     outcome = queue.submit(
@@ -60,7 +60,7 @@ def _said(value: Any) -> dict[str, Any]:
 
 
 def answer_all(batch: Batch, user: User, value: Any) -> None:
-    """Answer a large batch quickly: what the queue would leave behind, without its checks."""
+    """Write the rows that answering a large batch leaves, without the queue's checks."""
     now = timezone.now()
     Annotation.objects.bulk_create(
         [Annotation(task=task, user=user, value=value, seconds=1.5) for task in batch.tasks.all()], batch_size=1000
@@ -73,7 +73,7 @@ def answer_all(batch: Batch, user: User, value: Any) -> None:
 
 
 def train(batch: Batch, **values: Any) -> ModelVersion:
-    """End a complete batch with a model version, as the training step does."""
+    """Finish a complete batch with a model version, as the training step does."""
     number = batch.project.versions.count() + 1
     version = ModelVersion.objects.create(
         **{

@@ -1,4 +1,4 @@
-"""The quick way to JSON without blanks writes what the standard library does, to the byte."""
+"""Test that the fast writer of JSON without blanks gives the same bytes as the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What control items say of the pool by their weights, checked by drawing many pools anew."""
+"""Test that weighted control items estimate the pool, by repeated draws of pools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POOLS = 400
 
 @dataclass
 class Loop:
-    """Batches drawn from a pool that grows, as the pipeline draws them."""
+    """Draws batches from a growing pool, as the pipeline does."""
 
     share: float
     rng: np.random.Generator
@@ -53,7 +53,7 @@ class Loop:
             self.by_batch.append((Drawn(len(self.keys), self.keys[drawn].max()), len(drawn)))
 
     def weights(self) -> np.ndarray:
-        """Of each control item, all of them labeled."""
+        """Return the weight of each control item, all of them labeled."""
         ends = level_ends([drawn for drawn, _ in self.by_batch])
         level = np.searchsorted(ends, self.control, side="right")
         labeled = np.bincount(level, minlength=len(ends))
@@ -69,7 +69,7 @@ def no_import(loop: Loop) -> None:
 
 
 def right_after_an_import(loop: Loop) -> None:
-    """The later items are not made up for yet: one batch, and it draws nearly all its control items from them."""
+    """Simulate an import just before a batch, which draws nearly all its control items from the new items."""
     loop.imported(400)
     for _ in range(4):
         loop.batch(50)
@@ -86,7 +86,7 @@ def long_after_an_import(loop: Loop) -> None:
 
 
 def a_trickle(loop: Loop) -> None:
-    """A few items before every batch: too few of each import to weigh by itself."""
+    """Simulate the import of a few items before every batch."""
     loop.imported(300)
     for _ in range(8):
         loop.batch(30)
@@ -94,7 +94,7 @@ def a_trickle(loop: Loop) -> None:
 
 
 def used_up(loop: Loop) -> None:
-    """In the end the pool is empty, control items and all."""
+    """Simulate batches until the pool is empty."""
     loop.imported(60)
     for _ in range(4):
         loop.batch(20)
@@ -102,7 +102,9 @@ def used_up(loop: Loop) -> None:
 
 @pytest.mark.parametrize("happens", [no_import, right_after_an_import, long_after_an_import, a_trickle, used_up])
 def test_weighted_control_items_tell_the_pool(happens: object) -> None:
-    """Over many draws the weighted sum is the pool's, though owls are rare among the early items, common later."""
+    """On average over many draws, the weighted sum is the pool's, although owls are rare in early items and common
+    later.
+    """
     errors, owls = [], []
     for seed in range(POOLS):
         loop = Loop(share=0.2, rng=np.random.default_rng(seed))
@@ -119,7 +121,9 @@ def test_weighted_control_items_tell_the_pool(happens: object) -> None:
 
 
 def test_without_weights_an_import_leads_astray() -> None:
-    """The check above can fail: plain means, and one over each batch's own share of the pool, are far off."""
+    """Without weights, or with each batch's own share of the pool, the estimates are far off, so that the test above
+    can fail.
+    """
     plain, by_batch = [], []
     for seed in range(POOLS):
         loop = Loop(share=0.2, rng=np.random.default_rng(seed))

@@ -1,4 +1,4 @@
-"""Filters as people write them: what they choose, what is refused and in which words, what the file is called."""
+"""Test the texts of export filters: the chosen rows, the errors, and the file names."""
 
 from __future__ import annotations
 
@@ -26,8 +26,11 @@ def at(day: int, hour: int = 0) -> datetime.datetime:
 
 @pytest.fixture(scope="module")
 def project(once: Path) -> Project:
-    """Four batches of three items: a control item, a plain one, and one on which two people differ; batch n on March n
-    at noon. A last item of batch 4 is skipped by both."""
+    """Create four batches of three items: a control item, a plain one, and one with two different answers; batch n is
+    from March n at noon.
+
+    Both annotators skip a last item of batch 4.
+    """
     project = make_project(overlap=2)
     people = [make_member(project, name) for name in ("ann", "bob")]
     items = make_items(project, 3 * BATCHES + 1, control_every=3)
@@ -43,7 +46,7 @@ def project(once: Path) -> Project:
 
 
 def rows(project: Project, **given: str) -> list[tuple[int, int]]:
-    """(batch, rank) of the rows that the filters leave, and the count says the same."""
+    """Return (batch, rank) of the rows that match the filters, and check the count."""
     choice = choose(project, given)
     found = [(row["batch"], row["rank"]) for page in pages(project, choice) for row in page]
     assert count_rows(project, choice) == len(found)

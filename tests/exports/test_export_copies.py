@@ -1,4 +1,4 @@
-"""Near-copies in an export: only where they are asked for, told apart, and worth no label where they are imported."""
+"""Test near-copies in exports: only on request, marked as such, and without a label when imported again."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project() -> Project:
-    """Two labeled items with three near-copies each, of which somebody took out one."""
+    """Create two labeled items with three near-copies each; an annotator removed one copy."""
     project = make_project(near_copies=3)
     sources = make_items(project, 2)
     batch = make_open_batch(project, sources)

@@ -1,4 +1,4 @@
-"""The pages on exports explain every column, parameter and format, and nothing else."""
+"""Test that the documentation explains exactly the columns, parameters and formats of exports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HOW_TO = (DOCS / "how-to/use-an-export.md").read_text()
 
 
 def rows_below(heading: str) -> list[str]:
-    """The first cells of the table that follows the line."""
+    """Return the first cells of the table after the line."""
     table = TEXT.split(heading)[1].split("|---|---|\n")[1].split("\n\n")[0]
     return re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
 

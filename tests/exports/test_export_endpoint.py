@@ -1,4 +1,4 @@
-"""GET /api/v1/projects/{slug}/export/: who may, what comes, what is refused."""
+"""Test GET /api/v1/projects/{slug}/export/: its roles, its rows and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSONL, CSV and Parquet hold the same rows, whatever is in them, and load with one line each."""
+"""Test that JSONL, CSV and Parquet have the same rows, and that one line of code loads each."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def read_jsonl(content: bytes) -> list[dict[str, Any]]:
 
 
 def same_json(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with its JSON as text in one way of writing, whether it lies in the row as text or as it is."""
+    """Return the row with its nested values as JSON text."""
     texts = {name: row[name] for name in ("data", "label_distribution") if row[name] is not None}
     values = {name: json.loads(text) if isinstance(text, str) else text for name, text in texts.items()}
     return {**row, **{name: json.dumps(value, sort_keys=True) for name, value in values.items()}}
@@ -131,7 +131,7 @@ def read_csv(content: bytes, question: str) -> list[dict[str, Any]]:
 
 
 def from_cell(cell: str, kind: str, question: str) -> Any:
-    """The value that a cell stands for, as docs/reference/export.md says."""
+    """Return the value of a CSV cell, as docs/reference/export.md defines it."""
     if kind == "label":
         kind = {"single": "text", "multi": "list", "verify": "boolean"}[question]
     if kind == "text":
@@ -144,7 +144,7 @@ def from_cell(cell: str, kind: str, question: str) -> Any:
 
 
 def with_empty_texts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """CSV knows no difference between no text and an empty one."""
+    """Replace None by empty texts, which CSV cannot tell apart."""
     return [{key: "" if value is None and key in TEXTS else value for key, value in row.items()} for row in rows]
 
 
@@ -219,7 +219,7 @@ def test_an_arrow_stream_has_each_page_before_the_next_is_read() -> None:
 
 @pytest.fixture
 def labeled(db: None) -> Project:
-    """A project whose texts and class names are as awkward as they come."""
+    """Create a project with unusual texts and class names."""
     project = make_project(classes=["=1+1", "naïve, 猫", '"quoted"'])
     # No new class may have a line break in its name; those of older projects may.
     project.classes.filter(index=2).update(name='"quoted"\nname')

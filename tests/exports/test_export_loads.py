@@ -1,4 +1,4 @@
-"""The lines of docs/how-to/use-an-export.md load an export, with the types and the rows that one expects."""
+"""Test that the code in docs/how-to/use-an-export.md loads an export with the expected types and rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Load = Callable[[str, str], Any]
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Run the page's line for a library and a format, in the folder of the files, and give its `rows`."""
+    """Run the page's code for a library and a format in the folder of the files, and return its `rows`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     names = {"pd": pd, "pyarrow": pyarrow, "load_dataset": datasets.load_dataset}
@@ -56,14 +56,16 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 def write(project: Project, folder: Path) -> list[dict[str, Any]]:
-    """All formats into the folder; the rows as they stand in JSONL."""
+    """Write the export in all formats to the folder; return the rows of the JSONL file."""
     for name, fmt in FORMATS.items():
         (folder / f"labels{fmt.suffix}").write_bytes(b"".join(export(project, name)))
     return [json.loads(line) for line in (folder / "labels.jsonl").read_bytes().splitlines()]
 
 
 def awkward_project(question: str) -> Project:
-    """Two batches, the first without a model; skips, flags, a correction, control items, class names that are traps."""
+    """Create two batches, the first without a model, with skips, flags, a correction, control items and difficult class
+    names.
+    """
     project = make_project(question=question, classes=["7", "NA", "None", "=cat"], overlap=2)
     # No new class may have a line break in its name; those of older projects may.
     project.classes.filter(index=3).update(name='=cat, "a"\nb')
@@ -92,7 +94,7 @@ def records(rows: Any) -> list[dict[str, Any]]:
 
 
 def plain(column: str, value: Any, *, as_text: bool) -> Any:
-    """A value as JSON has it, whatever a library made of it. `as_text`: lists and objects were read from CSV."""
+    """Convert a library's value to a JSON value. `as_text`: lists and objects come from CSV."""
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if as_text and isinstance(value, str) and (column in ("annotations", "skips", "data") or value[:1] == "["):
@@ -159,7 +161,7 @@ def test_times_are_times_and_labels_keep_their_type(question: str, name: str, lo
 
 
 def late_project(first_rows: int) -> Project:
-    """What a column holds comes only behind the rows by which libraries settle its type."""
+    """Create a project whose columns have their first values only after the rows by which libraries infer types."""
     project = make_project()
     ann = make_member(project, "ann")
     items = make_items(project, first_rows + 3, data={"text": "lorem ipsum " * 70})
@@ -177,7 +179,7 @@ def late_project(first_rows: int) -> Project:
 
 
 def test_what_comes_late_is_typed_all_the_same(load: Load, tmp_path: Path) -> None:
-    """More than 10,000 rows and 10 MB without a cluster, a skip, a correction, a control item; then all of them."""
+    """After 10,000 rows and 10 MB without a cluster, skip, correction or control item, rows with all of them follow."""
     first_rows = 10_500
     write(late_project(first_rows), tmp_path)
     assert (tmp_path / "labels.jsonl").stat().st_size > 11 << 20
@@ -220,7 +222,7 @@ def _loads_empty(load: Load, library: str, name: str) -> bool:
 
 
 def test_a_small_export_needs_no_arguments(load: Load, tmp_path: Path) -> None:
-    """`load` for the folder and the cache: what people type before they read the page."""
+    """People call `load` without arguments for the folder and the cache."""
     rows = write(awkward_project("single"), tmp_path)
     for found in (
         pd.read_json("labels.jsonl", lines=True),

@@ -1,4 +1,4 @@
-"""An export needs the same memory at any size."""
+"""Test that an export needs the same memory at any size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def labeled_project(slug: str, size: int) -> Project:
 
 
 def peak_bytes(project: Project, format_name: str) -> tuple[int, int]:
-    """The most that Python held at one time, and the most that Arrow held after a chunk, while the export ran."""
+    """Return the peak memory of Python, and of Arrow after a chunk, during the export."""
     arrow = 0
     before = pa.total_allocated_bytes()
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""What is a row, what it holds, in which order, and what it costs to read."""
+"""Test the rows of an export: their contents, their order, and the number of queries."""
 
 from __future__ import annotations
 

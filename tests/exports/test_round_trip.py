@@ -1,4 +1,4 @@
-"""What is exported comes back in as it was: into an empty project, each answer under its author's name."""
+"""Test that an export imported into an empty project gives the same rows, with each answer under its author's name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def made(slug: str, question: str) -> Project:
 
 
 def labeled(question: str) -> Project:
-    """Three annotators, two answers to an item, a skip, a flag, a correction by a manager, and an item all skipped."""
+    """Create items with answers of three annotators, a skip, a flag, a manager's correction, and an item that all
+    skipped.
+    """
     project = made("first", question)
     one, two, three = VALUES[question]
     items = make_items(project, 6, data={"text": "'=a", "size": 1.5})
@@ -64,7 +66,7 @@ def labeled(question: str) -> Project:
 
 
 def rows_of(project: Project) -> list[dict[str, Any]]:
-    """The rows without what is a project's own, by their ids."""
+    """Return the rows by id, without the fields that depend on the project."""
     rows = [row for page in pages(project, Choice({"skipped": True})) for row in page]
     kept = [{name: value for name, value in row.items() if name not in ITS_OWN} for row in rows]
     return sorted(kept, key=lambda row: str(row["external_id"]))
@@ -75,7 +77,9 @@ def written(project: Project, form: str) -> bytes:
 
 
 def weigh(project: Project, question: str) -> None:
-    """As answers are weighed: two people are outvoted by one, a lone answer is doubted, and a majority is probable."""
+    """Resolve answers with weights: one person outvotes two, a single answer is doubtful, and a majority is
+    probable.
+    """
     one, two, _ = VALUES[question]
     for external_id, label, agreement, probability, likely in (
         ("=id", two, 1 / 3, 0.93, [[two, 0.93], [one, 0.07]]),
