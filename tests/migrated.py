@@ -1,4 +1,4 @@
-"""The migrated tables, kept between the processes and runs of tests on SQLite: to migrate takes seconds each time."""
+"""Keep the migrated tables on SQLite between test processes and runs, because migrating takes seconds."""
 
 import hashlib
 import shutil
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "var" / "test-tables"
 
 @cache
 def _kept() -> Path:
-    """Where the tables of these migrations are kept."""
+    """Return the path of the kept tables of these migrations."""
     sha = hashlib.sha256(f"{django.__version__} {sqlite3.sqlite_version} {settings.INSTALLED_APPS}".encode())
     for app in apps.get_app_configs():
         for path in sorted(Path(app.path, "migrations").glob("*.py")):
@@ -27,13 +27,13 @@ def _kept() -> Path:
 
 
 def put_tables() -> None:
-    """Begin the test database as a copy of what is kept, if anything is: `migrate` then has nothing left to do."""
+    """Copy the kept tables to the test database, so that `migrate` has nothing left to do."""
     if _kept().exists():
         shutil.copyfile(_kept(), connection.settings_dict["TEST"]["NAME"])
 
 
 def keep_tables() -> None:
-    """Keep the tables of the test database, which no test has used yet, and drop what older migrations made."""
+    """Keep the tables of the unused test database, and delete those of older migrations."""
     if _kept().exists():
         return
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the tests of the pages share: a project with people of every role, signed in, and how a page is read."""
+"""Helpers for tests of pages: a project with signed-in members of every role, and functions that read a page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def signed_in(user: User) -> Client:
 
 
 def member(project: Project, role: str, name: str = "") -> Client:
-    """A client of a member with this role."""
+    """Return a client of a member with this role."""
     return signed_in(make_member(project, name or f"{project.slug}-{role}", role))
 
 
@@ -38,7 +38,7 @@ def make_version(batch: Batch, number: int, parent: ModelVersion | None = None, 
 
 
 def make_history(project: Project, rounds: int, size: int = 3) -> list[Batch]:
-    """So many batches that are done, each with its version, and an open one."""
+    """Create so many finished batches, each with its version, and an open one."""
     batches: list[Batch] = []
     parent = None
     for number in range(1, rounds + 2):
@@ -55,21 +55,21 @@ def make_history(project: Project, rounds: int, size: int = 3) -> list[Batch]:
 
 
 def make_prediction(version: ModelVersion, **fields: Any) -> PredictionRun:
-    """A file that waits to be predicted, with its job."""
+    """Create a prediction run that waits, with its job."""
     run = PredictionRun.objects.create(project=version.project, version=version, path="/nowhere", **fields)
     Job.objects.enqueue(Job.Kind.PREDICT, project=version.project, cause=run)
     return run
 
 
 def text_of(response: HttpResponse) -> str:
-    """The words on a page, as one line."""
+    """Return the words on a page, as one line."""
     page = re.sub(r"</?bdi>", "", response.content.decode())  # within a sentence: no space is seen there
     words = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(words)).strip()
 
 
 def errors_of(response: HttpResponse) -> dict[str, str]:
-    """For each control that is marked as wrong, what stands beside it."""
+    """Return the error text of each invalid control."""
     found = re.findall(
         r'<ul class="errorlist" id="id_([\w-]+)_error"><li>(.*?)</li>', response.content.decode(), flags=re.DOTALL
     )

@@ -1,4 +1,4 @@
-"""Real processes on the test database: workers and commands that can be killed."""
+"""Real processes on the test database: workers and commands that tests can kill."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 def environment() -> dict[str, str]:
-    """The environment in which `manage.py` uses the database and data folder of the running test."""
+    """Return the environment in which `manage.py` uses the running test's database and data folder."""
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         url = f"sqlite:///{database['NAME']}"
@@ -47,9 +47,9 @@ def manage(*arguments: str, apart: bool = False) -> Process:
 
 
 def lay_tables(path: Path) -> None:
-    """Make a database at this path with what `migrate` makes of an empty one, in a moment: a copy of the tests' own.
+    """Create a database at this path with all tables, by copying those of the tests.
 
-    Only on SQLite, and in tests that are marked with `django_db`.
+    Only on SQLite, and in tests marked with `django_db`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(connection.settings_dict["NAME"])) as database:
@@ -59,7 +59,7 @@ def lay_tables(path: Path) -> None:
 
 @contextmanager
 def worker(*arguments: str) -> Iterator[Process]:
-    """A worker that is gone at the end, whatever happens; its log is shown if the test fails."""
+    """Run a worker until the end of the block; a failed test shows its log."""
     process = manage("worker", *arguments)
     try:
         yield process
@@ -70,7 +70,7 @@ def worker(*arguments: str) -> Iterator[Process]:
 
 @contextmanager
 def web(**variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A web server as in production, with one process if nothing else is said: the master, and the port."""
+    """Run a web server as in production, by default with one process; yield the master and the port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -104,7 +104,7 @@ def listens(port: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 180, every: float = 0.02) -> None:
-    """Wait for something to come true; fail with a clear line if it does not."""
+    """Wait until the condition holds; fail with a clear message otherwise."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"waited {seconds} s in vain"

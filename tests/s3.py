@@ -1,4 +1,4 @@
-"""A server that speaks S3's language, for tests: a program of its own, on a free port."""
+"""A server of S3's protocol for tests, in its own process on a free port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = "tests"
 
 
 class Bucket(NamedTuple):
-    """An empty bucket. `environment`: how a process finds its server."""
+    """An empty bucket. `environment`: the variables by which a process finds its server."""
 
     url: str
     environment: dict[str, str]
@@ -27,7 +27,7 @@ class Bucket(NamedTuple):
 
 @contextmanager
 def s3_server() -> Iterator[Bucket]:
-    """A server with one bucket, which this process knows too."""
+    """Run a server with one bucket, which this process uses, too."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Two sentence-transformers models: one that knows English, and one of its build that loads and runs in no time."""
+"""Two sentence-transformers models: a real one for English, and a tiny one that loads quickly."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ _SMALL = {"hidden_size": TINY_DIM, "num_hidden_layers": 1, "num_attention_heads"
 
 
 def make_tiny(folder: Path) -> Path:
-    """The folder of a model of MiniLM's files, words and modules, with few weights, which are drawn at random."""
+    """Create the folder of a model with MiniLM's files and words, and few random weights."""
     left_out = shutil.ignore_patterns("model.safetensors", "data_config.json", "README.md")
     shutil.copytree(MINILM, folder, ignore=left_out)
     for name, change in (("config.json", _SMALL), ("1_Pooling/config.json", {"word_embedding_dimension": TINY_DIM})):

@@ -1,4 +1,4 @@
-"""Settings of a web server in the tests: those of production, but for front-end files, which nobody has collected."""
+"""Settings of a web server in tests: those of production, without collected static files."""
 
 from config.settings import *  # noqa: F403
 from config.settings import STORAGES

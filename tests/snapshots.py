@@ -1,4 +1,6 @@
-"""A state that a file's tests begin with, made once. For tests with transactions of their own, on SQLite."""
+"""A starting state that a file's tests share and that is created once. For tests with transactions of their own, on
+SQLite.
+"""
 
 import shutil
 import sqlite3
@@ -10,20 +12,20 @@ from django.db import connection
 
 
 class Snapshot:
-    """Rows and files of a test, to be laid out for others that begin with the same."""
+    """The rows and files of a test, for other tests that start with the same."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: an empty one, which lasts as long as the snapshot."""
+        """`folder`: an empty folder that exists as long as the snapshot."""
         self._rows, self._files = folder / "rows.sqlite3", folder / "files"
 
     def keep(self) -> None:
-        """Keep the rows and files that there are now."""
+        """Store the current rows and files."""
         with closing(sqlite3.connect(connection.settings_dict["NAME"])) as database:
             database.execute("VACUUM INTO ?", [str(self._rows)])
         shutil.copytree(settings.DATA_DIR, self._files)
 
     def lay(self) -> bool:
-        """Put what was kept in place of this test's rows and files; false if nothing was kept yet."""
+        """Replace this test's rows and files by the stored ones; return False if there are none."""
         if not self._rows.exists():
             return False
         rows, database = sqlite3.connect(self._rows), sqlite3.connect(connection.settings_dict["NAME"])

@@ -1,4 +1,4 @@
-"""Recordings made on the spot: tones, whose pitch may be the class."""
+"""Generated recordings: tones whose pitch may be the class."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import soundfile
 
 
 def wave(hertz: float, seconds: float, rate: int = 16_000, *, seed: int = 0) -> np.ndarray:
-    """A tone that swells and fades, with some noise of its own."""
+    """Return a tone that swells and fades, with some noise."""
     time = np.arange(int(seconds * rate)) / rate
     noise = np.random.default_rng(seed).normal(size=len(time))
     swell = np.sin(np.pi * time / max(seconds, 1e-9)) ** 2
@@ -33,7 +33,7 @@ def recording(
 
 @cache
 def silence(seconds: float, form: str = "FLAC", *, subtype: str | None = None) -> bytes:
-    """As long as may be, made in a moment."""
+    """Return a long silent recording, generated quickly."""
     buffer = io.BytesIO()
     soundfile.write(buffer, np.zeros(int(seconds * 8000), np.int16), 8000, format=form, subtype=subtype)
     return buffer.getvalue()

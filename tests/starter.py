@@ -1,8 +1,8 @@
-"""Starts `manage.py` for tests in a third of the time: by a fork of a process that has loaded what takes long to load.
+"""Starts `manage.py` for tests in a third of the time, by forking a process with all slow modules loaded.
 
-`Process` is to its caller what `subprocess.Popen` would be. What is forked knows nothing of Django nor of us: it reads
-its settings from the environment that it is given, runs `manage.py` from its first line, and ends as any program does.
-This file is the program that is forked, too: single-threaded, and asked over a socket.
+`Process` has the interface of `subprocess.Popen`. The forked process has no state of Django or of the tests: it reads
+its settings from the given environment, runs `manage.py` from its first line, and ends as any program does. This file
+is also the program that is forked: it has one thread, and is asked over a socket.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ LONG_TO_LOAD = [
 
 @cache
 def starter() -> socket.socket:
-    """The way to the process that is forked; it ends with this one."""
+    """Return the connection to the process that forks; that process ends with this one."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
         [sys.executable, __file__, str(theirs.fileno())],
@@ -72,10 +72,10 @@ def starter() -> socket.socket:
 
 
 class Process:
-    """A running `manage.py` with these arguments, and with this environment."""
+    """A running `manage.py` with these arguments and this environment."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], *, apart: bool = False) -> None:
-        """`apart`: what it says on standard error is in `stderr`, and not in `stdout`."""
+        """`apart`: collect standard error in `stderr` instead of `stdout`."""
         said, stdout = os.pipe()
         warned, stderr = os.pipe() if apart else (-1, stdout)
         self._status, status = os.pipe()
@@ -122,7 +122,7 @@ class Process:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, timeout: float = 300) -> tuple[str, str]:
-        """What it says until it ends; of standard error no more than fits into a pipe, if that is apart."""
+        """Return the output until the process ends; a separate standard error is limited to the size of a pipe."""
         late = threading.Timer(timeout, self.kill)
         late.start()
         said = [file.read() if file and not file.closed else "" for file in (self.stdout, self.stderr)]
@@ -135,7 +135,7 @@ class Process:
 
 
 def forked(asking: socket.socket) -> list[str]:
-    """Answer until nobody asks any more. Returns in the new processes alone, with the arguments of each."""
+    """Fork on request until the tests end. Returns only in the new processes, with the arguments of each."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         length, fds, *_ = socket.recv_fds(asking, 8, 3)

@@ -1,7 +1,7 @@
-"""Files that nobody should send, made on the spot. Each says what must become of it.
+"""Files that no honest user sends, generated on the spot, with the expected outcome of each.
 
-`taken` items go in, however bad their neighbours are. `says` is a part of the line that tells what is wrong: the
-reason why the file was refused, or that of a row which was set aside; "" where nothing is wrong with it.
+`taken`: the number of imported items, whatever their neighbours. `says`: a part of the message with the problem, for
+the refused file or for a rejected row; "" without a problem.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def noise(size: tuple[int, int] = (64, 64), mode: str = "RGB") -> Image.Image:
 
 
 def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip file of these, and a good image last: it must get in whatever lies beside it."""
+    """Return a zip of these files, followed by a valid image, which must be imported in any case."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in {**files, "good.png": png()}.items():
@@ -90,7 +90,7 @@ def zip_bomb_nested() -> bytes:
 
 
 def zip_bomb_overlapping() -> bytes:
-    """A thousand entries of the table of contents, all of one and the same megabyte of zeros."""
+    """Return a zip whose thousand entries share one megabyte of zeros."""
     body = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = body.compress(bytes(MIB)) + body.flush()
     crc = zlib.crc32(bytes(MIB))
@@ -177,7 +177,7 @@ def jpeg_truncated() -> bytes:
 
 
 def gif_of_10_000_frames() -> bytes:
-    """The first frame is what counts."""
+    """Return an animation of 10,000 frames, of which only the first one counts."""
     head = b"GIF89a" + struct.pack("<2H3B", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
     frame = b"\x21\xf9\x04\0\1\0\0\0" + b"\x2c" + struct.pack("<4HB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0"
     return image("film.gif", head + frame * 10_000 + b"\x3b")
@@ -209,7 +209,7 @@ def html_called_png() -> bytes:
 
 
 def gif_that_is_a_zip_too() -> bytes:
-    """Shown as an image only, whatever else it may be: see what is served."""
+    """Return a GIF that is also a zip; browsers may only get it as an image."""
     return image("gifar.gif", encoded(noise(), "GIF") + zipped({}))
 
 

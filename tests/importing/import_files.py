@@ -1,4 +1,4 @@
-"""What the tests of importing share: real files made on the spot, and shorthands to read and check them."""
+"""Helpers of the import tests: real files generated on the spot, and functions that read and check them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def write_zip(path: Path, files: Mapping[str, bytes | str], *, method: int = zip
 
 
 def open_image(image: bytes, **limits: int) -> tuple[bytes, str]:
-    """The image that can be shown, and its suffix. Raises BadFile."""
+    """Return the image for browsers and its suffix. Raises BadFile."""
     opened = next(IMAGE.open([image], **limits))
     if isinstance(opened, BadFile):
         raise opened

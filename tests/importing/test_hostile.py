@@ -1,4 +1,6 @@
-"""Whatever is sent, by whichever way: one line for what is wrong, nothing else lost, and never a fault of ours."""
+"""Test that hostile files, by every way of importing, give a one-line message, lose no other row, and cause no server
+error.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,7 @@ def by_command(case: Hostile, project: Project, mona: User, folder: Path) -> Non
 
 
 def finish(project: Project) -> None:
-    """Do what was left to the worker."""
+    """Run the steps that an import leaves to the worker."""
     for job in project.jobs.filter(kind=Job.Kind.IMPORT).waiting():
         assert Job.objects.take(job, "here:1:a", timezone.now())
         import_items(Step(job, gives_way=False))
@@ -109,7 +111,7 @@ def test_one_line_says_what_is_wrong_and_the_rest_goes_in(case: Hostile, way: An
 
 
 def assert_stored_well(project: Project) -> None:
-    """What is stored lies where it should, is an image as browsers know them, and can be handed to an annotator."""
+    """Check that stored files are in their folder, are images that browsers know, and can be served to an annotator."""
     root = media.path_of("")
     assert list(root.parent.rglob("*evil*")) == []
     for item in project.items.all():
@@ -178,7 +180,7 @@ for path, kind in json.load(sys.stdin):
 
 @ON_LINUX
 def test_memory_and_time_are_bounded(tmp_path: Path) -> None:
-    """Measured in a process of its own, whose address space ends where an honest import never comes to."""
+    """Each file is imported in a process whose memory limit is above the needs of any honest import."""
     paths = []
     for number, case in enumerate(hostile.ALL):
         paths.append((str(tmp_path / f"{number}-{case.name}"), case.kind))

@@ -1,4 +1,4 @@
-"""Images are opened in a process of their own: what ends it is one bad row, and it takes no more than it may."""
+"""Test the process that opens images: a file that ends it is one bad row, and it stays within its limits."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def megabytes(pid: int | str, name: str) -> float:
 
 
 def kill_at(size: float) -> threading.Thread:
-    """Kill the process that opens images when it takes so many megabytes, as a system does that runs short of them."""
+    """Kill the process that opens images at this many megabytes, as a system short of memory does."""
 
     def watch() -> None:
         end = time.monotonic() + 60
@@ -76,7 +76,7 @@ def test_an_image_that_ends_the_process_is_one_bad_row(tmp_path: Path) -> None:
 
 
 def slow_process(cpu_seconds: int, seconds: int) -> list[str]:
-    """The command that opens images, with other limits."""
+    """Return the command that opens images, with other limits."""
     program = (
         "from pathlib import Path; import sys; from labeling.kinds import child, raster;"
         f"child.CPU_SECONDS, child.SECONDS = {cpu_seconds}, {seconds};"

@@ -1,4 +1,6 @@
-"""Recordings come in by every way that images do, and what is none is one bad row with one clear line."""
+"""Test that recordings are imported by all ways of images, and that other files are one bad row with a clear
+message.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ TYPES = {".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".mp3"
 
 
 class Sent(NamedTuple):
-    """What the ways of importing send, as a case of `hostile`."""
+    """A hostile recording, as a case of `hostile`."""
 
     name: str
     make: Callable[[], bytes]

@@ -1,4 +1,4 @@
-"""A chunk ends before it is too much: too many records, too many bytes, too long a time. Nothing is lost at a seam."""
+"""Test that a chunk ends at its limits of records, bytes and time, and that no record is lost between chunks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.models import ItemImport, Job
 
 
 class Fake(Source):
-    """Records of so many bytes each; damaged behind them if asked."""
+    """A source of records of this size, with damage after them on request."""
 
     def __init__(self, sizes: list[int], *, damaged: bool = False) -> None:
         self._sizes = sizes

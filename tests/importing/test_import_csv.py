@@ -1,4 +1,4 @@
-"""CSV and TSV files."""
+"""Test the import of CSV and TSV files."""
 
 import csv
 from pathlib import Path

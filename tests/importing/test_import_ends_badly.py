@@ -1,4 +1,4 @@
-"""Imports that end in the middle, or run beside each other: what is in goes on, and nothing contradicts."""
+"""Test that interrupted and concurrent imports continue without contradictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def taken(project: Project, path: Path) -> Step:
-    """The import's step, held by this process, with the project as it was when the job was taken."""
+    """Return the import's step, held by this process, with the project as it was when the job was taken."""
     job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
     return Step(Job.objects.select_related("project", "item_import").get(pk=job.pk))
 

@@ -1,4 +1,4 @@
-"""Folders and zip files of images."""
+"""Test the import of folders and zip files of images."""
 
 import io
 import os
@@ -33,7 +33,7 @@ ORDER += ["more.zip", "rows.csv", "vector.svg"]
 
 @pytest.fixture(params=["folder", "zip"])
 def pack(request, tmp_path):
-    """Makes a folder or a zip file of the same files."""
+    """Return a function that writes the same files as a folder or a zip file."""
     if request.param == "folder":
         return lambda files: write_folder(tmp_path / "pics", files)
     return lambda files: write_zip(tmp_path / "pics.zip", files)

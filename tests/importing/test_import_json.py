@@ -1,4 +1,4 @@
-"""JSON files: an object a line, and lists of objects."""
+"""Test the import of JSON files: JSON lines, and lists of objects."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a row says of its item's label: for each question, and what cannot be taken."""
+"""Test how a row's label is read for each question, and which labels are refused."""
 
 import pytest
 from import_files import rules

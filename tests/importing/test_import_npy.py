@@ -1,4 +1,4 @@
-"""NumPy arrays of vectors, and the truth files that go with them."""
+"""Test the import of NumPy arrays of vectors, and of their truth files."""
 
 import contextlib
 import pickle

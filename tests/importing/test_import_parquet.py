@@ -1,4 +1,4 @@
-"""Parquet files."""
+"""Test the import of Parquet files."""
 
 import datetime as dt
 import decimal

@@ -1,4 +1,4 @@
-"""What is an image, and what only looks like one."""
+"""Test which files are accepted as images."""
 
 import contextlib
 import io
@@ -75,7 +75,7 @@ def test_what_is_no_raster_image_is_refused(data, complaint):
 
 
 def png_claiming(width: int, height: int) -> bytes:
-    """A PNG whose header claims a size that its data does not bear out."""
+    """Return a PNG whose header states a size that its data does not have."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,4 +1,4 @@
-"""A killed import goes on where it was: skipping gives the same records as reading on; and memory stays small."""
+"""Test that a killed import resumes with the same records as an uninterrupted one, in little memory."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TABLE = 'file_name,x\nb/c.png,1\nbad\na.png,2\n"stray,1\n'
 
 
 def sources(folder):
-    """One file of every format, most with bad rows among the good."""
+    """Return a file of every format, most of them with bad rows among the good."""
     truth = write(folder / "t.csv", "truth\n" + "cat\n" * 30)
     return [
         (write(folder / "a.csv", CSV.encode("latin-1")), "text", None),
@@ -41,7 +41,7 @@ def sources(folder):
 
 
 def plain(record: Record) -> tuple:
-    """The record in a form that compares, arrays included."""
+    """Return the record in a comparable form, arrays included."""
     return (record.where, repr(record.fields), record.problem, record.excerpt, record.default_id)
 
 

@@ -1,4 +1,4 @@
-"""The rules that a record must meet, whatever file it came from."""
+"""Test the rules for records, which do not depend on the file's format."""
 
 from dataclasses import replace
 

@@ -1,4 +1,6 @@
-"""Labels that come in again carry what was spent on them, by their content; of others it is not known."""
+"""Test that labels that are imported again keep the privacy spent on them, by their content, and that unknown labels
+are counted.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,7 @@ def texts(n: int = N, **fields: Any) -> list[dict[str, Any]]:
 
 
 def labeled_here(slug: str = "original", folder: Path | None = None, **settings: Any) -> Project:
-    """A project whose items were labeled in it, by people."""
+    """Create a project whose items were labeled by its members."""
     assert folder is not None
     project = project_of(slug, **settings)
     bring(project, texts(), folder)
@@ -120,7 +122,7 @@ Change = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 def bare(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each row the text and its label, under another id."""
+    """Return rows with the text and the label of each item, under another id."""
     return [
         {"id": f"x{n}", "text": json.loads(row["data"])["text"], "label": row["label"]} for n, row in enumerate(rows)
     ]
@@ -155,7 +157,7 @@ def one_more(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def undecided(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Answers of two people who disagree: they may come to a label when it is known who is right more often."""
+    """The answers of two people who disagree may give a label once their accuracies are known."""
     answers = [{"annotator": "annie", "value": "cat"}, {"annotator": "bert", "value": "dog"}]
     return [*bare(rows)[1:], {"id": "tie", "text": bare(rows)[0]["text"], "annotations": answers}]
 

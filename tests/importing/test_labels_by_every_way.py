@@ -1,4 +1,6 @@
-"""Labels come in by page, API and command alike, for managers alone; and pages say that they were imported."""
+"""Test that labels are imported alike by page, API and command, by managers alone, and that pages mark them as
+imported.
+"""
 
 from __future__ import annotations
 

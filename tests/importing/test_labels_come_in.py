@@ -1,4 +1,4 @@
-"""Labels that are imported: a batch of their own, trained on at once, and no part of what measures or is drawn."""
+"""Test that imported labels form a batch of their own, are trained on at once, and never measure models."""
 
 from __future__ import annotations
 

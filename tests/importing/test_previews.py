@@ -1,4 +1,6 @@
-"""Smaller pictures of large images: made at the import, stored beside the file, and with it wherever it goes."""
+"""Test the smaller pictures of large images, which the import makes and which are stored, copied and removed with the
+image.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +149,7 @@ def test_more_than_fifty_million_pixels_take_little_memory_as_jpeg_and_their_own
 def test_what_takes_too_much_is_refused_by_its_header(
     form: str, mode: str, options: Any, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limits, a fraction of what they are."""
+    """The limits are lowered for this test."""
     monkeypatch.setattr(raster, "MOST_PIXELS", 2_000_000)
     monkeypatch.setattr(raster, "MOST_LEAN_BYTES", 8_000_000)
     image = encoded(Image.new(mode, (3300, 900)), form, **options)
@@ -170,7 +172,7 @@ def imported(tmp_path: Path, files: dict[str, bytes], slug: str = "digits") -> P
 
 
 def lying(project: Project) -> dict[str, int]:
-    """What lies in the project's folder of images, by the end of its name."""
+    """Return the files in the project's folder of images, by the end of their names."""
     files = [path for path in media.path_of(f"{project.pk}/images").rglob("*") if path.is_file()]
     return {path.name.partition(".")[2]: path.stat().st_size for path in files}
 
@@ -215,7 +217,7 @@ def test_where_there_are_none_the_file_itself_comes() -> None:
 
 @pytest.mark.django_db
 def test_they_say_nothing_of_what_the_item_is_for(tmp_path: Path) -> None:
-    """The bytes follow from the image alone: neither truth, gold nor control key is in them, nor in their names."""
+    """The bytes and names of the pictures depend on the image alone, and not on truth, gold or control key."""
     rows = b"file_name,truth,gold\na.jpg,1,\nb.jpg,2,2\n"
     one = imported(tmp_path, {"a.jpg": LARGE_JPEG, "b.jpg": LARGE_JPEG, "metadata.csv": rows}, "one")
     two = imported(tmp_path, {"c.jpg": LARGE_JPEG}, "two")

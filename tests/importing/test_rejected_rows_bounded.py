@@ -1,6 +1,4 @@
-"""However many rows of a file are bad: the first thousand are kept, all are counted by reason, and a file that is
-nothing but bad rows is not read to its end.
-"""
+"""Test that an import keeps the first thousand rejected rows, counts all by reason, and stops in a file of bad rows."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ NO_OBJECT = 'The row is not a JSON object {"name": value, …}.'
 
 
 def send(project: Project, lines: list[str], **fields: Any) -> tuple[Client, ItemImport]:
-    """The import of a file of these lines, and a client of the manager who sent it."""
+    """Import a file of these lines; return the import and a client of the manager who sent it."""
     client = signed_in(make_member(project, "mona", Role.MANAGER))
     file = SimpleUploadedFile("a.jsonl", "\n".join(lines).encode())
     answer = client.post(f"{API}items/", {"file": file, **fields}, headers={"X-CSRFToken": "a" * 32})
@@ -97,7 +95,7 @@ def test_an_import_that_goes_on_later_keeps_no_more(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.django_db
 def test_a_file_that_has_grown_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows whose items are there are no bad ones."""
+    """Rows of existing items do not count as bad rows."""
     monkeypatch.setattr(rejecting, "HOPELESS_ROWS", 20)
     project = make_project()
     make_items(project, 1)

@@ -1,4 +1,4 @@
-"""A project in which every filter finds something, and nothing that all of them find."""
+"""A project in which every filter finds some items but not all."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ ANSWERS: dict[str, list[list[Any]]] = {
 
 
 def mixture(question: str = "single", kind: str = "text", **settings: Any) -> Project:
-    """Twelve items: six done in batch 1 by annie and bert, three in batch 2 (open, one answered), two unlabeled, and
-    one that could not be read. Item 4 is flagged, item 5 corrected by mona to what it was, item 1 is control.
+    """Create twelve items: six done in batch 1 by annie and bert, three in open batch 2 (one answered), two unlabeled,
+    and an unreadable one.
+
+    Item 4 is flagged, item 5 was corrected by mona to its label, item 1 is a control item.
     """
     classes = [f"class {number}" for number in range(20)]
     project = make_project(question=question, kind=kind, classes=classes, overlap=2, **settings)
@@ -60,6 +62,6 @@ def _answer(batch: Batch, rank: int, user: User, value: Any) -> None:
 
 
 def numbers(project: Project, ids: Any) -> list[int]:
-    """Which of the project's items these are, by their place in the import."""
+    """Return the places of these items in the import."""
     places = {pk: place for place, pk in enumerate(project.items.order_by("pk").values_list("pk", flat=True))}
     return [places[pk] for pk in ids]

@@ -1,4 +1,4 @@
-"""Items that are like one of them: found by the pool's arrays, and listed as any others."""
+"""Test the search for items like a given one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_of_a_large_matrix_a_part_is_read_that_is_spread_over_it(monkeypatch: py
 
 
 def line(n: int = 20) -> Project:
-    """Items that lie on a quarter of a circle, one beside the other."""
+    """Create items on a quarter of a circle, in order."""
     project = make_project()
     make_items(project, n)
     angles = np.linspace(0, 1.5, n)

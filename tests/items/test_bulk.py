@@ -1,4 +1,4 @@
-"""Changing more items than a request takes: the worker does it in parts, and a part that is interrupted again."""
+"""Test changes of more items than a request takes: the worker makes them in parts, and repeats an interrupted part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Comments: written with a flag or a skip, answered by a reviewer, and read by the one person they are for."""
+"""Test comments: an annotator writes with a flag or a skip, a reviewer replies, and only that annotator reads the
+reply.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manager's word on an item: it is the label while it stands, and nobody's answer is lost by it."""
+"""Test corrections: a standing one is the item's label, and no answer is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def settled(*values: Any, n: int = 2, **settings: Any) -> tuple[Project, Item, User]:
-    """A project whose first item got these answers, each by another annotator; and its manager."""
+    """Create a project whose first item has these answers by different annotators; return it with its manager."""
     project = make_project(overlap=len(values), **settings)
     batch = make_open_batch(project, make_items(project, n), overlap=len(values))
     for number, value in enumerate(values):

@@ -1,4 +1,4 @@
-"""Corrections and answers taken back at the same moment: one goes first, and what stands fits together."""
+"""Test concurrent corrections and undone answers: one goes first, and the result is consistent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUNDS = 12
 
 
 def at_once(*works: Callable[[], object]) -> None:
-    """Run all of them at the same moment, each on a connection of its own; raise what one of them raised."""
+    """Run all functions at the same moment, each on its own connection; raise the exception of one that fails."""
     start = threading.Barrier(len(works))
     errors: list[BaseException] = []
 

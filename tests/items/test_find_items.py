@@ -1,4 +1,4 @@
-"""Which items a filter lets through, in which order, and on which page."""
+"""Test which items each filter matches, and the order and the pages of the list."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ FOUND: list[tuple[dict[str, str], list[int]]] = [
 
 
 def mark(project: Project) -> None:
-    """Queue an item, use one as gold, have one asked again, predict all to be of class 5, pick two by a cluster, and
-    leave one in as a near-copy.
+    """Queue an item, make one gold, have one asked again, predict class 5 for all, pick two by a cluster, and leave one
+    in as a near-copy.
     """
     project.items.filter(external_id="item-0010").update(queued_at=timezone.now())
     project.items.filter(external_id="item-0003").update(gold=3)
@@ -209,7 +209,7 @@ def test_an_items_state_is_the_one_it_is_found_by() -> None:
 
 
 def walk(project: Project, order: Any, n: int) -> list[int]:
-    """All items, page by page; and back again, which must be the same pages."""
+    """Walk through all pages forwards and backwards, check that both have the same pages, and return the items."""
     items = matching(project, {})
     page = page_after(items, order, None, n)
     pages = [page]

@@ -1,4 +1,4 @@
-"""One item: how its label came to be, and the form that settles it."""
+"""Test the page of an item, with the history of its label and the form that corrects it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_the_present_label_stands_in_the_form_to_be_confirmed(question: str) -> 
 
 
 def small(question: str) -> Project:
-    """A project of nine classes, all of which stand in the form; its first item is labeled."""
+    """Create a project of nine classes, all of them on the form, with a labeled first item."""
     project = make_project(f"small-{question}", question=question, classes=[f"class {n}" for n in range(9)])
     from factories import make_member, make_open_batch
 

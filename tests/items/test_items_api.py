@@ -1,4 +1,4 @@
-"""Items over HTTP: found, looked at, corrected."""
+"""Test the API for items: lists, details and corrections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Changing several items: what is said before, what is done, and who may."""
+"""Test changes of several items: the preview, the effect, and the roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The item browser: what it shows, filters that are combined and taken off, and filters that make no sense."""
+"""Test the page of items: its contents, combined and removed filters, and invalid ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ITEMS = "/p/digits/items/"
 
 
 def shown(project: Project, response: Any) -> list[int]:
-    """Which items the page shows, by their place in the import."""
+    """Return the places in the import of the items on the page."""
     found = re.findall(r'class="item" href="/p/digits/items/(\d+)/', response.content.decode())
     return numbers(project, map(int, found))
 

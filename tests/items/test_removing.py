@@ -1,4 +1,4 @@
-"""Items that leave the pool and come back, while people label."""
+"""Test that items are removed from the pool and restored while people label."""
 
 from __future__ import annotations
 

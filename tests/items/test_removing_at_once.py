@@ -1,4 +1,6 @@
-"""Items taken out, answered, taken back and put back in at the same moment: the batch's numbers hold, and it ends."""
+"""Test that items are removed, answered, undone and restored concurrently: the batch's counters stay right, and it
+ends.
+"""
 
 from __future__ import annotations
 

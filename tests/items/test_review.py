@@ -1,4 +1,4 @@
-"""The review queue: what comes and why, one decision a form, and never two people on one item."""
+"""Test the review queue: its items and reasons, its decisions, and that two reviewers never get the same item."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project() -> Project:
-    """Item 1 is a tie, 2 skipped by all, 3 doubted, 4 flagged; 0 is sampled."""
+    """Create a project with item 1 tied, 2 skipped by all, 3 doubted, 4 flagged, and 0 sampled."""
     project = mixture()
     items = list(project.items.order_by("pk"))
     Item.objects.filter(pk=items[3].pk).update(label_quality=0.1, likely_label=4)

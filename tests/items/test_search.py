@@ -1,4 +1,4 @@
-"""Finding items by what they say, and an index that is filled behind them. On both databases."""
+"""Test the full-text search and its index, on both databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searching on the items page and in the API: what is typed, what is told, what is carried along."""
+"""Test the search on the items page and in the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What words there are in an item and in a search; no database."""
+"""Test the words of items and searches, without a database."""
 
 from __future__ import annotations
 

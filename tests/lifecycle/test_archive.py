@@ -1,4 +1,4 @@
-"""An archived project can be read and exported, and not changed."""
+"""Test that an archived project can be read and exported, but not changed."""
 
 from __future__ import annotations
 

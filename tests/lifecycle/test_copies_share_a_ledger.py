@@ -1,4 +1,6 @@
-"""A copy with labels starts from what was spent on them, and all that hold them share what is spent from then on."""
+"""Test that a copy with labels starts with the privacy spent on them, and that all projects with the labels share one
+ledger.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +77,7 @@ def figures(project: Project, client: Client) -> Any:
 
 
 def all_spent(*projects: Project) -> float:
-    """What really was spent on labels that all these projects hold."""
+    """Return the true privacy cost of the labels that all these projects have."""
     trainings = PrivateTraining.objects.filter(project__in=projects).order_by("project", "pk")
     phases = chain.from_iterable(trainings.values_list("phases", flat=True))
     return epsilon([Phase(**each) for each in phases], DELTA)

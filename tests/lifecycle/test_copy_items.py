@@ -1,4 +1,4 @@
-"""A copy with items and labels: what arrives, killed or not, and that neither project needs the other afterwards."""
+"""Test copies with items and labels: their contents, also after a kill, and that original and copy are independent."""
 
 from __future__ import annotations
 

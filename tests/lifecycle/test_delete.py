@@ -1,4 +1,4 @@
-"""A deleted project is gone for everybody at once, can be restored for 30 days, and is then removed for good."""
+"""Test that a deleted project disappears at once, can be restored for 30 days, and is then removed for good."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_after_thirty_days_nobody_can() -> None:
 
 
 def full_project(slug: str, **fields: Any) -> Project:
-    """Something in most tables, and rows that point at each other."""
+    """Create a project with rows in most tables, and with rows that refer to each other."""
     project = make_project(slug, **fields)
     items = make_items(project, 5)
     batch = make_open_batch(project, items)
@@ -185,7 +185,7 @@ def test_one_that_a_job_still_runs_in_waits() -> None:
 
 
 def test_every_table_of_a_project_is_emptied() -> None:
-    """A new table needs a line in `erasing.TABLES`."""
+    """Every table of a project is in `erasing.TABLES`."""
     # A family has several projects, and goes with the last. Workers and people belong to no project.
     known = {model for model, _ in erasing.TABLES} | {Project, User, LabelFamily, WorkerSign}
     assert set(apps.get_app_config("labeling").get_models()) == known

@@ -1,4 +1,4 @@
-"""A copy has the settings and classes of the original, and nothing that was labeled."""
+"""Test that a copy has the settings and classes of the original, and no labels."""
 
 from __future__ import annotations
 

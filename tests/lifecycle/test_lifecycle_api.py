@@ -1,4 +1,4 @@
-"""The same over the API, for programs."""
+"""Test archiving, copying, deleting, restoring and transferring projects over the API."""
 
 from __future__ import annotations
 

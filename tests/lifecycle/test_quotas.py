@@ -1,4 +1,4 @@
-"""How many projects a person may make, by each way, and how many there may be."""
+"""Test the limits on the projects of a person and of the server, by each way to create one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def two_a_person(settings: Any) -> None:
 
 
 def mona() -> User:
-    """A manager of a project that a command has made."""
+    """Return the manager of a project that a command created."""
     return make_member(make_project(), "mona", Role.MANAGER)
 
 

@@ -1,4 +1,4 @@
-"""A manager hands the project over to a member, and steps down, in one step."""
+"""Test that a manager makes a member the manager and steps down, in one transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks train in this process: with one thread, as a worker beside a web server does."""
+"""Fixtures of the loop's tests. Networks train in this process, with one thread."""
 
 import shutil
 import tempfile
@@ -18,14 +18,14 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True)
 def no_baselines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most trainings of a loop are those of what uniform labels would do: they are for the tests of that."""
+    """Skip the trainings that estimate the effect of uniform labels, except in their own tests."""
     monkeypatch.setattr(baseline, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(baseline, "SHARE", 0.0)
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
-    """A Ray cluster for a file: its head, which is a node too."""
+    """Start a Ray cluster for a file, whose head is also a node."""
     # Sockets lie in it, whose paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
     cluster = Nodes(folder)

@@ -1,4 +1,4 @@
-"""A small project on real digits, and somebody who answers truthfully."""
+"""A small project of real digits, and an annotator who answers with the truth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SMALL = {"name": "pixels", "options": {"size": 16}}
 
 
 def digits_zip(path: Path, n: int) -> Path:
-    """The first `n` digits as PNG files with their truth."""
+    """Return a zip of the first `n` digits as PNG files, with their truth."""
     digits = load_digits()
     with zipfile.ZipFile(path, "w") as archive:
         lines = []
@@ -42,7 +42,7 @@ def digits_zip(path: Path, n: int) -> Path:
 
 
 def digits_project(folder: Path, *, n: int = 300, run_import: bool = True, **settings: object) -> Project:
-    """A project of `n` digits, imported but not yet encoded, with quick trainings, one batch after the other."""
+    """Create a project of `n` digits, imported and not encoded, with short trainings and without picking ahead."""
     project = create_project(
         slug="digits",
         kind="image",
@@ -78,7 +78,7 @@ def annotator(project: Project, name: str = "annie") -> User:
 
 
 def answer_batch(project: Project, user: User) -> Batch:
-    """Answer the open batch to its end, from the truth."""
+    """Answer the open batch with the truth until it ends."""
     batch = project.batches.open().get()
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
         answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]

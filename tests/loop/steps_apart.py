@@ -1,4 +1,4 @@
-"""Workers in processes of their own whose steps do what a test says: hang, eat memory, die."""
+"""Workers in processes of their own, whose steps hang, take memory or die on request."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ call_command("worker", {arguments})
 
 @contextmanager
 def worker_of_steps(*arguments: str, settings: str = "", **variables: str) -> Iterator[Process]:
-    """`settings`: lines of Python that are run before the worker."""
+    """Start a worker with such steps. `settings`: lines of Python that run before the worker."""
     program = PROGRAM.format(settings=settings, arguments=", ".join(map(repr, arguments)) or "stdout=None")
     process = Process(["shell", "--no-imports", "--command", program], {**environment(), **variables})
     try:

@@ -1,4 +1,4 @@
-"""Recordings go round the loop: imported, labeled, trained on, and the next batch opens."""
+"""Test the loop with recordings: import, labeling, training, and the next batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMS = ("wav", "flac", "ogg", "mp3")
 
 
 def tones(n: int) -> bytes:
-    """So many tones in folders that are called by their class, each a little off its pitch."""
+    """Write recordings of tones in a folder for each class, each with a slightly different pitch."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for number in range(n):

@@ -1,4 +1,4 @@
-"""What uniform labels would do is estimated after a batch: from uniform labels alone, and in nobody's way."""
+"""Test the baseline: it learns from uniform labels alone, and delays no other step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long a training takes hangs on the machine: here an estimate may take as long as it likes."""
+    """Remove the time limit of a baseline, because the duration of trainings depends on the machine."""
     monkeypatch.setattr(baseline, "FREE_SECONDS", 86_400.0)
 
 
@@ -40,7 +40,7 @@ def drain() -> None:
 
 
 def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
-    """A project with so many batches done and estimated."""
+    """Create a project with so many finished batches and their baseline."""
     project = digits_project(
         folder, **{"n": FEW, "batch_size": 100, "control_share": 0.3, "training": QUICK, **settings}
     )  # type: ignore[arg-type]
@@ -53,7 +53,7 @@ def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
 
 
 def test_an_estimate_of_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its networks are trained once for all that is to be seen of it."""
+    """One baseline of two batches serves all assertions, because its trainings are slow."""
     project = labeled(tmp_path, batches=2)
     it_learns_from_uniform_labels_and_answers_for_all_of_them(project)
     with monkeypatch.context() as patch:

@@ -1,4 +1,6 @@
-"""A version is calibrated once the next batch is open, and given up when that is complete; no pick hangs on it."""
+"""Test that a version is calibrated after the next batch opens, that the calibration ends when that batch is complete,
+and that it affects no selection.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ TRAINING = {"epochs": 10, "min_steps": 40}
 
 
 def worker_until(kind: str) -> None:
-    """Run every step that comes before one of this kind."""
+    """Run all steps before the first one of this kind."""
     worker = Worker(run_step)
     while (job := Job.objects.due(timezone.now()).first()) is not None and job.kind != kind:
         worker.run_next()
@@ -46,7 +48,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture
 def labeled(snapshot: Snapshot, tmp_path: Path) -> tuple[Project, User]:
-    """A project whose second batch is open, with the calibration of its first version still to come."""
+    """Create a project with an open second batch, and its first version not calibrated."""
     if not snapshot.lay():
         project = digits_project(tmp_path, n=400, batch_size=150, training=TRAINING)
         user = annotator(project)

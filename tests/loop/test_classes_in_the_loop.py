@@ -1,4 +1,4 @@
-"""The loop on real digits while its classes change."""
+"""Test the loop with real digits while its classes change."""
 
 import uuid
 from pathlib import Path
@@ -28,7 +28,7 @@ def drain() -> None:
 
 
 def label(project: Project, user: User, become: dict[int, int] | None = None) -> None:
-    """Answer the open batch from the truth, with some classes called by another."""
+    """Answer the open batch with the truth, with other names for some classes."""
     project.refresh_from_db()
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
         answers = [

@@ -1,4 +1,6 @@
-"""A clustering is rebuilt when a manager asks: once, whatever dies meanwhile, and the old one holds until then."""
+"""Test that the clustering is rebuilt once at a manager's request, also after kills, and that the old one is used until
+then.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def drain(*, before: str = "") -> None:
 
 @pytest.fixture
 def second_batch(tmp_path: Path) -> Project:
-    """A project whose second batch, the first that was picked by clusters, has been answered; training is due."""
+    """Create a project whose answered second batch, the first one picked by clusters, waits for its training."""
     project = digits_project(tmp_path, n=300)
     user = annotator(project)
     drain()
@@ -55,7 +57,7 @@ def test_each_cluster_step_measures_how_well_the_clustering_still_fits(second_ba
 
 @pytest.mark.parametrize("asked", ["train", "cluster"])
 def test_the_next_batch_is_picked_by_a_new_clustering(second_batch: Project, asked: str) -> None:
-    """Whether the embedding kept the embeddings for it, or the wish came too late for that."""
+    """This holds whether the request came before or after the embedding step."""
     project = second_batch
     old = Clustering.objects.get()
     drain(before=asked)
@@ -77,11 +79,11 @@ def test_the_next_batch_is_picked_by_a_new_clustering(second_batch: Project, ask
 
 
 class Killed(BaseException):
-    """Stands for `kill -9`: nothing catches it."""
+    """Stands for `kill -9`; no code catches it."""
 
 
 class KilledAtTheEnd(Step):
-    """A step whose worker dies with everything computed and nothing recorded."""
+    """A step whose worker dies after all computations and before any write."""
 
     @contextmanager
     def finish(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""COMPUTE is checked when a process starts, and says what to install."""
+"""Test that a process checks COMPUTE at its start, and names the packages to install."""
 
 import re
 

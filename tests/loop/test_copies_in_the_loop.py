@@ -1,4 +1,4 @@
-"""Near-copies in the loop: chosen, asked, checked and learned from, on digits of which each is there several times."""
+"""Test near-copies in the loop, with repeated digits: chosen, shown, checked and learned."""
 
 import io
 import json
@@ -34,7 +34,7 @@ ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.
 
 
 def drain() -> None:
-    """Run the steps of the loop, without those that only measure: they take most of the time."""
+    """Run the steps of the loop, except slow steps that only measure."""
     worker = Worker(run_step)
     while worker.run_next():
         Job.objects.filter(kind__in=ON_THE_SIDE, state=Job.State.WAITING).update(state=Job.State.DONE)
@@ -68,7 +68,7 @@ def project(tmp_path: Path) -> Project:
 
 
 def answer(project: Project, user: User) -> Batch:
-    """Answer the open batch from the truth, and leave in what has the same truth."""
+    """Answer the open batch with the truth, and leave in the copies with the same truth."""
     batch = project.batches.open().get()
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
         beside = copies.shown_beside(project, tasks)

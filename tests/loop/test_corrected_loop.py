@@ -1,4 +1,4 @@
-"""What a manager corrects is what the next model learns from, and what models are measured by."""
+"""Test that models learn from a manager's corrections, and are measured by them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: the loop goes on, and nothing is done twice."""
+"""Test that the loop continues after `kill -9` at any moment, and does nothing twice."""
 
 import random
 import signal
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def running(kind: str, phase: str = "") -> QuerySet[Job]:
-    """Steps of this kind that say what they are at."""
+    """Return the running steps of this kind that have reported progress."""
     return Job.objects.running().filter(kind=kind, phase__startswith=phase).exclude(phase="")
 
 
 def drain() -> None:
-    """Do the rest here: what a worker left that was killed is taken up as by any other worker."""
+    """Run the remaining steps in this process, as any other worker would."""
     worker = Worker(run_step)
     worker.look_around()
     while worker.run_next():
@@ -39,12 +39,12 @@ def kill(process: Process) -> None:
 
 
 def attempts() -> set[tuple[int, int]]:
-    """How often each job was taken up: it changes when a worker takes one."""
+    """Return the number of attempts of each job, which rises when a worker takes it."""
     return set(Job.objects.values_list("pk", "attempts"))
 
 
 def check_rounds(project: Project, rounds: int) -> None:
-    """One batch after the other, one version a batch, every row in its place, nothing failed."""
+    """Check that each batch has one version, each row its place, and that no step failed."""
     assert list(project.batches.order_by("number").values_list("number", "state")) == [
         *((number, "done") for number in range(1, rounds + 1)),
         (rounds + 1, "open"),
@@ -62,7 +62,7 @@ def check_rounds(project: Project, rounds: int) -> None:
 
 @pytest.mark.long
 def test_worker_killed_in_the_midst_of_each_long_step(tmp_path: Path) -> None:
-    """In encoding, in training, and in the survey and the calibrating that nobody waits for."""
+    """The worker is killed in encoding, training, survey and calibration."""
     training = {"epochs": 20, "min_steps": 200}
     project = digits_project(tmp_path, n=1500, batch_size=150, training=training, encoder={})
     user = annotator(project)
@@ -100,7 +100,7 @@ def test_worker_killed_in_the_midst_of_each_long_step(tmp_path: Path) -> None:
 
 
 def test_worker_killed_at_any_moment(tmp_path: Path) -> None:
-    """Each round, a worker is killed some time after it took the first step up; in the end one may finish."""
+    """In each round a worker is killed some time after it took its first step; the last one may finish."""
     project = digits_project(tmp_path, n=400)
     user = annotator(project)
     rng = random.Random(11)

@@ -1,4 +1,4 @@
-"""Files that are damaged while a project is at work: each is named, rebuilt where it can be, and the loop goes on."""
+"""Test that damaged files of a project in use are named and, where possible, rebuilt, and that the loop continues."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture
 def project(snapshot: Snapshot, tmp_path: Path) -> Project:
-    """Two versions; the third batch, picked by clusters, is open."""
+    """Create a project with two versions, and an open third batch that was picked by clusters."""
     if not snapshot.lay():
         project = digits_project(tmp_path, n=300)
         user = annotator(project)
@@ -60,7 +60,7 @@ def project(snapshot: Snapshot, tmp_path: Path) -> Project:
 
 
 def label(project: Project) -> Batch:
-    """Answer the open batch; returns the one that follows."""
+    """Answer the open batch; return the next one."""
     answer_batch(project, User.objects.get())
     drain()
     no_step_failed()
@@ -91,7 +91,7 @@ def test_features_are_encoded_again(project: Project, damage: Damage, caplog: py
 
 @pytest.mark.parametrize("damage", some(WAYS, 2))
 def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Damage) -> None:
-    """Of all files at once, but for those that nothing else tells: items' files and weights."""
+    """All files are damaged at once, except items' files and weights, which cannot be rebuilt."""
     root = ProjectFiles(project).root
     margins = load_array(ProjectFiles(project).pool(project.versions.get(number=2), "margins"))
     files = {file.name: file for file in files_of(project)}
@@ -230,7 +230,7 @@ def test_what_follows_from_the_rest_of_a_version_is_written_again(project: Proje
 
 
 def test_an_item_whose_file_is_damaged_is_named_where_its_features_are_lost(project: Project) -> None:
-    """Nothing is made up in their place."""
+    """No features are invented for the item."""
     item = project.items.get(row=5)
     flip(media.path_of(item.media))
     lose(ProjectFiles(project).features(1))
@@ -250,7 +250,7 @@ def test_an_item_whose_file_is_damaged_is_named_where_its_features_are_lost(proj
 
 
 def test_a_new_project_s_features_are_checked_before_its_first_version_looks(tmp_path: Path) -> None:
-    """Damaged alone, with the size and all else right, before any batch has a hash of them."""
+    """The features are damaged but have the right size, before any batch stores their hash."""
     project = digits_project(tmp_path, n=120)
     user = annotator(project)
     drain()

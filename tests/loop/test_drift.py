@@ -1,4 +1,4 @@
-"""Drift is measured by a plain statistic: silent while clusters still hold like items, loud when they do not."""
+"""Test that the measure of drift is low while clusters hold similar items, and high otherwise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.extent import examples
 
 
 def blobs(n: int, groups: int, rng: np.random.Generator, *, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings of `n` items around as many directions as there are groups, and the groups."""
+    """Return embeddings of `n` items around a direction for each group, and the groups."""
     group = rng.integers(0, groups, n)
     return rng.normal(size=(groups, 16))[group] + spread * rng.normal(size=(n, 16)), group
 
@@ -26,7 +26,7 @@ def measured(embeddings: np.ndarray, clusters: np.ndarray, seed: int = 0) -> flo
 
 
 def exactly(embeddings: np.ndarray, clusters: np.ndarray) -> float:
-    """By all pairs instead of a sample, in plain loops."""
+    """Compute the measure from all pairs, with plain loops."""
     within, anywhere, partners = [], [], np.bincount(clusters)[clusters] - 1
     for one in range(len(embeddings)):
         for other in range(len(embeddings)):

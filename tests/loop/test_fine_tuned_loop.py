@@ -1,4 +1,4 @@
-"""A project whose network is fine-tuned: its rounds, and what a worker without the library says."""
+"""Test the loop with a fine-tuned network, and a worker without the library."""
 
 from pathlib import Path
 

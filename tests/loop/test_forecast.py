@@ -1,4 +1,4 @@
-"""What pages forecast of the next batch is what the selection then does, on average and from a sample."""
+"""Test that the forecast of the next batch equals the average of real selections, also from a sample."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.extent import examples
 
 
 def drawn_literally(sizes: list[int], wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Round by round, smallest groups first, equal ones in random order."""
+    """Draw in passes, smallest groups first, equal ones in random order."""
     order = sorted(range(len(sizes)), key=lambda group: (sizes[group], rng.random()))
     drawn = np.zeros(len(sizes), int)
     while drawn.sum() < min(wanted, sum(sizes)):
@@ -55,7 +55,7 @@ def test_expected_draws_are_the_mean_of_the_literal_drawing(sizes: list[int], wa
 
 
 def pool(n: int, seed: int = 0) -> tuple[Dendrogram, np.ndarray]:
-    """A clustered pool, and margins that are alike within clusters."""
+    """Return a clustered pool with similar margins within clusters."""
     rng = np.random.default_rng(seed)
     group = rng.integers(0, n // 12, n)
     points = rng.normal(size=(n // 12, 8))[group] + 0.1 * rng.normal(size=(n, 8))
@@ -70,7 +70,7 @@ def sample_of(tree: Dendrogram, margins: np.ndarray, **sizes: int) -> Sample:
 
 
 def really(tree: Dendrogram, margins: np.ndarray, picked: int, factor: float, size: float) -> list[BatchForecast]:
-    """What comes out of the selection itself, in several runs."""
+    """Return the means over several runs of the real selection."""
     clusters = tree.cut(mean_cluster_size=size)
     found = []
     for seed in range(12):

@@ -1,4 +1,4 @@
-"""Statistics of tables that grow are refreshed, so that PostgreSQL does not plan for empty tables."""
+"""Test that the statistics of growing tables are refreshed, so that PostgreSQL does not plan for empty tables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_table_that_has_doubled_is_analyzed() -> None:
 
 
 def analyzed() -> set[str]:
-    """The tables that a look around analyzes now."""
+    """Return the tables that the worker's refresh analyzes now."""
     rows("SELECT pg_stat_force_next_flush()", [])
     rows("SELECT 1", [])  # what a session has done is told when it next comes to rest
     with CaptureQueriesContext(connection) as queries:

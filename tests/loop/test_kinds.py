@@ -1,4 +1,4 @@
-"""Every kind of item and every kind of question goes round the loop."""
+"""Test the loop with every kind of item and every question."""
 
 import json
 import sys
@@ -154,7 +154,7 @@ SENTENCES = {"name": "sentence-transformers", "options": {"folder": "sentences"}
 
 
 def put_sentence_model(folder: Path, data_dir: Path) -> Path:
-    """Let the server have a model, by a link: as is told in the how-to. Returns the link."""
+    """Install a model on the server by a link, as the how-to describes. Return the link."""
     (data_dir / "weights").mkdir()
     link = data_dir / "weights" / "sentences"
     link.symlink_to(make_tiny(folder / "sentences"))

@@ -1,4 +1,4 @@
-"""Labels that look wrong are found after a batch, by models that have not learned them, and in nobody's way."""
+"""Test that the search for label errors uses models that have not learned the labels, and delays no other step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def drain() -> None:
 
 
 def answer_with_errors(project: Project, user: User) -> set[int]:
-    """Answer the open batch, and return the keys of the items that got a wrong label."""
+    """Answer the open batch, and return the keys of the items with a wrong label."""
     wrong: set[int] = set()
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
         answers = []

@@ -1,4 +1,4 @@
-"""Trainings, copies and imports of projects with the same labels at the same moment: no budget is spent twice."""
+"""Test that concurrent trainings, copies and imports of projects with the same labels do not spend a budget twice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDS = 4
 
 
 def at_once(*works: Callable[[], object]) -> list[BaseException]:
-    """Run all of them at the same moment, each on a connection of its own; what they raised."""
+    """Run all functions at the same moment, each on its own connection; return their exceptions."""
     start = threading.Barrier(len(works))
     errors: list[BaseException] = []
 

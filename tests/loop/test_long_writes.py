@@ -1,4 +1,6 @@
-"""A batch of a million tasks is written, and ended early, in parts: nobody waits for the whole or sees a half."""
+"""Test that a batch of a million tasks is written and ended in parts, so that no request waits long or sees a part of
+it.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +31,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Killed(BaseException):
-    """As `kill -9`: nothing in between may mend what it leaves."""
+    """Stands for `kill -9`; no code may clean up after it."""
 
 
 @contextmanager
 def killed_after(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, times: int) -> Iterator[list[int]]:
-    """Let `owner.name` be called so often; the next call is the end. Gives the calls that came through."""
+    """Let `owner.name` be called so often, and kill the next call. Yield the completed calls."""
     real, calls = getattr(owner, name), []
 
     def counted(*args: Any, **kwargs: Any) -> Any:
@@ -53,7 +55,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, times: 
 
 
 def selected(n: int = 60) -> tuple[Project, Job]:
-    """A project whose first batch, of 50 of `n` items, is about to be selected."""
+    """Create a project whose first batch, 50 of `n` items, waits for its selection."""
     project = make_project(batch_size=50, control_share=0.2)
     make_items(project, n)
     Item.objects.filter(control_key__lt=0.2).update(reserved=True)
@@ -188,7 +190,7 @@ def test_what_an_early_end_leaves_goes_in_parts_and_on_after_a_kill(
 
 
 def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It read the batch as open; by the time it is stored, the batch has been ended."""
+    """The request reads the batch as open, and the batch ends before the answer is stored."""
     batch, ann = half_answered(40)
     [task] = queue.claim(project=batch.project, user=ann, count=1).tasks
     write = labels.write
@@ -213,7 +215,7 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
 def test_an_answer_that_is_one_of_several_is_refused_too_once_its_batch_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It does not finish its task, so the batch's row is not changed by it: the batch is asked all the same."""
+    """An answer that does not finish its task leaves the batch's row unchanged, but checks that the batch is open."""
     project = make_project(overlap=2)
     batch = make_open_batch(project, make_items(project, 3), overlap=2)
     ann = make_member(project, "ann")

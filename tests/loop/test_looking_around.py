@@ -1,4 +1,4 @@
-"""What a worker does beside its steps: deadlines and heartbeats do not wait for a step to end."""
+"""Test that a worker handles deadlines and heartbeats while a step runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def one_answered() -> Batch:
-    """An open batch of a project of its own, with one answer of two."""
+    """Create an open batch in a project of its own, with one of two answers."""
     project = make_project("waiting")
     batch = make_open_batch(project, make_items(project, 2))
     ann = make_member(project, "ann")
@@ -53,7 +53,7 @@ def has_ended(batch: Batch) -> bool:
 
 
 def run(do: Any) -> None:
-    """Run a worker until it has done the one job that there is, by `do`, and what follows from that."""
+    """Run a worker whose steps are `do`, until it has done one job and the jobs that follow."""
 
     def step(step: Step) -> None:
         if step.job.kind == Job.Kind.ENCODE:
@@ -117,7 +117,7 @@ def test_a_process_gets_ready_once_and_only_when_nothing_is_due(monkeypatch: pyt
 
 
 def test_while_one_project_trains_the_other_goes_round_with_the_second_worker() -> None:
-    """The training takes an hour, as far as the second worker can tell, and the large project has more to be done."""
+    """The training takes an hour by the second worker's clock, and the large project has further steps."""
     large, small = make_project("large"), make_project("small")
     first, second = (make_open_batch(project, make_items(project, 2)) for project in (large, small))
     Job.objects.enqueue(Job.Kind.TRAIN, project=large, batch=first)
@@ -193,7 +193,7 @@ def test_a_look_around_that_failed_is_followed_by_others(monkeypatch: pytest.Mon
 
 
 def test_an_encoding_of_a_dead_worker_beside_one_that_waits_is_let_go() -> None:
-    """Two may not wait: putting it back would break a constraint, and end every worker that looks around."""
+    """A constraint allows one waiting encoding: putting a second one back would end every worker."""
     project = make_project()
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     long_ago = timezone.now() - datetime.timedelta(hours=1)

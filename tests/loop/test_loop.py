@@ -1,4 +1,4 @@
-"""The loop on real digits with a real worker in this process: import, encode, select, train, cluster, and on."""
+"""Test the loop on real digits with a real worker in this process: import, encode, select, train, cluster, and on."""
 
 from pathlib import Path
 
@@ -106,7 +106,7 @@ def test_a_selection_can_be_replayed_from_what_is_recorded(tmp_path: Path) -> No
 
 
 def _pool_before(batch: Batch):
-    """The pool as it was when `batch` was selected: its tasks are taken away again, for a moment."""
+    """Return the pool at the selection of `batch`, by deleting the batch's tasks for a moment."""
     kept = list(batch.tasks.all())
     batch.tasks.all().delete()
     try:

@@ -1,4 +1,4 @@
-"""The loop turns on a Ray cluster whose head dies, and comes back: steps are put off, and nothing is done twice."""
+"""Test the loop on a Ray cluster whose head dies and returns: steps are put off, and nothing is done twice."""
 
 from __future__ import annotations
 

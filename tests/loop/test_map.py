@@ -1,4 +1,4 @@
-"""The map of the pool: laid out so that clusters are seen, true to the batch, and never in the way of the loop."""
+"""Test the map of the pool: clusters are visible, the batch is right, and it never delays the loop."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ def drain() -> None:
 
 @pytest.fixture
 def mapped(tmp_path: Path) -> Project:
-    """A project whose second batch is open and surveyed; so small a pool needs no process for its map."""
+    """Create a project with an open and surveyed second batch; its map is drawn without a process, because the pool is
+    small.
+    """
     project = digits_project(tmp_path, n=300)
     user = annotator(project)
     drain()

@@ -1,4 +1,6 @@
-"""With MODEL_STORE, versions go where it says, are found there by every step, page and zip, and earlier ones stay."""
+"""Test that MODEL_STORE decides where new versions are stored, that all readers find them, and that earlier ones
+stay.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def drain() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """The first version lies in the data folder, and the second batch is open."""
+    """Create a project with its first version in the data folder and an open second batch."""
     project = digits_project(tmp_path, n=240, training={"epochs": 5, "min_steps": 30})
     annotator(project)
     drain()

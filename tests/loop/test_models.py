@@ -1,4 +1,4 @@
-"""Other models than the network go round the loop, and are chosen by page, API and command."""
+"""Test the loop with other models than the network, chosen by page, API and command."""
 
 from __future__ import annotations
 

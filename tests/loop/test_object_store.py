@@ -1,4 +1,4 @@
-"""With OBJECT_STORE, each step may be on another host, with a DATA_DIR of its own, and picks the same to the bit."""
+"""Test that steps on several hosts with an OBJECT_STORE pick the same batches, to the bit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRAINING = {"epochs": 5, "min_steps": 30}
 
 @pytest.fixture(autouse=True)
 def estimates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of what uniform labels would do, of few items."""
+    """Enable baselines of few items."""
     monkeypatch.setattr(baseline, "FREE_SECONDS", 86_400.0)
     monkeypatch.setattr(baseline, "LEAST_CONTROL", 10)
 
@@ -77,7 +77,9 @@ def two_rounds(project: Project, user: User, hosts: Hosts | None = None) -> None
 
 
 def facts(project: Project) -> list[Any]:
-    """What was picked and why, to the bit; what else was computed of it; and what is most like an item."""
+    """Return all results of the steps, to the bit: tasks with their reasons, arrays, and the items most like one
+    item.
+    """
     batches = [
         (
             (batch.features_hash, batch.margins_hash, batch.dendrogram_hash, batch.clusters, batch.pool_rows),

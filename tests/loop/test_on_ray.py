@@ -1,4 +1,6 @@
-"""A Ray cluster gives what one process gives, bit for bit, and goes on when nodes die and others come."""
+"""Test that a Ray cluster computes the same results as one process, bit for bit, and continues when nodes die or
+join.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def there(nodes: Nodes) -> OnRay:
 
 @pytest.fixture(autouse=True)
 def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is shared out among nodes from a million items on, is from a few thousand."""
+    """Lower the limits, so that pools of a few thousand items are shared among nodes."""
     for module in (neighbours, sharded):
         monkeypatch.setattr(module, "ALL_PAIRS", 1000)
     monkeypatch.setattr(joining, "_WORTH_SHARING", 0)
@@ -49,7 +51,7 @@ def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def two(nodes: Nodes, there: OnRay) -> Nodes:
-    """Both nodes are at work."""
+    """Wait until both nodes have joined."""
     if len(nodes.running) < 2:
         nodes.start_another()
     until_two_work(there)
@@ -67,14 +69,14 @@ def until_two_work(there: OnRay) -> None:
 
 
 def processes(there: OnRay) -> set[str]:
-    """Those that the last calls ran in."""
+    """Return the processes of the last calls."""
     assert there.cluster.traffic is not None
     return {each.process for _, calls in there.cluster.traffic.work for each in calls}
 
 
 @pytest.fixture(scope="module")
 def features(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
-    """Of 60,000 items, in a file."""
+    """Write the features of 60,000 items to a file."""
     path = tmp_path_factory.mktemp("pool") / "features.npy"
     np.save(path, np.random.default_rng(3).normal(size=(60_000, 16)).astype(np.float32))
     mapped: np.ndarray = np.load(path, mmap_mode="r")
@@ -89,7 +91,7 @@ def model() -> Model:
 
 @pytest.fixture
 def labeled(monkeypatch: pytest.MonkeyPatch, settings: Any) -> tuple[TrainingSet, Recipe]:
-    """400 items, from which three processes learn together."""
+    """Return a training set of 400 items for three processes."""
     settings.COMPUTE_TRAINING_WORLD = 3
     for name in ("LEAST_WORK", "LEAST_SHARE", "LEAST_SHARE_BY_WEIGHT"):
         monkeypatch.setattr(together, name, 1e-9)
@@ -260,7 +262,7 @@ def test_rows_are_sent_where_their_file_is_not(
 
 @pytest.mark.long
 def test_through_the_port_for_clients(two: Nodes, model: Model, features: np.ndarray) -> None:
-    """From a machine that is no node."""
+    """The client runs on a machine that is no node."""
     outside = OnRay(f"ray://{ON_THIS_MACHINE}:{two.client_port}")
     parts = until_answered(outside, model, features[:20_000])
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features[:20_000]), strict=True))
@@ -269,7 +271,7 @@ def test_through_the_port_for_clients(two: Nodes, model: Model, features: np.nda
 
 
 def until_answered(compute: OnRay, model: Model, features: np.ndarray) -> list[Prediction]:
-    """As the worker does it, which asks again later: Ray starts a server for each client, and that may not come up."""
+    """Repeat the call, as the worker does, because Ray's server for a client may fail to start."""
     end = time.monotonic() + 120
     while True:
         try:
@@ -308,7 +310,7 @@ def test_nodes_of_another_release_are_refused(two: Nodes, there: OnRay, monkeypa
 def test_the_process_that_holds_the_connection_killed(
     two: Nodes, there: OnRay, model: Model, features: np.ndarray
 ) -> None:
-    """Ray ends it when its node dies, in the middle of a call."""
+    """Ray ends the process in the middle of a call when its node dies."""
     scoring = scored(there, model, features)
     next(scoring)
     drivers = [process for process in active_children() if process.name == "ray driver"]
@@ -325,7 +327,7 @@ def test_the_process_that_holds_the_connection_killed(
 def test_the_head_killed(
     two: Nodes, there: OnRay, model: Model, features: np.ndarray, labeled: tuple[TrainingSet, Recipe], tmp_path: Path
 ) -> None:
-    """The last of this file: the cluster ends."""
+    """This test is the last of the file, because it ends the cluster."""
     scoring = scored(there, model, features)
     first = next(scoring)
     steps: list[int] = []

@@ -1,4 +1,4 @@
-"""What stops a step and passes by itself is waited for: the step is tried again, later each time, and never fails."""
+"""Test that a step that a temporary cause stops is repeated with growing pauses, and never fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def raised(error: Exception, cause: Exception | None = None) -> Exception:
 
 
 def locked() -> Exception:
-    """As SQLite says that another writer was too slow."""
+    """Return SQLite's error for a writer that waited too long."""
     cause = Exception("database is locked")
     cause.sqlite_errorname = "SQLITE_BUSY"  # type: ignore[attr-defined]
     return raised(OperationalError("database is locked"), cause)
@@ -123,7 +123,7 @@ def test_lines_of_the_log_ask_no_database(django_assert_num_queries: Any) -> Non
 def test_a_step_that_meets_a_database_that_is_gone_is_named_in_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is still away when the line is written, and comes back later."""
+    """The database is away when the log line is written, and returns later."""
     monkeypatch.setattr(database, "AWAY_SECONDS", 0.01)
     project = make_project()
     batch = make_open_batch(project, make_items(project, 1))
@@ -149,7 +149,7 @@ def test_a_step_that_meets_a_database_that_is_gone_is_named_in_the_log(
 
 
 def test_heartbeats_that_the_database_could_not_take_are_waited_for() -> None:
-    """After an absence, workers on other hosts are given until the next look to say that they live."""
+    """After an absence of the database, workers on other hosts have until the next check to write a heartbeat."""
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())
     assert Job.objects.take(job, "elsewhere:1:a", timezone.now() - datetime.timedelta(minutes=5))
     worker = Worker(lambda step: None)

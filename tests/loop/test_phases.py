@@ -1,4 +1,4 @@
-"""A step of several phases tells the time left of the whole, wherever it is."""
+"""Test that a step of several phases reports the time left of the whole step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def clustering_step(monkeypatch: Any) -> tuple[Project, Step]:
-    """A clustering that began a hundred seconds ago."""
+    """Return a clustering step that began a hundred seconds ago."""
     monkeypatch.setattr(Step, "REPORT_EVERY_SECONDS", 0)
     project = make_project()
     batch = Batch.objects.create(project=project, number=2)

@@ -1,4 +1,4 @@
-"""The loop where the next batch is picked before this one is complete: nobody waits for a training."""
+"""Test that the next batch is picked before the current one is complete, so that annotators wait for no training."""
 
 import random
 import time
@@ -42,7 +42,7 @@ def drain(kinds: set[str] | None = None) -> None:
 
 
 def answer(project: Project, user: User, n: int) -> list[Task]:
-    """Answer the next `n` tasks from the truth; fewer if no more are to be had."""
+    """Answer the next `n` tasks with the truth, or fewer if fewer are free."""
     answered: list[Task] = []
     while len(answered) < n:
         tasks = queue.claim(project=project, user=user, count=min(10, n - len(answered))).tasks
@@ -131,7 +131,7 @@ def test_the_second_selection_can_be_replayed(project: Project) -> None:
 
 
 def test_what_is_given_out_meanwhile_stays_as_it_is(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody takes tasks after the rest was planned, and before it is written."""
+    """An annotator claims tasks between the plan of the second selection and its writes."""
     user, bert = annotator(project), annotator(project, "bert")
     drain()
     answer(project, user, 40)
@@ -155,7 +155,7 @@ def test_what_is_given_out_meanwhile_stays_as_it_is(project: Project, monkeypatc
 
 
 class Claimed:
-    """What a claim gives that comes from another connection in between two of the step's transactions."""
+    """A claim by another connection between two transactions of the step."""
 
     def __init__(self, project: Project, user: User) -> None:
         self.tasks = queue.claim(project=project, user=user, count=10).tasks

@@ -1,4 +1,4 @@
-"""What goes into a batch: the control slice, the rest, and that the two never mix."""
+"""Test the plan of a batch: the control slice, the other items, and that no item is in both."""
 
 import numpy as np
 from hypothesis import given, settings

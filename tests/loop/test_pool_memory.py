@@ -1,4 +1,4 @@
-"""Arrays of a whole pool go to the disk as they come: no copy of them is held."""
+"""Test that arrays of a whole pool are written to the disk in parts, without a copy in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A private project goes round the loop, within its budget and no further."""
+"""Test that a private project runs the loop within its privacy budget."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def trained_once(folder: Path) -> tuple[Project, User, Worker]:
-    """A project whose budget is made for one training, which has been; its annotator, and the worker."""
+    """Create a project whose budget allows one training, which has ended; return it with its annotator and worker."""
     project = digits_project(folder, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=1)
     user = annotator(project)
     worker = Worker(run_step, drain=True)

@@ -1,4 +1,6 @@
-"""An item that everybody skips is replaced in its batch, and nobody can tell by what, nor waits for it."""
+"""Test that an item that everybody skips is replaced, that annotators do not wait, and that they cannot recognise the
+replacement.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def start(in_batch: int = 20, pool: int = 20, *, control: int = 4, overlap: int = 1) -> tuple[Project, Batch, User]:
-    """An open batch, the first `control` of its tasks control tasks, and a pool with as many reserved items."""
+    """Create an open batch with `control` control tasks first, and a pool with as many reserved items."""
     project = make_project(overlap=overlap)
     items = make_items(project, in_batch + pool)
     reserved = [item.pk for item in [*items[:control], *items[in_batch : in_batch + control]]]
@@ -100,7 +102,7 @@ def test_no_more_than_a_fifth_of_a_batch_is_replaced() -> None:
 
 @pytest.mark.parametrize("position", [0, 5])
 def test_where_one_kind_has_run_out_neither_is_replaced(position: int) -> None:
-    """Else who sees that a skip is replaced, or is not, would know what it was."""
+    """A skip that is replaced would otherwise reveal the kind of its task."""
     project, batch, ann = start()
     Item.objects.filter(task=None, reserved=True).update(excluded_at=timezone.now())
     skip(project, ann, held(project, ann)[position])
@@ -109,7 +111,7 @@ def test_where_one_kind_has_run_out_neither_is_replaced(position: int) -> None:
 
 
 def make_gold_tasks(project: Project, batch: Batch, number: int) -> list[Task]:
-    """So many gold tasks at the end of the batch, and as many gold items that it does not ask about."""
+    """Create gold tasks at the end of the batch, and as many gold items outside it."""
     items = make_items(project, 2 * number, first=100)
     for item in items:
         Item.objects.filter(pk=item.pk).update(gold=item.truth, label=item.truth)
@@ -125,7 +127,7 @@ def make_gold_tasks(project: Project, batch: Batch, number: int) -> list[Task]:
 
 
 def test_a_skipped_gold_task_is_replaced_like_any_other() -> None:
-    """Else a size that does not grow with a skip names the gold tasks."""
+    """A batch that does not grow after a skip would otherwise reveal its gold tasks."""
     project, batch, ann = start()
     gold = make_gold_tasks(project, batch, 2)
     claimed = held(project, ann, 100)
@@ -168,7 +170,7 @@ def test_a_skip_that_is_taken_back_takes_its_replacement_with_it(kind: str) -> N
 
 
 def test_a_replacement_that_somebody_holds_stands_for_the_next_skip() -> None:
-    """So a batch does not grow by skips that are taken back, whatever the kinds of the tasks."""
+    """So skips that are undone do not enlarge a batch, whatever the kinds of the tasks."""
     project, batch, ann = start(10)
     tasks = held(project, ann)
     for n, task in enumerate(tasks):
@@ -211,7 +213,7 @@ def test_a_selection_that_is_under_way_goes_first() -> None:
 
 
 def run_unless_it_trains(step: Step) -> None:
-    """There is nothing to train on."""
+    """Run due steps except trainings, which have no labels to learn from."""
     if step.job.kind != Job.Kind.TRAIN:
         run_step(step)
         return

@@ -1,4 +1,4 @@
-"""Labels by all answers of a project, before a version learns from them."""
+"""Test the labels that the resolve step estimates from all answers of a project."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def run(project: Project) -> None:
 
 
 def crowd(**settings: Any) -> tuple[Project, Batch]:
-    """Twenty items; ann and bob are always right, cat takes each 3 for a 4; nobody else answers the last item than two
-    of them, who differ.
+    """Create twenty items; ann and bob are always right, cat takes each 3 for a 4; two of them differ on the last
+    item.
     """
     project = make_project(overlap=3, **settings)
     people = [make_member(project, name) for name in ("ann", "bob", "cat")]
@@ -108,7 +108,7 @@ def test_alone_in_a_project_nobody_is_waited_for() -> None:
 
 
 def test_what_annotators_are_told_is_the_same_whatever_was_answered() -> None:
-    """Two projects, alike but that in one the second person says otherwise."""
+    """Two projects that differ in one answer of the second person show annotators the same."""
     told = []
     for other in (1, 2):
         project = make_project(f"p{other}", overlap_max=5, check_share=0.0)

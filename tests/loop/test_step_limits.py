@@ -1,4 +1,4 @@
-"""A step has limits of time and memory, can be ended from outside, and holds no other project's step."""
+"""Test the limits of steps in time and memory, that steps can be ended, and that a step delays no other project."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def done(job: Job) -> None:
 
 
 def processes_of(worker: Process) -> list[int]:
-    """The process numbers of the worker's processes, of all generations."""
+    """Return the process ids of the worker and all its descendants."""
     listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = {int(pid): int(parent) for pid, parent in map(str.split, listing.splitlines())}
     known = {worker.pid}
@@ -59,7 +59,7 @@ def processes_of(worker: Process) -> list[int]:
 
 @pytest.mark.parametrize("slug", ["hangs", "holds"])
 def test_a_step_that_hangs_holds_no_other_project(slug: str) -> None:
-    """`holds`: so that not even its own process can tell that it still lives."""
+    """`holds`: the step holds the interpreter lock, so that its own process cannot report progress."""
     hung = enqueued(slug)
     with worker_of_steps():
         begun(hung)
@@ -133,7 +133,7 @@ def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) ->
 
 
 def test_more_projects_that_hang_than_lanes_hold_nobody() -> None:
-    """One lane is kept for steps that may be short; long ones take turns in the others."""
+    """One lane is kept for short steps; long steps take turns in the others."""
     quick = "turns.QUICK_SECONDS, turns.TURN_SECONDS = 1.0, 2.0"
     hung = [enqueued(f"hangs-{number}") for number in range(4)]
     with worker_of_steps(settings=quick, WORKER_STEPS="2"):
@@ -214,7 +214,7 @@ def test_a_long_import_gives_way_to_its_own_project_and_to_none_that_could_not_b
 
 
 def test_the_same_choice_written_in_another_way_is_no_change() -> None:
-    """Nor is another setting: forms write all of them each time."""
+    """Forms send all settings each time, so that an equal setting in another form is no change."""
     project = make_project("same")
     job = Job.objects.enqueue(Job.Kind.TRAIN, project=project)
     settings = settings_for(job.kind, project)

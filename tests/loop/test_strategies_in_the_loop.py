@@ -1,4 +1,4 @@
-"""Every strategy goes round the real loop, with the class guard and without, and is recorded with the batch."""
+"""Test the loop with every strategy, with and without the class guard, and the record of each on its batch."""
 
 from collections import Counter
 from pathlib import Path
@@ -31,7 +31,7 @@ def rounds(project: Project, n: int = 2) -> None:
 
 
 def kept(project: Project, number: int) -> set[str]:
-    """The names of the arrays that are kept of a version."""
+    """Return the names of the version's stored arrays."""
     folder = ProjectFiles(project).pool(project.versions.get(number=number), "margins").parent
     return {path.stem for path in folder.iterdir()}
 

@@ -1,4 +1,4 @@
-"""What the encoder has yet to see is read in the order of the blocks it lies in, and never sorted."""
+"""Test that unencoded items are read in the order of their blocks, without sorting."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""The version in use picks the batches: the newest that the gate lets through, or the one that a manager chose."""
+"""Test which version picks batches: the newest that passes the gate, or a manager's choice."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
 
 @pytest.fixture
 def two_rounds(snapshot: Snapshot, tmp_path: Path) -> Project:
-    """Two versions, and the third batch open: with 48 control items of 120."""
+    """Create a project with two versions, an open third batch, and 48 control items of 120."""
     if not snapshot.lay():
         project = digits_project(tmp_path, n=360, batch_size=60, control_share=0.4, training=QUICK)
         user = annotator(project)
@@ -59,7 +59,7 @@ def two_rounds(snapshot: Snapshot, tmp_path: Path) -> Project:
 
 
 def spoil(project: Project) -> None:
-    """Let the next version learn hardly anything."""
+    """Make the next version learn hardly anything."""
     Project.objects.filter(pk=project.pk).update(training=HARDLY_TRAINED)
 
 
@@ -89,7 +89,7 @@ def test_a_version_that_is_worse_is_held_back_and_the_good_one_goes_on(two_round
 
 
 def test_the_gate_counts_what_each_version_is_right_on(two_rounds: Project) -> None:
-    """Held against what the first two versions said of the pool, by a way of its own."""
+    """The gate's figures equal those computed from the stored predictions of the first two versions."""
     second = two_rounds.versions.get(number=2)
     control = list(Item.objects.filter(reserved=True, label__isnull=False).values_list("row", "label"))
     rows, labels = np.array(control).T
@@ -149,7 +149,9 @@ def test_a_version_that_was_held_back_can_be_used_all_the_same(two_rounds: Proje
 
 @pytest.mark.parametrize("before", some(["cluster", "embed", "select"]))
 def test_a_step_that_is_taken_up_again_stays_with_one_version(two_rounds: Project, before: str) -> None:
-    """A manager chooses while a batch is being picked, and the worker dies there: margins and tasks are of one."""
+    """A manager chooses another version during a selection whose worker dies; margins and tasks are those of one
+    version.
+    """
     project, user = two_rounds, User.objects.get()
     answer_batch(project, user)
     drain(before=before)

@@ -1,4 +1,4 @@
-"""Workers that run some kinds of steps, and leave the others to others."""
+"""Test workers that run some kinds of steps only."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_each_runs_its_own_kinds_and_ends_when_none_of_them_is_left() -> None:
 
 
 def test_a_step_gives_way_to_what_its_worker_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a long import would be put down and taken up again all the time that a training waits for another worker."""
+    """A long import would otherwise be interrupted again and again while a training waits for another worker."""
     monkeypatch.setattr(Step, "SLICE_SECONDS", 0)
     project = make_project()
     job = Job.objects.enqueue(Job.Kind.IMPORT, project=project)

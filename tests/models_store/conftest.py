@@ -1,4 +1,4 @@
-"""Real data, small enough to train on in a second, and models trained on it once."""
+"""Small real data, and models trained once on it."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from models_store.training import Trained
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads are the caller's to set; two that compete with other processes for two cores are slower than one."""
+    """Use one thread, because two threads that compete with other processes for two cores are slower than one."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -22,14 +22,14 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def digits() -> Pool:
-    """1,797 images through the pixels encoder, with their classes."""
+    """Return 1,797 images as features of the pixels encoder, with their classes."""
     images, classes = digit_images()
     return Pool(encoders.get("pixels").fit([]).encode(images), classes, 10)
 
 
 @pytest.fixture(scope="session", params=["single", "multi", "verify"])
 def trained(request: pytest.FixtureRequest) -> Trained:
-    """A model of vectors for each question."""
+    """Return a model of vectors for each question."""
     return train_on(blobs(200, seed=1), question=request.param, config=ALONE)
 
 

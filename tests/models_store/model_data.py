@@ -1,4 +1,4 @@
-"""Data that the tests of `models_store` share."""
+"""Data for the tests of `models_store`."""
 
 import io
 from dataclasses import dataclass, fields
@@ -24,21 +24,21 @@ class Pool:
 
 
 def as_file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    """The bytes of an image file."""
+    """Return the bytes of an image file."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def digit_images() -> tuple[list[bytes], np.ndarray]:
-    """The 8x8 digits of scikit-learn as PNG files, and their classes."""
+    """Return scikit-learn's 8 x 8 digits as PNG files, and their classes."""
     data = load_digits()
     files = [as_file(Image.fromarray((image * 255 / 16).astype(np.uint8))) for image in data.images]
     return files, data.target
 
 
 def blobs(n: int, *, seed: int, n_classes: int = 4, dim: int = 12) -> Pool:
-    """Overlapping Gaussian classes; the centres are the same for every seed."""
+    """Return overlapping Gaussian classes, with the same centres for every seed."""
     centres = np.random.default_rng(99).normal(size=(n_classes, dim)) * 1.5
     rng = np.random.default_rng(seed)
     classes = rng.integers(0, n_classes, n)
@@ -46,7 +46,7 @@ def blobs(n: int, *, seed: int, n_classes: int = 4, dim: int = 12) -> Pool:
 
 
 def asked(pool: Pool, question: str, *, seed: int = 0) -> dict[str, Any]:
-    """Targets, and proposed classes where the question has them. "multi": the class and the one before it."""
+    """Return targets, and proposed classes if the question has them. "multi": the class and the one before it."""
     if question == "single":
         return {"targets": pool.classes}
     if question == "multi":
@@ -59,7 +59,7 @@ def asked(pool: Pool, question: str, *, seed: int = 0) -> dict[str, Any]:
 
 
 def labeled(pool: Pool, question: str = "single", shape: tuple[int, ...] | None = None, **options: Any) -> TrainingSet:
-    """The pool's items, all of them labeled."""
+    """Return the pool's items as a training set."""
     return TrainingSet(
         pool.features,
         question=question,
@@ -73,7 +73,7 @@ def labeled(pool: Pool, question: str = "single", shape: tuple[int, ...] | None 
 def train_on(
     pool: Pool, *, question: str = "single", seed: int = 7, shape: tuple[int, ...] | None = None, **options: Any
 ) -> Trained:
-    """A network; `options` are fields of the training set, the recipe and the runtime, and `later`."""
+    """Train a network; `options` are fields of the training set, the recipe and the runtime, and `later`."""
     recipe, runtime = (
         {each.name: options.pop(each.name) for each in fields(kind) if each.name in options}
         for kind in (Recipe, Runtime)

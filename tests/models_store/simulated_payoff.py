@@ -1,4 +1,4 @@
-"""Made-up projects whose learning curve is known, measured on control items as the product measures."""
+"""Simulated projects with a known learning curve, measured on control items as in the product."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ FOLDS = 3
 
 
 def odds(rng: np.random.Generator) -> Curve:
-    """What the estimators take for granted, but for the drift."""
+    """Return a curve as the estimators assume, without drift."""
     level, slope = rng.uniform(-0.5, 1.5), rng.uniform(0.2, 0.9)
     return lambda n: 1 / (1 + np.exp(slope * np.log(n / 50) - level))
 
 
 def power(rng: np.random.Generator) -> Curve:
-    """a · n^-b, cut where it would begin above all."""
+    """Return the curve a · n^-b, cut off at 1."""
     most, slope = rng.uniform(0.3, 0.6), rng.uniform(0.2, 0.9)
     return lambda n: np.minimum(0.97, most * (n / 50) ** -slope)
 
 
 def floor(rng: np.random.Generator) -> Curve:
-    """a · n^-b + c: wrong labels, say, of 1 to 10 %."""
+    """Return the curve a · n^-b + c, with a floor of 1 to 10 %, as from wrong labels."""
     fall, least = power(rng), rng.uniform(0.01, 0.1)
     return lambda n: np.minimum(0.97, least + fall(n))
 
 
 def bend(rng: np.random.Generator) -> Curve:
-    """No power law: a slope that becomes half as steep, or half as steep again, between 200 and 5,000 labels."""
+    """Return a curve whose slope halves, or grows by half, between 200 and 5,000 labels, so that it is no power law."""
     level, slope = rng.uniform(-0.5, 1.5), rng.uniform(0.2, 0.9)
     turn, bent = np.exp(rng.uniform(np.log(200), np.log(5000))), rng.choice([-0.5, 0.5]) * slope
     return lambda n: 1 / (1 + np.exp(slope * np.log(n / 50) - level + bent * np.logaddexp(0, 2 * np.log(n / turn)) / 2))
@@ -45,7 +45,7 @@ SHAPES = {"odds": odds, "power": power, "floor": floor, "bend": bend}
 
 @dataclass(frozen=True)
 class Simulated:
-    """What was measured, and what is true: the uniform labels that the last version is worth, and the next gain."""
+    """The measurements, and the truth: the uniform labels that the last version is worth, and the next gain."""
 
     uniform: Measured
     versions: Measured
@@ -55,7 +55,7 @@ class Simulated:
 
 
 def simulate(shape: str, rng: np.random.Generator, *, batch: int, batches: int, share: float = 0.1) -> Simulated:
-    """Batches of labels of which each that was picked is worth SAVING at random; control items are `share` of them."""
+    """Simulate batches in which a picked label is worth SAVING random ones; `share` of the items are control items."""
     curve = SHAPES[shape](rng)
     picked, control = round((1 - share) * batch), round(share * batch) * batches
     hard = rng.standard_normal(picked + control)
@@ -81,12 +81,12 @@ def simulate(shape: str, rng: np.random.Generator, *, batch: int, batches: int, 
 
 
 def _error(curve: Curve, labels: float, models: int, rng: np.random.Generator) -> float:
-    """Of models with so many labels, with the luck of their labels."""
+    """Return the mean error of models with so many labels, with the luck of their labels."""
     share = float(curve(np.array(labels)))
     lucky = np.log(share / (1 - share)) + np.sqrt(SPREAD / labels / models) * rng.standard_normal()
     return float(1 / (1 + np.exp(-lucky)))
 
 
 def _wrong(error: float, hard: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Which items are wrong: the hard ones more often, whichever model answers."""
+    """Draw the wrongly predicted items: hard items more often, for all models."""
     return norm.ppf(error) > np.sqrt(0.5) * (hard + rng.standard_normal(len(hard)))

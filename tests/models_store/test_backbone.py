@@ -1,4 +1,4 @@
-"""The backbone: networks of torchvision and timm without their last layer, and weights from a local file."""
+"""Test the backbone encoder: networks of torchvision and timm without their last layer, with local weights."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ SMALL = ("timm/test_resnet", "torchvision/shufflenet_v2_x0_5")
 
 
 def network_of(architecture: str, seed: int = 0) -> nn.Module:
-    """The whole network, with its last layer, as its library makes it; weights drawn at random."""
+    """Return the library's whole network, with its last layer and random weights."""
     source, name = architecture.split("/")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -48,7 +48,7 @@ def last_linear(network: nn.Module) -> nn.Linear:
 def before_the_last_layer(
     network: nn.Module, pictures: np.ndarray, mean: float | tuple, std: float | tuple
 ) -> np.ndarray:
-    """What goes into the last layer when the whole network runs: caught on its way."""
+    """Return the input of the last layer when the whole network runs."""
     caught: list[torch.Tensor] = []
     last_linear(network).register_forward_pre_hook(lambda module, inputs: caught.append(inputs[0]))
     x = torch.from_numpy(pictures).float().div(255)

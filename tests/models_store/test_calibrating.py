@@ -1,4 +1,6 @@
-"""Further trainings: what they hold back, that they stand for the model, and that they can be cut short like it."""
+"""Test the further trainings for calibration: their held-back labels, their agreement with the model, and
+interruptions.
+"""
 
 from dataclasses import replace
 from functools import partial
@@ -39,7 +41,7 @@ def some_labels(classes: np.ndarray, question: str = "single") -> TrainingSet:
 
 
 def noisy(n: int, seed: int) -> Pool:
-    """A quarter of the answers say anything: a network that learns them by heart is too sure."""
+    """Return a pool with a quarter of random labels, which make a network that memorises them overconfident."""
     pool, rng = blobs(n, seed=seed), np.random.default_rng(seed)
     return Pool(pool.features, np.where(rng.random(n) < 0.25, rng.integers(0, 4, n), pool.classes), 4)
 
@@ -88,9 +90,7 @@ def test_as_many_trainings_as_are_needed():
 
 
 def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right():
-    """How much surer it is than right, on items that nothing was learned from: of four models 0.03 to 0.06, and 0.12 to
-    0.13 of the same networks without what was fitted.
-    """
+    """The overconfidence on new items is 0.03 to 0.06 over four models, and 0.12 to 0.13 without calibration."""
     new = noisy(3000, seed=50)
 
     def surer(model):
@@ -121,7 +121,7 @@ def test_no_answer_depends_on_them():
 
 
 def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkeypatch):
-    """What the checks say is made up: whether a real training stops early hangs on the processor's last digits."""
+    """The checks are faked, because the end of a real training depends on the processor's rounding."""
     errors = iter([0.4, 0.2, 0.2, 0.9, 0.9])  # the third is the last good one; two worse ones are beyond patience
     seen = []
     real = Run.fit
@@ -167,7 +167,7 @@ def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n
 
 @pytest.mark.long
 def test_labels_drawn_at_random_tell_it_as_well_where_most_were_picked():
-    """A network of labels that an earlier one doubted, the hardest ones: on new items it is as sure as it is right."""
+    """A network whose labels were picked by an earlier one, the hardest ones, is calibrated on new items."""
     pool, new = noisy(8000, seed=1), noisy(5000, seed=2)
     first = train_on(Pool(pool.features[:300], pool.classes[:300], 4), config=TrainConfig(calibration_labels=0))
     p = np.concatenate([part for _, part in probabilities(first.model, pool.features)])
@@ -214,7 +214,7 @@ def test_forgetting_leaves_other_files_alone_and_needs_none(tmp_path):
 
 @pytest.mark.parametrize("n", [300, 1500])
 def test_put_off_it_comes_to_the_same_and_no_margin_hangs_on_it(tmp_path, n):
-    """With 1,500 labels the model's own held-back ones tell it too."""
+    """With 1,500 labels, the model's own held-back labels also calibrate."""
     pool, checkpoint = noisy(n, seed=1), tmp_path / "c.safetensors"
     whole, sealed = train_on(pool, config=QUICK), train_on(pool, config=QUICK, later=True)
     assert (sealed.calibration, sealed.calibration_size) == (None, 0)

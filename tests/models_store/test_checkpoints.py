@@ -1,4 +1,4 @@
-"""A training that was cut short goes on where it was and ends as it would have, whatever lies in its file."""
+"""Test that an interrupted training resumes to the same result, whatever its checkpoint file contains."""
 
 import json
 import os
@@ -26,7 +26,7 @@ SHORT = replace(CONFIG, epochs=4, min_steps=40)
 
 
 class Killed(BaseException):
-    """Nothing in between may catch it."""
+    """Stands for a kill; no code in between may catch it."""
 
 
 def killed_at(step):
@@ -65,7 +65,7 @@ def test_cut_short_twice_it_ends_with_the_same_weights_bit_for_bit(tmp_path, que
 
 
 def test_the_weights_of_the_best_check_outlast_it(tmp_path, monkeypatch):
-    """By checks that are made up: cut short once they have become worse."""
+    """The checks are faked: the training is interrupted after they got worse."""
     monkeypatch.setattr(run.Run, "_evaluate", lambda self: (1.0, 0.1 if self.state.step <= 20 else 0.9))
     pool = blobs(1000, seed=1)
     with pytest.raises(Killed):
@@ -85,7 +85,7 @@ def test_images_dropout_and_shifts_too(tmp_path, digits):
 
 
 def test_a_process_that_is_killed_goes_on(tmp_path):
-    """kill -9 while it trains; a second process takes it up from the file."""
+    """A training is killed by kill -9, and a second process continues from the file."""
     code = textwrap.dedent(
         """
         import sys, time
@@ -129,7 +129,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
 
 
 def test_a_checkpoint_of_an_earlier_release_goes_on(tmp_path):
-    """Their trainings ran in one process and did not save the number."""
+    """Trainings of that release ran in one process and did not save the number of processes."""
     pool, path = blobs(300, seed=1), tmp_path / "c"
     with pytest.raises(Killed):
         train_on(pool, config=SHORT, progress=killed_at(20), checkpoint=path, checkpoint_seconds=0)
@@ -175,7 +175,9 @@ def test_other_settings_are_another_training(tmp_path, change):
 
 
 def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
-    """To the rounding: without dropout, which draws anew for each part, and a soft error, which is of a whole batch."""
+    """The sums agree up to rounding, without dropout, whose draws differ, and without a soft error, which needs the
+    whole step.
+    """
     pool = blobs(400, seed=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)

@@ -1,4 +1,4 @@
-"""The classes of "multi" take the memory of those that are there, and train as their booleans do."""
+"""Test that sparse classes of "multi" take little memory, and train like dense ones."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_classes_that_do_not_fit_are_refused() -> None:
 
 
 class Items:
-    """What `read_labels` asks of labeled items: 5000, of which each has three of 20,000 classes."""
+    """Labeled items for `read_labels`: 5,000 items with three of 20,000 classes each."""
 
     def order_by(self, *names: str) -> Items:
         return self
@@ -75,7 +75,7 @@ class Items:
 
 
 def test_a_long_list_of_classes_takes_little_memory() -> None:
-    """As booleans these labels take 95 MiB."""
+    """Dense labels would take 95 MiB."""
     project = Project(question="multi")
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""How far apart two models are, and what of it is more than noise: against slow references and by simulation."""
+"""Test the comparison of two models against slow references and by simulation."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_it_refuses_counts_that_do_not_fit() -> None:
 
 
 def drawn(rng: np.random.Generator, n: int, better: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ten classes; both models are right on 80 %, independently; b on `better` of class 0 besides."""
+    """Draw predictions of ten classes: both models are right on 80 %, independently; b also on `better` of class 0."""
     truth = rng.integers(0, 10, n)
     a, b = (np.where(rng.random(n) < 0.8, truth, rng.integers(0, 10, n)) for _ in range(2))
     return truth, a, np.where((truth == 0) & (rng.random(n) < better), truth, b)
@@ -74,7 +74,7 @@ def test_a_class_that_became_better_is_found() -> None:
 
 
 def test_the_test_of_precisions_agrees_with_a_permutation() -> None:
-    """Under the null the two models' answers to an item can be exchanged: a slow test by that alone."""
+    """The reference is a permutation test, which exchanges the two models' answers to an item."""
     rng = np.random.default_rng(3)
     truth, a, b = drawn(rng, 500, 0.6)
     k = 3

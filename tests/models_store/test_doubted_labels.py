@@ -1,4 +1,4 @@
-"""Which labels look wrong, by question: sets of classes by their worst class, scores by how far off they are."""
+"""Test the search for label errors: sets by their worst class, scores by their distance."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_what_cannot_be_told_is_left_out() -> None:
 
 
 def test_a_set_is_as_good_as_its_worst_class() -> None:
-    """Each of 400 items has each of four classes or not; in 40 labels one class is turned round."""
+    """Each of 400 items has each of four classes or not; 40 labels have one class flipped."""
     rng = np.random.default_rng(5)
     truth = rng.random((400, 4)) < 0.4
     p = np.clip(np.where(truth, 0.9, 0.1) + rng.normal(0, 0.05, truth.shape), 0.01, 0.99)
@@ -51,7 +51,7 @@ def test_a_set_is_as_good_as_its_worst_class() -> None:
 
 
 def test_the_next_point_of_a_scale_is_no_error() -> None:
-    """Models expect the third of five points, and hold its neighbours for possible."""
+    """Models predict the third of five points, and give its neighbours some probability."""
     doubts = score_errors(np.arange(5), np.tile([0.03, 0.2, 0.54, 0.2, 0.03], (5, 1)))
     assert doubts.places.tolist() == [0, 4]
     assert doubts.likely.tolist() == [2, 2]
@@ -62,8 +62,10 @@ def test_the_next_point_of_a_scale_is_no_error() -> None:
 
 @pytest.mark.parametrize("question", ["multi", "score"])
 def test_injected_errors_come_first(question: str) -> None:
-    """Digits: whether they are even, above four, or have a loop; or half of them as a score, wrong by two points or
-    more. As many labels as there are wrong ones, from the top, hold 45 and 54 of the 60; a tenth would be chance.
+    """Labels are digits' properties (even, above four, with a loop) or halved digits as scores with errors of two
+    points or more.
+
+    Of the 60 most doubted labels, 45 and 54 are wrong; by chance it would be a tenth.
     """
     features, digits = (each[:N] for each in load_digits(return_X_y=True))
     rng = np.random.default_rng(0)

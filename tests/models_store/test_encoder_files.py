@@ -1,4 +1,4 @@
-"""Encoders are found by name, saved without pickle, and what is loaded is what was saved."""
+"""Test that encoders are found by name, saved without pickle, and loaded unchanged."""
 
 import os
 from pathlib import Path

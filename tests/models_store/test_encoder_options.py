@@ -1,4 +1,4 @@
-"""What an encoder is told is checked beforehand, and names nothing but what lies in the folder of weights."""
+"""Test that encoder options are checked when set, and name only files in the folder of weights."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Fine-tuning: a network of torchvision or timm that begins with its weights and learns from end to end."""
+"""Test fine-tuning: a network of torchvision or timm starts from its weights and learns end to end."""
 
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="module")
 def trained(fitted: FineTuned, digits: Pool) -> Trained:
-    """A model that several tests look at."""
+    """Return a model that several tests use."""
     return trained_on(fitted, few_of(digits))
 
 
@@ -94,8 +94,8 @@ def test_a_picture_alone_gives_what_it_gives_among_others(trained: Trained, few:
 
 @pytest.mark.long
 def test_it_learns_more_than_a_small_network_on_the_frozen_one(tmp_path: Path, digits) -> None:
-    """The network has learned to tell 0 and 1 apart elsewhere; here it is to tell 5 to 9: 0.95 and more of them, over
-    seeds, for which the frozen one has 0.85 to 0.9.
+    """The network was pretrained on 0 and 1 and learns 5 to 9: at least 0.95 over seeds, against 0.85 to 0.9 when
+    frozen.
     """
     earlier, here = np.flatnonzero(digits.classes < 2), np.flatnonzero(digits.classes >= 5)
     network = learned_elsewhere(digits.features[earlier], digits.classes[earlier])
@@ -119,7 +119,7 @@ def pictures(features: np.ndarray) -> torch.Tensor:
 
 
 def learned_elsewhere(features: np.ndarray, classes: np.ndarray) -> torch.nn.Module:
-    """As somebody else would train it: with batch norms that learn."""
+    """Pretrain a network in the usual way, with batch norms that learn."""
     network = network_of(SMALL[0]).train()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

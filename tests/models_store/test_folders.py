@@ -1,4 +1,4 @@
-"""Versions lie on the disk, or wherever fsspec reaches; on all of them they are there whole or not at all."""
+"""Test that versions on the disk or in a store of fsspec exist as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILES = {"a.bin": b"weights" * 1000, "b.md": b"card", "seal.json": b"{}"}
 
 
 class Breaking(MemoryFileSystem):
-    """A store that loses its connection at the `last` writing call, in a way of its own."""
+    """A store that fails at the `last` write, each time in another way."""
 
     protocol = "breaking"
     cachable = False
@@ -87,7 +87,7 @@ def test_a_model_is_stored_anywhere_and_verified(place: Any, trained: Any) -> No
 @pytest.mark.parametrize("last", [1, 2, 3])
 @pytest.mark.parametrize("there_before", [False, True])
 def test_a_store_that_breaks_off_leaves_no_version(last: int, there_before: bool) -> None:
-    """The seal goes first and comes last: at no moment does it stand beside files of another attempt."""
+    """The seal is removed first and written last, so that it never exists beside files of another attempt."""
     folder = folder_at(f"breaking://{uuid.uuid4().hex}/v1")
     Breaking.last = 0
     if there_before:

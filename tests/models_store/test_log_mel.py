@@ -1,4 +1,4 @@
-"""The encoder of recordings."""
+"""Test the encoder of recordings."""
 
 from __future__ import annotations
 

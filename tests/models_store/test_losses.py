@@ -1,4 +1,4 @@
-"""What a training makes small: each loss by its formula, weights, the soft error beside it, and the sum of parts."""
+"""Test the objectives of training: losses by their formulas, weights, the soft error, and sums of parts."""
 
 import numpy as np
 import pytest
@@ -83,14 +83,16 @@ def test_one_label_of_a_class_does_not_drown_all_others():
 
 
 def hard(n, seed):
-    """So blurred that who has hardly met a class does well never to guess it."""
+    """Return classes so blurred that a model with few labels of a class does best never to predict it."""
     pool = blobs(n, seed=seed)
     blur = np.random.default_rng(seed + 50).normal(scale=2.0, size=pool.features.shape)
     return Pool((pool.features + blur).astype(np.float32), pool.classes, pool.n_classes)
 
 
 def test_weights_help_a_rare_class():
-    """The one class in sixty is told by two in three with weights and by one in ten without, over seeds: far apart."""
+    """Over seeds, a class of one in sixty is recognised in two of three cases with weights, and in one of ten
+    without.
+    """
     pool, test = hard(1500, seed=1), hard(2000, seed=2)
     kept = np.flatnonzero((pool.classes != 3) | (np.arange(1500) % 20 == 0))
     rare = Pool(pool.features[kept], pool.classes[kept], 4)
@@ -115,8 +117,8 @@ def test_weights_help_a_rare_class():
     ],
 )
 def test_each_objective_learns_each_question(question, name, loss):
-    """With much more weight on it, a soft-binned error beside a focal loss now and then keeps a network from learning:
-    which seed, and on which processor, is chance.
+    """With a much larger weight, a soft-binned error with a focal loss prevents learning for some seeds and
+    processors.
     """
     config = TrainConfig(
         loss=loss,

@@ -1,4 +1,4 @@
-"""Messages between processes arrive as they were sent, with their arrays in shared memory."""
+"""Test that messages between processes arrive unchanged, with arrays in shared memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARRAYS = arrays.arrays(st.sampled_from(["f4", "i8", "?"]), arrays.array_shapes(m
 
 
 def passed_on(message: Any) -> Any:
-    """What arrives at the other end."""
+    """Return the message as the other process receives it."""
     one, other = Pipe()
     with one, other:
         send(one, message)

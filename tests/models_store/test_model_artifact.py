@@ -1,4 +1,4 @@
-"""Artifacts: what is loaded is what was saved, and anything else gets a clear error."""
+"""Test that artifacts load as saved, and that other files give a clear error."""
 
 import hashlib
 import json
@@ -228,7 +228,7 @@ def test_weights_are_not_read_before_the_rest_is_verified(folder, monkeypatch):
 
 
 def test_a_version_of_an_earlier_release_still_loads():
-    """Written before there was a card."""
+    """The version was saved before model cards existed."""
     digest = "4ee20eebf2ca2a618c4ea3bbe1ef7eb69304970f613aad806d8cdcd356113d99"
     model = artifact.load(Path(__file__).parent / "first_format", digest=digest)
     _, logits = model.network(torch.tensor([[1.0, 2.0, 3.0], [0.0, -1.0, 2.0]]))

@@ -1,4 +1,4 @@
-"""The model card says what the manifest says, in Markdown that hubs read and that no name can break."""
+"""Test that the model card states the manifest in Markdown that hubs read, whatever names contain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
 
 
 def front_matter(card: str) -> dict[str, Any]:
-    """Each line is a key and JSON, which is YAML too; or a bare word."""
+    """Parse the front matter, whose lines are a key with JSON, which is YAML too, or a bare word."""
     lines = card.split("---\n")[1].splitlines()
     pairs = (line.split(": ", 1) for line in lines)
     return {key: json.loads(value) if value[0] in '[{"' else value for key, value in pairs}

@@ -1,4 +1,4 @@
-"""Entropies and error vectors are what their definitions say."""
+"""Test entropies and error vectors against their definitions."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def entropy(shares: list[float]) -> float:
 
 
 def slow_reference(question: str, logits: np.ndarray, proposed: int, best: int) -> tuple[float, np.ndarray]:
-    """Entropy and error vector of one item by the definitions, in float64."""
+    """Compute entropy and error vector of one item by the definitions, in float64."""
     logits = logits.astype(np.float64)
     each = [sigmoid(logit) for logit in logits]
     if question == "verify":

@@ -1,4 +1,4 @@
-"""Metrics of the control slice, against independent references."""
+"""Test the metrics of the control slice against independent references."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_the_interval_is_wilsons(counts):
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.95])
 @pytest.mark.parametrize("n", [30, 200, 1000])
 def test_the_interval_covers_the_truth_about_95_times_in_100(share, n):
-    """Exactly, by summing over all outcomes."""
+    """The coverage is exact, summed over all outcomes."""
     outcomes = np.arange(n + 1)
     covered = [low <= share <= high for low, high in (metrics.wilson(int(k), n) for k in outcomes)]
     assert binom.pmf(outcomes[covered], n, share).sum() == pytest.approx(0.95, abs=0.025)
@@ -109,7 +109,7 @@ def test_classes_out_of_range_and_matrices_too_large_are_refused():
 
 
 def test_the_interval_of_a_mean_covers_it_where_large_values_are_rare():
-    """Exponential values; of log-normal ones, whose mean a few decide, more often than the usual interval does."""
+    """Values are exponential; for log-normal values, the interval covers the mean more often than the usual one."""
 
     def covered(draw, truth):
         ours = usual = 0

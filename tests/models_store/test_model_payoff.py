@@ -1,4 +1,4 @@
-"""Intervals of what picking saves and brings hold the truth as often as they say, and follow from their assumptions."""
+"""Test that the payoff's intervals cover the truth as often as stated, and follow from their assumptions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ def needs(project: Simulated, limit: int) -> OpenEstimate:
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """120 projects of four shapes and two sizes. Of 95 % intervals, 114 would hold it. More do where a curve is smooth,
-    for they allow for bends; fewer may where it has a floor that is out of sight.
+    """Of 120 projects of four shapes and two sizes, 114 should be covered.
+
+    Smooth curves are covered more often, because the intervals allow for bends; curves with a floor out of sight less
+    often.
     """
     held, gains, too_high = dict.fromkeys(SHAPES, 0), 0, 0
     for (shape, (batch, batches)), number in product(product(SHAPES, ((300, 4), (500, 8))), range(PROJECTS)):
@@ -44,7 +46,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 @pytest.mark.parametrize("seed", [1, 4, 8, 11])
 def test_the_posterior_is_that_of_the_stated_model(seed: int) -> None:
-    """Beside a plain simulation of the model: slopes that walk at random, weighed by what was measured."""
+    """The reference is a plain simulation of the model: random-walk slopes, weighted by their likelihood."""
     rng = np.random.default_rng(seed)
     items = 60
     wrong = rng.random((4, items)) < np.array([0.55, 0.42, 0.33, 0.28])[:, None]
@@ -64,7 +66,7 @@ def test_the_posterior_is_that_of_the_stated_model(seed: int) -> None:
 def simulated_posterior(
     labels: np.ndarray, wrong: np.ndarray, limit: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log labels needed and their weights, by 30,000 curves drawn before anything is measured."""
+    """Return log labels needed and their weights, from 30,000 curves drawn from the prior."""
     draws, step = 30_000, 0.05
     n, share = wrong.shape[1], (wrong.sum(axis=1) + 0.5) / (wrong.shape[1] + 1)
     residuals = (wrong - share[:, None]) / n
@@ -134,7 +136,7 @@ def test_more_control_items_tell_more() -> None:
 
 
 def test_the_same_hard_items_cancel_out() -> None:
-    """Models that are wrong on the same items are compared item by item: better known than from items of their own."""
+    """Models that are wrong on the same items are compared item by item, which is more exact than on separate items."""
     rng = np.random.default_rng(0)
     hard = rng.random(400) < 0.2
     same = Measured.of([100, 200, 400], np.stack([hard, hard, hard]))

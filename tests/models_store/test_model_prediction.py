@@ -1,4 +1,4 @@
-"""Prediction: the margins are what the definitions say, whatever the chunks, and memory stays bounded."""
+"""Test predictions: margins by their definitions, for any chunks, in bounded memory."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ POOL = blobs(700, seed=3)
 
 
 def all_of(trained: Trained, chunk: int = 8192, **options) -> dict[str, np.ndarray]:
-    """The predictions for POOL, put together."""
+    """Return the predictions for POOL in one piece."""
     proposed = asked(POOL, trained.model.question).get("proposed")
     parts = list(predict(trained.model, POOL.features, proposed=proposed, chunk=chunk, **options))
     assert [part.start for part in parts] == list(range(0, 700, chunk))
@@ -31,7 +31,7 @@ def sigmoid(x: float) -> float:
 
 
 def slow_reference(question: str, logits: np.ndarray, proposed: int) -> tuple[float, float]:
-    """Margin and confidence of the best of one item by the definitions, in float64."""
+    """Compute margin and confidence of an item's best class by the definitions, in float64."""
     logits = logits.astype(np.float64)
     if question == "verify":
         yes = sigmoid(logits[proposed])
@@ -67,7 +67,7 @@ def test_margins_are_what_the_definitions_say(question, logits, data):
 
 
 def test_the_closest_items_are_told_apart():
-    """Where p1 − p2 in float32 would be one and the same."""
+    """p1 − p2 in float32 would be equal for these items."""
     gaps = torch.tensor([1e-7, 2e-7, 4e-7])
     margins = questions.named("single").decide(torch.stack([gaps, torch.zeros(3)], dim=1), None).margins
     np.testing.assert_allclose(margins, gaps / 2, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Calibration: against a slow reference, at its edges, and that its interval covers what is true."""
+"""Test calibration against a slow reference, for degenerate input, and the coverage of its interval."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,9 @@ from tests.extent import examples
 
 
 def literal(confidence, right):
-    """Expected calibration errors item by item: over bins of equal mass that part no ties, and of equal width."""
+    """Compute expected calibration errors item by item, over bins of equal mass that split no ties, and of equal
+    width.
+    """
     n = len(confidence)
     count = min(MOST_BINS, max(1, n // LEAST_IN_A_BIN))
     mass, width = {}, {}
@@ -50,7 +52,7 @@ def test_it_is_a_matter_of_the_items_and_not_of_their_order(values, random):
 
 @pytest.mark.parametrize(("n", "gap"), [(60, 0.0), (60, 0.15), (400, 0.05), (3000, 0.0), (3000, 0.15)])
 def test_the_interval_covers_the_true_error(n, gap):
-    """The model is surer than it should be, by `gap`, whatever it says."""
+    """The model is overconfident by `gap` at every confidence."""
     covered = by_chance = 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
@@ -63,7 +65,7 @@ def test_the_interval_covers_the_true_error(n, gap):
 
 
 def test_items_that_are_alike_are_in_one_bin():
-    """Or their order would decide what the error is."""
+    """Otherwise the items' order would affect the error."""
     found = calibration([0.9] * 100, [True] * 70 + [False] * 30)
     assert [(part.low, part.high, part.n, part.right.value) for part in found.bins] == [(0.9, 0.9, 100, 0.7)]
     assert found.ece == pytest.approx(0.2)

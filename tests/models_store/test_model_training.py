@@ -1,4 +1,4 @@
-"""Training: it learns, it repeats bit for bit, and no set of labels is too small or too lopsided for it."""
+"""Test training: it learns, is reproducible bit for bit, and accepts small and unbalanced sets of labels."""
 
 import random
 from dataclasses import replace
@@ -190,7 +190,7 @@ def test_the_clock_ends_a_training_that_would_go_on_for_hours():
 def test_it_ends_with_the_latest_weights_as_good_as_the_best_when_patience_is_over(
     monkeypatch, question, errors, last_good
 ):
-    """What the checks say is made up: what a training makes of it hangs on no processor's rounding."""
+    """The checks are faked, so that the result does not depend on the processor's rounding."""
     averages = []
 
     def evaluate(self):
@@ -205,7 +205,7 @@ def test_it_ends_with_the_latest_weights_as_good_as_the_best_when_patience_is_ov
 
 
 def test_wrong_labels_are_not_learned_by_heart():
-    """Held-back labels tell when it begins to learn what is wrong: half of them, so that chance has little say."""
+    """Half of the labels are held back, so that they show reliably when the training begins to learn wrong labels."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(3000, 30)).astype(np.float32)
     classes = (features[:, 0] > 0).astype(int)

@@ -1,4 +1,4 @@
-"""Rows of a file are read by whoever has that file, and by nobody else."""
+"""Test that only processes with the file read its rows."""
 
 from pathlib import Path
 

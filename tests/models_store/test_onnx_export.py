@@ -1,4 +1,6 @@
-"""A network as ONNX gives the same probabilities in another runtime, for any number of rows, and says what it is."""
+"""Test that a network as ONNX gives the same probabilities in another runtime, for any number of rows, with its
+metadata.
+"""
 
 from __future__ import annotations
 

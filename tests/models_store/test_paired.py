@@ -1,4 +1,4 @@
-"""Two models on the same items: told apart by the exact test, and hardly ever by chance alone."""
+"""Test that the exact test tells two models apart, and hardly ever by chance."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def test_what_does_not_belong_together_is_refused() -> None:
 
 
 def rounds(n: int, differ: float, points: float, *, draws: int = 4000) -> tuple[float, float]:
-    """How often a version `points` better is called worse, and better: on `n` items, of which they part `differ`."""
+    """Return how often a version that is `points` better is called worse, and better, on `n` items of which the
+    versions `differ` on some.
+    """
     rng = np.random.default_rng(n)
     counts = rng.multinomial(n, [(differ + points) / 2, (differ - points) / 2, 1 - differ], draws)
     found = [Compared(n, int(gained), int(lost)) for gained, lost, _ in counts]
@@ -67,6 +69,6 @@ def test_a_better_one_is_held_back_hardly_ever(n: int) -> None:
 
 
 def test_what_is_worse_is_found_the_surer_the_more_items_there_are() -> None:
-    """The figures that docs/explanation/measuring.md gives: 5 points worse, differing on a tenth of the items."""
+    """These are the figures in docs/explanation/measuring.md: 5 points worse, differing on a tenth of the items."""
     found = [rounds(n, 0.1, -0.05)[0] for n in (50, 100, 200, 500)]
     assert found == pytest.approx([0.07, 0.24, 0.54, 0.94], abs=0.03)

@@ -1,4 +1,4 @@
-"""The pixels encoder: any image file becomes the small picture that a person would expect."""
+"""Test that the pixels encoder turns any image file into the expected small picture."""
 
 import contextlib
 
@@ -17,7 +17,7 @@ PIXELS = encoders.for_kind("image").fit([])
 
 
 def seen(raw: bytes) -> np.ndarray:
-    """(3, 32, 32) of one file."""
+    """Return (3, 32, 32) of one file."""
     features = PIXELS.encode([raw])
     assert features.shape == (1, 3072)
     assert features.dtype == np.uint8
@@ -25,7 +25,7 @@ def seen(raw: bytes) -> np.ndarray:
 
 
 def corner(mode: str = "RGB") -> Image.Image:
-    """Red, with a blue corner at the top left."""
+    """Return a red image with a blue corner at the top left."""
     image = Image.new("RGB", (64, 64), "red")
     ImageDraw.Draw(image).rectangle([0, 0, 31, 31], fill="blue")
     return image.convert(mode)

@@ -1,4 +1,4 @@
-"""Labels of near-copies in a training: weighed, and never where they would tell it what it is tested by."""
+"""Test labels of near-copies in a training: their weights, and that they never measure the training."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ N, COPIES, CLASSES = 400, 200, 4
 
 
 def data(seed: int = 0) -> tuple[np.ndarray, np.ndarray, Propagated]:
-    """Items of four classes, and behind them near-copies of every second one, with weights of a half."""
+    """Return items of four classes, followed by near-copies of every second one, with weights of a half."""
     rng = np.random.default_rng(seed)
     targets = rng.integers(0, CLASSES, N)
     features = (rng.normal(size=(N, 8)) + 2 * np.eye(CLASSES, 8)[targets]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A score: against a slow reference, one question after the other, and that near misses are learned to be better."""
+"""Test scores against a slow reference, and that near misses cost less."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_guessing_by_frequencies_costs_what_it_costs():
 
 @pytest.mark.parametrize(("form", "secondary"), [("cross-entropy", "s-avuc"), ("focal", "sb-ece"), ("brier", "none")])
 def test_a_scale_is_learned(form, secondary):
-    """Points of a line, blurred: most answers are right, and next to none is more than a point off."""
+    """Points of a line are blurred: most answers are right, and almost none is more than a point off."""
     rng = np.random.default_rng(3)
     place = rng.uniform(0, 5, 1500)
     features = np.stack([place + rng.normal(0, 0.15, 1500), rng.normal(size=1500)], 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The sentence encoder: a real model from a local folder, frozen with the project, without network or foreign code."""
+"""Test the sentence encoder with a real model from a local folder, without network and foreign code."""
 
 import importlib
 import inspect
@@ -30,13 +30,13 @@ def minilm() -> SentenceTransformers:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of a small model, to be spoiled."""
+    """Return the folder of a small model, for tests to damage."""
     return make_tiny(tmp_path / "tiny")
 
 
 @pytest.fixture
 def tiny(folder: Path) -> SentenceTransformers:
-    """The same model, whatever becomes of the folder."""
+    """Return an encoder of the same model, which does not need the folder."""
     return SentenceTransformers.fit([], folder=folder)
 
 
@@ -154,7 +154,7 @@ def test_a_missing_library_is_told_with_what_installs_it(folder: Path, monkeypat
 
 
 def what_scipy_says(per_package: int) -> tuple[list[str], np.ndarray]:
-    """First sentences on what scipy offers, and from which of eight packages each comes: real texts, all in English."""
+    """Return first sentences of scipy's docstrings, and which of eight packages each is from."""
     rng = np.random.default_rng(0)
     texts: list[str] = []
     for name in ("stats", "signal", "linalg", "ndimage", "optimize", "special", "interpolate"):

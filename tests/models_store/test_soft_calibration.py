@@ -1,4 +1,6 @@
-"""Soft calibration errors: each against a slow reference written from the paper, its gradient against differences."""
+"""Test soft calibration errors against slow references from the paper, and their gradients against finite
+differences.
+"""
 
 import math
 
@@ -17,7 +19,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def slow_sb_ece(confidence, right, bins, sharpness):
-    """arXiv 2108.00106, section 4: sums over items and bins, one at a time."""
+    """Compute section 4 of arXiv 2108.00106 by sums over items and bins."""
     n = len(confidence)
     weight, sure, came = [0.0] * bins, [0.0] * bins, [0.0] * bins
     for c, a in zip(confidence, right, strict=True):
@@ -34,7 +36,7 @@ def slow_sb_ece(confidence, right, bins, sharpness):
 
 
 def slow_s_avuc(entropy, right, n_classes, threshold, softness):
-    """arXiv 2108.00106, section 5."""
+    """Compute section 5 of arXiv 2108.00106."""
     sums = {"au": 0.0, "ic": 0.0, "ac": 0.0, "iu": 0.0}
     for h, a in zip(entropy, right, strict=True):
         share = min(max(h / math.log(n_classes), 1e-6), 1 - 1e-6)
@@ -77,7 +79,9 @@ def test_s_avuc_is_what_the_paper_says(seed, m, n_classes, threshold, softness):
 @settings(deadline=None)
 @given(logits=arrays.arrays(np.float64, (7, 3), elements=st.floats(-4, 4)), objective=st.sampled_from(["ece", "avuc"]))
 def test_gradients_are_those_of_finite_differences(logits, objective):
-    """From the logits on. Where two classes are level, the best one and with it the value may jump: those are left."""
+    """Gradients are taken from the logits on. Items with two equally probable classes are left out, because the error
+    jumps there.
+    """
     top = np.sort(logits, axis=1)
     if (top[:, -1] - top[:, -2]).min() < 1e-3:
         return
@@ -117,7 +121,9 @@ def test_sure_of_what_is_right_and_unsure_of_what_is_wrong_is_best():
     ids=["even", "sure", "surer", "as sure as float32 goes"],
 )
 def test_the_ends_have_finite_values_and_gradients(logits, right):
-    """An even prediction, whose odds of being unsure are infinite; and one so sure that others are impossible."""
+    """The cases are an even prediction, with infinite odds of being unsure, and one that rules out all other
+    classes.
+    """
     tensor = torch.tensor([logits] * 4, requires_grad=True)
     best = int(np.argmax(logits))
     targets = torch.full((4,), best if right else (best + 1) % 3)
@@ -131,7 +137,7 @@ def test_the_ends_have_finite_values_and_gradients(logits, right):
 
 @pytest.mark.parametrize("doubt", [1e-3, 1e-5])
 def test_a_batch_that_is_right_and_all_but_sure_has_a_finite_gradient(doubt):
-    """As late in most trainings: the bins far below hold a mass near the smallest number there is."""
+    """Late in most trainings, the lower bins have a mass near the smallest float."""
     confidence = (1 - doubt * torch.linspace(0.1, 1, 64)).requires_grad_()
     sb_ece(confidence, torch.ones(64)).backward()
     assert torch.isfinite(confidence.grad).all()

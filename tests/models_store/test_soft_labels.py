@@ -1,4 +1,4 @@
-"""Soft labels: how probable each class is, learned in place of the most probable one, where that is wished."""
+"""Test soft labels: the probability of each class is learned instead of the most probable class."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ POOL = blobs(150, seed=3)
 
 
 def halves() -> csr_array:
-    """The class with 0.6, the next one with 0.4."""
+    """Return probabilities of 0.6 for the class and 0.4 for the next one."""
     rows = np.arange(len(POOL.classes))
     table = np.zeros((len(rows), POOL.n_classes))
     table[rows, POOL.classes], table[rows, (POOL.classes + 1) % POOL.n_classes] = 0.6, 0.4

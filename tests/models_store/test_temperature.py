@@ -1,4 +1,4 @@
-"""The temperature: it finds the one that made a model too sure, changes no answer, and beats every other one."""
+"""Test that the temperature corrects overconfidence, changes no answer, and is better than any other."""
 
 import math
 from dataclasses import replace
@@ -20,7 +20,7 @@ from tests.extent import examples
 
 
 def told(n, seed, *, n_classes=5, wrong_by=1.0):
-    """Logits and answers drawn by them; the logits are then multiplied by `wrong_by`."""
+    """Draw answers by logits, and return the logits multiplied by `wrong_by`."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=(n, n_classes)) * 2
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -36,7 +36,7 @@ def test_it_finds_what_the_logits_were_multiplied_by(by, wrong_by):
 
 
 def test_accuracy_versus_uncertainty_cools_a_model_that_is_right_and_unsure():
-    """Its best temperature is no estimate of the true one: it parts right from wrong answers by their entropy."""
+    """Its best temperature is no estimate of the true one, because it separates right and wrong answers by entropy."""
     logits, targets = told(2000, 1, wrong_by=0.1)
     assert fit_temperature(named("single"), logits, targets, by="s-avuc") < 0.3
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_fitted_is_refused_in_words(n, by, words):
 
 @pytest.mark.parametrize("question", ["single", "multi"])  # to "verify" is to answer one class of many
 def test_a_training_ends_with_one_which_changes_how_sure_it_is_and_no_answer(question):
-    """The pool's labels are wrong now and then and are learned to the end, so that being sure of them is a mistake."""
+    """Some of the pool's labels are wrong and are memorised, which makes the network overconfident."""
     pool = blobs(400, seed=1)
     rng = np.random.default_rng(0)
     noisy = Pool(pool.features, np.where(rng.random(400) < 0.3, rng.integers(0, 4, 400), pool.classes), 4)
@@ -114,7 +114,7 @@ def test_without_labels_that_were_held_back_there_is_none():
 
 @pytest.mark.parametrize("power", [-0.4, 0.0, 0.7])
 def test_an_adaptive_one_finds_how_surely_the_logits_were_bent(power):
-    """Answers are drawn by the true logits; what is seen are logits bent by the inverse of what is to be found."""
+    """Answers are drawn by the true logits, and the network has logits bent by the inverse calibration."""
     logits, targets = told(20_000, 2)
     bent = logits.double()
     # z -> z * apart^q: then apart becomes apart^(1 + q), and z = bent * apart_bent^(-q / (1 + q)).

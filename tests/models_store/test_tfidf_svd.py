@@ -1,4 +1,4 @@
-"""The text encoder: texts about the same lie close, and no pool is too small or too odd."""
+"""Test the text encoder: similar texts are near each other, for pools of any size."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_texts_on_one_subject_lie_closer_than_texts_on_two():
 
 
 def test_it_is_tfidf_projected_on_the_leading_directions():
-    """Against exact words (no hashing) and a dense decomposition."""
+    """The reference uses exact words (no hashing) and a dense decomposition."""
     texts = SEA + BREAD
     counts = CountVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b").fit_transform(texts)
     weights = TfidfTransformer(sublinear_tf=True).fit_transform(counts).toarray()

@@ -1,4 +1,4 @@
-"""A training set checks its arrays once, and keeps them together."""
+"""Test that a training set checks its arrays once and keeps them together."""
 
 from dataclasses import FrozenInstanceError
 

@@ -1,4 +1,4 @@
-"""A project's `training` setting: what is typed is checked, in words for the person who typed it."""
+"""Test the checks of a project's `training` setting and their messages."""
 
 import dataclasses
 import json

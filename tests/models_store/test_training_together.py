@@ -1,4 +1,6 @@
-"""Several processes train one network: the same number of them gives the same weights, another number as good ones."""
+"""Test that several processes train one network: the same number gives the same weights, another number equally good
+ones.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ CONFIG = TrainConfig(calibration_labels=0, epochs=6, batch_size=60)
 
 
 class Processes:
-    """On this machine."""
+    """Processes on this machine."""
 
     address = "127.0.0.1"
 
@@ -47,7 +49,7 @@ class Processes:
 
 
 class Nobody:
-    """There is room for two, but they never come; `gone`: they end as soon as they are started."""
+    """Two processes that never connect; `gone`: they end as soon as they start."""
 
     address, room = "127.0.0.1", 2
 
@@ -66,7 +68,7 @@ class Nobody:
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Processes]:
-    """Beside this one."""
+    """Return two further processes."""
     others = Processes(2)
     yield others
     others.pool.shutdown()

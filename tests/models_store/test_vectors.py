@@ -1,4 +1,4 @@
-"""Vectors are taken as they are, if they are vectors."""
+"""Test that vectors are stored unchanged, and other input is refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Other processes are asked to train along only where there is enough to do for each."""
+"""Test that a training is shared only if there is enough work for each process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VECTORS, IMAGES = (64,), (3, 32, 32)
 
 
 def most_processes(labels: int, shape: tuple[int, ...], **settings: Any) -> int:
-    """For a training on so many labels of 100 classes."""
+    """Return the most processes for a training on so many labels of 100 classes."""
     features, targets = np.zeros((labels, math.prod(shape)), np.uint8), np.arange(labels) % 100
     known = TrainingSet(features, targets, "single", 100, shape)
     rows, config, device = np.arange(labels), TrainConfig(**settings), torch.device("cpu")

@@ -1,4 +1,4 @@
-"""A collector of traces: OTLP over HTTP, in this process."""
+"""A collector of traces (OTLP over HTTP) in this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Received:
 
 
 class Collector(ThreadingHTTPServer):
-    """Keeps what it is sent. One that `hangs` reads and never answers."""
+    """Stores the received spans; if it `hangs`, it reads and never answers."""
 
     daemon_threads = True
 

@@ -1,4 +1,4 @@
-"""What the queue counts: claims by result, the time that people wait, leases that ran out, bytes that arrive."""
+"""Test the queue's metrics: claims by result, waiting times, expired leases, received bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Counts:
-    """How much each count has risen since this was made."""
+    """The rise of each count since this object was created."""
 
     def __init__(self) -> None:
         self._before = self._now()

@@ -1,4 +1,4 @@
-"""Each line of the log is one JSON object, whatever is in it, and names the step that it belongs to."""
+"""Test that each line of the log is one JSON object that names its step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from labeling.models import Job
 
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
-    """What is written to the log during the test."""
+    """Return the stream with the test's log lines."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(logs.JsonLines())

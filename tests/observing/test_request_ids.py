@@ -1,4 +1,4 @@
-"""Every answer has an id that is found again in the log; what a stranger sends in its place gets nowhere."""
+"""Test that every response has an id that is in the log, and that a stranger's own id is ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gunicorn as an installation starts it: any of its processes tells what all have counted, and all lines are JSON."""
+"""Test that each gunicorn process reports the counts of all processes, and that all log lines are JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_counts_ids_and_lines(tmp_path: Path) -> None:
         asked = 0
 
         def both_have_answered() -> bool:
-            """Many ask at once: of one at a time, the same process might answer each."""
+            """Send many requests at once, because one process might answer single ones."""
             nonlocal asked
             with ThreadPoolExecutor(16) as people:
                 answers = list(people.map(lambda _: httpx.get(f"{site}/healthz", timeout=60), range(16)))

@@ -1,5 +1,5 @@
-"""Requests and jobs arrive at a collector of traces, with nothing of what people label; and one that is away holds
-nobody up.
+"""Test that a collector receives requests and jobs without any label data, and that a missing collector delays
+nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SLUG = "the-slug"
 
 
 def test_requests_arrive_by_route_and_are_sampled(tmp_path: Path) -> None:
-    """Nothing is sent before the processes end, so that what arrives is what each sends then."""
+    """Processes send their spans when they end, so that the collector has those of each process."""
     with collector() as received:
         settings = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
@@ -139,7 +139,7 @@ def test_a_collector_that_is_away_holds_no_job_up(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_handed_out_may_end_after_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As generators do: nothing else becomes a part of it, and it is a part of the job in which it began."""
+    """A generator may end after its job: its span belongs to the job in which it began and contains no other."""
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
     with collector() as received:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)

@@ -1,6 +1,4 @@
-"""Servers of a test's own: the web server as an installation starts it, with a data folder of its own, and PostgreSQL
-with a replica. All on free ports.
-"""
+"""Servers for tests: the web server of an installation with its own data folder, and PostgreSQL with a replica."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], port: int, log: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that listens on the port, until the end of the block."""
+    """Run a process that listens on the port, until the end of the block."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **environment}, stdout=output, stderr=subprocess.STDOUT
@@ -64,7 +62,7 @@ def _environment(folder: Path) -> dict[str, str]:
 def web_server(
     folder: Path, *options: str, application: str = APPLICATION, **environment: str
 ) -> Iterator[tuple[int, Path]]:
-    """Port and log of gunicorn as an installation starts it: two processes of eight threads."""
+    """Run gunicorn as an installation does, with two processes of eight threads; return its port and log."""
     port, log = free_port(), folder / "web.log"
     command = [
         sys.executable,
@@ -90,14 +88,14 @@ def web_server(
 
 
 class Postgres:
-    """A server of the test's own, which it can stop and start again."""
+    """A PostgreSQL server that the test can stop and start."""
 
     def __init__(self, url: str, data: Path) -> None:
         self.url = url
         self.data = data
 
     def run(self, program: str, *words: str) -> None:
-        """Run one of PostgreSQL's programs as the user whose the server is."""
+        """Run one of PostgreSQL's programs as the server's user."""
         folder = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
         command = [str(folder / program) if folder else program, *words]
         if os.getuid() == 0:
@@ -127,7 +125,7 @@ class Postgres:
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """A server with an empty database, until the end of the block."""
+    """Run a server with an empty database, until the end of the block."""
     told = 'echo "$DATABASE_URL $PGDATA"; cat'
     with subprocess.Popen(
         [ROOT / "scripts/with-postgres.sh", "bash", "-c", told],
@@ -146,7 +144,7 @@ def running_postgres() -> Iterator[Postgres]:
 
 @contextmanager
 def replica_of(main: Postgres) -> Iterator[Postgres]:
-    """A replica by streaming replication, whose file `replica.log` beside its data has all statements."""
+    """Run a replica by streaming replication, whose file `replica.log` beside its data has all statements."""
     port, data = free_port(), main.data.parent / "replica"
     replica = Postgres(main.url.replace(f":{urlsplit(main.url).port}/", f":{port}/"), data)
     main.run("pg_basebackup", "-d", main.url, "-D", str(data), "-R", "-c", "fast", "--no-sync")

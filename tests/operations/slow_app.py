@@ -1,4 +1,4 @@
-"""What the web server serves in tests of its own: it measures bodies, and sends more than anybody takes."""
+"""A WSGI application for tests of the web server: it measures bodies, and sends more than clients read."""
 
 from __future__ import annotations
 

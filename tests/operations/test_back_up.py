@@ -1,4 +1,4 @@
-"""The commands of docs/how-to/back-up.md, run on a small installation that goes on labeling while they run."""
+"""Test the commands of docs/how-to/back-up.md on a small installation while people label."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ print(len(answers))
 
 
 class Installation:
-    """A data folder and a database of its own, and what is done to it by commands."""
+    """An installation with a data folder and a database, changed by commands."""
 
     def __init__(self, folder: Path, url: str, backup: Path) -> None:
         self.folder = folder
@@ -54,7 +54,7 @@ class Installation:
         return said
 
     def follow(self, heading: str, *, which: str) -> None:
-        """Run the page's blocks below the heading that have `which` in them."""
+        """Run the page's code blocks below the heading that contain `which`."""
         part = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
         blocks = [block for block in re.findall(r"```sh\n(.*?)```", part, re.DOTALL) if which in block]
         assert len(blocks) == 1, (heading, which)
@@ -72,7 +72,7 @@ class Installation:
 
 @pytest.fixture
 def databases() -> Iterator[list[str]]:
-    """Two empty databases by their URL; on SQLite they lie in the data folder by themselves."""
+    """Return the URLs of two empty databases; on SQLite, files in the data folder."""
     if not ON_POSTGRES:
         yield ["", ""]
         return
@@ -146,7 +146,7 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
 
 
 def test_every_command_of_the_page_is_run() -> None:
-    """All but the two that say where things are: a command that nobody runs rots."""
+    """Every command of the page is run, except the two that define variables."""
     blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     followed = ["VACUUM", "pg_dump", "tar --create", "tar --extract", "cp ", "pg_restore", "migrate", "export DATA_DIR"]
     assert len(blocks) == len(followed)

@@ -1,4 +1,4 @@
-"""The image of deploy/Containerfile, as far as it can be told without building it: what is copied is all that runs."""
+"""Test the image of deploy/Containerfile without building it: it copies all files that run."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def arguments(instruction: str) -> list[str]:
 
 
 def copied() -> list[str]:
-    """What is copied from the repository's folder."""
+    """Return the paths that the image copies from the repository."""
     return [name for rest in arguments("COPY") if "--from" not in rest for name in rest.split()[:-1]]
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the image has of the repository."""
+    """Create a folder with the image's copy of the repository."""
     folder = tmp_path_factory.mktemp("image")
     for pattern in copied():
         for source in ROOT.glob(pattern):

@@ -1,4 +1,4 @@
-"""A PostgreSQL that is restarted: requests are answered 503 meanwhile, and the worker waits and goes on."""
+"""Test that requests answer 503 while PostgreSQL restarts, and that the worker waits and continues."""
 
 from __future__ import annotations
 

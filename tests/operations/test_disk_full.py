@@ -1,4 +1,4 @@
-"""A full disk: people and programs are told so, and what to do; reads go on."""
+"""Test that a full disk gives people and programs clear errors, and that reads continue."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answer_of(task: int) -> dict[str, Any]:
 
 @contextmanager
 def no_room() -> Iterator[None]:
-    """The database can store nothing more, and says so as it does on a full disk."""
+    """Make the database refuse writes with its error for a full disk."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("VACUUM")  # rows of earlier tests have left room
@@ -78,7 +78,7 @@ def no_room() -> Iterator[None]:
 
 
 def at_work() -> tuple[Client, list[int]]:
-    """An annotator's client, and the tasks that the annotator holds."""
+    """Return an annotator's client, and the tasks that the annotator holds."""
     project = make_project()
     make_open_batch(project, make_items(project, 400))
     ann = make_member(project, "ann")
@@ -132,7 +132,7 @@ def test_other_errors_of_files_are_no_full_disk() -> None:
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A disk of 48 MB. A developer who may mount nothing has the tests above, by the databases' own errors."""
+    """Mount a disk of 48 MB. Developers who may not mount have the tests above, with the databases' own errors."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", folder], capture_output=True)
@@ -145,7 +145,7 @@ def small_disk() -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Write a file until there is no room."""
+    """Write a file until the disk is full."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(bytes(1 << 12)):
@@ -224,7 +224,7 @@ def test_postgresql_on_a_full_disk_says_so_until_there_is_room(small_disk: Path)
 
 @contextmanager
 def answers_on(disk: Path) -> Iterator[None]:
-    """The table of answers is on this disk."""
+    """Move the table of annotations to this disk."""
     place = disk / "answers"
     place.mkdir()
     if os.getuid() == 0:

@@ -1,4 +1,4 @@
-"""`config/web_worker.py` serves alike with each minor version of gunicorn that requirements.txt allows."""
+"""Test `config/web_worker.py` with each minor version of gunicorn that requirements.txt allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""200 clients that stop half-way keep nobody waiting: others are answered while all of them are still connected."""
+"""Test that 200 clients with incomplete requests delay no other client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STOPPED = {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[int]:
-    """Port of a web server as `make run` starts it, but for the time that clients have."""
+    """Run a web server as `make run` does, with a shorter time for clients; return its port."""
     folder = tmp_path_factory.mktemp("site")
     lay_tables(folder / "data" / "db.sqlite3")
     with web_server(folder, "--keep-alive", str(SILENCE)) as (port, _):
@@ -49,7 +49,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Ite
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Port of one that sends more than a system holds."""
+    """Run a server that sends more than the system buffers; return its port."""
     application = "tests.operations.slow_app:application"
     folder = tmp_path_factory.mktemp("app")
     with web_server(folder, "--keep-alive", str(SILENCE), application=application) as (port, _):
@@ -134,7 +134,7 @@ def test_pages_that_are_not_taken_hold_up_nobody(site: int) -> None:
 
 @pytest.mark.long
 def test_a_whole_request_has_room_beside_more_clients_than_a_process_holds(tmp_path: Path) -> None:
-    """Of those that are too many, the one that has been there for the longest goes."""
+    """The connection whose request has taken longest is closed."""
     lay_tables(tmp_path / "data" / "db.sqlite3")
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert files > CLIENTS

@@ -1,4 +1,4 @@
-"""The manifests in deploy/kubernetes are such as Kubernetes takes, and fit together and to the image."""
+"""Test that the manifests in deploy/kubernetes are valid, and fit each other and the image."""
 
 from __future__ import annotations
 

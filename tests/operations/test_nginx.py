@@ -1,6 +1,4 @@
-"""nginx in front, set up with the very files of deploy/nginx: with one host behind it, and with two, of which one is
-being upgraded.
-"""
+"""Test nginx with the files of deploy/nginx, in front of one host, and of two hosts of which one is being upgraded."""
 
 from __future__ import annotations
 
@@ -51,7 +49,7 @@ http {{
 
 
 def settings() -> dict[str, str]:
-    """The settings that the how-to shows, but for those that are of this one machine."""
+    """Return the settings in the how-to, without those of this machine."""
     (block,) = re.findall(r"`/etc/marginalia.env`.*?```ini\n(.*?)```", PAGE, re.DOTALL)
     values = dict(line.split("=", 1) for line in block.splitlines())
     for own in ("DATA_DIR", "DATABASE_URL", "PORT", "WEB_CONCURRENCY"):
@@ -61,7 +59,7 @@ def settings() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[int]:
-    """Port of a web server."""
+    """Run a web server; return its port."""
     folder = tmp_path_factory.mktemp("web")
     lay_tables(folder / "data" / "db.sqlite3")
     with web_server(folder, "--keep-alive", "1", **settings()) as (port, _):
@@ -70,7 +68,7 @@ def web(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iter
 
 @contextmanager
 def nginx(folder: Path, *hosts: str) -> Iterator[int]:
-    """Port of nginx with TLS, in front of these hosts."""
+    """Run nginx with TLS in front of these hosts; return its port."""
     plain, secure = free_port(), free_port()
     changes = {
         "    server 127.0.0.1:8000;\n": "".join(f"    server {host};\n" for host in hosts),
@@ -104,13 +102,13 @@ def nginx(folder: Path, *hosts: str) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, web: int) -> Iterator[tuple[int, int]]:
-    """Ports of nginx and of the web server behind it."""
+    """Run nginx and the web server behind it; return their ports."""
     with nginx(tmp_path_factory.mktemp("site"), f"127.0.0.1:{web}") as secure:
         yield secure, web
 
 
 class OldHost(BaseHTTPRequestHandler):
-    """Has no front-end file that is asked for, and breaks off whatever else is asked."""
+    """A host without the requested front-end file, which breaks off all other requests."""
 
     asked: list[str] = []
 
@@ -133,7 +131,7 @@ def connect(port: int, data: bytes = b"") -> ssl.SSLSocket:
 
 
 def ask(port: int, request: str, body: bytes = b"") -> tuple[int, str]:
-    """Status and text of the answer."""
+    """Send a request; return the response's status and text."""
     with closing(connect(port)) as client:
         client.sendall(f"{request} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n".encode())
         client.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))

@@ -1,4 +1,4 @@
-"""A replica by streaming replication: what is read from it, that nobody misses anything, and that it may go."""
+"""Test reads from a replica by streaming replication: they miss no acknowledged write, and the replica may stop."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def main() -> Iterator[Postgres]:
 
 
 class Site:
-    """The web server with both databases: `people` by name, and what the replica was asked for."""
+    """The web server with both databases: the `people` by name, and the replica's statements."""
 
     def __init__(self, port: int, replica: Postgres, session: str, tokens: dict[str, str]) -> None:
         base = f"http://127.0.0.1:{port}"
@@ -75,7 +75,7 @@ class Site:
         }
 
     def asked(self) -> str:
-        """The statements on rows that the replica has run since this was asked last."""
+        """Return the statements that the replica has run on rows since the last call."""
         lines = self._log.read_text()[self._end :]
         self._end += len(lines)
         return "\n".join(line for line in lines.splitlines() if "labeling_" in line)
@@ -84,7 +84,7 @@ class Site:
         return self.people["eve"].get(f"{API}/export/")
 
     def answer(self) -> None:
-        """Ann labels an item."""
+        """Let Ann label an item."""
         claimed = self.people["ann"].post(f"{API}/claim/", json={"count": 1}).raise_for_status().json()
         answer = {"id": str(uuid.uuid4()), "task": claimed["tasks"][0]["id"], "value": "2"}
         submitted = self.people["ann"].post(f"{API}/annotations/", json={"annotations": [answer]})
@@ -135,7 +135,7 @@ def reads_and_answers(site: Site) -> None:
 
 
 def stale(site: Site, replica: Postgres) -> None:
-    """An answer that the replica does not have yet."""
+    """A lagging replica does not have the answer yet."""
     replica.ask("SELECT pg_wal_replay_pause()::text")
     site.answer()
     for _ in range(2):
@@ -144,7 +144,7 @@ def stale(site: Site, replica: Postgres) -> None:
 
 
 def revoked(site: Site, main: Postgres, replica: Postgres) -> None:
-    """A member is refused at once, though the replica still knows her."""
+    """A removed member is refused at once, although the replica still has the membership."""
     replica.ask("SELECT pg_wal_replay_pause()::text")
     whose = "user_id = (SELECT id FROM labeling_user WHERE username = 'eve')"
     main.run(

@@ -1,4 +1,4 @@
-"""`/readyz`: database, disk and worker, each in a line; `/healthz` goes on saying whether pages can be served."""
+"""Test that `/readyz` reports database, disk and worker, and that `/healthz` reports whether pages can be served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which reads go to a replica: here a second connection to the test's database."""
+"""Test which reads use the replica, here a second connection to the test's database."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ OTHERS = ["label", "project", "project-review", "project-settings", "project-mem
 
 @pytest.fixture
 def copy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The replica's connection. The replica has always caught up."""
+    """Return the replica's connection; the replica is always up to date."""
     monkeypatch.setitem(connections.settings, replica.REPLICA, connections.settings["default"])
     monkeypatch.setattr(router, "routers", [replica.Router()])
     monkeypatch.setattr(replica, "_lack", lambda seconds: "")
@@ -179,7 +179,7 @@ def test_figures_are_read_there_and_change_nothing(copy: Any) -> None:
 
 @contextmanager
 def recorded(database: Any) -> Iterator[list[str]]:
-    """The statements that the connection runs within the block."""
+    """Record the statements that the connection runs within the block."""
     statements: list[str] = []
 
     def note(execute: Any, sql: str, *arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Counters that are not what they count are mended, and told of."""
+"""Test that wrong counters are corrected and reported."""
 
 import datetime
 import logging
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def batch() -> Batch:
-    """Four tasks, of which annie answered two and skipped one."""
+    """Create four tasks, of which annie answered two and skipped one."""
     project = make_project()
     batch = make_open_batch(project, make_items(project, 4))
     annie = make_member(project, "annie")

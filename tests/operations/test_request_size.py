@@ -1,4 +1,4 @@
-"""How long the web server collects a request before a thread takes it."""
+"""Test how much of a request the web server collects before a thread takes the request."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""While hosts are upgraded one by one, web processes of the release before go on serving, on tables that are migrated
-already: the newest tables take what that release writes. docs/how-to/upgrade.md, decision 65.
+"""Test that web processes of the previous release can use the migrated tables while hosts are upgraded one by one.
+
+See docs/how-to/upgrade.md and decision 65.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ def loader() -> MigrationLoader:
 
 @cache
 def models_of(migration: str) -> list[type[models.Model]]:
-    """The tables as the code knows them whose last migration this is."""
+    """Return the models of the code whose last migration this is."""
     state = loader().project_state(("labeling", migration))
     return list(state.apps.get_app_config("labeling").get_models(include_auto_created=True))
 
 
 def problems(released: list[type[models.Model]]) -> set[str]:
-    """What code that knows these tables would trip over in the tables that there are."""
+    """Return the problems that code with these models would have with the present tables."""
     newest = {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
     with connection.cursor() as cursor:
         tables = set(connection.introspection.table_names(cursor))
@@ -63,7 +64,7 @@ def problems(released: list[type[models.Model]]) -> set[str]:
 
 
 def _of_columns(model: type[models.Model], columns: dict[str, Any]) -> set[str]:
-    """What there is about the columns: the database says which there are, whatever the models say."""
+    """Return problems with columns, which the database itself lists."""
     fields = {field.column: field for field in model._meta.local_concrete_fields}
     gone = {f"{name} is gone" for name in fields.keys() - columns.keys()}
     required = {
@@ -80,7 +81,7 @@ def _of_columns(model: type[models.Model], columns: dict[str, Any]) -> set[str]:
 
 
 def _of_fields(model: type[models.Model], newest: type[models.Model]) -> set[str]:
-    """What there is about types and constraints. A unique constraint that is gone is missed by `ON CONFLICT`."""
+    """Return problems with types and constraints. `ON CONFLICT` needs its unique constraint."""
     before = {field.column: field for field in model._meta.local_concrete_fields}
     after = {field.column: field for field in newest._meta.local_concrete_fields}
     told = set()
@@ -99,7 +100,7 @@ def _of_fields(model: type[models.Model], newest: type[models.Model]) -> set[str
 
 
 def rows_changed(released: str) -> set[str]:
-    """Operations behind this migration that change rows in a way that nothing but reading them tells."""
+    """Return the later migrations' operations that change rows in a way that only a review can judge."""
     behind = [node for node in loader().graph.forwards_plan(("labeling", newest())) if node[0] == "labeling"]
     behind = behind[behind.index(("labeling", released)) + 1 :]
     return {
@@ -116,7 +117,8 @@ def newest() -> str:
 
 
 def write_again(released: list[type[models.Model]]) -> dict[str, int]:
-    """Rows of each table, read, taken out, written and changed by code that knows these tables; how many there were.
+    """Read, delete, insert and update rows of each table with code that has these models; return their number.
+
     Raises DatabaseError.
     """
     written = {}

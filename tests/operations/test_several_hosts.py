@@ -1,5 +1,6 @@
-"""Two web servers and two workers, each with a DATA_DIR of its own, one database and one object store. Processes are
-killed with -9 and come back without their disks; nothing that was acknowledged is lost.
+"""Test two web servers and two workers with separate DATA_DIRs, one database and one object store.
+
+Processes are killed by kill -9 and restart with empty disks; no acknowledged answer is lost.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ API = "/api/v1/projects/digits/"
 
 
 class Host:
-    """A web server or a worker with a folder of its own, which is empty each time that it starts."""
+    """A web server or a worker with its own folder, which is empty at each start."""
 
     def __init__(self, kind: str, folder: Path, bucket: Bucket) -> None:
         self._kind, self._folder = kind, folder
@@ -61,14 +62,14 @@ class Host:
             threading.Thread(target=lambda: print(worker.stdout.read()), daemon=True).start()  # noqa: T201
 
     def kill(self) -> None:
-        """As a host that loses its power, and its disk."""
+        """Kill the host and delete its disk, as a power loss does."""
         if self._kind == "web":
             os.killpg(self.pid, signal.SIGKILL)
         self._stack.close()
 
 
 class Person(threading.Thread):
-    """Claims and answers through both web servers, now this one, now that, until nothing is left."""
+    """Claims and answers through both web servers in turn, until no task is left."""
 
     def __init__(self, ports: Callable[[], list[int]], token: str, truths: dict[int, str]) -> None:
         super().__init__(daemon=True)
@@ -133,7 +134,7 @@ def wait_for_batch(number: int) -> None:
 
 
 def label(hosts: dict[str, Host], tokens: list[str], truths: dict[int, str], meanwhile: Callable[[], None]) -> list:
-    """Have all answer the open batch, and what happens meanwhile."""
+    """Let all people answer the open batch while `meanwhile` runs."""
     ports = [lambda: [hosts["web1"].port, hosts["web2"].port], lambda: [hosts["web2"].port, hosts["web1"].port]]
     people = [Person(ports[n % 2], token, truths) for n, token in enumerate(tokens)]
     for person in people:

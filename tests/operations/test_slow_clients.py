@@ -1,4 +1,4 @@
-"""Nobody keeps others out by being slow."""
+"""Test that slow clients do not keep others out."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_half_sent_bodies_are_told_and_others_served(tmp_path: Path) -> None:
 
 
 def test_it_takes_no_longer_for_many_than_for_one(app: int) -> None:
-    """What waits for a thread has had its time: ten times as many as there are threads do not wait ten times."""
+    """Requests that wait for a thread do not wait longer with ten times as many slow clients as threads."""
     with many(app, 10 * THREADS, HALF_BODY % b"/"):
         time.sleep(0.5)
         began = time.monotonic()
@@ -88,7 +88,7 @@ def test_who_says_nothing_holds_no_thread(app: int) -> None:
 
 
 def test_who_does_not_hang_up_holds_none_either(app: int) -> None:
-    """Nor the loop that all connections wait in."""
+    """Clients that never disconnect do not block the loop of connections either."""
     goodbye = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     with many(app, 4 * THREADS, goodbye) as clients:
         assert all(rest_of(client, SILENCE / 2).endswith(b"0") for client in clients)
@@ -109,7 +109,7 @@ def test_a_trickle_ends(app: int) -> None:
 
 
 def test_a_slow_line_that_keeps_its_pace_is_waited_for(app: int) -> None:
-    """For longer than a client may be silent, and with pauses, as an upload from far away."""
+    """The upload takes longer than a client may be silent, with pauses, as over a slow line."""
     size, pieces = 60_000, 6
     with closing(
         connect(app, b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n")

@@ -1,4 +1,4 @@
-"""The units in deploy/systemd are such as systemd takes, and leave a service little of the machine."""
+"""Test that systemd accepts the units in deploy/systemd, and that they restrict the services."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def units(tmp_path: Path) -> list[Path]:
-    """The units, for this copy of the program: systemd looks whether what they start is there."""
+    """Return the units for this copy of the program, because systemd checks that their programs exist."""
     for unit in UNITS:
         (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/marginalia", str(ROOT)))
     return sorted(path for path in tmp_path.iterdir() if path.is_file())

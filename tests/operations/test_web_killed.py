@@ -1,4 +1,4 @@
-"""`kill -9` of web processes while people label: no acknowledged answer is lost, and none counts twice."""
+"""Test that `kill -9` of web processes loses no acknowledged answer, and that no answer counts twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ITEMS, PEOPLE, KILLS = 400, 4, 4
 
 
 class Person(threading.Thread):
-    """Claims and answers until nothing is left. What no answer came to is sent again, as the annotators' page does."""
+    """Claims and answers until no task is left, and repeats requests without a response, like the annotators' page."""
 
     def __init__(self, port: int, token: str) -> None:
         super().__init__(daemon=True)

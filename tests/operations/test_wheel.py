@@ -1,4 +1,4 @@
-"""The wheel: installed into an environment of its own, it runs in an empty folder, and keeps its data there."""
+"""Test that the installed wheel runs in an empty folder, and keeps its data there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from what git would commit, so that nothing else gets in, and the build leaves nothing behind."""
+    """Build the wheel from the files that git tracks, without leaving build files behind."""
     source, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.check_output(listing, cwd=ROOT, text=True).split("\0"):
@@ -46,7 +46,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `marginalia` is: in an environment that has the wheel, and what the tests' environment has beside it."""
+    """Return the folder of the program `marginalia`, in an environment with the wheel and the tests' packages."""
     place = tmp_path_factory.mktemp("environment")
     venv.create(place, symlinks=True)
     libraries = Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
@@ -57,7 +57,7 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Empty but for settings, and a module that must not be loaded."""
+    """Return a folder with settings, and with a module that must not be loaded."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / ".env").write_text(f"PORT={free_port()}\nWEB_CONCURRENCY=1\n")
@@ -74,7 +74,7 @@ def marginalia(programs: Path, folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def site(programs: Path, folder: Path) -> Iterator[str]:
-    """The address of a running demo."""
+    """Run the demo; return its address."""
     address = f"http://127.0.0.1:{re.findall(r'PORT=(.+)', (folder / '.env').read_text())[0]}"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Networks train in this process: with one thread, as a worker beside a web server does."""
+"""Fixtures of the prediction tests. Networks train in this process, with one thread."""
 
 import torch
 

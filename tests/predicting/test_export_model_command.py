@@ -1,4 +1,4 @@
-"""`export_model` writes what another runtime makes the same predictions of, from raw items on."""
+"""Test that the output of `export_model` gives the same predictions in another runtime, from raw items on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`predict` says of a file's items what the version says of the pool's, and names what it cannot read."""
+"""Test that `predict` gives a file's items the same predictions as the pool's, and names unreadable rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Over HTTP: a file is sent, a worker predicts it in the background, the result is fetched, and goes after a time."""
+"""Test prediction runs over HTTP: a file is uploaded, a worker predicts it, and the result can be downloaded for some
+days.
+"""
 
 from __future__ import annotations
 

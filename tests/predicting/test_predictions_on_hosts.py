@@ -1,4 +1,6 @@
-"""A run that one host has begun and another ends, with the object store between them: all rows, each once."""
+"""Test a prediction run that one host begins and another ends, with the object store between them: each row occurs
+once.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ for bad in (10, 600, 1100):
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Stands for the end of the process."""
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def hosts(tmp_path: Path, settings: Any) -> Hosts:
 
 @pytest.fixture
 def client(hosts: Hosts, tmp_path: Path) -> APIClient:
-    """Somebody whose file was sent to host a, with the model trained there."""
+    """Return a client whose file was uploaded to host a, where the model was trained."""
     project = trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
     client = APIClient()
     client.force_authenticate(make_member(project, "enzo", Role.ENGINEER))
@@ -59,13 +61,13 @@ def taken(worker: str) -> Job:
 
 
 def give_way(hosts: Hosts, number: int) -> None:
-    """One chunk on this host."""
+    """Predict one chunk on this host, then give way."""
     hosts.go(number)
     Worker(run_step).execute(Step(taken(f"host{number}"), stopping=lambda: True))
 
 
 def be_killed(hosts: Hosts, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One chunk on this host, which counts; then it ends without a word."""
+    """Predict and record one chunk on this host, then end without a word."""
     hosts.go(number)
     with monkeypatch.context() as patch:
 

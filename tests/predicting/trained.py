@@ -1,4 +1,4 @@
-"""Small projects with a trained model version, made by the loop itself, and the rows that they were made from."""
+"""Small projects with a model version that the loop trained, and the rows that they were made from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUICK = {"epochs": 20, "min_steps": 60, "calibration_labels": 0}
 
 
 def text_rows(question: str = "single", n: int = 60) -> list[dict[str, Any]]:
-    """Texts about one of two things. multi: every fifth is about neither."""
+    """Return texts about one of two subjects; for multi, every fifth is about neither."""
     rng = np.random.default_rng(3)
     rows = []
     for number in range(n):
@@ -50,7 +50,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLASSES, **settings: Any) -> Project:
-    """A project of the items in the file, with one batch answered and one version trained, which has seen the pool."""
+    """Create a project of the file's items with one answered batch and a version that has predicted the pool."""
     given = {"seed": 5, "secret": SECRET, "pick_ahead": None, "batch_size": 30, "control_share": 0.2}
     given |= {"strategy": "margin", "training": QUICK, **settings}
     project = create_project(slug="p", kind=kind, classes=classes, settings=given)
@@ -66,7 +66,7 @@ def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLAS
 
 
 def drain() -> None:
-    """Run what is due, in this process."""
+    """Run the due steps in this process."""
     worker = Worker(run_step)
     while worker.run_next():
         pass
@@ -75,7 +75,7 @@ def drain() -> None:
 
 
 def on_file(project: Project) -> dict[str, dict[str, float]]:
-    """What the newest version said of every item when it looked at the pool, by external id."""
+    """Return the newest version's predictions for the pool, by external id."""
     files, version = ProjectFiles(project), project.versions.latest("number")
     said = {name: load_array(files.pool(version, name)) for name in ("best", "confidence", "margins")}
     rows = project.items.filter(row__isnull=False).values_list("external_id", "row")

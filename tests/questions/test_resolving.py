@@ -1,4 +1,4 @@
-"""What answers amount to: beside slow references that follow the formulas, and by what must always hold."""
+"""Test the resolving of answers against slow references of the formulas, and by properties."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def crowds(draw: st.DrawFn) -> AnswerTable:
 
 
 def slow_dawid_skene(answers: AnswerTable) -> list[list[float]]:
-    """The same model in plain loops, from the same start."""
+    """Compute Dawid and Skene's model with plain loops, from the same start."""
     n, items, people = answers.n_values, range(answers.n_items), range(answers.n_people)
     rows = list(zip(answers.item.tolist(), answers.person.tolist(), answers.value.tolist(), strict=True))
     accuracy = [0.9] * answers.n_people
@@ -143,7 +143,7 @@ def test_one_look_at_all_answers_weighs_them_as_a_look_at_one_item() -> None:
 
 
 def test_a_spammer_and_a_confuser_are_seen_through() -> None:
-    """Somebody takes every 1 for a 2, somebody answers at random: three others are right nine times of ten."""
+    """One person takes every 1 for a 2 and one answers at random; three others are right nine times of ten."""
     rng = np.random.default_rng(5)
     truth = rng.integers(4, size=600)
     said = np.where(rng.random((6, 600)) < 0.9, truth, rng.integers(4, size=(6, 600)))

@@ -1,4 +1,4 @@
-"""A score from 1 to 5: created, answered, resolved, learned, exported."""
+"""Test projects with scores from 1 to 5: created, answered, resolved, learned, exported."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_answers_corrections_and_what_is_read_again_are_numbers(client: Any) -> 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_scale_goes_round_the_loop(tmp_path: Path) -> None:
-    """Vectors whose length grows with the score: the model of the second batch is seldom more than a point off."""
+    """Vectors get longer with the score; the second batch's model is seldom more than a point off."""
     rng = np.random.default_rng(0)
     scores = rng.integers(1, 6, 150)
     rows = [

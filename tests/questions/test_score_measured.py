@@ -1,4 +1,4 @@
-"""Of a score it is measured by how many points a model is off, beside how often it is exactly right."""
+"""Test that a score's models are measured by their distance in points, and by their share of exact answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue beside a model of it in plain Python: whatever people do, in whatever order, both are in the same state."""
+"""Test the queue against a model in plain Python: after any sequence of requests, both have the same state."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Given:
 
 @dataclass
 class Model:
-    """A batch of `SIZE` tasks, by rank. Slow, and simple enough to be read against docs/explanation/loop.md."""
+    """A batch of `SIZE` tasks, by rank: slow, and simple enough to compare with docs/explanation/loop.md."""
 
     overlap: int
     most: int | None = None
@@ -106,7 +106,7 @@ class Model:
         return None if not counts or tie or self.outstanding(task) else counts[0][0]
 
     def is_doubted(self, task: int) -> bool:
-        """Whether one more person is to answer: everybody is right 9 times of 10, and there are 10 classes."""
+        """Return whether one more person is asked, for people who are right 9 times of 10 and 10 classes."""
         given = self.standing(task)
         if self.overlap + self.extra[task] >= (self.most or 0) or len({each.user for each in given}) == PEOPLE:
             return False
@@ -129,7 +129,9 @@ class Model:
         return place.state if place else ""
 
     def closed_to(self, user: int, task: int) -> bool:
-        """Whether the person has a place on it, or let it lapse within the last lease and has not answered since."""
+        """Return whether the person has a place on the task, or let its lease expire less than a lease ago without an
+        answer since.
+        """
         place = self.places.get((task, user))
         if place is None:
             return False
@@ -161,11 +163,11 @@ class Model:
         return kept + self.hold(user, picked)
 
     def in_order(self, user: int) -> list[int]:
-        """The tasks that the person holds, in the order in which they were given."""
+        """Return the tasks that the person holds, in the order of the claims."""
         return sorted(self.held(user), key=lambda task: self.places[task, user].number)
 
     def share(self, user: int) -> int:
-        """Of what is left, divided among those at work; never none, and never more than `MOST`."""
+        """Return the person's fair share of the remaining tasks: at least 1, at most `MOST`."""
         at_work = {user}
         for (task, other), place in self.places.items():
             if place.state == "held" and place.until > self.now and task not in self.dropped:
@@ -240,7 +242,7 @@ class Model:
         return freed
 
     def submit(self, given: Given) -> str:
-        """'' if it is accepted, or the code of the refusal."""
+        """Return '' for an accepted answer, or the code of the refusal."""
         before = next((each for each in self.given if each.id == given.id), None)
         if given.task in self.dropped:
             return "batch_closed"
@@ -297,7 +299,7 @@ class Model:
 
 
 class Queue(RuleBasedStateMachine):
-    """What people can do, done to both."""
+    """Applies each request to the queue and to the model."""
 
     @initialize(overlap=st.integers(1, 3), more=st.integers(0, 2), limited=st.booleans(), seed=st.integers(0, 2**32))
     def start(self, overlap: int, more: int, limited: bool, seed: int) -> None:
@@ -430,7 +432,7 @@ class Queue(RuleBasedStateMachine):
         return self.project.items.get(row=task)
 
     def tick(self) -> None:
-        """The time that the test itself takes counts too."""
+        """Advance the model's clock by the time that the test itself takes."""
         self.model.now = time.monotonic() + self.passed
 
     @invariant()

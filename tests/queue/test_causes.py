@@ -1,4 +1,6 @@
-"""What causes a job: a project, a batch, or a row of its own. Each cause makes one job, and takes it with it."""
+"""Test that each cause of a job (a project, a batch, or a row of its own) makes one job, which is deleted with its
+cause.
+"""
 
 from __future__ import annotations
 

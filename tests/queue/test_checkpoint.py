@@ -1,4 +1,4 @@
-"""A checkpoint in small pieces: a power cut in it loses nothing, others write meanwhile, and the log stays short."""
+"""Test checkpoints in small pieces: a power cut loses nothing, other connections can write, and the log stays short."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def connect(database: Path) -> sqlite3.Connection:
 
 
 class Disk:
-    """The database and its log as they were last flushed, and how many rows were acknowledged by that."""
+    """The last flushed state of the database and its log, and the number of rows acknowledged by it."""
 
     def __init__(self, database: Path, folder: Path) -> None:
         self.database, self.folder = database, folder
@@ -32,7 +32,7 @@ class Disk:
         self.log, self.acknowledged = self.log_file.read_bytes(), rows
 
     def cut(self) -> None:
-        """The power goes. Pages of the database that were not flushed may be on the disk, or may not."""
+        """Cut the power. Unflushed pages of the database may or may not be on the disk."""
         for pages in (self.pages, self.database.read_bytes()):
             self.cuts += 1
             left = self.folder / str(self.cuts) / "db"

@@ -1,4 +1,4 @@
-"""A clock that jumps an hour forward or back: no acknowledged answer is lost, and none counts twice."""
+"""Test that a clock that jumps by an hour loses no acknowledged answer and counts none twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TASKS = 6
 
 
 class Clock:
-    """What the server takes for the time."""
+    """The server's clock."""
 
     def __init__(self, now: datetime.datetime) -> None:
         self.now = now
@@ -40,7 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Person:
-    """Somebody in a browser, with a session that began before the clock jumped."""
+    """An annotator in a browser, whose session began before the clock jumped."""
 
     def __init__(self, user: User) -> None:
         self.client = Client()
@@ -53,7 +53,7 @@ class Person:
         return [task["id"] for task in answer.json()["tasks"]]
 
     def answer(self, tasks: list[int]) -> dict[int, str]:
-        """For each task that was refused, why."""
+        """Answer tasks; return the reason for each refused one."""
         answers = {uuid.uuid4(): task for task in tasks}
         body = [{"id": str(key), "task": task, "value": "1"} for key, task in answers.items()]
         told = self.client.post(f"{API}annotations/", {"annotations": body}, "application/json").json()
@@ -63,7 +63,7 @@ class Person:
 
 @pytest.fixture
 def people(clock: Clock) -> Iterator[tuple[Person, Person]]:
-    """Two annotators. In the end each task has one answer, and each acknowledged answer stands."""
+    """Create two annotators; at the end each task has one answer, and each acknowledged answer exists."""
     project = make_project()
     make_open_batch(project, make_items(project, TASKS))
     ann, bob = (Person(make_member(project, name)) for name in ("ann", "bob"))

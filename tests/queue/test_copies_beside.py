@@ -1,4 +1,4 @@
-"""Near-copies: shown beside their source whatever the task is for, and given its label by who has seen them."""
+"""Test near-copies: all kinds of tasks show them, and they get the label of annotators who saw them."""
 
 import uuid
 from typing import Any
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def setup(n: int = 3, each: int = 3, **settings: Any) -> tuple[Project, Batch, User]:
-    """A batch of `n` items with `each` near-copies, of heights 0.1, 0.2 …; all of them are trusted."""
+    """Create a batch of `n` items with `each` trusted near-copies, of heights 0.1, 0.2 …."""
     project = make_project(near_copies=each, **settings)
     batch = make_open_batch(project, make_items(project, n), overlap=project.overlap)
     Batch.objects.update(copy_radius=1.0)

@@ -1,4 +1,4 @@
-"""A batch that ends before its last answer: at its deadline, or at a manager's word."""
+"""Test batches that end before their last answer, at their deadline or at a manager's request."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_an_answer_taken_back_twice_while_its_batch_ends_is_no_failure(monkeypat
 
 
 def test_no_more_than_a_piece_of_a_batch_is_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A manager's page ends batches of a million tasks, too."""
+    """A manager's page also ends batches of a million tasks."""
     monkeypatch.setattr(deadlines, "CHUNK", 3)
     most = 0
     init = Model.__init__

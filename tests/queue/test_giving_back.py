@@ -1,4 +1,4 @@
-"""A place whose lease is renewed at the moment at which it is freed stays with the person who renewed it."""
+"""Test that a place stays with the person who renews its lease while another request frees it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_lease_renewed_while_it_is_given_back_is_kept(monkeypatch: pytest.Monk
             connection.close()
 
     def renewed_first(self: AssignmentQuerySet, *args: Any, **kwargs: Any) -> Any:
-        """The places have been read; before they are locked, one of them is renewed."""
+        """Renew a place's lease after the places were read and before they are locked."""
         monkeypatch.undo()
         thread = threading.Thread(target=renew)
         thread.start()

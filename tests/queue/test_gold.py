@@ -1,4 +1,4 @@
-"""Gold tasks: mixed in at the set rate, each for people who do not know the item, and they label nothing."""
+"""Test gold tasks: their rate, that annotators do not know the items, and that they write no labels."""
 
 import uuid
 from datetime import timedelta

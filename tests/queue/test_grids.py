@@ -1,4 +1,4 @@
-"""Claims for a grid: one class at a time, by what annotators see of a task, within one's share of the batch."""
+"""Test claims for grids: one class at a time, by facts that annotators see, within the person's share of the batch."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def setup(n: int = 200, **settings: Any) -> tuple[Project, Batch, User, User]:
-    """A `verify` project of ten classes: those of real digits, about as many of each, in mixed order."""
+    """Create a `verify` project with the ten classes of digits, about equally frequent, in mixed order."""
     project = make_project(**{"question": "verify", "grids": True, **settings})
     overlap = settings.get("overlap", 1)
     batch = make_open_batch(project, make_items(project, n), overlap=overlap)
@@ -83,7 +83,9 @@ def test_with_several_answers_a_task_nobody_is_asked_twice() -> None:
 
 
 def test_of_one_class_of_many_only_what_shows_an_answer_comes_in_grids() -> None:
-    """The coin decides, on control tasks as on others. Those that show nothing come in order, when no grid is left."""
+    """Prompted tasks, drawn at random among control and other tasks, come in grids; the others by rank when no grid is
+    left.
+    """
     project, batch, ann, _ = setup(question="single", show_predictions=True)
     for task in batch.tasks.all():
         batch.tasks.filter(pk=task.pk).update(

@@ -1,4 +1,4 @@
-"""Jobs that are enqueued, taken up and put back by several processes at the same moment."""
+"""Test jobs that several processes enqueue, take and put back at the same moment."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ON_POSTGRESQL = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="
 
 
 def elsewhere(work: Any) -> threading.Thread:
-    """`work` in a thread with a connection of its own, as in another process."""
+    """Run `work` in a thread with its own connection, as in another process."""
 
     def run() -> None:
         try:
@@ -34,7 +34,7 @@ def elsewhere(work: Any) -> threading.Thread:
 
 @ON_POSTGRESQL
 def test_a_step_that_is_taken_up_while_it_is_enqueued_again_is_enqueued_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An import that ends at this moment has done its work: it must not fail for want of the waiting row."""
+    """An import that ends at this moment has done its work, so it must not fail because the waiting row is gone."""
     project = make_project()
     waiting = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     create = JobQuerySet.create
@@ -58,7 +58,7 @@ def test_a_step_that_is_taken_up_while_it_is_enqueued_again_is_enqueued_anew(mon
 
 @ON_POSTGRESQL
 def test_a_waiting_step_is_not_taken_up_before_what_it_is_enqueued_for_is_there() -> None:
-    """Encoding that begins before an import has ended would not see its last items, and none would follow."""
+    """Encoding that began before the end of an import would miss its last items, and no encoding would follow."""
     project = make_project()
     waiting = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     with transaction.atomic():

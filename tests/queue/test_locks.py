@@ -1,4 +1,4 @@
-"""Who holds a project's row holds up nobody who only refers to it."""
+"""Test that a lock on a project's row does not block inserts of rows that refer to the project."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [
 
 
 def meanwhile(work: Callable[[], object]) -> list[str]:
-    """Do the work on another connection, which waits for no lock for long. Returns what went wrong, if anything."""
+    """Do the work on another connection with a short lock timeout. Return the error, if any."""
     wrong: list[str] = []
 
     def run() -> None:

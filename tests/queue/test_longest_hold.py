@@ -1,4 +1,4 @@
-"""The longest time with one item: the item then goes to others, whatever else the person answers."""
+"""Test the longest time for one item: the item then goes to others, whatever else the person answers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pass_time(seconds: float) -> None:
 
 
 def work(project: Project, user: User, seconds: int, *, every: int = 100) -> None:
-    """Answer the item that the user holds last, and claim, every so many seconds: the first item waits."""
+    """Answer the newest held item and claim, every so many seconds, so that the first item waits."""
     for _ in range(seconds // every):
         pass_time(every)
         answer(project, user, claim(project, user)[-1])

@@ -1,4 +1,4 @@
-"""Many annotators at once, each with its own connection: the promises hold, and nobody is refused by a lock."""
+"""Test that the queue keeps its promises with many annotators at once, and that no lock refuses a request."""
 
 import random
 import threading
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def at_once(work: Callable[[User, random.Random], None], users: list[User]) -> None:
-    """Run `work` for each user in a thread of its own, all starting together; raise what one of them raised."""
+    """Run `work` for each user in its own thread, all starting together; raise the exception of one that fails."""
     start = threading.Barrier(len(users))
     errors: list[BaseException] = []
 
@@ -44,7 +44,7 @@ def at_once(work: Callable[[User, random.Random], None], users: list[User]) -> N
 
 
 def labor(project: Project, user: User, rng: random.Random) -> None:
-    """Claim and answer until nothing is left; now and then skip, undo, release, send again, or let go."""
+    """Claim and answer until no task is left; at times skip, undo, release, repeat, or let a lease expire."""
     idle = 0
     while idle < 30:
         tasks = queue.claim(project=project, user=user, count=rng.choice([1, 3, 10])).tasks
@@ -91,7 +91,9 @@ def test_sixteen_annotators_finish_a_batch_exactly(overlap: int) -> None:
 
 @pytest.mark.parametrize(("overlap", "lease"), some([(3, 0), (1, 0), (1, 1)]))
 def test_places_change_hands_while_others_answer_and_the_books_balance(overlap: int, lease: int) -> None:
-    """Leases that run out at once or soon, and two people who sit: places lapse, are shared and are taken again."""
+    """Leases expire at once or soon, and two people hold tasks without answering: places lapse, are shared and taken
+    again.
+    """
     project = make_project(overlap=overlap)
     batch = make_open_batch(project, make_items(project, 60), overlap=overlap)
     Project.objects.update(lease_seconds=lease)

@@ -1,4 +1,4 @@
-"""Parts of a batch for people and groups, and limits a day: who is given what, and what happens when they are away."""
+"""Test parts of a batch for people and groups, and daily limits: who gets which tasks, also while people are away."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def start(n: int = 40, *, overlap: int = 1) -> tuple[Project, Batch, User, User, User]:
-    """Ann and Cid, who are in the group “doctors”, and Bob, who is in none."""
+    """Create Ann and Cid in the group “doctors”, and Bob without a group."""
     project = make_project(overlap=overlap)
     batch = make_open_batch(project, make_items(project, n), overlap=overlap)
     ann, bob, cid = (make_member(project, name) for name in ("ann", "bob", "cid"))

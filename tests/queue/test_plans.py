@@ -1,6 +1,4 @@
-"""What claims, answers and pages of an export ask of a batch of 100,000 tasks is found by an index, whoever asks and
-whatever there is.
-"""
+"""Test that the statements of claims, answers and export pages use indexes in a batch of 100,000 tasks."""
 
 from __future__ import annotations
 
@@ -37,7 +35,7 @@ LARGE = ("labeling_task", "labeling_item", "labeling_assignment", "labeling_anno
 
 @pytest.fixture
 def batch() -> Batch:
-    """One item that is copied by the database itself, which takes seconds; by models it would be minutes."""
+    """Create a batch by copying one item in the database, which takes seconds instead of minutes."""
     project = make_project()
     [first] = make_items(project, 1)
     batch = Batch.objects.create(
@@ -71,7 +69,7 @@ NEW_ID = {"sqlite": "lower(hex(randomblob(16)))", "postgresql": "gen_random_uuid
 
 
 def copy(instance: Any, first: int, last: int, **columns: str) -> None:
-    """Copy the instance's row, with these columns changed: SQL of the number `n` of the copy, {0} is the old value."""
+    """Copy the instance's row, with these columns changed: SQL of the number `n` of the copy; {0} is the old value."""
     names = [field.column for field in instance._meta.concrete_fields]
     values = [columns[name].format(f'"{name}"') if name in columns else f'"{name}"' for name in names]
     quoted = ", ".join(f'"{name}"' for name in names)
@@ -86,7 +84,7 @@ def copy(instance: Any, first: int, last: int, **columns: str) -> None:
 
 @contextmanager
 def no_walk_through_a_table() -> Iterator[list[list[str]]]:
-    """Every statement within finds its rows of the large tables by an index. Their plans are there behind it."""
+    """Check that every statement in the block finds rows of large tables by an index. Yield the plans."""
     asked: list[tuple[str, Any, bool]] = []
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -117,7 +115,7 @@ def plan_of(sql: str, params: Any) -> list[str]:
 
 
 def prepared_plan_of(sql: str) -> list[str]:
-    """The plan that PostgreSQL keeps of the statement: whatever the values are."""
+    """Return PostgreSQL's generic plan of the statement, which does not depend on the values."""
     numbers = count(1)
     numbered = re.sub("%s", lambda _: f"${next(numbers)}", sql)
     nothing = ", ".join(["NULL"] * (next(numbers) - 1))
@@ -132,7 +130,7 @@ def prepared_plan_of(sql: str) -> list[str]:
 
 
 def walks(plan: list[str]) -> bool:
-    """Whether a plan reads a large table from end to end, or all tasks of the batch."""
+    """Return whether a plan scans a large table, or all tasks of the batch."""
     if connection.vendor == "postgresql":
         text = "\n".join(plan)
         whole_batch = re.search(
@@ -152,7 +150,7 @@ DJANGOS = [f"{letter}{number}" for letter in "TUVW" for number in range(8)]
 
 
 def test_a_claim_for_a_grid(batch: Batch) -> None:
-    """It looks at the first free tasks alone, and takes those of one class by their keys."""
+    """The claim reads the first free tasks, and takes those of one class by their keys."""
     Project.objects.update(question="verify", grids=True)
     Item.objects.update(proposed=F("row") % 40)
     project = Project.objects.get()
@@ -166,9 +164,7 @@ def test_a_claim_for_a_grid(batch: Batch) -> None:
 
 
 def test_the_file_of_an_item(batch: Batch) -> None:
-    """Also for a person who has answered 40,000 items, whether or not the person has had the item, and where many items
-    were asked again.
-    """
+    """The person has answered 40,000 items; the item is the person's or not, and many items were asked again."""
     again = Task.objects.filter(rank__gte=SIZE - 10_000)
     again.update(repeats=F("item"), item=None)
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""An answer that was acknowledged is on the disk; and writers take turns, whoever else waits."""
+"""Test that an acknowledged answer is on the disk, and that writers take turns."""
 
 import shutil
 import sqlite3
@@ -26,7 +26,7 @@ pytestmark = [
 
 
 def in_threads(number: int, work: object) -> None:
-    """Call `work` with 0 … number - 1, each in a thread of its own, and raise what one of them raised."""
+    """Call `work` with 0 … number - 1, each in its own thread, and raise the exception of one that fails."""
     errors: list[BaseException] = []
 
     def run(index: int) -> None:
@@ -47,7 +47,7 @@ def in_threads(number: int, work: object) -> None:
 
 
 class Disk:
-    """What a power cut would leave: the database as it was when the system last wrote it to the disk for certain."""
+    """The state of the database after a power cut: its last flushed state."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -133,7 +133,7 @@ def test_a_transaction_that_does_not_end_well_leaves_all_as_it_was(how: str) -> 
 
 
 def test_writers_take_turns() -> None:
-    """One who writes again and again lets each of the others in within a few turns."""
+    """A writer that writes again and again lets each other writer in within a few turns."""
     project = make_project()
     turns = [0] * 6
 
@@ -149,7 +149,7 @@ def test_writers_take_turns() -> None:
 
 
 def test_a_writer_who_is_killed_frees_the_turn() -> None:
-    """Its lock file is closed by the system, with all else that it held."""
+    """The system closes the killed writer's lock file."""
     path = f"{connection.settings_dict['NAME']}-lock"
     code = f"import fcntl, time; f = open({path!r}, 'w'); fcntl.flock(f, 2); print('held', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:

@@ -1,4 +1,4 @@
-"""The queue's promises to one annotator and to several, one call at a time."""
+"""Test the queue's promises to one annotator and to several, one call at a time."""
 
 import datetime
 import uuid
@@ -34,7 +34,7 @@ def skip(project: Project, user: User, task: Task) -> queue.Outcome:
 
 
 def check_counters() -> None:
-    """What holds for every task at every moment."""
+    """Check the conditions that hold for every task at every moment."""
     for task in Task.objects.select_related("batch"):
         places = task.assignments.filter(ended_at__isnull=True).count()
         answered = task.annotations.standing().count()

@@ -1,4 +1,4 @@
-"""Each person's share of a batch: how much of it, for how long, and who gets it next."""
+"""Test each person's share of a batch: its size, its duration, and who gets it next."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def answer(project: Project, user: User, *tasks: Task) -> list[uuid.UUID]:
 
 
 def pass_time(seconds: float) -> None:
-    """Let this time pass: everything that has happened is so much longer ago."""
+    """Move all stored times back by this time, as if it had passed."""
     past = datetime.timedelta(seconds=seconds)
     Assignment.objects.update(
         lease_expires_at=F("lease_expires_at") - past,
@@ -59,7 +59,7 @@ def pass_time(seconds: float) -> None:
 
 
 def seconds_left(claimed: Claim) -> Any:
-    """What is left of the lease, give or take what a busy machine needs between two lines of a test."""
+    """Assert the seconds left of the lease, with a tolerance for a busy machine."""
     assert claimed.lease_expires_at is not None
     return pytest.approx((claimed.lease_expires_at - timezone.now()).total_seconds(), abs=15)
 
@@ -307,7 +307,7 @@ def test_control_tasks_are_shared_and_lapse_as_the_others_do() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_beside_one_who_sits_the_other_finishes_the_batch_alone(live_server: Any) -> None:
-    """Over HTTP: one program claims for ever and answers nothing, with a lease of five seconds."""
+    """One program claims over HTTP forever and answers nothing, with a lease of five seconds."""
     project = make_project(lease_seconds=5)
     make_open_batch(project, make_items(project, 100))
     done = threading.Event()

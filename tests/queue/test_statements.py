@@ -1,4 +1,4 @@
-"""Plain SQL gives the same objects as the ORM."""
+"""Test that plain SQL gives the same objects as the ORM."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ def test_postgresql_keeps_a_statement_that_comes_again() -> None:
 
 
 def test_postgresql_knows_how_a_table_grows_in_an_import(tmp_path: Path) -> None:
-    """It read the whole table for each chunk: by the plan of the first ones, or because it took the table for empty."""
+    """With the plan of the first chunks, or with statistics of an empty table, PostgreSQL scanned the table for each
+    chunk.
+    """
     if connection.vendor != "postgresql":
         pytest.skip("PostgreSQL's statistics: runs with the tests on PostgreSQL")
     path = tmp_path / "texts.csv"

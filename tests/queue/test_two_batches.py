@@ -1,4 +1,4 @@
-"""Where the next batch is picked ahead: people go on from one to the other, and the first is still finished."""
+"""Test picking ahead: annotators go on from one batch to the next, and the first one is still finished."""
 
 import threading
 import uuid
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def two_batches(first: int = 10, second: int = 10, **settings: object) -> tuple[Project, Batch, Batch]:
-    """A project whose first batch is open and whose second is ready."""
+    """Create a project with an open first batch and a ready second one."""
     project = make_project(**{"pick_ahead": 0.9, **settings})
     items = make_items(project, first + second)
     one = make_open_batch(project, items[:first])
@@ -32,7 +32,7 @@ def two_batches(first: int = 10, second: int = 10, **settings: object) -> tuple[
 
 
 def claimed(project: Project, user: User, count: int = 10) -> list[tuple[int, int]]:
-    """Batch and rank of each task that a claim gives."""
+    """Return batch and rank of each claimed task."""
     return [(task.batch.number, task.rank) for task in queue.claim(project=project, user=user, count=count).tasks]
 
 
@@ -136,8 +136,8 @@ def test_the_next_batch_is_picked_once_this_share_is_given_out(pick_ahead: float
 
 
 def test_it_is_picked_ahead_of_people_who_answer_faster_than_a_model_is_trained() -> None:
-    """Two batches wait for their trainings, and people still have work. With three they wait: more would be picked in
-    the dark.
+    """Two batches may wait for their trainings while annotators have work; a third is not picked without a newer
+    model.
     """
     project = make_project(pick_ahead=0.9, batch_size=3)
     make_items(project, 40)
@@ -153,7 +153,7 @@ def test_it_is_picked_ahead_of_people_who_answer_faster_than_a_model_is_trained(
 
 
 def _open(project: Project, number: int) -> None:
-    """What selecting the batch does to it."""
+    """Open the batch, as the selection does."""
     batch = Batch.objects.get(number=number)
     first = 3 * (number - 1)
     Task.objects.bulk_create(
@@ -222,7 +222,7 @@ def test_many_at_once_go_through_both_batches() -> None:
 
 
 def test_claims_at_the_end_of_the_last_batch_do_not_look_through_the_pool_each_time() -> None:
-    """They did, with everybody else who writes waiting: with a million items for seconds."""
+    """Such claims once scanned the pool, which delayed all other writers for seconds with a million items."""
     project = make_project(pick_ahead=0.5)
     ann = make_member(project, "ann")
     items = make_items(project, 12)

@@ -1,4 +1,4 @@
-"""Workers that share nothing with the process, played by it."""
+"""Workers without shared memory, simulated in this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Apart:
-    """Workers that share nothing: arguments pass as bytes, and are read-only as those of other processes."""
+    """Workers without shared memory: arguments are pickled, and arrays are read-only as in other processes."""
 
     count = 3
 

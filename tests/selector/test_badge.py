@@ -1,4 +1,4 @@
-"""BADGE against a literal k-means++ over gradient embeddings that are really built."""
+"""Test BADGE against a literal k-means++ over explicit gradient embeddings."""
 
 from collections import Counter
 from itertools import permutations
@@ -21,7 +21,7 @@ def gradients(errors, embeddings):
 
 
 def literal(rows, centres, wanted, rng):
-    """Algorithm 1's seeding, drawn in rounds as the docstring of the module says."""
+    """Draw the seeding of algorithm 1 in rounds, as the module's docstring describes."""
     taken, chosen = list(centres), []
 
     def away(row):
@@ -64,7 +64,7 @@ def inputs(draw):
 @settings(deadline=None, max_examples=examples(300))
 @given(inputs(), st.integers(0, 100), st.sampled_from([1, 3, 512]), st.sampled_from([-1, 2, 32]))
 def test_it_is_the_seeding_of_k_means_over_gradient_embeddings(values, seed, most, wasted):
-    """Whole numbers are exact in all that is computed, so that both draw the same items."""
+    """All numbers are integers and therefore exact, so that both draw the same items."""
     given_arrays, wanted = values
     pool = PoolArrays(size=len(given_arrays["errors"]), **given_arrays)
     rows = gradients(pool.errors, pool.embeddings)
@@ -122,7 +122,7 @@ def test_the_first_item_is_drawn_uniformly():
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3])
 def test_rows_that_are_all_alike_are_drawn_uniformly(value):
-    """At distance 0 from each other in spite of rounding."""
+    """The rows have distance 0 from each other, in spite of rounding."""
     pool = PoolArrays(size=6, embeddings=np.full((6, 7), value), errors=np.full((6, 3), value))
     counts = np.zeros(6)
     for seed in range(1500):
@@ -153,7 +153,7 @@ def test_shards_change_no_draw(monkeypatch):
 
 
 def test_errors_too_small_to_matter_change_nothing():
-    """A sure model's errors are mostly such; left in, they would make every product several times slower."""
+    """Most errors of a confident model are this small, and would make every product several times slower."""
     rng = np.random.default_rng(4)
     embeddings, errors = rng.normal(size=(3000, 8)), rng.normal(size=(3000, 6)).astype(np.float32)
     errors[rng.random(errors.shape) < 0.5] = 0

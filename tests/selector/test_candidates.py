@@ -1,4 +1,4 @@
-"""As many candidates as it takes for each item of a batch to come from another cluster."""
+"""Test the number of candidates with which each item of a batch comes from another cluster."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.extent import examples
 
 
 def literal(margins, clusters, batch_size, most):
-    """Take the items one by one, from the smallest margin on, until there are enough clusters."""
+    """Take items from the smallest margin on, until there are enough clusters."""
     wanted = min(batch_size, len(margins))
     limit = round(min(most * wanted, len(margins)))
     seen = set()
@@ -62,7 +62,9 @@ def test_where_no_two_items_are_alike_it_is_plain_margin():
 
 
 def test_copies_are_skipped():
-    """Five copies of each, all level: the first hundred clusters are in the first five hundred items."""
+    """With five copies of each item and equal margins, the first hundred clusters are in the first five hundred
+    items.
+    """
     margins, clusters = np.repeat(np.arange(300) / 300, 5), np.repeat(np.arange(300), 5)
     assert sufficient_factor(margins, clusters, batch_size=100) == (5 * 99 + 1) / 100
     assert sufficient_factor(margins, clusters, batch_size=100, most=2) == 2

@@ -1,4 +1,4 @@
-"""The guard against batches of one class."""
+"""Test the limit on the items of one class in a batch."""
 
 from collections import Counter
 
@@ -40,7 +40,7 @@ def guarded(strategy, pool, classes, *, n_classes, class_guard, batch_size, seed
 
 
 def literal_by_margin(margins, classes, batch_size, most):
-    """What the guard makes of "margin" without ties: down the list, skipping classes that are full."""
+    """Return the guarded picks of "margin" without ties: in order, skipping full classes."""
     counts, chosen, order = Counter(), [], np.argsort(margins).tolist()
     for item in order:
         if counts[classes[item]] < most and len(chosen) < batch_size:
@@ -110,7 +110,9 @@ def test_what_is_kept_is_the_front_of_the_draw_order(strategy):
 
 
 def test_coreset_keeps_away_from_what_the_first_pick_took():
-    """Classes 0 and 1 share two places. Class 0 takes one of each with its two items; class 1 has a third to offer."""
+    """Classes 0 and 1 share two places. Class 0 takes one of each with its two items; class 1 has a third place to
+    offer.
+    """
     embeddings = np.array([[0.0, 0], [9, 0], [0, 9], [0, 0.1], [9, 0.1], [4, 4]])
     pool = PoolArrays(size=6, embeddings=embeddings, centre_embeddings=np.array([[4.5, -9.0]]))
     chosen = guarded("coreset", pool, [0, 0, 0, 1, 1, 1], n_classes=2, class_guard=1, batch_size=4).indices

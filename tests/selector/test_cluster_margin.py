@@ -1,4 +1,4 @@
-"""Cluster-Margin against a literal reference, and by properties."""
+"""Test Cluster-Margin against a literal reference, and by properties."""
 
 from collections import Counter, defaultdict
 
@@ -13,7 +13,7 @@ from tests.extent import examples
 
 
 def smallest(values, count, rng):
-    """Positions of the `count` smallest values, ascending; which of those level with the last, is left to `rng`."""
+    """Return the positions of the `count` smallest values, ascending; `rng` draws among ties with the last."""
     if count == 0:
         return []
     edge = sorted(values)[count - 1]
@@ -23,7 +23,7 @@ def smallest(values, count, rng):
 
 
 def literal(margins, clusters, *, batch_size, candidate_factor, rng):
-    """Algorithm 2 with lists and loops, item by item. It asks `rng` for what `select` says that it asks."""
+    """Run algorithm 2 with lists and loops, item by item, with the same draws of `rng` as `select`."""
     wanted = min(batch_size, len(margins))
     count = min(len(margins), max(wanted, round(candidate_factor * wanted)))
     candidates = list(range(count)) if count == len(margins) else smallest(margins, count, rng)
@@ -59,7 +59,7 @@ def rows(selection):
 
 @st.composite
 def pools(draw):
-    """Margins with many ties or none, and clusters with many members or few."""
+    """Generate margins with many ties or none, and clusters with many members or few."""
     n = draw(st.integers(0, 80))
     margin = draw(st.sampled_from([st.floats(0, 1, width=32), st.integers(0, 3).map(lambda k: k / 4)]))
     cluster = st.integers(-3, draw(st.sampled_from([-3, 2, 100])))
@@ -195,7 +195,7 @@ def counts_of_first_item(pool, batch_size, candidate_factor, column="indices", s
 
 
 def is_uniform(counts, values):
-    """At the fixed seeds used here; a true uniform draw fails one in ten thousand choices of seeds."""
+    """Test draws for uniformity at fixed seeds; a truly uniform draw fails for one in ten thousand seeds."""
     return set(counts) == set(values) and chisquare([counts[value] for value in values]).pvalue > 1e-4
 
 

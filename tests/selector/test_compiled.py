@@ -1,4 +1,4 @@
-"""Compiled loops where their machine code can and where it cannot be kept."""
+"""Test compiled loops with and without a folder for their machine code."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ print(select([.3, .1, .2], [0, 0, 1], batch_size=3, candidate_factor=1, rng=np.r
 
 
 def test_without_a_folder_to_keep_machine_code_in_everything_is_imported_and_picks(tmp_path):
-    """A copy of the package where numba can make no folder, whoever asks: files stand where they would be."""
+    """In this copy of the package, files stand where numba would create folders."""
     package = tmp_path / "selector"
     shutil.copytree(Path(selector.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "probe.py").write_text("def function():\n    pass\n")

@@ -1,4 +1,4 @@
-"""CoreSet against a literal greedy k-centre, on whole numbers, whose squares float32 holds exactly."""
+"""Test CoreSet against a literal greedy k-centre, on integers, whose squares are exact in float32."""
 
 from unittest.mock import patch
 
@@ -15,7 +15,7 @@ from tests.extent import examples
 
 
 def literal(embeddings, centres, wanted, rng):
-    """Each time the first of the farthest items from all centres; asks `rng` as the docstring of `pick` says."""
+    """Pick the first of the farthest items from all centres each time, with the draws of `pick`."""
     centres = [list(map(int, row)) for row in centres]
     rows = [list(map(int, row)) for row in embeddings]
     chosen = [int(rng.integers(len(rows)))] if not centres and wanted else []

@@ -1,4 +1,4 @@
-"""Cutting a dendrogram, and keeping it in a file."""
+"""Test cuts of a dendrogram, and its file."""
 
 import os
 import zipfile
@@ -17,7 +17,7 @@ def of(n, seed=0):
 
 
 def by_hand():
-    """Items 0 and 3 at height 1, items 1 and 2 at 2, all at 5, item 4 at 5 as well."""
+    """Merge items 0 and 3 at height 1, items 1 and 2 at 2, all of them at 5, and item 4 at 5 as well."""
     merges = np.array([[0, 3], [1, 2], [5, 6], [4, 7]])
     return Dendrogram(size=5, merges=merges, heights=np.array([1.0, 2, 5, 5]), metric="cosine")
 

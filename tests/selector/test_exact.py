@@ -1,4 +1,4 @@
-"""Exact average linkage against scipy, against a literal reference, and by properties."""
+"""Test exact average linkage against scipy, against a literal reference, and by properties."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,9 @@ from selector.vectors import METRICS
 
 
 def literal_heights(embeddings, metric):
-    """Always merge the two clusters whose mean distance over all pairs of members is least."""
+    """Merge the two clusters with the smallest mean distance over all pairs of members, again and again; return the
+    heights.
+    """
     distances = squareform(pdist(embeddings, metric))
     clusters = [[row] for row in range(len(embeddings))]
     cophenetic = np.zeros_like(distances)
@@ -216,7 +218,7 @@ def test_whatever_the_pool_there_is_one_whole_tree(embeddings, metric, data):
 @settings(deadline=None)
 @given(embeddings=pools, metric=st.sampled_from(METRICS))
 def test_every_height_is_the_mean_distance_of_the_two_clusters(embeddings, metric):
-    """Holds with ties too, where more than one tree is right."""
+    """This also holds with ties, for which several trees are right."""
     dendrogram = exact_average_linkage(embeddings, metric=metric)
     points = embeddings
     if metric == "cosine":

@@ -1,4 +1,4 @@
-"""New items join the clusters of the nearest old ones."""
+"""Test that new items join the clusters of their nearest old items."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""In a dendrogram's line every cluster is one stretch, at any cut and in any sample."""
+"""Test that every cluster is a stretch of the dendrogram's order, at any cut and in any sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.extent import examples
 
 
 def random_tree(n: int, seed: int) -> Dendrogram:
-    """Merges of clusters drawn at random: long chains and bushes alike."""
+    """Merge clusters at random, into long chains and balanced trees."""
     rng = np.random.default_rng(seed)
     alive, merges = list(range(n)), []
     for merge in range(n - 1):

@@ -1,4 +1,4 @@
-"""Average linkage at scale, against the exact one, a literal check of every merge, and by properties."""
+"""Test average linkage at scale against the exact method, by checking every merge, and by properties."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ CUTS = (2, 5, 10, 50)
 
 
 def agreement(one: Dendrogram, other: Dendrogram):
-    """The adjusted Rand indices at several mean cluster sizes."""
+    """Return the adjusted Rand indices at several mean cluster sizes."""
     return [adjusted_rand_score(one.cut(mean_cluster_size=size), other.cut(mean_cluster_size=size)) for size in CUTS]
 
 
@@ -68,7 +68,7 @@ def test_separated_blobs_are_found_whole(metric, monkeypatch):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_heights_are_the_mean_distances_of_what_was_merged(metric):
-    """A literal check of every merge, which holds whether or not all neighbours were found."""
+    """Every merge is checked by its definition, whether or not all neighbours were found."""
     embeddings, _ = mixture(3000, d=5)
     points = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True) if metric == "cosine" else embeddings
     dendrogram = average_linkage(embeddings, metric=metric)
@@ -136,7 +136,7 @@ def test_a_memory_map_is_read_and_left_as_it_was(tmp_path, metric):
 
 
 def digests():
-    """Of a pool whose neighbours trees find, under each metric."""
+    """Return the dendrograms' digests of a pool that trees search, for each metric."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "ALL_PAIRS", 2000)
         embeddings, _ = mixture(10_000, seed=3)

@@ -1,4 +1,4 @@
-"""Near-copies of picked items, beside a slow search through scipy's cophenetic heights."""
+"""Test near-copies of picked items against a slow search by scipy's cophenetic heights."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tests.extent import examples
 
 
 def random_tree(n: int, levels: int, rng: np.random.Generator) -> Dendrogram:
-    """Merges of clusters drawn at random; few levels make many merges of equal height."""
+    """Merge clusters at random; few different heights give many ties."""
     alive, merges = list(range(n)), []
     for merge in range(n - 1):
         one, other = sorted(rng.choice(len(alive), 2, replace=False))
@@ -25,7 +25,7 @@ def random_tree(n: int, levels: int, rng: np.random.Generator) -> Dendrogram:
 
 
 def cophenetic_heights(tree: Dendrogram) -> np.ndarray:
-    """(n, n), by scipy, which wants the size of each merged cluster as well."""
+    """Return (n, n) heights by scipy, which needs the size of each merged cluster as well."""
     if tree.size < 2:
         return np.zeros((tree.size, tree.size))
     sizes = np.ones(2 * tree.size - 1)
@@ -68,7 +68,7 @@ def test_copies_are_those_of_a_slow_search(n, levels, share_picked, share_free, 
 
 
 def by_hand() -> Dendrogram:
-    """Items 0 and 1 at height 1, items 2 and 3 at 2, these four at 2 as well, item 4 at 3."""
+    """Merge items 0 and 1 at height 1, items 2 and 3 at 2, these four at 2 as well, and item 4 at 3."""
     merges = np.array([[0, 1], [2, 3], [5, 6], [4, 7]])
     return Dendrogram(5, merges, np.array([1.0, 2, 2, 3]), "cosine")
 

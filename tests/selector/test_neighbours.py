@@ -1,4 +1,4 @@
-"""The search for neighbours, against looking at every pair."""
+"""Test the search for neighbours against a comparison of all pairs."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_trees_find_nearly_all(monkeypatch):
 
 
 def test_the_few_among_thousands_of_copies_find_each_other(monkeypatch):
-    """Two points drawn at random are mostly copies, between which no plane lies."""
+    """Two random points are mostly copies of each other, which no plane separates."""
     monkeypatch.setattr(neighbours, "ALL_PAIRS", 1000)
     rng = np.random.default_rng(0)
     pairs = np.repeat(rng.normal(size=(15, 8)), 2, axis=0) + 1e-3 * rng.normal(size=(30, 8))

@@ -1,4 +1,4 @@
-"""Numbers that are shown alike, whatever numbers there are."""
+"""Test that all kinds of tasks show equally distributed numbers of near-copies."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def slow_shown(number: int, law: np.ndarray, target: np.ndarray, chance: float) -> int:
-    """One number at a time: the task's place among all of its kind, and the number that the target has there."""
+    """Compute the number for one task at a time: the quantile of the target at the task's place among its kind."""
     number = min(number, MOST)
     after = law[number + 1] if number < MOST else 0.0
     place = after + chance * (law[number] - after)

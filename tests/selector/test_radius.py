@@ -1,4 +1,4 @@
-"""The radius within which labels hold for near-copies."""
+"""Test the radius within which near-copies have their source's label."""
 
 import numpy as np
 import pytest
@@ -62,7 +62,7 @@ def test_few_checks_prove_nothing_and_refute_nothing():
 
 @pytest.mark.parametrize("steepness", [0.5, 2.0, 8.0])
 def test_the_error_within_the_trusted_radius_is_seldom_more_than_promised(steepness):
-    """Copies at heights of 0 … 1, of which a share of 0.4 · height ** steepness disagrees."""
+    """Copies have heights from 0 to 1, and a share of 0.4 · height ** steepness disagrees."""
     rng = np.random.default_rng(0)
     error, runs, broken, trusting = 0.1, 600, 0, 0
     for _ in range(runs):

@@ -1,4 +1,4 @@
-"""Neighbours that are searched in shards are those that one process has, bit for bit."""
+"""Test that the search for neighbours in shards gives the same lists as in one process, bit for bit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from selector.linkage import average_linkage
 
 
 def pool(rows: int, seed: int = 5) -> np.ndarray:
-    """Groups, with copies of some rows: equally near neighbours must come in the same order too."""
+    """Return groups with copies of some rows, so that the order of ties is tested, too."""
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(40, 12))[rng.integers(40, size=rows)] + rng.normal(scale=0.3, size=(rows, 12))
     points[rows // 2 : rows // 2 + 100] = points[:100]

@@ -1,4 +1,4 @@
-"""Picking by name."""
+"""Test picking by the name of a strategy."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Typicality against a literal TypiClust that picks one item after the other, on given clusters."""
+"""Test typicality against a literal TypiClust that picks one item after the other, on given clusters."""
 
 import tracemalloc
 from unittest.mock import patch
@@ -14,7 +14,7 @@ from tests.extent import examples
 
 
 def distances_in_clusters(rows, clusters):
-    """The sum of the distances to the nearest neighbours in the cluster, one by one."""
+    """Return the sum of the distances to the nearest neighbours in the cluster, one by one."""
 
     def nearest(item):
         others = [other for other in range(len(rows)) if clusters[other] == clusters[item] and other != item]
@@ -24,7 +24,7 @@ def distances_in_clusters(rows, clusters):
 
 
 def slow_picks(clusters, distances, labels, batch_size):
-    """The cluster and the distance of each pick: from the cluster with the fewest labels, the largest of equals."""
+    """Return cluster and distance of each pick: from the cluster with the fewest labels, the largest of equals."""
     labels, picks = list(labels), []
     members = {name: [n for n in range(len(clusters)) if clusters[n] == name] for name in set(clusters)}
     sizes = {name: len(items) for name, items in members.items()}
@@ -58,7 +58,7 @@ def test_picks_are_those_of_a_slow_search(n, names, labeled, batch_size, seed):
 
 
 def blobs(sizes, seed=0):
-    """Round groups of so many items, far from each other; the first item of each lies in the middle."""
+    """Return round groups of these sizes, far from each other, each with its first item in the middle."""
     rng = np.random.default_rng(seed)
     groups = [np.vstack([np.zeros((1, 2)), rng.normal(size=(size - 1, 2))]) for size in sizes]
     return np.vstack([group + 100 * place for place, group in enumerate(groups)])

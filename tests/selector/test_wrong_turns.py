@@ -1,6 +1,6 @@
-"""The mistakes that public copies of Cluster-Margin make, each caught by a check that is itself put to the test.
+"""Test that checks detect the mistakes of public implementations of Cluster-Margin.
 
-Every check is run on our code, which must pass it, and on a copy with that one mistake, which must not.
+Each check must accept our code, and reject a copy with one mistake.
 """
 
 from collections.abc import Callable
@@ -184,7 +184,9 @@ def twenty_clusters(embeddings, mean_cluster_size):
 
 
 def linkage_is_average(cut):
-    """Ward pulls pieces off a large cluster to keep sizes level; average linkage leaves it and parts the far few."""
+    """Ward's linkage splits a large cluster to balance sizes; average linkage keeps it and separates the few far
+    items.
+    """
     rng = np.random.default_rng(0)
     embeddings = np.vstack([rng.normal(size=(300, 2)), [[9.0, 0]], [[0, 9.0]]])
     expected = hierarchy.linkage(pdist(embeddings, "sqeuclidean"), method="average")
@@ -268,5 +270,5 @@ def test_the_check_rejects_a_copy_that_does(turn):
 
 @pytest.mark.parametrize("turn", [turn for turn in TURNS if turn.ours is select], ids=lambda turn: turn.name)
 def test_the_check_accepts_the_copy_without_the_mistake(turn):
-    """So that it is the mistake that is rejected, and not the way the copy is written."""
+    """So the check rejects the mistake, and not the copy's style."""
     turn.check(Copy())

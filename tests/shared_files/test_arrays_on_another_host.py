@@ -1,4 +1,4 @@
-"""What steps read of a project's arrays on a host that has no copy of them."""
+"""Test that steps on a host without copies read a project's arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The object store is away: steps are put off and go on, requests say so in a sentence, nothing is taken for gone."""
+"""Test an unreachable object store: steps are put off and go on, requests get a clear error, and no file counts as
+missing.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ def hosts(tmp_path: Any, settings: Any) -> Hosts:
 
 
 class Store:
-    """Whether the store answers: always, never, or not from the n-th request on."""
+    """Decides whether the store answers: always, never, or not from the n-th request on."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.left: float = float("inf")
@@ -73,7 +75,7 @@ def sent(content: bytes) -> dict[str, Any]:
 
 
 def drain_with_breaks(hosts: Hosts, answers: Store, chance: random.Random) -> None:
-    """Each step is broken off twice, somewhere, by a store that is away."""
+    """Run all steps while the store breaks each of them off twice."""
     while job := Job.objects.due(timezone.now()).first():
         for _ in range(2):
             hosts.next()

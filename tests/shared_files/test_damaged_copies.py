@@ -1,4 +1,4 @@
-"""Copies of stored files that are damaged on one host: they are fetched anew, and what is stored stays as it is."""
+"""Test that a damaged copy of a stored file is fetched again, and that the stored file stays unchanged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def project(settings: Any, tmp_path: Path) -> Project:
 
 
 def in_store(settings: Any, path: Path) -> Path:
-    """Where the object of a file lies."""
+    """Return the path of a file's object in the store."""
     return Path(settings.OBJECT_STORE.removeprefix("file://")) / path.relative_to(settings.DATA_DIR)
 
 

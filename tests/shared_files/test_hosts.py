@@ -1,4 +1,4 @@
-"""Files of items, uploads and guidelines on hosts with folders of their own, and the object store between them."""
+"""Test items' files, uploads and guidelines on several hosts with an object store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ API = "/api/v1/projects/digits/"
 
 
 class Killed(BaseException):
-    """The process ends here."""
+    """Stands for the end of the process."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Arrays in files: numpy reads them, and no changed bit of them passes."""
+"""Test array files: numpy reads them, and every changed bit is detected."""
 
 from __future__ import annotations
 

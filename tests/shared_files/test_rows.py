@@ -1,4 +1,4 @@
-"""Pieces of a matrix in a store, against a plain list of bytes: appended to, killed in between, read in any part."""
+"""Test the pieces of a matrix in a store against a plain list of bytes: appends, kills, and reads of any part."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.extent import examples
 
 
 class Killed(Exception):
-    """The process ends here."""
+    """Stands for the end of the process."""
 
 
 class Fragile(MemoryFileSystem):

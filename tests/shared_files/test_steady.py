@@ -1,4 +1,4 @@
-"""A large file goes to the disk little by little, and is whole behind that."""
+"""Test that a large file is flushed in small parts, and is complete afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One folder, and an object store with a folder of copies on each host, keep the same promises."""
+"""Test that a shared folder and an object store with copies on each host behave alike."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_rows_of_any_part_are_what_was_appended(hosts: Hosts) -> None:
 
 
 def test_a_copy_without_its_note_is_not_believed(away: Hosts) -> None:
-    """As a kill leaves it between a file's writing and its publishing."""
+    """A kill between writing a file and publishing it leaves a copy without a note."""
     name = "projects/1/joins.npy"
     away.path(1, name).parent.mkdir(parents=True)
     away.path(1, name).write_bytes(b"of an attempt that was killed")

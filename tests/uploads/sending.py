@@ -1,4 +1,4 @@
-"""Requests over a bare connection, sent slowly, as no client of Django's tests can."""
+"""Send requests slowly over a bare connection, as Django's test client cannot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Request(NamedTuple):
 
 
 def form(path: str, user: User | None, *, token: str = "", late: str = "", **headers: str) -> Request:
-    """A form as a browser without scripts sends it, from somebody who is signed in."""
+    """Return a form as a browser sends it for a signed-in user."""
     cookies = {"csrftoken": CSRF}
     if user is not None:
         client = Client()
@@ -57,7 +57,7 @@ def field(name: str, value: str) -> bytes:
 
 
 class Sender:
-    """Sends a request slowly: its head and the first megabytes of its file, and the rest when it is told to."""
+    """Sends a request slowly: its head and the first megabytes of its file, and the rest on request."""
 
     def __init__(self, port: int, request: Request, size: int) -> None:
         start = b"".join(field(*each) for each in request.fields.items())

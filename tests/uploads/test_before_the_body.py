@@ -1,4 +1,4 @@
-"""Over real HTTP: who may and whether the form is ours is known before a byte of a file is stored."""
+"""Test over real HTTP that abilities and CSRF are checked before any byte of a file is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[tuple[int, Path]]:
-    """One web server for all tests, and its data folder: what each needs is of its own database rows."""
+    """Run one web server for all tests; return it with its data folder."""
     folder = tmp_path_factory.mktemp("data")
     with override_settings(DATA_DIR=folder), web() as (_, port):
         yield port, folder
@@ -53,7 +53,7 @@ def people(project: Project) -> dict[str, User]:
 
 
 def refused(who: dict[str, User]) -> list[tuple[str, Request, int]]:
-    """What nobody may send, and how it is answered while most of it has yet to come."""
+    """Send a forbidden upload; return the response while most of the body is still to come."""
     other_site = {"Origin": "https://evil.example"}
     return [
         ("a stranger's form", form(PAGE, who["stranger"], token=CSRF), 404),
@@ -127,7 +127,7 @@ def test_nothing_stays_of_a_client_that_goes_away(port: int, project: Project) -
 
 
 def zipped(name: str, content: bytes) -> bytes:
-    """The file, and a good one."""
+    """Return a zip of the file and a valid one."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{name}.tif", content)
@@ -137,7 +137,7 @@ def zipped(name: str, content: bytes) -> bytes:
 
 @cache
 def tiff(size: tuple[int, int]) -> bytes:
-    """Greys of floating point, all alike."""
+    """Return a TIFF of equal floating-point greys."""
     buffer = io.BytesIO()
     options = {"compression": "tiff_adobe_deflate", "tiffinfo": {278: size[1]}}  # in one strip
     Image.new("F", size).save(buffer, "TIFF", **options)
@@ -145,7 +145,7 @@ def tiff(size: tuple[int, int]) -> bytes:
 
 
 def peak_below(pid: int) -> float:
-    """The most megabytes that a web process of this server has had at a time."""
+    """Return the peak memory in megabytes of this server's web processes."""
     peaks = []
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         status = Path(f"/proc/{child}/status").read_text()

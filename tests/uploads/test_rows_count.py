@@ -1,4 +1,4 @@
-"""What a project's members send counts towards its limit where it lies in the database, too."""
+"""Test that rows sent by a project's members count towards its storage limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project's files may take: told in one line, by whichever way they come, and counted right whatever happens."""
+"""Test the storage limit of a project: a one-line error for every kind of upload, and exact counts in all cases."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def manager(project: Project) -> APIClient:
 
 
 def noise(side: int, seed: int) -> bytes:
-    """A PNG of about three bytes a pixel."""
+    """Return a PNG of noise, about three bytes a pixel."""
     buffer = io.BytesIO()
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
@@ -73,7 +73,9 @@ def send(client: APIClient, content: bytes, name: str = "a.zip") -> Any:
 
 
 def on_disk(project: Project) -> int:
-    """What the media take, counted the slow way. What a killed process had begun to write is removed an hour later."""
+    """Return the bytes of the media on the disk. Files that a killed process began to write are removed an hour
+    later.
+    """
     folder = media.path_of(str(project.pk))
     files = (path for path in folder.rglob("*") if path.is_file())
     return sum(path.stat().st_size for path in files if path.parent != folder / "drafts")
@@ -84,7 +86,7 @@ def counted() -> int:
 
 
 def consistent(project: Project) -> None:
-    """All that is counted is there, and all that is there is counted."""
+    """Check that the counted files exist, and that existing files are counted."""
     assert storage.use_of(project).media == on_disk(project)
     lying = {str(path): path.stat().st_size for path in uploads.folder().iterdir()}
     assert dict(Upload.objects.values_list("path", "bytes")) == lying
@@ -255,7 +257,7 @@ def ask(project: Project, **fields: Any) -> PredictionRun:
 
 @usual
 def test_a_prediction_stops_at_the_limit(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what writes is run, for it needs no model."""
+    """Only the writing code runs, because it needs no model."""
     settings.PROJECT_STORAGE_MB = 1
     project = make_project()
     asked = ask(project)

@@ -1,4 +1,4 @@
-"""The folder of uploads: nothing is half-done when something breaks, and nothing lies about for good."""
+"""Test that the folder of uploads has no partial files after errors, and that leftover files are removed."""
 
 from __future__ import annotations
 

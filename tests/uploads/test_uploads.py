@@ -1,4 +1,4 @@
-"""Items over HTTP and from files into the database: what goes in, what is set aside, and that nothing is half-done."""
+"""Test imports over HTTP and from files: imported rows, rejected rows, and no partial result."""
 
 from __future__ import annotations
 

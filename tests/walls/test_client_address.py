@@ -1,4 +1,4 @@
-"""Who is asking, when anybody may write any header."""
+"""Test how the client's address is found although clients can send any header."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def trusted(settings: object) -> None:
 
 
 def seen(peer: str, **headers: str) -> HttpRequest:
-    """The request as views see it."""
+    """Return the request as views see it."""
     requests: list[HttpRequest] = []
 
     def view(request: HttpRequest) -> HttpResponse:

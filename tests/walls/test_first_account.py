@@ -1,4 +1,4 @@
-"""The first account is made in the browser, once, by whoever can read the terminal."""
+"""Test that only a person who reads the terminal can create the first account in the browser, once."""
 
 from __future__ import annotations
 

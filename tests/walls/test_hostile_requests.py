@@ -1,4 +1,4 @@
-"""Requests that no browser of ours would send."""
+"""Test requests that no browser sends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def routes(patterns: Any, before: str = "") -> Iterator[str]:
-    """An address for every page, but for the API's (which has tests of its own) and those inside the admin."""
+    """Return an address for every page, except the API's (which has its own tests) and pages of the admin."""
     for pattern in patterns:
         route = before + str(pattern.pattern).removeprefix("^").removesuffix("$")
         if isinstance(pattern, URLResolver):

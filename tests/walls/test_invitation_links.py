@@ -1,4 +1,4 @@
-"""The page behind an invitation's link: who gets in, once; and that it tells no names."""
+"""Test the page of an invitation's link: it admits one person, and reveals no usernames."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSED = "This name cannot be used here. Choose another one."
 
 
 def make_invitation(role: str = Role.ANNOTATOR, project: Project | None = None) -> str:
-    """The path of a link that mona, a manager, has made."""
+    """Create an invitation by the manager mona, and return the path of its link."""
     project = project or make_project(name="Handwritten digits")
     mona = make_member(project, "mona", Role.MANAGER)
     return reverse("invitation", args=[invitations.invite(project=project, user=mona, role=role)[1]])
@@ -143,7 +143,7 @@ def promote_again(invitation: Invitation) -> None:
 
 
 def take_the_role_past_the_pages(invitation: Invitation) -> None:
-    """As Django's admin does."""
+    """Change the role as Django's admin does."""
     invitation.project.memberships.filter(user=invitation.invited_by).update(role=Role.ANNOTATOR)
     tidy(timezone.now())
 

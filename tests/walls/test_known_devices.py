@@ -1,4 +1,4 @@
-"""A browser in which somebody has signed in before is not kept out by what others guess."""
+"""Test that guesses of others do not lock out a browser in which the user has signed in before."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def limits(settings: Any) -> None:
 
 
 def browser(cookie: str = "", address: str = OFFICE) -> Client:
-    """A browser that nobody is signed in to, with the cookie of an earlier time."""
+    """Return a signed-out browser with the cookie of an earlier sign-in."""
     client = Client(REMOTE_ADDR=address)
     if cookie:
         client.cookies[devices.COOKIE] = cookie
@@ -43,7 +43,7 @@ def sign_in(client: Client, name: str = "annie", password: str | None = None) ->
 
 
 def known(name: str = "annie", client: Client | None = None) -> Client:
-    """A browser in which the person signed in, and signed out."""
+    """Return a browser in which the user signed in and out."""
     client = client or browser()
     assert sign_in(client, name) == 302
     client.post("/logout/")
@@ -166,7 +166,7 @@ def test_the_password_page_counts_by_device_too() -> None:
 
 
 def test_a_browser_that_calls_itself_a_device_is_none() -> None:
-    """Nor does any other name keep its failures from being counted for the address."""
+    """A browser that claims a device's name is not known, and its failures count for the address."""
     make_user("annie")
     name = cookie_of(known()).partition(":")[0]
     for number in range(50):

@@ -1,4 +1,4 @@
-"""Signing in by a proxy's header: only a trusted proxy's, and it gives an account but no project."""
+"""Test sign-in by a header: only a trusted proxy's header counts, and it gives an account without a project."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def behind_a_proxy(settings: Any) -> User:
-    """The header is on, and there is an account already."""
+    """Enable the login header, in an installation with an account."""
     settings.LOGIN_HEADER = "X-Forwarded-User"
     settings.LOGIN_HEADER_CREATES_ACCOUNTS = True
     settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/24")]

@@ -1,4 +1,4 @@
-"""Guessing passwords is slow, for nobody else than the one who guesses."""
+"""Test that guessing passwords is slow, and only for the client that guesses."""
 
 from __future__ import annotations
 

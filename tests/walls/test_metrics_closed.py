@@ -1,4 +1,4 @@
-"""Whoever comes through a proxy on this machine is not this machine."""
+"""Test that a client behind a local proxy does not count as local."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No class can be named so that it looks like another, and no text turns the words beside it round."""
+"""Test that no class name can look like another, and that right-to-left text does not reorder the text around it."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_one_name_in_two_spellings_is_one_name() -> None:
 
 
 def test_in_a_sentence_a_name_keeps_its_direction_to_itself() -> None:
-    """Also one of a project that is older than the check: what it holds does not reach the words beside it."""
+    """Names of projects older than the check do not reorder a sentence either."""
     assert isolated("cat – “none”") == "cat – “none”"
     assert isolated("سگ") == "\u2068سگ\u2069"
     assert isolated("do\u202eg\u2069") == "\u2068dog\u2069"

@@ -1,4 +1,4 @@
-"""A new password ends what the old one opened, in whatever way it is set."""
+"""Test that a new password ends the sessions and tokens of the old one, however it is set."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_the_admin_and_the_command_say_so_too() -> None:
 
 
 def test_no_token_is_made_with_a_session_whose_password_has_changed_meanwhile() -> None:
-    """As when a thief's request for a token is on its way while the password is changed."""
+    """A thief's request for a token may be in progress while the password changes."""
     mona = make_user("mona")
     stale = User.objects.get(pk=mona.pk)
     on_the_account_page(mona)

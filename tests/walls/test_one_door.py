@@ -1,4 +1,4 @@
-"""There is one page for signing in, and it leads nowhere else."""
+"""Test that there is one sign-in page, which redirects to this site alone."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_next_leads_nowhere_else(target: str) -> None:
 
 
 def test_the_session_that_signs_in_is_not_the_one_before() -> None:
-    """An attacker who has planted a session in somebody's browser does not share what becomes of it."""
+    """An attacker who planted a session in a browser does not share the session after the sign-in."""
     make_user("mona")
     client = Client()
     session = client.session

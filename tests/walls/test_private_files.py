@@ -1,4 +1,4 @@
-"""What an installation keeps can be read by its owner alone."""
+"""Test that only its owner can read the files of an installation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.starter import Process
 
 @pytest.fixture(autouse=True)
 def usual_umask() -> Iterator[None]:
-    """What a login shell has; whoever is started inherits it."""
+    """Set the usual umask of a login shell, which child processes inherit."""
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -32,7 +32,7 @@ def mode(path: Path) -> int:
 
 
 def manage(folder: Path, *arguments: str, **environment: str) -> str:
-    """What it says on standard error."""
+    """Run `manage.py`; return its standard error."""
     values = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(folder)}
     process = Process(list(arguments), {**values, **environment}, apart=True)
     _, warned = process.communicate()
@@ -47,7 +47,7 @@ def umask_of(process: int) -> str:
 
 
 def family(process: int) -> list[int]:
-    """The process and all that come from it."""
+    """Return the process and all its descendants."""
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [process, *(each for child in children for each in family(int(child)))]
 

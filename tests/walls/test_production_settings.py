@@ -1,4 +1,4 @@
-"""The settings that the how-tos show are clean, and do what the pages say they do."""
+"""Test that the settings in the how-tos pass Django's checks and have the documented effects."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PROVIDER = ROOT / "docs/how-to/login-provider.md"
 
 
 def shown(page: Path) -> dict[str, str]:
-    """The settings in the page's block for /etc/marginalia.env."""
+    """Return the settings in the page's block for /etc/marginalia.env."""
     text = page.read_text(encoding="utf-8")
     block = re.findall(r"```ini\n(.*?)```", text[text.index("/etc/marginalia.env") :], re.DOTALL)[0]
     return dict(line.split("=", 1) for line in block.splitlines())
 
 
 def manage(settings: dict[str, str], *arguments: str) -> str:
-    """What `manage.py` says with these settings and no others."""
+    """Run `manage.py` with exactly these settings; return its output."""
     bare = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings"}
     process = Process(list(arguments), {**bare, **settings})
     said, _ = process.communicate()
@@ -38,7 +38,7 @@ def manage(settings: dict[str, str], *arguments: str) -> str:
 
 
 def run(settings: dict[str, str], *arguments: str) -> str:
-    """What Python prints with these settings and no others."""
+    """Run Python with exactly these settings; return its output."""
     environment = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings", **settings}
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -92,7 +92,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> dict[str, Any]:
-    """What the server answers with the page's settings, but for the database."""
+    """Return the server's responses with the page's settings, except for the database."""
     folder = tmp_path_factory.mktemp("production")
     settings = {**shown(INSTALL), "DATA_DIR": str(folder), "DEBUG": "false"}
     del settings["DATABASE_URL"]

@@ -1,4 +1,4 @@
-"""What every answer tells the browser to refuse."""
+"""Test the security headers of all responses."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def test_media_are_for_members_only() -> None:
 
 
 def test_what_is_no_raster_image_is_never_served(data_dir: Any) -> None:
-    """Whatever gets into the folder or the table: the type is ours, and a name leads nowhere else."""
+    """The server sets the type of media, and a name cannot point outside the folder, whatever folder and table
+    contain.
+    """
     item, path = image_of()
     client = signed_in(make_member(item.project, "rita", Role.REVIEWER))
     for name in ("1/images/a.svg", "1/images/a.html", "1/vectors/a.npy", "../secret_key", "", "1/images/a"):

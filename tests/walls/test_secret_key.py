@@ -1,4 +1,6 @@
-"""The secret key is made on the first start, is the owner's alone, and is nowhere in the repository."""
+"""Test that the first start creates the secret key, that only its owner can read it, and that it is not in the
+repository.
+"""
 
 from __future__ import annotations
 

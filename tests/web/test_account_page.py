@@ -1,4 +1,4 @@
-"""One's own account: tokens that are shown once, and the password."""
+"""Test the account page: tokens that are shown once, and the password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page and the endpoint of agreement: the same numbers, and each of them opens its items."""
+"""Test that page and endpoint of the agreement have the same figures, and that each links to its items."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def annotate(project: Project, answers: dict[User, list[Any]], *, number: int = 1, **fields: Any) -> list[Task]:
-    """A batch in which each of these people has answered the items in their order; None: not answered."""
+    """Create a batch in which each of these people has answered the items in order; None: not answered."""
     n = max(map(len, answers.values()))
     batch = make_open_batch(project, make_items(project, n, first=1000 * number), number=number, overlap=len(answers))
     batch.tasks.update(**fields)

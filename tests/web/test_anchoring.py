@@ -1,4 +1,4 @@
-"""Whether people lean towards predictions: answers with one in view beside those without, on page and in the API."""
+"""Test the measure of whether annotators lean towards shown predictions, on the page and in the API."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ NAMES = [f"class {number:02}" for number in range(12)]
 
 
 def answered(question: str = "single", *, listed: bool = True, n: int = 80, **settings: Any) -> Project:
-    """The model predicts class 3, or else 1, 2, 4 or 5, which every second task shows. The answer is 3 where it is in
-    view, and to every second of the other tasks; to the rest it is 4 and 9 in turn.
+    """Create answers to tasks with the model's prediction 3, or else 1, 2, 4 or 5, shown on every second task.
+
+    The answer is 3 where it is shown and on every second other task; the remaining answers are 4 and 9 in turn.
     """
     project = make_project(classes=NAMES, question=question, **{"show_predictions": True, **settings})
     batch = make_open_batch(project, make_items(project, n))

@@ -1,4 +1,4 @@
-"""How well people answer: what counts as right, and what tells nothing."""
+"""Test the accuracy of annotators: which answers count as right, and which are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manager ends a batch before its last answer, on the page and over the API."""
+"""Test that a manager ends a batch before its last answer, on the page and over the API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def project() -> Project:
 
 
 def answered(project: Project, n: int) -> None:
-    """Take `n` answers through the API, as an annotator would."""
+    """Submit `n` answers through the API as an annotator."""
     client = member(project, Role.ANNOTATOR)
     tasks = client.post("/api/v1/projects/digits/claim/", {"count": n}, "application/json").json()["tasks"]
     answers = [{"id": f"00000000-0000-4000-8000-{t['id']:012}", "task": t["id"], "value": "1"} for t in tasks]

@@ -1,4 +1,4 @@
-"""The history of batches, and how one was selected."""
+"""Test the pages of batches and of their selection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The batch's page assigns a part to a group, says when nobody can answer it, and lifts that."""
+"""Test that the batch's page assigns a part to a group, warns if no member can answer it, and removes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the charts say and draw, and the scales they stand on."""
+"""Test the charts: their findings, drawings and scales."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOUR = datetime.timedelta(hours=1)
 
 
 def within(figure: Figure) -> None:
-    """Nothing is drawn outside of the picture, every bar and mark says what it is, every row fits its heads."""
+    """Check that a drawing stays within its picture, that bars and marks have titles, and that rows fit the columns."""
     drawing = figure.drawing
     for box in drawing.boxes:
         assert 0 <= box.x <= box.x + box.width <= drawing.width + 2

@@ -1,4 +1,4 @@
-"""Pages and API tell how well the clustering fits, and take a manager's wish for a new one."""
+"""Test that pages and API show the fit of the clustering, and accept a manager's request to rebuild it."""
 
 from __future__ import annotations
 

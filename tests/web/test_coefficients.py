@@ -1,4 +1,4 @@
-"""Agreement beyond chance, against slow references from the definitions, and how often the intervals hold."""
+"""Test the coefficients of agreement against slow references, and the coverage of their intervals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Rows = list[dict[int, Any]]
 
 
 def votes_of(rows: Rows, classes: int, *, several: bool = False) -> Votes:
-    """Of each item who answered what."""
+    """Return the votes of each item's annotators."""
     flat = [(item, rater, value) for item, answers in enumerate(rows) for rater, value in answers.items()]
     chosen = np.zeros((len(flat), classes))
     for place, (_, _, value) in enumerate(flat):
@@ -31,7 +31,7 @@ def votes_of(rows: Rows, classes: int, *, several: bool = False) -> Votes:
 
 
 def alpha(rows: list[list[int]], distance: Any) -> float:
-    """Krippendorff's α by its definition: the mean distance within items over that within all answers."""
+    """Compute Krippendorff's α by its definition: the mean distance within items over that within all answers."""
     flat = [value for row in rows for value in row]
     within = sum(sum(distance(a, b) for a, b in itertools.permutations(row, 2)) / (len(row) - 1) for row in rows) / len(
         flat
@@ -108,7 +108,7 @@ def test_pairs_and_classes_against_counting(rows: Rows) -> None:
 )
 @settings(max_examples=examples(40), deadline=None)
 def test_with_several_classes_each_is_a_decision(rows: Rows) -> None:
-    """The same as an item for each class, answered yes or no."""
+    """This equals an item for each class, answered yes or no."""
     apart: Rows = [{rater: int(c in value) for rater, value in row.items()} for row in rows for c in range(3)]
     several, single = votes_of(rows, 3, several=True), votes_of(apart, 2)
     np.testing.assert_allclose(values(overall(several)), values(overall(single)), atol=1e-9)
@@ -127,7 +127,7 @@ def test_where_all_agree_the_interval_is_none_the_less_honest() -> None:
 
 
 def test_the_intervals_hold_as_often_as_they_say() -> None:
-    """At 20 items, the fewest that are told of, and more; each bound is over three standard errors below 95 %."""
+    """At 20 items, the fewest with figures, and more; each bound is over three standard errors below 95 %."""
     rng = np.random.default_rng(7)
     for items, accuracy, classes in ((20, 0.9, 2), (60, 0.97, 5), (200, 0.7, 3)):
         right = accuracy**2 + (1 - accuracy) ** 2 / (classes - 1)

@@ -1,4 +1,4 @@
-"""Two versions beside each other: on the same control items, in the pool, and what they were made with."""
+"""Test the comparison of two versions: on control items, on the pool, and by their training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ N = 40
 
 
 def compared_project(**settings: Any) -> Project:
-    """Three versions. Of forty control items of class 1, version 1 takes thirty for 7 and version 2 four for 9."""
+    """Create three versions. Of forty control items of class 1, version 1 predicts thirty as 7 and version 2 four
+    as 9.
+    """
     project = make_project(**settings)
     make_history(project, 3)
     make_items(project, N, first=100, reserved=True, label=1)

@@ -1,4 +1,4 @@
-"""What the settings page predicts is what the selection does."""
+"""Test that the settings page predicts the result of the selection."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def changed(**changes: Any) -> Project:
 
 
 def said(standing: Standing = STANDING, saved: Project = SAVED, typed: Project | None = None) -> dict[str, str]:
-    """What is told of each: "what is saved → what is typed, with its detail"."""
+    """Return the text of each consequence: "saved value → typed value, with its detail"."""
     found = consequences_of(standing, saved, typed)
     return {
         row.key: f"{f'{row.was} → ' if row.changed else ''}{row.now} {row.detail}".strip().replace("\u00a0", " ")
@@ -278,7 +278,7 @@ def test_more_people_where_it_is_worth_it_cost_less_than_everybody_three_times()
 
 
 class Noted:
-    """The settings of a project, with the names of those that were read."""
+    """The settings of a project, which record the names of the settings read."""
 
     def __init__(self, project: Project) -> None:
         self.project = project

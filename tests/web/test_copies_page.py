@@ -1,4 +1,4 @@
-"""What managers and engineers are told of near-copies."""
+"""Test the figures about near-copies for managers and engineers."""
 
 import uuid
 
@@ -15,8 +15,10 @@ pytestmark = pytest.mark.django_db
 
 
 def answered(n: int = 30, wrong: int = 3) -> Project:
-    """`n` items of class 1 with two near-copies each: one propagated, one checked, of which people labeled `wrong` as
-    class 2. The copies of a last item were taken out.
+    """Create `n` items of class 1 with two near-copies each, one propagated and one checked; people labeled `wrong` of
+    them as class 2.
+
+    The copies of a last item were removed.
     """
     project = make_project(near_copies=2)
     sources = make_items(project, n + 1)

@@ -1,4 +1,4 @@
-"""The encoder's page: what there is to choose from, what is wrong with a choice, and when it is too late."""
+"""Test the page of the encoder: the choices, invalid choices, and the end of the choice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models and exports as engineers find them."""
+"""Test the pages of models and exports for engineers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_version_without_control_items_has_no_accuracy() -> None:
 
 
 def downloaded(client: Client, **query: str) -> tuple[str, bytes]:
-    """Submit the form as a browser does: the name of the file that comes, and what is in it."""
+    """Submit the form as a browser does; return the name and the content of the downloaded file."""
     blank = dict.fromkeys(["batch", "control", "agreement", "since", "until"], "")
     response = client.get("/p/digits/export/", {**blank, **query}, follow=True)
     assert response.status_code == 200

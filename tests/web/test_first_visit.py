@@ -1,4 +1,4 @@
-"""The first visitor of a process waits for nothing that could have been loaded before it was forked."""
+"""Test that a process loads all pages before it forks, so that its first visitor does not wait."""
 
 import pytest
 from django.template import engines

@@ -1,4 +1,4 @@
-"""The settings page forecasts the next batch while somebody types, and says what that stands on."""
+"""Test that the settings page forecasts the next batch while a manager types, and names the basis of the forecast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def surveyed(data_dir: Any, n: int = 400, **sizes: int) -> Project:
-    """A pool of clusters of four, whose margins rise by one thousandth each."""
+    """Create a pool of clusters of four, whose margins rise by one thousandth each."""
     project = make_project(batch_size=20, candidate_factor=5, mean_cluster_size=4, control_share=0)
     make_history(project, 2)
     make_items(project, n, first=100)

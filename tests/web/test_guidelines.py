@@ -1,4 +1,4 @@
-"""Guidelines: written in Markdown by managers, tried out in a preview, read by everybody in the project."""
+"""Test guidelines: managers write Markdown, preview it, and all members read it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images in the guidelines: uploaded by managers, shown to members, kept with every version that names them."""
+"""Test images in guidelines: managers upload them, members see them, and versions keep them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of the guidelines: each save makes one, each answer has the one that was on the screen."""
+"""Test versions of guidelines: each save makes a version, and each answer records the version that its author saw."""
 
 from __future__ import annotations
 

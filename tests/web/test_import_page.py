@@ -1,4 +1,4 @@
-"""The import page: a file goes in through the form, and its outcome is told."""
+"""Test the import page: the form imports a file, and the page shows the result."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_zip_of_images() -> None:
 
 
 def test_a_large_file_that_the_project_cannot_take_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not said to have arrived, and refused by the worker a moment later."""
+    """The file is refused in the request, and not accepted first and refused by the worker."""
     monkeypatch.setattr(uploads, "AT_ONCE_BYTES", 0)
     project = make_project()
     buffer = io.BytesIO()

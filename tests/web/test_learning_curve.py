@@ -1,4 +1,4 @@
-"""What the learning curve draws and says."""
+"""Test the drawing and the finding of the learning curve."""
 
 from typing import Any
 

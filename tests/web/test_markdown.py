@@ -1,4 +1,4 @@
-"""Markdown that managers write becomes HTML that can be shown to anybody, whatever it says."""
+"""Test that managers' Markdown becomes safe HTML, whatever it contains."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_an_image_is_a_link_for_pages_load_nothing_from_elsewhere() -> None:
     ],
 )
 def test_what_would_take_a_parser_long_is_done_at_once(piece: str) -> None:
-    """Each of these goes wrong with the square of its length, or deeper than Python can, where nobody sets a limit."""
+    """Without limits, each of these texts takes quadratic time or exceeds Python's recursion limit."""
     assert render_markdown(piece * (MAX_CHARACTERS // len(piece)))
     assert render_markdown(piece * (2**20 // len(piece)))
 
@@ -147,7 +147,7 @@ def test_a_book_is_shown_as_it_was_typed() -> None:
 
 
 def test_books_are_not_kept_in_memory() -> None:
-    """A preview of any text can be asked for: sixty-four of five megabytes would stay in every web process."""
+    """Without a limit, previews of sixty-four texts of five megabytes would stay in each web process."""
     book = "word " * MAX_CHARACTERS
     tracemalloc.start()
     for number in range(10):

@@ -1,4 +1,4 @@
-"""Members: invitations, roles, and the last manager."""
+"""Test the members' page: invitations, roles, and the last manager."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_withdrawn_invitation_lets_nobody_in() -> None:
 
 
 def test_no_name_is_typed_and_none_is_told() -> None:
-    """The forms that told which names have an account are gone: whatever they send makes nothing."""
+    """Forms of earlier releases, which revealed the names of accounts, have no effect."""
     project = make_project()
     make_user("annie")
     client = manager(project)

@@ -1,4 +1,4 @@
-"""The form for a new project: who gets it, what it makes, and that nothing typed is lost."""
+"""Test the form for a new project: who may use it, the created project, and that an error keeps the typed values."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_bad_file_is_told(content: bytes, says: str) -> None:
 
 
 def test_a_long_list_that_repeats_a_class_is_refused_at_once() -> None:
-    """Where each name is held against each other, this takes ten seconds, and as many hours for a full file."""
+    """A comparison of each name with each other would take ten seconds, and hours for a full file."""
     file = classes_file("\n".join([*map(str, range(MAX_CLASSES - 1)), "7"]).encode())
     began = time.thread_time()
     response = manager(make_project("first")).post(NEW, {**GOOD, "classes_file": file})

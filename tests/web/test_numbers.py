@@ -1,4 +1,4 @@
-"""Numbers look the same on all pages: 19,878, never 19878."""
+"""Test that all pages format numbers alike: 19,878, never 19878."""
 
 from __future__ import annotations
 

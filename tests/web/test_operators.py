@@ -1,4 +1,4 @@
-"""What monitoring asks for."""
+"""Test the endpoints for monitoring."""
 
 from ipaddress import ip_network
 from typing import Any

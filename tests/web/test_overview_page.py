@@ -1,4 +1,4 @@
-"""The overview: where the loop is, what each role sees of it, and the manager's levers."""
+"""Test the overview: the state of the loop, its contents by role, and the manager's controls."""
 
 from __future__ import annotations
 

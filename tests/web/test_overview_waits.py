@@ -1,4 +1,4 @@
-"""The overview tells a manager what waits for her, and what an open batch waits for: only where it does."""
+"""Test that the overview tells a manager which decisions wait, and why an open batch waits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def project() -> Project:
 
 
 def told(project: Project) -> list[str]:
-    """The lines, without their links."""
+    """Return the lines, without their links."""
     page = manager(project).get("/p/digits/").content.decode()
     found = re.search(r'<ul class="waits.*?</ul>', page, flags=re.DOTALL)
     return [re.sub(r"<[^>]*>", "", each).strip() for each in re.findall(r"<li>(.*?)<a ", found[0])] if found else []

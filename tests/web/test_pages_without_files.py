@@ -1,4 +1,4 @@
-"""Pages and the API where files are damaged: what is left is shown, the file is named, and a worker rebuilds it."""
+"""Test that pages and API work with damaged files, name them, and have a worker rebuild them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ API = (
 
 
 def measured_project(**settings: Any) -> Project:
-    """Two versions that have looked at a pool of which forty control items are labeled."""
+    """Create two versions with predictions for a pool that has forty labeled control items."""
     project = make_project(**settings)
     make_history(project, 2)
     make_items(project, 60, first=100, reserved=True, label=1)
@@ -130,7 +130,7 @@ def test_items_that_are_alike_are_found_by_what_is_left(damage: Damage) -> None:
 
 
 def with_files(project: Project, number: int) -> ModelVersion:
-    """The version, with two files that its manifest names."""
+    """Give the version two files that its manifest names."""
     version = project.versions.get(number=number)
     version.artifact = f"models/v{number}"
     version.save()

@@ -1,4 +1,4 @@
-"""What the overview and the API say of whether picking pays off."""
+"""Test the overview's and the API's figures on whether picking pays off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An overview is asked for again every few seconds: whether it pays off is computed when something has changed."""
+"""Test that the payoff is computed again only after a change, because the overview is reloaded every few seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def project() -> Project:
-    """Four versions, each with its word on 60 labeled control items."""
+    """Create four versions with predictions for 60 labeled control items."""
     project = make_project(batch_size=5)
     make_history(project, 4)
     control = make_items(project, 60, first=100, reserved=True, label=1, agreement=1, labeled_at=timezone.now())
@@ -43,7 +43,7 @@ def project() -> Project:
 
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one whenever a gain is estimated."""
+    """Return a list that grows whenever a gain is estimated."""
     calls: list[int] = []
     estimate = payoff.payoff.next_gain
 

@@ -1,4 +1,6 @@
-"""The batch page shows why each task was picked: in order, filtered, in pages by key, to whom it may be told."""
+"""Test that the batch page shows the reason of each task's selection: sorted, filtered, in pages by key, to the right
+roles.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def address(project: Project, number: int, query: str = "") -> str:
 
 
 def picked_batch(size: int = 30) -> Batch:
-    """A batch that a model picked: ties among the margins, few clusters, some control tasks."""
+    """Create a batch picked by a model, with ties among the margins, few clusters and some control tasks."""
     project = make_project()
     make_history(project, 1, size=size)
     Batch.objects.filter(number=2).update(clusters=9)

@@ -1,4 +1,4 @@
-"""Pages and API say which version picks the batches, and why; managers choose another, and go back, by one click."""
+"""Test that pages and API show which version picks batches and why, and that managers choose another, and go back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FINDING = "Of the same 212 control items, version 3 is right on 4 that version 2
 
 @pytest.fixture
 def project() -> Project:
-    """Three versions of which each was the newest when it picked, and batch 4 open."""
+    """Create three versions, each the newest when it picked a batch, and an open batch 4."""
     project = make_project()
     for batch in make_history(project, 3):
         Batch.objects.filter(pk=batch.pk).update(newest_version=batch.selected_by and batch.selected_by.number)
@@ -30,7 +30,7 @@ def project() -> Project:
 
 @pytest.fixture
 def held_back(project: Project) -> Project:
-    """The third version is worse, and the second has picked batch 4."""
+    """Make the third version worse, so that the second has picked batch 4."""
     ModelVersion.objects.filter(number=3).update(held_back=True, gate=GATE)
     Batch.objects.filter(number=4).update(selected_by=project.versions.get(number=2), newest_version=3)
     return project

@@ -1,4 +1,4 @@
-"""The map on the batch page: what it shows, to whom, and what stands there while there is none."""
+"""Test the map on the batch page: its contents, its readers, and the page without a map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A version is tried on a file in the browser: the form, how far it is, the first rows, the files."""
+"""Test the pages that predict a file: the form, the progress, the first rows, the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The privacy budget: the ledger, what the page says of it, and what may leave a private project."""
+"""Test the privacy budget: the ledger, its page, and the files that may leave a private project."""
 
 from __future__ import annotations
 

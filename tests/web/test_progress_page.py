@@ -1,4 +1,4 @@
-"""The page on progress: who sees it, what it says of people and classes, what it says when nothing is known."""
+"""Test the progress page: its readers, its figures, and the page without figures."""
 
 from __future__ import annotations
 

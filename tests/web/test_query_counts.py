@@ -1,6 +1,6 @@
-"""The number of queries of each page, pinned. It does not grow with what the page shows.
+"""Test that each page takes a fixed number of queries, however much the page shows.
 
-A page that is new has to be given its number here, or the first test fails.
+A new page must be added here, or the first test fails.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def test_every_page_has_its_number() -> None:
 
 
 def fill(project: Project, much: int) -> None:
-    """Put `much` of everything that pages list into the project."""
+    """Create `much` of each thing that pages list."""
     make_history(project, much)
     mia = make_member(project, "mia", Role.MANAGER)
     for number in range(much):

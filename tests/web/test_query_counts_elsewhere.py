@@ -1,4 +1,4 @@
-"""The number of queries of the pages that belong to no project, pinned: test_query_counts.py has the others."""
+"""Test the number of queries of pages outside projects; test_query_counts.py has the others."""
 
 from __future__ import annotations
 

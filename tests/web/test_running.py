@@ -1,4 +1,4 @@
-"""A batch as it goes: its parts, who is on it, when it is likely to be done."""
+"""Test the progress of a batch: its tasks by state, its annotators, and its expected end."""
 
 from __future__ import annotations
 

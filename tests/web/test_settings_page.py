@@ -1,4 +1,4 @@
-"""The settings: what is saved, what is refused, and what each would lead to."""
+"""Test the settings page: saved and refused values, and their consequences."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def test_the_pool_is_counted_as_the_selection_sees_it() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_consequences_are_told_where_some_settings_have_no_field(kind: str, question: str) -> None:
-    """A project of vectors has no near-copies, and its form no field for them."""
+    """A project of vectors has no near-copies, and its form has no field for them."""
     project = make_project(kind=kind, question=question)
     answer = manager(project).get(f"/p/{project.slug}/settings/consequence/", {"batch_size": "123"})
     assert answer.status_code == 200

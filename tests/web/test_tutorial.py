@@ -1,6 +1,6 @@
-"""The tutorial speaks of pages that are there: every control that it names in bold is called so, and so on.
+"""Test that the tutorial's bold names are those of controls on the pages.
 
-That its steps lead to an export is walked in a browser, by tests/browser/test_newcomer.py.
+tests/browser/test_newcomer.py follows its steps in a browser.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SOURCES = [
 
 
 def joined(text: str) -> str:
-    """Line breaks in prose mean nothing."""
+    """Join the lines of a paragraph."""
     return re.sub(r"\s+", " ", text)
 
 

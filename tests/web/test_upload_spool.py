@@ -1,4 +1,4 @@
-"""What a form's file may do to the disk before any view has looked at it: nothing that is not allowed."""
+"""Test that a form's file is stored only if the upload is allowed, before any view runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGE = 3 << 20  # more than is held in memory
 
 @pytest.fixture(autouse=True)
 def spooled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of all files that were spooled."""
+    """Return the names of all spooled files."""
     made: list[str] = []
     make = temp.NamedTemporaryFile
 
@@ -42,7 +42,7 @@ def large(rows: int = 1) -> SimpleUploadedFile:
 
 
 def as_body(token: str) -> Any:
-    """A large file that is the whole body of a request."""
+    """Send a large file as the whole body of a request."""
     headers = {"authorization": f"Token {token}", "content-disposition": 'attachment; filename="b.csv"'}
     return Client().post(API, large().read(), content_type="application/octet-stream", headers=headers)
 

@@ -1,4 +1,4 @@
-"""A model version's page: what it can do, also against the one before, its lineage, and files that load anywhere."""
+"""Test a model version's page: its accuracy, the comparison with the one before, its lineage, and its files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CONTROL = 40
 
 
 def store(version: ModelVersion, best: list[int], sure: float = 0.8) -> None:
-    """The version's files, and what it takes each row of the pool to be."""
+    """Store the version's files, and its prediction for each row of the pool."""
     project = version.project
     files = ProjectFiles(project)
     rng = np.random.default_rng(0)
@@ -63,8 +63,9 @@ def make_round(project: Project, number: int, parent: ModelVersion | None) -> Mo
 
 @pytest.fixture
 def project() -> Project:
-    """40 control items, half owls and half wrens, and three versions: the first takes all for owls, the second gets 35
-    right, the third has not looked at the pool yet."""
+    """Create 40 control items, half owls and half wrens, and three versions: the first predicts owls only, the second
+    is right on 35, the third has no predictions.
+    """
     project = make_project(kind="vector", classes=["owl", "wren", "<never>"])
     control = make_items(project, CONTROL, reserved=True)
     for place, item in enumerate(control):
@@ -220,7 +221,7 @@ def test_a_difference_within_chance_is_no_verdict() -> None:
 
 
 def figures(page: str) -> list[tuple[str, str]]:
-    """(what it means, its address) of each figure of the confusion matrix."""
+    """Return (meaning, address) of each figure of the confusion matrix."""
     section = page.split('id="confusion-title"')[1].split("</section>")[0]
     return [
         (html.unescape(m).replace("\xa0", " "), html.unescape(u))

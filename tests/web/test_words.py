@@ -1,4 +1,4 @@
-"""Numbers and times as people say them."""
+"""Test numbers and times in words."""
 
 import datetime
 

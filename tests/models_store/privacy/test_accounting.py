@@ -1,4 +1,4 @@
-"""The accounting of privacy: against slow sums done another way, against Opacus, and by what must hold for any plan."""
+"""Test the accounting of privacy against slow sums, against Opacus, and by properties of all plans."""
 
 import math
 
@@ -22,7 +22,7 @@ PLANS = st.lists(
 
 
 def binomial_divergence(noise: float, rate: float, order: int) -> float:
-    """The closed form for whole orders (Mironov et al. 2019, section 3.3), term by term."""
+    """Compute the closed form for integer orders (Mironov et al. 2019, section 3.3), term by term."""
     terms = (
         math.comb(order, k) * (1 - rate) ** (order - k) * rate**k * math.exp((k * k - k) / (2 * noise**2))
         for k in range(order + 1)

@@ -1,4 +1,4 @@
-"""What all trainings so far have cost is added up once, and comes out as if each sum were made from the start."""
+"""Test that the incremental sum of all trainings' costs equals sums from the start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DELTA = 1e-5
 
 
 def drawn(trainings: int, seed: int) -> list[list[Phase]]:
-    """Trainings of one to four phases each, some of the same mechanism."""
+    """Return trainings of one to four phases each, some of the same mechanism."""
     rng = np.random.default_rng(seed)
     return [
         [

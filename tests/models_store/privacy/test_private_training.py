@@ -1,4 +1,4 @@
-"""Private training: what is clipped and noised is what the accountant is told, and nothing else looks at a record."""
+"""Test that private training clips and adds noise as the accountant assumes, and reads records in no other way."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def test_the_statement_is_what_the_training_did(monkeypatch):
 @pytest.mark.parametrize("question", ["single", "multi", "verify"])
 @pytest.mark.parametrize("chunk", [3, 1000])
 def test_each_record_is_clipped_by_itself_and_noise_comes_once(question, chunk, monkeypatch):
-    """Against gradients of one record at a time, clipped and added up by hand."""
+    """The reference computes, clips and adds the gradients of one record at a time."""
     monkeypatch.setattr(entropy, "gaussian", lambda shape, deviation: torch.full(tuple(shape), deviation))
     network = Mlp(MlpConfig(n_inputs=12, n_classes=4, hidden=8, embedding_dim=6, dropout=0.0))
     nn.init.normal_(network.head.weight)
