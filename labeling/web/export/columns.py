@@ -1,4 +1,4 @@
-"""What each column of an export means, in a line. docs/reference/export.md has it at length."""
+"""The meaning of each column of an export, in one line. docs/reference/export.md describes the columns in full."""
 
 MEANINGS = {
     "item": "the item's id in Marginalia",

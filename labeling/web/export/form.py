@@ -1,4 +1,4 @@
-"""The form that chooses the rows of an export. What it takes, and what it says is wrong, is as in API and command."""
+"""The form with the filters of an export. Its parameters and errors equal those of the API and the command."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ DAY = re.compile(r"(\d{4}-\d\d-\d\d)?", re.ASCII)
 
 
 class ExportForm(forms.Form):
-    """Give it the address's query. `choice` holds the rows wanted once the form is valid."""
+    """The filters of an export, from the query of the address. `choice` holds the chosen rows once the form is
+    valid.
+    """
 
     use_required_attribute = False
 
     def __init__(self, project: Project, query: QueryDict, numbers: list[int]) -> None:
-        """`numbers`: those of the project's batches, ascending."""
+        """`numbers`: the numbers of the project's batches, ascending."""
         super().__init__(query)
         self._project = project
         self._query = query
@@ -33,11 +35,11 @@ class ExportForm(forms.Form):
         self.fields["batch"].help_text = _batches_hint(numbers)
 
     def shown(self) -> list[forms.BoundField]:
-        """The fields on the page; near-copies only where the project has some."""
+        """Return the fields on the page. The filter for near-copies needs a project that shows some."""
         return [field for field in self if field.name != "copies" or self._project.near_copies]
 
     def clean(self) -> dict[str, Any]:
-        # A control that holds what it cannot take says so itself.
+        # A field with its own error is left out, because the page shows that error.
         choices = {name: self._query.get(name, "") for name in FILTERS if name not in self.errors}
         try:
             self.choice = choose(self._project, choices)
@@ -47,13 +49,13 @@ class ExportForm(forms.Form):
         return self.cleaned_data
 
     def query(self) -> str:
-        """The filters that are set, as the query of an address; the same for API and page."""
+        """Return the set filters as a query string, for the page and the API."""
         set_ones = {name: str(self._query.get(name, "")).strip() for name in FILTERS}
         return urlencode({name: text for name, text in set_ones.items() if text}, safe=":,")
 
 
 def _field(each: ExportFilter, text: str) -> forms.Field:
-    """The field that sets the filter. A text that a control for days would drop gets a plain control."""
+    """Make the field of a filter. A text that a date input would drop gets a text input."""
     if each.schema["type"] == "boolean":
         return forms.BooleanField(label=each.label, required=False, help_text=each.hint)
     if each.choices:

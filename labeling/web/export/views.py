@@ -1,4 +1,4 @@
-"""Labels, taken out as files."""
+"""The page that exports labels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, number
 
-# Rows are counted while somebody types: not further than to here.
+# The page counts rows while the user types, up to this number.
 COUNTED = 100_000
 
 
 @for_members(reading=Ability.LABELS_READ)
 @reads()
 def export(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The form that chooses rows, how many they are, and what is in the files. With a `format`, on to the file."""
+    """Show the form that filters rows, their number, and the columns; with `format`, redirect to the file."""
     project = membership.project
     numbers = list(project.batches.exclude(size=0).order_by("number").values_list("number", flat=True))
     form = ExportForm(project, request.GET, numbers)
@@ -46,13 +46,13 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
         "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
         "file": form.choice.file_name(project, FORMATS["parquet"].suffix),
     }
-    # Filters that are still being set are no request to be refused.
+    # Invalid filters are an error only in a request for a file.
     status = 400 if form.errors and file_format else 200
     return render_page(request, membership, "project/export.html", context, section="project-export", status=status)
 
 
 def _rows(project: Project, choice: Choice) -> int:
-    """How many rows are chosen; of all labeled items there is a counter."""
+    """Count the chosen rows. A counter has the number of all labeled items."""
     if choice == Choice():
         return int(project.batches.aggregate(n=Sum("labeled", default=0))["n"])
     return count_rows(project, choice, at_most=COUNTED)

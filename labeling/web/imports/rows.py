@@ -1,4 +1,4 @@
-"""What the import page shows of each file, and of what is under way."""
+"""The rows of the import page: imported files, and running steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNFINISHED = (ItemImport.State.WAITING, ItemImport.State.RUNNING)
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """A step under way. `id` is that of its element in the page; `total` 0 where nobody knows it."""
+    """A running step. `id` is the id of its HTML element; `total` is 0 if it is unknown."""
 
     id: str
     phase: str
@@ -31,7 +31,7 @@ class StepRow:
 
 @dataclass(frozen=True, slots=True)
 class ImportRow:
-    """One file in the list. `step` is None where nothing is under way; `advice` says what to do about a failure."""
+    """An imported file. `step` is None unless a step runs or waits; `advice` says how to proceed after a failure."""
 
     pk: int
     name: str
@@ -47,12 +47,12 @@ class ImportRow:
 
 
 def import_rows(project: Project, now: datetime.datetime) -> list[ImportRow]:
-    """The newest imports, each with the step that takes it in."""
+    """List the newest imports, each with its step."""
     return [_row(each, now) for each in project.imports.select_related("batch", "job")[:LISTED]]
 
 
 def encoding_row(project: Project, unencoded: int) -> StepRow | None:
-    """How far the encoder is with what was imported; None if there is nothing to encode."""
+    """Return the progress of encoding the imported items; None if all are encoded."""
     if not unencoded:
         return None
     job = project.jobs.filter(kind=Job.Kind.ENCODE).unfinished().order_by("state").first()
@@ -62,18 +62,18 @@ def encoding_row(project: Project, unencoded: int) -> StepRow | None:
 
 
 def stalled(project: Project, now: datetime.datetime) -> bool:
-    """Whether a step of the project waits for a worker, or has lost its own."""
+    """Return whether a step of the project waits for a worker, or its worker died."""
     return unattended(project, now) is not None
 
 
 def states_of(rows: list[ImportRow], encoding: StepRow | None, is_stalled: bool) -> str:
-    """A word that changes whenever the list has to be drawn again."""
+    """Return a text that changes whenever the page must render the list again."""
     states = [f"{row.pk}{row.state}" for row in rows]
     return ".".join([*states, "encoding" if encoding else "", "stalled" if is_stalled else ""])
 
 
 def as_json(rows: list[ImportRow], encoding: StepRow | None, states: str) -> dict[str, Any]:
-    """For the page's script."""
+    """Return the progress as JSON for the page's script."""
     steps = [*(row.step for row in rows if row.step), *([encoding] if encoding else [])]
     names = ("id", "phase", "share", "done", "total")
     return {"states": states, "steps": [{name: getattr(step, name) for name in names} for step in steps]}
@@ -97,7 +97,7 @@ def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
 
 
 def label_notice(item_import: ItemImport) -> str:
-    """What the labels that came in are for, as things stand; "" where none did."""
+    """Say whether the model has learned the imported labels; "" for an import without labels."""
     if not item_import.labeled:
         return ""
     came = f"{count(item_import.labeled, 'label')} came in"
@@ -115,7 +115,7 @@ def _step(item_import: ItemImport, job: Job | None) -> StepRow:
     phase, share = "waiting for its turn", 0.0
     if job is not None and job.state == Job.State.RUNNING:
         share = job.share
-        # The job's own words name the file, which the row does already.
+        # The job's phase ends with the name of the file, which the row shows already.
         phase = job.phase.removesuffix(item_import.name).strip() or "starting"
     return StepRow(f"import-{item_import.pk}", phase, share, item_import.position, item_import.total or 0)
 

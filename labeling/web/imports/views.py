@@ -1,4 +1,4 @@
-"""Bringing items in, and what became of each file."""
+"""The pages that import items and show the result of each file."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, moment, number
 
 ROWS_A_PAGE = 100
-# More classes than this are not sent to the page, which says what the folders' names will be taken for.
+# The most class names sent to the page, which shows the classes of a folder's subfolders.
 CLASSES_TOLD = 1000
 
 
 class UploadForm(FileForm):
-    """Items for the pool."""
+    """A file of items to import."""
 
     strict = forms.BooleanField(
         required=False,
@@ -47,7 +47,7 @@ class UploadForm(FileForm):
 
 @for_members(reading=Ability.IMPORTS_READ, changing=Ability.ITEMS_CHANGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The form and the list. A small file is taken in at once, a large one by the worker."""
+    """Show the form and the list of imports, or import a file: a small one at once, a large one by the worker."""
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_bound and form.is_valid() and _receive(request, membership, form):
         return redirect("project-import", membership.project.slug)
@@ -73,14 +73,14 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
 @never_cache
 @for_members(reading=Ability.IMPORTS_READ)
 def imports_progress(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """What is under way, for the page's script."""
+    """Return the progress of running steps, for the page's script."""
     now = _under_way(membership.project)
     return JsonResponse(as_json(now["rows"], now["encoding"], now["states"]))
 
 
 @for_members(reading=Ability.IMPORTS_READ)
 def import_detail(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
-    """What one file brought, how many rows were set aside for each reason, and the first of those rows."""
+    """Show the result of one file: its items, the numbers of rejected rows by reason, and the rejected rows."""
     item_import = get_object_or_404(membership.project.imports.select_related("created_by", "batch"), pk=import_id)
     page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
     now = timezone.now()
@@ -99,7 +99,7 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
 
 @for_members(changing=Ability.ITEMS_CHANGE)
 def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
-    """Let a failed import go on where it was."""
+    """Retry a failed import from the last imported record on."""
     item_import = get_object_or_404(membership.project.imports, pk=import_id)
     try:
         uploads.retry(item_import=item_import)
@@ -129,19 +129,21 @@ def _under_way(project: Project) -> dict[str, Any]:
 
 
 def _storage(project: Project) -> dict[str, str]:
-    """What the project takes, in words."""
+    """Return the storage that the project uses, in words."""
     use = storage.use_of(project)
     return {"total": storage.shown(use.total)} | {name: storage.shown(size) for name, size in use._asdict().items()}
 
 
 def _has_choice(project: Project) -> bool:
-    """Whether there is anything to be chosen about the encoder."""
+    """Return whether the project has a choice of encoders or options."""
     known = encoders_for(project.kind)
     return len(known) > 1 or bool(known[0].options)
 
 
 def _files(kind: Kind) -> str:
-    """What the page's script has to know to pick files of this kind from a folder, as JSON; "" where none is taken."""
+    """Return the suffixes of this kind's files as JSON, for the script that picks files from a folder; "" for other
+    kinds.
+    """
     if not isinstance(kind, FileKind):
         return ""
     foreign = {
@@ -157,7 +159,9 @@ def _files(kind: Kind) -> str:
 
 
 def _class_names(project: Project) -> dict[str, str]:
-    """Where folders are taken: one class to explain them by, and all as JSON, "" where they are too many."""
+    """Return a class name as an example and all class names as JSON, "" for too many; nothing for kinds without
+    folders.
+    """
     if "folder" not in kinds.of(project).forms:
         return {}
     names = list(project.classes.offered().values_list("name", flat=True)[: CLASSES_TOLD + 1])
@@ -165,7 +169,7 @@ def _class_names(project: Project) -> dict[str, str]:
 
 
 def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> bool:
-    """Take the file; False, with the reason beside the field, if it is refused."""
+    """Import the file. Return False, with the reason in the form, if it is refused."""
     file = form.cleaned_data["file"]
     try:
         received = uploads.receive(

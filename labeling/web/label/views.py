@@ -1,4 +1,4 @@
-"""The annotator's screen. The page is a frame; the items come and the answers go through the API."""
+"""The annotator's screen. The page is a frame; its script fetches tasks and submits answers through the API."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from labeling.projects import class_tree, examples, guidelines
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.permissions import for_members
 
-# Stands for an annotation's id in the address that the page fills in.
+# A placeholder for an annotation's id, which the page's script replaces.
 NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @ensure_csrf_cookie
 @for_members(reading=Ability.TASKS_ANSWER)
 def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The frame of the screen, with what its modules need to know."""
+    """Render the frame of the annotator's screen, with the configuration of its script."""
     project = membership.project
     n_classes = project.classes.offered().count()
     picker = project.asks.picker(n_classes)
@@ -54,7 +54,7 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _suggests(project: Project, n_classes: int) -> bool:
-    """Whether classes are suggested in a place of their own, each with its key."""
+    """Return whether the screen suggests a few of many classes, each with its own key."""
     if not project.asks.searches(n_classes):
         return False
     return project.show_predictions or (project.show_suggestions and project.items.suggested().exists())
@@ -91,14 +91,15 @@ def _config(membership: Membership) -> dict[str, Any]:
 @conditional_page
 @for_members(reading=Ability.TASKS_ANSWER)
 def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """The names of the classes in their order, and what more is known of some. There may be 20,000: a browser that has
-    them is told so (304).
+    """Return the class names in their order, and the details that some classes have.
+
+    The list may have 20,000 names, so that a browser with the current list gets a 304.
     """
     project = membership.project
     shown = examples.examples_of(project)
     offered = list(project.classes.offered())
     details = {each.name: _details(project, each, shown.get(each.index, [])) for each in offered}
-    # Of 20,000 classes few have more than a name.
+    # Few of 20,000 classes have more than a name.
     response = JsonResponse(
         {
             "classes": list(details),
@@ -124,7 +125,7 @@ def _details(project: Project, each: LabelClass, items: Sequence[Item]) -> dict[
 
 @for_members(reading=Ability.TASKS_ANSWER)
 def label_guidelines(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """The guidelines as they are, and what changed since the version `since`, which is on the caller's screen."""
+    """Return the current guidelines, and their changes since version `since`, which the annotator's page shows."""
     project = membership.project
     since = number_in(request.GET.get("since", ""), default=project.guidelines_version)
     before = guidelines.text_of(project, since)
@@ -141,13 +142,14 @@ def label_guidelines(request: HttpRequest, membership: Membership) -> JsonRespon
 
 @for_members(reading=Ability.TASKS_ANSWER)
 def label_today(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """How many answers the user has given in the project since the time `since`: midnight where the user is, which only
-    the browser knows. Labels that the user imported do not count.
+    """Count the user's answers in the project since the time `since`, the midnight of the browser's time zone.
+
+    Imported labels do not count.
     """
     try:
         since = parse_datetime(request.GET.get("since", ""))
         since = since.astimezone(datetime.UTC) if since and since.tzinfo else None
-    except (ValueError, OverflowError):  # no time, or none that a calendar holds in UTC
+    except (ValueError, OverflowError):  # no time, or one outside the calendar in UTC
         since = None
     if since is None:
         return JsonResponse({"code": "invalid", "detail": "since must be a time with its zone."}, status=400)

@@ -1,4 +1,4 @@
-"""Who is in the project, and as what; and invitations to it."""
+"""The page of the members and their roles, and of invitations."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RoleForm(forms.Form):
 
 
 class WorkForm(RoleForm):
-    """A member's role, group and answers a day."""
+    """A member's role, group and daily limit."""
 
     group = forms.CharField(required=False, max_length=MAX_GROUP)
     daily_limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_DAILY_LIMIT)
@@ -40,7 +40,9 @@ class WorkForm(RoleForm):
 @never_cache
 @for_members(reading=Ability.MEMBERS_READ, changing=Ability.MEMBERS_CHANGE)
 def members(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The members, the open invitations, and a form for a new one. Its link is in this one response alone."""
+    """List the members and the open invitations, or create an invitation. Only the response that creates it shows its
+    link.
+    """
     form = RoleForm(request.POST) if request.method == "POST" else RoleForm()
     link = _invite(request, membership, form) if form.is_bound and form.is_valid() else None
     now = timezone.now()
@@ -69,7 +71,7 @@ def members(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _invite(request: HttpRequest, membership: Membership, form: RoleForm) -> dict[str, str] | None:
-    """The link and the role that it gives; None, with the reason in the form, if there is none."""
+    """Create an invitation and return its link and role. Return None, with the reason in the form, if that fails."""
     try:
         invitation, token = invitations.invite(
             project=membership.project, user=membership.user, role=form.cleaned_data["role"]
@@ -83,7 +85,7 @@ def _invite(request: HttpRequest, membership: Membership, form: RoleForm) -> dic
 
 @for_members(changing=Ability.MEMBERS_CHANGE)
 def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
-    """End an invitation before somebody uses it."""
+    """Withdraw an unused invitation."""
     invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
     if membership.project.invitations.filter(pk=invitation.pk).close():
         messages.success(request, "The invitation is withdrawn. Its link no longer works.")
@@ -94,7 +96,7 @@ def withdraw_invitation(request: HttpRequest, membership: Membership, invitation
 
 @for_members(changing=Ability.MEMBERS_CHANGE)
 def change_role(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
-    """Give a member another role, group or daily limit."""
+    """Change a member's role, group or daily limit."""
     member = _member(membership, username)
     form, still = WorkForm(request.POST), True
     try:
@@ -110,14 +112,14 @@ def change_role(request: HttpRequest, membership: Membership, username: str) -> 
         messages.error(request, " ".join(error.messages))
     else:
         messages.success(request, f"{username} is now {form.cleaned_data['role']}.")
-        # A manager who gave the role away may not see the list any more.
+        # A manager without the role any more may not see the list.
         still = member.user_id != membership.user.pk or member.can(Ability.MEMBERS_READ)
     return redirect("project-members" if still else "project", membership.project.slug)
 
 
 @for_members(changing=Ability.MEMBERS_CHANGE)
 def pause_member(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
-    """Give a member no more tasks; again, if the work is paused."""
+    """Pause a member, or end the member's pause."""
     member = _member(membership, username)
     if member.paused_at is not None:
         gold.let_go_on(member)
@@ -129,7 +131,7 @@ def pause_member(request: HttpRequest, membership: Membership, username: str) ->
 
 @for_members(reading=Ability.MEMBERS_CHANGE, changing=Ability.MEMBERS_CHANGE)
 def remove_member(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
-    """Ask; then end the membership. What the member has answered stays."""
+    """Ask for confirmation (GET), then remove the member (POST). The member's answers stay."""
     member = _member(membership, username)
     if request.method != "POST":
         context = {"member": member, "own": member.user_id == membership.user.pk}

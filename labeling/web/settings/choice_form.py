@@ -1,4 +1,4 @@
-"""A choice among encoders, or models, as a form: a control for each, and below it one for each of its options."""
+"""A form that chooses an encoder or a model: a button for each, and a field for each of its options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labeling.web.shared.forms import figure_input
 
 
 class Offer(Protocol):
-    """What can be chosen."""
+    """An encoder or a model to choose."""
 
     name: Any
     meaning: Any
@@ -24,12 +24,12 @@ class Offer(Protocol):
 
 
 class ChoiceForm(forms.Form):
-    """`choice()` is what was chosen, once the form is valid: {"name": …, "options": {…}}."""
+    """A choice among offers. `choice()` returns the valid choice: {"name": …, "options": {…}}."""
 
     name = forms.ChoiceField(widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, offers: Sequence[Offer], chosen: dict[str, Any], **kwargs: Any) -> None:
-        """`offers`: the first is taken where `chosen` names none."""
+        """`offers`: the first one is the default."""
         super().__init__(*args, **kwargs)
         self._offers = {offer.name: offer for offer in offers}
         self.fields["name"].choices = [(name, name) for name in self._offers]  # type: ignore[attr-defined]
@@ -42,17 +42,17 @@ class ChoiceForm(forms.Form):
             self.initial[_field(self.initial["name"], option)] = value
 
     def check(self, choice: dict[str, Any]) -> Any:
-        """Raise `ValidationError` for a choice that cannot be; its `code` is the name of the option at fault."""
+        """Raise `ValidationError` for an invalid choice; its `code` is the name of the option at fault."""
         raise NotImplementedError
 
     def rows(self) -> Iterator[tuple[BoundWidget, str, list[BoundField]]]:
-        """The button of each offer, what it does, and its options."""
+        """Yield the button of each offer, its description, and the fields of its options."""
         for button in self["name"]:
             offer = self._offers[str(button.data["value"])]
             yield button, offer.meaning, [self[_field(offer.name, option)] for option in offer.options]
 
     def choice(self) -> dict[str, Any]:
-        """What was chosen; what was left empty keeps its default."""
+        """Return the chosen name with its options. An empty option keeps its default."""
         name = self.cleaned_data["name"]
         options = {option: self.cleaned_data.get(_field(name, option)) for option in self._offers[name].options}
         return {
@@ -71,7 +71,7 @@ class ChoiceForm(forms.Form):
 
 
 class EncoderForm(ChoiceForm):
-    """What turns the project's items into numbers."""
+    """The choice of the project's encoder."""
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         self._kind = project.kind
@@ -83,7 +83,7 @@ class EncoderForm(ChoiceForm):
 
 
 class ModelForm(ChoiceForm):
-    """What learns from the project's labels."""
+    """The choice of the project's model."""
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         self._project = project

@@ -1,4 +1,4 @@
-"""What settings lead to, before they are saved. Values in, words out."""
+"""The consequences of settings, in words, before they are saved. Pure functions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from selector.strategies import STRATEGIES
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One consequence: of what is saved, and of what is typed if that is another; `detail` belongs to what is typed."""
+    """A consequence of the saved settings and, if different, of the typed ones, to which `detail` belongs."""
 
     key: str
     name: str
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Consequences:
-    """All consequences; `warnings` are those that nobody would want, `basis` says what the times stand on."""
+    """All consequences. `warnings` are undesirable ones; `basis` names the data behind the times."""
 
     batch: list[Row]
     picked: list[Row]
@@ -55,7 +55,7 @@ class Consequences:
 
 
 def consequences_of(standing: Standing, saved: ProjectSettings, typed: ProjectSettings | None = None) -> Consequences:
-    """The consequences of what is saved and, beside them, of what is typed."""
+    """Compute the consequences of the saved settings and of the typed ones."""
     typed = typed or saved
     before, after = _figures(standing, saved), _figures(standing, typed)
     rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
@@ -95,7 +95,7 @@ OVER_ALL = ("rounds", "all-hours", "all-cost")
 
 
 def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[str, str]]:
-    """For each consequence its figure, and what belongs to it. Empty if there is no next batch."""
+    """Return the figure of each consequence, with its detail; empty if no batch follows."""
     pool = standing.pool
     if not pool.unlabeled:
         return {}
@@ -130,7 +130,7 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
 
 
 def _asked(standing: Standing, settings: ProjectSettings) -> Outlook:
-    """Answers an item, and how many labels are wrong then. Items are played through only where it is needed."""
+    """Estimate the answers per item and the share of wrong labels, by a simulation if the settings need one."""
     rule = Rule(settings.overlap, settings.overlap_max, settings.label_confidence, settings.check_share)
     return outlook(rule, standing.accuracies or [ACCURACY] * max(standing.pace.annotators, 1), standing.n_values)
 
@@ -152,7 +152,7 @@ def _copies(batch: NextBatch, settings: ProjectSettings) -> tuple[str, str]:
 
 
 def _forecast(standing: Standing, settings: ProjectSettings, batch: NextBatch) -> BatchForecast | None:
-    """What the batch would hold; None where there is nothing to forecast it by."""
+    """Forecast the next batch; None without a sample of the pool."""
     if standing.sample is None or standing.first:
         return None
     return forecast_batch(
@@ -188,7 +188,7 @@ def _cost(hours: float, settings: ProjectSettings) -> tuple[str, str]:
 
 
 def _time_to_finish(hours: float, settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
-    """How long a batch takes if those who labeled lately do so again."""
+    """Estimate the duration of a batch, if the recent annotators label again."""
     if not pace.active:
         return duration(hours * HOUR), "by one person: nobody labeled in the last 7 days"
     people = max(pace.active, settings.overlap)
@@ -224,7 +224,7 @@ def _deadline(size: int, settings: ProjectSettings) -> tuple[str, str]:
 
 
 def _privacy(standing: Standing, settings: ProjectSettings, picked: int) -> tuple[str, str]:
-    """What the budget makes of the training after the next batch."""
+    """Say how the privacy budget affects the training after the next batch."""
     budget = Budget.of(settings)
     if budget is None:
         return "none", "trainings are not private"
@@ -277,5 +277,5 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
 
 
 def changes(rows: Sequence[Row]) -> str:
-    """What has changed, to be read out."""
+    """Describe the changed consequences, for screen readers."""
     return "; ".join(f"{row.name}: {row.now} instead of {row.was}" for row in rows if row.changed)

@@ -1,4 +1,4 @@
-"""A new project."""
+"""The page that creates a project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.web.settings.create_form import NewProjectForm
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def new_project(request: HttpRequest) -> HttpResponse:
-    """The form, and the project once it is right. Goes on to its import."""
+    """Show the form, or create the project and redirect to its import page."""
     assert isinstance(request.user, User)
     if not access.may_create_projects(request.user):
         raise PermissionDenied("Only staff and people who manage a project may create one.")
@@ -42,12 +42,12 @@ def new_project(request: HttpRequest) -> HttpResponse:
 
 
 def _suffixes() -> str:
-    """Of files that may be items, to tell folders that hold some."""
+    """Return the suffixes of all files that can be items, for the script that recognises folders of such files."""
     return " ".join(suffix for kind in KINDS.values() if isinstance(kind, FileKind) for suffix in sorted(kind.suffixes))
 
 
 def _create(form: NewProjectForm, manager: User) -> Project | None:
-    """The project; or None, with what is wrong beside the fields."""
+    """Create the project. Return None, with the errors in the form, if that fails."""
     values = form.cleaned_data
     try:
         return create_project(

@@ -1,4 +1,4 @@
-"""The form that creates a project: it checks and holds what was typed."""
+"""The form that creates a project."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_CLASSES_BYTES = 2 << 20
 
 
 class NewProjectForm(forms.Form):
-    """A project that is to be. `names` holds the classes once the form is valid."""
+    """The values of a new project. `names` holds the class names once the form is valid."""
 
     name = forms.CharField(max_length=200, error_messages={"required": "Give the project a name."})
     slug = forms.CharField(
@@ -85,7 +85,7 @@ class NewProjectForm(forms.Form):
             )
 
     def clean_slug(self) -> str:
-        """What was typed, or what the name amounts to; with an ending, unless an operator asks."""
+        """Return the typed slug, or one made from the name; with a random ending, except for operators."""
         slug = str(self.cleaned_data["slug"]) or slugify(self.cleaned_data.get("name", ""))[:60].strip("-")
         if not slug and self.cleaned_data.get("name"):
             raise ValidationError("The name has no Latin letters to make an address of: enter one.")
@@ -95,7 +95,7 @@ class NewProjectForm(forms.Form):
         return slug
 
     def clean_classes_file(self) -> str:
-        """The file's text; it takes the place of what stands in `classes`, so that a second try still has it."""
+        """Return the file's text, and put it into the field `classes`, so that a form with an error keeps it."""
         file = self.cleaned_data["classes_file"]
         if file is None:
             return ""
@@ -124,5 +124,5 @@ class NewProjectForm(forms.Form):
             self.add_error(None, error)
 
     def settings(self) -> dict[str, Any]:
-        """What `create_project` takes beside slug, kind and classes."""
+        """Return the arguments of `create_project` besides slug, kind and classes."""
         return {name: self.cleaned_data[name] for name in ("name", "question", "prompt", "guidelines", "batch_size")}

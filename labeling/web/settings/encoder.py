@@ -1,4 +1,4 @@
-"""What turns a project's items into numbers, and its choice while it is open."""
+"""The page of a project's encoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from labeling.web.shared.permissions import for_members
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The form; once an item is encoded, what was chosen."""
+    """Show the form that chooses the encoder, or the chosen encoder once an item is encoded."""
     project = membership.project
     form = EncoderForm(request.POST if request.method == "POST" else None, project=project)
     if form.is_bound and form.is_valid():

@@ -1,4 +1,4 @@
-"""What the next batch would hold, in words. Values in, words out."""
+"""The forecast of the next batch, in words. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNKNOWN = ("–", "")
 
 
 def rows(outlook: BatchForecast | None) -> dict[str, tuple[str, str]]:
-    """For each row its figure, and what belongs to it. The same rows whatever is found, for the page keeps them."""
+    """Return the figure and the detail of each row. All rows are always present, because the page keeps them."""
     if outlook is None:
         return {**dict.fromkeys(NAMES, UNKNOWN), "highest-margin": ("–", "no forecast for this strategy")}
     return {
@@ -41,7 +41,7 @@ def _first_pass(outlook: BatchForecast) -> tuple[str, str]:
 
 
 def basis(sample: Sample | None, *, first: bool, guarded: bool) -> str:
-    """What the rows stand on, or why there are none."""
+    """Name the data behind the rows, or say why there is no forecast."""
     if first:
         return "A forecast of what will be picked needs a model."
     if sample is None:

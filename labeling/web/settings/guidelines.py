@@ -1,4 +1,4 @@
-"""Guidelines: how they will look before they are saved, and the versions that were."""
+"""The preview of guidelines, and the page of their versions."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ LISTED = 100
 @require_POST
 @login_required
 def preview(request: HttpRequest) -> HttpResponse:
-    """What stands in the form's `guidelines`, as annotators will read it, with the images of the `project` that the
-    address names. Nothing is stored.
+    """Render the text in the form's `guidelines` as annotators see it, with the images of the address's `project`.
+
+    Stores nothing.
     """
     slug = request.GET.get("project")
     project = access.membership_of(request.user, slug).project if slug else None
@@ -34,7 +35,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 @for_members(reading=Ability.LABELS_READ)
 def history(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The newest versions with the answers given under each, and what changed in one of them: `version`, or the
+    """List the newest versions with their numbers of answers, and the changes in the version `version`, by default the
     newest.
     """
     project, now = membership.project, timezone.now()
@@ -59,7 +60,7 @@ def history(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def restore(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Make an earlier version the guidelines again."""
+    """Restore an earlier version of the guidelines."""
     get_object_or_404(membership.project.guidelines_versions, number=number)
     try:
         made = guidelines.go_back(project=membership.project, user=membership.user, number=number)

@@ -1,4 +1,4 @@
-"""The images that guidelines can show: what there is, one more, one less."""
+"""The page of the images in a project's guidelines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labeling.web.shared.permissions import for_members
 
 
 class ImageForm(forms.Form):
-    """An image, and what it shows."""
+    """An image with its alternative text."""
 
     file = forms.FileField(
         label="Image",
@@ -42,7 +42,7 @@ class ImageForm(forms.Form):
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE, takes_files=True)
 def images(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The images with the form for one more."""
+    """List the images, or add one."""
     project = membership.project
     form = ImageForm(request.POST, request.FILES) if request.method == "POST" else ImageForm()
     if form.is_bound and form.is_valid() and _add(request, membership, form):
@@ -59,7 +59,7 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def remove_image(request: HttpRequest, membership: Membership, image: str) -> HttpResponse:
-    """Remove an image that no version names."""
+    """Remove an image that no version of the guidelines shows."""
     stored_image = get_object_or_404(membership.project.guidelines_images, name=image)
     try:
         guidelines_images.remove(image=stored_image)
@@ -71,7 +71,7 @@ def remove_image(request: HttpRequest, membership: Membership, image: str) -> Ht
 
 
 def _rows(project: Project) -> list[dict[str, Any]]:
-    """Each image with what to write to show it, and whether the guidelines do, now or in an earlier version."""
+    """Return each image with its Markdown, and whether the guidelines or an earlier version show it."""
     texts = list(project.guidelines_versions.values_list("text", flat=True))
     return [
         {
@@ -85,7 +85,7 @@ def _rows(project: Project) -> list[dict[str, Any]]:
 
 
 def _add(request: HttpRequest, membership: Membership, form: ImageForm) -> bool:
-    """Store the image; False, with the reason beside the field, if it is refused."""
+    """Store the image. Return False, with the reason in the form, if it is refused."""
     file = form.cleaned_data["file"]
     try:
         image = guidelines_images.add(

@@ -1,4 +1,4 @@
-"""What learns from a project's labels, and its choice."""
+"""The page of a project's model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from labeling.web.shared.permissions import for_members
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def model(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The form. The worker ends a training that runs, and begins it anew with the choice."""
+    """Show the form that chooses the model, or save the choice. The worker restarts a running training with it."""
     project = membership.project
     form = ModelForm(request.POST if request.method == "POST" else None, project=project)
     if form.is_bound and form.is_valid():

@@ -1,4 +1,4 @@
-"""The sizes of the next batch under given settings, and the work it takes. Values in, values out."""
+"""The sizes of the next batch under given settings, and the work it takes. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR
 from selector.strategies import STRATEGIES
 
-# The time of an answer as long as the project has none.
+# The seconds for an answer in a project without answers.
 ASSUMED_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class NextBatch:
-    """`picked` of the `candidates`, and `control` at random. Candidates are None where they depend on the clusters."""
+    """The `picked` items from the `candidates`, and the random `control` items. `candidates` is None if clusters decide
+    it.
+    """
 
     picked: int
     candidates: int | None
@@ -40,7 +42,7 @@ def next_batch(
     strategy: str = "cluster-margin",
     first: bool = False,
 ) -> NextBatch:
-    """The sizes that `arrays.plan.plan_batch` would give the next batch."""
+    """Return the sizes that `arrays.plan.plan_batch` would give the next batch."""
     others = pool.unlabeled - pool.reserved
     picked, control = divide(others, pool.reserved, batch_size=batch_size, control_share=control_share)
     candidates: int | None
@@ -55,7 +57,7 @@ def next_batch(
 
 
 def rounds_left(pool: PoolCounts, batch_size: int) -> int:
-    """Batches until no item is left: each takes as many as it can."""
+    """Return the number of batches until no item is left."""
     return math.ceil(pool.unlabeled / batch_size)
 
 
@@ -71,13 +73,15 @@ def batch_of(standing: Standing, settings: ProjectSettings) -> NextBatch:
 
 
 def person_hours(items: int, settings: ProjectSettings, pace: Pace, answers: float | None = None) -> float:
-    """Hours of labeling for this number of items. `answers`: the mean number for one item; by default the overlap."""
+    """Return the hours of labeling for this number of items. `answers`: the mean number per item, by default the
+    overlap.
+    """
     seconds = ASSUMED_SECONDS if pace.seconds is None else pace.seconds
     return items * (answers or settings.overlap) * seconds / HOUR
 
 
 def measured_of(batch: NextBatch, settings: ProjectSettings, standing: Standing) -> int:
-    """Number of control items that measure accuracy: those without a prediction or suggestion on the screen."""
+    """Return the number of control items that measure accuracy: those without a shown prediction or suggestion."""
     predicting = settings.show_predictions and not standing.first
     suggesting = settings.show_suggestions and standing.suggestions
     prompted = PROMPTED_SHARE if predicting or suggesting else 0.0

@@ -15,7 +15,7 @@ from labeling.web.shared.words import figure
 
 
 class SettingsForm(forms.ModelForm):
-    """The texts for annotators, and the settings that are declared for the page."""
+    """The texts for annotators, and the settings on the settings page."""
 
     class Meta:
         model = Project
@@ -35,12 +35,12 @@ class SettingsForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].error_messages["required"] = "Give the project a name."
-        # 5 rather than 5.0: nobody types the nought.
+        # The form shows 5 for 5.0.
         for name, value in self.initial.items():
             if isinstance(value, float) and value.is_integer():
                 self.initial[name] = int(value)
             elif isinstance(value, float) and 1e-6 <= value < 1e-3:
-                self.initial[name] = figure(value)  # nor 1e-06
+                self.initial[name] = figure(value)  # and 0.000001 for 1e-06
         for name, setting in ON_PAGE.items():
             if not setting.offered(self.instance):
                 del self.fields[name]
@@ -48,13 +48,13 @@ class SettingsForm(forms.ModelForm):
 
     @property
     def sections(self) -> list[tuple[Section, list[forms.BoundField]]]:
-        """The sections of the page with the fields that this project has."""
+        """Return the sections of the page, each with the fields of this project."""
         sections = [(each, [self[one.name] for one in each.settings if one.name in self.fields]) for each in SECTIONS]
         return [(section, fields) for section, fields in sections if fields]
 
     @property
     def telling(self) -> list[str]:
-        """The names of the fields with consequences."""
+        """Return the names of the fields with consequences."""
         return [name for name in self.fields if name in ON_PAGE and ON_PAGE[name].has_consequence]
 
     def clean(self) -> dict[str, Any]:

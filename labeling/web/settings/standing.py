@@ -1,4 +1,4 @@
-"""The state of a project, as far as the consequences of settings depend on it. Read while a manager types."""
+"""The state of a project on which the consequences of settings depend. The page reads it while a manager types."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from labeling.projects.ledger import Spent
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state of a project, as far as consequences depend on it.
+    """The state of a project on which the consequences of settings depend.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class Standing:
 
 
 def standing_of(project: Project, now: datetime.datetime) -> Standing:
-    """Read the state by sixteen queries and a small file, whatever the project's size."""
+    """Read the state with sixteen queries and a small file, whatever the project's size."""
     version = project.versions.order_by("-number").first()
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}

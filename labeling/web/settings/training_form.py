@@ -1,4 +1,4 @@
-"""The trainer's settings as a form: what is left empty keeps the trainer's default."""
+"""The form of the trainer's settings. An empty field keeps the trainer's default."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any
 
 from django import forms
 
-# Pages know the trainer by way of the pipeline only.
+# Pages import the trainer's settings through `labeling.projects` only.
 from labeling.projects.training_settings import TrainConfig, check_training
 from labeling.web.shared.forms import figure_input
 from labeling.web.shared.words import figure
 
-# To people a batch is what is labeled together.
+# Pages call the items that are labeled together a batch.
 LABELS = {"batch_size": "Labels per step"}
 WORDS = {"sb-ece": "SB-ECE (soft-binned calibration error)", "s-avuc": "S-AvUC (accuracy versus uncertainty)"}
 YES_OR_NO = {"": None, "true": True, "false": False}
 
 
 class TrainingForm(forms.Form):
-    """A control for each setting of the trainer, with its bounds and its meaning."""
+    """A field for each setting of the trainer, with its bounds and its meaning."""
 
     prefix = "training"
 
     def __init__(self, *args: Any, training: dict[str, Any], **kwargs: Any) -> None:
-        """`training`: the overrides as they are."""
+        """`training`: the project's present settings of the trainer."""
         super().__init__(*args, **kwargs)
         self.initial = {name: _typed(value) for name, value in training.items()}
         for setting in fields(TrainConfig):
             self.fields[setting.name] = _control(setting)
 
     def clean(self) -> None:
-        """Leave only what was given, checked by the trainer's own rules as well."""
+        """Keep the filled fields alone, and check them by the trainer's own rules."""
         self.cleaned_data = {name: value for name, value in self.cleaned_data.items() if value is not None}
         if not self.errors:
             check_training(self.cleaned_data)

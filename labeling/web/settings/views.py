@@ -1,4 +1,4 @@
-"""A project's settings, each with its consequence."""
+"""The settings page, with the consequences of settings."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from labeling.web.shared.permissions import for_members
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The form; what is saved holds for the next batch."""
+    """Show the settings, or save them for the next batch."""
     project = membership.project
     data = request.POST if request.method == "POST" else None
-    # A copy, for the form changes its instance even when it turns out to be wrong.
+    # A copy, because an invalid form changes its instance, too.
     form = SettingsForm(data, instance=copy.copy(project))
     training = TrainingForm(data, training=project.training)
-    # Both, so that all errors are told at once.
+    # Both are checked, so that the page shows all errors at once.
     if data is not None and all([form.is_valid(), training.is_valid()]) and _saved(form, training, membership):
         messages.success(request, "Saved. Applies from the next batch on; the lease and the texts apply at once.")
         return redirect("project-settings", project.slug)
@@ -49,7 +49,7 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _saved(form: SettingsForm, training: TrainingForm, membership: Membership) -> bool:
-    """Save; or False, with what is wrong beside the field."""
+    """Save the settings. Return False, with the errors in the form, if that fails."""
     try:
         _save(form, training, membership)
     except ValidationError as error:
@@ -60,7 +60,7 @@ def _saved(form: SettingsForm, training: TrainingForm, membership: Membership) -
 
 @transaction.atomic
 def _save(form: SettingsForm, training: TrainingForm, membership: Membership) -> None:
-    """Write what has changed and nothing else: the worker keeps counts on the same row."""
+    """Update only the changed fields, because the worker writes counts to the same row."""
     project = form.instance
     project.training = training.cleaned_data
     changed = [name for name in form.changed_data if name != "guidelines"]
@@ -71,8 +71,9 @@ def _save(form: SettingsForm, training: TrainingForm, membership: Membership) ->
 
 @for_members(reading=Ability.SETTINGS_READ)
 def settings_consequence(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """What the settings in the query would lead to beside those saved, which stand for what the query does not name;
-    for values that would not be taken, why.
+    """Return the consequences of the settings in the query and of the saved ones; for invalid settings, the errors.
+
+    The query replaces the saved settings that it names.
     """
     project = membership.project
     saved = SettingsForm(instance=project).initial
@@ -93,7 +94,7 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
 
 @for_members(changing=Ability.MODELS_CHANGE)
 def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Have the clustering rebuilt before the next batch; or, with `keep`, not after all."""
+    """Request a rebuild of the clustering before the next batch; with `keep`, withdraw the request."""
     project = membership.project
     if "keep" in request.POST:
         clusterings.withdraw_rebuild(project=project)
@@ -109,5 +110,5 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _wrong(form: SettingsForm) -> list[str]:
-    """What is wrong with the telling fields, each with its name."""
+    """Return the errors of the fields with consequences, each with the field's name."""
     return [f"{form.fields[name].label}: {form.errors[name][0]}" for name in form.telling if name in form.errors]
