@@ -10,53 +10,17 @@ from __future__ import annotations
 import datetime
 import logging
 import time
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import Any
 
+from django.apps import apps
 from django.db import models, transaction
 
 from labeling.arrays.files import ProjectFiles
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import (
-    Annotation,
-    Assignment,
-    Batch,
-    BatchPart,
-    BulkChange,
-    ClassChange,
-    ClassExample,
-    ClassProposal,
-    Clustering,
-    Comment,
-    Copy,
-    CopyAnswer,
-    Correction,
-    DamagedFile,
-    FeatureSum,
-    GuidelinesImage,
-    GuidelinesVersion,
-    Invitation,
-    Item,
-    ItemImport,
-    ItemIndex,
-    Job,
-    LabelClass,
-    LabelCounts,
-    Membership,
-    ModelVersion,
-    PredictionRun,
-    PrivateTraining,
-    Project,
-    ProjectStorage,
-    RejectedRow,
-    Release,
-    Removal,
-    ReviewPlace,
-    Selection,
-    Task,
-    Upload,
-    VersionChoice,
-    WorkLog,
-)
+from labeling.models import Batch, Item, Job, LabelClass, ModelVersion, Project, Task, Upload
 from labeling.projects import families, storage
 from labeling.projects.lifecycle import KEPT
 from labeling.shared_files import StoreAway, store
@@ -69,47 +33,13 @@ CHUNK = 200
 # A web host that restores a project may have a clock that is behind the worker's.
 MARGIN = datetime.timedelta(hours=1)
 
-# Every table of a project, with the lookup from its rows to the project. A table stands before the tables that it
-# refers to.
-TABLES: tuple[tuple[type[models.Model], str], ...] = (
-    (WorkLog, "batch__project"),
-    (LabelCounts, "batch__project"),
-    (ClassExample, "item__project"),
-    (ClassProposal, "project"),
-    (BatchPart, "batch__project"),
-    (Comment, "item__project"),
-    (ReviewPlace, "item__project"),
-    (CopyAnswer, "annotation__task__batch__project"),
-    (Annotation, "task__batch__project"),
-    (Assignment, "task__batch__project"),
-    (Task, "batch__project"),
-    (Correction, "item__project"),
-    (Removal, "item__project"),
-    (Copy, "item__project"),
-    (Item, "project"),
-    (RejectedRow, "item_import__project"),
-    (ItemImport, "project"),
-    (PredictionRun, "project"),
-    (Job, "project"),
-    (BulkChange, "project"),
-    (PrivateTraining, "project"),
-    (Release, "version__project"),
-    (Selection, "batch__project"),
-    (Clustering, "project"),
-    (VersionChoice, "project"),
-    (ModelVersion, "project"),
-    (Batch, "project"),
-    (ClassChange, "project"),
-    (LabelClass, "project"),
-    (GuidelinesVersion, "project"),
-    (GuidelinesImage, "project"),
-    (Invitation, "project"),
-    (Membership, "project"),
-    (FeatureSum, "project"),
-    (DamagedFile, "project"),
-    (Upload, "project"),
-    (ItemIndex, "project"),
-    (ProjectStorage, "project"),
+# Keys to rows of the same table, or of tables that are removed earlier. They are cleared first.
+CIRCLES: tuple[tuple[type[models.Model], str], ...] = (
+    (LabelClass, "parent"),
+    (ModelVersion, "parent"),
+    (Task, "replaces"),
+    (Batch, "selected_by"),
+    (Batch, "choice"),
 )
 
 
@@ -127,7 +57,7 @@ def erase(now: datetime.datetime, seconds: float) -> None:
             _remove_files(project, until)
             families.leave(project)
             _cut_circles(project)
-            for model, path in TABLES:
+            for model, path in tables().items():
                 _remove_rows(model, path, project, until)
         except _TimeIsUp:
             return
@@ -159,13 +89,40 @@ def _remove_files(project: Project, until: float) -> None:
 
 
 def _cut_circles(project: Project) -> None:
-    """Clear the foreign keys to rows of the same table, and to rows of tables that are removed earlier."""
-    LabelClass.objects.filter(project=project, parent__isnull=False).update(parent=None)
-    ModelVersion.objects.filter(project=project, parent__isnull=False).update(parent=None)
-    Task.objects.filter(batch__project=project, replaces__isnull=False).update(replaces=None)
-    chosen = {"selected_by": None, "choice": None}
-    picked = models.Q(selected_by__isnull=False) | models.Q(choice__isnull=False)
-    Batch.objects.filter(picked, project=project).update(**chosen)
+    for model, key in CIRCLES:
+        rows = model._default_manager.filter(**{_to_project(model): project, f"{key}__isnull": False})
+        rows.update(**{key: None})
+
+
+@cache
+def tables() -> dict[type[models.Model], str]:
+    """Every table with rows of projects, with the lookup from its rows to the project, in the order of removal.
+
+    A table stands before the tables that it refers to. Raises `CycleError` if `CIRCLES` lacks a key.
+    """
+    order: TopologicalSorter[type[models.Model]] = TopologicalSorter()
+    for model in apps.get_app_config("labeling").get_models(include_auto_created=True):
+        if _to_project(model):
+            order.add(model)
+            for key in _keys(model):
+                if (model, key.name) not in CIRCLES:
+                    order.add(key.related_model, model)
+    return {model: path for model in order.static_order() if (path := _to_project(model))}
+
+
+@cache
+def _to_project(model: type[models.Model]) -> str:
+    """The shortest lookup from a table's rows to their project over keys that are never null; "" if there is none."""
+    lookups = [
+        key.name if key.related_model is Project else f"{key.name}__{further}"
+        for key in _keys(model)
+        if not key.null and (key.related_model is Project or (further := _to_project(key.related_model)))
+    ]
+    return min(lookups, key=lambda lookup: lookup.count("__"), default="")
+
+
+def _keys(model: type[models.Model]) -> list[models.ForeignKey[Any, Any]]:
+    return [field for field in model._meta.fields if isinstance(field, models.ForeignKey)]
 
 
 def _remove_rows(model: type[models.Model], path: str, project: Project, until: float) -> None:
