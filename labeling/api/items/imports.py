@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -41,6 +41,22 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
         read_only=True,
         help_text="How many rows were set aside for each reason; null for imports of earlier versions.",
     )
+
+    example: ClassVar[dict[str, Any]] = {
+        "id": 3,
+        "name": "march.zip",
+        "state": "done",
+        "reason": "",
+        "strict": False,
+        "position": 1200,
+        "total": 1200,
+        "accepted": 1198,
+        "labeled": 0,
+        "rejected": 2,
+        "rejected_by_reason": {"The project already has an item with this id.": 2},
+        "created_at": "2026-03-01T09:20:01Z",
+        "finished_at": "2026-03-01T09:20:09Z",
+    }
 
     class Meta:
         model = ItemImport

@@ -14,20 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from drf_spectacular.generators import SchemaGenerator
 
-# Sample values for the variables of addresses.
-SAMPLE = {
-    "slug": "owls",
-    "username": "ann",
-    "number": "3",
-    "index": "1",
-    "item_id": "812",
-    "import_id": "3",
-    "prediction_id": "12",
-    "invitation_id": "5",
-    "image": "barn-owl.png",
-    "part_id": "3",
-    "annotation_id": "0b6f4b1c-6f0e-4a57-9c53-8c1b3c1f3d52",
-}
+from labeling.api.published.addresses import variable
+
 MAX_DEPTH = 4
 JSON = "application/json"
 KINDS = {"integer": "whole number", "string": "text", "boolean": "true or false"}
@@ -56,7 +44,9 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StatusAnswer:
+    """The bodies of the answers with one status, such as 200 or 404, and their meaning."""
+
     status: str
     phrase: str
     text: SafeString
@@ -73,8 +63,8 @@ class Endpoint:
     who: str
     parameters: list[Field]
     bodies: list[Content]
-    answers: list[Answer]
-    errors: list[Answer]
+    answers: list[StatusAnswer]
+    errors: list[StatusAnswer]
     curl: list[str]
 
 
@@ -160,7 +150,7 @@ def _parameter(parameter: dict[str, Any]) -> Field:
     return Field(parameter["name"], _kind(parameter["schema"]), parameter.get("required", False), text)
 
 
-def _curl(method: str, path: str, bodies: list[Content], answers: list[Answer]) -> list[str]:
+def _curl(method: str, path: str, bodies: list[Content], answers: list[StatusAnswer]) -> list[str]:
     """Return a `curl` command line in two parts: the text before the server's address, and the text after it."""
     words = ["curl"] if method == "GET" else ["curl", "-X", method]
     if any(content.media_type != JSON for answer in answers for content in answer.contents):
@@ -170,12 +160,12 @@ def _curl(method: str, path: str, bodies: list[Content], answers: list[Answer]) 
     if body and body.example:
         compact = json.dumps(json.loads(body.example), ensure_ascii=False).replace("'", "'\\''")
         words += ["-H", f'"Content-Type: {body.media_type}"', "-d", f"'{compact}'"]
-    return [" ".join(words), re.sub(r"\{(\w+)\}", lambda name: SAMPLE[name[1]], path)]
+    return [" ".join(words), re.sub(r"\{(\w+)\}", lambda name: variable(name[1]).sample, path)]
 
 
-def _answer(status: str, answer: dict[str, Any]) -> Answer:
+def _answer(status: str, answer: dict[str, Any]) -> StatusAnswer:
     contents = _all_contents(answer.get("content", {}))
-    return Answer(status, HTTPStatus(int(status)).phrase, _marked(answer.get("description", "")), contents)
+    return StatusAnswer(status, HTTPStatus(int(status)).phrase, _marked(answer.get("description", "")), contents)
 
 
 def _all_contents(contents: dict[str, Any]) -> list[Content]:

@@ -11,10 +11,10 @@ from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.pagination import BasePagination
 
+from labeling.api.published.addresses import variable
 from labeling.api.published.examples import EXAMPLES
 from labeling.api.shared.base import SIGNED_IN
 from labeling.api.shared.errors import Error
-from labeling.api.shared.fields import MAX_ID, MAX_INT
 from labeling.api.shared.visible import mark_in_schema
 from labeling.models.roles import Ability, who_may
 
@@ -40,21 +40,6 @@ SUBJECTS = {
     "Batches": "Batches: how each was selected, and how it goes.",
     "Models": "Model versions with metrics, lineage and files.",
     "Export": "Labels for training and analysis.",
-}
-
-# The schema and the description of each address variable.
-PATH = {
-    "slug": ({"type": "string", "pattern": "^[a-z0-9]+(?:-[a-z0-9]+)*$", "maxLength": 60}, "The project's short name."),
-    "username": ({"type": "string", "pattern": r"^[A-Za-z0-9_.@+-]+$", "maxLength": 150}, "The member's username."),
-    "index": ({"type": "integer", "minimum": 0, "maximum": MAX_INT}, "The index of the class: it stays."),
-    "number": ({"type": "integer", "minimum": 1, "maximum": MAX_INT}, "The number within the project."),
-    "item_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The item's id."),
-    "import_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The import's id."),
-    "prediction_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The prediction's id."),
-    "invitation_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The invitation's id."),
-    "image": ({"type": "string", "pattern": "^[a-z0-9_-]+[.][a-z]+$", "maxLength": 100}, "The image's name."),
-    "part_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The part's id."),
-    "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
 }
 
 # For each error status its meaning and an example.
@@ -95,12 +80,18 @@ class PublishedSchema(AutoSchema):
         if operation is None:
             return None
         for parameter in operation.get("parameters", []):
-            if parameter["in"] == "path" and parameter["name"] in PATH:
-                parameter["schema"], parameter["description"] = PATH[parameter["name"]]
+            if parameter["in"] == "path":
+                parameter["schema"], parameter["description"], _ = variable(parameter["name"])
         error = self.resolve_serializer(Error, "response").ref
         for status in sorted(self._errors(operation)):
             operation["responses"].setdefault(str(status), _error_answer(status, error))
         return operation
+
+    def _map_serializer(self, serializer: Any, direction: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The serializer's schema with the example that the serializer may have, of an answer."""
+        schema: dict[str, Any] = super()._map_serializer(serializer, direction, *args, **kwargs)
+        example = getattr(serializer, "example", None)
+        return {**schema, "example": example} if example and direction == "response" else schema
 
     def _get_serializer_name(self, *args: Any, **kwargs: Any) -> str:
         return str(super()._get_serializer_name(*args, **kwargs)).replace("RequestRequest", "Request")

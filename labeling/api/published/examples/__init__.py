@@ -1,4 +1,7 @@
-"""Examples of request and response bodies for the published schema. A test checks them against the schema."""
+"""Examples of request and response bodies for the published schema, by the names of its components.
+
+Examples with common parts stand here; a serializer may have its own in `example`. A test checks all of them.
+"""
 
 from __future__ import annotations
 

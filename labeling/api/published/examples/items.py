@@ -49,21 +49,6 @@ _SELECTION = {
 }
 
 ITEMS: dict[str, Any] = {
-    "Import": {
-        "id": 3,
-        "name": "march.zip",
-        "state": "done",
-        "reason": "",
-        "strict": False,
-        "position": 1200,
-        "total": 1200,
-        "accepted": 1198,
-        "labeled": 0,
-        "rejected": 2,
-        "rejected_by_reason": {"The project already has an item with this id.": 2},
-        "created_at": "2026-03-01T09:20:01Z",
-        "finished_at": "2026-03-01T09:20:09Z",
-    },
     "ItemPageResponse": {
         "count": 1,
         "more": False,

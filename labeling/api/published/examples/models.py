@@ -9,21 +9,6 @@ from labeling.api.published.examples.keys import DIGEST
 _CONTROL = {"accuracy": 0.91, "low": 0.85, "high": 0.95, "n": 120}
 
 MODELS: dict[str, Any] = {
-    "Clustering": {
-        "rows": 60_000,
-        "joined_rows": 72_000,
-        "joined_share": 0.1667,
-        "embedded_by": 1,
-        "digest": "0c" * 32,
-        "described_then": 0.91,
-        "described_now": 0.78,
-        "measured_by": 6,
-        "kept_share": 0.857,
-        "drifted": False,
-        "anew_at": None,
-        "seconds": 48.2,
-        "created_at": "2026-03-01T09:12:44Z",
-    },
     "InUse": {"version": 3, "newest": 4, "by_gate": 4, "chosen_by": "mona", "chosen_at": "2026-03-02T11:30:00Z"},
     "ComparisonResponse": {
         "a": 3,
@@ -62,24 +47,6 @@ MODELS: dict[str, Any] = {
             ],
         },
         "pool": {"n": 12000, "apart": 310, "kinds": [{"a": "no owl", "b": "barn owl", "items": 120}]},
-    },
-    "PredictionRun": {
-        "id": 12,
-        "version": 3,
-        "name": "april.zip",
-        "state": "done",
-        "reason": "",
-        "probabilities": False,
-        "position": 300,
-        "total": 300,
-        "predicted": 299,
-        "rejected": 1,
-        "rejections": [{"where": "night-0901.jpg", "reason": "The image is damaged."}],
-        "url": "/api/v1/projects/owls/predictions/12/",
-        "result_url": "/api/v1/projects/owls/predictions/12/result/",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-        "expires_at": "2026-04-08T08:00:09Z",
     },
     "Version": {
         "version": 3,

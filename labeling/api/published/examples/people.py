@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _INVITATION = {
-    "id": 5,
+    "id": 3,
     "role": "annotator",
     "invited_by": "mona",
     "created_at": "2026-03-02T10:01:12Z",
