@@ -4,13 +4,14 @@ from typing import Any
 
 from axes.admin import AccessAttemptAdmin
 from axes.models import AccessAttempt
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from labeling.models import Batch, ItemImport, Job, Membership, ModelVersion, PredictionRun, Project, User
+from labeling.models import Membership, Project, User
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -77,41 +78,8 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
-@admin.register(Batch)
-class BatchAdmin(ReadOnlyAdmin):
-    list_display = [
-        "project",
-        "number",
-        "state",
-        "size",
-        "remaining",
-        "strategy",
-        "class_guard",
-        "opened_at",
-        "done_at",
-    ]
-    list_filter = ["project", "state"]
-
-
-@admin.register(Job)
-class JobAdmin(ReadOnlyAdmin):
-    list_display = ["project", "kind", "state", "phase", "share", "attempts", "reason", "started_at", "finished_at"]
-    list_filter = ["project", "kind", "state"]
-
-
-@admin.register(ModelVersion)
-class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ["project", "number", "labels", "seconds", "created_at"]
-    list_filter = ["project"]
-
-
-@admin.register(ItemImport)
-class ItemImportAdmin(ReadOnlyAdmin):
-    list_display = ["project", "name", "state", "accepted", "rejected", "created_at"]
-    list_filter = ["project", "state"]
-
-
-@admin.register(PredictionRun)
-class PredictionRunAdmin(ReadOnlyAdmin):
-    list_display = ["project", "version", "name", "state", "predicted", "rejected", "created_at"]
-    list_filter = ["project", "state"]
+# Every table that names its columns is shown.
+for table in apps.get_app_config("labeling").get_models():
+    if columns := getattr(table, "admin_columns", ()):
+        filters = [name for name in ("project", "kind", "state") if name in columns]
+        admin.site.register(table, ReadOnlyAdmin, list_display=columns, list_filter=filters)

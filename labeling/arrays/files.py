@@ -36,7 +36,8 @@ from django.conf import settings
 from labeling import npy
 from labeling.arrays.damage import report, root_of
 from labeling.disk import FileDamaged, FileMissing, make_room, reading, replace_file, replacing
-from labeling.models import ModelVersion, PredictionRun, Project
+from labeling.models import ModelVersion, Project
+from labeling.models.file_owners import FileOwner
 from labeling.shared_files import read_whole, store
 
 HASH_BLOCK_BYTES = 1 << 24
@@ -89,8 +90,9 @@ class ProjectFiles:
     def map(self, batch: int) -> Path:
         return self.root / "maps" / f"batch-{batch}.npz"
 
-    def prediction(self, run: PredictionRun) -> Path:
-        return self.root / "predictions" / f"{run.pk}.jsonl"
+    def owned(self, row: FileOwner) -> Path:
+        """The file that the row owns."""
+        return self.root / row.file_name
 
     def pool(self, version: ModelVersion, name: str) -> Path:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"

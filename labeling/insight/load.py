@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Min, Q, Sum
+from django.db.models import Count, Min, Model, Q, Sum
 
 from labeling.loop import signs
-from labeling.models import Assignment, Batch, Job, PredictionRun, ProjectStorage, Upload
+from labeling.models import Assignment, Batch, Job, ProjectStorage, Upload
+from labeling.models.file_owners import file_owners
 
 
 class Figure(NamedTuple):
@@ -84,15 +85,17 @@ def _leases(now: datetime.datetime) -> Iterator[Figure]:
 def _bytes() -> Figure:
     """The bytes of each project, from counters that are updated when files are stored, without a look at the disk."""
     sizes: dict[tuple[str, ...], float] = {}
-    for files, model, field in (
+    counters: list[tuple[str, type[Model], str]] = [
         ("media", ProjectStorage, "media_bytes"),
         ("rows", ProjectStorage, "row_bytes"),
         ("waiting", Upload, "bytes"),
-        ("predictions", PredictionRun, "size"),
-    ):
-        by_project = model.objects.order_by().values_list("project__slug").annotate(Sum(field))
+        *((table.noun, table, "size") for table in file_owners()),
+    ]
+    for files, model, field in counters:
+        by_project = model._default_manager.order_by().values_list("project__slug").annotate(Sum(field))
         sizes |= {(slug, files): size or 0 for slug, size in by_project}
-    text = "Room that a project takes: media, rows in the database, uploads that wait to be imported, predictions."
+    owned = ", ".join(table.noun for table in file_owners())
+    text = f"Room that a project takes: media, rows in the database, uploads that wait to be imported, {owned}."
     return Figure("marginalia_project_bytes", text, ("project", "files"), sizes)
 
 

@@ -190,8 +190,7 @@ def models_of(project: Project) -> list[dict[str, Any]]:
 
 def storage_of(project: Project) -> dict[str, int]:
     """The bytes that the project takes, and its quota."""
-    use = storage.use_of(project)
-    return {**use._asdict(), "total": use.total}
+    return storage.use_of(project).by_name()
 
 
 def _imports(project: Project) -> list[dict[str, Any]]:

@@ -135,6 +135,18 @@ class Batch(SelectionFacts):
         FAILED = "failed"
         IMPORTING = "importing"  # its items come with labels; the import or their encoding has not ended
 
+    admin_columns = (
+        "project",
+        "number",
+        "state",
+        "size",
+        "remaining",
+        "strategy",
+        "class_guard",
+        "opened_at",
+        "done_at",
+    )
+
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="batches")
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=10, choices=State, default=State.SELECTING)

@@ -38,6 +38,8 @@ class ItemImport(Cause):
         REFUSED = "refused", "refused: nothing was taken in"
         FAILED = "failed"
 
+    admin_columns = ("project", "name", "state", "accepted", "rejected", "created_at")
+
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="imports")
     job = models.OneToOneField("labeling.Job", null=True, on_delete=models.CASCADE, related_name="item_import")
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")

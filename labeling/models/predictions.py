@@ -6,8 +6,10 @@ import datetime
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
+from labeling.models.file_owners import FileOwner
 from labeling.models.jobs import Cause
 
 # Results are kept for download this long.
@@ -26,7 +28,7 @@ class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
         return self.exclude(finished_at__lte=now - KEPT).order_by("-pk")
 
 
-class PredictionRun(Cause):
+class PredictionRun(Cause, FileOwner):
     """One file that a version predicts. `position` counts the processed records, `size` the valid bytes of the result;
     an interrupted run continues there.
     """
@@ -36,6 +38,10 @@ class PredictionRun(Cause):
         RUNNING = "running"
         DONE = "done"
         FAILED = "failed"
+
+    noun = "predictions"
+    whole = Q(state=State.DONE)
+    admin_columns = ("project", "version", "name", "state", "predicted", "rejected", "created_at")
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="predictions")
     version = models.ForeignKey("labeling.ModelVersion", on_delete=models.CASCADE, related_name="predictions")
@@ -50,7 +56,6 @@ class PredictionRun(Cause):
     predicted = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
     rejections = models.JSONField(default=list, help_text="The first rows that were left out: where, and the reason.")
-    size = models.PositiveBigIntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)

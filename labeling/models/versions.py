@@ -36,6 +36,8 @@ class ModelVersion(models.Model):
         DONE = "done"
         SKIPPED = "skipped"
 
+    admin_columns = ("project", "number", "labels", "seconds", "created_at")
+
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     batch = models.OneToOneField(

@@ -1,23 +1,25 @@
-"""Count the storage of a project against its limit: media, rows in the database, waiting uploads, predictions.
+"""Count the storage of a project against its limit: media, rows in the database, waiting uploads, files of rows.
 
-`ProjectStorage` counts media and rows. Uploads and predictions are few, and the bytes of each are in its own row. A
+`ProjectStorage` counts media and rows. Uploads and rows that own files are few, and each row has its file's bytes. A
 file is removed before its count, so a killed process leaves no file that is not counted.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F, Model, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from labeling.models import PredictionRun, Project, ProjectStorage, Upload
+from labeling.models import Project, ProjectStorage, Upload
+from labeling.models.file_owners import file_owners
 from labeling.shared_files import store
 
 # Bytes of a row beside its texts, entries in indexes included. Measured on SQLite for items of 20 bytes to 4 KB, with
@@ -42,27 +44,39 @@ class Use(NamedTuple):
     media: int
     rows: int
     waiting: int
-    predictions: int
+    files: Mapping[str, int]
+    """The bytes of the files that rows own, by `FileOwner.noun`."""
     limit: int
     waiting_limit: int
 
     @property
     def total(self) -> int:
-        return self.media + self.rows + self.waiting + self.predictions
+        return self.media + self.rows + self.waiting + sum(self.files.values())
+
+    def by_name(self) -> dict[str, int]:
+        """All of these numbers, those of `files` by their nouns."""
+        return {name: size for name, size in self._asdict().items() if name != "files"} | {
+            **self.files,
+            "total": self.total,
+        }
 
 
 def use_of(project: Project) -> Use:
-    """The storage of the project. Three queries."""
+    """The storage of the project. Two queries, and one for each table whose rows own files."""
     fields = ("storage__media_bytes", "storage__row_bytes", "storage_limit_mb")
     media, rows, limit_mb = Project.objects.filter(pk=project.pk).values_list(*fields).get()
     return Use(
         media=media or 0,
         rows=rows or 0,
-        waiting=Upload.objects.filter(project=project).aggregate(n=Sum("bytes", default=0))["n"],
-        predictions=PredictionRun.objects.filter(project=project).aggregate(n=Sum("size", default=0))["n"],
+        waiting=_sum(Upload, "bytes", project),
+        files={table.noun: _sum(table, "size", project) for table in file_owners()},
         limit=(limit_mb or settings.PROJECT_STORAGE_MB) << 20,
         waiting_limit=settings.PROJECT_WAITING_MB << 20,
     )
+
+
+def _sum(table: type[Model], field: str, project: Project) -> int:
+    return int(table._default_manager.filter(project=project).aggregate(n=Sum(field, default=0))["n"])
 
 
 @transaction.atomic
@@ -150,9 +164,9 @@ def _lock(project: Project) -> None:
 
 def _check(use: Use, more: int) -> None:
     if more > 0 and use.total + more > use.limit:
+        files = "".join(f", {noun} {shown(size)}" for noun, size in use.files.items())
         raise NoRoom(
             f"This project may take {shown(use.limit)}, and there is no room for {shown(more)} more: media take "
             f"{shown(use.media)}, rows in the database {shown(use.rows)}, files that wait to be imported "
-            f"{shown(use.waiting)}, predictions {shown(use.predictions)}. Remove predictions, or ask the operator for "
-            "more room."
+            f"{shown(use.waiting)}{files}. Remove {' or '.join(use.files)}, or ask the operator for more room."
         )

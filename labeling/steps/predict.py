@@ -40,7 +40,7 @@ def predict(step: Step) -> None:
     """Predict the job's file, or record on the run why that is not possible."""
     run = step.job.prediction
     PredictionRun.objects.filter(pk=run.pk).update(state=PredictionRun.State.RUNNING)
-    result = ProjectFiles(run.project).prediction(run)
+    result = ProjectFiles(run.project).owned(run)
     try:
         _predict(step, run, result)
     except FileDamaged:  # it is rebuilt, and the step runs again

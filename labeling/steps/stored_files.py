@@ -21,6 +21,7 @@ from labeling.disk import FileDamaged, FileMissing
 from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload
+from labeling.models.file_owners import file_owners
 from labeling.shared_files import read_whole, store
 from labeling.steps import rebuild_files
 from labeling.steps.cluster import read_dendrogram, read_joins
@@ -164,16 +165,17 @@ def _media(project: Project) -> Iterator[StoredFile]:
 
 
 def _waiting(project: Project) -> Iterator[StoredFile]:
-    """Uploaded files that wait for their import or prediction, and the results of finished predictions."""
+    """Uploaded files that wait for their import or prediction, and the files that rows own."""
     imports = ItemImport.objects.filter(project=project, owns_file=True)
     paths = {each.path for each in (imports.reading() | imports.failed()) if each.path}
     paths |= set(PredictionRun.objects.filter(project=project).unfinished().values_list("path", flat=True))
     for upload in Upload.objects.filter(project=project, path__in=paths):
         path = store().path_of(upload.path)
         yield StoredFile(f"uploads/{path.name}", partial(_check_size, path, upload.bytes))
-    for run in PredictionRun.objects.filter(project=project, state=PredictionRun.State.DONE):
-        path = ProjectFiles(project).prediction(run)
-        yield StoredFile(damage.name_of(project, path), partial(_check_size, path, run.size))
+    for table in file_owners():
+        for row in table._default_manager.filter(table.whole, project=project):
+            path = ProjectFiles(project).owned(row)
+            yield StoredFile(damage.name_of(project, path), partial(_check_size, path, row.size))
 
 
 def _removal_of(path: Path) -> Callable[[Step], None]:

@@ -109,7 +109,7 @@ def fill_predictions(project: Project) -> None:
             state=job_state, phase=f"predicting {run.name}", share=0.41, heartbeat_at=timezone.now(),
             worker=worker_name(),
         )  # fmt: skip
-        path = ProjectFiles(project).prediction(run)
+        path = ProjectFiles(project).owned(run)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if state == "done" else b"")
 

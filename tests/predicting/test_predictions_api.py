@@ -175,7 +175,7 @@ def test_results_go_after_a_time_and_when_there_are_too_many(project: Project, m
     client = engineer(project)
     first = client.post(ASK, [{"text": "ball"}], format="json").json()
     drain()
-    path = ProjectFiles(project).prediction(PredictionRun.objects.get())
+    path = ProjectFiles(project).owned(PredictionRun.objects.get())
     assert path.exists()
     PredictionRun.objects.update(finished_at=timezone.now() - KEPT - datetime.timedelta(minutes=1))
     assert client.get(first["url"]).status_code == 404, "its time is over, whether or not a worker has been by"
@@ -227,7 +227,7 @@ def test_a_long_one_gives_way_and_goes_on_where_it_was(project: Project) -> None
         Worker(run_step).execute(Step(job, stopping=lambda: True))
         job.refresh_from_db()
         assert (job.state, client.get(sent["url"]).json()["position"]) == ("waiting", 500 * turn)
-    path = ProjectFiles(project).prediction(PredictionRun.objects.get())
+    path = ProjectFiles(project).owned(PredictionRun.objects.get())
     with path.open("ab") as file:  # as an attempt that was killed leaves it
         file.write(b'{"where": "line 1001", "external')
     drain()

@@ -263,7 +263,7 @@ def test_a_prediction_stops_at_the_limit(settings: Any, tmp_path: Path, monkeypa
     asked = ask(project)
     job = Job.objects.enqueue(Job.Kind.PREDICT, project=project, cause=asked)
     Job.objects.take(job, "here:1:a", timezone.now())
-    path = ProjectFiles(project).prediction(asked)
+    path = ProjectFiles(project).owned(asked)
     path.parent.mkdir(parents=True)
     part = PredictedChunk(500, [{"text": "x" * 1000}] * 500, [])
     with path.open("w+b") as file:
@@ -272,7 +272,7 @@ def test_a_prediction_stops_at_the_limit(settings: Any, tmp_path: Path, monkeypa
         with pytest.raises(predicting._Refused, match="predictions"):
             predicting._write(Step(job), asked, part, file)
     asked.refresh_from_db()
-    assert path.stat().st_size == asked.size == storage.use_of(project).predictions < MIB
+    assert path.stat().st_size == asked.size == storage.use_of(project).files["predictions"] < MIB
 
 
 @usual

@@ -181,7 +181,7 @@ def test_a_damaged_image_is_no_error_of_the_server(damage: Damage) -> None:
 def test_a_damaged_result_of_a_prediction_is_named(damage: Damage) -> None:
     project = measured_project()
     run = make_prediction(project.versions.get(number=1), state="done", size=0)
-    path = ProjectFiles(project).prediction(run)
+    path = ProjectFiles(project).owned(run)
     path.parent.mkdir(parents=True)
     path.write_bytes(b'{"where": "1", "label": {}, "confidence": 1, "margin": 1}\n' * 2)
     run.size = path.stat().st_size

@@ -29,7 +29,7 @@ def finished(project: Project, **fields: object) -> PredictionRun:
     run = make_prediction(project.versions.get(), name="a.csv")
     values = {"state": "done", "finished_at": timezone.now(), "predicted": 2, "size": len(ROWS), **fields}
     PredictionRun.objects.filter(pk=run.pk).update(**values)
-    path = ProjectFiles(project).prediction(run)
+    path = ProjectFiles(project).owned(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(ROWS + b"what a killed attempt left")
     return run
@@ -85,5 +85,5 @@ def test_it_is_removed_by_one_click(project: Project) -> None:
     client = member(project, Role.ENGINEER)
     page = client.post(f"/p/digits/predictions/{run.pk}/remove/", follow=True)
     assert "a.csv and what was predicted of it are removed." in text_of(page)
-    assert not ProjectFiles(project).prediction(run).exists()
+    assert not ProjectFiles(project).owned(run).exists()
     assert client.get(f"/p/digits/predictions/{run.pk}/").status_code == 404

@@ -30,7 +30,7 @@ def shape_of(run: PredictionRun) -> RowShape:
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
     """The rows recorded so far, at most `most`. Raises `FileMissing`, or `FileDamaged` if the result was changed."""
-    path = read_whole(ProjectFiles(run.project).prediction(run), lambda here: _as_long(here, run.size))
+    path = read_whole(ProjectFiles(run.project).owned(run), lambda here: _as_long(here, run.size))
     with reading(path) as file:
         page: Page = []
         weight = 0
@@ -67,7 +67,7 @@ def _lines(file: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 def remove(run: PredictionRun) -> None:
     """Remove the run with its result. A worker that carries out the run notices the removal, and stops."""
-    store().remove(ProjectFiles(run.project).prediction(run))
+    store().remove(ProjectFiles(run.project).owned(run))
     run.delete()
 
 

@@ -128,10 +128,11 @@ def _under_way(project: Project) -> dict[str, Any]:
     }
 
 
-def _storage(project: Project) -> dict[str, str]:
+def _storage(project: Project) -> dict[str, Any]:
     """Return the storage that the project uses, in words."""
     use = storage.use_of(project)
-    return {"total": storage.shown(use.total)} | {name: storage.shown(size) for name, size in use._asdict().items()}
+    sizes = {name: storage.shown(size) for name, size in use.by_name().items()}
+    return {**sizes, "files": [f"{sizes[noun]} {noun}" for noun in use.files]}
 
 
 def _has_choice(project: Project) -> bool:

@@ -1,0 +1,38 @@
+"""Rows that own a file. The quota, the checks of files, monitors and pages treat all such tables alike."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, ClassVar
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Q
+
+if TYPE_CHECKING:
+    from labeling.models.projects import Project
+
+
+class FileOwner(models.Model):
+    """A row that owns one file below its project's folder. The file's bytes count against the project's limit."""
+
+    noun: ClassVar[str]
+    """The name of the files on pages, in `status --json` and in metrics: one word, plural."""
+    whole: ClassVar[Q]
+    """The rows whose file must exist, with at least `size` bytes."""
+
+    project: models.ForeignKey[Project, Project]
+    size = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def file_name(self) -> PurePosixPath:
+        """The path of the file below the project's folder."""
+        return PurePosixPath(self.noun, f"{self.pk}.jsonl")
+
+
+def file_owners() -> list[type[FileOwner]]:
+    """All tables whose rows own files."""
+    return [model for model in apps.get_models() if issubclass(model, FileOwner)]
