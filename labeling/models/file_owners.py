@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.apps import apps
 from django.db import models
 from django.db.models import Q
-
-if TYPE_CHECKING:
-    from labeling.models.projects import Project
 
 
 class FileOwner(models.Model):
@@ -21,7 +18,7 @@ class FileOwner(models.Model):
     whole: ClassVar[Q]
     """The rows whose file must exist, with at least `size` bytes."""
 
-    project: models.ForeignKey[Project, Project]
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="+")
     size = models.PositiveBigIntegerField(default=0)
 
     class Meta:

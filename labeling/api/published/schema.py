@@ -89,7 +89,9 @@ class PublishedSchema(AutoSchema):
 
     def _map_serializer(self, serializer: Any, direction: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The serializer's schema with the example that the serializer may have, of an answer."""
-        schema: dict[str, Any] = super()._map_serializer(serializer, direction, *args, **kwargs)
+        schema: dict[str, Any] = super()._map_serializer(  # type: ignore[no-untyped-call]
+            serializer, direction, *args, **kwargs
+        )
         example = getattr(serializer, "example", None)
         return {**schema, "example": example} if example and direction == "response" else schema
 
