@@ -260,8 +260,8 @@ AXES_VERBOSE = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "labeling.api.shared.tokens.Token",
-        "labeling.api.shared.sessions.SessionByHeader",
+        "labeling.api.shared.authentication.Token",
+        "labeling.api.shared.authentication.SessionByHeader",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["labeling.api.shared.json_format.OrjsonRenderer"],

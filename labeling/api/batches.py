@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.answering import batches, deadlines, rechecking
-from labeling.api.shared.base import ProjectListView, ProjectView
+from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.visible import VisibleToMember
 from labeling.models import Ability, Batch, Project, Selection

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
-from labeling.api.shared.base import ProjectView
-from labeling.api.shared.parameters import parameter
+from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.items.filter import FilterError
 from labeling.models import Ability
 from labeling.outgoing.exports import FILTERS, Choice, choose, export
@@ -23,16 +19,6 @@ FILES = {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in F
 PARAMETERS = [FORMAT, *map(parameter, FILTERS.values())]
 
 
-class IgnoreAccept(BaseContentNegotiation):
-    """Skip content negotiation: the parameter `format` names the format of the body, and errors are always JSON."""
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0], renderers[0].media_type
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
-
-
 class Export(ProjectView):
     """Export labeled items with their annotations and lineage, as a stream in the format that `format` names.
 
@@ -41,7 +27,6 @@ class Export(ProjectView):
 
     subject = "Export"
     reading = Ability.LABELS_READ
-    content_negotiation_class = IgnoreAccept
 
     @extend_schema(
         parameters=PARAMETERS,

@@ -10,13 +10,13 @@ from labeling.api.models import clusterings, comparisons, payoff, predictions, p
 from labeling.api.projects import (
     agreement,
     classes,
-    copies,
     encoders,
     guidelines,
     guidelines_images,
     invitations,
     lifecycle,
     members,
+    near_copies,
     proposals,
 )
 from labeling.api.projects import views as projects
@@ -98,7 +98,7 @@ urlpatterns = [
         predictions.PredictionResult.as_view(),
         name="prediction-result",
     ),
-    path(f"{PROJECT}near-copies/", copies.CopiesDetail.as_view(), name="near-copies"),
+    path(f"{PROJECT}near-copies/", near_copies.NearCopies.as_view(), name="near-copies"),
     path(f"{PROJECT}agreement/", agreement.AgreementDetail.as_view(), name="agreement"),
     path(f"{PROJECT}payoff/", payoff.PayoffDetail.as_view(), name="payoff"),
     path(f"{PROJECT}privacy/", privacy.PrivacyDetail.as_view(), name="privacy"),

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from django.db.models import F
 
 from labeling import kinds
+from labeling.intake.drafts import Draft
 from labeling.intake.items import COLUMNS, NewItem, bytes_of, rows_of
 from labeling.intake.labeled import write_labels
-from labeling.intake.labels import Answer, Labels
 from labeling.intake.numbering import numbers_for
-from labeling.intake.rows import Draft
+from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.items import search
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
@@ -108,12 +108,14 @@ def _media_bytes(project: Project, copies: Sequence[NewItem]) -> int:
 def _labels(project: Project, items: Sequence[Item], names: dict[int, str]) -> dict[int, Labels]:
     """The labels of these items with their answers and corrections, as in an export. Two queries."""
     ids = [each.pk for each in items]
-    answers: dict[int, list[Answer]] = defaultdict(list)
+    answers: dict[int, list[ImportedAnswer]] = defaultdict(list)
     standing = Annotation.objects.standing().filter(task__in=Task.objects.of_items(ids)).order_by("created_at", "pk")
     for each in standing.select_related("user", "task"):
         value = project.asks.show(each.value, names)
         answers[each.task.item_key].append(
-            Answer(None, each.user.username, value, each.skip_reason, each.seconds, each.flagged, each.created_at)
+            ImportedAnswer(
+                None, each.user.username, value, each.skip_reason, each.seconds, each.flagged, each.created_at
+            )
         )
     corrections = Correction.objects.standing().filter(item__in=ids).select_related("user")
     corrected = {each.item_id: each for each in corrections}

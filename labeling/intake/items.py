@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.intake.rows import Draft
+from labeling.intake.drafts import Draft
 from labeling.kinds import Kind
 from labeling.models import Item, Project
 from labeling.projects import storage

@@ -18,7 +18,7 @@ from labeling.answering import batches
 from labeling.answering.storing import ANNOTATION
 from labeling.intake import origins
 from labeling.intake.items import NewItem
-from labeling.intake.labels import Answer, Labels
+from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User
 from labeling.statements import change_each, insert, stored
 
@@ -32,7 +32,7 @@ CORRECTION = ("item", "user", "value", "note", "created_at")
 class _Answered(NamedTuple):
     """An answer with its stored value and its time."""
 
-    answer: Answer
+    answer: ImportedAnswer
     value: Any
     at: datetime.datetime
 
@@ -130,7 +130,7 @@ def _settle(shared: _Import, labels: Labels) -> _Settled:
         if answers:
             corrected_by = shared.importer
         else:
-            answers = [_Answered(Answer(None, shared.importer, None, "", 0.0, False, None), word, shared.now)]
+            answers = [_Answered(ImportedAnswer(None, shared.importer, None, "", 0.0, False, None), word, shared.now)]
             resolved, agreement = label, 1.0
     if not corrected_by:
         at = None if resolved is None else labels.labeled_at or shared.now

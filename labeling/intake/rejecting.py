@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling.intake.rows import Rejection
+from labeling.intake.drafts import Rejection
 from labeling.models import ItemImport, RejectedRow
 from labeling.projects import storage
 

@@ -20,13 +20,13 @@ from labeling import kinds, npy
 from labeling.disk import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.items import COLUMNS, NewItem, bytes_of, fingerprint, rows_of
 from labeling.intake.labeled import write_labels
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
-from labeling.intake.rows import Draft, Rejection
 from labeling.intake.rules import Rules
 from labeling.items import search
 from labeling.kinds import media

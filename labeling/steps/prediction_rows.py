@@ -11,8 +11,8 @@ import numpy as np
 
 from labeling import kinds
 from labeling.intake.checking import chunks
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Source
-from labeling.intake.rows import Draft, Rejection
 from labeling.intake.rules import Rules
 from labeling.intake.run import rules_of
 from labeling.loop.step import StepFailed

@@ -5,7 +5,6 @@ from django.urls import path
 
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
-from labeling.web.account.setup import setup
 from labeling.web.account.views import SignIn
 from labeling.web.batches import parts
 from labeling.web.batches import views as batches
@@ -20,7 +19,7 @@ from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
 from labeling.web.models import comparing, predictions, privacy
 from labeling.web.models import views as versions
-from labeling.web.overview import agreement, copies, progress
+from labeling.web.overview import agreement, near_copies, progress
 from labeling.web.overview import views as project
 from labeling.web.overview.home import home
 from labeling.web.review import comments
@@ -38,7 +37,7 @@ urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("setup/", setup, name="setup"),
+    path("setup/", account.setup, name="setup"),
     path("invitation/<word:token>/", invitation, name="invitation"),
     path(f"{PROJECT}label/", label_page, name="label"),
     path(f"{PROJECT}label/classes/", label_classes, name="label-classes"),
@@ -115,7 +114,7 @@ urlpatterns = [
     path(ITEM, items.item_detail, name="project-item"),
     path(f"{PROJECT}guidelines/", guidelines.history, name="project-guidelines"),
     path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
-    path(f"{PROJECT}near-copies/", copies.copies, name="project-copies"),
+    path(f"{PROJECT}near-copies/", near_copies.near_copies, name="project-copies"),
     path(f"{PROJECT}agreement/", agreement.agreement, name="project-agreement"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),

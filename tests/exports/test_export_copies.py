@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.intake.labels import unpacked
+from labeling.intake.row_labels import unpacked
 from labeling.models import Annotation, Batch, Copy, CopyAnswer, Item, Project
 from labeling.outgoing.exports import choose, count_rows, export
 from labeling.outgoing.exports.columns import COLUMNS

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from labeling.intake.checking import check
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Record, open_source
-from labeling.intake.rows import Draft, Rejection
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile
 from labeling.kinds.image import Image as ImageKind

@@ -4,8 +4,8 @@ import pytest
 from import_files import rules
 
 from labeling.intake.checking import check
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Record, open_source
-from labeling.intake.rows import Draft, Rejection
 
 GIVEN = {"annotator": "ana", "value": "cat", "seconds": 1.5, "created_at": "2026-03-01T14:30:00Z"}
 SKIPPED = {"annotator": "ben", "reason": "Cannot be made out"}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from import_files import CLASSES, rules, write
 
 from labeling.intake.checking import check
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.readers import Record, open_source
 from labeling.intake.readers.values import BadValue, json_safe
-from labeling.intake.rows import Draft, Rejection
 from tests.extent import examples
 
 

@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -16,7 +17,6 @@ from labeling.answering import corrections
 from labeling.answering.changing import RELABEL, Change
 from labeling.answering.reading import read_value
 from labeling.api.items.imports import ItemsUpload
-from labeling.api.items.parameters import MAX_PAGE_SIZE, PAGE_SIZE, PARAMETERS
 from labeling.api.items.rendering import record_json, summary_json
 from labeling.api.items.shapes import (
     BulkChangeResponse,
@@ -26,8 +26,8 @@ from labeling.api.items.shapes import (
     ItemDetailResponse,
     ItemPageResponse,
 )
-from labeling.api.shared.base import ProjectView
-from labeling.api.shared.reading import read
+from labeling.api.shared.endpoints import ProjectView, parameter
+from labeling.api.shared.validation import read
 from labeling.items import search
 from labeling.items.filter import FilterError
 from labeling.items.filter_values import NUMBER
@@ -49,6 +49,20 @@ from labeling.projects import bulk
 from labeling.questions import InvalidValue
 from labeling.replica import reads
 
+MAX_PAGE_SIZE = 1000
+PAGE_SIZE = 100
+PARAMETERS = [
+    *map(parameter, FILTERS.values()),
+    OpenApiParameter(
+        "sort",
+        OpenApiTypes.STR,
+        enum=list(SORTS),
+        description="Their order: `newest` by default, and with `like` that of `alike`.",
+    ),
+    OpenApiParameter("page_size", OpenApiTypes.INT, default=PAGE_SIZE, description=f"1 to {MAX_PAGE_SIZE}."),
+    OpenApiParameter("after", OpenApiTypes.STR, description="From `next`: the page behind this place."),
+    OpenApiParameter("before", OpenApiTypes.STR, description="From `previous`: the page in front of this place."),
+]
 KNOWN = (*FILTERS, "sort", "page_size", "after", "before")
 
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from labeling.answering import queue, waiting
 from labeling.answering.limits import limit_of
-from labeling.api.label.answers import parse_answers, parse_skip, size_of
+from labeling.api.label.parsing import parse_answers, parse_skip, size_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
     AnnotationsRequest,
@@ -27,8 +27,8 @@ from labeling.api.label.shapes import (
     SubmitResponse,
 )
 from labeling.api.label.tasks import tasks_json
-from labeling.api.shared.base import ProjectView
-from labeling.api.shared.reading import read
+from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.validation import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
 from labeling.models import Ability

@@ -13,9 +13,9 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.export import FILES, FORMAT, IgnoreAccept
-from labeling.api.shared.base import ProjectView
+from labeling.api.export import FILES, FORMAT
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
+from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
 from labeling.disk import FileDamaged
 from labeling.models import Ability, PredictionRun
@@ -167,7 +167,6 @@ class PredictionResult(_Predictions):
     """
 
     reading = Ability.MODELS_READ
-    content_negotiation_class = IgnoreAccept
 
     @extend_schema(
         parameters=[FORMAT],

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.base import ProjectView
+from labeling.api.shared.endpoints import ProjectView
 from labeling.models import Ability
 from labeling.projects import ledger
 from labeling.replica import reads

@@ -13,7 +13,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.base import ProjectListView, ProjectView
+from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Ability, ModelVersion, Project

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.base import ProjectView
+from labeling.api.shared.endpoints import ProjectView
 from labeling.insight.agreement import agreement_values
 from labeling.insight.anchoring import anchoring_of
 from labeling.models import Ability

@@ -9,10 +9,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.base import ProjectView
+from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictText
-from labeling.api.shared.reading import read
+from labeling.api.shared.validation import read
 from labeling.models import Ability
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, weights_there

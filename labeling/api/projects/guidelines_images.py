@@ -15,10 +15,10 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.base import ProjectView
+from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.ranges import media_response
-from labeling.api.shared.reading import read
+from labeling.api.shared.validation import read
 from labeling.disk import FileDamaged
 from labeling.intake import uploads
 from labeling.kinds import media

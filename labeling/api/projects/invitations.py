@@ -12,10 +12,10 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.base import ProjectView
+from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictChoice
-from labeling.api.shared.reading import read
+from labeling.api.shared.validation import read
 from labeling.models import Ability, Role
 from labeling.projects import invitations
 

@@ -13,10 +13,10 @@ from rest_framework.response import Response
 
 from labeling.api.projects.members import MemberSerializer
 from labeling.api.projects.views import ProjectSerializer
-from labeling.api.shared.base import SIGNED_IN, Endpoint, ProjectView
+from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
-from labeling.api.shared.reading import read
+from labeling.api.shared.validation import read
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.answering import batches
-from labeling.api.shared.base import SIGNED_IN, Endpoint, ProjectView
+from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import Body, Price, StrictText
 from labeling.api.shared.visible import VisibleToMember

@@ -13,7 +13,7 @@ from rest_framework.pagination import BasePagination
 
 from labeling.api.published.addresses import variable
 from labeling.api.published.examples import EXAMPLES
-from labeling.api.shared.base import SIGNED_IN
+from labeling.api.shared.endpoints import SIGNED_IN
 from labeling.api.shared.errors import Error
 from labeling.api.shared.visible import mark_in_schema
 from labeling.models.roles import Ability, who_may
@@ -22,13 +22,13 @@ from labeling.models.roles import Ability, who_may
 class _Token(KnoxTokenScheme):
     """Describes our token authentication in the schema as knox's."""
 
-    target_class = "labeling.api.shared.tokens.Token"
+    target_class = "labeling.api.shared.authentication.Token"
 
 
 class _SessionByHeader(SessionScheme):
     """Describes our session authentication in the schema as DRF's."""
 
-    target_class = "labeling.api.shared.sessions.SessionByHeader"
+    target_class = "labeling.api.shared.authentication.SessionByHeader"
 
 
 # The headings of the schema in their order, each with its text.

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.pagination import PageNumberPagination
 
-from labeling.api.shared.reading import read
+from labeling.api.shared.validation import read
 
 MAX_PAGE = 2**31 - 1
 

@@ -11,8 +11,8 @@ from typing import IO, Any
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from labeling.intake.drafts import Rejection
 from labeling.intake.readers import Source, UnreadableFile, open_source
-from labeling.intake.rows import Rejection
 from labeling.loop.step import ComputeAway, StepFailed
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.management.versions import VersionCommand

@@ -1,4 +1,4 @@
-"""The pages of the user's own account: its password and its API tokens."""
+"""The pages of accounts: sign in, the user's own password and API tokens, an installation's first account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import authenticate
+from django.contrib.auth import authenticate, login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView, redirect_to_login
@@ -18,12 +18,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from knox.models import AuthToken
 
 from labeling.models import User
 from labeling.web.account import first_account
-from labeling.web.account.forms import TokenForm
+from labeling.web.account.forms import AccountForm, TokenForm
 from labeling.web.gate import devices
 from labeling.web.shared.words import count, moment
 
@@ -171,3 +172,30 @@ def sign_in_to_admin(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         raise PermissionDenied("Only staff may use the admin pages.")
     return redirect_to_login(request.GET.get("next", ""))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@sensitive_post_parameters()
+def setup(request: HttpRequest) -> HttpResponse:
+    """Show the form for the first account to visitors with the key, and to others where to find the key.
+
+    Redirects to the home page once an account exists.
+    """
+    if not first_account.is_wanted():
+        return redirect("home")
+    if not first_account.is_key(request.GET.get("key", "")):
+        return render(request, "registration/setup.html", {"form": None}, status=403)
+    form = AccountForm(request.POST or None, initial={"username": getattr(request, "named_by_proxy", "")})
+    if form.is_bound and form.is_valid():
+        values = form.cleaned_data
+        user = first_account.create(username=values["username"], password=values["password1"])
+        if user is None:
+            messages.error(request, "Somebody else made the first account a moment ago. Yours was not made.")
+            return redirect("login")
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        messages.success(request, f"Your account {user.username} is there. Now create your first project.")
+        response = redirect("project-new")
+        devices.remember(request, response, user)
+        return response
+    return render(request, "registration/setup.html", {"form": form}, status=400 if form.is_bound else 200)

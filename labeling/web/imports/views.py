@@ -24,7 +24,7 @@ from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import storage
 from labeling.projects.encoder_settings import encoders_for
-from labeling.web.imports.rows import as_json, encoding_row, import_rows, label_notice, stalled, states_of
+from labeling.web.imports.import_rows import as_json, encoding_row, import_rows, label_notice, stalled, states_of
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

@@ -23,8 +23,8 @@ from labeling.insight.work import contributions_of, places_of
 from labeling.loop.progress import progress_of, unattended
 from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.projects.version_in_use import in_use
+from labeling.web.batches.batch_rows import batch_rows
 from labeling.web.batches.picking import picking_of
-from labeling.web.batches.rows import batch_rows
 from labeling.web.batches.running import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
 from labeling.web.charts.payoff import payoff_chart

@@ -52,7 +52,7 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
             return redirect(_address(project, reason))
     due = number_in(request.GET.get("next", ""), default=0)
     key = asked or (due if due in queue.ids and due not in queue.held else queue.next())
-    while key and not _hold(project, membership, key):  # another reviewer took it since the queue was read
+    while key and not _hold_item(project, membership, key):  # another reviewer took it since the queue was read
         key = queue.next(key)
     if not key:
         return _page(request, membership, queue, reason, {"others": len(queue.held & set(queue.ids))})
@@ -93,7 +93,7 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
     return redirect(_address(project, reason, next=number_in(request.POST.get("next", ""), default=0)))
 
 
-def _hold(project: Project, membership: Membership, key: int) -> bool:
+def _hold_item(project: Project, membership: Membership, key: int) -> bool:
     """Hold the item for the member and return whether that worked. Members who only read hold nothing."""
     reads_only = project.archived_at is not None or not membership.can(Ability.REVIEW_DO)
     return reads_only or reviewing.hold(item=Item(pk=key), user=membership.user)

@@ -119,7 +119,7 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
         "cost": _cost(hours, settings),
         "done": _time_to_finish(hours, settings, standing.pace),
         "certainty": _certainty(standing, measured_of(batch, settings, standing)),
-        "hold": _hold(settings, standing.pace),
+        "hold": _longest_hold(settings, standing.pace),
         "deadline": _deadline(batch.size, settings),
         "privacy": _privacy(standing, settings, batch.picked),
         **(forecast.rows(outlook) if surveyed else {}),
@@ -207,7 +207,7 @@ def _certainty(standing: Standing, control: int) -> tuple[str, str]:
     return f"± {100 * half:.1f} points", f"by {count(n, 'control item')} then"
 
 
-def _hold(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
+def _longest_hold(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
     seconds = settings.max_seconds_per_item
     if seconds is None:
         return "no limit", "as long as the person answers other items"

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.projects.agreement import RightFigures
-from labeling.api.shared.base import ProjectView
+from labeling.api.shared.endpoints import ProjectView
 from labeling.insight.copy_figures import copy_values
 from labeling.models import Ability
 from labeling.replica import reads
@@ -40,7 +40,7 @@ class CopiesSerializer(serializers.Serializer[Any]):
     classes = ClassCopiesFigures(many=True)
 
 
-class CopiesDetail(ProjectView):
+class NearCopies(ProjectView):
     """Return how many near-copies have the label of their source, and how many checks confirm these labels."""
 
     subject = "Projects"

@@ -17,7 +17,7 @@ from labeling.web.shared.words import TOO_FEW, count, figure, number, percent
 
 @for_members(reading=Ability.LABELS_READ)
 @reads()
-def copies(request: HttpRequest, membership: Membership) -> HttpResponse:
+def near_copies(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show how many labels near-copies got, how often checks confirm these labels, and the learned radius."""
     project = membership.project
     figures = copy_figures(project)

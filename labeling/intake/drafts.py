@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from labeling import kinds
-from labeling.intake import answers, labels
-from labeling.intake.labels import Labels
+from labeling.intake import answer_cells, row_labels
 from labeling.intake.readers.base import Record, Source
 from labeling.intake.readers.values import json_safe
+from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, Surroundings
 from labeling.kinds.values import excerpt, is_blank, printable
@@ -97,8 +97,8 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         place_id = _place_id(record, rules, source) if rules.knows_places else ""
     external_id = external_id or _place_id(record, rules, source)
     truth, proposed = _answers(left, rules, source)
-    labeled = labels.take(left, rules)
-    gold = answers.read(_plain(left.pop("gold", None)), "gold", rules)
+    labeled = row_labels.take(left, rules)
+    gold = answer_cells.read(_plain(left.pop("gold", None)), "gold", rules)
     suggestion = _suggestion(left, rules)
     around = Surroundings(
         number_columns=source.number_columns,
@@ -125,8 +125,8 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a row. The fields of a Label Studio task are those in its `data`; its other fields are ignored."""
     data = fields.get("data")
-    if labels.is_exported(fields):
-        return labels.unpacked(fields)
+    if row_labels.is_exported(fields):
+        return row_labels.unpacked(fields)
     if not isinstance(data, dict) or not fields.keys().isdisjoint({*kinds.KINDS, "file_name"}):
         return fields
     outer = {
@@ -176,8 +176,8 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
             )
         if proposed is None:
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
-        return answers.yes_or_no(truth, "truth"), answers.one_of(proposed, "class", rules)
-    return answers.read(folder if is_blank(truth) else truth, "truth", rules), None
+        return answer_cells.yes_or_no(truth, "truth"), answer_cells.one_of(proposed, "class", rules)
+    return answer_cells.read(folder if is_blank(truth) else truth, "truth", rules), None
 
 
 def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
@@ -185,7 +185,7 @@ def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | 
     if "suggestion" not in left:
         return None
     value = _plain(left.pop("suggestion"))
-    return answers.read(value, "suggestion", rules) if rules.with_truth else None
+    return answer_cells.read(value, "suggestion", rules) if rules.with_truth else None
 
 
 def _class_of_folder(name: Any, rules: Rules) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth.validators import UnicodeUsernameValidator
 
 from labeling import kinds
-from labeling.intake import answers
+from labeling.intake import answer_cells
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
 from labeling.kinds.values import excerpt, is_blank, type_name
@@ -32,7 +32,7 @@ _NAME_LENGTH, _REASON_LENGTH = 150, 200
 _DEFUSED = re.compile(r"'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))")
 
 
-class Answer(NamedTuple):
+class ImportedAnswer(NamedTuple):
     """One annotator's answer. A skip has the value None and a `reason`. `at`: None for the time of the import."""
 
     id: uuid.UUID | None
@@ -56,7 +56,7 @@ class Labels(NamedTuple):
     """
 
     label: str | list[str] | bool | None
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[ImportedAnswer, ...] = ()
     corrected_by: str = ""
     corrected_at: datetime.datetime | None = None
     labeled_at: datetime.datetime | None = None
@@ -82,7 +82,7 @@ def is_exported(fields: Mapping[str, Any]) -> bool:
     """Whether this is a row of an export. A Label Studio task has `annotations`, too, but no `external_id`."""
     if "external_id" not in fields or "annotations" not in fields:
         return False
-    return isinstance(answers.as_json(fields.get("data")), dict)
+    return isinstance(answer_cells.as_json(fields.get("data")), dict)
 
 
 def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
     Exports contain no file or vector; a person may have added a column with it. Other fields apply only to the
     project of origin.
     """
-    data = answers.as_json(fields["data"])
+    data = answer_cells.as_json(fields["data"])
     # A label that was propagated to a near-copy is not imported: no person has answered it.
     labels = COLUMNS if is_blank(fields.get("propagated_from")) else ()
     kept = {name: fields[name] for name in (*_IDS, *labels, *kinds.KINDS, "file_name") if name in fields}
@@ -118,7 +118,7 @@ def take(left: dict[str, Any], rules: Rules) -> Labels | None:
 def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
     lists = {name: _list(fields.get(name), name) for name in LISTS}
     label = fields.get("label")
-    label = answers.read(_plain(label), "label", rules)
+    label = answer_cells.read(_plain(label), "label", rules)
     every = tuple(_answer(each, name, rules) for name, listed in lists.items() for each in listed)
     _check(every)
     corrected_by = fields.get("corrected_by")
@@ -138,7 +138,7 @@ def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
 
 
 def _list(value: Any, column: str) -> list[Any]:
-    value = answers.as_json(_plain(value))
+    value = answer_cells.as_json(_plain(value))
     if is_blank(value):
         return []
     if not isinstance(value, list):
@@ -148,25 +148,25 @@ def _list(value: Any, column: str) -> list[Any]:
     return value
 
 
-def _answer(each: Any, column: str, rules: Rules) -> Answer:
+def _answer(each: Any, column: str, rules: Rules) -> ImportedAnswer:
     if not isinstance(each, dict):
         raise BadValue(f'column "{column}" must be a list of objects, not of {type_name(each)}')
     is_skip = column == "skips"
-    value = None if is_skip else answers.read(_plain(each.get("value")), "annotation", rules)
+    value = None if is_skip else answer_cells.read(_plain(each.get("value")), "annotation", rules)
     if value is None and not is_skip:
         raise BadValue("an annotation has no value")
-    return Answer(
+    return ImportedAnswer(
         id=_id(each.get("id")),
         annotator=_name(each.get("annotator"), "annotator"),
         value=value,
         reason=_reason(each.get("reason")) if is_skip else "",
         seconds=_seconds(each.get("seconds")),
-        flagged=bool(answers.yes_or_no(each.get("flagged"), "flagged")),
+        flagged=bool(answer_cells.yes_or_no(each.get("flagged"), "flagged")),
         at=_moment(each.get("created_at"), "created_at"),
     )
 
 
-def _check(every: tuple[Answer, ...]) -> None:
+def _check(every: tuple[ImportedAnswer, ...]) -> None:
     names = [each.annotator for each in every]
     twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if twice:
@@ -228,7 +228,7 @@ def _distribution(value: Any, rules: Rules) -> Distribution:
 def _likely(pair: Any, column: str, rules: Rules) -> tuple[Any, float]:
     if not isinstance(pair, list) or len(pair) != 2 or is_blank(pair[1]):
         raise BadValue(f'column "{column}" must be a list of pairs: an answer and its probability')
-    return answers.read(pair[0], column, rules), _probability(pair[1], column) or 0.0
+    return answer_cells.read(pair[0], column, rules), _probability(pair[1], column) or 0.0
 
 
 def _moment(value: Any, column: str) -> datetime.datetime | None:

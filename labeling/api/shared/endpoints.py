@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import generics
 from rest_framework.exceptions import MethodNotAllowed
-from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from labeling.items.filter import Filter
 from labeling.models import Ability, Membership, Project, User
 from labeling.projects import access
 
@@ -31,7 +33,7 @@ class Endpoint(APIView):
     """
 
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
-    content_negotiation_class: type[BaseContentNegotiation] = AnswerAsPublished
+    content_negotiation_class = AnswerAsPublished
     subject: ClassVar[str] = ""
 
 
@@ -78,3 +80,8 @@ class ProjectListView(ProjectView, generics.ListAPIView[Any]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "membership_in": self.membership_in}
+
+
+def parameter(each: Filter) -> OpenApiParameter:
+    """Return the query parameter of a filter."""
+    return OpenApiParameter(each.name, dict(each.schema), description=each.meaning)
