@@ -10,8 +10,8 @@ from labeling import kinds
 from labeling.kinds import BadFile
 from labeling.kinds.values import MIB
 
+from .drafts import Draft, Rejection, bad_file, check_row
 from .readers.base import Record, Source, UnreadableFile
-from .rows import Draft, Rejection, bad_file, check_row
 from .rules import Rules
 
 # A chunk ends at the first of these: as many records as the kind has it, so much held in memory (a row is assumed to
