@@ -248,7 +248,7 @@ class Connection:
         return count
 
     def gettimeout(self) -> float:
-        """0, as for a non-blocking socket."""
+        """Return 0, as a non-blocking socket does."""
         return 0.0
 
     def _unsent_bytes(self) -> int:

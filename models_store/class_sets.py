@@ -64,12 +64,12 @@ class ClassSets:
         return ClassSets(self.classes[places], starts, self.n_classes)
 
     def dense(self, rows: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
-        """(m, n_classes) booleans of m rows; take few rows at a time."""
+        """Return the classes of m rows as (m, n_classes) booleans. Call it for few rows at a time."""
         chosen = self.take(np.arange(len(self))[rows])
         dense = np.zeros(chosen.shape, bool)
         dense[np.repeat(np.arange(len(chosen)), np.diff(chosen.starts)), chosen.classes] = True
         return dense
 
     def count(self) -> NDArray[np.int64]:
-        """(n_classes,) int64: the number of items of each class."""
+        """Return the number of items of each class, (n_classes,) int64."""
         return np.bincount(self.classes, minlength=self.n_classes)

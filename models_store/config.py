@@ -17,7 +17,7 @@ def _choice(default: str, *choices: str, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained. Raises ValueError for a value of the wrong type or out of range."""
+    """The settings of a network's training. Raises ValueError for a value of the wrong type or out of range."""
 
     epochs: int = _setting(60, 1, 10_000, meaning="Most passes over the labels.")
     batch_size: int = _setting(

@@ -1,4 +1,4 @@
-"""By how much two models differ on the same items, and in which classes beyond noise.
+"""Measure by how much two models differ on the same items, and in which classes they differ beyond noise.
 
 `paired` says whether one model is better.
 """

@@ -66,7 +66,7 @@ def receive(pipe: Connection) -> Any:
 
 
 def _starts(sizes: Sequence[int]) -> list[int]:
-    """Where each array begins."""
+    """Return the position at which each array begins."""
     return list(accumulate((-(-size // ALIGNED) * ALIGNED for size in sizes[:-1]), initial=0))
 
 

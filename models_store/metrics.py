@@ -176,7 +176,7 @@ def per_class(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> PerCl
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """(n_classes, n_classes) int64: counts by true class (rows) and predicted class (columns), from (n,) class indices.
+    """Count (n,) class indices by true class (rows) and predicted class (columns): (n_classes, n_classes) int64.
 
     Raises ValueError for more than MOST_CLASSES classes.
     """
@@ -188,7 +188,7 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.nd
 
 
 def confused_pairs(truth: np.ndarray, predicted: np.ndarray, *, limit: int = 20) -> list[tuple[int, int, int]]:
-    """(true class, predicted class, items) of the most frequent mistakes, the most frequent first."""
+    """Return (true class, predicted class, items) of the most frequent mistakes, the most frequent first."""
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     wrong = truth != predicted
     pairs, counts = np.unique(np.stack([truth[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
@@ -197,7 +197,7 @@ def confused_pairs(truth: np.ndarray, predicted: np.ndarray, *, limit: int = 20)
 
 
 def _indices(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both as (n,) int64 in 0 … n_classes − 1."""
+    """Return both arrays as (n,) int64 in 0 … n_classes − 1."""
     truth, predicted = np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
     if truth.shape != predicted.shape or truth.ndim != 1:
         raise ValueError(f"shapes {truth.shape} and {predicted.shape} do not belong together")

@@ -91,7 +91,7 @@ def run(release: str, function: Callable[..., Any], *arguments: Any) -> Outcome:
 
 
 def run_kept(release: str, function: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
-    """As `run`, returning the outcome without its result, then the pieces of the result."""
+    """Call the function as `run` does; return the outcome without its result, followed by the pieces of the result."""
     outcome = run(release, function, *arguments)
     return replace(outcome, result=None), *outcome.result
 
@@ -146,7 +146,7 @@ def _encoder_of(state: EncoderState) -> Encoder:
 
 
 def encode_part(state: EncoderState, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
-    """As `encode_good`, for an encoder's state."""
+    """Encode raw items as `encode_good` does, with the encoder of a state."""
     return encode_good(_encoder_of(state), raws)
 
 

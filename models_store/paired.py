@@ -18,7 +18,9 @@ UNLIKELY = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Of `n` items, the number on which only the later model is right (`gained`), and only the earlier (`lost`)."""
+    """The comparison of two models on `n` items: `gained` is the number on which only the later is right, `lost` the
+    number on which only the earlier is.
+    """
 
     n: int
     gained: int

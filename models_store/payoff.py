@@ -250,7 +250,7 @@ def _mean(x: Floats, origin: float) -> Floats:
 
 
 def _covariance(x: Floats, origin: float) -> Floats:
-    """(k, k) prior covariance of the curve's values at (k,) log labels."""
+    """Return the prior covariance, (k, k), of the curve's values at (k,) log labels."""
     u = x - origin
     shorter, longer = np.minimum.outer(u, u), np.maximum.outer(u, u)
     wiener = shorter**2 * (3 * longer - shorter) / 6
@@ -267,7 +267,7 @@ def _log_likelihood(values: Floats, noise: Floats, unknowns: _Unknowns, first: i
 
 
 def _draw(unknowns: _Unknowns, values: Floats, noise: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """(count, k) draws of the unknowns, given noisy values of the measured ones."""
+    """Draw the unknowns, (count, k), given noisy values of the measured ones."""
     across = unknowns.prior[:, unknowns.measured]
     weights = np.linalg.solve(across[unknowns.measured] + noise, across.T).T
     centre = unknowns.mean + weights @ (values - unknowns.mean[unknowns.measured])
@@ -278,7 +278,7 @@ def _draw(unknowns: _Unknowns, values: Floats, noise: Floats, count: int, rng: n
 
 
 def _first_crossing(curves: Floats, aim: Floats, grid: Floats) -> Floats:
-    """(DRAWS,) log labels at which each curve first reaches its aim; infinite if it never does."""
+    """Return the log labels, (DRAWS,), at which each curve first reaches its aim; infinite if it never does."""
     below = curves <= aim
     first = below.argmax(axis=1)
     turn = np.arange(len(curves))

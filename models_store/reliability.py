@@ -21,7 +21,7 @@ _STEPS = 201
 
 @dataclass(frozen=True)
 class Bin:
-    """`n` items with confidences from `low` to `high`, `sure` on average."""
+    """A bin of `n` items with confidences from `low` to `high`, on average `sure`."""
 
     low: float
     high: float

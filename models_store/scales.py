@@ -1,4 +1,4 @@
-"""How far a score may be off."""
+"""The distance in points by which a score may be wrong."""
 
 FEW_POINTS = 3
 """On a scale of at most so many points, the next point is a different answer."""

@@ -44,7 +44,7 @@ def share(value: Any, name: str) -> float:
 
 
 def _float(value: Any) -> float:
-    """NaN stands for what is none."""
+    """Convert to a float; NaN stands for a value that is no number."""
     if isinstance(value, str | bytes | bool | np.bool_):
         return math.nan
     try:

@@ -114,7 +114,7 @@ def _checked_classes(classes: ArrayLike, items: int, n_classes: int) -> NDArray[
 
 
 def _ranks_of_class(names: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each item, (n,), the number of items of its class before it."""
+    """Return, for each item, the number of items of its class before it, (n,)."""
     order = np.argsort(names, kind="stable")
     _, starts, sizes = np.unique(names[order], return_index=True, return_counts=True)
     ranks = np.empty(len(names), np.int64)

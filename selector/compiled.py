@@ -26,7 +26,7 @@ def compiled(function: Function) -> Function:
 
 
 def fast(function: Function) -> Function:
-    """Like `compiled`, for sums in any order. On the same machine, every run uses the same order."""
+    """Compile as `compiled` does, but let sums be taken in any order, which is the same in every run on a machine."""
     return _compile(function, {"reassoc", "contract"})
 
 

@@ -65,7 +65,7 @@ class _Clusters:
         self.heights = np.zeros(self.count)
 
     def distances_from(self, slot: int) -> NDArray[np.float64]:
-        """(count,) half distances from one cluster to all clusters."""
+        """Return half distances from one cluster to all clusters, (count,)."""
         products = self.means[: self.count] @ self.means[slot]
         distances: NDArray[np.float64] = self.halves[: self.count] + self.halves[slot] - products
         return distances

@@ -70,7 +70,7 @@ def _random(state: NDArray[np.uint64], below: int) -> np.int64:
 
 @fast
 def _direction(points: _Points, rows: NDArray[np.int32], state: NDArray[np.uint64]) -> _Points:
-    """(d,) the vector from one centre to the other."""
+    """Return the vector from one centre to the other, (d,)."""
     d = points.shape[1]
     centres = np.empty((2, d), np.float32)
     centres[0] = points[rows[_random(state, len(rows))]]
@@ -182,7 +182,7 @@ def search_leaves_apart(
     ids: NDArray[np.int32],
     gaps: _Points,
 ) -> None:
-    """As `search_leaves`, for a few leaves whose points' lists lie in arrays of their own.
+    """Search as `search_leaves` does, in a few leaves whose points' lists lie in arrays of their own.
 
     order (l,): the points of these leaves. starts: where each begins, counted from the first. ids, gaps (l, k): the
     list of order[i] in row i.
@@ -196,7 +196,7 @@ def search_leaves_apart(
 
 @compiled
 def search_all(points: _Points, spread: _Points, first: int, last: int, ids: NDArray[np.int32], gaps: _Points) -> None:
-    """As `search_leaves`, but for each point from `first` to `last` and all others."""
+    """Search as `search_leaves` does, but compare each point from `first` to `last` with all others."""
     everyone = np.arange(len(points)).astype(np.int32)
     mean = _mean(points, everyone)
     for start in range(0, len(points), LEAF):

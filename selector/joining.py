@@ -79,7 +79,7 @@ def nearest(
 
 
 def nearest_of_shard(new_rows: NDArray[Any], first_row: int, old_rows: NDArray[Any], metric: str) -> NDArray[np.int64]:
-    """As `nearest`, comparing all pairs, for new rows that begin at `first_row` of the whole."""
+    """Find the nearest rows as `nearest` does, comparing all pairs, for new rows from `first_row` of the whole on."""
     return _nearest_of_all(new_rows, old_rows, metric, first_row)
 
 

@@ -73,7 +73,8 @@ def near_copies(
 
 @compiled
 def _nearest(n: int, merges: NDArray[np.int64], heights: NDArray[np.float64], picked: NDArray[np.int64]) -> Any:
-    """For each item, (n,), the place in `picked` of the item that it merges with lowest, or -1, and the height, (n,).
+    """Return, for each item, the place in `picked` of the item that it merges with lowest, or -1, and the height: (n,)
+    each.
 
     Upwards, each cluster learns its first picked item. Downwards, a cluster without a picked item takes the picked item
     of the cluster around it. So does a cluster that is merged further at its own height: all items there are equally

@@ -119,7 +119,7 @@ def refine(
 
 
 def asking_of(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """For each point, (m, 8), a few points that have it in their lists; -1 fills short rows."""
+    """Return a few points that have each point in their lists, (m, 8); -1 fills short rows."""
     return _asking(ids, _WIDTH)
 
 
@@ -141,7 +141,7 @@ def half_square(points: NDArray[np.float32], one: int, other: int) -> np.float32
 
 @compiled
 def _asking(ids: NDArray[np.int32], most: int) -> NDArray[np.int32]:
-    """For each point, (m, most), up to `most` points that have it in their lists; -1 fills short rows."""
+    """Return up to `most` points that have each point in their lists, (m, most); -1 fills short rows."""
     asking = np.full((len(ids), most), -1, np.int32)
     filled = np.zeros(len(ids), np.int32)
     for place in range(ids.shape[1]):
@@ -213,8 +213,9 @@ def measure(
     ids: NDArray[np.int32],
     gaps: NDArray[np.float32],
 ) -> None:
-    """Recompute the gaps of the points from `first` on, without the rounding of the products and with the point's own
-    spread, and sort by them. ids, gaps (l, k): the lists of l points, changed in place.
+    """Recompute and sort the gaps of the points from `first` on, exactly and with the point's own spread.
+
+    ids, gaps (l, k): the lists of l points, changed in place.
     """
     for row in range(len(ids)):
         for read in range(ids.shape[1]):

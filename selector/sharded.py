@@ -48,7 +48,7 @@ class Workers(Protocol):
     def map_kept(
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], pieces: int
     ) -> Iterator[Sequence[Any]]:
-        """Like `map`, for results in `pieces` pieces that stay on the workers. Yields handles to pass to later
+        """Call functions as `map` does, but leave results, in `pieces` pieces, on the workers; yield handles for later
         calls.
         """
 
@@ -63,7 +63,7 @@ def nearest_neighbours(
     threads: Threads,
     progress: Progress = lambda share: None,
 ) -> Lists:
-    """Like `neighbours.nearest_neighbours`. Up to ALL_PAIRS points are searched in this process."""
+    """Find neighbours as `neighbours.nearest_neighbours` does. Up to ALL_PAIRS points are searched in this process."""
     if len(points) <= ALL_PAIRS:
         return neighbours.nearest_neighbours(points, spread, count, seed=seed, threads=threads, progress=progress)
     ids, gaps = search_trees(points, spread, count, seed=seed, workers=workers, progress=progress, measured=True)
@@ -82,7 +82,8 @@ def search_trees(
     measured: bool = False,
     refined: int | None = None,
 ) -> Lists:
-    """Like `neighbours.search_trees` with empty lists. `measured`: recompute the gaps as `neighbours.measure` does.
+    """Search as `neighbours.search_trees` does with empty lists. `measured`: recompute the gaps as `neighbours.measure`
+    does.
 
     With `measured`, `spread` must be float64. `refined`: as there.
     """
@@ -159,7 +160,7 @@ class Tree:
 
 
 def plant(points: NDArray[np.float32], seed: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Like `forest.plant`."""
+    """Grow a tree as `forest.plant` does."""
     return forest.plant(writable(points), LEAF, seed)
 
 
@@ -184,7 +185,7 @@ def search_leaves(
 
 
 def search_and_deal(places: NDArray[np.int32], edges: NDArray[np.int64], *search: Any) -> list[Piece]:
-    """Like `search_leaves`, with the lists divided by the shards of the next tree.
+    """Search as `search_leaves` does, and divide the lists by the shards of the next tree.
 
     places (l,): the points' positions in the next tree's order. edges: the starts of its shards, and the end of the
     last.

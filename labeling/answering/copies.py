@@ -24,7 +24,7 @@ class Word(NamedTuple):
 
 
 def shown_beside(project: Project, tasks: Sequence[Task]) -> dict[int, list[Item]]:
-    """By task id, the copies of the task's item that the task shows, nearest first.
+    """Return, by task id, the near-copies of the task's item that the task shows, nearest first.
 
     Only copies without a label and without a task are shown, at most the number of the task and of the project. One
     query; none if the project shows no copies.

@@ -128,7 +128,9 @@ def corrections_in(batches: QuerySet[Batch]) -> QuerySet[Any]:
 
 
 def _corrections(batches: Iterable[int]) -> dict[int, _Corrections]:
-    """By batch id, the newest correction and the number of withdrawn ones; batches without corrections are left out."""
+    """Return, by batch id, the newest correction and the number of withdrawn ones. Batches without corrections are left
+    out.
+    """
     made = corrections_in(Batch.objects.filter(pk__in=batches)).values("batch")
     return {
         row["batch"]: _Corrections(row["newest"], row["withdrawn"])

@@ -1,4 +1,4 @@
-"""How well a clustering still describes a pool whose embeddings have changed since it was built. Arrays only.
+"""Measure how well a clustering still describes a pool whose embeddings have changed since it was built. Arrays only.
 
 A clustering describes embeddings to the degree that items of one cluster are nearer to each other than random items:
 

@@ -1,4 +1,4 @@
-"""Where a project's arrays and artifacts lie, below DATA_DIR/projects/<id>/.
+"""The paths of a project's arrays and artifacts, below DATA_DIR/projects/<id>/, and functions that read and write them.
 
 encoder-<generation>.npz        the frozen encoder's state
 features-<generation>.bin       one row an item; readers ignore rows from Project.encoded_rows on; .json: dtype, length
@@ -46,7 +46,7 @@ BROUGHT_ROWS = 4096
 
 
 class ProjectFiles:
-    """Paths and array access of one project."""
+    """The paths of a project's files, and access to its arrays."""
 
     def __init__(self, project: Project) -> None:
         self.project = project

@@ -14,7 +14,7 @@ MOST_NUMBERS = 64_000_000
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """`rows`: the most similar first. `compared`: the number of rows compared."""
+    """The rows most similar to a row, the most similar first, and the number of rows `compared`."""
 
     rows: list[int]
     compared: int

@@ -1,4 +1,4 @@
-"""The checksums of the features, as rows of the database: written for new rows of features, read to check all."""
+"""Store the checksums of the features as rows of the database, and read them to check all features."""
 
 from __future__ import annotations
 

@@ -172,6 +172,8 @@ def _people(
 
 
 def _by_class(value: list[int], right: list[int]) -> list[tuple[int | None, int | None]]:
-    """(class, class) for each class in the answer or the right answer; None on the side that lacks it."""
+    """Split an answer and the right answer into pairs (class, class), one for each class in either; None where one
+    lacks it.
+    """
     one, other = set(value), set(right)
     return [(index if index in one else None, index if index in other else None) for index in sorted(one | other)]

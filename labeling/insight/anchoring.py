@@ -45,8 +45,11 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Anchoring:
-    """`first`: answers that match the model's first choice; `listed`: answers among its suggested classes, if it
-    suggests several. Each is None with fewer than `ENOUGH` tasks on either side.
+    """Whether annotators lean towards predictions that they see; a part with fewer than `ENOUGH` tasks on either side
+    is None.
+
+    `first`: answers that match the model's first choice; `listed`: answers among its suggested classes, if it suggests
+    several.
     """
 
     first: Chosen | None
@@ -94,7 +97,8 @@ def _measure(facts: AnchoringFacts) -> Anchoring:
 
 
 def _answers(facts: AnchoringFacts) -> list[tuple[Any, int, str, bool]]:
-    """(answer, first choice, likely classes, whether the task showed them) for the first answer to each sampled task.
+    """Return (answer, first choice, likely classes, whether the task showed them) for the first answer to each sampled
+    task.
 
     Only tasks of batches that showed predictions, and without an imported suggestion, which would be shown instead.
     """

@@ -94,7 +94,7 @@ def annotators_of(project: Project, now: datetime.datetime) -> list[Annotator]:
 
 
 def _seconds(project: Project, people: Sequence[Worked]) -> dict[int, Counter[int]]:
-    """For each person, by key, the newest `PACE_SAMPLE` answers counted by their tenths of a second."""
+    """Count, for each person by key, the newest `PACE_SAMPLE` answers by their tenths of a second."""
     counts: dict[int, Counter[int]] = {each.user: Counter() for each in people}
     for start in range(0, len(people), PEOPLE):
         of_each = [
@@ -139,7 +139,7 @@ def quantile(counts: Mapping[int, int], share: float) -> int:
 
 
 def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Rate]:
-    """For each annotator the share of right answers.
+    """Return each annotator's share of right answers.
 
     The right answer to an item that is not in `known` is the most frequent answer of the other people. If they are
     divided, or if there are none, the answer does not count.
@@ -157,7 +157,9 @@ def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Rate]
 
 
 def agreement(votes: Iterable[Vote]) -> dict[str, Rate]:
-    """For each annotator the share of the other people's answers to the same items that equal the annotator's."""
+    """Return, for each annotator, the share of the other people's answers to the same items that equal the
+    annotator's.
+    """
     same: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
     for answers in _by_item(votes).values():
@@ -186,7 +188,7 @@ def _key(value: Any) -> Hashable:
 
 
 def _gold_rates(project: Project) -> dict[int, Rate]:
-    """For each person, by key, the share of right answers to gold items."""
+    """Return, for each person by key, the share of right answers to gold items."""
     results: dict[int, list[bool]] = defaultdict(list)
     for answer in gold.answers_of(project):
         results[answer.user].append(answer.is_right)

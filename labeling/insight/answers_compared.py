@@ -122,7 +122,8 @@ def compare(facts: AnswerFacts) -> ComparedPeople:
 
 
 def _answers(facts: AnswerFacts) -> tuple[list[tuple[int, int, Any]], bool]:
-    """(task, user, answer) of the newest tasks with several answers, in a fixed order, and whether these are all.
+    """Return (task, user, answer) of the newest tasks with several answers, in a fixed order, and whether these are
+    all.
 
     Only tasks that show no prediction: people tend to agree with the answer that they see.
     """
@@ -158,7 +159,9 @@ def _confusions(votes: Votes, codes: list[int]) -> list[tuple[int, int, int]]:
 
 
 def _against_others(asks: Question, rows: Sequence[tuple[int, int, Any]]) -> dict[int, list[tuple[Any, Any]]]:
-    """For each user, (answer, label of the other people's answers) for each task on which that label is clear."""
+    """Return, for each user, (answer, label of the other people's answers) for each task on which that label is
+    clear.
+    """
     tasks: dict[int, list[tuple[int, Any]]] = defaultdict(list)
     for task, user, value in rows:
         tasks[task].append((user, value))

@@ -70,7 +70,9 @@ def ordinal(votes: Votes) -> Statistic:
 
 
 def by_class(votes: Votes) -> Statistic:
-    """For each class, of the ordered pairs of answers whose first chose it, the share whose second chose it, too."""
+    """Measure the agreement on each class: the share of pairs of answers to an item whose second answer has the class,
+    among those whose first one has it.
+    """
     m, counts = votes.by_item()
     both = counts.multiply(counts) - counts
     items = (counts > 0).sum(axis=0)

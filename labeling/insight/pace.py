@@ -20,8 +20,9 @@ RECENT = datetime.timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`seconds`: the median time per answer over the newest `answers`; None with fewer than `ENOUGH` answers.
+    """The pace of a project's annotators.
 
+    `seconds`: the median time per answer over the newest `answers`; None with fewer than `ENOUGH` answers.
     `annotators`: the members who may label; `active`: those of them who have answered in the last seven days.
     """
 

@@ -50,7 +50,7 @@ def stored_predictions(project: Project) -> dict[ModelVersion, str]:
 
 
 def facts_of_payoff(project: Project, versions: dict[ModelVersion, str]) -> PayoffFacts:
-    """The facts of a payoff by these versions."""
+    """Read the facts of a payoff, given the versions with stored predictions and the stamps of their files."""
     used, failed = in_use(project), None
     [baseline] = store().stamps([ProjectFiles(project).baseline])
     if baseline is None:

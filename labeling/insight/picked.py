@@ -103,7 +103,8 @@ def order_of(batch: Batch, chosen: TaskFilter) -> Order:
 
 
 def page_of(batch: Batch, chosen: TaskFilter, n: int, *, after: str = "", before: str = "") -> TaskPage:
-    """`n` tasks after or before a position, or the first ones. One query; invalid positions are ignored.
+    """Return the page of `n` tasks after or before a position, or the first page. One query; invalid positions are
+    ignored.
 
     Either all tasks of a batch have margins and clusters or none has, so an order has one part only.
     """

@@ -69,7 +69,7 @@ def record(item_import: ItemImport, labels: Sequence[ImportedLabel]) -> None:
 def _found(
     project: Project, labels: Sequence[ImportedLabel], holders: Mapping[int, Sequence[ImportedLabel]]
 ) -> list[set[int]]:
-    """For each label the projects that hold it."""
+    """Return, for each label, the projects that hold it."""
     holding: dict[Hashable, set[int]] = defaultdict(set)
     for each in Project.objects.filter(pk__in=holders):
         for key in _keys(each, holders[each.pk]):
@@ -134,7 +134,9 @@ def _repeated(
 
 
 def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
-    """For each label a key that is equal in all projects: content, value and proposed class, by the classes' names."""
+    """Return, for each label, a key that is equal in all projects: content, value and proposed class, by the classes'
+    names.
+    """
     indices = {each.proposed for each in labels if each.proposed is not None}
     if not project.asks.proposes:
         values = [each.value for each in labels if each.value is not None]

@@ -148,7 +148,7 @@ def read_position(text: str, order: Order) -> Position:
 
 
 def known_position(text: str | None, order: Order) -> Position | None:
-    """As `read_position`, but None for a missing or invalid text."""
+    """Parse a position as `read_position` does, but return None for a missing or invalid text."""
     try:
         return read_position(text, order) if text else None
     except ValueError:

@@ -99,8 +99,10 @@ class FileKind(Kind):
         most_bytes: int | None = None,
         most_content: int | None = None,
     ) -> Iterator[OpenedFile | BadFile]:
-        """For each file, in order, a file that browsers can show (the same one if they can), or the reason for its
-        refusal. Many small files in one call are quicker than a call for each.
+        """Return, for each file in order, a file that browsers can show (the same one if they can), or the reason for
+        its refusal.
+
+        Many small files in one call are faster than a call for each.
         """
         checked = [(file, _problem(file, most_bytes or self.most_bytes)) for file in files]
         good = [file for file, problem in checked if not problem]

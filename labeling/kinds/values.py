@@ -49,7 +49,7 @@ def excerpt(raw: bytes | str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with unprintable characters replaced by a space or U+FFFD."""
+    """Replace unprintable characters of `text` by a space or U+FFFD."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)

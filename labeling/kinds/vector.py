@@ -100,5 +100,5 @@ def _check_length(vector: np.ndarray, length: int | None) -> None:
 
 
 def _short(value: float) -> int | float:
-    """3.0 is shown as 3."""
+    """Format a number without needless decimals: 3.0 as 3."""
     return int(value) if value.is_integer() and abs(value) < 1e15 else value

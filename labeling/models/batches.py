@@ -124,7 +124,7 @@ class SelectionFacts(models.Model):
 
 
 class Batch(SelectionFacts):
-    """`size` items to label, and the facts of the selection that picked them; the last one if there were several."""
+    """A batch of `size` items to label, with the facts of the last selection that picked them."""
 
     class State(models.TextChoices):
         SELECTING = "selecting"

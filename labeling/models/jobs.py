@@ -157,7 +157,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 def _is_in(kinds: list[str]) -> Case:
-    """1 for jobs of these kinds, 0 for others, to sort by."""
+    """Return an expression for sorting: 1 for jobs of these kinds, 0 for others."""
     return Case(When(kind__in=kinds, then=1), default=0, output_field=models.IntegerField())
 
 
@@ -248,7 +248,9 @@ class Job(models.Model):
 
 
 class Cause(models.Model):
-    """A row with a step of its own, such as an import. To delete the row deletes its job, and the other way round."""
+    """A row with a step of its own, such as an import. Deleting the row deletes its job, and deleting the job deletes
+    the row.
+    """
 
     job: models.OneToOneField[Job | None, Job | None]
 

@@ -30,7 +30,7 @@ slug_validator = RegexValidator(
 
 
 def new_secret() -> bytes:
-    """256 random bits."""
+    """Return 256 random bits."""
     return secrets.token_bytes(32)
 
 
@@ -199,7 +199,7 @@ class Project(ProjectSettings):
 
     @property
     def merges(self) -> dict[int, int]:
-        """By the index of a merged class, the index of the class that it became."""
+        """Return, by the index of each merged class, the index of the class that it became."""
         return {int(index): target for index, target in self.merged.items()}
 
     def follow(self, value: Any) -> Any:

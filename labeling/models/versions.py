@@ -148,7 +148,7 @@ class Clustering(models.Model):
 
     @property
     def kept_share(self) -> float | None:
-        """`described_now` as a share of `described_then`; None if they are not measured."""
+        """Return `described_now` as a share of `described_then`; None if they were not measured."""
         if not self.described_then or self.described_now is None:
             return None
         return max(0.0, self.described_now / self.described_then)

@@ -29,7 +29,7 @@ def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
 
 
 def find_membership(user: User, slug: str) -> Membership | None:
-    """As `membership_of`, but None in place of the 404."""
+    """Return the membership as `membership_of` does, but None in place of a 404."""
     # Plain SQL: every request to a project runs this query.
     member_rows = rows(
         f"SELECT {MEMBER_ROW.sql}, {PROJECT.sql} FROM labeling_project p "

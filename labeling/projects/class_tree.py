@@ -12,7 +12,7 @@ NONE = -1
 
 
 def places_above(project: Project, offered: Sequence[LabelClass]) -> list[int]:
-    """For each class in `offered`, the index in `offered` of its parent, -1 without a parent. One query.
+    """Return, for each class in `offered`, the index in `offered` of its parent, -1 without a parent. One query.
 
     The list is empty if no class has a parent. The parent that a manager chose takes precedence over the path in the
     name. A chosen parent that is not in `offered` is replaced by its nearest ancestor in `offered`.

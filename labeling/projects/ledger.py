@@ -157,7 +157,7 @@ class Ledger:
 
     @property
     def labels_needed(self) -> int | None:
-        """`labels_needed` for the noise of the next training; None without one."""
+        """Return `labels_needed` for the noise of the next training; None without a next training."""
         return None if self.noise is None else labels_needed(self.noise)
 
 

@@ -46,7 +46,7 @@ class Verify(Question):
         return bool(best)
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:
-        """(n,) bool."""
+        """Return the labels as (n,) bool."""
         return np.array(labels, bool)
 
     def picker(self, n_classes: int) -> str:

@@ -15,7 +15,9 @@ SEED = 7
 
 
 class Rule(NamedTuple):
-    """How many people answer an item: at least `least`, and up to `most` while its label is in doubt."""
+    """A rule for the number of answers: each item gets at least `least`, and up to `most` while its label is in
+    doubt.
+    """
 
     least: int
     most: int | None

@@ -59,7 +59,7 @@ class Store(ABC):
 
     @abstractmethod
     def stamps(self, paths: Sequence[Path]) -> list[str | None]:
-        """For each file a text that changes when the file is replaced; None for a missing file."""
+        """Return, for each file, a text that changes when the file is replaced; None for a missing file."""
 
     @abstractmethod
     def link(self, old: Path, new: Path) -> None:

@@ -66,7 +66,7 @@ class FolderStore(Store):
             replace_file(path, content, durable=False, drafts=drafts)
 
     def settle(self) -> None:
-        """Once for many small files, where one by one takes far longer."""
+        """Flush all file systems at once, which is much faster than flushing many small files one by one."""
         os.sync()
 
     def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:

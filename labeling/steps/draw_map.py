@@ -63,7 +63,7 @@ def _unlabeled(project: Project, covered: int, most: int, rng: np.random.Generat
 def _tasks(
     batches: list[tuple[int, int]], most: int, rng: np.random.Generator, *, labeled: bool = False
 ) -> list[tuple[int, bool]]:
-    """(row, whether it is a control task) of up to `most` random tasks of these batches, (key, size) each."""
+    """Return (row, whether it is a control task) of up to `most` random tasks of these batches, (key, size) each."""
     ends = np.cumsum([size for _, size in batches])
     total = int(ends[-1]) if len(ends) else 0
     places = np.sort(rng.permutation(total)[:most] if total < 10 * most else np.unique(rng.integers(0, total, most)))

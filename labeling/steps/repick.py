@@ -147,7 +147,7 @@ def _replace(step: Step, project: Project, batch: Batch, picked: Picked, untouch
 
 
 def _places(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """For tasks with the rows `old` (n,), the place (n,) in `new` of each task's new row, -1 for none.
+    """Return, for tasks with the rows `old` (n,), the place (n,) in `new` of each task's new row, -1 for none.
 
     A row in both stays with its task; the other tasks get the other rows in order.
     """

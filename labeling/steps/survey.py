@@ -1,4 +1,4 @@
-"""Survey the pool once a batch is open: draw a sample for forecasts, and a map. No other step waits for it.
+"""Survey the pool after a batch opens: store a sample for forecasts, and a map. No other step waits for it.
 
 A survey gives way to the loop's own steps, and begins again later.
 """

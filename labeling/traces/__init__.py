@@ -94,7 +94,7 @@ def job(name: str) -> AbstractContextManager[Span]:
 
 
 def beside(name: str) -> AbstractContextManager[Span]:
-    """Return a span for work on another machine or process, beside the current request or job."""
+    """Return a span for work in another process, done for the current request or job."""
     return _spans.beside(name)
 
 

@@ -78,7 +78,7 @@ class TfidfSvd(Encoder):
 
 
 def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
-    """(m, 2^HASH_BITS) float32 counts of hashed terms."""
+    """Count the hashed terms of m texts: (m, 2^HASH_BITS) float32."""
     from scipy import sparse
     from sklearn.feature_extraction.text import HashingVectorizer
 

@@ -52,7 +52,7 @@ class Vector(Encoder):
 
 
 def _as_vector(raw: Any, *, index: int) -> np.ndarray:
-    """`raw` as a 1-D float32 array of at least one finite number."""
+    """Convert `raw` to a 1-D float32 array of at least one finite number. Raises `EncodingError`."""
     try:
         with np.errstate(over="ignore"):
             vector = np.asarray(raw, dtype=np.float32)

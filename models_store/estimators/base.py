@@ -38,7 +38,9 @@ class Scores(NamedTuple):
 
 
 class Learner:
-    """What a project chooses to train its models with; its class variables are all that the rest of the code asks."""
+    """The choice of what trains a project's models: the network or an estimator. Other code reads its class variables
+    alone.
+    """
 
     name: ClassVar[str]
     """The name in projects and saved versions."""

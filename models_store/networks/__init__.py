@@ -64,7 +64,7 @@ def describe(network: nn.Module) -> dict[str, Any]:
 
 
 def skeleton(description: Mapping[str, Any]) -> nn.Module:
-    """As `build`, for weights that are assigned next: on "meta", nothing is allocated or drawn at random."""
+    """Build the network as `build` does, but without weights (on "meta"), for weights that are assigned next."""
     # Networks of other libraries compute constants as they are built, which "meta" would leave without values.
     with torch.device("cpu" if description["name"] in ("tuned", "estimator") else "meta"):
         return build(description)

@@ -24,7 +24,10 @@ class AdapterConfig:
 
 
 class Adapter(nn.Module):
-    """(m, *input_shape) inputs -> (m, d) embeddings and (m, n_classes) logits. Its state is the estimator's."""
+    """A network around an estimator: (m, *input_shape) inputs -> (m, d) embeddings and (m, n_classes) logits.
+
+    Its state is the estimator's.
+    """
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()

@@ -15,7 +15,7 @@ class Adaptive(NamedTuple):
     power: float
 
     def of(self, logits: Tensor) -> Tensor:
-        """(m, K) calibrated logits."""
+        """Return the calibrated logits, (m, K)."""
         return logits * torch.tensor(self.scale) * apart(logits) ** torch.tensor(self.power)
 
 
@@ -54,5 +54,5 @@ class CalibrationLayer(nn.Module):
 
 
 def apart(logits: Tensor) -> Tensor:
-    """(m, 1), positive: the distance of the best of (m, K) logits from their mean."""
+    """Return the distance of each item's best logit from the mean of its (m, K) logits: (m, 1), positive."""
     return (logits.amax(dim=1, keepdim=True) - logits.mean(dim=1, keepdim=True)).clamp_min(LEAST)

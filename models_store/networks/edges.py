@@ -69,7 +69,9 @@ class Edges(nn.Module):
         return ORIENTATIONS * cells + (height // 2) * (width // 2) + colours
 
     def frozen(self, x: Tensor) -> Tensor:
-        """(m, d) float32: the inputs of the perceptron, from (m, *input_shape) pixels; uint8 is scaled to [0, 1]."""
+        """Compute the inputs of the perceptron, (m, d) float32, from (m, *input_shape) pixels; uint8 is scaled to [0,
+        1].
+        """
         x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
         grey = (x * self.luma).sum(dim=1, keepdim=True)
         edges = F.relu(F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), self.kernels))

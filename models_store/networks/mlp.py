@@ -94,7 +94,7 @@ class Mlp(nn.Module):
 
 
 def _gain(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """(n_inputs,) the factor of each centred column."""
+    """Return the factor of each centred column, (n_inputs,)."""
     varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
     if not varies.any():
         return np.ones_like(deviation)

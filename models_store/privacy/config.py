@@ -78,7 +78,7 @@ class PrivacyConfig:
             _check(name, getattr(self, name), low, high)
 
     def plan(self, n: int) -> list[tuple[float, int]]:
-        """(sampling rate, steps) of each stage for n >= 1 records; the last one takes the remainder of the steps."""
+        """Return (sampling rate, steps) of each stage for n >= 1 records; the last stage takes the remaining steps."""
         largest = min(self.largest_rate, self.largest_batch / n)
         each, stages = self.steps // len(self.growth), len(self.growth)
         counts = [*[each] * (stages - 1), self.steps - each * (stages - 1)]

@@ -41,7 +41,7 @@ def gaussian(shape: torch.Size | tuple[int, ...], deviation: float) -> Tensor:
 
 
 def _uniform(n: int) -> Tensor:
-    """(n,) float64 in (0, 1), of 52 random bits each."""
+    """Draw (n,) float64 in (0, 1), of 52 random bits each."""
     if n == 0:
         return torch.empty(0, dtype=torch.float64)
     bits = torch.frombuffer(bytearray(os.urandom(8 * n)), dtype=torch.int64)

@@ -73,7 +73,7 @@ def _mean_and_gain(
 
 
 def _sizes(chunk: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(dim, EXPONENTS): counts of the (m, dim) numbers by the power of two just above them."""
+    """Count the (m, dim) numbers of each feature by the power of two just above them: (dim, EXPONENTS)."""
     _, exponents = np.frexp(chunk)
     exponents = np.where(chunk == 0, 0, np.clip(exponents - LEAST_EXPONENT, 0, EXPONENTS - 1))
     places = exponents + EXPONENTS * np.arange(chunk.shape[1])
@@ -81,7 +81,7 @@ def _sizes(chunk: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _bounds(counts: NDArray[np.float64], n: int, *, noise: float) -> NDArray[np.float64]:
-    """(dim,) the least power of two above nearly all sizes of a feature; 0 if all its numbers count as 0.
+    """Return (dim,) the least power of two above nearly all sizes of each feature; 0 if all its numbers count as 0.
 
     If the noise is too large to separate features, they share one bound.
     """
@@ -97,6 +97,6 @@ def _bounds(counts: NDArray[np.float64], n: int, *, noise: float) -> NDArray[np.
 
 
 def _moments(chunk: NDArray[np.float32], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, dim): sums of the numbers and of their squares, in units of the bounds and cut off there."""
+    """Sum the numbers of each feature, and their squares, in units of the bounds and clipped there: (2, dim)."""
     inside = np.divide(chunk, bounds, out=np.zeros(chunk.shape), where=bounds > 0).clip(-1, 1)
     return np.stack([inside.sum(axis=0), np.square(inside).sum(axis=0)])

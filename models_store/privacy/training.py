@@ -137,7 +137,7 @@ def statement(phases: list[Phase], config: PrivacyConfig, n: int) -> dict[str, A
 
 
 def _frozen(network: Edges, features: np.ndarray, input_shape: tuple[int, ...], chunk: int) -> np.ndarray:
-    """(n, d) float32: the inputs of the perceptron, computed once."""
+    """Compute the inputs of the perceptron once: (n, d) float32."""
     parts = range(0, len(features), chunk)
     return np.concatenate(
         [network.frozen(as_input(features, slice(start, start + chunk), input_shape)).numpy() for start in parts]
@@ -221,7 +221,7 @@ def _step(
 
 
 def losses_of(network: nn.Module, records: TrainingSet, rows: np.ndarray) -> Tensor:
-    """(m,) the loss of each of the rows, the mean over its classes for "multi"."""
+    """Return the loss of each row, (m,); for "multi" the mean over its classes."""
     inputs, targets, proposed = records.take(rows)
     answers = records.asks.of_answers(network(inputs)[1], proposed)
     losses = records.asks.losses(answers, targets).cross_entropy

@@ -178,12 +178,14 @@ class Question(ABC):
         return label_errors(labels, held_out, least=least)
 
     def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
-        """(n,) a number for each kind of label; a training keeps one label of each kind. None if there are no kinds."""
+        """Return the kind of each label as a number, (n,); a training keeps a label of each kind. None without
+        kinds.
+        """
         assert isinstance(targets, Tensor)
         return targets.long()
 
     def join(self, logits: Tensor, old: int, new: int) -> Tensor:
-        """(m, K) logits with the probability of the class `old` moved to the class `new`."""
+        """Move the probability of the class `old` to the class `new`; return (m, K) logits."""
         joined = logits.clone()
         both = logits[:, [old, new]]
         joined[:, new] = both.logsumexp(dim=1) if self.softmax else both.amax(dim=1)
@@ -192,27 +194,28 @@ class Question(ABC):
 
     @abstractmethod
     def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:
-        """The answers, from (m, K) logits. Takes O(m K) time, and no memory of that size beside the logits."""
+        """Return the answers for (m, K) logits. Takes O(m K) time and little memory besides the logits."""
 
     @abstractmethod
     def confidence(self, best: Tensor, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m,) float32: the probabilities of the answers `best` of `decide`, from (m, K) logits."""
+        """Return the probabilities of the answers `best` of `decide`, from (m, K) logits: (m,) float32."""
 
     @abstractmethod
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m, K) probabilities of each class, or for "verify" (m,) of yes, from (m, K) logits."""
+        """Return the probability of each class, (m, K), or for "verify" of yes, (m,), from (m, K) logits."""
 
     def likely(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m, min(K, MOST_LIKELY)) int16: the most probable classes, the most probable first."""
+        """Return the most probable classes, the most probable first: (m, min(K, MOST_LIKELY)) int16."""
         return logits.topk(min(MOST_LIKELY, logits.shape[1]), dim=1).indices.short()
 
     @abstractmethod
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m,) float32: the entropy of the answer, in nats, from (m, K) logits. 0 is no doubt."""
+        """Return the entropy of each answer in nats, from (m, K) logits: (m,) float32. 0 means no doubt."""
 
     @abstractmethod
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m, min(K, MOST_ERRORS)) float32: the gradient of the loss by the logits, taking the model's answer as right.
+        """Return the gradient of the loss by the logits, taking the model's answer as right: (m, min(K, MOST_ERRORS))
+        float32.
 
         With more classes, the gradient is multiplied by a fixed random matrix of ± 1/8. Products of two vectors a and b
         keep their value up to an error of about |a||b|/8.
@@ -241,7 +244,7 @@ def class_indices(classes: np.ndarray, n_classes: int, *, name: str) -> Tensor:
 
 
 def even_weights(targets: Targets, n_kinds: int, power: float) -> Tensor:
-    """(n_kinds,) weights as `class_weights`, for (n,) indices. Their mean over all labels is 1."""
+    """Return (n_kinds,) weights as `class_weights` does, for (n,) indices. Their mean over all labels is 1."""
     assert isinstance(targets, Tensor)
     counts = torch.bincount(targets.long(), minlength=n_kinds).float()
     weights = torch.where(counts > 0, len(targets) / ((counts > 0).sum() * counts.clamp_min(1)), 1.0)
@@ -250,7 +253,7 @@ def even_weights(targets: Targets, n_kinds: int, power: float) -> Tensor:
 
 
 def projection(n_classes: int) -> Tensor | None:
-    """(n_classes, MOST_ERRORS): the matrix that shortens error vectors; None if there are no more classes."""
+    """Return the (n_classes, MOST_ERRORS) matrix that shortens error vectors; None for at most MOST_ERRORS classes."""
     return _projection(n_classes) if n_classes > MOST_ERRORS else None
 
 

@@ -43,7 +43,7 @@ class Multi(YesOrNo):
         return (n, n_classes)
 
     def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
-        """(n_classes,) the weight of each class's yes; a no weighs 1."""
+        """Return the weight of each class's yes, (n_classes,); a no weighs 1."""
         assert isinstance(targets, ClassSets)
         yes = torch.from_numpy(targets.count()) / len(targets)
         return ((1 - yes) / yes.clamp_min(1 / len(targets))).clamp(1 / MOST_WEIGHT, MOST_WEIGHT) ** power
@@ -68,10 +68,10 @@ class Multi(YesOrNo):
         return torch.sigmoid(logits)
 
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """The sum of the entropies of yes or no over the classes, as if these were independent."""
+        """Return the sum of the entropies of yes or no over the classes, as if these were independent."""
         return entropy_of(logits).sum(dim=1)
 
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """p − round(p) of each class."""
+        """Return p − round(p) for each class."""
         shorten = projection(logits.shape[1])
         return error_of(logits) if shorten is None else error_of(logits) @ shorten

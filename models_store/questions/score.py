@@ -30,7 +30,7 @@ class Score(Single):
         return label_errors(labels, held_out, least=least)
 
     def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
-        """The sum of the losses of the K − 1 yes-or-no questions."""
+        """Return the sum of the losses of the K − 1 yes-or-no questions."""
         above, not_above = _above(answers)
         truth = (targets[:, None] > torch.arange(above.shape[1], device=targets.device)).to(answers.dtype)
         each = -(truth * above + (1 - truth) * not_above)
@@ -63,7 +63,9 @@ class Score(Single):
         return Decision(margins.clamp(0, 1), best.int(), confidence)
 
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """The gradient of the loss, taking the median as right: P(y = j) times the excess of point j's questions."""
+        """Return the gradient of the loss, taking the median as right: P(y = j) times the excess of point j's
+        questions.
+        """
         above, not_above = _above(logits)
         best = _median(logits)
         yes = best[:, None] > torch.arange(above.shape[1])
@@ -78,12 +80,12 @@ class Score(Single):
 
 
 def _above(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """(m, K − 1) log P(y > k) and log P(y <= k), for all points k but the last."""
+    """Return log P(y > k) and log P(y <= k), (m, K − 1) each, for all points k but the last."""
     logs = F.log_softmax(logits, dim=1)
     above = logs.flip(1).logcumsumexp(dim=1).flip(1)[:, 1:]
     return above.clamp(max=0), logs.logcumsumexp(dim=1)[:, :-1].clamp(max=0)
 
 
 def _median(logits: Tensor) -> Tensor:
-    """(m,) int64: the first point with at most half of the distribution above it."""
+    """Return the first point with at most half of the distribution above it, (m,) int64."""
     return (_above(logits)[0].exp() > 0.5).sum(dim=1)

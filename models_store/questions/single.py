@@ -67,12 +67,12 @@ class Single(Question):
         return logits.softmax(dim=1)
 
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """The entropy of the distribution over the classes."""
+        """Return the entropy of the distribution over the classes."""
         entropies: Tensor = torch.special.entr(logits.softmax(dim=1)).sum(dim=1)
         return entropies
 
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """p − onehot(most probable class)."""
+        """Return p − onehot(most probable class)."""
         p, best, shorten = logits.softmax(dim=1), logits.argmax(dim=1), projection(logits.shape[1])
         if shorten is not None:
             return p @ shorten - shorten[best]

@@ -17,12 +17,12 @@ class Verify(YesOrNo):
     proposes = True
 
     def of_answers(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m,) logits of the proposed classes."""
+        """Return the logits of the proposed classes, (m,)."""
         assert proposed is not None
         return logits.gather(1, proposed[:, None])[:, 0]
 
     def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
-        """(2,) weights of no and yes."""
+        """Return the weights of no and yes, (2,)."""
         return even_weights(targets, 2, power)
 
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -47,11 +47,13 @@ class Verify(YesOrNo):
         return torch.sigmoid(self.of_answers(logits, proposed))
 
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """The entropy of yes or no for the proposed class."""
+        """Return the entropy of yes or no for the proposed class."""
         return entropy_of(self.of_answers(logits, proposed))
 
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """p − round(p) at the proposed class, 0 elsewhere: only its row of the last layer would learn."""
+        """Return p − round(p) at the proposed class, and 0 elsewhere, because only that class's row of the last layer
+        would learn.
+        """
         assert proposed is not None
         shorten = projection(logits.shape[1])
         rows = torch.eye(logits.shape[1]) if shorten is None else shorten

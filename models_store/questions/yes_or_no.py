@@ -49,17 +49,17 @@ class YesOrNo(Question):
 
 
 def margin_of(answers: Tensor) -> Tensor:
-    """|2 sigmoid(logit) − 1|."""
+    """Return |2 sigmoid(logit) − 1|."""
     return torch.tanh(answers.abs() / 2)
 
 
 def entropy_of(answers: Tensor) -> Tensor:
-    """The entropy of yes or no, in nats."""
+    """Return the entropy of yes or no, in nats."""
     entropy: Tensor = torch.special.entr(torch.sigmoid(answers)) + torch.special.entr(torch.sigmoid(-answers))
     return entropy
 
 
 def error_of(answers: Tensor) -> Tensor:
-    """p − round(p)."""
+    """Return p − round(p)."""
     p = torch.sigmoid(answers)
     return p - (p >= 0.5).float()

@@ -18,7 +18,7 @@ CHECKPOINT_SECONDS = 30.0
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """How a model is trained.
+    """The recipe of a model's training.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Runtime:
-    """Where a training of a network runs. The weights depend on nothing here but the number of `others`.
+    """The place and the helpers of a network's training. The weights depend on none of these but the number of
+    `others`.
 
     Parameters
     ----------

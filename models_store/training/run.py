@@ -60,7 +60,7 @@ class Check:
 
 @dataclass
 class _State:
-    """All that a step changes, beside tensors."""
+    """The numbers that a step changes, besides tensors."""
 
     step: int = 0
     taken: int = 0

@@ -13,7 +13,7 @@ from models_store.training.run import Check
 
 @dataclass(frozen=True)
 class Later:
-    """What the further trainings that calibrate a model need to know of its own training."""
+    """The facts about a model's training that the further trainings for its calibration need."""
 
     until: float
     """The share of the training after which its weights were the best."""

@@ -115,7 +115,7 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """What a training and the further trainings that calibrate it share; it follows from labels and seed alone.
+    """The data that a training and its further trainings for calibration share; labels and seed determine them.
 
     `training` and `validation` are rows of the training itself. `asked`, (n,) bool, are the labels that may calibrate,
     and `parts` the rows that each further training holds back.

@@ -1,4 +1,4 @@
-"""The labeled items that a model learns from: checked as they come in, then handed through to the loop over steps."""
+"""The labeled items that a model learns from, checked when the training set is made."""
 
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,7 +22,7 @@ SHIFT = 2
 
 
 class Propagated(NamedTuple):
-    """Which of n labels near-copies have from other items, and the weight of each label.
+    """The labels that near-copies have from other items, and the weight of each label.
 
     Near-copies are trained on only: neither early stopping nor calibration holds them back. The near-copies of an item
     that is held back are left out of the training, too.
@@ -116,7 +116,7 @@ class TrainingSet:
 
     @property
     def own(self) -> np.ndarray:
-        """(n,) bool: labels that people gave to the item itself."""
+        """Return (n,) bool: whether people gave the label to the item itself."""
         n = len(self)
         return np.ones(n, bool) if self.propagated is None else self.propagated.sources == np.arange(n)
 
@@ -128,11 +128,11 @@ class TrainingSet:
         return every[~np.isin(self.propagated.sources, rows)]
 
     def weights(self, rows: np.ndarray) -> Tensor | None:
-        """(m,) float32: weights of the rows' labels; None if all labels weigh the same."""
+        """Return the weights of the rows' labels, (m,) float32; None if all labels weigh the same."""
         return None if self.propagated is None else torch.from_numpy(self.propagated.weights[rows])
 
     def probable(self, rows: np.ndarray) -> Tensor | None:
-        """(m, n_classes) float32: the rows' soft labels; None if there are none."""
+        """Return the rows' soft labels, (m, n_classes) float32; None without soft labels."""
         return None if self.soft is None else torch.from_numpy(self.soft[rows].toarray().astype(np.float32))
 
     def take(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -153,7 +153,7 @@ def split(training_set: TrainingSet, share: float, rng: np.random.Generator) -> 
 
 
 def may_go(training_set: TrainingSet, order: np.ndarray) -> np.ndarray:
-    """(n,) bool for the rows in this order: whether a training may hold them back. The first of every class stays."""
+    """Return (n,) bool: whether a training may hold back the row. The first row of every class stays."""
     may = np.ones(len(order), dtype=bool)
     groups = training_set.asks.groups(training_set.kept_targets, training_set.kept_proposed)
     if groups is not None:
@@ -178,7 +178,7 @@ class Stream:
         return Stream, (self._rows, self._seed)
 
     def take(self, start: int, count: int) -> np.ndarray:
-        """(count,) rows from place `start` of the stream."""
+        """Return (count,) rows from place `start` of the stream."""
         n = len(self._rows)
         parts = []
         while count > 0:

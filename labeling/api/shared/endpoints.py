@@ -27,7 +27,9 @@ class AnswerAsPublished(DefaultContentNegotiation):
 
 
 class Endpoint(APIView):
-    """An address of the API. `subject` is its heading in the published schema.
+    """The base of all endpoints. `subject` is the endpoint's heading in the published schema.
+
+    HEAD runs `get`. OPTIONS and TRACE are not allowed, because the schema describes the endpoints.
 
     HEAD is answered by `get`; OPTIONS and TRACE are not: what there is stands in the schema.
     """

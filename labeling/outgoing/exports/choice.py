@@ -162,7 +162,7 @@ def _quoted(text: str) -> str:
 
 
 def _spans(numbers: Sequence[int]) -> str:
-    """1, 2, 3 and 5 as `1-3+5`."""
+    """Format numbers as spans: 1, 2, 3 and 5 as `1-3+5`."""
     groups: list[list[int]] = []
     for each in numbers:
         if groups and each == groups[-1][-1] + 1:

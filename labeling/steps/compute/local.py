@@ -40,28 +40,28 @@ class Local:
         average_linkage(np.random.default_rng(0).normal(size=(EXACT_UP_TO + 1, 8)).astype(np.float32))
 
     def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
-        """For each chunk of raw items in order, as `models_store.nodes.encode_good`: the features of the items that the
-        encoder can encode, and the reasons for the others by place.
+        """Encode each chunk of raw items in order: the features of the encodable items, and the reasons for the others
+        by place.
 
-        Reads `chunks` only as far as needed.
+        Works as `models_store.nodes.encode_good`, and reads `chunks` only as far as needed.
         """
         for raws in chunks:
             yield encode_good(encoder, raws)
 
     def train(self, training_set: TrainingSet, recipe: Recipe, runtime: Runtime, *, later: bool = False) -> Trained:
-        """As `models_store.learning.learn`."""
+        """Train a model by `models_store.learning.learn`."""
         return learn(training_set, recipe, runtime, later=later)
 
     def calibrate(
         self, model: Model, later: Later, training_set: TrainingSet, recipe: Recipe, runtime: Runtime
     ) -> tuple[Adaptive, int]:
-        """As `models_store.training.calibrate`."""
+        """Calibrate a model by `models_store.training.calibrate`."""
         return calibrate(model, later, training_set, recipe, runtime)
 
     def train_in_private(
         self, training_set: TrainingSet, config: PrivacyConfig, *, seed: int, progress: Progress
     ) -> Trained:
-        """As `models_store.privacy.training.train_private`."""
+        """Train a private model by `models_store.privacy.training.train_private`."""
         # Opacus takes seconds to load, and few projects need it.
         from models_store.privacy.training import train_private
 

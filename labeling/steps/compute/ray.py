@@ -91,7 +91,7 @@ class OnRay(Local):
 
 
 class TrainAlong:
-    """`models_store.training.together.Others` on a cluster: each process takes a GPU if there is any, or a core."""
+    """Further training processes on the cluster's nodes: each takes a GPU if there is any, or a core."""
 
     def __init__(self, cluster: RayCluster, most: int) -> None:
         self.cluster, self.most = cluster, most

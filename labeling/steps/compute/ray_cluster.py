@@ -94,7 +94,8 @@ class RayCluster:
     def map_kept(
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], pieces: int
     ) -> Iterator[list[Piece]]:
-        """Like `map`, for results of `pieces` pieces that stay on the nodes: later calls take a `Piece` as argument.
+        """Call functions as `map` does, but leave results, in `pieces` pieces, on the nodes; later calls take a
+        `Piece`.
 
         Ray computes the pieces of a dead node again. Memory maps are sent.
         """
