@@ -35,7 +35,7 @@ class ClassSets:
 
     @classmethod
     def of(cls, sets: Sequence[Sequence[int]], n_classes: int) -> "ClassSets":
-        """Make it from the classes of each item, from 0 to n_classes - 1, none of them twice."""
+        """Make the class sets from the classes of each item, from 0 to n_classes - 1 and without duplicates."""
         sizes = np.fromiter((len(each) for each in sets), np.int64, len(sets))
         starts = np.concatenate([[0], np.cumsum(sizes)])
         classes = np.fromiter((index for each in sets for index in each), np.int32, int(starts[-1]))
@@ -43,7 +43,7 @@ class ClassSets:
 
     @classmethod
     def of_dense(cls, targets: NDArray[np.bool_]) -> "ClassSets":
-        """Make it from (n, n_classes) booleans."""
+        """Make the class sets from (n, n_classes) booleans."""
         rows, classes = np.nonzero(targets)
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(targets)))])
         return cls(classes.astype(np.int32), starts, targets.shape[1])

@@ -1,4 +1,6 @@
-"""Models of several sizes, each asked about items that it has not learned from: the points of a learning curve.
+"""Train models of several sizes, and predict with each the items that it has not learned.
+
+The results are the points of a learning curve.
 
 Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions".
 """

@@ -110,7 +110,9 @@ def _s3_session() -> Any:
 
 
 class _Local(Folder):
-    """On this machine's disk: written beside its place and renamed, in an order that survives a power cut."""
+    """A folder on this machine's disk. Files are written under other names and renamed, in an order that survives a
+    power cut.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -170,7 +172,7 @@ class _Local(Folder):
 
 
 class _Remote(Folder):
-    """In a store of fsspec. A folder without its seal does not count: its files may be incomplete."""
+    """A folder in a store of fsspec. Without its seal it does not count, because its files may be incomplete."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")

@@ -46,10 +46,11 @@ def lowest(laws: Sequence[Law]) -> Law:
 
 
 def shown_alike(numbers: NDArray[np.int64], law: Law, target: Law, chance: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The number of near-copies that each task shows, so that the numbers of all tasks have the law `target`.
+    """Return the number of near-copies that each task shows, so that the numbers of all tasks have the law `target`.
 
-    A task shows the quantile of `target` that its number is of `law`. Tasks with equal numbers share a range of
-    quantiles, in which `chance` places each. If the two laws are equal, each task shows all its near-copies.
+    A task that has as many near-copies as some quantile of `law` shows the same quantile of `target`. Tasks with equal
+    numbers share a range of quantiles, in which `chance` places each. If the two laws are equal, each task shows all
+    its near-copies.
 
     Parameters
     ----------

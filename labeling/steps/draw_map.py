@@ -37,7 +37,9 @@ def draw_map(step: Step, project: Project, clustering: Clustering, batch: Batch)
 
 
 def _choose(project: Project, batch: Batch, covered: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Random rows (n,) and their kinds (n,): of the batch, of items labeled before, and of the rest."""
+    """Draw random rows (n,) of the batch, of items labeled before and of the rest; return them with their kinds
+    (n,).
+    """
     kinds: dict[int, int] = {}
     for row in _unlabeled(project, covered, POINTS, rng):
         kinds[row] = REST

@@ -60,13 +60,13 @@ class Learner:
 
     @classmethod
     def learns(cls, question: str) -> bool:
-        """Whether it can learn the question."""
+        """Return whether the learner can learn the question."""
         return question in cls.questions
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
-        """Check what the types and bounds of `options` do not cover, when a manager sets them. Light: web processes
-        call it.
+        """Check options beyond their types and bounds, when a manager sets them. Web processes call this, so it must
+        load no libraries.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
-"""Training with differential privacy, and the accounting of it.
+"""Train networks with differential privacy, and account for its cost.
 
-accounting.py   noise and sampling -> epsilon, for one training or many. Light: numpy only
-config.py       the settings of a private training, checked. Light
+accounting.py   noise and sampling -> epsilon, for one training or many; imports only numpy
+config.py       the settings of a private training, and their checks; does not import torch
 entropy.py      noise and sampling from the operating system
 scaling.py      the scale of each feature, learned privately
 training.py     a training set -> a trained model

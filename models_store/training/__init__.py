@@ -1,17 +1,17 @@
-"""Features and labels in, a trained model out. To be read in this order:
+"""Train a network on features and labels. The modules, in reading order:
 
-training_set.py what a model learns from, and what a step takes of it
-recipe.py       how it is trained, and where the training runs
-trainer.py      the call, and the one or several runs that it takes
-trained.py      what comes out
-run.py          one training from its first step to its last
-schedule.py     how many steps, how large each is
-optimiser.py    what a step changes
-losses.py       what a step makes small
-gradients.py    what a step's labels add to
-together.py     the same, in several processes
-calibrating.py  how sure the trained network may be
-checkpoints.py  where a run stands, on disk
+training_set.py the labeled items, and the arrays of a step's labels
+recipe.py       the recipe of a training, and its runtime
+trainer.py      the functions `train` and `calibrate`, which make one or several runs
+trained.py      the result of a training
+run.py          one training, from its first step to its last
+schedule.py     the number of steps, and the labels and learning rate of each
+optimiser.py    the groups of weights, and their running average
+losses.py       the objective that a step reduces
+gradients.py    the gradients of a step's labels
+together.py     the gradients of a step, in several processes
+calibrating.py  the calibration of a trained network
+checkpoints.py  the saved state of a run
 """
 
 from models_store.config import TrainConfig

@@ -46,7 +46,7 @@ to notice a dead node. After the last attempt, the training continues in this pr
 
 
 class Others(Protocol):
-    """Processes that can train along."""
+    """Processes that can train together with this one."""
 
     @property
     def room(self) -> int:

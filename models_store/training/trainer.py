@@ -38,7 +38,7 @@ def train(training_set: TrainingSet, recipe: Recipe, runtime: Runtime | None = N
     ----------
     training_set : TrainingSet
     recipe : Recipe
-        Its learner is not looked at.
+        Its learner is ignored.
     runtime : Runtime, optional
     later : bool
         Leave the further trainings that only calibrate the model to `calibrate`.

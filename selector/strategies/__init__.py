@@ -26,7 +26,7 @@ __all__ = ["STRATEGIES", "PoolArrays", "Strategy", "choices", "pick", "settle_fa
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
-    """The facts of a strategy. Texts have no full stop."""
+    """The facts about a strategy, for the selection, forms and documentation. Texts have no full stop."""
 
     name: str
     title: str

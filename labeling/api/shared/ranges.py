@@ -32,8 +32,8 @@ def file_response(request: HttpRequest, path: Path, *, content_type: str) -> Htt
     """Serve the whole file, or the one byte range that the request names (206), or 416 if the file has none of its
     bytes.
 
-    Several ranges, units other than bytes and conditions are passed over, as HTTP allows: the answer is the whole file.
-    Raises `FileMissing`, which is a FileNotFoundError, or `FileDamaged` for one that cannot be read.
+    Serves the whole file for several ranges, units other than bytes and conditional ranges, as HTTP allows. Raises
+    `FileMissing`, which is a FileNotFoundError, or `FileDamaged` for an unreadable file.
     """
     with reading(path) as file:
         size = file.seek(0, io.SEEK_END)

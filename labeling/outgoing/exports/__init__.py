@@ -1,13 +1,15 @@
-"""Exports: labeled items as a stream of bytes, in several formats that agree to the row.
+"""Export labeled items as a stream of bytes, in several formats with the same rows.
 
-Rows are read in pages by key, so an export needs the same memory and the same queries a page at any size:
+Rows are read in pages by key, so the memory and the queries for each page do not depend on the number of rows:
 
-    choice.py    which rows: the filters
-    rows.py      the database → pages of rows
-    compact.py   the JSON of an item's fields
-    weights.py   how many items a control item stands for
-    columns.py   what a row holds: names, order, meaning
-    writing.py   pages of rows → bytes, in one of `labeling.outgoing.formats`
+    choice.py     the filters of rows
+    rows.py       the database → pages of rows
+    copy_rows.py  the rows of near-copies
+    lineage.py    the versions that picked a row and learned its label
+    compact.py    the JSON of an item's fields
+    weights.py    the number of pool items that a control item represents
+    columns.py    the columns: names, order, meaning
+    writing.py    pages of rows → bytes, in one of `labeling.outgoing.formats`
 """
 
 from labeling.outgoing.exports.choice import FILTERS, Choice, choose

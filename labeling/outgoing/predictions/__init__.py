@@ -1,7 +1,6 @@
 """Predictions of uploaded items that do not enter the project: a file in, a row for each item out.
 
-file.py      a file that can be imported → rows, chunk by chunk: memory does not grow with the file
-shape.py     the layout of a row for `labeling.outgoing.formats`; light, for pages too
-run.py       the same in the background: a step that can be killed anywhere, and goes on
-results.py   the results of runs, read in pages, and their removal
+requests.py  stores the file and enqueues the job; `labeling.steps.predict` predicts it
+results.py   reads the results in pages, and removes expired ones
+shape.py     the layout of a row for `labeling.outgoing.formats`; pages import it without torch
 """
