@@ -103,7 +103,7 @@ def counted(rows: QuerySet[Any], *, different: str = "") -> Subquery:
 
 
 def trainable_labels(project: Project) -> int:
-    """The number of labels that a model may learn from: all labels but those of control and excluded items.
+    """Return the number of labels that a model may learn from: all labels but those of control and excluded items.
 
     It is the size of `ItemQuerySet.trainable`, whose own count would read every labeled item.
     """

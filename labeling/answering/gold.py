@@ -39,7 +39,7 @@ class GoldAnswer:
 
 
 def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer]:
-    """The answers that annotators are judged by, by time; of one `user`, or of all.
+    """Return the answers that annotators are judged by, by time; of one `user`, or of all.
 
     They are each annotator's first answer to a gold item, without a prediction on the screen, since a manager last let
     the annotator go on. Two queries.
@@ -113,7 +113,7 @@ class Watch:
 
 
 def is_below(right: int, n: int, threshold: float, *, sure: float = SURE) -> bool:
-    """Whether `right` right answers out of `n` reject an accuracy of `threshold`.
+    """Return whether `right` right answers out of `n` reject an accuracy of `threshold`.
 
     A one-sided exact binomial test: P(X ≤ `right`) < `sure` for X ~ Binomial(`n`, `threshold`). O(`right`).
 

@@ -20,7 +20,8 @@ WINDOW = 2000
 
 
 def tasks_of_one_class(project: Project, person: Person, number: int) -> list[int]:
-    """The ids of up to `number` free tasks, by rank, of the class most frequent among the first `WINDOW` free tasks.
+    """Return the ids of up to `number` free tasks, by rank, of the class most frequent among the first `WINDOW` free
+    tasks.
 
     Empty if no task has a class. The tasks are not locked: other annotators may take them. One query per span.
     """

@@ -45,7 +45,7 @@ def count_labels(asks: Question, items: ItemQuerySet) -> Counts:
 
 
 def counts_of(asks: Question, batches: Iterable[Batch]) -> Counts:
-    """The counts of the labeled items of these batches, without excluded items. `asks`: the project's question.
+    """Return the counts of the labeled items of these batches, without excluded items. `asks`: the project's question.
 
     At most four queries, and the query for the batches, which must have `label_counts` selected.
     """

@@ -27,7 +27,8 @@ class PartError(Exception):
 
 
 def spans(parts: Iterable[tuple[int, int, bool]]) -> tuple[Span, ...]:
-    """The spans of ranks that one annotator may get tasks from: the annotator's own parts, then the gaps between parts.
+    """Return the spans of ranks that one annotator may get tasks from: the annotator's own parts, then the gaps between
+    parts.
 
     `parts`: for each part the first rank, the last rank plus one, and whether the part is the annotator's.
     """

@@ -13,7 +13,7 @@ SUGGESTED = 5
 
 
 def shown_answer(project: Project, *, prompted: bool, prompted_by: str, predicted: int | None, suggestion: Any) -> Any:
-    """The stored form of the answer that a task with these facts shows; None if it shows no answer.
+    """Return the stored form of the answer that a task with these facts shows; None if it shows no answer.
 
     The kind of the task is no argument, so the answer cannot identify control tasks:
     docs/decisions/0023-nothing-tells-a-control-task.md.
@@ -28,7 +28,8 @@ def shown_answer(project: Project, *, prompted: bool, prompted_by: str, predicte
 
 
 def suggested_classes(project: Project, answer: Any, likely: str) -> list[int]:
-    """The indices of the classes that a task suggests: those of the shown `answer`, then the model's `likely` classes.
+    """Return the indices of the classes that a task suggests: those of the shown `answer`, then the model's `likely`
+    classes.
 
     Empty if the model named no likely classes. The caller leaves out classes that are not offered any more and keeps
     the first `SUGGESTED`. Control, gold and ordinary tasks of a batch have equally many suggestions.

@@ -14,7 +14,8 @@ from labeling.statements import marks, rows
 
 
 def indices_of(project: Project, names: Iterable[str]) -> Mapping[str, int]:
-    """The index of each class with one of these names; unknown names are left out. One query; none without names.
+    """Return the index of each class with one of these names; unknown names are left out. Takes one query; none without
+    names.
 
     The same query refreshes `project.earlier_names`: a class may have been renamed since the project was read, and its
     old name may belong to another class now.

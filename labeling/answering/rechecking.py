@@ -96,7 +96,7 @@ def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[in
 
 
 def word_of(project: Project, task: Task) -> ModelVote | None:
-    """The model's prediction at the selection, if it counts towards the item's label.
+    """Return the model's prediction at the selection, if it counts towards the item's label.
 
     None on control tasks, because their labels measure models. None on tasks that ask an item again: the item may be a
     control item, and the prediction already counted on its first task.
@@ -146,7 +146,7 @@ def expected_answers(project: Project, size: int) -> int | None:
 
 
 def told_remaining(batch: Batch) -> int:
-    """The number of tasks that lack answers, as annotators see it.
+    """Return the number of tasks that lack answers, as annotators see it.
 
     In a batch with `overlap_max`, this number follows from the count of answers, not from the tasks: an annotator whose
     answer left the number unchanged would know that the answer was doubted.

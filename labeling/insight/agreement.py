@@ -98,7 +98,7 @@ class Agreement:
 
 
 def agreement_of(project: Project) -> Agreement:
-    """The agreement on the newest items that several people answered.
+    """Return the agreement on the newest items that several people answered.
 
     The queries read counters, gold answers and names; the comparison, which reads the answers, is cached until the
     counters change.

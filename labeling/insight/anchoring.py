@@ -139,8 +139,8 @@ class _Tally:
 
 
 def difference(one: MatchShare, other: MatchShare) -> Estimate:
-    """The first share minus the second, with its 95 % interval: method 10 of R. G. Newcombe, "Interval estimation for
-    the difference between independent proportions", Statistics in Medicine 17 (1998).
+    """Return the first share minus the second, with its 95 % interval: method 10 of R. G. Newcombe, "Interval
+    estimation for the difference between independent proportions", Statistics in Medicine 17 (1998).
 
     >>> each = difference(MatchShare(56, 70, 0.6921, 0.8767), MatchShare(48, 80, 0.4905, 0.7004))
     >>> [round(value, 3) for value in (each.value, each.low, each.high)]

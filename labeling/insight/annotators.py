@@ -69,7 +69,7 @@ Vote = tuple[int, str, Any]
 
 
 def annotators_of(project: Project, now: datetime.datetime) -> list[Annotator]:
-    """The people who have answered, most answers first.
+    """Return the people who have answered, most answers first.
 
     Nine queries: one over the counters; the others read the answers to at most `SAMPLE` items, and at most
     `PACE_SAMPLE` answers of each person.
@@ -124,7 +124,7 @@ def _annotator(work: Worked, counts: Counter[int], **quality: Rate | None) -> An
 
 
 def quantile(counts: Mapping[int, int], share: float) -> int:
-    """The smallest value that at least `share` of the counted values do not exceed; 0 without values.
+    """Return the smallest value that at least `share` of the counted values do not exceed; 0 without values.
 
     >>> quantile({10: 1, 20: 2, 90: 1}, 0.5)
     20

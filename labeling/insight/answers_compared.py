@@ -175,7 +175,7 @@ def _against_others(asks: Question, rows: Sequence[tuple[int, int, Any]]) -> dic
 
 
 def label_of_others(asks: Question, answers: Sequence[Any]) -> Any:
-    """The label of these answers; None without answers, or if they are divided.
+    """Return the label of these answers; None without answers, or if they are divided.
 
     >>> from labeling.questions import QUESTIONS
     >>> label_of_others(QUESTIONS["single"], [1, 1, 2]), label_of_others(QUESTIONS["single"], [1, 2])

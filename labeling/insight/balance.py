@@ -46,7 +46,8 @@ class Balance:
 
 
 def balance_of(project: Project, batch: Batch | None = None) -> Balance:
-    """The balance of the project's labels, or of one batch's; all control items estimate the pool in either case.
+    """Return the balance of the project's labels, or of one batch's; all control items estimate the pool in either
+    case.
 
     A `multi` item counts for each class of its label. The counts of an open batch may lack up to a hundredth.
     """

@@ -121,7 +121,7 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 
 def _estimate(value: float, spread: float, left: float, n: float) -> Estimate | None:
-    """The value with Wilson's interval for the effective number of items: of a plain share with this spread.
+    """Return the value with Wilson's interval for the effective number of items: of a plain share with this spread.
 
     E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data", Survey Methodology 24 (1998). Quantiles of the draws would cover too seldom if people

@@ -97,7 +97,7 @@ def control_facts(project: Project) -> ControlFacts:
 
 @lru_cache(maxsize=32)
 def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndarray]:
-    """The labeled control items' rows (n,) int64, ascending, and labels (n,) int64.
+    """Return the labeled control items' rows (n,) int64, ascending, and labels (n,) int64.
 
     Each process caches them: pages of a large project would read fifty thousand of them every few seconds.
     """

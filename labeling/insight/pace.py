@@ -49,7 +49,7 @@ def pace_of(project: Project, now: datetime.datetime) -> Pace:
 
 
 def _newest_answers(project: Project) -> list[float]:
-    """The seconds of the newest answers.
+    """Return the seconds of the newest answers.
 
     Tasks are served by rank, so about the first `size - remaining` tasks have answers, the last of them the newest.
     """

@@ -105,7 +105,7 @@ def _computed(facts: PayoffFacts) -> Payoff:
 
 
 def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
-    """The advice from the expected gain, and about how many more control items an unclear case needs.
+    """Return the advice from the expected gain, and about how many more control items an unclear case needs.
 
     The interval of the gain is half as wide with four times as many control items. The number is None if it exceeds
     MOST_TIMES the present number: the gain is too close to WORTH.

@@ -93,7 +93,7 @@ def tasks_of(batch: Batch, chosen: TaskFilter) -> TaskQuerySet:
 
 
 def order_of(batch: Batch, chosen: TaskFilter) -> Order:
-    """The requested order, or the order by rank if the batch has no values for it.
+    """Return the requested order, or the order by rank if the batch has no values for it.
 
     The tasks of a cluster or pass come by rank, too: their index has this order only.
     """

@@ -25,7 +25,7 @@ def encoded_of(project: Project) -> int:
 
 
 def pool_of(project: Project) -> PoolCounts:
-    """The number of items in `ItemQuerySet.unlabeled`, and of reserved ones among them.
+    """Return the number of items in `ItemQuerySet.unlabeled`, and of reserved ones among them.
 
     Computed from counts over indexes, the last row and the batches' own sums: a query for items without a task would
     read every item.

@@ -70,7 +70,7 @@ def _sample(project: Project, items: ItemQuerySet) -> ItemQuerySet:
 
 
 def _labeled_by(project: Project, annotations: QuerySet[Annotation]) -> QuerySet[Any]:
-    """The keys of the items whose labels follow from these annotations.
+    """Return the keys of the items whose labels follow from these annotations.
 
     Labels do not follow from answers given before the item was sent back, or given to it as a gold item.
     """

@@ -52,7 +52,7 @@ def status_of(project: Project) -> dict[str, Any]:
 
 
 def items_of(project: Project) -> dict[str, int]:
-    """The numbers of the project's items by state.
+    """Return the numbers of the project's items by state.
 
     The queries count only the items without a row, the control items and the excluded items.
     """
@@ -167,7 +167,7 @@ def _step(project: Project) -> dict[str, Any] | None:
 
 
 def models_of(project: Project) -> list[dict[str, Any]]:
-    """All versions in order, each measured twice on control items, from which it never learned.
+    """Return all versions in order, each measured twice on control items, from which it never learned.
 
     `metrics`: after the training, on the control items labeled by then. `control_now`: on all control items labeled by
     now, so that versions can be compared.

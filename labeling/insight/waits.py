@@ -73,7 +73,8 @@ def _at_limit(project: Project, people: Sequence[Membership], now: datetime.date
 
 
 def _assigned(batch: Batch, able: Sequence[Membership]) -> tuple[int, int]:
-    """The number of claimable tasks in parts without an able person, and the number of claimable tasks in all parts.
+    """Return the number of claimable tasks in parts without an able person, and the number of claimable tasks in all
+    parts.
 
     The second number is 0 if tasks outside the parts are claimable.
     """

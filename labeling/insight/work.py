@@ -40,7 +40,7 @@ def slice_length(since: datetime.datetime, now: datetime.datetime) -> tuple[date
 def answers_by_time(
     project: Project, since: datetime.datetime, now: datetime.datetime
 ) -> tuple[list[Slice], datetime.timedelta]:
-    """The slices with answers, in order, and their length. At most the newest `MOST_SLICES` days.
+    """Return the slices with answers, in order, and their length. At most the newest `MOST_SLICES` days.
 
     Groups by the first characters of the time as text: both databases do that without a Python function for each row.
     """

@@ -85,7 +85,7 @@ class Predicted:
 
 
 def predicted_as(project: Project, version: ModelVersion, answer: int) -> Predicted:
-    """The labeled control items that `version` predicts to be `answer`. One query and one file.
+    """Return the labeled control items that `version` predicts to be `answer`. Takes one query and one file.
 
     `answer` is the index of a class, or for `verify` 1 for yes and 0 for no. Raises `LookupError` if the predictions of
     the version are not stored.

@@ -114,7 +114,7 @@ _WITHOUT_LABEL = (State.OPEN, State.UNLABELED, State.UNREADABLE, State.SKIPPED, 
 
 
 def order_for(chosen: Chosen, name: str) -> Order:
-    """The order with this name for the filtered items.
+    """Return the order with this name for the filtered items.
 
     Without a known name: by likeness with the filter `like`, or else the newest labels first. The order of import if a
     filter leaves only items without a value in the sorted field.
@@ -185,7 +185,7 @@ def neighbours(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int 
 
 
 def count_matching(project: Project, chosen: Chosen) -> tuple[int, bool]:
-    """The number of matching items, counted up to `COUNTED`; and whether more items may match.
+    """Return the number of matching items, counted up to `COUNTED`; and whether more items may match.
 
     If a search has too many matches to list their ids, the other filters select up to `EXAMINED` items, and only these
     are checked against the search.
@@ -210,7 +210,8 @@ def count_up_to(rows: QuerySet[Any], most: int = COUNTED) -> tuple[int, bool]:
 def _positions(
     rows: QuerySet[Any], order: Order, start: Position | None, n: int, *, backwards: bool = False
 ) -> list[Position]:
-    """The positions of up to `n` rows from a position on, in either direction. One query, or two across both parts.
+    """Return the positions of up to `n` rows from a position on, in either direction. Takes one query, or two across
+    both parts.
 
     Reads only keys: to sort a million items together with their data takes many times longer.
     """

@@ -117,7 +117,7 @@ def task_of(item: Item) -> Task | None:
 
 
 def state_of(item: Item, *, out_again: bool) -> State | None:
-    """The state of the item, as in the filter `state`. `out_again`: people are being asked about the item again.
+    """Return the state of the item, as in the filter `state`. `out_again`: people are being asked about the item again.
 
     None for an item that is not encoded yet, and for an item that was unanswered when its batch ended.
     """

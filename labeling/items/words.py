@@ -55,7 +55,7 @@ def item_words(external_id: str, data: Mapping[str, Any]) -> list[str]:
 
 
 def read_search(text: str) -> list[Term]:
-    """The terms of a search, all of which must match.
+    """Return the terms of a search, all of which must match.
 
     A word matches itself, and the last word also longer words; `"quoted words"` match as a phrase; `key:value` and
     `key:"value"` match a field that begins with these words. Every text is a valid search; a text without letters and

@@ -27,7 +27,8 @@ PROMPTED_SHARE = 0.5
 
 
 def answers_needed(size: int, overlap: int, complete_share: float | None) -> int:
-    """The number of answers with which a deadline may end a batch of this size: at least 1; all if the share is None.
+    """Return the number of answers with which a deadline may end a batch of this size: at least 1; all if the share is
+    None.
 
     If tasks take several answers, the share counts answers, not finished tasks: an absent annotator can leave every
     task unfinished.
@@ -55,7 +56,8 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(state__in=[Batch.State.OPEN, Batch.State.READY]).order_by("number")
 
     def shown_first(self) -> BatchQuerySet:
-        """Batches by what needs attention first: failed, open, training, selecting, ready, done; then the newest first.
+        """Return batches by what needs attention first: failed, open, training, selecting, ready, done; then the newest
+        first.
 
         Batches whose import has not ended are left out.
         """

@@ -30,7 +30,8 @@ class CopyQuerySet(models.QuerySet["Copy"]):
         return self._unasked().trusted().confirmed().filter(_SOURCE_LABELED, is_check=False, of__reserved=False)
 
     def withheld(self) -> CopyQuerySet:
-        """Copies that no batch may pick: trusted and confirmed copies, and copies that an open or ready batch shows.
+        """Return copies that no batch may pick: trusted and confirmed copies, and copies that an open or ready batch
+        shows.
 
         The latter include copies that are not trusted. A picked copy is not shown any more, so their number on the
         screen would fall for some kinds of tasks more than for others, and identify control tasks.

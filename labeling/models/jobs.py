@@ -56,7 +56,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(project__archived_at=None, project__deleted_at=None)
 
     def due(self, now: datetime.datetime) -> JobQuerySet:
-        """Jobs that a worker can begin now, in the order in which workers take them.
+        """Return jobs that a worker can begin now, in the order in which workers take them.
 
         Urgent steps come first and patient steps last (`JobKind.awaited_by`). Among equals, steps of projects without a
         running job come first, then short steps: so workers spread over projects, and few steps wait for a training. Of

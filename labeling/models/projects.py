@@ -183,7 +183,7 @@ class Project(ProjectSettings):
         return dict(enumerate(self.asks.answers)) or self.class_names(indices)
 
     def as_called(self, indices: Mapping[str, int], revision: int | None) -> Mapping[str, int]:
-        """The indices of classes by name, with former names added. `indices`: by present name.
+        """Return the indices of classes by name, with former names added. `indices`: by present name.
 
         With `revision`, a former name stands for the class that had it at that revision. Without, a former name is
         added if no class has it in `indices`; of several classes that had it, the last one counts.

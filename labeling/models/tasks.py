@@ -43,7 +43,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(models.Q(item__in=items) | models.Q(repeats__in=items, is_gold=False))
 
     def deciding(self) -> TaskQuerySet:
-        """Tasks whose answers decide their item's label: the newest of each item, without gold tasks.
+        """Return tasks whose answers decide their item's label: the newest of each item, without gold tasks.
 
         An item that a manager or reviewer has sent back has no deciding task until it is asked again.
         """

@@ -18,7 +18,7 @@ PROJECT = Columns(Project, "p")
 
 
 def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
-    """The user's membership, with its project. A superuser counts as a manager of every project.
+    """Return the user's membership, with its project. A superuser counts as a manager of every project.
 
     Raises `Http404` if the user is not a member or the project does not exist.
     """
@@ -61,7 +61,7 @@ def require_unarchived(membership: Membership) -> None:
 
 
 def projects_of(user: User, *, deleted: bool = False) -> list[Membership]:
-    """The user's memberships with their projects, archived projects included, in the order of the slugs.
+    """Return the user's memberships with their projects, archived projects included, in the order of the slugs.
 
     With `deleted`, memberships of deleted projects too.
     """

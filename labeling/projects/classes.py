@@ -178,7 +178,7 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
 
 
 def undoable(project: Project) -> ClassChange | None:
-    """The newest change that is not undone, if it can be undone. At most four queries.
+    """Return the newest change that is not undone, if it can be undone. Takes at most four queries.
 
     None if a training has ended or started since the change, or if a batch asks again about items of a split class.
     """

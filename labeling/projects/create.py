@@ -34,7 +34,7 @@ class EncoderSettled(Exception):
 
 
 def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
-    """The class names, trimmed.
+    """Return the class names, trimmed.
 
     Raises `ValidationError` for too few or too many names, and for an empty, repeated or misleading name.
     """
@@ -64,7 +64,8 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
 
 
 def slug_for(user: User, slug: str) -> str:
-    """The slug of a new project of `user`: for an operator `slug` itself, for others `slug` with a random ending.
+    """Return the slug of a new project of `user`: for an operator `slug` itself, for others `slug` with a random
+    ending.
 
     An error for a taken slug would reveal the names of other people's projects.
     """
@@ -80,7 +81,7 @@ def name_for(slug: str) -> str:
 
 
 def class_lines(text: str) -> list[str]:
-    """The names in a text with one name a line.
+    """Return the names in a text with one name a line.
 
     Only LF, CR and CRLF end a line: `check_classes` refuses a name with another line separator.
     """

@@ -51,7 +51,7 @@ def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
 
 
 def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder], dict[str, Any]]:
-    """The encoder of a choice, and its options with defaults filled in, for the encoder's `fit`.
+    """Return the encoder of a choice, and its options with defaults filled in, for the encoder's `fit`.
 
     Raises `ValidationError` for an invalid choice; its `code` is the name of the option at fault.
     """

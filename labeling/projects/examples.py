@@ -42,7 +42,7 @@ def remove(*, project: Project, index: int, item: Item) -> None:
 
 
 def examples_of(project: Project, label_class: LabelClass | None = None) -> Mapping[int, list[Item]]:
-    """The example items by the index of their class, in the order in which they were chosen. One query.
+    """Return the example items by the index of their class, in the order in which they were chosen. Takes one query.
 
     Left out: excluded items, gold items, and items whose label has changed to another class.
     """

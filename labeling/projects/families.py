@@ -66,7 +66,7 @@ def leave(project: Project) -> None:
 
 
 def has_flaw(projects: QuerySet[Project]) -> bool:
-    """Whether one of these projects has used labels outside its ledger. Two queries.
+    """Return whether one of these projects has used labels outside its ledger. Takes two queries.
 
     It has if it trained a model without privacy, or trained a private model after an import that repeated labels.
     """

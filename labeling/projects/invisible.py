@@ -39,7 +39,7 @@ def shown(text: str) -> str:
 
 
 def isolated(text: str) -> str:
-    """The name in direction marks that keep right-to-left text in it from reordering the sentence around it.
+    """Return the name in direction marks that keep right-to-left text in it from reordering the sentence around it.
 
     For sentences that are composed as plain text. Templates use a `<bdi>` element instead.
     """

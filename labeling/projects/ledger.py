@@ -63,7 +63,7 @@ class Budget:
         return cls(source.privacy_epsilon, source.privacy_delta, source.privacy_trainings, source.privacy_noise)
 
     def left(self, labels: int, spent: Spent) -> int:
-        """The number of trainings that may still start.
+        """Return the number of trainings that may still start.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Budget:
         return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
 
     def noise_of_each(self, labels: int, trainings: int, spent: Spent) -> float | None:
-        """The noise multiplier of each further training.
+        """Return the noise multiplier of each further training.
 
         Parameters
         ----------

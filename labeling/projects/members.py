@@ -75,7 +75,8 @@ def _keep_a_manager(project: Project, user: User) -> None:
 
 
 def get_or_create_user(username: str, password: str | None = None) -> tuple[User, bool]:
-    """The user with this name, and whether this call created the user. A given password becomes the user's password.
+    """Return the user with this name, and whether this call created the user. A given password becomes the user's
+    password.
 
     Raises `ValidationError` for an invalid name.
     """

@@ -19,7 +19,7 @@ NO_WEIGHTS = Path("no-weights")  # no estimator has an option for weights
 
 
 def learner_of(choice: Mapping[str, Any]) -> tuple[type[Learner], dict[str, Any]]:
-    """The learner of a choice, and its options with defaults filled in.
+    """Return the learner of a choice, and its options with defaults filled in.
 
     Raises `ValidationError` for an invalid choice; its `code` is the name of the option at fault.
     """

@@ -17,7 +17,7 @@ KEY_BYTES = 16
 
 
 def file_name(membership: Membership, item_id: int, key: str = "") -> str:
-    """The storage name of the item's file; "" if the item has no file or the member may not see it.
+    """Return the storage name of the item's file; "" if the item has no file or the member may not see it.
 
     `key` is the key from `key_for` in the address of a near-copy. One query; two for an annotator without the item.
     """
@@ -31,7 +31,7 @@ def file_name(membership: Membership, item_id: int, key: str = "") -> str:
 
 
 def key_for(project: Project, user: User, item_id: int) -> str:
-    """A key that proves that the server has shown this near-copy to this person.
+    """Return a key that proves that the server has shown this near-copy to this person.
 
     The near-copies of a task change with other people's answers: a check against the current ones would reveal those
     answers.
@@ -44,7 +44,8 @@ def _fits(key: str, expected: str) -> bool:
 
 
 def _file_of_own(membership: Membership, item_id: int) -> str:
-    """The storage name of the item's file if the member holds, held or answered the item; else "". One query.
+    """Return the storage name of the item's file if the member holds, held or answered the item; else "". Takes one
+    query.
 
     An imported answer of the member counts, too.
     """
