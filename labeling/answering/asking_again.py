@@ -17,7 +17,7 @@ PART = 100
 
 
 def repeatable(items: ItemQuerySet) -> ItemQuerySet:
-    """The items that can be asked again: they have all their answers, and no manager has settled them."""
+    """Return the items that can be asked again: they have all their answers, and no manager has settled them."""
     settled = items.kept().uncorrected().filter(row__isnull=False, task__outstanding=0, again_at__isnull=True)
     return settled.exclude(pk__in=Task.objects.further().filter(is_gold=False, outstanding__gt=0).values("repeats"))
 

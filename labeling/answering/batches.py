@@ -65,12 +65,12 @@ def ensure_next(*, project: Project) -> Batch | None:
 
 
 def _is_any_left(project: Project) -> bool:
-    """Whether the pool has an item for another batch: one to pick, or one to ask again."""
+    """Return whether the pool has an item for another batch: one to pick, or one to ask again."""
     return project.items.unlabeled().exists() or project.items.asked_again().exists()
 
 
 def _is_time(project: Project) -> bool:
-    """Whether the states of the project's active batches call for the next selection."""
+    """Return whether the states of the project's active batches call for the next selection."""
     active = list(project.batches.active().order_by("number"))
     if not active:
         return True
@@ -86,7 +86,7 @@ def _is_time(project: Project) -> bool:
 
 
 def is_nearly_over(batch: Batch, share: float) -> bool:
-    """Whether annotators have claimed, or answered, this share of an open batch's tasks."""
+    """Return whether annotators have claimed, or answered, this share of an open batch's tasks."""
     most = share * batch.size
     if batch.size - batch.remaining >= most:
         return True

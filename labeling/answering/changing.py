@@ -106,11 +106,11 @@ class Change:
     value: Any = None
 
     def preview(self, project: Project) -> Effect:
-        """The effect that the change would have now. Three queries."""
+        """Return the effect that the change would have now. Takes three queries."""
         return self.effect_on(project.items.filter(pk__in=self.ids).order_by())
 
     def effect_on(self, items: ItemQuerySet) -> Effect:
-        """The effect that the change would have on these items. Three queries, each over all items."""
+        """Return the effect that the change would have on these items. Takes three queries, each over all items."""
         items = ACTIONS[self.action].fits(items)
         closes = self.action in CLOSING
         return Effect(items.count(), items.labeled().count(), items.under_way().count() if closes else 0)

@@ -61,7 +61,9 @@ def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
 
 
 def annotators_of(item: Item) -> dict[str, User]:
-    """The users who answered or skipped the item, by name; the author of the newest comment is first. Two queries."""
+    """Return the users who answered or skipped the item, by name; the author of the newest comment is first. Takes two
+    queries.
+    """
     tasks = Task.objects.filter(Q(item=item) | Q(repeats=item))
     people = User.objects.filter(pk__in=Annotation.objects.standing().filter(task__in=tasks).values("user"))
     last = dict(item.comments.filter(annotation__isnull=False).order_by("pk").values_list("user", "pk"))
@@ -69,7 +71,7 @@ def annotators_of(item: Item) -> dict[str, User]:
 
 
 def threads_of(project: Project, user: User) -> list[Thread]:
-    """The user's own threads in the project, those with the newest comments first. Two queries."""
+    """Return the user's own threads in the project, those with the newest comments first. Takes two queries."""
     own = Comment.objects.filter(item__project=project).filter(Q(user=user, annotation__isnull=False) | Q(to=user))
     by_item: dict[int, list[Comment]] = {}
     for each in own.select_related("user", "to", "item", "annotation").order_by("-pk")[: 10 * THREADS]:
@@ -78,7 +80,7 @@ def threads_of(project: Project, user: User) -> list[Thread]:
 
 
 def unread(project: Project, user: User) -> int:
-    """The number of reviewers' comments that the user has not read."""
+    """Return the number of reviewers' comments that the user has not read."""
     return Comment.objects.to(user).unread().filter(item__project=project).count()
 
 

@@ -97,7 +97,7 @@ def _lock_settled_task(item: Item) -> Task:
 
 
 def _answers(task: Task) -> list[Any]:
-    """The standing answers to the task, by time."""
+    """Return the standing answers to the task, by time."""
     return list(Annotation.objects.answers().filter(task=task).order_by("created_at").values_list("value", flat=True))
 
 

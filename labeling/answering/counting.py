@@ -55,7 +55,7 @@ class Tally:
 
 
 def start_of(at: datetime.datetime) -> datetime.datetime:
-    """The beginning of the ten minutes that contain this moment."""
+    """Return the beginning of the ten minutes that contain this moment."""
     return at.replace(minute=at.minute - at.minute % MINUTES, second=0, microsecond=0)
 
 
@@ -94,7 +94,7 @@ def take_back(annotation: Annotation) -> None:
 
 
 def counted(rows: QuerySet[Any], *, different: str = "") -> Subquery:
-    """A subquery that counts these rows, or the distinct values of the field `different`."""
+    """Return a subquery that counts these rows, or the distinct values of the field `different`."""
     # Not Django's `Count`: it would add a GROUP BY.
     columns = [F(different)] if different else []
     template = "COUNT(DISTINCT %(expressions)s)" if different else "COUNT(*)"
@@ -189,7 +189,7 @@ def _counted(work: QuerySet[WorkLog]) -> dict[_Key, Tally]:
 
 
 def _performed(batch: Batch) -> dict[_Key, Tally]:
-    """The tallies, computed from the batch's standing annotations."""
+    """Return the tallies, computed from the batch's standing annotations."""
     sums = (
         Annotation.objects.standing()
         .filter(task__batch=batch)
@@ -207,7 +207,7 @@ def _performed(batch: Batch) -> dict[_Key, Tally]:
 
 
 def time_of(text: str) -> datetime.datetime:
-    """The beginning of the day "2026-01-31", the hour "2026-01-31 09" or the ten minutes "2026-01-31 09:5"."""
+    """Return the beginning of the day "2026-01-31", the hour "2026-01-31 09" or the ten minutes "2026-01-31 09:5"."""
     padded = text + "0000-00-00 00:00"[len(text) :]
     return datetime.datetime.strptime(padded, "%Y-%m-%d %H:%M").replace(tzinfo=datetime.UTC)
 

@@ -34,7 +34,7 @@ CHUNK = 200
 
 
 def has_enough(batch: Batch) -> bool:
-    """Whether the batch has enough answers to end at its deadline (`answers_needed`)."""
+    """Return whether the batch has enough answers to end at its deadline (`answers_needed`)."""
     lacking = Task.objects.filter(batch=batch).lacking_first()
     outstanding = lacking.aggregate(n=Sum(F("outstanding") - F("extra")))["n"] or 0
     answers = batch.size * batch.overlap - outstanding

@@ -38,7 +38,7 @@ def tasks_of_one_class(project: Project, person: Person, number: int) -> list[in
 
 
 def _window(project: Project, person: Person, first: int, last: int, number: int) -> list[tuple[int, int | None]]:
-    """The first free tasks with ranks from `first` to `last`, each with its class."""
+    """Return the first free tasks with ranks from `first` to `last`, each with its class."""
     if number < 1:
         return []
     proposed = project.asks.grid_by == GridBy.PROPOSED

@@ -34,7 +34,7 @@ class _Corrections:
 
 
 def count_labels(asks: Question, items: ItemQuerySet) -> Counts:
-    """The counts of these labeled items. One query, which reads all of them."""
+    """Return the counts of these labeled items. Takes one query, which reads all of them."""
     classes: Counter[int] = Counter()
     total = 0
     for label, n in items.order_by().values_list("label").annotate(n=Count("pk")):
@@ -72,7 +72,9 @@ def counts_of(asks: Question, batches: Iterable[Batch]) -> Counts:
 
 
 def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
-    """The sum of these counts minus the excluded items, which change while the counts of their batch are stored."""
+    """Return the sum of these counts minus the excluded items, which change while the counts of their batch are
+    stored.
+    """
     classes: Counter[int] = Counter()
     for each in counts:
         classes.update(each.classes)
@@ -81,7 +83,7 @@ def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
 
 
 def _excluded(asks: Question, batches: Mapping[int, Batch]) -> Counts:
-    """The counts of the excluded items of these batches."""
+    """Return the counts of the excluded items of these batches."""
     # Start from the few excluded items of the projects, not from the batches' many tasks.
     excluded = Item.objects.excluded().filter(project__in={batch.project_id for batch in batches.values()})
     return count_labels(asks, excluded.labeled().filter(task__batch__in=batches))
@@ -112,7 +114,7 @@ _Key = tuple[int, int, _Corrections]
 
 @lru_cache(maxsize=64)
 def _counted(asks: Question, batches: tuple[_Key, ...]) -> Counts:
-    """The counts of these batches. Each process caches them; the key changes with the labels and corrections."""
+    """Return the counts of these batches. Each process caches them; the key changes with the labels and corrections."""
     return count_labels(asks, _labeled([pk for pk, _, _ in batches]))
 
 
@@ -121,7 +123,9 @@ def _labeled(batches: Iterable[int]) -> ItemQuerySet:
 
 
 def corrections_in(batches: QuerySet[Batch]) -> QuerySet[Any]:
-    """The corrections, standing or withdrawn, of items of these batches, annotated with the batch's id as `batch`."""
+    """Return the corrections, standing or withdrawn, of items of these batches, annotated with the batch's id as
+    `batch`.
+    """
     # A subquery for each of the few corrections: for a join, SQLite would scan all items.
     task = Task.objects.filter(item=OuterRef("item"), batch__in=batches).order_by().values("batch")
     return Correction.objects.annotate(batch=Subquery(task)).filter(batch__isnull=False)

@@ -27,7 +27,7 @@ def resolve(project: Project, tasks: Sequence[Task]) -> None:
 
 
 def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
-    """The standing answers to each of these tasks, by time."""
+    """Return the standing answers to each of these tasks, by time."""
     answers: dict[int, list[Any]] = {pk: [] for pk in tasks}
     if tasks:
         standing = Annotation.objects.answers().filter(task__in=tasks).order_by("created_at")

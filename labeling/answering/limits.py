@@ -20,13 +20,13 @@ class DailyLimit:
 
 
 def limit_of(membership: Membership) -> int | None:
-    """The member's own daily limit, or the project's; None for no limit."""
+    """Return the member's own daily limit, or the project's; None for no limit."""
     own = membership.daily_limit
     return membership.project.daily_limit if own is None else own
 
 
 def limit_now(*, project: Project, user: User, answers: int, now: datetime.datetime) -> DailyLimit:
-    """The state today of a limit of `answers` a day. Skips and undone answers do not count."""
+    """Return the state today of a limit of `answers` a day. Skips and undone answers do not count."""
     today = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     work = WorkLog.objects.filter(user=user, batch__project=project, start__gte=today)
     answered = work.aggregate(n=Sum("answers", default=0))["n"]

@@ -43,7 +43,9 @@ def spans(parts: Iterable[tuple[int, int, bool]]) -> tuple[Span, ...]:
 
 
 def spans_for(batch: Batch, user: User) -> tuple[Span, ...]:
-    """The spans of the batch's ranks that the user may get tasks from. No query if the batch has no parts."""
+    """Return the spans of the batch's ranks that the user may get tasks from. Takes no query if the batch has no
+    parts.
+    """
     if not batch.in_parts:
         return ALL
     return spans(
@@ -96,6 +98,6 @@ def lift(*, batch: Batch, part_id: int) -> bool:
 
 
 def annotators_of(batch: Batch, user: User | None, group: str) -> QuerySet[Membership]:
-    """The memberships of this user, or of this group, that may annotate in the batch's project."""
+    """Return the memberships of this user, or of this group, that may annotate in the batch's project."""
     people = Membership.objects.annotators().filter(project=batch.project_id)
     return people.filter(user=user) if user is not None else people.filter(group=group).exclude(group="")

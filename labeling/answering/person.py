@@ -70,8 +70,8 @@ class Person:
 
 
 def most_held(batch: Batch, *, for_now: bool = False, in_grids: bool = False) -> int:
-    """The number of unanswered tasks of this batch that one person may hold. `for_now`: the batch will be picked again;
-    `in_grids`: the person answers a grid of tasks at once.
+    """Return the number of unanswered tasks of this batch that one person may hold. `for_now`: the batch will be picked
+    again; `in_grids`: the person answers a grid of tasks at once.
     """
     if for_now:
         return HELD_FOR_NOW_IN_GRIDS if in_grids else HELD_FOR_NOW
@@ -87,7 +87,7 @@ def person_in(
     for_now: bool = False,
     in_grids: bool = False,
 ) -> Person:
-    """The user as an annotator in this batch, now. `without`: an annotation that does not count as an answer;
+    """Return the user as an annotator in this batch, now. `without`: an annotation that does not count as an answer;
     `for_now`: the batch's tasks without an assignment will be picked again; `in_grids`: the user answers a grid of
     tasks at once.
     """

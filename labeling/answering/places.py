@@ -53,7 +53,7 @@ class Held(NamedTuple):
 
 
 def own(person: Person) -> list[Assignment]:
-    """The places that the person holds in the batch, in the order of the claims."""
+    """Return the places that the person holds in the batch, in the order of the claims."""
     # A subquery for each of the few places: for a join, both databases would scan the batch's tasks.
     held = rows(
         f"""
@@ -67,7 +67,7 @@ def own(person: Person) -> list[Assignment]:
 
 
 def held_in(project: Project, user: User) -> list[int]:
-    """The primary keys of the assignments that the user holds in all batches of the project."""
+    """Return the primary keys of the assignments that the user holds in all batches of the project."""
     held = rows(
         """
         SELECT a.id FROM labeling_assignment a WHERE a.user_id = %s AND a.answered_at IS NULL AND a.ended_at IS NULL
@@ -81,8 +81,8 @@ def held_in(project: Project, user: User) -> list[int]:
 
 
 def any_for(person: Person) -> bool:
-    """Whether a task of the batch has a free place, or a place whose lease has run out. The person may still get none:
-    an annotator does not get a task twice.
+    """Return whether a task of the batch has a free place, or a place whose lease has run out. The person may still get
+    none: an annotator does not get a task twice.
     """
     tasks = rows(
         """
@@ -118,8 +118,8 @@ def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
 
 
 def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
-    """The SQL for the end of a renewed lease, and its parameters: one lease from now, at most `person.longest` after
-    the time in the column `held_since`.
+    """Return the SQL for the end of a renewed lease, and its parameters: one lease from now, at most `person.longest`
+    after the time in the column `held_since`.
     """
     until = _time(person.until)
     if person.longest is None:
@@ -155,7 +155,7 @@ def pick(
 
 
 def _last_rank(person: Person) -> int:
-    """The rank of the task that the person took last, if it is in this batch; -1 if there is none."""
+    """Return the rank of the task that the person took last, if it is in this batch; -1 if there is none."""
     ranks = rows(
         """
         SELECT (SELECT t.rank FROM labeling_task t WHERE t.id = a.task_id AND t.batch_id = %s)

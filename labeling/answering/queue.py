@@ -188,7 +188,7 @@ def _take(person: Person, room: int, among: Sequence[int] | None, *, held: int) 
 
 
 def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bool:
-    """Whether the next batch may be due after a claim of these tasks. No query."""
+    """Return whether the next batch may be due after a claim of these tasks. Takes no query."""
     if project.pick_ahead is None:
         return False
     handed_out = max((task.rank + 1 for task in tasks if task.batch_id == batch.pk), default=0) if tasks else batch.size
@@ -196,8 +196,8 @@ def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bo
 
 
 def _on_offer(project: Project) -> list[tuple[Batch, bool]]:
-    """The batches that annotators get tasks of, by number, and for each whether the model of an earlier batch will pick
-    its tasks again. The last batch may be ready and not open.
+    """Return the batches that annotators get tasks of, by number, and for each whether the model of an earlier batch
+    will pick its tasks again. The last batch may be ready and not open.
     """
     batch_rows = rows(
         f"SELECT {BATCH.sql} FROM labeling_batch b WHERE b.project_id = %s "
@@ -210,7 +210,9 @@ def _on_offer(project: Project) -> list[tuple[Batch, bool]]:
 
 
 def _why_nothing(project: Project) -> str:
-    """The code of the reason why the project has no task to give. The annotator's page shows a text for each code."""
+    """Return the code of the reason why the project has no task to give. The annotator's page shows a text for each
+    code.
+    """
     if project.loop == Project.Loop.PAUSED or project.archived_at or project.deleted_at:
         return "paused"
     batch = project.batches.current()
@@ -284,7 +286,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
 
 
 def _untouched_replacement(task: Task) -> Task | None:
-    """The replacement of this skipped task, locked; None if there is none, or an annotator has claimed it."""
+    """Return the replacement of this skipped task, locked; None if there is none, or an annotator has claimed it."""
     replacements = Task.objects.filter(replaces=task)
     locked = replacements.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
     return replacements.untouched().filter(pk__in=list(locked)).first()
@@ -312,5 +314,5 @@ def release(
 
 
 def progress_of(batch: Batch, user: User) -> dict[str, int]:
-    """The number of the user's answers (`answered`) and skips (`skipped`) in the batch."""
+    """Return the number of the user's answers (`answered`) and skips (`skipped`) in the batch."""
     return batch.work.filter(user=user).aggregate(answered=Sum("answers", default=0), skipped=Sum("skips", default=0))

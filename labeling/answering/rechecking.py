@@ -65,8 +65,8 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
 
 
 def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
-    """The accuracy of each member who may be asked, and the members who are asked about items in doubt. A manager may
-    be asked if the manager has labeled in this project.
+    """Return the accuracy of each member who may be asked, and the members who are asked about items in doubt. A
+    manager may be asked if the manager has labeled in this project.
     """
     has_labeled = WorkLog.objects.filter(batch__project=project, user=OuterRef("user"))
     members = Membership.objects.annotators().filter(
@@ -78,7 +78,7 @@ def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
 
 
 def answers_to(ids: Collection[int]) -> dict[int, list[Answer]]:
-    """The standing answers and skips of each of these tasks, by time."""
+    """Return the standing answers and skips of each of these tasks, by time."""
     answers: dict[int, list[Answer]] = {pk: [] for pk in ids}
     standing = Annotation.objects.standing().filter(task__in=ids).order_by("created_at")
     for task, user, value in standing.values_list("task", "user", "value"):
@@ -87,7 +87,7 @@ def answers_to(ids: Collection[int]) -> dict[int, list[Answer]]:
 
 
 def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[int, float]) -> list[Vote]:
-    """The votes of these answers, skips left out. A former member's vote has the default accuracy."""
+    """Return the votes of these answers, skips left out. A former member's vote has the default accuracy."""
     return [
         Vote(project.asks.key(project.follow(each.value)), accuracies.get(each.user, ACCURACY))
         for each in answers
@@ -105,15 +105,15 @@ def word_of(project: Project, task: Task) -> ModelVote | None:
 
 
 def asking_word_of(project: Project, task: Task) -> ModelVote | None:
-    """The prediction that counts in the decision to ask one more person. Tasks that were not picked for doubt use the
-    stand-in for its probability, which never counts towards their label.
+    """Return the prediction that counts in the decision to ask one more person. Tasks that were not picked for doubt
+    use the stand-in for its probability, which never counts towards their label.
     """
     return _word(project, task, task.confidence if task.stand_in is None else task.stand_in)
 
 
 def _word(project: Project, task: Task, sureness: float | None) -> ModelVote | None:
-    """The task's prediction with probability `sureness`; if that is negative, another answer with `-sureness`. None if
-    annotators saw the prediction and may have followed it, or if one class is not a complete answer.
+    """Return the task's prediction with probability `sureness`; if that is negative, another answer with `-sureness`.
+    None if annotators saw the prediction and may have followed it, or if one class is not a complete answer.
     """
     if task.predicted is None or sureness is None or task.prompted or project.asks.best_is_no_answer:
         return None
@@ -131,14 +131,18 @@ def is_checked(project: Project) -> Callable[[int], bool]:
 
 
 def answers_a_task(project: Project) -> float | None:
-    """Answers and skips per task in the newest finished batch with the project's present overlap; None without one."""
+    """Return answers and skips per task in the newest finished batch with the project's present overlap; None without
+    one.
+    """
     finished = project.batches.exclude(strategy=IMPORTED).filter(completed_at__isnull=False, size__gt=0)
     batch = finished.filter(overlap=project.overlap, overlap_max=project.overlap_max).order_by("-number").first()
     return None if batch is None else _answers_of(batch) / batch.size
 
 
 def expected_answers(project: Project, size: int) -> int | None:
-    """The number of answers that a batch of this size is expected to take; None if all tasks take the same number."""
+    """Return the number of answers that a batch of this size is expected to take; None if all tasks take the same
+    number.
+    """
     if project.overlap_max is None:
         return None
     guess = project.overlap + GUESSED_SHARE * min(1, project.overlap_max - project.overlap)
@@ -162,7 +166,9 @@ def _answers_of(batch: Batch) -> int:
 
 
 def answers_shown(batch: Batch) -> tuple[int, int]:
-    """The number of answers and skips, and the number that the batch takes: an estimate if it has `overlap_max`."""
+    """Return the number of answers and skips, and the number that the batch takes: an estimate if it has
+    `overlap_max`.
+    """
     if batch.takes_one_answer:
         return batch.size - batch.remaining, batch.size
     answers = _answers_of(batch)

@@ -44,7 +44,7 @@ def _merges(change: ClassChange) -> dict[int, int]:
 
 
 def _tasks_of(project: Project, indices: set[int]) -> set[int]:
-    """The ids of the tasks with an answer, or a correction of their item, that names one of these classes."""
+    """Return the ids of the tasks with an answer, or a correction of their item, that names one of these classes."""
 
     def names(value: object) -> bool:
         return not indices.isdisjoint(value if isinstance(value, list) else [value])

@@ -102,7 +102,7 @@ def _lock(item: Item, user: User) -> Item:
 
 
 def _settled(item: Item) -> str:
-    """The message for a reviewer whose item another user has settled or sent back."""
+    """Return the message for a reviewer whose item another user has settled or sent back."""
     standing = Correction.objects.standing().filter(item=item).select_related("user").first()
     if standing is not None:
         return f"{standing.user.username} settled {item.external_id} meanwhile. Nothing was changed."

@@ -32,8 +32,8 @@ KEPT_AT_WORK = 2
 
 
 def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
-    """The ids of tasks that the person holds or has answered, or whose lease the person let run out less than one lease
-    ago: other annotators get these first.
+    """Return the ids of tasks that the person holds or has answered, or whose lease the person let run out less than
+    one lease ago: other annotators get these first.
     """
     closed = Q(ended_at__isnull=True)
     if not person.takes_lapsed:
@@ -42,7 +42,7 @@ def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
 
 
 def _held_by_others(person: Person) -> AssignmentQuerySet:
-    """The places of other annotators on tasks that this person could take."""
+    """Return the places of other annotators on tasks that this person could take."""
     held = Assignment.objects.pending().filter(task__batch=person.batch)
     if person.spans != ALL:
         held = held.filter(reduce(or_, (Q(task__rank__range=span) for span in person.spans)))

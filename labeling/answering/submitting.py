@@ -55,7 +55,7 @@ def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Out
 
 
 def _batch_of(project: Project, ids: Collection[int]) -> Batch | None:
-    """The open batch that has all these tasks; None without one."""
+    """Return the open batch that has all these tasks; None without one."""
     if not ids:
         return None
     batches_open = rows(
@@ -116,7 +116,7 @@ def _lock_tasks(ids: Collection[int]) -> None:
 
 
 def _removed(project: Project, ids: Collection[int]) -> set[int]:
-    """The ids of the tasks that were closed, dropped or not, because their item was excluded or deleted."""
+    """Return the ids of the tasks that were closed, dropped or not, because their item was excluded or deleted."""
     if not ids:
         return set()
     removals = Removal.objects.filter(item__project=project, closed_task__in=ids)
@@ -124,7 +124,7 @@ def _removed(project: Project, ids: Collection[int]) -> set[int]:
 
 
 def _known(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
-    """The stored annotations with these ids."""
+    """Return the stored annotations with these ids."""
     if not ids:
         return {}
     annotation_rows = rows(
@@ -143,7 +143,7 @@ def _refusal(
     ended_early: bool,
     removed: Collection[int],
 ) -> Refusal | None:
-    """The reason to refuse this answer, judged by the rows that were read; None without one."""
+    """Return the reason to refuse this answer, judged by the rows that were read; None without one."""
     task = tasks.get(answer.task)
     if answer.task in removed and answer.id not in known:
         return Refusal(answer.id, "item_removed", TAKEN_OUT)

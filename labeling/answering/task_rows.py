@@ -25,7 +25,9 @@ ITEM = Columns(Item, "i", only=("id", "project_id", "external_id", "data", "medi
 
 
 def tasks_with_items(ids: Sequence[int]) -> list[Task]:
-    """The tasks with these ids and their items, in this order. Tasks that were dropped since the claim are left out."""
+    """Return the tasks with these ids and their items, in this order. Tasks that were dropped since the claim are left
+    out.
+    """
     if not ids:
         return []
     task_rows = rows(
@@ -43,7 +45,7 @@ def tasks_with_items(ids: Sequence[int]) -> list[Task]:
 
 
 def tasks_with_batches(project: Project, ids: Collection[int]) -> dict[int, Task]:
-    """The project's tasks with these ids, by id, with their batches."""
+    """Return the project's tasks with these ids, by id, with their batches."""
     if not ids:
         return {}
     task_rows = rows(

@@ -44,8 +44,8 @@ def close_unanswerable(now: datetime.datetime) -> int:
 
 
 def _unanswerable(batch: Batch, now: datetime.datetime) -> list[int]:
-    """The ids of tasks that lack answers, have no running lease, and were answered by every member at work who may be
-    asked.
+    """Return the ids of tasks that lack answers, have no running lease, and were answered by every member at work who
+    may be asked.
     """
     since = now - max(ABSENT_AFTER, datetime.timedelta(seconds=batch.project.lease_seconds))
     at_work = rechecking.members_at_work(batch.project)[1] & _seen(batch.project, since)
@@ -60,7 +60,7 @@ def _held(now: datetime.datetime) -> QuerySet[Assignment, Any]:
 
 
 def _seen(project: Project, since: datetime.datetime) -> set[int]:
-    """The ids of users who have answered or claimed tasks since then."""
+    """Return the ids of users who have answered or claimed tasks since then."""
     worked = WorkLog.objects.filter(batch__project=project, last_at__gte=since)
     claimed = Assignment.objects.filter(claimed_at__gte=since, task__batch__in=project.batches.active())
     return {*worked.values_list("user", flat=True), *claimed.values_list("user", flat=True)}

@@ -116,7 +116,7 @@ def agreement_of(project: Project) -> Agreement:
 
 
 def agreement_values(project: Project) -> dict[str, Any]:
-    """The agreement as the dictionary that the API returns."""
+    """Return the agreement as the dictionary that the API returns."""
     return asdict(agreement_of(project))
 
 
@@ -155,7 +155,9 @@ def _people(
     usernames: Mapping[int, str],
     names: Mapping[int, str],
 ) -> list[PersonConfusion]:
-    """The confusions of each person from (answer, right answer) by user key; the person with most answers first."""
+    """Return the confusions of each person from (answer, right answer) by user key; the person with most answers
+    first.
+    """
     people = []
     for user, rows in answers.items():
         counts: Counter[tuple[int | None, int | None]] = Counter()

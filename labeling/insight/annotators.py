@@ -171,7 +171,7 @@ def agreement(votes: Iterable[Vote]) -> dict[str, Rate]:
 
 
 def rate(right: int, n: int) -> Rate:
-    """The share with its interval."""
+    """Return the share with its interval."""
     low, high = interval(right, n)
     return Rate(right, n, low, high)
 
@@ -196,7 +196,9 @@ def _gold_rates(project: Project) -> dict[int, Rate]:
 
 
 def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Any]]:
-    """The answers to the newest control items, and the known answer or else the correction of each item, by key."""
+    """Return the answers to the newest control items, and the known answer or else the correction of each item, by
+    key.
+    """
     items = project.items.control().labeled().order_by("-labeled_at")[:SAMPLE]
     known = dict(Correction.objects.standing().filter(item__in=items.values("pk")).values_list("item", "value"))
     rows = list(_answers_to(items).values_list("task__item", "user__username", "value", "task__item__truth"))
@@ -205,7 +207,7 @@ def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Any]]:
 
 
 def _shared_votes(project: Project) -> list[Vote]:
-    """The answers to the newest items of batches that ask several people."""
+    """Return the answers to the newest items of batches that ask several people."""
     several = Q(overlap__gt=1) | Q(overlap_max__gt=1)
     shared = list(project.batches.filter(several).exclude(strategy=IMPORTED).values_list("pk", flat=True))
     if not shared:  # else the query would read all labeled items

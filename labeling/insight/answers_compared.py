@@ -59,7 +59,7 @@ class ComparedPeople:
 
 
 def answer_facts(project: Project) -> AnswerFacts:
-    """The newest batches in which a task may have several answers, and the numbers and time of their answers."""
+    """Return the newest batches in which a task may have several answers, and the numbers and time of their answers."""
     rows = (
         WorkLog.objects.filter(batch__project=project)
         .values_list("batch", "batch__overlap", "batch__size", "batch__remaining")

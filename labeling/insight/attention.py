@@ -28,7 +28,7 @@ class Attention:
 
 
 def flagged_in(project: Project) -> QuerySet[Any]:
-    """The standing annotations with a flag, each with its item's key as `item`."""
+    """Return the standing annotations with a flag, each with its item's key as `item`."""
     # A subquery for each of the few flagged annotations: for a join, SQLite would read all tasks.
     item = Task.objects.filter(pk=OuterRef("task"), batch__project=project).order_by().values("item")
     flagged = Annotation.objects.standing().filter(flagged=True)
@@ -36,7 +36,9 @@ def flagged_in(project: Project) -> QuerySet[Any]:
 
 
 def attention_of(project: Project) -> Attention:
-    """The counts of the project, in one query that reads only the flagged items and the items in disagreement."""
+    """Return the counts of the project, in one query that reads only the flagged items and the items in
+    disagreement.
+    """
     settled = Correction.objects.standing().values("item")
     out = project.items.excluded()
     unsettled = project.items.kept().uncorrected()

@@ -78,5 +78,5 @@ def _frequency(name: str, labels: int, n_labeled: int, control: int, n_control: 
 
 @lru_cache(maxsize=32)
 def _control(project: Project, facts: ControlFacts) -> Counts:
-    """The counts of the labeled control items by class. Each process caches them until the facts change."""
+    """Return the counts of the labeled control items by class. Each process caches them until the facts change."""
     return count_labels(project.asks, project.items.measuring())

@@ -47,7 +47,7 @@ class Votes:
     per_class: bool = False
 
     def of(self, raters: np.ndarray) -> Votes:
-        """The answers of these raters only."""
+        """Return the answers of these raters only."""
         rows = np.flatnonzero(np.isin(self.rater, raters))
         return Votes(self.items, self.item[rows], self.rater[rows], self.chosen[rows], self.per_class)
 
@@ -56,7 +56,7 @@ class Votes:
         return int(self.chosen.shape[1])
 
     def by_item(self) -> tuple[np.ndarray, sparse.csr_array]:
-        """The number of answers to each item, (items,), and of choices of each class, (items, classes)."""
+        """Return the number of answers to each item, (items,), and of choices of each class, (items, classes)."""
         v = len(self.item)
         sums = sparse.csr_array((np.ones(v), (self.item, np.arange(v))), shape=(self.items, v))
         return np.bincount(self.item, minlength=self.items).astype(float), (sums @ self.chosen).tocsr()
@@ -113,7 +113,9 @@ def estimates(statistics: list[Statistic], *, seed: int = 0, draws: int = DRAWS)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """The standard deviation (j,) of each column over the draws in which it is defined; 0 if it is never defined."""
+    """Return the standard deviation (j,) of each column over the draws in which it is defined; 0 if it is never
+    defined.
+    """
     known = ~np.isnan(values)
     n = np.maximum(known.sum(axis=0), 1)
     means = np.where(known, values, 0).sum(axis=0) / n

@@ -43,7 +43,7 @@ class Drift:
 
 
 def clustering_of(project: Project) -> Clustering | None:
-    """The project's clustering with its model versions, or None. One query."""
+    """Return the project's clustering with its model versions, or None. Takes one query."""
     clusterings = Clustering.objects.filter(project=project).select_related("embedded_by", "measured_by")
     return clusterings.first()
 

@@ -87,14 +87,16 @@ def by_class(votes: Votes) -> Statistic:
 
 
 def confusions(votes: Votes) -> sparse.coo_array:
-    """The number of items on which both classes were chosen, by different people: (classes, classes), upper half."""
+    """Return the number of items on which both classes were chosen, by different people: (classes, classes), upper
+    half.
+    """
     _, counts = votes.by_item()
     some = (counts > 0).astype(int)
     return sparse.triu(some.T @ some, k=1).tocoo()
 
 
 def divided(votes: Votes) -> np.ndarray:
-    """The number of items (classes,) on which one person chose the class and another person did not."""
+    """Return the number of items (classes,) on which one person chose the class and another person did not."""
     m, counts = votes.by_item()
     entries = counts.tocoo()
     return np.bincount(entries.col[entries.data < m[entries.row]], minlength=votes.classes)
@@ -137,7 +139,7 @@ def pairs(votes: Votes, least: int) -> RaterPairs:
 
 
 def _meetings(item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of answers to the same item: their places (n,) and (n,) in `item`."""
+    """Return all pairs of answers to the same item: their places (n,) and (n,) in `item`."""
     order = np.argsort(item, kind="stable")
     sizes = np.bincount(item)
     starts = np.cumsum(sizes) - sizes
@@ -153,8 +155,8 @@ def _meetings(item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _cohen(
     votes: Votes, left: np.ndarray, right: np.ndarray, of: np.ndarray, missed: np.ndarray, items: np.ndarray
 ) -> Statistic:
-    """The statistic of the measured pairs, from sums over items of decisions, differing decisions, and each side's
-    answers by class, whose products give the chance agreement.
+    """Return the statistic of the measured pairs, from sums over items of decisions, differing decisions, and each
+    side's answers by class, whose products give the chance agreement.
     """
     n = len(items)
     units = votes.classes if votes.per_class else 1
@@ -198,8 +200,8 @@ def _cohen(
 
 
 def _answers_of_pairs(votes: Votes, places: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The answers of one side of each pair: items, keys of (pair, answer), and counts. With `per_class`, the answers
-    are no and yes.
+    """Return the answers of one side of each pair: items, keys of (pair, answer), and counts. With `per_class`, the
+    answers are no and yes.
     """
     chosen = votes.chosen[places].tocoo()
     if not votes.per_class:

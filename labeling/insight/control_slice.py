@@ -78,7 +78,7 @@ class ControlFacts:
 
 
 def control_facts(project: Project) -> ControlFacts:
-    """The project's current facts. One query over an index and the corrections."""
+    """Return the project's current facts. Takes one query over an index and the corrections."""
     corrections = corrections_in(project.batches.all())
     withdrawn = corrections.filter(withdrawn_at__isnull=False).order_by("-withdrawn_at").values("withdrawn_at")
     facts = (
@@ -135,7 +135,9 @@ class ControlSlice:
         return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
 
     def by_class(self, version: ModelVersion) -> list[ClassFigures]:
-        """The figures of each class that occurs, most frequent first; empty if answers are not single classes."""
+        """Return the figures of each class that occurs, most frequent first; empty if answers are not single
+        classes.
+        """
         best = self._predictions(version, "best")
         if best is None or self._project.asks.proposes:
             return []
@@ -148,7 +150,9 @@ class ControlSlice:
         ]
 
     def confusion(self, version: ModelVersion) -> ControlConfusion | None:
-        """The confusion of labels and predictions; None without predictions. For `verify` the classes are 0 and 1."""
+        """Return the confusion of labels and predictions; None without predictions. For `verify` the classes are 0 and
+        1.
+        """
         best = self._predictions(version, "best")
         if best is None or not len(best):
             return None
@@ -157,7 +161,7 @@ class ControlSlice:
         return ControlConfusion(classes, places[: len(best)], places[len(best) : 2 * len(best)])
 
     def calibration(self, version: ModelVersion) -> Calibration | None:
-        """The calibration on the items that the version has predicted; None without stored predictions."""
+        """Return the calibration on the items that the version has predicted; None without stored predictions."""
         best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
         if best is None or sure is None:
             return None
@@ -182,5 +186,5 @@ class ControlSlice:
         return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
     def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
-        """The version's `best` or `confidence` for the first control items: those that it has predicted."""
+        """Return the version's `best` or `confidence` for the first control items: those that it has predicted."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

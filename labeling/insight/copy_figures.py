@@ -43,7 +43,7 @@ class CopyFigures:
 
 
 def copy_figures(project: Project) -> CopyFigures:
-    """The figures of the project's near-copies. Eight queries, which read all copies of the project."""
+    """Return the figures of the project's near-copies. Takes eight queries, which read all copies of the project."""
     copies = Copy.objects.filter(of__project=project)
     words = CopyAnswer.objects.filter(annotation__undone_at__isnull=True, copy__of__project=project)
     batch = project.batches.filter(copy_reach__isnull=False).order_by("-number").first()
@@ -77,5 +77,5 @@ def copy_figures(project: Project) -> CopyFigures:
 
 
 def copy_values(project: Project) -> dict[str, Any]:
-    """The figures as the dictionary that the API returns."""
+    """Return the figures as the dictionary that the API returns."""
     return asdict(copy_figures(project))

@@ -89,7 +89,7 @@ def labels_saved(
     control: RowLabels,
     spent: LabelsSpent,
 ) -> tuple[Saved | None, NoFigure | None, str]:
-    """The labels that picking has saved; or None, the cause, and the reason of a failed baseline."""
+    """Return the labels that picking has saved; or None, the cause, and the reason of a failed baseline."""
     project, first_picked = facts.project, facts.first_picked
     if first_picked is None or versions[used].batch.number < first_picked:
         return None, NoFigure.NOTHING_PICKED, ""
@@ -113,13 +113,13 @@ def labels_saved(
 
 
 def _padded(measured: Measured, more: int) -> Measured:
-    """The measurements with `more` further items that no version was measured on."""
+    """Return the measurements with `more` further items that no version was measured on."""
     pad = ((0, 0), (0, more))
     return Measured(measured.labels, np.pad(measured.wrong, pad), np.pad(measured.seen, pad), measured.models)
 
 
 def _thrown_away(baseline: Baseline, rows: np.ndarray, labels: np.ndarray) -> Measured:
-    """The errors of the baseline's models on the items, in any order, by their current labels."""
+    """Return the errors of the baseline's models on the items, in any order, by their current labels."""
     place = np.minimum(np.searchsorted(baseline.rows, rows), len(baseline.rows) - 1)
     answers = np.where(baseline.rows[place] == rows, baseline.said[:, place], MISSING)
     models = np.full(len(baseline.labels), baseline.folds)

@@ -29,7 +29,7 @@ class Figure(NamedTuple):
 
 
 def figures(now: datetime.datetime) -> Iterator[Figure]:
-    """All figures from the database. Nine queries, independent of the number of projects."""
+    """Yield all figures from the database. Takes nine queries, independent of the number of projects."""
     yield from _states()
     yield from _due(now)
     yield from _open_batches(now)
@@ -39,7 +39,9 @@ def figures(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def disk() -> Iterator[Figure]:
-    """The free and total bytes of the disk of `DATA_DIR`, which this machine may share with others. No query."""
+    """Yield the free and total bytes of the disk of `DATA_DIR`, which this machine may share with others. Takes no
+    query.
+    """
     usage = shutil.disk_usage(settings.DATA_DIR)
     yield Figure("marginalia_disk_free_bytes", "Free room on the disk of DATA_DIR.", (), {(): usage.free})
     yield Figure("marginalia_disk_size_bytes", "Size of the disk of DATA_DIR.", (), {(): usage.total})
@@ -64,7 +66,7 @@ def _due(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def _open_batches(now: datetime.datetime) -> Iterator[Figure]:
-    """The age and the remaining tasks of open batches, by project, because each project has its own people."""
+    """Yield the age and the remaining tasks of open batches, by project, because each project has its own people."""
     batches = Batch.objects.open().filter(project__archived_at=None, project__deleted_at=None, opened_at__isnull=False)
     by_project = batches.order_by().values_list("project__slug").annotate(Min("opened_at"), Sum("remaining"))
     projects = list(by_project)
@@ -83,7 +85,9 @@ def _leases(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def _bytes() -> Figure:
-    """The bytes of each project, from counters that are updated when files are stored, without a look at the disk."""
+    """Return the bytes of each project, from counters that are updated when files are stored, without a look at the
+    disk.
+    """
     sizes: dict[tuple[str, ...], float] = {}
     counters: list[tuple[str, type[Model], str]] = [
         ("media", ProjectStorage, "media_bytes"),
@@ -100,5 +104,5 @@ def _bytes() -> Figure:
 
 
 def _each(names: Iterable[str], numbers: Mapping[str, float]) -> dict[tuple[str, ...], float]:
-    """A number for each name, 0 for missing ones: a monitor cannot watch a series that comes and goes."""
+    """Return a number for each name, 0 for missing ones: a monitor cannot watch a series that comes and goes."""
     return {(name,): numbers.get(name, 0) for name in names}

@@ -33,7 +33,7 @@ class Pace:
 
 
 def pace_of(project: Project, now: datetime.datetime) -> Pace:
-    """The project's pace. Three queries, which read at most `SAMPLE` tasks of each of two batches."""
+    """Return the project's pace. Takes three queries, which read at most `SAMPLE` tasks of each of two batches."""
     seconds = list(_newest_answers(project))
     annotators = project.memberships.who_can(Ability.TASKS_ANSWER)
     answered = WorkLog.objects.filter(

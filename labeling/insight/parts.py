@@ -21,7 +21,7 @@ class PartRecord:
 
 
 def parts_of(batch: Batch) -> list[PartRecord]:
-    """The batch's parts by rank. Two queries for each part; a batch has few."""
+    """Return the batch's parts by rank. Takes two queries for each part; a batch has few."""
     return [
         PartRecord(
             part,

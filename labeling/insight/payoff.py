@@ -71,7 +71,7 @@ class Payoff:
 
 
 def payoff_of(project: Project) -> Payoff:
-    """The project's current payoff. At most thirteen queries; cached until its facts change."""
+    """Return the project's current payoff. Takes at most thirteen queries; cached until its facts change."""
     if project.asks.best_is_no_answer:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=NoFigure.QUESTION)
     versions = stored_predictions(project)
@@ -84,7 +84,9 @@ def payoff_of(project: Project) -> Payoff:
 
 @lru_cache(maxsize=64)
 def _computed(facts: PayoffFacts) -> Payoff:
-    """The payoff from these facts. Each process caches it, since pages reload every few seconds; do not change it."""
+    """Return the payoff from these facts. Each process caches it, since pages reload every few seconds; do not change
+    it.
+    """
     project = facts.project
     items = row_labels(project.items.measuring())
     versions, measured = _versions(facts, items)
@@ -124,7 +126,7 @@ def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
 
 
 def _versions(facts: PayoffFacts, items: RowLabels) -> tuple[list[ModelVersion], Measured]:
-    """The versions with predictions for control items, and the items that each predicts wrongly."""
+    """Return the versions with predictions for control items, and the items that each predicts wrongly."""
     files, kept, predictions = ProjectFiles(facts.project), [], []
     for version in facts.versions:
         best = files.answers(version)
@@ -138,7 +140,9 @@ def _versions(facts: PayoffFacts, items: RowLabels) -> tuple[list[ModelVersion],
 
 
 def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
-    """The payoff as plain values, for programs. The next batch's `hours` and `cost` are None without a known pace."""
+    """Return the payoff as plain values, for programs. The next batch's `hours` and `cost` are None without a known
+    pace.
+    """
     payoff_now, pace = payoff_of(project), pace_of(project, now)
     values: dict[str, Any] = {
         "advice": str(payoff_now.advice),

@@ -42,7 +42,7 @@ class PayoffFacts:
 
 
 def stored_predictions(project: Project) -> dict[ModelVersion, str]:
-    """The newest versions with stored predictions for the pool, in order, each with the stamp of its file."""
+    """Return the newest versions with stored predictions for the pool, in order, each with the stamp of its file."""
     files = ProjectFiles(project)
     newest = list(reversed(project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]))
     stamps = store().stamps([files.pool(version, "best") for version in newest])
@@ -71,8 +71,8 @@ def facts_of_payoff(project: Project, versions: dict[ModelVersion, str]) -> Payo
 
 
 def _next_batch(project: Project) -> tuple[int, int]:
-    """The size of the active batch, or else of the next one, and its number of items to learn from; (0, 0) if no item
-    is left.
+    """Return the size of the active batch, or else of the next one, and its number of items to learn from; (0, 0) if no
+    item is left.
     """
     active = project.batches.active().filter(size__gt=0).order_by("-number").first()
     if active is not None:

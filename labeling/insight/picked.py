@@ -16,7 +16,7 @@ RANK = "rank"
 
 
 def whole_number(text: str) -> int | None:
-    """The text as a whole number of at most 15 digits, else None."""
+    """Return the text as a whole number of at most 15 digits, else None."""
     return int(text) if NUMBER.fullmatch(text.strip()) else None
 
 
@@ -81,7 +81,7 @@ def read_task_filter(query: Mapping[str, str]) -> TaskFilter:
 
 
 def tasks_of(batch: Batch, chosen: TaskFilter) -> TaskQuerySet:
-    """The batch's picked tasks that match the filter, in no special order."""
+    """Return the batch's picked tasks that match the filter, in no special order."""
     tasks = batch.tasks.picked()
     if chosen.part:
         tasks = tasks.filter(is_control=chosen.part == "control")
@@ -133,7 +133,9 @@ def _place(task: Task, order: Order) -> str:
 
 
 def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
-    """The names of the classes that occur on these tasks, as labels or predictions, by index. One query."""
+    """Return the names of the classes that occur on these tasks, as labels or predictions, by index. Takes one
+    query.
+    """
     if project.asks.answers:
         return {}
     indices: set[int] = {task.predicted for task in tasks if task.predicted is not None}
@@ -143,6 +145,6 @@ def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
 
 
 def flags_on(tasks: list[Task]) -> dict[int, str]:
-    """The username of the person who flagged each flagged task, by the task's key. One query."""
+    """Return the username of the person who flagged each flagged task, by the task's key. Takes one query."""
     flags: Any = Annotation.objects.standing().filter(task__in=tasks, flagged=True)
     return dict(flags.values_list("task_id", "user__username"))

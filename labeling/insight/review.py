@@ -55,7 +55,9 @@ def _unlike_copies(project: Project, items: ItemQuerySet) -> ItemQuerySet:
 
 
 def unlike_copies_of(item: Item) -> list[Item]:
-    """The item's checked near-copies, or its source if it is one, to which people gave another label. One query."""
+    """Return the item's checked near-copies, or its source if it is one, to which people gave another label. Takes one
+    query.
+    """
     unlike = Copy.objects.checked().exclude(of__label=F("item__label")).filter(Q(item=item) | Q(of=item))
     return [copy.of if copy.item_id == item.pk else copy.item for copy in unlike.select_related("item", "of")]
 
@@ -106,18 +108,18 @@ class ReviewQueue:
         return any(self.counts.values())
 
     def next(self, after: int | None = None) -> int | None:
-        """The first item that no other reviewer has open; with `after`, the first behind that item."""
+        """Return the first item that no other reviewer has open; with `after`, the first behind that item."""
         start = self.ids.index(after) + 1 if after in self.ids else 0
         return next((key for key in self.ids[start:] if key not in self.held), None)
 
     def before(self, key: int) -> int | None:
-        """The last item before this one that no other reviewer has open."""
+        """Return the last item before this one that no other reviewer has open."""
         earlier = self.ids[: self.ids.index(key)] if key in self.ids else []
         return next((each for each in reversed(earlier) if each not in self.held), None)
 
 
 def queue_of(project: Project, user: User, reason: Reason | None = None) -> ReviewQueue:
-    """The queue of this reviewer, for one reason or all. At most nine queries."""
+    """Return the queue of this reviewer, for one reason or all. Takes at most nine queries."""
     places = ReviewPlace.objects.filter(item__project=project)
     put_off = list(places.put_off().values_list("item", flat=True))
     held = frozenset(places.held(timezone.now()).exclude(user=user).values_list("item", flat=True))
@@ -136,19 +138,19 @@ def queue_of(project: Project, user: User, reason: Reason | None = None) -> Revi
 
 
 def waiting(project: Project, reason: Reason) -> ItemQuerySet:
-    """The items that wait for a review for this reason, in no order."""
+    """Return the items that wait for a review for this reason, in no order."""
     return QUEUES[reason][0](project, repeatable(project.items.order_by()))
 
 
 def counts_of(project: Project) -> dict[Reason, int]:
-    """The number of waiting items for each reason. One query."""
+    """Return the number of waiting items for each reason. Takes one query."""
     counts = {reason.value: Max(counted(waiting(project, reason))) for reason in Reason}
     totals = project.batches.aggregate(**counts)
     return {reason: totals[reason.value] or 0 for reason in Reason}
 
 
 def reasons_of(project: Project, item: int) -> Sequence[Reason]:
-    """The reasons for which this item waits for a review; empty if it does not wait. One query."""
+    """Return the reasons for which this item waits for a review; empty if it does not wait. Takes one query."""
     counts = {reason.value: Max(counted(waiting(project, reason).filter(pk=item))) for reason in Reason}
     totals = project.batches.aggregate(**counts)
     return [reason for reason in Reason if totals[reason.value]]

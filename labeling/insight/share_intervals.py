@@ -19,5 +19,5 @@ def half_width(n: int, share: float | None) -> float | None:
 
 
 def interval(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share; (0, 1) for no items."""
+    """Return the 95 % interval of a share; (0, 1) for no items."""
     return metrics.wilson(successes, n)

@@ -27,7 +27,7 @@ LISTED = 20
 
 
 def status_of(project: Project) -> dict[str, Any]:
-    """The state of the project as plain values. The number of queries does not depend on the project's size."""
+    """Return the state of the project as plain values. The number of queries does not depend on the project's size."""
     batches = _batches(project)
     current = project.batches.active().current()
     active = next((batch for batch in batches if current and batch["number"] == current.number), None)
@@ -80,7 +80,9 @@ def items_of(project: Project) -> dict[str, int]:
 
 
 def _batches(project: Project) -> list[dict[str, Any]]:
-    """All batches in order. A task with all its answers counts as answered, and as skipped if its item has no label."""
+    """Return all batches in order. A task with all its answers counts as answered, and as skipped if its item has no
+    label.
+    """
     batches = project.batches.order_by("number").values(
         "pk",
         "number",
@@ -130,7 +132,7 @@ def _batch(batch: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leased_of(project: Project) -> int:
-    """The number of assignments with a running lease on tasks of active batches."""
+    """Return the number of assignments with a running lease on tasks of active batches."""
     return held_in(project.batches.active(), timezone.now()).count()
 
 
@@ -142,7 +144,7 @@ def _annotations(project: Project) -> dict[str, int]:
 
 
 def _step(project: Project) -> dict[str, Any] | None:
-    """The running background step, or the first that waits for a worker; None if there is none."""
+    """Return the running background step, or the first that waits for a worker; None if there is none."""
     # By state: "running" sorts before "waiting".
     job = (
         project.jobs.unfinished()
@@ -189,12 +191,12 @@ def models_of(project: Project) -> list[dict[str, Any]]:
 
 
 def storage_of(project: Project) -> dict[str, int]:
-    """The bytes that the project takes, and its quota."""
+    """Return the bytes that the project takes, and its quota."""
     return storage.use_of(project).by_name()
 
 
 def _imports(project: Project) -> list[dict[str, Any]]:
-    """The newest imports."""
+    """Return the newest imports."""
     fields = (
         "name",
         "state",
@@ -218,7 +220,7 @@ def failures_of(project: Project) -> list[dict[str, Any]]:
 
 
 def put_off_of(project: Project) -> list[dict[str, Any]]:
-    """Steps that a temporary condition stopped, with the time of their next attempt."""
+    """Return steps that a temporary condition stopped, with the time of their next attempt."""
     waiting = project.jobs.waiting().exclude(reason="").order_by("run_after", "pk")
     values = waiting.values_list("kind", "batch__number", "item_import__name", "reason", "run_after")[:LISTED]
     return [

@@ -92,7 +92,7 @@ def compare_versions(project: Project, a: ModelVersion, b: ModelVersion) -> Comp
 
 
 def on_control(pair: VersionPair) -> OnControl:
-    """The comparison from the predictions of both versions for n >= 1 control items."""
+    """Return the comparison from the predictions of both versions for n >= 1 control items."""
     right_a, right_b = pair.said_a == pair.labels, pair.said_b == pair.labels
     compared = compare(right_b, right_a)
     n_classes = 1 + max(int(each.max()) for each in (pair.labels, pair.said_a, pair.said_b))
@@ -112,7 +112,7 @@ def _side(labels: np.ndarray, predicted: np.ndarray, sure: np.ndarray) -> Side:
 
 
 def _mistakes(pair: VersionPair) -> list[Mistake]:
-    """The mistakes whose numbers differ most between the versions; of equal differences the most frequent."""
+    """Return the mistakes whose numbers differ most between the versions; of equal differences the most frequent."""
     everything = len(pair.labels)
     counts: dict[tuple[int, int], list[int]] = {}
     for side, predicted in enumerate((pair.said_a, pair.said_b)):

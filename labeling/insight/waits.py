@@ -39,7 +39,9 @@ class Waits:
 
 
 def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
-    """The reasons why this open batch waits. Three queries; one more with gold tasks, and two more with parts."""
+    """Return the reasons why this open batch waits. Takes three queries; one more with gold tasks, and two more with
+    parts.
+    """
     project = batch.project
     people = list(Membership.objects.annotators().filter(project=project).select_related("user"))
     at_limit = _at_limit(project, people, now)
@@ -59,7 +61,7 @@ def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
 
 
 def _at_limit(project: Project, people: Sequence[Membership], now: datetime.datetime) -> list[Membership]:
-    """The people who have reached today's limit of answers."""
+    """Return the people who have reached today's limit of answers."""
     midnight = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     work = WorkLog.objects.filter(batch__project=project, start__gte=midnight)
     answers = dict(work.values_list("user").annotate(n=Sum("answers")))

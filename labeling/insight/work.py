@@ -32,7 +32,7 @@ MOST_SLICES = 72
 
 
 def slice_length(since: datetime.datetime, now: datetime.datetime) -> tuple[datetime.timedelta, int]:
-    """The finest slices of which at most `MOST_SLICES` cover the time since `since`, else the coarsest."""
+    """Return the finest slices of which at most `MOST_SLICES` cover the time since `since`, else the coarsest."""
     fits = (each for each in SLICES if (now - since) / each[0] <= MOST_SLICES)
     return next(fits, SLICES[-1])
 
@@ -57,7 +57,7 @@ def answers_by_time(
 
 
 def hours_of(batches: Sequence[Batch]) -> dict[int, float]:
-    """The hours that people spent on each of these batches, skips included, by the batch's key."""
+    """Return the hours that people spent on each of these batches, skips included, by the batch's key."""
     spent = WorkLog.objects.filter(batch__in=batches).values_list("batch").annotate(total=SPENT)
     return {pk: seconds / 3600 for pk, seconds in spent if seconds > 0}
 
@@ -78,12 +78,12 @@ class Worked:
 
 
 def answers_here() -> QuerySet[Annotation]:
-    """The answers that people gave to tasks, without answers imported with labels."""
+    """Return the answers that people gave to tasks, without answers imported with labels."""
     return Annotation.objects.answers().exclude(task__batch__strategy=IMPORTED)
 
 
 def worked(logs: QuerySet[WorkLog], now: datetime.datetime, sample: int = 1) -> list[Worked]:
-    """The sums of these logs for each person, and the time of the `sample`-th newest answer. One query."""
+    """Return the sums of these logs for each person, and the time of the `sample`-th newest answer. Takes one query."""
     newest = answers_here().filter(user=OuterRef("user")).order_by("-created_at").values("created_at")
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     rows = (
@@ -113,7 +113,7 @@ class Contribution:
 
 
 def held_in(batches: QuerySet[Batch], now: datetime.datetime) -> AssignmentQuerySet:
-    """The assignments with a running lease on tasks of these batches."""
+    """Return the assignments with a running lease on tasks of these batches."""
     # A subquery for each of the few assignments: for a join, SQLite would read all tasks of the batch.
     task = Task.objects.filter(pk=OuterRef("task"), batch__in=batches)
     held = Assignment.objects.pending().filter(lease_expires_at__gt=now)
@@ -121,7 +121,7 @@ def held_in(batches: QuerySet[Batch], now: datetime.datetime) -> AssignmentQuery
 
 
 def contributions_of(batch: Batch, now: datetime.datetime) -> list[Contribution]:
-    """The contributions of all people who work on the batch, most answers and skips first. Two queries."""
+    """Return the contributions of all people who work on the batch, most answers and skips first. Takes two queries."""
     worked_rows = worked(WorkLog.objects.filter(batch=batch), now)
     holding = held_in(Batch.objects.filter(pk=batch.pk), now)
     held = dict(holding.values_list("user__username").annotate(n=Count("pk")))

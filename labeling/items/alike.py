@@ -31,7 +31,7 @@ class Alike:
     compared: int
 
     def among(self, items: ItemQuerySet) -> ItemQuerySet:
-        """The near items among `items`, with the annotation `nearness`, 0 for the nearest item."""
+        """Return the near items among `items`, with the annotation `nearness`, 0 for the nearest item."""
         order = Case(*(When(pk=pk, then=place) for place, pk in enumerate(self.ids)), output_field=IntegerField())
         return items.filter(pk__in=self.ids).annotate(nearness=order)
 
@@ -40,7 +40,7 @@ class Alike:
 
 
 def alike(project: Project, item: Item) -> Alike:
-    """The items of the project that are most like `item`. Raises `LookupError` if `item` is not encoded yet."""
+    """Return the items of the project that are most like `item`. Raises `LookupError` if `item` is not encoded yet."""
     matrix = None if item.row is None else _matrix(project, item.row)
     if matrix is None or item.row is None:
         raise LookupError("It is not known yet what is like this item: it has to be encoded first.")
@@ -50,7 +50,7 @@ def alike(project: Project, item: Item) -> Alike:
 
 
 def _matrix(project: Project, row: int) -> np.ndarray | None:
-    """The embeddings or features to compare this row with, (n, d); None if neither array has the row."""
+    """Return the embeddings or features to compare this row with, (n, d); None if neither array has the row."""
     files = ProjectFiles(project)
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
     if clustering is not None:

@@ -36,7 +36,7 @@ class Answered:
     known: Choice | None = None
 
     def among(self, project: Project, items: ItemQuerySet) -> ItemQuerySet:
-        """The items with an answer that meets all conditions; all items if no condition is set."""
+        """Return the items with an answer that meets all conditions; all items if no condition is set."""
         if all(each is None for each in (self.answered, self.against, self.divided, self.unlike, self.known)):
             return items if self.annotator is None else items.answered_by(self.annotator)
         if self.known is not None:
@@ -75,7 +75,7 @@ FIELDS = tuple(each.name for each in fields(Answered))
 
 
 def holds(project: Project, field: str, choice: Choice) -> Q:
-    """The condition that a stored value is this class or a list with it. Classes merged into it count, too."""
+    """Return the condition that a stored value is this class or a list with it. Classes merged into it count, too."""
     if isinstance(choice, bool):
         return Q(**{field: choice})
     indices = [choice, *(old for old, new in project.merges.items() if new == choice)]

@@ -11,11 +11,13 @@ from labeling.models import Item, Project
 
 
 def media_url(project: Project, item: Item) -> str | None:
-    """The address of the item's file; None if the item has no file."""
+    """Return the address of the item's file; None if the item has no file."""
     has_file = kinds.of(project).is_file and item.media
     return reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None
 
 
 def content_of(project: Project, item: Item) -> dict[str, Any]:
-    """The content of an item, which all members may see at any time. It does not reveal the item's role in a batch."""
+    """Return the content of an item, which all members may see at any time. It does not reveal the item's role in a
+    batch.
+    """
     return {"external_id": item.external_id, "data": item.data, "media_url": media_url(project, item)}

@@ -75,7 +75,7 @@ class Predicted:
     rows: list[int]
 
     def among(self, items: ItemQuerySet) -> ItemQuerySet:
-        """The items among `items` with this prediction."""
+        """Return the items among `items` with this prediction."""
         if connection.vendor != "postgresql":
             return items.filter(row__in=among(self.rows))
         # PostgreSQL hashes an array. Of a subquery it does not know the size, and without statistics of the table it
@@ -129,7 +129,7 @@ def read_mark(project: Project, text: str) -> bool:
 
 
 def unknown_class(project: Project, name: str) -> str:
-    """The error text for an unknown class, with up to `PROPOSED` names that contain `name`."""
+    """Return the error text for an unknown class, with up to `PROPOSED` names that contain `name`."""
     close = classes_like(project, name, PROPOSED)
     proposal = f" Did you mean {' or '.join(close)}?" if close else ""
     return f"This project has no class “{name[:60]}”.{proposal}"

@@ -81,7 +81,9 @@ def _mark(
     chip: tuple[str, str] | None = None,
     **more: Any,
 ) -> ItemFilter:
-    """A yes-or-no filter: `having` finds the items for yes. `lacking` finds the items for no, if an index serves it."""
+    """Return a yes-or-no filter: `having` finds the items for yes. `lacking` finds the items for no, if an index serves
+    it.
+    """
 
     def without(items: ItemQuerySet) -> ItemQuerySet:
         return items.exclude(pk__in=having(items.model._default_manager.all()).order_by().values("pk"))
@@ -227,7 +229,9 @@ def read_filter(project: Project, query: Mapping[str, Any]) -> Chosen:
 
 
 def matching(project: Project, chosen: Chosen) -> ItemQuerySet:
-    """The project's items that match all filters, unordered. Deleted items only if the filter `deleted` is true."""
+    """Return the project's items that match all filters, unordered. Deleted items only if the filter `deleted` is
+    true.
+    """
     items: ItemQuerySet = chosen["q"].items() if "q" in chosen else project.items.order_by()
     set_ones = {"deleted": False, **chosen}
     for each in FILTERS.values():

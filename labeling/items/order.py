@@ -73,7 +73,7 @@ class KeyPage:
 
 
 def finite(text: str) -> float:
-    """The number that `text` stands for. Raises `ValueError` for other texts, infinities and NaN."""
+    """Return the number that `text` stands for. Raises `ValueError` for other texts, infinities and NaN."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError("not finite")
@@ -127,7 +127,7 @@ def order_for(chosen: Chosen, name: str) -> Order:
 
 
 def position_of(item: Item, order: Order, chosen: Chosen | None = None) -> Position:
-    """The position of the item in the order. Select its task with it; the order by likeness needs `chosen`."""
+    """Return the position of the item in the order. Select its task with it; the order by likeness needs `chosen`."""
     value: Any = None
     if order.field == "nearness":
         place = chosen["like"].place(item.pk) if chosen and "like" in chosen else None
@@ -140,7 +140,7 @@ def position_of(item: Item, order: Order, chosen: Chosen | None = None) -> Posit
 
 
 def read_position(text: str, order: Order) -> Position:
-    """The position that `text` stands for. Raises `ValueError` if the text is no position in this order."""
+    """Return the position that `text` stands for. Raises `ValueError` if the text is no position in this order."""
     part, value, tie = text.split("~")
     if part not in ("0", "1") or not tie.isascii() or not tie.isdigit() or int(tie) > _MAX_ID:
         raise ValueError("not a position")
@@ -156,13 +156,13 @@ def known_position(text: str | None, order: Order) -> Position | None:
 
 
 def page_after(rows: QuerySet[Any], order: Order, start: Position | None, n: int) -> KeyPage:
-    """The page of `n` rows after a position, or the first page."""
+    """Return the page of `n` rows after a position, or the first page."""
     places = _positions(rows, order, start, n + 1)
     return _page(places[:n], earlier=start is not None, later=len(places) > n)
 
 
 def page_before(rows: QuerySet[Any], order: Order, end: Position, n: int) -> KeyPage:
-    """The page of `n` rows before a position; the first page if fewer rows are before it."""
+    """Return the page of `n` rows before a position; the first page if fewer rows are before it."""
     places = _positions(rows, order, end, n + 1, backwards=True)
     if len(places) <= n:
         return page_after(rows, order, None, n)
@@ -178,7 +178,7 @@ def _page(shown: list[Position], *, earlier: bool, later: bool) -> KeyPage:
 
 
 def neighbours(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
-    """The ties of the rows directly before and after a position; None where the list ends."""
+    """Return the ties of the rows directly before and after a position; None where the list ends."""
     earlier = _positions(rows, order, place, 1, backwards=True)
     later = _positions(rows, order, place, 1)
     return (earlier[0].tie if earlier else None, later[0].tie if later else None)
@@ -202,7 +202,7 @@ def count_matching(project: Project, chosen: Chosen) -> tuple[int, bool]:
 
 
 def count_up_to(rows: QuerySet[Any], most: int = COUNTED) -> tuple[int, bool]:
-    """The number of rows, counted up to `most`; and whether there are more."""
+    """Return the number of rows, counted up to `most`; and whether there are more."""
     n = rows.order_by().values("pk")[: most + 1].count()
     return min(n, most), n > most
 
@@ -232,7 +232,9 @@ def _positions(
 
 
 def rows_behind(rows: QuerySet[Any], order: Order, part: int, start: Position | None, backwards: bool) -> QuerySet[Any]:
-    """The rows of one part of the order after a position in it; with `backwards`, the rows before it in reverse."""
+    """Return the rows of one part of the order after a position in it; with `backwards`, the rows before it in
+    reverse.
+    """
     if order.field:
         rows = rows.filter(**{f"{order.field}__isnull": part == 1})
     tie_sign, tie_beyond = _direction(backwards != (order.tie_descending and part == 0))

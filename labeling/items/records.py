@@ -90,7 +90,7 @@ class ItemRecord:
         return next((each for each in self.removals if each.ended_at is None), None)
 
     def learned_by(self, versions: Iterable[ModelVersion]) -> list[int]:
-        """The numbers of the versions that were trained on the item. Select the versions' batches with them."""
+        """Return the numbers of the versions that were trained on the item. Select the versions' batches with them."""
         if self.task is None or self.item.reserved or self.item.label is None:
             return []
         answered = any(each.undone_at is None and each.value is not None for each in self.annotations)
@@ -112,7 +112,9 @@ class ItemRecord:
 
 
 def task_of(item: Item) -> Task | None:
-    """The item's task; None if no batch has taken the item. One query unless the task was selected with the item."""
+    """Return the item's task; None if no batch has taken the item. Takes one query unless the task was selected with
+    the item.
+    """
     return item.task if hasattr(item, "task") else None
 
 
@@ -136,7 +138,7 @@ def state_of(item: Item, *, out_again: bool) -> State | None:
 
 
 def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Names]:
-    """The items with these ids, in this order, and the names of the classes that occur. Five queries."""
+    """Return the items with these ids, in this order, and the names of the classes that occur. Takes five queries."""
     items = project.items.select_related("task__batch").in_bulk(ids)
     lines = {pk: ItemLine(items[pk]) for pk in ids if pk in items}
     tasks = Task.objects.of_items(list(lines))
@@ -153,7 +155,7 @@ def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Name
 
 
 def record_of(project: Project, item_id: int) -> ItemRecord:
-    """The whole record of one item. Raises `Item.DoesNotExist`. Six queries."""
+    """Return the whole record of one item. Raises `Item.DoesNotExist`. Takes six queries."""
     item = project.items.select_related("task__batch__selected_by").get(pk=item_id)
     task = task_of(item)
     tasks = list(Task.objects.filter(Q(item=item) | Q(repeats=item)).select_related("batch").order_by("pk"))
@@ -180,7 +182,7 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
 
 
 def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:
-    """The names, by index, of the classes in these stored values and in `also`."""
+    """Return the names, by index, of the classes in these stored values and in `also`."""
     indices = set(also)
     for value in values:
         if value is not None and not isinstance(value, bool):

@@ -37,7 +37,7 @@ class Matches:
     ids: tuple[int, ...] | None
 
     def items(self) -> ItemQuerySet:
-        """The matching items, unordered."""
+        """Return the matching items, unordered."""
         if self.ids is None:
             items: ItemQuerySet = self.project.items.filter(self.told_by_item()).order_by()
             return items
@@ -45,7 +45,7 @@ class Matches:
         return Item.objects.alias(of=F("project_id") + 0).filter(of=self.project.pk, pk__in=among(self.ids))
 
     def told_by_item(self) -> RawSQL:
-        """An expression for a query of items: whether the item matches."""
+        """Return an expression for a query of items: whether the item matches."""
         sql, values = _asks_item(self.terms)
         return RawSQL(sql, values, output_field=BooleanField())  # noqa: S611  constants, and places for values
 
@@ -58,7 +58,7 @@ def look_up(project: Project, terms: Sequence[Term]) -> Matches:
 
 
 def unindexed(project: Project) -> ItemQuerySet:
-    """The project's items that are not indexed yet."""
+    """Return the project's items that are not indexed yet."""
     index = ItemIndex.objects.filter(project=project).first()
     items: ItemQuerySet = project.items.filter(pk__gt=index.indexed_to if index else 0)
     return items
@@ -95,7 +95,7 @@ def catch_up(seconds: float | None = None) -> None:
 
 
 def _indexes_behind() -> list[ItemIndex]:
-    """The indexes of the projects with items that are not indexed yet."""
+    """Return the indexes of the projects with items that are not indexed yet."""
     ItemIndex.objects.bulk_create(
         [ItemIndex(project=project) for project in Project.objects.kept().filter(item_index=None)],
         ignore_conflicts=True,
@@ -144,7 +144,7 @@ def _store(project: Project, part: Iterable[tuple[int, list[str]]]) -> None:
 
 
 def _vector(words: Iterable[str]) -> str:
-    """The text of a tsvector. PostgreSQL keeps at most 255 positions of a word."""
+    """Return the text of a tsvector. PostgreSQL keeps at most 255 positions of a word."""
     places: dict[str, list[str]] = {}
     for place, word in enumerate(words, 1):
         places.setdefault(word, []).append(str(place))
@@ -152,7 +152,7 @@ def _vector(words: Iterable[str]) -> str:
 
 
 def _asks_index(project: Project, terms: Sequence[Term]) -> tuple[str, str]:
-    """The SQL that finds the ids of items with these terms, and its one parameter."""
+    """Return the SQL that finds the ids of items with these terms, and its one parameter."""
     scoped = [Term(((_project_word(project),),), prefix=False), *terms]
     if connection.vendor == "postgresql":
         return "SELECT item_id FROM labeling_itemwords WHERE words @@ %s::tsquery", _tsquery(scoped)
@@ -161,7 +161,7 @@ def _asks_index(project: Project, terms: Sequence[Term]) -> tuple[str, str]:
 
 
 def _asks_item(terms: Sequence[Term]) -> tuple[str, list[str]]:
-    """The SQL condition that an item of the outer statement contains these terms, and its parameters."""
+    """Return the SQL condition that an item of the outer statement contains these terms, and its parameters."""
     if connection.vendor == "postgresql":
         sql = "SELECT w.words @@ %s::tsquery FROM labeling_itemwords w WHERE w.item_id = labeling_item.id"
         return f"COALESCE(({sql}), FALSE)", [_tsquery(terms)]

@@ -37,7 +37,7 @@ class Term(NamedTuple):
 
 
 def words_of(text: str) -> Iterator[str]:
-    """The words of a text, in order."""
+    """Return the words of a text, in order."""
     if text.isascii():
         plain = text.lower()
     else:
@@ -47,7 +47,7 @@ def words_of(text: str) -> Iterator[str]:
 
 
 def item_words(external_id: str, data: Mapping[str, Any]) -> list[str]:
-    """The words of an item for the index: of each field its marked name, then its words; at most `MAX_WORDS`."""
+    """Return the words of an item for the index: of each field its marked name, then its words; at most `MAX_WORDS`."""
     fields = ((name, value) for name, value in ((ID_FIELD, external_id), *data.items()))
     return list(
         islice((word for name, value in fields for word in (_marked(name), *words_of(_text(value)))), MAX_WORDS)

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def pending(self) -> AssignmentQuerySet:
-        """Places that are held but not yet answered."""
+        """Return places that are held but not yet answered."""
         return self.filter(answered_at__isnull=True, ended_at__isnull=True)
 
     def ended(self) -> AssignmentQuerySet:
-        """Places that the annotator released or lost to another annotator."""
+        """Return places that the annotator released or lost to another annotator."""
         return self.filter(ended_at__isnull=False)
 
 
@@ -67,7 +67,7 @@ class Assignment(models.Model):
 
 class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def standing(self) -> AnnotationQuerySet:
-        """Answers and skips that were not undone."""
+        """Return answers and skips that were not undone."""
         return self.filter(undone_at__isnull=True)
 
     def answers(self) -> AnnotationQuerySet:
@@ -163,7 +163,7 @@ class WorkLog(models.Model):
 
 class CorrectionQuerySet(models.QuerySet["Correction"]):
     def standing(self) -> CorrectionQuerySet:
-        """The corrections that were not withdrawn: at most one per item."""
+        """Return the corrections that were not withdrawn: at most one per item."""
         return self.filter(withdrawn_at__isnull=True)
 
 

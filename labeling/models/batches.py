@@ -44,15 +44,15 @@ SHOWN_FIRST = ("failed", "open", "training", "selecting", "ready")
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def active(self) -> BatchQuerySet:
-        """Batches that are not done, without unfinished imports. A project has several while it picks ahead."""
+        """Return batches that are not done, without unfinished imports. A project has several while it picks ahead."""
         return self.exclude(state__in=[Batch.State.DONE, Batch.State.IMPORTING])
 
     def picking(self) -> BatchQuerySet:
-        """Batches in selection (failed or not) or ready: at most one per project."""
+        """Return batches in selection (failed or not) or ready: at most one per project."""
         return self.filter(BEING_PICKED)
 
     def on_offer(self) -> BatchQuerySet:
-        """Batches that annotators get tasks of, by number: open batches, then the ready one."""
+        """Return batches that annotators get tasks of, by number: open batches, then the ready one."""
         return self.filter(state__in=[Batch.State.OPEN, Batch.State.READY]).order_by("number")
 
     def shown_first(self) -> BatchQuerySet:
@@ -66,14 +66,14 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return others.annotate(place=rank).order_by("place", "-number")
 
     def current(self) -> Batch | None:
-        """The batch that pages and the API report as the project's current batch."""
+        """Return the batch that pages and the API report as the project's current batch."""
         return self.shown_first().first()
 
     def open(self) -> BatchQuerySet:
         return self.filter(state=Batch.State.OPEN)
 
     def picked(self) -> BatchQuerySet:
-        """Batches picked by a model or another rule, not by chance and not by an import."""
+        """Return batches picked by a model or another rule, not by chance and not by an import."""
         return self.exclude(strategy__in=["", IMPORTED, *BY_CHANCE])
 
     def overdue(self, now: datetime.datetime) -> BatchQuerySet:
@@ -214,7 +214,9 @@ class Batch(SelectionFacts):
         return self.overlap == 1 and self.overlap_max is None
 
     def selection_numbered(self, number: int) -> SelectionFacts:
-        """The facts of the selection with this number. One query for an earlier selection, none for the last."""
+        """Return the facts of the selection with this number. Takes one query for an earlier selection, none for the
+        last.
+        """
         return self if number == self.selection else self._earlier[number]
 
     @cached_property

@@ -119,7 +119,7 @@ class ClassChange(models.Model):
 
 class ClassProposalQuerySet(models.QuerySet["ClassProposal"]):
     def open(self) -> ClassProposalQuerySet:
-        """Proposals that no manager has settled and no annotator has undone."""
+        """Return proposals that no manager has settled and no annotator has undone."""
         return self.filter(settled_at__isnull=True, annotation__undone_at__isnull=True)
 
 

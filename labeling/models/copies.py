@@ -11,21 +11,23 @@ from labeling.models.tasks import Task
 
 class CopyQuerySet(models.QuerySet["Copy"]):
     def confirmed(self) -> CopyQuerySet:
-        """Copies that at least one standing answer calls the same as their source, and none calls different."""
+        """Return copies that at least one standing answer calls the same as their source, and none calls different."""
         words = CopyAnswer.objects.filter(copy=models.OuterRef("pk"), annotation__undone_at__isnull=True)
         return self.filter(models.Exists(words.filter(same=True)), ~models.Exists(words.filter(same=False)))
 
     def showable(self) -> CopyQuerySet:
-        """Copies that tasks of their source may show, as in `labeling.answering.copies.shown_beside`."""
+        """Return copies that tasks of their source may show, as in `labeling.answering.copies.shown_beside`."""
         return self._unasked()
 
     def trusted(self) -> CopyQuerySet:
-        """Copies within their batch's `copy_radius`, the height up to which the checks found few enough errors."""
+        """Return copies within their batch's `copy_radius`, the height up to which the checks found few enough
+        errors.
+        """
         return self.filter(height__lte=models.F("batch__copy_radius"))
 
     def propagated(self) -> CopyQuerySet:
-        """Copies that have their source's label. Copies of control items are left out: a model trained on them would
-        score too well on the control items.
+        """Return copies that have their source's label. Copies of control items are left out: a model trained on them
+        would score too well on the control items.
         """
         return self._unasked().trusted().confirmed().filter(_SOURCE_LABELED, is_check=False, of__reserved=False)
 
@@ -42,11 +44,11 @@ class CopyQuerySet(models.QuerySet["Copy"]):
         return self._unasked().filter(shown) | near.confirmed()
 
     def due(self) -> CopyQuerySet:
-        """Copies that annotators must still be asked about, as a check."""
+        """Return copies that annotators must still be asked about, as a check."""
         return self._unasked().confirmed().filter(_SOURCE_LABELED, is_check=True)
 
     def checked(self) -> CopyQuerySet:
-        """Copies whose check is done: annotators have labeled both the copy and its source."""
+        """Return copies whose check is done: annotators have labeled both the copy and its source."""
         return self.confirmed().filter(
             _SOURCE_LABELED, is_check=True, item__label__isnull=False, item__excluded_at__isnull=True
         )

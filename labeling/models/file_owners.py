@@ -31,5 +31,5 @@ class FileOwner(models.Model):
 
 
 def file_owners() -> list[type[FileOwner]]:
-    """All tables whose rows own files."""
+    """Return all tables whose rows own files."""
     return [model for model in apps.get_models() if issubclass(model, FileOwner)]

@@ -26,7 +26,7 @@ class FeatureSum(models.Model):
 
 class DamagedFileQuerySet(models.QuerySet["DamagedFile"]):
     def standing(self) -> DamagedFileQuerySet:
-        """Files that are still damaged or missing."""
+        """Return files that are still damaged or missing."""
         return self.filter(mended_at=None)
 
 

@@ -10,19 +10,19 @@ from labeling.models.jobs import Cause
 
 class ItemImportQuerySet(models.QuerySet["ItemImport"]):
     def reading(self) -> ItemImportQuerySet:
-        """Imports that are running, or wait for a worker."""
+        """Return imports that are running, or wait for a worker."""
         return self.filter(state__in=[ItemImport.State.WAITING, ItemImport.State.RUNNING])
 
     def untraced(self) -> ItemImportQuerySet:
-        """Imports with labels whose earlier trainings are not known, which a privacy ledger cannot count."""
+        """Return imports with labels whose earlier trainings are not known, which a privacy ledger cannot count."""
         return self.filter(untraced__gt=0)
 
     def repeated(self) -> ItemImportQuerySet:
-        """Imports with labels for content that already had a label in the project."""
+        """Return imports with labels for content that already had a label in the project."""
         return self.filter(repeated__gt=0)
 
     def failed(self) -> ItemImportQuerySet:
-        """Imports that can be retried."""
+        """Return imports that can be retried."""
         return self.filter(state=ItemImport.State.FAILED)
 
 

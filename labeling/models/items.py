@@ -13,7 +13,7 @@ from labeling.models.tasks import Task
 
 class ItemQuerySet(models.QuerySet["Item"]):
     def unencoded(self) -> ItemQuerySet:
-        """Items that the encoder has not processed, ordered so that the vectors of a block stand together."""
+        """Return items that the encoder has not processed, ordered so that the vectors of a block stand together."""
         # `media__gte=""` holds for all items. Without it SQLite takes another index and sorts all unencoded items for
         # each block, which took most of the time of encoding a million items.
         return self.filter(row__isnull=True, encode_error="", media__gte="").order_by("media", "media_offset", "pk")
@@ -23,7 +23,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
 
     def unlabeled(self) -> ItemQuerySet:
-        """The items that the next batch is picked from: unpicked items without the withheld near-copies."""
+        """Return the items that the next batch is picked from: unpicked items without the withheld near-copies."""
         return self.unpicked().exclude(pk__in=Copy.objects.withheld().values("item"))
 
     def propagated(self) -> ItemQuerySet:
@@ -31,11 +31,11 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(pk__in=Copy.objects.propagated().values("item"))
 
     def asked_again(self) -> ItemQuerySet:
-        """Items that wait to be asked again by a further task, the longest waiting first."""
+        """Return items that wait to be asked again by a further task, the longest waiting first."""
         return self.kept().filter(row__isnull=False, again_at__isnull=False).order_by("again_at", "pk")
 
     def gold(self) -> ItemQuerySet:
-        """Items with a known answer, which measures annotators."""
+        """Return items with a known answer, which measures annotators."""
         return self.kept().filter(row__isnull=False, gold__isnull=False)
 
     def gold_to_ask(self) -> ItemQuerySet:
@@ -47,16 +47,18 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.gold().filter(task__isnull=True)
 
     def to_be_asked_again(self) -> ItemQuerySet:
-        """Items that are asked again: they wait for the next batch, or have a further task that lacks answers."""
+        """Return items that are asked again: they wait for the next batch, or have a further task that lacks
+        answers.
+        """
         open_again = Task.objects.filter(repeats=models.OuterRef("pk"), is_gold=False, outstanding__gt=0)
         return self.kept().filter(models.Q(again_at__isnull=False) | models.Exists(open_again))
 
     def kept(self) -> ItemQuerySet:
-        """Items that are neither excluded nor deleted."""
+        """Return items that are neither excluded nor deleted."""
         return self.filter(excluded_at__isnull=True)
 
     def excluded(self) -> ItemQuerySet:
-        """Items that a manager has excluded or deleted."""
+        """Return items that a manager has excluded or deleted."""
         return self.filter(excluded_at__isnull=False)
 
     def excluded_unpicked(self) -> ItemQuerySet:
@@ -64,7 +66,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.excluded().filter(row__isnull=False, task__isnull=True)
 
     def queued(self) -> ItemQuerySet:
-        """Items that a manager queued for the next batch and no batch has picked yet."""
+        """Return items that a manager queued for the next batch and no batch has picked yet."""
         return self.kept().filter(queued_at__isnull=False, task__isnull=True)
 
     def deleted(self) -> ItemQuerySet:
@@ -79,67 +81,69 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.labeled().kept().filter(row__isnull=False, reserved=False)
 
     def suggested(self) -> ItemQuerySet:
-        """Items imported with a suggested answer."""
+        """Return items imported with a suggested answer."""
         return self.filter(suggestion__isnull=False)
 
     def drawn(self) -> ItemQuerySet:
-        """Items that a batch drew uniformly at random: a sample of the pool."""
+        """Return items that a batch drew uniformly at random: a sample of the pool."""
         return self.filter(task__batch__strategy__in=BY_CHANCE, task__asked=False)
 
     def imported(self) -> ItemQuerySet:
-        """Items imported with a label. They are no random sample of the pool."""
+        """Return items imported with a label. They are no random sample of the pool."""
         return self.filter(task__batch__strategy=IMPORTED)
 
     def of_batches_before(self, number: int) -> ItemQuerySet:
-        """Items of the batches with a number below `number`."""
+        """Return items of the batches with a number below `number`."""
         return self.filter(task__batch__number__lt=number)
 
     def control(self) -> ItemQuerySet:
         return self.filter(reserved=True)
 
     def measuring(self) -> ItemQuerySet:
-        """The items that measure models: labeled control items whose annotators saw no prediction."""
+        """Return the items that measure models: labeled control items whose annotators saw no prediction."""
         prompted = Task.objects.filter(is_control=True, prompted=True)
         return self.control().labeled().kept().exclude(pk__in=prompted.values("item"))
 
     def unreadable(self) -> ItemQuerySet:
-        """Items that the encoder could not read."""
+        """Return items that the encoder could not read."""
         return self.filter(row__isnull=True).exclude(encode_error="")
 
     def under_way(self) -> ItemQuerySet:
-        """Items of open batches whose task lacks answers."""
+        """Return items of open batches whose task lacks answers."""
         return self.filter(task__batch__state="open", task__outstanding__gt=0)
 
     def skipped(self) -> ItemQuerySet:
-        """Items without a label whose annotators all skipped them."""
+        """Return items without a label whose annotators all skipped them."""
         unlabeled = self.skipped_by_somebody().filter(label__isnull=True, agreement__isnull=True)
         return unlabeled.filter(task__outstanding=0, again_at__isnull=True)
 
     def undecided(self) -> ItemQuerySet:
-        """Items whose answers give no label, because of a tie or too low a probability. They wait for a review."""
+        """Return items whose answers give no label, because of a tie or too low a probability. They wait for a
+        review.
+        """
         return self.kept().filter(label__isnull=True, agreement__isnull=False)
 
     def skipped_by_somebody(self) -> ItemQuerySet:
         return self.filter(pk__in=Annotation.objects.skips().values("task__item"))
 
     def flagged(self) -> ItemQuerySet:
-        """Items that an annotator flagged for a reviewer."""
+        """Return items that an annotator flagged for a reviewer."""
         return self.filter(pk__in=Annotation.objects.standing().filter(flagged=True).values("task__item"))
 
     def in_disagreement(self) -> ItemQuerySet:
-        """Items with an answer that differs from the label or from the other answers."""
+        """Return items with an answer that differs from the label or from the other answers."""
         return self.filter(agreement__lt=1)
 
     def answered_by(self, user: User) -> ItemQuerySet:
-        """Items that the user has answered or skipped."""
+        """Return items that the user has answered or skipped."""
         return self.filter(pk__in=Annotation.objects.standing().filter(user=user).values("task__item"))
 
     def corrected(self) -> ItemQuerySet:
-        """Items with a standing correction."""
+        """Return items with a standing correction."""
         return self.filter(pk__in=Correction.objects.standing().values("item"))
 
     def uncorrected(self) -> ItemQuerySet:
-        """Items without a standing correction: their label, if any, follows from the annotators' answers."""
+        """Return items without a standing correction: their label, if any, follows from the annotators' answers."""
         return self.exclude(pk__in=Correction.objects.standing().values("item"))
 
 

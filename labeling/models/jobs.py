@@ -29,7 +29,9 @@ ENQUEUE_TRIES = 5
 
 
 def worker_name() -> str:
-    """A unique name for a process that runs jobs. Its host and process id tell other workers whether it still runs."""
+    """Return a unique name for a process that runs jobs. Its host and process id tell other workers whether it still
+    runs.
+    """
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
@@ -38,11 +40,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(state=Job.State.WAITING)
 
     def of_the_loop(self) -> JobQuerySet:
-        """Jobs of kinds that a batch waits for."""
+        """Return jobs of kinds that a batch waits for."""
         return self.filter(kind__in=LOOP_KINDS)
 
     def awaited(self) -> JobQuerySet:
-        """Jobs of kinds that a batch, annotators or managers wait for."""
+        """Return jobs of kinds that a batch, annotators or managers wait for."""
         return self.exclude(kind__in=PATIENT_KINDS)
 
     def running(self) -> JobQuerySet:
@@ -52,7 +54,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
 
     def startable(self) -> JobQuerySet:
-        """Jobs of projects that are neither archived nor deleted."""
+        """Return jobs of projects that are neither archived nor deleted."""
         return self.filter(project__archived_at=None, project__deleted_at=None)
 
     def due(self, now: datetime.datetime) -> JobQuerySet:
@@ -144,7 +146,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return bool(taken)
 
     def held(self, job: Job) -> JobQuerySet:
-        """The job's row, if this attempt still holds it. Every write of a worker filters by this."""
+        """Return the job's row, if this attempt still holds it. Every write of a worker filters by this."""
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
 
     def put_back(self, job: Job, **fields: Any) -> None:
@@ -227,7 +229,9 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        """The kind, the id and the project, without a query: log lines need it while the database is unavailable."""
+        """Return the kind, the id and the project, without a query: log lines need it while the database is
+        unavailable.
+        """
         project = self._state.fields_cache.get("project")
         return f"{self.kind} (job {self.pk} of project {project.slug if project else self.project_id})"
 
@@ -237,7 +241,7 @@ class Job(models.Model):
         return job_kinds.Kind(self.kind).facts
 
     def silent_since(self, now: datetime.datetime) -> datetime.datetime | None:
-        """The last heartbeat of a running job, if its worker counts as dead; otherwise None."""
+        """Return the last heartbeat of a running job, if its worker counts as dead; otherwise None."""
         if self.state != Job.State.RUNNING or self.heartbeat_at is None:
             return None
         return self.heartbeat_at if self.heartbeat_at <= now - datetime.timedelta(seconds=STALE_SECONDS) else None

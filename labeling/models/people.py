@@ -36,7 +36,9 @@ class User(AbstractUser):
                 AuthToken.objects.filter(user=self).delete()
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Whether `raw_password` is the user's password. If Django stores a stronger hash of it, the tokens stay."""
+        """Return whether `raw_password` is the user's password. If Django stores a stronger hash of it, the tokens
+        stay.
+        """
         self._same_password = True
         try:
             return super().check_password(raw_password)
@@ -50,15 +52,15 @@ MAX_DAILY_LIMIT = 100_000
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def who_can(self, ability: Ability) -> MembershipQuerySet:
-        """Members whose role has the ability."""
+        """Return members whose role has the ability."""
         return self.filter(role__in=roles_with(ability))
 
     def annotators(self) -> MembershipQuerySet:
-        """Members who may get tasks: their role allows it and their account is active."""
+        """Return members who may get tasks: their role allows it and their account is active."""
         return self.who_can(Ability.TASKS_ANSWER).filter(user__is_active=True)
 
     def pausable(self) -> MembershipQuerySet:
-        """Members whom gold answers can pause: all but those who decide about pauses."""
+        """Return members whom gold answers can pause: all but those who decide about pauses."""
         return self.filter(role__in=roles_without(Ability.MEMBERS_CHANGE))
 
 
@@ -108,13 +110,13 @@ class Membership(models.Model):
         return ROLES[self.role].abilities
 
     def can(self, ability: Ability) -> bool:
-        """Whether the member's role has the ability."""
+        """Return whether the member's role has the ability."""
         return ability in self.abilities
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> InvitationQuerySet:
-        """Invitations that can still be used: not closed or expired, with tries left, by an author who may still
+        """Return invitations that can still be used: not closed or expired, with tries left, by an author who may still
         invite, in a project that is neither archived nor deleted.
         """
         return self.filter(

@@ -24,7 +24,7 @@ class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
         return self.filter(finished_at__lte=now - KEPT)
 
     def kept(self, now: datetime.datetime) -> PredictionRunQuerySet:
-        """Runs whose result has not expired, the newest first."""
+        """Return runs whose result has not expired, the newest first."""
         return self.exclude(finished_at__lte=now - KEPT).order_by("-pk")
 
 

@@ -35,17 +35,17 @@ def new_secret() -> bytes:
 
 
 def random_seed() -> int:
-    """A seed below 2³¹, which fits the column and numpy."""
+    """Return a seed below 2³¹, which fits the column and numpy."""
     return secrets.randbelow(2**31)
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def kept(self) -> ProjectQuerySet:
-        """The projects that are not deleted."""
+        """Return the projects that are not deleted."""
         return self.filter(deleted_at=None)
 
     def visible_to(self, user: User) -> ProjectQuerySet:
-        """The projects that `user` is a member of, without deleted ones."""
+        """Return the projects that `user` is a member of, without deleted ones."""
         return self.kept().filter(memberships__user=user)
 
 
@@ -171,7 +171,9 @@ class Project(ProjectSettings):
         return kinds.of(self).in_grids and not self.asks.proposes and self.privacy_epsilon is None
 
     def class_names(self, indices: Iterable[int], *, offered: bool = False) -> dict[int, str]:
-        """The names of these classes by index; with `offered`, only of classes that are offered. At most one query."""
+        """Return the names of these classes by index; with `offered`, only of classes that are offered. Takes at most
+        one query.
+        """
         numbers = set(indices)
         if not numbers:
             return {}
@@ -179,7 +181,7 @@ class Project(ProjectSettings):
         return dict(classes.filter(index__in=numbers).values_list("index", "name"))
 
     def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
-        """The names of these answers of a model, by index: class names, or yes and no."""
+        """Return the names of these answers of a model, by index: class names, or yes and no."""
         return dict(enumerate(self.asks.answers)) or self.class_names(indices)
 
     def as_called(self, indices: Mapping[str, int], revision: int | None) -> Mapping[str, int]:
@@ -207,7 +209,7 @@ class Project(ProjectSettings):
         return self.asks.follow(value, self.merges) if self.merged else value
 
     def is_split(self, label: Any) -> bool:
-        """Whether a label names a class that was split, so that its item must be asked again."""
+        """Return whether a label names a class that was split, so that its item must be asked again."""
         return bool(self.split) and not set(self.split).isdisjoint(label if isinstance(label, list) else [label])
 
     @property
@@ -216,7 +218,9 @@ class Project(ProjectSettings):
         return len(self.asks.answers) or self.classes.count()
 
     def keyed(self, purpose: str, subject: object) -> bytes:
-        """The HMAC-SHA256 (32 bytes) of `purpose/subject` under the project's secret. Each use has its own purpose."""
+        """Return the HMAC-SHA256 (32 bytes) of `purpose/subject` under the project's secret. Each use has its own
+        purpose.
+        """
         return self.keyed_by(purpose)(subject)
 
     def keyed_by(self, purpose: str) -> Callable[[object], bytes]:

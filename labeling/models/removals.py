@@ -8,7 +8,7 @@ from django.db import models
 
 class RemovalQuerySet(models.QuerySet["Removal"]):
     def standing(self) -> RemovalQuerySet:
-        """The removals of items that are still excluded: at most one per item."""
+        """Return the removals of items that are still excluded: at most one per item."""
         return self.filter(ended_at__isnull=True)
 
 
@@ -49,7 +49,7 @@ class BulkChangeQuerySet(models.QuerySet["BulkChange"]):
         return self.filter(finished_at__isnull=True)
 
     def due(self) -> BulkChangeQuerySet:
-        """The unfinished changes of projects that are neither archived nor deleted."""
+        """Return the unfinished changes of projects that are neither archived nor deleted."""
         return self.unfinished().filter(project__archived_at=None, project__deleted_at=None)
 
 

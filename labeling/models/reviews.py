@@ -12,11 +12,11 @@ MAX_COMMENT = 1000
 
 class ReviewPlaceQuerySet(models.QuerySet["ReviewPlace"]):
     def held(self, now: datetime.datetime) -> ReviewPlaceQuerySet:
-        """Places of items that a reviewer has on the screen."""
+        """Return places of items that a reviewer has on the screen."""
         return self.filter(held_until__gt=now)
 
     def put_off(self) -> ReviewPlaceQuerySet:
-        """Places of items that a reviewer put off, the earliest first."""
+        """Return places of items that a reviewer put off, the earliest first."""
         return self.filter(put_off_at__isnull=False).order_by("put_off_at", "pk")
 
 

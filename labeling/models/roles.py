@@ -94,32 +94,32 @@ ROLES: dict[str, RoleFacts] = {
 
 
 def choices() -> list[tuple[str, str]]:
-    """The choices of the database field: (name, label). A callable, so that a new role needs no migration."""
+    """Return the choices of the database field: (name, label). A callable, so that a new role needs no migration."""
     return list(Role.choices)
 
 
 def roles_with(ability: Ability) -> list[Role]:
-    """The roles that have the ability, in the order of `Role`."""
+    """Return the roles that have the ability, in the order of `Role`."""
     return [role for role in Role if ability in ROLES[role].abilities]
 
 
 def roles_without(ability: Ability) -> list[Role]:
-    """The roles that lack the ability, in the order of `Role`."""
+    """Return the roles that lack the ability, in the order of `Role`."""
     return [role for role in Role if ability not in ROLES[role].abilities]
 
 
 def offered(roles: list[Role]) -> list[tuple[str, str]]:
-    """The choices of a form field: (role, "label: work")."""
+    """Return the choices of a form field: (role, "label: work")."""
     return [(role.value, f"{role.label}: {ROLES[role].work}") for role in roles]
 
 
 def either(roles: list[Role]) -> str:
-    """The names of the roles for a sentence: "annotator, reviewer or engineer"."""
+    """Return the names of the roles for a sentence: "annotator, reviewer or engineer"."""
     return str(get_text_list([role.value for role in roles], "or"))
 
 
 def who_may(ability: Ability) -> str:
-    """The members with the ability, for a sentence: "engineers, auditors and managers"."""
+    """Return the members with the ability, for a sentence: "engineers, auditors and managers"."""
     roles = roles_with(ability)
     names = [f"{role.value}s" for role in roles]
     return "every member" if len(roles) == len(Role) else str(get_text_list(names, "and"))

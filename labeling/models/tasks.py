@@ -20,26 +20,28 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(outstanding__gt=0)
 
     def skipped(self) -> TaskQuerySet:
-        """Tasks that have all their answers, all of them skips, and whose item no manager has labeled since."""
+        """Return tasks that have all their answers, all of them skips, and whose item no manager has labeled since."""
         of_task = Annotation.objects.filter(task=models.OuterRef("pk"))
         return self.filter(
             models.Exists(of_task.skips()), ~models.Exists(of_task.answers()), outstanding=0, item__label__isnull=True
         )
 
     def claimable(self) -> TaskQuerySet:
-        """Tasks with a free place, in the order in which annotators get them."""
+        """Return tasks with a free place, in the order in which annotators get them."""
         return self.filter(free__gt=0).order_by("rank")
 
     def picked(self) -> TaskQuerySet:
-        """Tasks of items that the selection picked, without further tasks."""
+        """Return tasks of items that the selection picked, without further tasks."""
         return self.filter(item__isnull=False)
 
     def further(self) -> TaskQuerySet:
-        """Tasks that ask an item again, gold tasks included."""
+        """Return tasks that ask an item again, gold tasks included."""
         return self.filter(repeats__isnull=False)
 
     def of_items(self, items: Any) -> TaskQuerySet:
-        """The tasks whose answers can label these items: the picked tasks and the further ones, without gold tasks."""
+        """Return the tasks whose answers can label these items: the picked tasks and the further ones, without gold
+        tasks.
+        """
         return self.filter(models.Q(item__in=items) | models.Q(repeats__in=items, is_gold=False))
 
     def deciding(self) -> TaskQuerySet:
@@ -53,15 +55,15 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(~models.Exists(newer), ~waiting, is_gold=False)
 
     def lacking_first(self) -> TaskQuerySet:
-        """Tasks that lack one of their first `overlap` answers."""
+        """Return tasks that lack one of their first `overlap` answers."""
         return self.filter(outstanding__gt=models.F("extra"))
 
     def unseen(self) -> TaskQuerySet:
-        """Tasks that no annotator has ever claimed, also of a batch in selection."""
+        """Return tasks that no annotator has ever claimed, also of a batch in selection."""
         return self.filter(~models.Exists(Assignment.objects.filter(task=models.OuterRef("pk"))))
 
     def untouched(self) -> TaskQuerySet:
-        """Tasks that no annotator has ever claimed and that an annotator can claim."""
+        """Return tasks that no annotator has ever claimed and that an annotator can claim."""
         return self.unseen().filter(free=models.F("batch__overlap"))
 
 

@@ -13,15 +13,15 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         return self.order_by("-number").first()
 
     def passed(self) -> ModelVersionQuerySet:
-        """Versions that the gate did not hold back. The first version of a project always passes."""
+        """Return versions that the gate did not hold back. The first version of a project always passes."""
         return self.filter(held_back=False)
 
     def without_privacy(self) -> ModelVersionQuerySet:
-        """Versions whose training is not in the privacy ledger."""
+        """Return versions whose training is not in the privacy ledger."""
         return self.filter(private_training=None)
 
     def readable(self) -> ModelVersionQuerySet:
-        """Versions whose files are not known to be damaged."""
+        """Return versions whose files are not known to be damaged."""
         return self.filter(damaged="")
 
 
@@ -94,7 +94,7 @@ class ModelVersion(models.Model):
         )
 
     def calibration_at(self, moment: datetime.datetime | None = None) -> str:
-        """The digest of the version's calibration; empty if it has none, or got it after `moment`."""
+        """Return the digest of the version's calibration; empty if it has none, or got it after `moment`."""
         if self.calibrating != self.Calibrating.DONE:
             return ""
         late = moment is not None and datetime.datetime.fromisoformat(self.calibration["found_at"]) > moment

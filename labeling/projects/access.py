@@ -75,10 +75,10 @@ def projects_of(user: User, *, deleted: bool = False) -> list[Membership]:
 
 
 def is_operator(user: User) -> bool:
-    """Whether the user may see projects and accounts outside their own projects."""
+    """Return whether the user may see projects and accounts outside their own projects."""
     return user.is_staff or user.is_superuser
 
 
 def may_create_projects(user: User) -> bool:
-    """Whether the user is an operator, or may change at least one project as a whole."""
+    """Return whether the user is an operator, or may change at least one project as a whole."""
     return is_operator(user) or user.memberships.who_can(Ability.PROJECT_CHANGE).exists()

@@ -28,7 +28,7 @@ def remember_name(project: Project, name: str, index: int) -> None:
 
 
 def hold(project: Project) -> Project:
-    """The project with its row locked, so that only one transaction at a time changes its classes."""
+    """Return the project with its row locked, so that only one transaction at a time changes its classes."""
     return Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 

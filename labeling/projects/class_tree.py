@@ -30,7 +30,7 @@ def places_above(project: Project, offered: Sequence[LabelClass]) -> list[int]:
 
 
 def _by_name(name: str, named: dict[str, int]) -> int:
-    """The place of the class whose name is the longest prefix of this path."""
+    """Return the place of the class whose name is the longest prefix of this path."""
     while BETWEEN in name:
         name = name.rpartition(BETWEEN)[0]
         if name in named:

@@ -192,7 +192,9 @@ def undoable(project: Project) -> ClassChange | None:
 
 
 def _asks_again(project: Project, split: ClassChange) -> bool:
-    """Whether a batch that is not open yet, or was opened after the split, asks people again about labeled items."""
+    """Return whether a batch that is not open yet, or was opened after the split, asks people again about labeled
+    items.
+    """
     again = Task.objects.further().filter(is_gold=False, batch__project=project)
     return again.filter(Q(batch__opened_at=None) | Q(batch__opened_at__gt=split.created_at)).exists()
 

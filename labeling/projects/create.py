@@ -76,7 +76,7 @@ def slug_for(user: User, slug: str) -> str:
 
 
 def name_for(slug: str) -> str:
-    """The name of a project that was created without a name."""
+    """Return the name of a project that was created without a name."""
     return slug.replace("-", " ").capitalize()
 
 

@@ -21,28 +21,28 @@ __all__ = ["Encoder", "Option", "check_encoder", "chosen", "encoders_for", "name
 
 
 def weights_folder() -> Path:
-    """The folder with the weights of encoders, a file or folder for each encoder."""
+    """Return the folder with the weights of encoders, a file or folder for each encoder."""
     return Path(settings.DATA_DIR) / "weights"
 
 
 def weights_there() -> list[str]:
-    """The names of the installed weights, sorted."""
+    """Return the names of the installed weights, sorted."""
     folder = weights_folder()
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
 def encoders_for(kind: str) -> Sequence[type[Encoder]]:
-    """The encoders for a kind of item, the default first."""
+    """Return the encoders for a kind of item, the default first."""
     return [encoder for encoder in encoders.ENCODERS if encoder.kind == kind]
 
 
 def name_of(kind: str, choice: Mapping[str, Any]) -> str:
-    """The name of the encoder of a choice, even if that encoder is no longer installed."""
+    """Return the name of the encoder of a choice, even if that encoder is no longer installed."""
     return str(choice.get("name") or encoders_for(kind)[0].name)
 
 
 def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
-    """The encoder of a choice. Raises `ValidationError` if this kind of item has no encoder of that name."""
+    """Return the encoder of a choice. Raises `ValidationError` if this kind of item has no encoder of that name."""
     known = {encoder.name: encoder for encoder in encoders_for(kind)}
     name = name_of(kind, choice)
     if name not in known:

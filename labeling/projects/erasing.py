@@ -112,7 +112,9 @@ def tables() -> dict[type[models.Model], str]:
 
 @cache
 def _to_project(model: type[models.Model]) -> str:
-    """The shortest lookup from a table's rows to their project over keys that are never null; "" if there is none."""
+    """Return the shortest lookup from a table's rows to their project over keys that are never null; "" if there is
+    none.
+    """
     lookups = [
         key.name if key.related_model is Project else f"{key.name}__{further}"
         for key in _keys(model)

@@ -54,13 +54,15 @@ def examples_of(project: Project, label_class: LabelClass | None = None) -> Mapp
 
 
 def file_name(project: Project, item_id: int) -> str:
-    """The storage name of the item's file if the item is shown as an example, or else "". One query."""
+    """Return the storage name of the item's file if the item is shown as an example, or else "". Takes one query."""
     shown = _shown(project, ClassExample.objects.filter(item=item_id))
     return shown[0].item.media if shown else ""
 
 
 def _shown(project: Project, chosen: QuerySet[ClassExample]) -> list[ClassExample]:
-    """The examples among `chosen` that annotators see, with their items, in the order in which they were chosen."""
+    """Return the examples among `chosen` that annotators see, with their items, in the order in which they were
+    chosen.
+    """
     rows = chosen.filter(label_class__project=project, item__excluded_at__isnull=True, item__gold__isnull=True)
     return [
         row
@@ -70,12 +72,12 @@ def _shown(project: Project, chosen: QuerySet[ClassExample]) -> list[ClassExampl
 
 
 def is_of(project: Project, item: Item, index: int) -> bool:
-    """Whether the item's label is this class, or a list with this class."""
+    """Return whether the item's label is this class, or a list with this class."""
     return index in _indices(project, item)
 
 
 def classes_of(project: Project, item: Item) -> list[LabelClass]:
-    """The classes in the item's label. One query at most."""
+    """Return the classes in the item's label. Takes one query at most."""
     indices = _indices(project, item)
     return list(project.classes.filter(index__in=indices).order_by("position", "index")) if indices else []
 

@@ -25,7 +25,7 @@ def lock() -> None:
 
 
 def others(project: Project) -> ProjectQuerySet:
-    """The other projects that hold the same labels, deleted ones too."""
+    """Return the other projects that hold the same labels, deleted ones too."""
     if project.family_id is None:
         return Project.objects.none()
     return Project.objects.filter(family=project.family_id).exclude(pk=project.pk)
@@ -78,7 +78,7 @@ def has_flaw(projects: QuerySet[Project]) -> bool:
 
 
 def _is_one(projects: QuerySet[Project]) -> bool:
-    """Whether all these projects are in the same family."""
+    """Return whether all these projects are in the same family."""
     families = set(projects.values_list("family", flat=True))
     return len(families) == 1 and None not in families
 

@@ -104,7 +104,7 @@ def _check_images(project: Project, text: str) -> None:
 
 
 def images_in(text: str) -> set[str]:
-    """The names of the project's images that the text shows. Images with a URL are left out."""
+    """Return the names of the project's images that the text shows. Images with a URL are left out."""
     if "![" not in text:
         return set()
     parser = MarkdownIt("commonmark")
@@ -115,19 +115,21 @@ def images_in(text: str) -> set[str]:
 
 
 def _unix(text: str) -> str:
-    """The text with LF for CRLF: forms send CRLF, which must not count as a change."""
+    """Return the text with LF for CRLF: forms send CRLF, which must not count as a change."""
     return text.replace("\r\n", "\n")
 
 
 def text_of(project: Project, number: int) -> str:
-    """The text of a version; empty if the project has no such version. One query at most."""
+    """Return the text of a version; empty if the project has no such version. Takes one query at most."""
     if number == project.guidelines_version:
         return project.guidelines
     return project.guidelines_versions.filter(number=number).values_list("text", flat=True).first() or ""
 
 
 def compare(old: str, new: str) -> list[Passage]:
-    """The passages that changed between two texts, each with the line before and after it; none for equal texts."""
+    """Return the passages that changed between two texts, each with the line before and after it; none for equal
+    texts.
+    """
     before, after = old.splitlines(), new.splitlines()
     if len(before) + len(after) > MOST_LINES:
         return [[Span("removed", old), Span("added", new)]] if old != new else []
@@ -170,7 +172,7 @@ def _words(old: str, new: str) -> Iterator[Span]:
 
 
 def summary(old: str, new: str) -> str:
-    """The first added line, or else the first removed line, cut to `SUMMARY` characters; "" for equal lines."""
+    """Return the first added line, or else the first removed line, cut to `SUMMARY` characters; "" for equal lines."""
     for word, text, other in (("new", new, old), ("gone", old, new)):
         known = set(other.splitlines())
         line = next((line.strip() for line in text.splitlines() if line.strip() and line not in known), "")
@@ -180,6 +182,6 @@ def summary(old: str, new: str) -> str:
 
 
 def answers_by_version(project: Project) -> dict[int, int]:
-    """The number of standing answers by guidelines version; version 0 means none or unknown. One query."""
+    """Return the number of standing answers by guidelines version; version 0 means none or unknown. Takes one query."""
     answers = Annotation.objects.answers().filter(task__batch__project=project).order_by()
     return dict(answers.values_list("guidelines_version").annotate(n=Count("pk")))

@@ -78,12 +78,14 @@ def remove(*, image: GuidelinesImage) -> None:
 
 
 def in_use(project: Project, name: str) -> bool:
-    """Whether a version of the guidelines names the image."""
+    """Return whether a version of the guidelines names the image."""
     return name in project.guidelines or project.guidelines_versions.filter(text__contains=name).exists()
 
 
 def named_in(project: Project, text: str) -> list[GuidelinesImage]:
-    """The project's images that this text names. One query at most; no query for a text without links and images."""
+    """Return the project's images that this text names. Takes one query at most; no query for a text without links and
+    images.
+    """
     if "](" not in text and "]:" not in text:
         return []
     return [each for each in project.guidelines_images.all() if each.name in text]

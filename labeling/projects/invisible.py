@@ -23,7 +23,9 @@ VIRAMA = 9  # its combining class, in all the scripts of India and around
 
 
 def first_invisible(text: str) -> int | None:
-    """The index of the first invisible character that its neighbours do not need; None without such a character."""
+    """Return the index of the first invisible character that its neighbours do not need; None without such a
+    character.
+    """
     return next((match.start() for match in INVISIBLE.finditer(text) if not _belongs(text, match.start())), None)
 
 
@@ -34,7 +36,7 @@ def named(character: str) -> str:
 
 
 def shown(text: str) -> str:
-    """The text with its invisible characters written out: do<U+202E>g."""
+    """Return the text with its invisible characters written out: do<U+202E>g."""
     return INVISIBLE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
 
 
@@ -47,8 +49,8 @@ def isolated(text: str) -> str:
 
 
 def _belongs(text: str, at: int) -> bool:
-    """Whether the invisible character at index `at` has an effect: a joiner that shapes letters of some scripts or
-    combines several emoji into one, or a variation selector behind a picture.
+    """Return whether the invisible character at index `at` has an effect: a joiner that shapes letters of some scripts
+    or combines several emoji into one, or a variation selector behind a picture.
     """
     before, after = text[at - 1 : at] if at else "", text[at + 1 : at + 2]
     if not before or not after:
@@ -61,7 +63,7 @@ def _belongs(text: str, at: int) -> bool:
 
 
 def _shapes(before: str, after: str) -> bool:
-    """Whether a joiner between these two characters changes their look."""
+    """Return whether a joiner between these two characters changes their look."""
     # Persian and related scripts: between two letters, the first perhaps with a vowel sign.
     if unicodedata.bidirectional(before) in ("AL", "NSM") and unicodedata.bidirectional(after) == "AL":
         return True

@@ -54,7 +54,9 @@ def invite(*, project: Project, user: User, role: str) -> tuple[Invitation, str]
 
 
 def find(token: str) -> Invitation | None:
-    """The open invitation with this token, with its project; None for unknown, used, withdrawn and expired ones."""
+    """Return the open invitation with this token, with its project; None for unknown, used, withdrawn and expired
+    ones.
+    """
     return Invitation.objects.open().select_related("project").filter(digest=_digest(token)).first()
 
 
@@ -95,5 +97,5 @@ def create_account(*, invitation: Invitation, username: str, password: str | Non
 
 
 def _digest(token: str) -> str:
-    """The SHA-256 of the token. A token of 256 random bits needs no slow hash."""
+    """Return the SHA-256 of the token. A token of 256 random bits needs no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -57,7 +57,7 @@ class Budget:
 
     @classmethod
     def of(cls, source: Any) -> Budget | None:
-        """The budget of a project, or of another object with its privacy settings; None without an ε."""
+        """Return the budget of a project, or of another object with its privacy settings; None without an ε."""
         if source.privacy_epsilon is None:
             return None
         return cls(source.privacy_epsilon, source.privacy_delta, source.privacy_trainings, source.privacy_noise)
@@ -162,7 +162,7 @@ class Ledger:
 
 
 def labels_needed(noise: float) -> int:
-    """The number of labels, rounded to hundreds, with which a training with this noise multiplier comes near the
+    """Return the number of labels, rounded to hundreds, with which a training with this noise multiplier comes near the
     accuracy of a training without privacy.
     """
     return 100 * max(1, round(LABELS_PER_NOISE * noise / 100))
@@ -238,8 +238,8 @@ def settle(*, training: PrivateTraining, version: ModelVersion) -> None:
 
 
 def staying(project: Project) -> set[int]:
-    """The numbers of a private project's versions whose files may not be downloaded: versions trained without privacy
-    that no manager has released. One query; empty, without a query, if the project is not private.
+    """Return the numbers of a private project's versions whose files may not be downloaded: versions trained without
+    privacy that no manager has released. Takes one query; empty, without a query, if the project is not private.
     """
     if not is_private(project):
         return set()
@@ -248,7 +248,7 @@ def staying(project: Project) -> set[int]:
 
 
 def may_leave(version: ModelVersion) -> bool:
-    """Whether the version's files may be downloaded."""
+    """Return whether the version's files may be downloaded."""
     return version.number not in staying(version.project)
 
 
@@ -259,7 +259,7 @@ def release(*, version: ModelVersion, user: User) -> None:
 
 
 def held(version: ModelVersion) -> str:
-    """The message for a refused download of the version's files."""
+    """Return the message for a refused download of the version's files."""
     return (
         f"Model version {version.number} was trained without privacy, and the project is private: what it learned by "
         "heart would leave with it. A manager can release it on the version’s page."
@@ -267,7 +267,7 @@ def held(version: ModelVersion) -> str:
 
 
 def _flaw(project: Project) -> str:
-    """The reason why no ε holds for the project's labels; empty if one holds."""
+    """Return the reason why no ε holds for the project's labels; empty if one holds."""
     if flaw := _open_versions(project):
         return flaw
     family = project.family
@@ -295,7 +295,7 @@ def _flaw(project: Project) -> str:
 
 
 def _open_versions(project: Project) -> str:
-    """The message about versions trained on the project's labels outside the ledger; empty without any."""
+    """Return the message about versions trained on the project's labels outside the ledger; empty without any."""
     versions = project.versions.without_privacy().order_by("number")
     numbers = list(versions.values_list("number", flat=True)[:4])
     if not numbers:
@@ -310,14 +310,14 @@ def _open_versions(project: Project) -> str:
 
 
 def spent_by(project: Project) -> Spent:
-    """The trainings on the project's labels so far. One query, and two more in a family."""
+    """Return the trainings on the project's labels so far. Takes one query, and two more in a family."""
     elsewhere = _elsewhere(project)
     trainings = list(project.private_trainings.order_by("pk"))
     return Spent(len(trainings), (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings))))
 
 
 def _elsewhere(project: Project) -> Elsewhere:
-    """The trainings of other projects that hold the same labels, removed ones first."""
+    """Return the trainings of other projects that hold the same labels, removed ones first."""
     family = project.family
     if family is None:
         return Elsewhere()

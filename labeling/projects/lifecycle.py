@@ -44,7 +44,7 @@ def restore(*, project: Project) -> None:
 
 
 def restorable(user: User) -> list[Project]:
-    """The deleted projects that `user` can restore, the latest first."""
+    """Return the deleted projects that `user` can restore, the latest first."""
     projects = Project.objects.filter(deleted_at__gt=timezone.now() - KEPT)
     if not user.is_superuser:
         managed = Membership.objects.who_can(Ability.PROJECT_CHANGE).filter(user=user)

@@ -35,7 +35,9 @@ def learner_of(choice: Mapping[str, Any]) -> tuple[type[Learner], dict[str, Any]
 
 
 def learners_for(question: str) -> list[type[Learner]]:
-    """The learners that can learn the question, the default first; only built-in learners if a plug-in is broken."""
+    """Return the learners that can learn the question, the default first; only built-in learners if a plug-in is
+    broken.
+    """
     try:
         known = estimators.known().values()
     except EstimatorError:
@@ -44,7 +46,7 @@ def learners_for(question: str) -> list[type[Learner]]:
 
 
 def known() -> list[str]:
-    """The names of the learners for the question `single`."""
+    """Return the names of the learners for the question `single`."""
     return [each.name for each in learners_for("single")]
 
 

@@ -56,7 +56,9 @@ def check_setting(project: Project) -> None:
 
 
 def read_name(project: Project, text: str) -> str:
-    """The name of a proposed class, trimmed. Raises `InvalidValue` for a bad name or a project without proposals."""
+    """Return the name of a proposed class, trimmed. Raises `InvalidValue` for a bad name or a project without
+    proposals.
+    """
     name = " ".join(text.split())
     if not project.class_proposals:
         raise InvalidValue("This project takes no proposals for classes. Skip the item with another reason.")
@@ -68,7 +70,7 @@ def read_name(project: Project, text: str) -> str:
 
 
 def groups(project: Project) -> list[Group]:
-    """The open proposals grouped by name, the group with the most items first. One query."""
+    """Return the open proposals grouped by name, the group with the most items first. Takes one query."""
     by_key: dict[str, list[ClassProposal]] = {}
     rows = (
         project.proposals.open()

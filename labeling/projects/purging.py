@@ -79,7 +79,7 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
 
 
 def _row_bytes(ids: Sequence[int]) -> int:
-    """The bytes that were counted for these items, and for their imported answers, at their import."""
+    """Return the bytes that were counted for these items, and for their imported answers, at their import."""
     items = Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data")
     answers = Annotation.objects.filter(task__item__in=ids, task__batch__strategy=IMPORTED)
     return sum(storage.item_bytes(name, source, json.dumps(data)) for name, source, data in items) + sum(

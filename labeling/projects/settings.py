@@ -239,13 +239,13 @@ TEXTS = ("name", "prompt", "guidelines")
 
 
 def field_of(name: str) -> Field[Any, Any]:
-    """The model's field of this setting."""
+    """Return the model's field of this setting."""
     field = Project._meta.get_field(name)
     assert isinstance(field, Field)
     return field
 
 
 def default_of(name: str) -> Any:
-    """The value of the setting in a new project, as JSON has it."""
+    """Return the value of the setting in a new project, as JSON has it."""
     default = field_of(name).get_default()
     return default.value if isinstance(default, Enum) else default

@@ -54,7 +54,7 @@ class Use(NamedTuple):
         return self.media + self.rows + self.waiting + sum(self.files.values())
 
     def by_name(self) -> dict[str, int]:
-        """All of these numbers, those of `files` by their nouns."""
+        """Return all of these numbers, those of `files` by their nouns."""
         return {name: size for name, size in self._asdict().items() if name != "files"} | {
             **self.files,
             "total": self.total,
@@ -62,7 +62,7 @@ class Use(NamedTuple):
 
 
 def use_of(project: Project) -> Use:
-    """The storage of the project. Two queries, and one for each table whose rows own files."""
+    """Return the storage of the project. Takes two queries, and one for each table whose rows own files."""
     fields = ("storage__media_bytes", "storage__row_bytes", "storage_limit_mb")
     media, rows, limit_mb = Project.objects.filter(pk=project.pk).values_list(*fields).get()
     return Use(
@@ -140,17 +140,17 @@ def count(project: Project, *, media: int = 0, rows: int = 0) -> None:
 
 
 def item_bytes(external_id: str, source: str, data: str) -> int:
-    """The bytes of an item in the database; `data` as JSON."""
+    """Return the bytes of an item in the database; `data` as JSON."""
     return ITEM_BYTES + len(external_id) + len(source) + TEXT_FACTOR * len(data)
 
 
 def answer_bytes(value: Any, skip_reason: str) -> int:
-    """The bytes of an answer in the database, with its share of the task's row."""
+    """Return the bytes of an answer in the database, with its share of the task's row."""
     return ANSWER_BYTES + len(skip_reason) + (8 * len(value) if isinstance(value, list) else 0)
 
 
 def shown(size: int) -> str:
-    """A number of bytes for people."""
+    """Return a number of bytes for people."""
     if size >= 1 << 30:
         return f"{size / (1 << 30):.1f} GB"
     return f"{size / (1 << 20):.1f} MB" if size >= 1 << 20 else f"{size / 1024:.0f} KB"

@@ -34,7 +34,9 @@ class InUse:
 
 
 def in_use(project: Project) -> InUse | None:
-    """The versions in use; None without a version. Two queries; more if a version is held back or damaged."""
+    """Return the versions in use; None without a version. Takes two queries; more if a version is held back or
+    damaged.
+    """
     newest = project.versions.newest()
     if newest is None:
         return None
@@ -70,5 +72,5 @@ def _choose(project: Project, version: ModelVersion | None, user: User) -> None:
 
 
 def choices(project: Project) -> QuerySet[VersionChoice]:
-    """The managers' choices, the newest first, which counts."""
+    """Return the managers' choices, the newest first, which counts."""
     return project.version_choices.select_related("version", "user").order_by("-pk")
