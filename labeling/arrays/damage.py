@@ -16,12 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 def root_of(project: Project) -> Path:
-    """The folder of the project's files."""
+    """Return the folder of the project's files."""
     return Path(settings.DATA_DIR) / "projects" / str(project.pk)
 
 
 def name_of(project: Project, path: Path) -> str:
-    """The name of a file in rows and on pages: its path below the project's folder, else its whole path."""
+    """Return the name of a file in rows and on pages: its path below the project's folder, else its whole path."""
     root = root_of(project)
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
@@ -67,5 +67,5 @@ def enqueue_rebuild(project: Project) -> None:
 
 
 def standing_in(project: Project) -> list[DamagedFile]:
-    """The project's damaged files, by name. One query."""
+    """Return the project's damaged files, by name. Takes one query."""
     return list(DamagedFile.objects.standing().filter(project=project))

@@ -61,13 +61,13 @@ class ProjectFiles:
         return self.root / f"features-{generation}.bin"
 
     def artifact(self, number: int) -> str:
-        """The path or URL of a new version's artifact, in the form that the version's row records."""
+        """Return the path or URL of a new version's artifact, in the form that the version's row records."""
         folder = f"models/v{number}"
         store = settings.MODEL_STORE.rstrip("/")
         return f"{store}/projects/{self.project.pk}/{folder}" if store else folder
 
     def artifact_at(self, recorded: str) -> str:
-        """The absolute location of a version's files, a path or a URL, from the recorded one.
+        """Return the absolute location of a version's files, a path or a URL, from the recorded one.
 
         It does not depend on MODEL_STORE, which may have changed since.
         """
@@ -78,7 +78,7 @@ class ProjectFiles:
         return self.root / "training.safetensors"
 
     def calibrating(self, version: ModelVersion) -> Path:
-        """The checkpoint of the trainings that calibrate a version."""
+        """Return the checkpoint of the trainings that calibrate a version."""
         return self.root / f"calibrating-v{version.number}.safetensors"
 
     def dendrogram(self, generation: int) -> Path:
@@ -91,14 +91,15 @@ class ProjectFiles:
         return self.root / "maps" / f"batch-{batch}.npz"
 
     def owned(self, row: FileOwner) -> Path:
-        """The file that the row owns."""
+        """Return the file that the row owns."""
         return self.root / row.file_name
 
     def pool(self, version: ModelVersion, name: str) -> Path:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"
 
     def predictions(self, version: ModelVersion, name: str, rows: np.ndarray) -> np.ndarray | None:
-        """The version's `best` or `confidence` for the first of `rows` (n,), ascending: those that it has predicted.
+        """Return the version's `best` or `confidence` for the first of `rows` (n,), ascending: those that it has
+        predicted.
 
         None if the array is not stored or damaged.
         """
@@ -106,7 +107,7 @@ class ProjectFiles:
         return None if pool is None else np.asarray(pool[rows[rows < len(pool)]])
 
     def answers(self, version: ModelVersion, name: str = "best") -> np.ndarray | None:
-        """The version's array `name` of all rows that it has predicted, as a memory map.
+        """Return the version's array `name` of all rows that it has predicted, as a memory map.
 
         None if the array is not stored, or damaged; a damaged array is reported, and a worker rebuilds it.
         """
@@ -117,11 +118,11 @@ class ProjectFiles:
             return None
 
     def features_of(self, *, rows: int, dim: int, dtype: np.dtype) -> Features:
-        """The first `rows` rows of the features."""
+        """Return the first `rows` rows of the features."""
         return Features(self.features(self.project.features_generation), (rows, dim), dtype)
 
     def stored_features(self) -> Features | None:
-        """The project's features, with the shape and dtype from the .json file in place of the encoder's.
+        """Return the project's features, with the shape and dtype from the .json file in place of the encoder's.
 
         None if that file cannot be read.
         """
@@ -142,7 +143,7 @@ class RowSum(NamedTuple):
 
 
 def sum_of(block: np.ndarray) -> int:
-    """The CRC-32 of a block of rows."""
+    """Return the CRC-32 of a block of rows."""
     return zlib.crc32(np.ascontiguousarray(block).data)
 
 
@@ -164,14 +165,16 @@ class Features:
         return self._shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """The rows of a slice as a read-only memory map, or a copy of the rows with these numbers."""
+        """Return the rows of a slice as a read-only memory map, or a copy of the rows with these numbers."""
         spans = self._spans(rows)
         if not spans:
             return np.empty((0, self._shape[1]), self._dtype)
         return self._brought(spans)[rows]
 
     def _brought(self, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-        """A read-only memory map that contains the rows of these spans. Raises `FileDamaged` if some are missing."""
+        """Return a read-only memory map that contains the rows of these spans. Raises `FileDamaged` if some are
+        missing.
+        """
         row_bytes = self._shape[1] * self._dtype.itemsize
         try:
             for start, stop in spans:
@@ -218,7 +221,7 @@ class Features:
         return Checked(damaged, found, digest.hexdigest())
 
     def damage(self, damaged: Sequence[RowSum]) -> FileDamaged:
-        """The error that names these damaged parts; the caller raises it."""
+        """Return the error that names these damaged parts; the caller raises it."""
         if not self._path.is_file():
             return FileMissing(self._path)
         parts = ", ".join(f"{each.start:,} to {each.stop:,}" for each in damaged[:3])
@@ -226,7 +229,9 @@ class Features:
         return FileDamaged(self._path, f"the rows {parts}{more} are missing or do not match their sums")
 
     def _spans(self, rows: slice | np.ndarray) -> list[tuple[int, int]]:
-        """The spans [start, stop) of rows to fetch for these rows, in blocks of `BROUGHT_ROWS` for row numbers."""
+        """Return the spans [start, stop) of rows to fetch for these rows, in blocks of `BROUGHT_ROWS` for row
+        numbers.
+        """
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(len(self))
             return [(start, stop)] if start < stop else []
@@ -236,7 +241,7 @@ class Features:
 
 
 def _shape_of(features: Path) -> Path:
-    """The path of the file with the length and dtype of a row."""
+    """Return the path of the file with the length and dtype of a row."""
     return features.with_suffix(".json")
 
 

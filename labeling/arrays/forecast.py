@@ -64,7 +64,7 @@ class BatchForecast:
 
 
 def divide(others: int, reserved: int, *, batch_size: int, control_share: float) -> tuple[int, int]:
-    """The numbers of picked items and control items in a batch from a pool with `reserved` items and `others`.
+    """Return the numbers of picked items and control items in a batch from a pool with `reserved` items and `others`.
 
     The control items exceed the control share only if `others` do not fill the batch.
     """
@@ -208,7 +208,9 @@ def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
 
 
 def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int:
-    """The number of candidates in the whole pool that fall in `picked` clusters: clusters are whole in the sample."""
+    """Return the number of candidates in the whole pool that fall in `picked` clusters: clusters are whole in the
+    sample.
+    """
     if clusters is None:
         return picked
     share = len(sample.margins) / sample.open
@@ -218,7 +220,9 @@ def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int
 
 
 def _how_many(sample: Sample, candidates: int) -> int:
-    """The number of the sample's items that are candidates: up to the largest margin of a candidate in the pool."""
+    """Return the number of the sample's items that are candidates: up to the largest margin of a candidate in the
+    pool.
+    """
     m = len(sample.margins)
     if sample.exact:
         return candidates

@@ -56,7 +56,7 @@ def lay_out(embeddings: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _components(points: np.ndarray) -> np.ndarray:
-    """The first principal components (n, k), k at least 2 and at most `DIRECTIONS`."""
+    """Return the first principal components (n, k), k at least 2 and at most `DIRECTIONS`."""
     centred = points - points.mean(axis=0) if len(points) else points
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     places = centred @ axes[:DIRECTIONS].T

@@ -57,7 +57,9 @@ def nearest(matrix: np.ndarray, row: int, k: int) -> Nearest:
 
 
 def _starts(matrix: np.ndarray, size: int) -> list[int]:
-    """The first rows of the blocks to read: all blocks of `size` rows, or evenly spread ones of a large matrix."""
+    """Return the first rows of the blocks to read: all blocks of `size` rows, or evenly spread ones of a large
+    matrix.
+    """
     starts = np.arange(0, len(matrix), size)
     affordable = max(1, MOST_NUMBERS // (size * max(1, matrix.shape[1])))
     if len(starts) > affordable:

@@ -154,8 +154,8 @@ def plan_batch(
 def _serving_order(
     n_picked: int, n_asked: int, n_control: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The serving order of the concatenated picked, asked and control tasks (n,) int64, and whether each task in that
-    order is a control task (n,) bool.
+    """Return the serving order of the concatenated picked, asked and control tasks (n,) int64, and whether each task in
+    that order is a control task (n,) bool.
 
     A task's place must not reveal a control task: control tasks stay at their random places, and the asked tasks take
     the first of the other places.
@@ -168,7 +168,7 @@ def _serving_order(
 
 
 def _take(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `most` of the preferred rows that are in `rows`, and the remaining `rows`."""
+    """Return the first `most` of the preferred rows that are in `rows`, and the remaining `rows`."""
     if preferred is None or not len(preferred):
         return np.empty(0, rows.dtype), rows
     taken = preferred[np.isin(preferred, rows)][:most]

@@ -66,7 +66,7 @@ def choose_rows(
 def _nearest(
     rows: np.ndarray, row: int, *, margins: np.ndarray | None, clusters: np.ndarray | None, uses: np.ndarray | None
 ) -> int:
-    """The index in `rows` of the best replacement for `row`."""
+    """Return the index in `rows` of the best replacement for `row`."""
     if margins is None or row >= len(margins):  # a gold item encoded after the model's predictions
         return 0
     among = np.arange(len(rows))

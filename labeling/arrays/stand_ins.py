@@ -6,7 +6,8 @@ import numpy as np
 
 
 def stand_ins(own: np.ndarray, picked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The confidence with which a model's prediction counts when a rule decides whether one more person answers a task.
+    """Return the confidence with which a model's prediction counts when a rule decides whether one more person answers
+    a task.
 
     The strategy picks tasks that the model doubts. Control tasks and gold tasks are not picked: the model's confidence
     and accuracy on them are higher, so fewer of them would need a second person, and annotators who compare notes could

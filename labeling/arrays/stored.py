@@ -37,7 +37,9 @@ def save(path: Path, stored: Any) -> None:
 
 
 def load(path: Path, kind: type[Stored]) -> Stored | None:
-    """The stored dataclass `kind`; None if the file is missing or damaged, since a later step writes it again."""
+    """Return the stored dataclass `kind`; None if the file is missing or damaged, since a later step writes it
+    again.
+    """
     try:
         return read(path, kind)
     except FileMissing:
@@ -48,13 +50,13 @@ def load(path: Path, kind: type[Stored]) -> Stored | None:
 
 
 def read(path: Path, kind: type[Stored]) -> Stored:
-    """The stored dataclass `kind`. Raises `FileMissing` or `FileDamaged`."""
+    """Return the stored dataclass `kind`. Raises `FileMissing` or `FileDamaged`."""
     values = read_whole(path, lambda here: _arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
     return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
 
 
 def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The archive's arrays of these names. zipfile checks the sum of each array."""
+    """Return the archive's arrays of these names. zipfile checks the sum of each array."""
     with reading(path) as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:

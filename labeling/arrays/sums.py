@@ -12,7 +12,7 @@ PART = 8192
 
 
 def sums_of(project: Project) -> list[RowSum]:
-    """The sums of the project's features, in order. They cover all rows up to `encoded_rows`."""
+    """Return the sums of the project's features, in order. They cover all rows up to `encoded_rows`."""
     return list(_covering(project))
 
 

@@ -21,7 +21,7 @@ def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None
 
 
 def one_of(value: Any, column: str, rules: Rules) -> str:
-    """The class with this name; a number is read as its text. Raises `BadValue`."""
+    """Return the class with this name; a number is read as its text. Raises `BadValue`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     name = str(value) if isinstance(value, (str, int)) else None
@@ -46,7 +46,7 @@ def yes_or_no(value: Any, column: str) -> bool | None:
 
 
 def as_json(value: Any) -> Any:
-    """The parsed JSON list or object of a CSV cell; any other value unchanged."""
+    """Return the parsed JSON list or object of a CSV cell; any other value unchanged."""
     if isinstance(value, str) and value[:1] in ("[", "{"):
         try:
             return json.loads(value)

@@ -65,12 +65,12 @@ def chunks(
 
 
 def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
-    """The draft of an item, or a rejection with the reason. Does not check for duplicate ids."""
+    """Return the draft of an item, or a rejection with the reason. Does not check for duplicate ids."""
     return next(_with_files([(record, check_row(record, rules, source))], rules))[1]
 
 
 def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Each record with its result of `check`; quicker than single calls for many small files.
+    """Yield each record with its result of `check`; quicker than single calls for many small files.
 
     An error of `records` is raised after the last result.
     """
@@ -93,7 +93,7 @@ def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Ite
 def _with_files(
     checked: list[tuple[Record, Draft | Rejection]], rules: Rules
 ) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """The results of `check_row`, with their files opened."""
+    """Yield the results of `check_row`, with their files opened."""
     files = [result.file for _, result in checked if isinstance(result, Draft) and result.file is not None]
     opened = kinds.get(rules.kind).open(files, smaller=rules.smaller)
     for record, result in checked:

@@ -52,7 +52,7 @@ def copy_parts(step: Step, item_import: ItemImport) -> bool:
 
 
 def _original(item_import: ItemImport) -> Project:
-    """The original project. Raises `StepFailed` if it is deleted."""
+    """Return the original project. Raises `StepFailed` if it is deleted."""
     copied_from = item_import.copied_from_id
     original = None if copied_from is None else Project.objects.filter(pk=copied_from).first()
     if original is None:
@@ -99,14 +99,16 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
 
 
 def _media_bytes(project: Project, copies: Sequence[NewItem]) -> int:
-    """The bytes of media to count for these items; as in an import, a shared file counts for each of its items."""
+    """Return the bytes of media to count for these items; as in an import, a shared file counts for each of its
+    items.
+    """
     if kinds.of(project).is_file:
         return sum(media.size_of(each.media) for each in copies if each.media)
     return sum(FLOAT_BYTES * (project.vector_length or 0) for each in copies if each.media)
 
 
 def _labels(project: Project, items: Sequence[Item], names: dict[int, str]) -> dict[int, Labels]:
-    """The labels of these items with their answers and corrections, as in an export. Two queries."""
+    """Return the labels of these items with their answers and corrections, as in an export. Takes two queries."""
     ids = [each.pk for each in items]
     answers: dict[int, list[ImportedAnswer]] = defaultdict(list)
     standing = Annotation.objects.standing().filter(task__in=Task.objects.of_items(ids)).order_by("created_at", "pk")

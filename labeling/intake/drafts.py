@@ -71,7 +71,9 @@ class Rejection:
 
 
 def check_row(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
-    """The draft of an item, or a rejection. Does not open the row's file, and does not check for duplicate ids."""
+    """Return the draft of an item, or a rejection. Does not open the row's file, and does not check for duplicate
+    ids.
+    """
     if record.fields is None:
         return Rejection(record.where, _sentence(record.problem), record.excerpt)
     fields = _flat(record.fields)
@@ -84,7 +86,7 @@ def check_row(record: Record, rules: Rules, source: Source) -> Draft | Rejection
 
 
 def bad_file(record: Record, rules: Rules, problem: BadFile) -> Rejection:
-    """The rejection of a record whose file cannot be read, or is not of the project's kind."""
+    """Return the rejection of a record whose file cannot be read, or is not of the project's kind."""
     noun = kinds.get(rules.kind).noun
     return Rejection(record.where, _sentence(f"the {noun} {problem}"), _excerpt(_flat(record.fields or {})))
 
@@ -123,7 +125,9 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a row. The fields of a Label Studio task are those in its `data`; its other fields are ignored."""
+    """Return the fields of a row. The fields of a Label Studio task are those in its `data`; its other fields are
+    ignored.
+    """
     data = fields.get("data")
     if row_labels.is_exported(fields):
         return row_labels.unpacked(fields)
@@ -154,7 +158,7 @@ def _external_id(left: dict[str, Any]) -> str:
 
 
 def _place_id(record: Record, rules: Rules, source: Source) -> str:
-    """The record's place as an id; only the file's name if its folder is a class."""
+    """Return the record's place as an id; only the file's name if its folder is a class."""
     path = PurePosixPath(record.default_id)
     if not source.truth_from_folder or _class_of_folder(str(path), rules) is None:
         return record.default_id
@@ -189,7 +193,9 @@ def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | 
 
 
 def _class_of_folder(name: Any, rules: Rules) -> str | None:
-    """The class that has the name of the nearest folder; None without one. macOS decomposes accents in file names."""
+    """Return the class that has the name of the nearest folder; None without one. macOS decomposes accents in file
+    names.
+    """
     for part in reversed(PurePosixPath(str(name)).parts[:-1]):
         for spelling in (part, unicodedata.normalize("NFC", part)):
             if spelling in rules.indices:
@@ -202,7 +208,7 @@ def _plain(value: Any) -> Any:
 
 
 def _excerpt(fields: dict[str, Any]) -> str:
-    """The first fields, with the beginnings of their values."""
+    """Return the first fields, with the beginnings of their values."""
     shown = []
     for name, value in islice(fields.items(), 10):
         text = f"<{len(value)} bytes>" if isinstance(value, bytes) else str(value)

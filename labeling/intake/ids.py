@@ -30,6 +30,8 @@ class RepeatedIds:
         self._hashes.extend(map(hash_of, ids))
 
     def repeated(self) -> frozenset[int]:
-        """The repeated hashes. Ten million different ids have two equal hashes by chance in 3 of a million files."""
+        """Return the repeated hashes. Ten million different ids have two equal hashes by chance in 3 of a million
+        files.
+        """
         ordered = np.sort(np.frombuffer(self._hashes, dtype=np.uint64)) if self._hashes else np.empty(0, np.uint64)
         return frozenset(ordered[1:][ordered[1:] == ordered[:-1]].tolist())

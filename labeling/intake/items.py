@@ -37,7 +37,7 @@ class NewItem:
 
 
 def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int]) -> list[tuple[Any, ...]]:
-    """The items as rows of `COLUMNS`. Django's models would take several times as long as the database."""
+    """Return the items as rows of `COLUMNS`. Django's models would take several times as long as the database."""
     now = stored(Item, "created_at", timezone.now())
     keyed = project.keyed_by("control")
     parse, share, project_id = project.asks.parse, project.control_share, project.pk
@@ -66,7 +66,9 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
 
 
 def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
-    """A 64-bit hash of the item's content, the same in all projects; None if the kind cannot identify the content."""
+    """Return a 64-bit hash of the item's content, the same in all projects; None if the kind cannot identify the
+    content.
+    """
     identity = kind.identity(draft.data, media, draft.vector)
     if not identity:
         return None
@@ -75,7 +77,7 @@ def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
 
 
 def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int:
-    """The bytes of these items in the database: their rows (`values`, as in `COLUMNS`) and their answers."""
+    """Return the bytes of these items in the database: their rows (`values`, as in `COLUMNS`) and their answers."""
     size = sum(storage.item_bytes(external_id, source, data) for _, _, external_id, source, data, *_ in values)
     for labels in (item.draft.labels for item in items):
         if labels is not None:
@@ -85,7 +87,9 @@ def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int
 
 
 def control_key(project: Project, external_id: str) -> float:
-    """The item's key in the project's random permutation, uniform in [0, 1). It follows from the project's secret."""
+    """Return the item's key in the project's random permutation, uniform in [0, 1). It follows from the project's
+    secret.
+    """
     return _share(project.keyed("control", external_id))
 
 

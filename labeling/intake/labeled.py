@@ -50,7 +50,7 @@ class _Import:
         return None if value is None else self.project.asks.parse(value, self.indices)
 
     def answers(self, labels: Labels) -> list[_Answered]:
-        """The answers in the order of their times."""
+        """Return the answers in the order of their times."""
         every = [_Answered(each, self.parsed(each.value), each.at or self.now) for each in labels.answers]
         return sorted(every, key=lambda each: each.at)
 
@@ -103,7 +103,7 @@ def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Map
 def _labels(
     items: Sequence[NewItem], settled: Sequence[_Settled], indices: Mapping[str, int]
 ) -> list[origins.ImportedLabel]:
-    """The imported labels; also None for items whose answers amount to no label yet."""
+    """Return the imported labels; also None for items whose answers amount to no label yet."""
     return [
         origins.ImportedLabel(
             item.fingerprint, each.label, None if item.draft.proposed is None else indices[item.draft.proposed]
@@ -114,7 +114,7 @@ def _labels(
 
 
 def _settle(shared: _Import, labels: Labels) -> _Settled:
-    """The answers, the correction and the label to write for a row.
+    """Return the answers, the correction and the label to write for a row.
 
     A label that does not follow from the answers, here or in the project of origin, becomes a correction: by
     `corrected_by`, or else by the importer. A label without answers becomes an answer of the importer.
@@ -144,7 +144,7 @@ def _settle(shared: _Import, labels: Labels) -> _Settled:
 
 
 def _share(project: Project, values: Sequence[Any], label: Any) -> float:
-    """The share of answers that agree with the label; without a label, the share of the most frequent answer."""
+    """Return the share of answers that agree with the label; without a label, the share of the most frequent answer."""
     if label is not None:
         return sum(value == label for value in values) / len(values)
     return max(Counter(map(project.asks.key, values)).values()) / len(values)
@@ -155,7 +155,9 @@ def _names(settled: _Settled) -> list[str]:
 
 
 def _users(names: Iterable[str]) -> dict[str, int]:
-    """The accounts with these names. Missing accounts are created, without a password, a membership or a sign-in."""
+    """Return the accounts with these names. Missing accounts are created, without a password, a membership or a
+    sign-in.
+    """
     unique = sorted(set(names))
     users = dict(User.objects.filter(username__in=unique).values_list("username", "pk"))
     missing = [name for name in unique if name not in users]
@@ -212,6 +214,6 @@ def _write_to_items(settled: Sequence[tuple[int, _Settled]]) -> None:
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """The values in parts that fit into one statement."""
+    """Yield the values in parts that fit into one statement."""
     for start in range(0, len(values), PART):
         yield values[start : start + PART]

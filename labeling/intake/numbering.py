@@ -76,7 +76,7 @@ def numbers_for(item_import: ItemImport, count: int, *, estimate: int) -> list[i
 
 @lru_cache(maxsize=2)
 def _permutation(key: bytes, size: int) -> Permutation:
-    """The permutation, cached for all chunks of an import."""
+    """Return the permutation, cached for all chunks of an import."""
     return Permutation(key, size)
 
 

@@ -79,7 +79,7 @@ def _found(
 
 
 def _held(labels: Sequence[ImportedLabel], *, of: int | None = None) -> dict[int, list[ImportedLabel]]:
-    """The labels of items with the same content, by project; with `of`, in that project alone. One query.
+    """Return the labels of items with the same content, by project; with `of`, in that project alone. Takes one query.
 
     Empty if more than `MOST_ALIKE` labels for each imported one have the same content: to compare all would take long.
     """
@@ -97,7 +97,7 @@ def _held(labels: Sequence[ImportedLabel], *, of: int | None = None) -> dict[int
 
 
 def _may_export(item_import: ItemImport, held: Iterable[int]) -> list[int]:
-    """The other projects whose labels the importer may export: an import must not reveal the labels of others.
+    """Return the other projects whose labels the importer may export: an import must not reveal the labels of others.
 
     An import by command has no importer, and all projects count. Deleted projects count as long as they can be
     restored.
@@ -111,15 +111,15 @@ def _may_export(item_import: ItemImport, held: Iterable[int]) -> list[int]:
 
 
 def _untraced(projects: Iterable[int]) -> set[int]:
-    """The projects among `projects` that have untraced labels."""
+    """Return the projects among `projects` that have untraced labels."""
     return set(ItemImport.objects.untraced().filter(project__in=projects).values_list("project", flat=True))
 
 
 def _repeated(
     labels: Sequence[ImportedLabel], own: Sequence[ImportedLabel], holders: Mapping[int, Sequence[ImportedLabel]]
 ) -> int:
-    """The number of labels that repeat a label of the project: the project holds their content more often than any
-    source.
+    """Return the number of labels that repeat a label of the project: the project holds their content more often than
+    any source.
 
     Items that are alike by chance occur as often in the source. A source with repeated labels is left out.
     """

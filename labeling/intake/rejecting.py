@@ -40,13 +40,15 @@ def set_aside(item_import: ItemImport, rejections: Sequence[Rejection]) -> dict[
 
 
 def bytes_kept(item_import: ItemImport, rejections: Sequence[Rejection]) -> int:
-    """The bytes in the database of the rejected rows that `set_aside` stores."""
+    """Return the bytes in the database of the rejected rows that `set_aside` stores."""
     kept = rejections[: max(0, KEPT - item_import.rejected)]
     return sum(storage.REJECTED_BYTES + len(r.where) + len(r.reason) + len(r.excerpt) for r in kept)
 
 
 def counted(before: Mapping[str, int], rejections: Sequence[Rejection]) -> dict[str, int]:
-    """The number of rejected rows by reason: `before` plus these. After `REASONS` reasons, new ones count as others."""
+    """Return the number of rejected rows by reason: `before` plus these. After `REASONS` reasons, new ones count as
+    others.
+    """
     counts = dict(before)
     for reason, number in Counter(each.reason[:500] for each in rejections).items():
         told = reason if reason in counts or reason in (THERE, TWICE) or len(counts) < REASONS else OTHERS
@@ -55,17 +57,17 @@ def counted(before: Mapping[str, int], rejections: Sequence[Rejection]) -> dict[
 
 
 def by_number(item_import: ItemImport) -> list[tuple[str, int]]:
-    """The reasons of rejections with the numbers of their rows, the most frequent first."""
+    """Return the reasons of rejections with the numbers of their rows, the most frequent first."""
     return sorted((item_import.rejected_by_reason or {}).items(), key=lambda pair: -pair[1])
 
 
 def is_hopeless(item_import: ItemImport) -> bool:
-    """Whether so many rows were bad, and so few good, that the import should stop."""
+    """Return whether so many rows were bad, and so few good, that the import should stop."""
     bad = bad_rows(item_import)
     return bad >= HOPELESS_ROWS and bad >= HOPELESS_SHARE * item_import.position
 
 
 def bad_rows(item_import: ItemImport) -> int:
-    """The number of rejected rows, without rows of existing items."""
+    """Return the number of rejected rows, without rows of existing items."""
     by_reason = item_import.rejected_by_reason or {}
     return item_import.rejected - by_reason.get(THERE, 0) - by_reason.get(TWICE, 0)

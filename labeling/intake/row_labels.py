@@ -66,7 +66,7 @@ class Labels(NamedTuple):
 
 
 def is_resolved(label: Any, distribution: Distribution) -> bool:
-    """Whether the label follows from these probabilities: the most probable answer, or None if that is doubtful.
+    """Return whether the label follows from these probabilities: the most probable answer, or None if that is doubtful.
 
     It does not if a person has changed the label in an exported file, and left the probabilities.
     """
@@ -79,14 +79,15 @@ def is_resolved(label: Any, distribution: Distribution) -> bool:
 
 
 def is_exported(fields: Mapping[str, Any]) -> bool:
-    """Whether this is a row of an export. A Label Studio task has `annotations`, too, but no `external_id`."""
+    """Return whether this is a row of an export. A Label Studio task has `annotations`, too, but no `external_id`."""
     if "external_id" not in fields or "annotations" not in fields:
         return False
     return isinstance(answer_cells.as_json(fields.get("data")), dict)
 
 
 def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of an export's row that an import reads: the fields of its item, its labels, and a file or vector.
+    """Return the fields of an export's row that an import reads: the fields of its item, its labels, and a file or
+    vector.
 
     Exports contain no file or vector; a person may have added a column with it. Other fields apply only to the
     project of origin.

@@ -109,7 +109,8 @@ def _end(step: Step, item_import: ItemImport) -> None:
 
 
 def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
-    """The rules for the rows of this project. Without `with_truth`, labels and known answers in rows are ignored.
+    """Return the rules for the rows of this project. Without `with_truth`, labels and known answers in rows are
+    ignored.
 
     With `blind_ids`, a row without an id gets an id that does not reveal the row's place, for annotators see the id.
     """
@@ -127,13 +128,15 @@ def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, bl
 
 
 def blind_ids_of(project: Project) -> Callable[[str], str]:
-    """A function from a row's place in its file to an id: a keyed hash of 80 bits, which does not reveal the place."""
+    """Return a function from a row's place in its file to an id: a keyed hash of 80 bits, which does not reveal the
+    place.
+    """
     keyed = project.keyed_by("id")
     return lambda place: keyed(place)[:10].hex()
 
 
 def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:
-    """The first of the two passes of a strict import: refuse the file, and return False, if any row is bad."""
+    """Return the first of the two passes of a strict import: refuse the file, and return False, if any row is bad."""
     report = step.progress("checking", of=item_import.name)
     ids = RepeatedIds()
     rejections: list[Rejection] = []
@@ -161,7 +164,7 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
 
 
 def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list[Rejection]:
-    """The rows that repeat an id with one of these hashes. Reads the file once more."""
+    """Return the rows that repeat an id with one of these hashes. Reads the file once more."""
     seen: set[str] = set()
     repetitions: list[Rejection] = []
     for places, checked, _ in chunks(source, rules):
@@ -261,7 +264,7 @@ def _settle_vector_length(project: Project, length: int) -> None:
 
 
 def _media_bytes(drafts: Iterable[Draft]) -> int:
-    """The bytes to count for the media that `_store_media` writes.
+    """Return the bytes to count for the media that `_store_media` writes.
 
     Equal files are stored once, but count for each of their items: a concurrent import may be writing the same file.
     """

@@ -91,7 +91,7 @@ class UploadSpool(TemporaryFileUploadHandler):
         self._reserve(admission.project)
 
     def _form_is_ours(self) -> bool:
-        """Whether the fields before the file pass Django's CSRF check."""
+        """Return whether the fields before the file pass Django's CSRF check."""
         assert self.request is not None
         bare = uploads.without_body(self.request, self._parser._post)  # type: ignore[union-attr]
         return CSRFCheck(lambda request: HttpResponse()).process_view(bare, HttpResponse, (), {}) is None

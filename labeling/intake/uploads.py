@@ -54,7 +54,7 @@ KEPT_SECONDS = 7 * 24 * 3600
 
 
 def folder() -> Path:
-    """The folder of uploads, created if it is missing."""
+    """Return the folder of uploads, created if it is missing."""
     path = Path(settings.DATA_DIR) / "uploads"
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -77,7 +77,7 @@ def admission_of(request: HttpRequest | None) -> Admission | None:
 
 
 def without_body(request: HttpRequest, fields: QueryDict | None = None) -> HttpRequest:
-    """A copy of the request without its body, with `fields` as its whole form."""
+    """Return a copy of the request without its body, with `fields` as its whole form."""
     bare = copy(request)  # Django's copy leaves out the stream
     bare._post = fields or QueryDict()  # type: ignore[attr-defined]
     bare._files = MultiValueDict()  # type: ignore[attr-defined]
@@ -214,12 +214,12 @@ def _publish(path: Path) -> None:
 
 
 def spooled(file: UploadedFile) -> Path | None:
-    """The path of a form's spooled file; None for a small file, which is in memory."""
+    """Return the path of a form's spooled file; None for a small file, which is in memory."""
     return Path(file.temporary_file_path()) if isinstance(file, TemporaryUploadedFile) else None
 
 
 def storing_problem(error: OSError) -> str:
-    """The reason why an upload cannot be stored, as a text for its sender."""
+    """Return the reason why an upload cannot be stored, as a text for its sender."""
     if is_full(error):
         return "The disk of the server is full: nothing was imported. Free some space there, then send it again."
     return f"The server cannot store the upload ({error.strerror or error}): nothing was imported. See its log."
@@ -270,7 +270,7 @@ def register(
 
 
 def plain_name(name: str) -> str:
-    """The file's name without folders and unprintable characters, cut to 200 characters before its suffix."""
+    """Return the file's name without folders and unprintable characters, cut to 200 characters before its suffix."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     shown = "".join(c for c in base if c.isprintable()).strip()
     stem, dot, suffix = shown.rpartition(".")

@@ -37,15 +37,15 @@ class Kinded(Protocol):
 
 
 def of(project: Kinded) -> Kind:
-    """The kind of a project's items."""
+    """Return the kind of a project's items."""
     return KINDS[project.kind]
 
 
 def get(name: str) -> Kind:
-    """The kind of this name. Raises KeyError."""
+    """Return the kind of this name. Raises KeyError."""
     return KINDS[name]
 
 
 def choices() -> list[tuple[str, str]]:
-    """The choices of a model field: (name, label). A function, so that a new kind needs no migration."""
+    """Return the choices of a model field: (name, label). A function, so that a new kind needs no migration."""
     return [(name, name.capitalize()) for name in KINDS]

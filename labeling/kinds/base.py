@@ -124,7 +124,9 @@ class Kind(ABC):
     """The style sheets that the annotators' screen needs for this kind."""
 
     def missing(self) -> str:
-        """The packages to install before items of this kind can be imported, in one line; "" if none is missing."""
+        """Return the packages to install before items of this kind can be imported, in one line; "" if none is
+        missing.
+        """
         return ""
 
     @abstractmethod
@@ -136,24 +138,26 @@ class Kind(ABC):
         return iter(())
 
     def file_problem(self, name: str) -> str:
-        """The reason why a file with this name, in a folder or zip file, is not of this kind; "" if it may be."""
+        """Return the reason why a file with this name, in a folder or zip file, is not of this kind; "" if it may
+        be.
+        """
         return ""
 
     def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
-        """The encoder's input for an item with the fields `data` and the file or vector `stored`."""
+        """Return the encoder's input for an item with the fields `data` and the file or vector `stored`."""
         return stored
 
     def identity(self, data: Mapping[str, Any], media: str, vector: np.ndarray | None) -> bytes:
-        """Bytes that are equal for items with the same content, whatever their ids; b"" if the kind cannot tell.
+        """Return bytes that are equal for items with the same content, whatever their ids; b"" if the kind cannot tell.
 
         `media` is the storage name of the item's file, which contains the hash of the file's bytes.
         """
         return b"" if media.endswith(".npy") else PurePosixPath(media).stem.encode()
 
     def excerpt(self, data: Mapping[str, Any]) -> str:
-        """The text that a list quotes from an item; "" without such a text."""
+        """Return the text that a list quotes from an item; "" without such a text."""
         return ""
 
     def facts(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """The fields that pages show beside the item itself, as (name, text)."""
+        """Return the fields that pages show beside the item itself, as (name, text)."""
         return [(name, value_text(value)) for name, value in data.items() if value not in (None, "")]

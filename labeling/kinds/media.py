@@ -24,18 +24,18 @@ HELD_BYTES = 1 << 20
 
 
 def file_name(project_id: int, folder: str, content: bytes, suffix: str) -> str:
-    """The storage name of a file, made from the hash of its content, so that equal files are stored once."""
+    """Return the storage name of a file, made from the hash of its content, so that equal files are stored once."""
     digest = hashlib.sha256(content).hexdigest()
     return f"{project_id}/{folder}/{digest[:2]}/{digest}{suffix}"
 
 
 def path_of(name: str) -> Path:
-    """The path of the file, or of its copy on this host. Before reading a file, call `local`."""
+    """Return the path of the file, or of its copy on this host. Before reading a file, call `local`."""
     return Path(settings.MEDIA_ROOT) / name
 
 
 def local(name: str) -> Path:
-    """The path of the file for reading. A damaged copy on this host is fetched again. Raises OSError."""
+    """Return the path of the file for reading. A damaged copy on this host is fetched again. Raises OSError."""
     path = store().local(path_of(name))
     if not store().copies:
         return path
@@ -48,7 +48,8 @@ def local(name: str) -> Path:
 
 @lru_cache(maxsize=4096)
 def _is_whole_copy(path: Path, inode: int, size: int) -> bool:
-    """Whether the content matches the hash in the file's name; of a smaller picture, whether its length is right.
+    """Return whether the content matches the hash in the file's name; of a smaller picture, whether its length is
+    right.
 
     The result is cached: a truncated copy has another size, and a copy that was fetched again has another inode.
     """
@@ -65,12 +66,12 @@ def bring(names: Iterable[str]) -> None:
 
 
 def smaller(name: str, size: str) -> str:
-    """The name of a file's smaller picture; `size` is "preview" or "thumbnail". Small files have none."""
+    """Return the name of a file's smaller picture; `size` is "preview" or "thumbnail". Small files have none."""
     return f"{name.rpartition('.')[0]}.{size}.webp"
 
 
 def best(name: str, size: str) -> str:
-    """The name of the file's picture of this size; the name of the file itself if it has no such picture."""
+    """Return the name of the file's picture of this size; the name of the file itself if it has no such picture."""
     candidate = smaller(name, size)
     return candidate if store().exists(path_of(candidate)) else name
 
@@ -92,7 +93,7 @@ class Unread:
 
 
 def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unread | np.ndarray | None:
-    """The stored file or vector of an item; None for an item without either. Raises OSError or `FileDamaged`.
+    """Return the stored file or vector of an item; None for an item without either. Raises OSError or `FileDamaged`.
 
     `blocks` keeps the opened blocks of vectors for the next calls.
     """
@@ -154,7 +155,7 @@ def share(name: str, project_id: int) -> str:
 
 
 def size_of(name: str) -> int:
-    """The bytes of the file and its smaller pictures; 0 if they are missing."""
+    """Return the bytes of the file and its smaller pictures; 0 if they are missing."""
     size = 0
     for path in _all_of(name):
         with suppress(FileNotFoundError):
@@ -169,7 +170,7 @@ def remove(name: str) -> None:
 
 
 def _all_of(name: str) -> list[Path]:
-    """The paths of the file and of its smaller pictures, whether they exist or not."""
+    """Return the paths of the file and of its smaller pictures, whether they exist or not."""
     sizes = () if name.endswith(".npy") else ("preview", "thumbnail")
     return [path_of(name), *(path_of(smaller(name, size)) for size in sizes)]
 

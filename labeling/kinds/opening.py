@@ -43,7 +43,7 @@ class Opener:
         self._started_by = 0
 
     def replies(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[Reply]:
-        """The reply to each file, in order. With `smaller`, large pictures get smaller ones."""
+        """Yield the reply to each file, in order. With `smaller`, large pictures get smaller ones."""
         done = 0
         while done < len(files):
             some = self._ask(files[done:], most_content, smaller)
@@ -51,7 +51,7 @@ class Opener:
             yield from some
 
     def _ask(self, files: list[bytes], most_content: int, smaller: bool) -> list[Reply]:
-        """The process's replies to the first files, at least to one."""
+        """Return the process's replies to the first files, at least to one."""
         replies: list[Reply] = []
         with self._lock:
             for _ in range(2):
@@ -103,7 +103,9 @@ def _send(stream: IO[bytes] | None, files: list[bytes], most_content: int, small
 
 
 def _received(stream: IO[bytes] | None, count: int) -> Iterator[Reply]:
-    """The replies as they arrive, to all files or to the first ones. Raises EOFError if the process ends first."""
+    """Yield the replies as they arrive, to all files or to the first ones. Raises EOFError if the process ends
+    first.
+    """
     assert stream is not None
     for _ in range(count):
         lengths = struct.unpack(">4I", _read(stream, 16))

@@ -146,7 +146,7 @@ def _reduce_decoding(image: Image.Image) -> None:
 
 
 def _png(image: Image.Image) -> tuple[Image.Image, bytes]:
-    """The page of a TIFF, turned and converted for browsers, and its PNG."""
+    """Return the page of a TIFF, turned and converted for browsers, and its PNG."""
     buffer = io.BytesIO()
     try:
         ImageOps.exif_transpose(image, in_place=True)
@@ -170,7 +170,9 @@ def _as_png(page: Image.Image) -> Image.Image:
 
 
 def _stretched(page: Image.Image) -> Image.Image:
-    """Greys stretched to 8 bits over their own range. A few rows at a time: a whole page in numpy takes much memory."""
+    """Return greys stretched to 8 bits over their own range. A few rows at a time: a whole page in numpy takes much
+    memory.
+    """
     import numpy as np  # only here: few images need numpy, and it doubles the memory of the process
 
     page.load()
@@ -208,7 +210,7 @@ def _smaller(image: Image.Image, longest: int) -> tuple[bytes, bytes]:
 
 
 def _near(image: Image.Image, longest: int) -> Image.Image:
-    """The image in plain colours, reduced by an integer factor to no less than twice the side `longest`.
+    """Return the image in plain colours, reduced by an integer factor to no less than twice the side `longest`.
 
     A few rows at a time, because the conversion of a whole image would take a multiple of its memory.
     """
@@ -224,7 +226,7 @@ def _near(image: Image.Image, longest: int) -> Image.Image:
 
 
 def _plain(image: Image.Image) -> Image.Image:
-    """The image in 8 bits as browsers show it: in the mode L, RGB or RGBA."""
+    """Return the image in 8 bits as browsers show it: in the mode L, RGB or RGBA."""
     if image.mode.startswith("I;16"):
         return image.convert("I").point(lambda grey: grey / 256).convert("L")
     if image.has_transparency_data:
@@ -239,7 +241,7 @@ def _resized(image: Image.Image, longest: int) -> Image.Image:
 
 
 def _upright(picture: Image.Image, original: Image.Image) -> Image.Image:
-    """The picture turned by the EXIF orientation of `original`; the picture itself has lost its EXIF data."""
+    """Return the picture turned by the EXIF orientation of `original`; the picture itself has lost its EXIF data."""
     picture.getexif()[_ORIENTATION] = original.getexif().get(_ORIENTATION, 1)
     turned = ImageOps.exif_transpose(picture)
     turned.info.pop("exif", None)
@@ -262,7 +264,7 @@ def _check_pixels(image: Image.Image, max_pixels: int) -> None:
 
 
 def _decoded_bytes(image: Image.Image, more: float) -> float:
-    """The bytes of the decoded image, by its header, plus `more`. Raises `Unfit` if they exceed the limit."""
+    """Return the bytes of the decoded image, by its header, plus `more`. Raises `Unfit` if they exceed the limit."""
     lean = image.format in LEAN
     most = MOST_LEAN_BYTES if lean else MOST_DECODED_BYTES
     per_pixel = _LEAN_PIXEL_BYTES.get(image.mode, 4) if lean else _pixel_bytes(image)
@@ -276,7 +278,9 @@ def _decoded_bytes(image: Image.Image, more: float) -> float:
 
 
 def _coefficient_bytes(image: Image.Image) -> float:
-    """The bytes that a progressive JPEG needs beside its pixels: two for each sample of the full size; else 0."""
+    """Return the bytes that a progressive JPEG needs beside its pixels: two for each sample of the full size; else
+    0.
+    """
     if "progressive" not in image.info or image.format not in ("JPEG", "MPO"):
         return 0
     sampling = [across * down for _, across, down, _ in image.layer]  # type: ignore[attr-defined]
@@ -284,7 +288,7 @@ def _coefficient_bytes(image: Image.Image) -> float:
 
 
 def _pixel_bytes(image: Image.Image) -> float:
-    """The bytes of a decoded pixel. The pixels of a TIFF may be deeper than those of any mode of Pillow."""
+    """Return the bytes of a decoded pixel. The pixels of a TIFF may be deeper than those of any mode of Pillow."""
     size = _PIXEL_BYTES.get(image.mode, 4)
     if image.format != "TIFF":
         return size

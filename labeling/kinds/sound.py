@@ -34,7 +34,7 @@ class Unfit(Exception):
 def examine(
     data: bytes, most_seconds: int, *, smaller: bool = False, before_large: Callable[[], None] = lambda: None
 ) -> tuple[str, bytes, bytes, bytes]:
-    """The suffix of the recording's format, and three empty parts: recordings are stored without conversion.
+    """Return the suffix of the recording's format, and three empty parts: recordings are stored without conversion.
 
     The duration is checked by the header first, and then by the decoded frames. Raises `Unfit`.
     """
@@ -71,7 +71,7 @@ def _check(sound: soundfile.SoundFile, most_seconds: int) -> None:
 
 
 def _frames(sound: soundfile.SoundFile, most_seconds: int) -> int:
-    """The number of frames that can be decoded. Raises `Unfit` for a recording that is too long."""
+    """Return the number of frames that can be decoded. Raises `Unfit` for a recording that is too long."""
     frames, frame_bytes = 0, 4 * sound.channels
     while block := len(sound.buffer_read(_BLOCK, dtype="float32")) // frame_bytes:
         frames += block

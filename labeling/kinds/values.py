@@ -28,13 +28,13 @@ def is_blank(value: Any) -> bool:
 
 
 def type_name(value: Any) -> str:
-    """The type of a value in plain words."""
+    """Return the type of a value in plain words."""
     names: Mapping[type, str] = {bool: "yes or no", int: "number", float: "number", str: "text", dict: "JSON object"}
     return names.get(type(value), "list" if isinstance(value, (list, np.ndarray)) else type(value).__name__)
 
 
 def value_text(value: Any) -> str:
-    """The text of a value for pages; fractions are rounded to five significant digits."""
+    """Return the text of a value for pages; fractions are rounded to five significant digits."""
     if isinstance(value, float) and not value.is_integer():
         return f"{value:.5g}"
     if isinstance(value, str):
@@ -43,7 +43,7 @@ def value_text(value: Any) -> str:
 
 
 def excerpt(raw: bytes | str) -> str:
-    """The first 200 characters of `raw`, with unprintable characters replaced."""
+    """Return the first 200 characters of `raw`, with unprintable characters replaced."""
     text = raw[: 4 * EXCERPT].decode("utf-8", "replace") if isinstance(raw, bytes) else raw
     return printable(text[:EXCERPT])
 
@@ -60,5 +60,5 @@ def too_large(limit: int) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes as people write it."""
+    """Return a number of bytes as people write it."""
     return f"{count / MIB:.3g} MiB" if count >= MIB else f"{count:,} bytes"

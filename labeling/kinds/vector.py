@@ -46,7 +46,7 @@ class Vector(Kind):
 
 
 def number(cell: str) -> float | None:
-    """The number in a cell, NaN and infinities included; None for other texts."""
+    """Return the number in a cell, NaN and infinities included; None for other texts."""
     try:
         value = float(cell)
     except ValueError:
@@ -63,7 +63,9 @@ def _number(cell: Any, column: str) -> float:
 
 
 def _as_vector(value: Any, place: str, *, names: tuple[str, ...] = ()) -> np.ndarray:
-    """A list or array of numbers as float32, (d,). `place` is the error's text for the place of a wrong number."""
+    """Return a list or array of numbers as float32, (d,). `place` is the error's text for the place of a wrong
+    number.
+    """
     if isinstance(value, str):
         try:
             value = orjson.loads(value)

@@ -135,7 +135,7 @@ class Lanes:
         return [lane.job for lane in list(self._lanes) if lane.job is not None]
 
     def startable(self, due: JobQuerySet) -> JobQuerySet:
-        """The due jobs that may begin now.
+        """Return the due jobs that may begin now.
 
         Each project runs one step at a time, and one lane is kept for short steps. Patient steps do not begin while
         another step has run for less than `QUICK_SECONDS`.
@@ -210,7 +210,7 @@ class Lanes:
         return self._forks.end(lane.pid)
 
     def _spare(self) -> list[Lane]:
-        """The idle lanes to close: all that were idle for `SPARE_SECONDS`, except one for the next step."""
+        """Return the idle lanes to close: all that were idle for `SPARE_SECONDS`, except one for the next step."""
         idle = [lane for lane in self._lanes if lane.job is None]
         return [lane for lane in idle[1:] if lane.seconds > SPARE_SECONDS]
 
@@ -254,7 +254,7 @@ class Lanes:
         )
 
     def _size(self, lane: Lane) -> int:
-        """The bytes of the lane's process and its descendants, without the bytes that all lanes share."""
+        """Return the bytes of the lane's process and its descendants, without the bytes that all lanes share."""
         return max(0, memory.taken_by(lane.pid) - self._shared)
 
     def _look_at_jobs(self) -> None:

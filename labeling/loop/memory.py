@@ -14,7 +14,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def taken_by(pid: int) -> int:
-    """Bytes of the process and its descendants. Pages of mapped files do not count: the kernel can drop them."""
+    """Return bytes of the process and its descendants. Pages of mapped files do not count: the kernel can drop them."""
     return sum(own(each) for each in _tree(pid))
 
 
@@ -27,7 +27,7 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def own(pid: int) -> int:
-    """Bytes of the process alone, without pages of mapped files; 0 if it has ended."""
+    """Return bytes of the process alone, without pages of mapped files; 0 if it has ended."""
     kilobytes = 0
     with suppress(OSError):
         for line in (PROC / str(pid) / "status").read_text().splitlines():
@@ -37,7 +37,7 @@ def own(pid: int) -> int:
 
 
 def there_is() -> int:
-    """Bytes of memory of this machine, or the limit of this container if that is lower."""
+    """Return bytes of memory of this machine, or the limit of this container if that is lower."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [machine]
     with suppress(OSError):

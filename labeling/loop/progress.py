@@ -28,7 +28,9 @@ PHASES: dict[str, str] = {
 
 
 def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
-    """The current batch, the running step, the seconds until the next batch opens, and the user's own answers."""
+    """Return the current batch, the running step, the seconds until the next batch opens, and the user's own
+    answers.
+    """
     batch = _batch_of(project, user)
     job = _current_job(project)
     seconds = seconds_until_open(project)
@@ -55,7 +57,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
 
 
 def _batch_of(project: Project, user: User | None) -> Batch | None:
-    """The current batch, or the first earlier open batch in which the user still holds tasks."""
+    """Return the current batch, or the first earlier open batch in which the user still holds tasks."""
     current = project.batches.current()
     if user is None or current is None or current.state != Batch.State.OPEN or current.number == 1:
         return current
@@ -65,7 +67,7 @@ def _batch_of(project: Project, user: User | None) -> Batch | None:
 
 
 def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.datetime] | None:
-    """The project's step that no worker works on, and since when; None without one.
+    """Return the project's step that no worker works on, and since when; None without one.
 
     It is a running step without heartbeats, or a step that has been due for `UNATTENDED_AFTER` while no worker runs any
     step.
@@ -112,7 +114,9 @@ def seconds_until_open(project: Project) -> float | None:
 
 
 def _seconds_left(job: Job | None, took: float | None) -> float | None:
-    """The estimated seconds left of a step. `took`: the last duration of its kind. None without a duration or share."""
+    """Return the estimated seconds left of a step. `took`: the last duration of its kind. None without a duration or
+    share.
+    """
     if job is not None and job.state == Job.State.DONE:
         return 0.0
     if job is None or job.state != Job.State.RUNNING or job.started_at is None:
@@ -126,12 +130,14 @@ def _seconds_left(job: Job | None, took: float | None) -> float | None:
 
 
 def _seconds_by_share(job: Job, now: datetime.datetime) -> float | None:
-    """The estimated seconds left of the running step, from its finished share; None below `LEAST_SHARE`."""
+    """Return the estimated seconds left of the running step, from its finished share; None below `LEAST_SHARE`."""
     if job.started_at is None or job.share < LEAST_SHARE:
         return None
     return (now - job.started_at).total_seconds() * (1 - job.share) / job.share
 
 
 def _current_job(project: Project) -> Job | None:
-    """The running step: an urgent one before others, such as an import. Patient steps and predictions are left out."""
+    """Return the running step: an urgent one before others, such as an import. Patient steps and predictions are left
+    out.
+    """
     return project.jobs.running().exclude(kind__in=[*PATIENT_KINDS, Job.Kind.PREDICT]).order_by("-urgent", "pk").first()

@@ -85,7 +85,7 @@ def _after_database_error(job: Job, error: Exception) -> str | Callable[[], str]
 
 
 def _facts(job: Job) -> traces.Attributes:
-    """The attributes of a job's span."""
+    """Return the attributes of a job's span."""
     facts: dict[str, str | int] = {
         "job.id": job.pk,
         "job.kind": job.kind,

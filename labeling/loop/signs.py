@@ -34,6 +34,8 @@ class Signs:
 
 
 def alive(now: datetime.datetime) -> int:
-    """The number of workers with a sign of life within a minute of `now`, before or after: clocks may be set back."""
+    """Return the number of workers with a sign of life within a minute of `now`, before or after: clocks may be set
+    back.
+    """
     missed = datetime.timedelta(seconds=MISSED_SECONDS)
     return WorkerSign.objects.filter(seen_at__gte=now - missed, seen_at__lte=now + missed).count()

@@ -111,13 +111,15 @@ class Step:
         return time.monotonic() - self._started
 
     def should_give_way(self) -> bool:
-        """Whether a resumable step should stop now, because an urgent step is due or the worker is stopping."""
+        """Return whether a resumable step should stop now, because an urgent step is due or the worker is stopping."""
         if self._stopping():
             return True
         return self._gives_way and self.seconds > self.SLICE_SECONDS and self._due().filter(urgent=True).exists()
 
     def urgent_work_is_due(self) -> bool:
-        """Whether an urgent step is due or has just begun, or the worker is stopping. Patient steps then stop."""
+        """Return whether an urgent step is due or has just begun, or the worker is stopping. Patient steps then
+        stop.
+        """
         return self._stopping() or any(jobs.filter(urgent=True).exists() for jobs in (self._due(), self._beside()))
 
     def patiently(self, report: Callable[[], None]) -> bool:
@@ -135,15 +137,17 @@ class Step:
         return True
 
     def _due(self) -> JobQuerySet:
-        """The jobs that could begin if this step stopped. Jobs of projects that other processes of this worker run, and
-        jobs that were moved out of a lane, are left out.
+        """Return the jobs that could begin if this step stopped. Jobs of projects that other processes of this worker
+        run, and jobs that were moved out of a lane, are left out.
         """
         busy = Job.objects.running().filter(worker=self.job.worker).exclude(project=self.job.project_id)
         due = Job.objects.due(timezone.now()).filter(kind__in=self._kinds).exclude(reason=MOVED)
         return due.exclude(project__in=busy.values("project"))
 
     def _beside(self) -> JobQuerySet:
-        """The jobs that this worker began in other processes within `QUICK_SECONDS`: they get the processor first."""
+        """Return the jobs that this worker began in other processes within `QUICK_SECONDS`: they get the processor
+        first.
+        """
         since = timezone.now() - datetime.timedelta(seconds=QUICK_SECONDS)
         running = Job.objects.running().filter(worker=self.job.worker, started_at__gt=since)
         return running.exclude(pk=self.job.pk)

@@ -20,7 +20,7 @@ READ: dict[str, Callable[[Any], Any]] = {"model": learner_of, "training": TrainC
 
 
 def settings_for(kind: str, project: Project) -> dict[str, Any]:
-    """The settings of `project`, as it was read, that a step of this kind depends on.
+    """Return the settings of `project`, as it was read, that a step of this kind depends on.
 
     Empty for a private project: its models have fixed settings, and each new start of a training spends budget.
     """
@@ -37,7 +37,9 @@ def _read(name: str, value: Any) -> Any:
 
 
 def unchanged(job: Job, settings: dict[str, Any]) -> bool:
-    """Whether the job's project still has these settings and is neither archived nor deleted. One query."""
+    """Return whether the job's project still has these settings and is neither archived nor deleted. Takes one
+    query.
+    """
     at_work = Project.objects.filter(pk=job.project_id, archived_at=None, deleted_at=None)
     project = at_work.only("privacy_epsilon", *job.facts.settings).first()
     if project is None:

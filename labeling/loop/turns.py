@@ -32,12 +32,12 @@ class Turn:
 
 
 def may_begin_long(free: int, lanes: int) -> bool:
-    """Whether a step that was moved before may begin. The last free lane is kept for other steps."""
+    """Return whether a step that was moved before may begin. The last free lane is kept for other steps."""
     return free >= min(2, lanes)
 
 
 def to_move(running: Sequence[Turn], lanes: int, *, new_waits: bool, long_waits: bool) -> Turn | None:
-    """The running step that must make room, if any.
+    """Return the running step that must make room, if any.
 
     `new_waits`: whether a step waits that was never moved. `long_waits`: whether a step waits that was moved before, or
     that may not begin in the last free lane.

@@ -163,7 +163,7 @@ class Worker:
                 Job.objects.put_back(job, run_after=now)
 
     def _jobs(self) -> list[Job]:
-        """The jobs that run in this worker's lanes."""
+        """Return the jobs that run in this worker's lanes."""
         return [] if self._lanes is None else self._lanes.jobs
 
     def _is_anything_left(self) -> bool:

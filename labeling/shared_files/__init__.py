@@ -26,7 +26,7 @@ SHARED = ("media", "uploads", "projects")
 
 
 def store() -> Store:
-    """The store of shared files that the settings name."""
+    """Return the store of shared files that the settings name."""
     return _store(settings.OBJECT_STORE, Path(settings.DATA_DIR), settings.OBJECT_CACHE_MB)
 
 

@@ -28,11 +28,11 @@ class Store(ABC):
     """Whether the files on this host's disk are copies."""
 
     def recorded(self, path: Path) -> str:
-        """The name of the file for a row of the database, valid on all hosts."""
+        """Return the name of the file for a row of the database, valid on all hosts."""
         return str(path)
 
     def path_of(self, recorded: str) -> Path:
-        """The path on this host of a file with this recorded name."""
+        """Return the path on this host of a file with this recorded name."""
         return Path(recorded)
 
     @abstractmethod
@@ -51,11 +51,11 @@ class Store(ABC):
 
     @abstractmethod
     def size(self, path: Path) -> int:
-        """The bytes of the file. Raises `FileNotFoundError`."""
+        """Return the bytes of the file. Raises `FileNotFoundError`."""
 
     @abstractmethod
     def size_below(self, folder: Path) -> int:
-        """The bytes of all files below a folder."""
+        """Return the bytes of all files below a folder."""
 
     @abstractmethod
     def stamps(self, paths: Sequence[Path]) -> list[str | None]:
@@ -78,7 +78,7 @@ class Store(ABC):
 
     @abstractmethod
     def entries(self, folder: Path) -> list[Entry]:
-        """The files in a folder."""
+        """Return the files in a folder."""
 
     @abstractmethod
     def write(self, path: Path, content: bytes, *, drafts: Path) -> None:

@@ -32,7 +32,7 @@ class Copies:
         self._lock, self._came = threading.Lock(), 0
 
     def mark_of(self, path: Path) -> str | None:
-        """The mark of the copied state; None without a copy, and if the note is of another file."""
+        """Return the mark of the copied state; None without a copy, and if the note is of another file."""
         try:
             inode, _, mark = _note_of(path).read_text().partition(" ")
             return mark if inode == str(path.stat().st_ino) else None

@@ -105,7 +105,7 @@ def _written(path: Path) -> str | None:
 
 
 def entries_of(folder: Path) -> list[Entry]:
-    """The files in a folder on this host's disk."""
+    """Return the files in a folder on this host's disk."""
     entries = []
     for path in folder.iterdir():
         with suppress(OSError):  # gone by now

@@ -59,7 +59,7 @@ class ObjectStore(Store):
             raise StoreAway(f"{self._url}: there is no such bucket") from None
 
     def recorded(self, path: Path) -> str:
-        """The path below DATA_DIR, which may be another folder on each host."""
+        """Return the path below DATA_DIR, which may be another folder on each host."""
         return str(path.relative_to(self._folder)) if self._key(path) else str(path)
 
     def path_of(self, recorded: str) -> Path:
@@ -233,7 +233,7 @@ class ObjectStore(Store):
             self._copies.came(self._rows.bring(key, path, (start * row_bytes, stop * row_bytes)))
 
     def _key(self, path: Path) -> str | None:
-        """The key of a path below DATA_DIR in the object store; None for a file that only this host needs."""
+        """Return the key of a path below DATA_DIR in the object store; None for a file that only this host needs."""
         try:
             relative = path.relative_to(self._folder)
         except ValueError:
@@ -241,12 +241,14 @@ class ObjectStore(Store):
         return f"{self._root}/{relative.as_posix()}" if relative.parts[0] in self._shared else None
 
     def _stays(self, path: Path) -> bool:
-        """Whether the file never changes. A file of vectors may be written again until its items are imported."""
+        """Return whether the file never changes. A file of vectors may be written again until its items are
+        imported.
+        """
         first = path.relative_to(self._folder).parts[0]
         return first == "uploads" or (first == "media" and path.suffix != ".npy")
 
     def _mark(self, key: str) -> str:
-        """A text that changes when the object is replaced. Raises `FileNotFoundError`."""
+        """Return a text that changes when the object is replaced. Raises `FileNotFoundError`."""
         return str(self._store.ukey(key))
 
     def _telling(self, key: str, problem: str) -> AbstractContextManager[None]:

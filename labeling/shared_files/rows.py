@@ -104,13 +104,13 @@ class StoredRows:
         return file
 
     def _present(self, path: Path, file: BinaryIO) -> list[Span]:
-        """The spans that the file holds, from the note beside it; none if the file was truncated since."""
+        """Return the spans that the file holds, from the note beside it; none if the file was truncated since."""
         present = [(start, stop) for start, stop in orjson.loads(self._copies.mark_of(path) or "[]")]
         is_whole = max((stop for _, stop in present), default=0) <= file.seek(0, os.SEEK_END)
         return present if is_whole else []
 
     def _read(self, folder: str, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-        """The bytes from `start` to `stop` in parts, each with its position."""
+        """Yield the bytes from `start` to `stop` in parts, each with its position."""
         for attempt in range(TRIES):
             try:
                 for piece in self._pieces(folder):
@@ -126,7 +126,9 @@ class StoredRows:
         raise FileNotFoundError(f"{folder} has not the bytes from {start} to {stop}")
 
     def _pieces(self, folder: str) -> list[_Piece]:
-        """The pieces in order. Where two pieces overlap, the earlier one has all valid bytes of the later one."""
+        """Return the pieces in order. Where two pieces overlap, the earlier one has all valid bytes of the later
+        one.
+        """
         try:
             listed = self._store.ls(folder, detail=True)
         except FileNotFoundError:
@@ -137,7 +139,7 @@ class StoredRows:
 
 
 def _is_small(piece: _Piece, stop: int) -> bool:
-    """Whether an append merges the piece with the bytes after it, up to `stop`.
+    """Return whether an append merges the piece with the bytes after it, up to `stop`.
 
     It does if the piece is no larger than those bytes, and both together fit in `PIECE_BYTES`.
     """
@@ -145,7 +147,7 @@ def _is_small(piece: _Piece, stop: int) -> bool:
 
 
 def _without(span: Span, present: Sequence[Span]) -> list[Span]:
-    """The parts of `span` that the sorted spans `present` do not cover."""
+    """Return the parts of `span` that the sorted spans `present` do not cover."""
     start, missing = span[0], []
     for begin, end in present:
         if begin > start:
@@ -159,7 +161,7 @@ def _without(span: Span, present: Sequence[Span]) -> list[Span]:
 
 
 def _joined(spans: Sequence[Span]) -> list[Span]:
-    """The spans sorted, with overlapping and touching spans joined."""
+    """Return the spans sorted, with overlapping and touching spans joined."""
     joined: list[Span] = []
     for start, stop in sorted(spans):
         if joined and start <= joined[-1][1]:

@@ -70,7 +70,7 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
 
 
 def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseline | None) -> Baseline:
-    """A baseline without answers, or with those of an attempt that gave way or was killed."""
+    """Return a baseline without answers, or with those of an attempt that gave way or was killed."""
     if earlier and (earlier.labels_hash, earlier.version) == (labeled.hash, version):
         return earlier
     answers = np.full((len(sizes), len(labeled.rows)), MISSING, np.int32)
@@ -78,7 +78,7 @@ def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseli
 
 
 def _expected_seconds(version: ModelVersion, sizes: list[int]) -> float:
-    """The seconds that training the models takes, at the pace of the newest version's training."""
+    """Return the seconds that training the models takes, at the pace of the newest version's training."""
     return FOLDS * sum(sizes) * version.seconds / max(version.labels, 1)
 
 

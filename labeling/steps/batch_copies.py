@@ -24,7 +24,7 @@ CHUNK = 2000
 
 
 def due_rows(project: Project) -> np.ndarray:
-    """Rows of the copies that the next batch asks people about, to check propagated labels; oldest first."""
+    """Return rows of the copies that the next batch asks people about, to check propagated labels; oldest first."""
     due = Copy.objects.due().filter(of__project=project, item__row__isnull=False).order_by("pk")
     return np.fromiter(due.values_list("item__row", flat=True).iterator(chunk_size=CHUNK), np.int64)
 
@@ -122,7 +122,9 @@ def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
 
 
 def _first(copies: NearCopies, asked: np.ndarray, rows: np.ndarray, numbers: np.ndarray) -> NearCopies:
-    """The nearest copies of the items with these rows, as many as `numbers` (k,) says; no copies of other items."""
+    """Return the nearest copies of the items with these rows, as many as `numbers` (k,) says; no copies of other
+    items.
+    """
     most = np.zeros(len(asked), np.int64)
     known = np.isin(rows, asked)
     most[np.searchsorted(asked, rows[known])] = numbers[known]
@@ -132,7 +134,7 @@ def _first(copies: NearCopies, asked: np.ndarray, rows: np.ndarray, numbers: np.
 
 
 def _shown_by(batch: Batch) -> tuple[ItemQuerySet, ItemQuerySet]:
-    """The items that the batch picked, and the items that it asks again."""
+    """Return the items that the batch picked, and the items that it asks again."""
     items = batch.project.items
     return items.filter(task__batch=batch), items.filter(further_tasks__batch=batch)
 

@@ -98,7 +98,9 @@ class TaskFacts:
         self._stand_in = self._stand_ins(batch, further, sureness)
 
     def _stand_ins(self, batch: Batch, further: np.ndarray | None, sureness: np.ndarray | None) -> dict[int, float]:
-        """The stand-ins by row of control, asked and further tasks, computed for each of the three kinds by itself."""
+        """Return the stand-ins by row of control, asked and further tasks, computed for each of the three kinds by
+        itself.
+        """
         if not self._arrays:
             return {}
         plan, confidence = self._plan, self._arrays["confidence"]
@@ -116,7 +118,7 @@ class TaskFacts:
         return found
 
     def __call__(self, places: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
-        """The values for tasks with these ranks, whose items are at these places of the plan."""
+        """Return the values for tasks with these ranks, whose items are at these places of the plan."""
         plan = self._plan
         rows = [int(plan.rows[place]) for place in places]
         items = Item.objects.filter(project=self._project, row__in=database.among(rows))
@@ -136,7 +138,7 @@ class TaskFacts:
         ]
 
     def of_further(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
-        """The values for tasks with these ranks, whose items have these rows and are asked again."""
+        """Return the values for tasks with these ranks, whose items have these rows and are asked again."""
         return [{**NOT_PICKED, **shown} for shown in self._of_rows(rows, ranks)]
 
     def _of_rows(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
@@ -144,14 +146,14 @@ class TaskFacts:
         return [self._of_row(row, rank, is_suggested=row in suggested) for row, rank in zip(rows, ranks, strict=True)]
 
     def _suggested(self, rows: Sequence[int]) -> set[int]:
-        """The rows whose items were imported with a suggestion; empty if the project shows no suggestions."""
+        """Return the rows whose items were imported with a suggestion; empty if the project shows no suggestions."""
         if not self._suggesting:
             return set()
         items = Item.objects.filter(project=self._project, row__in=rows)
         return {row for row in items.suggested().values_list("row", flat=True) if row is not None}
 
     def _of_row(self, row: int, rank: int, *, is_suggested: bool) -> dict[str, Any]:
-        """The model's prediction for a row, and the source of the answer that the task with this rank shows."""
+        """Return the model's prediction for a row, and the source of the answer that the task with this rank shows."""
         arrays = self._arrays
         facts: dict[str, Any] = {"margin": None, "predicted": None, "confidence": None, "likely": ""}
         is_known = bool(arrays) and row < len(arrays["margins"])  # false if encoded after the predictions
@@ -166,7 +168,9 @@ class TaskFacts:
         return {**facts, "stand_in": self._stand_in.get(row), **prompt}
 
     def _prompt(self, rank: int, *, is_known: bool, is_suggested: bool) -> dict[str, Any]:
-        """Whether the task shows an answer, and its source: an imported suggestion takes precedence over the model."""
+        """Return whether the task shows an answer, and its source: an imported suggestion takes precedence over the
+        model.
+        """
         predicting = is_known and self._project.show_predictions
         if not self._shown[rank] or not (predicting or self._suggesting):
             return {"prompted": False, "prompted_by": ""}

@@ -103,7 +103,7 @@ def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict
 
 
 def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: int) -> tuple[np.ndarray, float]:
-    """The version's embeddings (rows, d), and the step's progress after reading or computing them.
+    """Return the version's embeddings (rows, d), and the step's progress after reading or computing them.
 
     The step `embed` stored them unless a manager asked for a clustering after it; then they are computed here.
     """
@@ -116,7 +116,7 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
 
 
 def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, report: Report | None) -> np.ndarray:
-    """The version's embeddings (m, d) of rows with these features (m, …)."""
+    """Return the version's embeddings (m, d) of rows with these features (m, …)."""
     return np.concatenate([part.embeddings for part in _predicted(project, version, features, report)])
 
 
@@ -173,7 +173,8 @@ def join(step: Step, clustering: Clustering, known: np.ndarray, rows: int) -> No
 
 
 def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: Batch) -> dict[str, Any]:
-    """The share that the clustering describes of the embeddings it was built from, and of this version's embeddings.
+    """Return the share that the clustering describes of the embeddings it was built from, and of this version's
+    embeddings.
 
     Empty if this version embedded the clustering, or if every cluster has one item.
     """
@@ -199,7 +200,7 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: B
 
 
 def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
-    """The project's dendrogram. Raises `FileDamaged` if its file is missing, damaged, or has another digest."""
+    """Return the project's dendrogram. Raises `FileDamaged` if its file is missing, damaged, or has another digest."""
 
     def read(path: Path) -> Dendrogram:
         try:
@@ -217,7 +218,7 @@ def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
 
 
 def read_joins(project: Project, clustering: Clustering) -> np.ndarray:
-    """The clustered row that each later row joined, (joined_rows - rows,). Raises `FileDamaged`."""
+    """Return the clustered row that each later row joined, (joined_rows - rows,). Raises `FileDamaged`."""
     path, n = ProjectFiles(project).joins(clustering.generation), clustering.joined_rows - clustering.rows
     joins = load_array(path)[:n]  # more if an attempt was killed before its transaction
     if len(joins) < n:

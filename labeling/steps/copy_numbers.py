@@ -75,11 +75,13 @@ class Neighbours:
     most: int
 
     def copies(self, rows: np.ndarray) -> NearCopies:
-        """The near-copies of the items with these distinct rows, all of them rows of the dendrogram."""
+        """Return the near-copies of the items with these distinct rows, all of them rows of the dendrogram."""
         return near_copies(self.dendrogram, rows, self.free, radius=self.reach, most=self.most)
 
     def count(self, rows: np.ndarray, beside: np.ndarray) -> np.ndarray:
-        """The number of near-copies (k,) of the items with these rows, if the batch asked about them and `beside`."""
+        """Return the number of near-copies (k,) of the items with these rows, if the batch asked about them and
+        `beside`.
+        """
         n = len(self.free)
         together = np.union1d(rows[rows < n], beside)
         numbers = np.bincount(together[self.copies(together).owners], minlength=n)
@@ -87,7 +89,9 @@ class Neighbours:
 
 
 def unseen_tasks(batch: Batch) -> Tasks:
-    """The tasks that were never assigned, in the order of their keys. Annotators have seen the copies of all others."""
+    """Return the tasks that were never assigned, in the order of their keys. Annotators have seen the copies of all
+    others.
+    """
     facts = batch.tasks.unseen().order_by("pk").values_list(
         "pk", Coalesce("item", "repeats"), Coalesce("item__row", "repeats__row"), Coalesce("copies_shown", MOST_COPIES),
         "is_gold", "repeats", "is_control", "asked",
@@ -103,7 +107,7 @@ def unseen_tasks(batch: Batch) -> Tasks:
 
 
 def stored_copies(items: np.ndarray) -> np.ndarray:
-    """The number of stored near-copies (k,) of the items with these keys that tasks can still show.
+    """Return the number of stored near-copies (k,) of the items with these keys that tasks can still show.
 
     The near-copies of a check are the other copies of its source: `labeling.answering.copies.shown_beside`.
     """
@@ -124,7 +128,8 @@ def stored_copies(items: np.ndarray) -> np.ndarray:
 def numbers_shown(
     batch: Batch, tasks: Tasks, neighbours: Neighbours, numbers: np.ndarray, asked: np.ndarray
 ) -> np.ndarray:
-    """The number of near-copies (k,) that each of these tasks shows, at most the `numbers` (k,) that its item has.
+    """Return the number of near-copies (k,) that each of these tasks shows, at most the `numbers` (k,) that its item
+    has.
 
     asked: the rows of the dendrogram that the batch asks about.
     """
@@ -152,7 +157,8 @@ def numbers_shown(
 def _of_others(
     project: Project, tasks: Tasks, kind: TaskKind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """The numbers of near-copies of items that the batch could have asked about in place of its own items of this kind.
+    """Return the numbers of near-copies of items that the batch could have asked about in place of its own items of
+    this kind.
 
     Empty for kinds without candidates.
     """
@@ -174,7 +180,7 @@ def _of_others(
 
 
 def _candidates(project: Project, kind: TaskKind) -> ItemQuerySet | None:
-    """The items that the tasks of this kind are a sample of; None if they are no sample."""
+    """Return the items that the tasks of this kind are a sample of; None if they are no sample."""
     if kind == TaskKind.CONTROL:
         return project.items.unlabeled().control()
     if kind == TaskKind.GOLD:

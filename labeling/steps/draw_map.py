@@ -26,7 +26,7 @@ LOOK_SECONDS = 0.1
 
 
 def draw_map(step: Step, project: Project, clustering: Clustering, batch: Batch) -> PoolMap:
-    """The map with the clusters of the batch's cut. Raises `GaveWay` as soon as a more urgent step is due."""
+    """Return the map with the clusters of the batch's cut. Raises `GaveWay` as soon as a more urgent step is due."""
     report = step.progress("drawing the map of the pool")
     report(0)
     seed = seed_for(project, "map", batch.number)
@@ -80,8 +80,8 @@ def _tasks(
 
 
 def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> np.ndarray:
-    """The rows' embeddings (n, d) by the version that embedded the clustering: read for clustered rows, computed for
-    rows that joined later.
+    """Return the rows' embeddings (n, d) by the version that embedded the clustering: read for clustered rows, computed
+    for rows that joined later.
     """
     old = rows < clustering.rows
     kept = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)

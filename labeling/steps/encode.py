@@ -67,7 +67,9 @@ def _read(items: ItemQuerySet) -> list[_Item]:
 
 
 def _chunks(items: ItemQuerySet) -> list[list[_Item]]:
-    """The items in chunks of `CHUNK`: the last bits of an item's features depend on the other items in its chunk."""
+    """Return the items in chunks of `CHUNK`: the last bits of an item's features depend on the other items in its
+    chunk.
+    """
     every = _read(items)
     return [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
 
@@ -102,7 +104,7 @@ def _sum_of(start: int, block: np.ndarray) -> RowSum:
 
 
 def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[_Item]]) -> Iterator[_Encoded]:
-    """The encoded items of each chunk, in order. Raises `StepFailed` if the encoder lacks a library."""
+    """Yield the encoded items of each chunk, in order. Raises `StepFailed` if the encoder lacks a library."""
     read: deque[tuple[list[int], dict[int, str]]] = deque()
 
     def contents() -> Iterator[list[Any]]:
@@ -126,7 +128,7 @@ def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[_Item
 
 
 def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
-    """Features of the encodable raw items, in order, and the reasons by place why the others cannot be encoded.
+    """Return features of the encodable raw items, in order, and the reasons by place why the others cannot be encoded.
 
     Raises `StepFailed` if the encoder lacks a library.
     """
@@ -141,7 +143,9 @@ def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tup
 
 
 def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
-    """The encoder's input for each item, by the item's kind; an error object if its file is missing or damaged."""
+    """Return the encoder's input for each item, by the item's kind; an error object if its file is missing or
+    damaged.
+    """
     kind = kinds.of(project)
     blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
@@ -155,7 +159,9 @@ def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
 
 
 def load_encoder(project: Project) -> Encoder:
-    """The project's frozen encoder. Raises `FileDamaged`, or `StepFailed` if this server cannot load the encoder."""
+    """Return the project's frozen encoder. Raises `FileDamaged`, or `StepFailed` if this server cannot load the
+    encoder.
+    """
     try:
         return read_whole(ProjectFiles(project).encoder(project.features_generation), _read_encoder)
     except EncoderFileError as error:
@@ -171,7 +177,7 @@ def _read_encoder(path: Path) -> Encoder:
 
 
 def _current_encoder(step: Step, project: Project) -> Encoder:
-    """The stored encoder, or a new one if there is none or if the stored one is to be fitted again."""
+    """Return the stored encoder, or a new one if there is none or if the stored one is to be fitted again."""
     if project.features_generation:
         kind = chosen(project.kind, project.encoder)
         learns = kind.fit_samples > 0 and not project.versions.exists()
@@ -183,7 +189,7 @@ def _current_encoder(step: Step, project: Project) -> Encoder:
 
 
 def _encoded_before(project: Project) -> Iterator[list[_Item]]:
-    """The items that have a row, in the order of their rows, in the chunks in which they were encoded."""
+    """Yield the items that have a row, in the order of their rows, in the chunks in which they were encoded."""
     for start in range(0, project.encoded_rows, CHUNK):
         yield _read(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
 
@@ -204,7 +210,7 @@ def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np
 
 
 def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any]) -> Encoder:
-    """An encoder of this class, fitted to the project's items. Raises `StepFailed` if it lacks a library."""
+    """Return an encoder of this class, fitted to the project's items. Raises `StepFailed` if it lacks a library."""
     samples: list[Any] = []
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)

@@ -28,7 +28,7 @@ class Further:
     ranks: np.ndarray
 
     def ranks_of_others(self, n: int) -> np.ndarray:
-        """The ranks of the `n` picked items, ascending."""
+        """Return the ranks of the `n` picked items, ascending."""
         return np.setdiff1d(np.arange(n + len(self.ranks)), self.ranks, assume_unique=True)
 
 
@@ -49,7 +49,7 @@ def choose_further(project: Project, batch: Batch, picked: int) -> Further:
 
 
 def choose_gold(project: Project, n: int, without: set[int], rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Keys and rows of `n` gold items that are not in `without`; fewer if there are fewer."""
+    """Return keys and rows of `n` gold items that are not in `without`; fewer if there are fewer."""
     if n < 1:
         return []
     items = project.items.gold_to_ask().exclude(pk__in=without)

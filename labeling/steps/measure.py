@@ -53,7 +53,7 @@ def control_results(project: Project, model: Model, features: Features, control:
 def _held_against(
     project: Project, model: Model, seen: np.ndarray, control: LabeledRows
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whether all predictions for an item are right, (n,) bool, and their cost in nats, (n,) float."""
+    """Return whether all predictions for an item are right, (n,) bool, and their cost in nats, (n,) float."""
     right, costs, n_classes = [], [], project.classes.count()
     for start, p in probabilities(model, seen, proposed=control.proposed, merged=project.merges):
         part = slice(start, start + len(p))
@@ -96,7 +96,7 @@ def _mean(values: np.ndarray) -> dict[str, float | None]:
 
 
 def calibration_figures(answers: ControlResults) -> dict[str, Any] | None:
-    """The calibration of the model's confidence on these items; None without confidences or items."""
+    """Return the calibration of the model's confidence on these items; None without confidences or items."""
     measured = None if answers.sure is None else calibration(np.clip(answers.sure, 0, 1), answers.right)
     if measured is None:
         return None

@@ -54,7 +54,7 @@ class CopyRow(NamedTuple):
 def read_labels(
     project: Project, items: Any, n_classes: int, *, soft: bool = False, copies: Sequence[CopyRow] = ()
 ) -> LabeledRows:
-    """The labeled `items` (a queryset) as arrays, with a hash over rows and labels.
+    """Return the labeled `items` (a queryset) as arrays, with a hash over rows and labels.
 
     `soft`: add the probability of each class, if the question learns soft labels; the hash then covers it. `copies`:
     near-copies to append, if their sources are among the items.
@@ -95,8 +95,8 @@ def _propagated(project: Project, places: Mapping[int, int], sources: np.ndarray
 
 
 def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
-    """The probability of each class (n, n_classes) for the items with these rows; 1 for the label of an item without a
-    distribution.
+    """Return the probability of each class (n, n_classes) for the items with these rows; 1 for the label of an item
+    without a distribution.
     """
     several = dict(items.filter(label_distribution__isnull=False).values_list("row", "label_distribution"))
     cells: list[tuple[int, int, float]] = []
@@ -111,13 +111,13 @@ def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray
 
 
 def seed_for(project: Project, purpose: str, number: int) -> int:
-    """A seed for one purpose, derived from the project's seed: different purposes have independent streams."""
+    """Return a seed for one purpose, derived from the project's seed: different purposes have independent streams."""
     digest = hashlib.sha256(f"{project.seed}/{purpose}/{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
 def open_features(project: Project, encoder: Encoder) -> Features:
-    """The features of all encoded rows, with `encoded_rows` read anew."""
+    """Return the features of all encoded rows, with `encoded_rows` read anew."""
     project.refresh_from_db(fields=["encoded_rows", "features_generation"])
     return ProjectFiles(project).features_of(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
 
@@ -132,7 +132,7 @@ class VersionDamaged(StepFailed):
 
 
 def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:
-    """The version's network with its calibration at the moment `at`, by default the current one. Raises
+    """Return the version's network with its calibration at the moment `at`, by default the current one. Raises
     `VersionDamaged` if its artifact is missing or damaged.
     """
     location = ProjectFiles(project).artifact_at(version.artifact)
@@ -150,7 +150,7 @@ def training_set_of(
     n_classes: int,
     representative: np.ndarray | None = None,
 ) -> TrainingSet:
-    """The training set of these labels and their features. `representative`: as in `TrainingSet`."""
+    """Return the training set of these labels and their features. `representative`: as in `TrainingSet`."""
     return TrainingSet(
         features=features[labeled.rows],
         targets=labeled.targets,
@@ -165,7 +165,7 @@ def training_set_of(
 
 
 def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) -> Recipe:
-    """The recipe of the project's trainings: seed, settings, learner and network.
+    """Return the recipe of the project's trainings: seed, settings, learner and network.
 
     Raises `StepFailed` if the project's settings are not valid, or if the encoder's network needs a missing library.
     """
@@ -180,7 +180,9 @@ def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) 
 
 
 def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
-    """The network that the encoder provides for training, if any. Raises `StepFailed` if a library is missing."""
+    """Return the network that the encoder provides for training, if any. Raises `StepFailed` if a library is
+    missing.
+    """
     try:
         return encoder.network(n_classes)
     except EncoderSetupError as error:

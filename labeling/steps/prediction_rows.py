@@ -74,7 +74,9 @@ class Predictor:
         self.shape = RowShape(project.asks, names if probabilities else ())
 
     def chunks(self, source: Source, *, skip: int = 0) -> Iterator[PredictedChunk]:
-        """The predictions for all records of the file after the first `skip`, in order. Raises `UnreadableFile`."""
+        """Yield the predictions for all records of the file after the first `skip`, in order. Raises
+        `UnreadableFile`.
+        """
         most = (
             max(1, min(self._kind.chunk, MOST_PROBABILITIES // len(self.rules.classes)))
             if self._probabilities
@@ -121,7 +123,7 @@ class Predictor:
 
 
 def _stored(draft: Draft) -> bytes | np.ndarray | None:
-    """The bytes or vector that an import would store for the item."""
+    """Return the bytes or vector that an import would store for the item."""
     return draft.vector if draft.file is None else draft.file
 
 

@@ -80,7 +80,7 @@ def rebuild_features(step: Step) -> None:
 
 
 def _parts(damaged: RowSum) -> Iterator[RowSum]:
-    """The parts in which to rewrite damaged rows: all rows of a sum at once, others by `PART`."""
+    """Yield the parts in which to rewrite damaged rows: all rows of a sum at once, others by `PART`."""
     size = damaged.stop - damaged.start if damaged.crc32 is not None else PART
     for start in range(damaged.start, damaged.stop, size):
         yield RowSum(start, min(start + size, damaged.stop), None)
@@ -124,7 +124,9 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
 
 
 def _rows_of(project: Project, version: ModelVersion) -> int:
-    """The number of rows that the version has predicted: the length of its other arrays, else from a batch's row."""
+    """Return the number of rows that the version has predicted: the length of its other arrays, else from a batch's
+    row.
+    """
     for name in ALWAYS:
         with suppress(FileDamaged):
             return len(load_array(ProjectFiles(project).pool(version, name), mmap=True))

@@ -56,13 +56,15 @@ def repick(step: Step) -> None:
 
 
 def _is_picked_by(batch: Batch, version: ModelVersion) -> bool:
-    """Whether the version has picked the batch, and no task is left from an earlier selection after a kill."""
+    """Return whether the version has picked the batch, and no task is left from an earlier selection after a kill."""
     begun = version == batch.selected_by
     return begun and not _replaceable(batch).filter(selection__lt=batch.selection).exists()
 
 
 def _replaceable(batch: Batch) -> TaskQuerySet:
-    """The tasks of picked items that were never assigned, that no manager asked for, and that replace no other."""
+    """Return the tasks of picked items that were never assigned, that no manager asked for, and that replace no
+    other.
+    """
     return batch.tasks.picked().untouched().filter(asked=False, replaces=None)
 
 
@@ -119,13 +121,13 @@ def _untouched(batch: Batch) -> Untouched:
 
 
 def _ranks_of(batch: Batch) -> int:
-    """The number of ranks of the batch: more than its tasks if some were dropped."""
+    """Return the number of ranks of the batch: more than its tasks if some were dropped."""
     last = batch.tasks.aggregate(last=Max("rank"))["last"]
     return 0 if last is None else int(last) + 1
 
 
 def _ranges(size: int, ranks: np.ndarray) -> list[list[int]]:
-    """The ranks below `size` that are not in `ranks`, as ranges [start, stop)."""
+    """Return the ranks below `size` that are not in `ranks`, as ranges [start, stop)."""
     kept = np.ones(size + 2, bool)
     kept[0] = kept[-1] = False
     kept[ranks + 1] = False

@@ -59,7 +59,9 @@ def replace(step: Step) -> None:
 
 
 def _skipped(batch: Batch) -> TaskQuerySet:
-    """The skipped tasks of the batch without a replacement, except those of items that were excluded from the pool."""
+    """Return the skipped tasks of the batch without a replacement, except those of items that were excluded from the
+    pool.
+    """
     kept = batch.tasks.filter(item__excluded_at=None, repeats__excluded_at=None)
     return kept.skipped().filter(replaced_by=None).order_by("pk")
 
@@ -120,8 +122,8 @@ def _reuse(step: Step, batch: Batch) -> None:
 
 
 def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
-    """Keys and rows of at most `number` gold items that are not in the batch, to replace skipped gold tasks: whether a
-    skip is replaced must not reveal a gold task.
+    """Return keys and rows of at most `number` gold items that are not in the batch, to replace skipped gold tasks:
+    whether a skip is replaced must not reveal a gold task.
     """
     if not number:
         return []
@@ -131,7 +133,7 @@ def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
 
 
 def _sureness(batch: Batch) -> np.ndarray:
-    """The model's confidence on the first thousand picked tasks of the batch, (n,) float."""
+    """Return the model's confidence on the first thousand picked tasks of the batch, (n,) float."""
     chosen = batch.tasks.picked().filter(is_control=False, asked=False, confidence__isnull=False).order_by("rank")
     return np.array(list(chosen.values_list("confidence", flat=True)[:1000]), np.float64)
 
@@ -168,7 +170,9 @@ def _keep_selections_off(project: Project) -> None:
 
 
 def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
-    """A row of the pool for each skipped task, in the form of a selection; fewer if the pool does not suffice."""
+    """Return a row of the pool for each skipped task, in the form of a selection; fewer if the pool does not
+    suffice.
+    """
     version = batch.selected_by if batch.selected_by is None or not batch.selected_by.damaged else None
     pool_rows = project.encoded_rows if batch.pool_rows is None else batch.pool_rows
     margins = None if version is None else load_array(ProjectFiles(project).pool(version, "margins"))

@@ -125,7 +125,7 @@ def _read(project: Project) -> _Read:
 
 
 def _labels(project: Project, read: _Read, resolved: Resolved, *, decides: bool) -> list[_Label]:
-    """The label of each task: the most probable value if `decides`, else the result of `Question.resolve`.
+    """Return the label of each task: the most probable value if `decides`, else the result of `Question.resolve`.
 
     On a scale with majority resolving, `Question.resolve` always decides.
     """
@@ -203,7 +203,7 @@ def _write(tasks: Sequence[Task], labels: Sequence[_Label]) -> None:
 
 
 def _is(item: Item, new: _Label) -> bool:
-    """Whether the item has this label already."""
+    """Return whether the item has this label already."""
     old, p = item.label_probability, new.probability
     same = (old is None) == (p is None) and abs((old or 0) - (p or 0)) < SAME
     return same and item.label == new.label and item.label_distribution == new.distribution

@@ -151,7 +151,7 @@ def make_plan(
 
 
 def _arrays_of(project: Project, version: ModelVersion, needs: Collection[str]) -> dict[str, np.ndarray]:
-    """The version's arrays by row: the margins, and the other arrays that the strategy needs."""
+    """Return the version's arrays by row: the margins, and the other arrays that the strategy needs."""
     files = ProjectFiles(project)
     others = [name for name in needs if name not in ("margins", "clusters")]
     return {
@@ -165,13 +165,17 @@ def _rows_of(version: ModelVersion) -> int:
 
 
 def seed_of(project: Project, number: int, selection: int = 1) -> int:
-    """The seed of a batch's selection, 63 bits: keyed by the project's secret, since it decides the order of tasks."""
+    """Return the seed of a batch's selection, 63 bits: keyed by the project's secret, since it decides the order of
+    tasks.
+    """
     subject = number if selection == 1 else f"{number}/{selection}"
     return int.from_bytes(project.keyed("select", subject)[:8], "big") >> 1
 
 
 def read_pool(project: Project, pool_rows: int, *, also: QuerySet[Task] | None = None) -> Pool:
-    """The unlabeled items of the first `pool_rows` rows and the items of the tasks `also`, in the order of the rows."""
+    """Return the unlabeled items of the first `pool_rows` rows and the items of the tasks `also`, in the order of the
+    rows.
+    """
     items = [project.items.unlabeled(), *([] if also is None else [project.items.filter(task__in=also)])]
     # Straight into the array: a list of tuples would take ten times its memory.
     values = np.concatenate([np.fromiter(_pool_values(part, pool_rows), POOL) for part in items])
@@ -185,13 +189,15 @@ def _pool_values(items: ItemQuerySet, pool_rows: int) -> Iterator[tuple[Any, ...
 
 
 def _asked_rows(project: Project) -> np.ndarray:
-    """The rows of the items that a manager asked for, the longest waiting first."""
+    """Return the rows of the items that a manager asked for, the longest waiting first."""
     rows = project.items.queued().filter(row__isnull=False).order_by("queued_at", "row").values_list("row", flat=True)
     return np.fromiter(rows.iterator(chunk_size=CHUNK), np.int64)
 
 
 def _taken_rows(project: Project, pool: Pool, pool_rows: int) -> np.ndarray:
-    """The rows that a model learns from: labeled items, and items of tasks in open, ready and training batches."""
+    """Return the rows that a model learns from: labeled items, and items of tasks in open, ready and training
+    batches.
+    """
     learned = project.items.trainable() | project.items.filter(
         task__batch__state__in=[Batch.State.OPEN, Batch.State.READY, Batch.State.TRAINING], reserved=False
     )

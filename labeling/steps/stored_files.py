@@ -44,7 +44,7 @@ class StoredFile:
 
 
 def files_of(project: Project, *, with_media: bool = True) -> Iterator[StoredFile]:
-    """All files of the project, in an order in which each is rebuilt from earlier ones."""
+    """Yield all files of the project, in an order in which each is rebuilt from earlier ones."""
     yield from _features(project)
     for version in project.versions.order_by("number"):
         yield _version(project, version)
@@ -57,7 +57,7 @@ def files_of(project: Project, *, with_media: bool = True) -> Iterator[StoredFil
 
 
 def file_named(project: Project, name: str) -> StoredFile | None:
-    """The project's file of this name, or None. Does not search the items' files."""
+    """Return the project's file of this name, or None. Does not search the items' files."""
     return next((file for file in files_of(project, with_media=False) if file.name == name), None)
 
 
@@ -91,7 +91,9 @@ def _version(project: Project, version: ModelVersion) -> StoredFile:
 
 
 def _pool(project: Project) -> Iterator[StoredFile]:
-    """The arrays of versions that picked a batch or embedded the clustering, and all other arrays in their folders."""
+    """Yield the arrays of versions that picked a batch or embedded the clustering, and all other arrays in their
+    folders.
+    """
     files = ProjectFiles(project)
     looked = {batch.selected_by_id for batch in project.batches.exclude(selected_by=None)}
     looked |= set(Selection.objects.filter(batch__project=project).values_list("selected_by", flat=True))
@@ -139,7 +141,9 @@ def _clustering(project: Project) -> Iterator[StoredFile]:
 
 
 def _surveys(project: Project) -> Iterator[StoredFile]:
-    """The files of forecasts and maps, if they exist. A damaged one is removed, and the next batch writes it again."""
+    """Yield the files of forecasts and maps, if they exist. A damaged one is removed, and the next batch writes it
+    again.
+    """
     files = ProjectFiles(project)
     kinds: list[tuple[Path, type]] = [(files.sample, Sample), (files.baseline, Baseline)]
     kinds += [(files.map(number), PoolMap) for number in project.batches.values_list("number", flat=True)]
@@ -179,7 +183,7 @@ def _waiting(project: Project) -> Iterator[StoredFile]:
 
 
 def _removal_of(path: Path) -> Callable[[Step], None]:
-    """The rebuild of a file that pages can do without, or that the next batch writes again: its removal."""
+    """Return the rebuild of a file that pages can do without, or that the next batch writes again: its removal."""
     return lambda step: store().remove(path)
 
 

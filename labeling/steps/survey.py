@@ -47,7 +47,7 @@ def _survey(step: Step, project: Project, batch: Batch) -> None:
 
 
 def _sample(step: Step, project: Project, batch: Batch) -> Sample:
-    """A sample of the open items, with the margins of the version that picked the batch."""
+    """Return a sample of the open items, with the margins of the version that picked the batch."""
     assert batch.selected_by is not None
     margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"), mmap=True)
     rows = _open_rows(step, project, len(margins))
@@ -67,7 +67,7 @@ def _sample(step: Step, project: Project, batch: Batch) -> Sample:
 
 
 def _open_rows(step: Step, project: Project, pool_rows: int) -> np.ndarray:
-    """The rows that no batch has taken and that are not reserved for control, ascending. Raises `GaveWay`."""
+    """Return the rows that no batch has taken and that are not reserved for control, ascending. Raises `GaveWay`."""
     report = step.progress("surveying the pool")
     rows = []
     for start in range(0, pool_rows, ROWS):
@@ -80,7 +80,8 @@ def _open_rows(step: Step, project: Project, pool_rows: int) -> np.ndarray:
 
 
 def _line_up(project: Project, clustering: Clustering, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows in the order of the dendrogram's leaves, and the merges that join neighbours; -1 for the same leaf.
+    """Return the rows in the order of the dendrogram's leaves, and the merges that join neighbours; -1 for the same
+    leaf.
 
     A row that joined later has the place of the row that it joined. Rows that have not joined yet are left out.
     """

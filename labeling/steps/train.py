@@ -84,7 +84,7 @@ def train(step: Step) -> None:
 
 
 def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained, n_classes: int) -> ModelVersion:
-    """The unsaved version with its labels and settings; `train` adds the measurements."""
+    """Return the unsaved version with its labels and settings; `train` adds the measurements."""
     return ModelVersion(
         project=batch.project,
         number=number,
@@ -102,14 +102,16 @@ def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
-    """The labels that the batch's version learns: of the items in `known_to(batch)`, and of their near-copies."""
+    """Return the labels that the batch's version learns: of the items in `known_to(batch)`, and of their
+    near-copies.
+    """
     items = known_to(batch).trainable()
     beside = batch_copies.learned_rows(batch.project, items)
     return read_labels(batch.project, items, n_classes, soft=soft, copies=beside)
 
 
 def learns_soft(project: Project) -> bool:
-    """Whether the project's versions learn soft labels.
+    """Return whether the project's versions learn soft labels.
 
     Private versions do not: a soft label depends on all people's answers, and the ledger counts labels one by one.
     """
@@ -117,7 +119,7 @@ def learns_soft(project: Project) -> bool:
 
 
 def known_to(batch: Batch) -> ItemQuerySet:
-    """The items that the batch's version may learn from: all except those of later batches that are not done.
+    """Return the items that the batch's version may learn from: all except those of later batches that are not done.
 
     A later batch can be done first: its labels were imported, or the last tasks of this batch took long. An earlier
     version has then learned the later batch's labels, so this version learns them, too.
@@ -132,7 +134,7 @@ def known_to(batch: Batch) -> ItemQuerySet:
 def learned_from(
     batch: Batch, labeled: LabeledRows, features: Features, encoder: Encoder, n_classes: int
 ) -> TrainingSet:
-    """The training set of the batch's version."""
+    """Return the training set of the batch's version."""
     drawn = known_to(batch).trainable().drawn().values_list("row", flat=True)
     representative = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
     return training_set_of(batch.project, labeled, features, encoder, n_classes, representative)
@@ -161,7 +163,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
 
 
 def _measured(trained: Trained, answers: measure.ControlResults, *, copies: int) -> dict[str, Any]:
-    """The metrics for the version's row and manifest: of the training, and on the control items."""
+    """Return the metrics for the version's row and manifest: of the training, and on the control items."""
     return {
         "control": measure.control_figures(answers),
         "training": {
@@ -195,7 +197,7 @@ def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Re
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """The model of a warm start: the parent, if it is a network and its files are whole; else None."""
+    """Return the model of a warm start: the parent, if it is a network and its files are whole; else None."""
     if parent.damaged:
         return None
     model = load_model(project, parent)

@@ -214,14 +214,16 @@ class _Feed:
 
 
 def _delimiter(header: str, name: str) -> str:
-    """The most frequent delimiter in the header outside quotation marks; without any, the delimiter of the suffix."""
+    """Return the most frequent delimiter in the header outside quotation marks; without any, the delimiter of the
+    suffix.
+    """
     bare = re.sub(r'"[^"]*"', "", header)
     usual = "\t" if name.lower().endswith(".tsv") else ","
     return max([usual, ",", ";", "\t"], key=bare.count)
 
 
 def _numeric_columns(table: CsvTable) -> tuple[str, ...]:
-    """The columns, in order, in which most non-empty cells of the first rows are numbers."""
+    """Return the columns, in order, in which most non-empty cells of the first rows are numbers."""
     rows = [record.fields for record in islice(table.records(), _SAMPLE) if record.fields]
     numeric = []
     for column in table.columns:

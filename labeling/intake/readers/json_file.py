@@ -77,7 +77,7 @@ class JsonListSource(Source):
 
 
 def open_json(path: Path, *, kind: Kind, name: str, limits: Limits) -> Source:
-    """The reader for a .json file: a list of objects, or else an object a line. Raises UnreadableFile."""
+    """Return the reader for a .json file: a list of objects, or else an object a line. Raises UnreadableFile."""
     with path.open("rb") as file:
         lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
         first = next((line for line in lines if line.raw.strip()), None)
@@ -187,7 +187,7 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
 
 
 def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[_Element]:
-    """The last element of the list, and a bad element for bytes after the end of the list."""
+    """Yield the last element of the list, and a bad element for bytes after the end of the list."""
     kept.add(part)
     element = kept.take()
     if element.raw.strip() or count:

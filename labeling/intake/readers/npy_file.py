@@ -67,7 +67,7 @@ class NpySource(Source):
 
 
 def load(path: Path, name: str) -> np.ndarray:
-    """The array in a `.npy` file as a read-only memory map. Raises UnreadableFile; loads no pickle."""
+    """Return the array in a `.npy` file as a read-only memory map. Raises UnreadableFile; loads no pickle."""
     try:
         return np.lib.format.open_memmap(path, mode="r")
     except (
@@ -84,7 +84,7 @@ def load(path: Path, name: str) -> np.ndarray:
 
 
 def _companion(path: Path, *, rows: int, beside: str) -> Companion:
-    """The records of the truth file. Raises UnreadableFile if it does not fit the array."""
+    """Return the records of the truth file. Raises UnreadableFile if it does not fit the array."""
     name, suffix = path.name, path.suffix.lower()
     if suffix == ".npy":
         truths = load(path, name)

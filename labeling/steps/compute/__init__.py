@@ -15,7 +15,7 @@ from labeling.steps.compute.local import Local
 
 
 def computing_by(where: str) -> Local:
-    """The place to compute that a value of COMPUTE names. It connects to a cluster at the first call.
+    """Return the place to compute that a value of COMPUTE names. It connects to a cluster at the first call.
 
     Raises `ImproperlyConfigured` if the value needs Ray and Ray is not installed.
     """

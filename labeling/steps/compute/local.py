@@ -78,7 +78,7 @@ class Local:
         embeddings: bool = True,
         progress: Progress | None = None,
     ) -> Iterator[Prediction]:
-        """The model's predictions for every row, part by part, as `models_store.prediction.predict`.
+        """Return the model's predictions for every row, part by part, as `models_store.prediction.predict`.
 
         `embeddings`: whether the caller reads them. If not, they may be empty.
         """

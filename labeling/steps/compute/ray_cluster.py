@@ -82,7 +82,7 @@ class RayCluster:
     def map(
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], *, gpu: bool = False
     ) -> Iterator[Any]:
-        """The results of `function(*call)` for each of `calls`, in their order.
+        """Yield the results of `function(*call)` for each of `calls`, in their order.
 
         `gpu`: each call occupies a GPU, if the cluster has any. The node reads a memory-mapped argument from its own
         copy of the file, or receives it if it has none. Raises the function's errors, `ComputeAway`, and `StepFailed`
@@ -141,7 +141,7 @@ class RayCluster:
             self._cancel([submitted for submitted, _, _ in under_way])
 
     def room(self, *, gpu: bool = False) -> int:
-        """The number of calls that run at once; with `gpu`, one for each GPU if the cluster has any."""
+        """Return the number of calls that run at once; with `gpu`, one for each GPU if the cluster has any."""
         return self.count if not (gpu and self._resources.get("GPU")) else int(self._resources["GPU"])
 
     def start(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], *, gpu: bool = False) -> list[Kept]:
@@ -151,7 +151,7 @@ class RayCluster:
         return [self._submit(gpus, function, call, files=False, retries=0)[0] for call in calls]
 
     def runs(self, call: Kept) -> bool:
-        """Whether the call is still running. Raises the call's error; a crash only counts as an end."""
+        """Return whether the call is still running. Raises the call's error; a crash only counts as an end."""
         outcome = self._ask("result", call, 0)
         if outcome is None or isinstance(outcome, (Outcome, CallCrashed)):
             return outcome is None
@@ -188,7 +188,7 @@ class RayCluster:
         return kept
 
     def _argument(self, value: Any, files: bool) -> Any:
-        """The form in which an argument is sent: a reference, rows of a file, or the value itself."""
+        """Return the form in which an argument is sent: a reference, rows of a file, or the value itself."""
         if isinstance(value, Piece):
             return value.kept
         plain = value.value if isinstance(value, Shared) else value
@@ -292,5 +292,5 @@ class RayCluster:
 
 
 def _as_steps_raise(error: BaseException) -> BaseException:
-    """The error of a call in the form that steps raise: `StepFailed` for a node of another release."""
+    """Return the error of a call in the form that steps raise: `StepFailed` for a node of another release."""
     return StepFailed(str(error)) if isinstance(error, OtherRelease) else error
