@@ -13,7 +13,7 @@ GIVEN_UP_SOON = {"connect_timeout": 2, "keepalives_idle": 5, "tcp_user_timeout":
 
 
 def on_postgresql(database: dict[str, Any], variable: str) -> dict[str, Any]:
-    """The settings of the database, with connections that are kept for a minute. Errors name the `variable`."""
+    """Return the settings of the database, with connections that are kept for a minute. Errors name the `variable`."""
     options = dict(database.get("OPTIONS", {}))
     # Statements of labeling/statements.py are prepared from the third execution on, unless the URL sets another number.
     threshold = str(options.get("prepare_threshold", 3))
@@ -25,7 +25,9 @@ def on_postgresql(database: dict[str, Any], variable: str) -> dict[str, Any]:
 
 
 def replica(database: dict[str, Any], main: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the main database's read replica. Raises `ImproperlyConfigured` unless both are PostgreSQL."""
+    """Return the settings of the main database's read replica. Raises `ImproperlyConfigured` unless both are
+    PostgreSQL.
+    """
     if {database["ENGINE"], main["ENGINE"]} != {POSTGRESQL}:
         raise ImproperlyConfigured("DATABASE_REPLICA_URL needs PostgreSQL, there and in DATABASE_URL.")
     options = {**GIVEN_UP_SOON, **database.get("OPTIONS", {})}

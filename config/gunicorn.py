@@ -104,7 +104,7 @@ def keep_what_is_loaded() -> None:
 
 
 def first_account_link() -> str | None:
-    """The address of the form for the first account; None if an account exists."""
+    """Return the address of the form for the first account; None if an account exists."""
     from labeling.web.account import first_account  # Django's apps are not loaded yet when gunicorn reads this file
 
     try:
@@ -117,7 +117,7 @@ def first_account_link() -> str | None:
 
 
 def address_of_site() -> str:
-    """The address of this server by the settings, with YOUR-HOST if they name no public host."""
+    """Return the address of this server by the settings, with YOUR-HOST if they name no public host."""
     if not settings.HTTPS:
         return f"http://{bind}"
     named = (host for host in settings.ALLOWED_HOSTS if host not in ("*", "localhost", *THIS_MACHINE, "[::1]"))

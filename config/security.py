@@ -41,7 +41,7 @@ PERMISSIONS_POLICY = ", ".join(
 
 
 def content_policy(sign_out_url: str) -> dict[str, list[str]]:
-    """The content security policy: no inline scripts, no content of other sites, and no page in a frame.
+    """Return the content security policy: no inline scripts, no content of other sites, and no page in a frame.
 
     So a browser does not run a script in an unescaped text. Browsers apply `form-action` to redirects of a form, too,
     so the policy names the site of `sign_out_url`.
@@ -58,7 +58,9 @@ def content_policy(sign_out_url: str) -> dict[str, list[str]]:
 
 
 def networks(name: str, texts: Sequence[str]) -> list[Network]:
-    """The addresses and networks (`10.0.0.0/8`) of the setting `name`. Raises `EnvError` naming an invalid text."""
+    """Return the addresses and networks (`10.0.0.0/8`) of the setting `name`. Raises `EnvError` naming an invalid
+    text.
+    """
     found = []
     for text in texts:
         try:

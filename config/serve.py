@@ -37,7 +37,7 @@ LINES_SECONDS = 2
 
 
 def check_port(text: str) -> int:
-    """The port as a number. Ends the program with one line if the text is no port, or the port is taken."""
+    """Return the port as a number. Ends the program with one line if the text is no port, or the port is taken."""
     if not text.isdecimal() or not 0 < int(text) < 65536:
         sys.exit(f"PORT={text} is no port: it must be a number from 1 to 65535.")
     with socket.socket() as probe:

@@ -293,7 +293,7 @@ SPECTACULAR_SETTINGS = {
 
 
 def _is_ours(record: LogRecord) -> bool:
-    """Whether the server is at fault for a failed request, and not a client that broke off its request."""
+    """Return whether the server is at fault for a failed request, and not a client that broke off its request."""
     return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
 
 

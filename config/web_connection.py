@@ -36,7 +36,7 @@ AS_IT_COMES = -1
 
 
 def request_size(received: bytes | bytearray) -> int | None:
-    """The bytes of the request at the beginning of `received`; None while its head is incomplete.
+    """Return the bytes of the request at the beginning of `received`; None while its head is incomplete.
 
     `AS_IT_COMES` for a request that is too large to collect, or whose body has no single plain Content-Length. The
     size only decides how much to collect: gunicorn parses the request, and refuses a malformed one.
@@ -64,7 +64,7 @@ class Patience:
         self.moved = 0
 
     def left(self) -> float:
-        """The seconds to wait for the next bytes. With 0, only bytes that have arrived already are taken."""
+        """Return the seconds to wait for the next bytes. With 0, only bytes that have arrived already are taken."""
         return max(0.0, min(self._silence, self._silence + self.moved / MIN_RATE - self.waited))
 
 
@@ -215,7 +215,9 @@ class Connection:
         return bool(self.writing.moved or self._unsent)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """The next bytes of the request; b"" at its end. Raises `ConnectionResetError` if the client is too slow."""
+        """Return the next bytes of the request; b"" at its end. Raises `ConnectionResetError` if the client is too
+        slow.
+        """
         end = len(self._received) if self.size == AS_IT_COMES else self.size
         data = bytes(self._received[self._position : min(end or 0, self._position + size)])
         self._position += len(data)

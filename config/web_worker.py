@@ -173,7 +173,9 @@ class WebWorker(Worker):
             self._threads.submit(self._serve, connection)
 
     def _has_place(self, connection: Connection) -> bool:
-        """Whether the thread of the connection may wait for its client. If so, it may until the request is answered."""
+        """Return whether the thread of the connection may wait for its client. If so, it may until the request is
+        answered.
+        """
         connection.has_place = connection.has_place or self._places.acquire(blocking=False)
         return connection.has_place
 

@@ -25,13 +25,13 @@ GONE_STATES = ("57P01", "57P02", "57P03", "53300")
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether this error means that the database does not answer, so that the statement may succeed later."""
+    """Return whether this error means that the database does not answer, so that the statement may succeed later."""
     # Django raises OperationalError for invalid SQL on SQLite, too.
     return isinstance(error, ERRORS) and getattr(error.__cause__, "sqlite_errorname", "") != "SQLITE_ERROR"
 
 
 def has_gone(error: BaseException | None) -> bool:
-    """Whether this error means that the server, or the connection to it, is gone.
+    """Return whether this error means that the server, or the connection to it, is gone.
 
     A lock timeout or a full disk is not: the database answered.
     """
@@ -56,7 +56,9 @@ def until_answered(ask: Callable[[], Answer], stop: threading.Event) -> Answer |
 
 
 def among(numbers: Iterable[int]) -> RawSQL:
-    """The numbers for an `__in` lookup, as one parameter: thousands of placeholders take longer than the statement."""
+    """Return the numbers for an `__in` lookup, as one parameter: thousands of placeholders take longer than the
+    statement.
+    """
     if connection.vendor == "postgresql":
         return RawSQL("SELECT unnest(%s::bigint[])", [list(numbers)])
     return RawSQL("SELECT value FROM json_each(%s)", [str(list(numbers))])
@@ -69,7 +71,7 @@ PAUSE_SHARE = 0.25
 
 
 def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> Iterator[Any]:
-    """Slices of `rows` of the length `size`; the caller writes each slice in its own transaction.
+    """Yield slices of `rows` of the length `size`; the caller writes each slice in its own transaction.
 
     On SQLite, which has one writer, a pause follows each slice, for other writers. PostgreSQL needs no pauses.
     `uncontended`: no other transaction changes these rows; slices are larger on PostgreSQL.

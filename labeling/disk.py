@@ -22,7 +22,7 @@ SQLSTATE_DISK_FULL = "53100"
 
 
 def is_full(error: BaseException | None) -> bool:
-    """Whether this error, or a cause of it, means that the disk of a file or of the database is full."""
+    """Return whether this error, or a cause of it, means that the disk of a file or of the database is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             return True

@@ -59,7 +59,7 @@ def write(file: BinaryIO, array: np.ndarray) -> None:
 
 
 def file_bytes(array_bytes: int) -> int:
-    """The size of the file of an array of `array_bytes` with the usual header of 128 bytes."""
+    """Return the size of the file of an array of `array_bytes` with the usual header of 128 bytes."""
     return HEADER_BYTES + array_bytes + 4 * (1 + math.ceil(array_bytes / BLOCK_BYTES)) + _END.size
 
 
@@ -81,7 +81,8 @@ def _end(sums: Sequence[int]) -> bytes:
 
 
 def load(path: Path, *, mmap: bool = False) -> np.ndarray:
-    """The array of a file, after a check of all its bytes; with `mmap`, a memory map after a check of size and header.
+    """Return the array of a file, after a check of all its bytes; with `mmap`, a memory map after a check of size and
+    header.
 
     Raises `FileMissing` or `FileDamaged`.
     """
@@ -143,7 +144,7 @@ def _look(path: Path, file: BinaryIO) -> _Array:
 
 
 def _read_sums(path: Path, file: BinaryIO, length: int) -> tuple[int, ...] | None:
-    """The checksums at the end of the file; None if the file has none."""
+    """Return the checksums at the end of the file; None if the file has none."""
     if length < _END.size:
         return None
     file.seek(length - _END.size)
@@ -161,7 +162,7 @@ def _read_sums(path: Path, file: BinaryIO, length: int) -> tuple[int, ...] | Non
 
 
 def _header_length(head: bytes) -> int:
-    """The number of bytes in front of the array, from the length field of the header."""
+    """Return the number of bytes in front of the array, from the length field of the header."""
     if head[6:7] == b"\x01":
         return 10 + int.from_bytes(head[8:10], "little")
     return 12 + int.from_bytes(head[8:12], "little")

@@ -131,7 +131,9 @@ def reads() -> Iterator[None]:
 
 
 def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """The chunks, produced with reads from the replica. The consumer's reads between two chunks are not affected."""
+    """Yield the chunks, produced with reads from the replica. The consumer's reads between two chunks are not
+    affected.
+    """
     block = _Block.begin(EXPORT_WAIT)
     if block is None:
         yield from chunks
@@ -145,7 +147,7 @@ def streamed(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def reading() -> BaseDatabaseWrapper:
-    """The connection for reads at this moment."""
+    """Return the connection for reads at this moment."""
     return connections[_alias()]
 
 

@@ -25,7 +25,7 @@ AS_THEY_ARE = (BooleanField, CharField, FloatField, IntegerField, TextField)
 
 
 def rows(sql: str, values: Sequence[Any], *, planned_anew: bool = False) -> list[tuple[Any, ...]]:
-    """The rows that the statement returns, from the replica within a block of `labeling.replica`.
+    """Return the rows that the statement returns, from the replica within a block of `labeling.replica`.
 
     With `planned_anew`, PostgreSQL plans the statement for each call. Use it if the best plan depends on the values, or
     if the table grows from empty while the statement is repeated, as in an import.
@@ -70,8 +70,8 @@ def update_numbers(model: type[Model], name: str, numbers: Mapping[int, int]) ->
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:
-    """A cursor; on PostgreSQL one that binds values on the server, and prepares each statement once for a connection
-    (`prepare_threshold` in the settings). Django's default cursors write the values into the SQL.
+    """Return a cursor; on PostgreSQL one that binds values on the server, and prepares each statement once for a
+    connection (`prepare_threshold` in the settings). Django's default cursors write the values into the SQL.
     """
     if database.vendor != "postgresql":
         return database.cursor()
@@ -102,7 +102,9 @@ def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[A
 
 
 def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
-    """The values of a column, converted for the database. Consecutive repeats of an object are converted once."""
+    """Return the values of a column, converted for the database. Consecutive repeats of an object are converted
+    once.
+    """
     if isinstance(field.target_field if isinstance(field, ForeignKey) else field, AS_THEY_ARE):
         return list(column)
     database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again at each step
@@ -143,7 +145,7 @@ def analyze(table: str) -> None:
 
 
 def among(column: str, numbers: Sequence[int]) -> tuple[str, list[Any]]:
-    """The SQL condition that the column is one of these numbers, and its parameters.
+    """Return the SQL condition that the column is one of these numbers, and its parameters.
 
     One array parameter on PostgreSQL, whose driver takes longer over hundreds of placeholders than the statement takes.
     """
@@ -153,46 +155,50 @@ def among(column: str, numbers: Sequence[int]) -> tuple[str, list[Any]]:
 
 
 def marks(number: int) -> str:
-    """This number of placeholders with commas, as in `IN (…)`."""
+    """Return this number of placeholders with commas, as in `IN (…)`."""
     return ", ".join(["%s"] * number)
 
 
 def stored(model: type[Model], name: str, value: Any) -> Any:
-    """A field's value, converted for the database."""
+    """Return a field's value, converted for the database."""
     return _field(model, name).get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
 
 def moment(column: str) -> str:
-    """A column of times in a SELECT as text, for `as_moment`: both drivers are slow to convert times."""
+    """Return a column of times in a SELECT as text, for `as_moment`: both drivers are slow to convert times."""
     return f"CAST({column} AS text)" if connection.vendor == "sqlite" else f"CAST({column} AT TIME ZONE 'UTC' AS text)"
 
 
 def as_moment(value: Any) -> datetime.datetime | None:
-    """The time from the value of a `moment` column."""
+    """Return the time from the value of a `moment` column."""
     return datetime.datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
 
 
 def later(column: str, by: datetime.timedelta) -> tuple[str, Any]:
-    """The SQL for the column's time plus `by`, and its parameter."""
+    """Return the SQL for the column's time plus `by`, and its parameter."""
     if connection.vendor == "sqlite":  # the function that the ORM calls
         return f"django_format_dtdelta('+', {column}, %s)", by // datetime.timedelta(microseconds=1)
     return f"{column} + %s", by
 
 
 def as_uuid_text(value: Any) -> str:
-    """The usual text of a UUID that was read from the database: 32 hex digits on SQLite, a UUID on PostgreSQL."""
+    """Return the usual text of a UUID that was read from the database: 32 hex digits on SQLite, a UUID on
+    PostgreSQL.
+    """
     if isinstance(value, str):
         return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
     return str(value)
 
 
 def several_write() -> bool:
-    """Whether several transactions can write at the same time, so that rows must be locked. SQLite has one writer."""
+    """Return whether several transactions can write at the same time, so that rows must be locked. SQLite has one
+    writer.
+    """
     return bool(connection.features.has_select_for_update)
 
 
 def lock(of: str, *, skip: bool = False) -> str:
-    """The SQL clause that locks the rows of the table with the alias `of`; "" on SQLite.
+    """Return the SQL clause that locks the rows of the table with the alias `of`; "" on SQLite.
 
     With `skip`, the SELECT leaves out rows that other transactions have locked.
     """
@@ -223,7 +229,7 @@ class Columns(Generic[M]):
         return len(self._fields)
 
     def read(self, values: Sequence[Any]) -> M:
-        """The instance with these values, in the order of `sql`."""
+        """Return the instance with these values, in the order of `sql`."""
         read = list(values)
         if self._converters is None:
             self._converters = self._find_converters()
@@ -237,7 +243,7 @@ class Columns(Generic[M]):
         return instance
 
     def _find_converters(self) -> list[tuple[int, Any, Any]]:
-        """The functions that convert the database's values to Python's: position, function, column."""
+        """Return the functions that convert the database's values to Python's: position, function, column."""
         columns = [field.get_col(self._model._meta.db_table) for field in self._fields]
         return [
             (position, convert, column)

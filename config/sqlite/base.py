@@ -172,6 +172,6 @@ _flushes_lock = threading.Lock()
 
 
 def _flush_of(path: str) -> Flush:
-    """The `Flush` of this process for the file at `path`."""
+    """Return the `Flush` of this process for the file at `path`."""
     with _flushes_lock:
         return _flushes.setdefault(path, Flush(path))

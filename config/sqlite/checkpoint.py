@@ -37,7 +37,9 @@ LAST, COPIED = 16, 96
 
 
 def is_due(database: str) -> bool:
-    """Whether the log has at least `FRAMES` pages that are not copied. The caller has a connection to the database."""
+    """Return whether the log has at least `FRAMES` pages that are not copied. The caller has a connection to the
+    database.
+    """
     index = _opened(f"{database}-shm")
     last, copied = (int.from_bytes(os.pread(index, 4, at), sys.byteorder) for at in (LAST, COPIED))
     return last - copied >= FRAMES
@@ -85,7 +87,9 @@ def flush_in_pieces(database: str) -> None:
 
 
 def _opened(path: str) -> int:
-    """A descriptor of a file of SQLite, open until the process ends: closing it would release SQLite's locks on it."""
+    """Return a descriptor of a file of SQLite, open until the process ends: closing it would release SQLite's locks on
+    it.
+    """
     return _descriptor(path, Path(path).stat().st_ino)
 
 

@@ -41,7 +41,9 @@ class Export(ProjectView):
         return response
 
     def _name_and_choice(self, request: Request) -> tuple[str, Choice]:
-        """The format and the rows. A parameter that does not exist is refused: misspelt, it would filter nothing."""
+        """Return the format and the rows. A parameter that does not exist is refused: misspelt, it would filter
+        nothing.
+        """
         known = ["format", *FILTERS]
         errors = {
             name: f"There is no such parameter; there are {', '.join(known)}."

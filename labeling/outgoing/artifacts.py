@@ -40,7 +40,9 @@ class Artifact:
 
 
 def read(version: ModelVersion) -> Artifact | None:
-    """The version's files by its manifest. If the manifest is missing or damaged, report that and return None."""
+    """Return the version's files by its manifest. If the manifest is missing or damaged, report that and return
+    None.
+    """
     try:
         return _read(_folder(version), version.calibration_at())
     except FolderError as error:
@@ -59,8 +61,8 @@ def report(version: ModelVersion, error: str) -> str:
 
 
 def as_zip(version: ModelVersion) -> IO[bytes]:
-    """The version's files as an open zip; a large zip is on the disk. Raises `FolderError` for a missing or damaged
-    file.
+    """Return the version's files as an open zip; a large zip is on the disk. Raises `FolderError` for a missing or
+    damaged file.
     """
     folder = _folder(version)
     # Closed by the response that sends it.
@@ -92,7 +94,7 @@ def _read(folder: Folder, calibration: str) -> Artifact:
 
 
 def _read_calibration(folder: Folder, digest: str) -> bytes:
-    """The calibration file with this digest. Raises `FolderError`."""
+    """Return the calibration file with this digest. Raises `FolderError`."""
     raw = folder.read(CALIBRATION, most=MOST_MANIFEST_BYTES)
     try:
         same = json.loads(raw)["digest"] == digest

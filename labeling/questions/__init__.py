@@ -24,15 +24,15 @@ QUESTIONS: dict[str, Question] = {question.name: question for question in (Singl
 
 
 def named(name: str) -> Question:
-    """The question with this name. Raises KeyError."""
+    """Return the question with this name. Raises KeyError."""
     return QUESTIONS[name]
 
 
 def choices() -> list[tuple[str, str]]:
-    """The `choices` of a model field: (name, title) of each question."""
+    """Return the `choices` of a model field: (name, title) of each question."""
     return [(question.name, question.title) for question in QUESTIONS.values()]
 
 
 def listed(holds: Callable[[Question], object]) -> str:
-    """The names of the questions for which `holds` is true, joined by "or": "single or multi"."""
+    """Return the names of the questions for which `holds` is true, joined by "or": "single or multi"."""
     return " or ".join(question.name for question in QUESTIONS.values() if holds(question))

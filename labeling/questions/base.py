@@ -89,7 +89,7 @@ class Question:
         """Raise `InvalidValue` if a project with this question cannot have classes with these names."""
 
     def names_in(self, value: Any) -> set[str]:
-        """The class names that a client's value may contain: at most `MAX_NAME` characters each, and no NUL."""
+        """Return the class names that a client's value may contain: at most `MAX_NAME` characters each, and no NUL."""
         values = value if isinstance(value, list) else [value]
         names = {str(v) for v in values if isinstance(v, str | int) and not isinstance(v, bool)}
         return {name for name in names if len(name) <= MAX_NAME and "\x00" not in name}
@@ -106,19 +106,19 @@ class Question:
         return None if value is None else names[value]  # type: ignore[index]
 
     def key(self, value: Stored) -> Hashable:
-        """A hashable form of a stored value, for counts."""
+        """Return a hashable form of a stored value, for counts."""
         return tuple(value) if isinstance(value, list) else value
 
     def counted(self, value: Stored) -> list[int]:
-        """The class indices under which counts by class count a stored value; no is 0 and yes is 1."""
+        """Return the class indices under which counts by class count a stored value; no is 0 and yes is 1."""
         return [int(value)]  # type: ignore[arg-type]
 
     def possible(self, n_classes: int) -> int:
-        """The number of answers among which people's mistakes spread, the right answer included."""
+        """Return the number of answers among which people's mistakes spread, the right answer included."""
         return len(self.answers) or n_classes
 
     def resolve(self, answers: Sequence[Stored]) -> tuple[Stored | None, float | None]:
-        """The label that the answers to one task result in, and the share of the answers that equal it.
+        """Return the label that the answers to one task result in, and the share of the answers that equal it.
 
         (None, None) without answers, if all people skipped the task. In a tie no label, and the share of the most
         frequent answer.
@@ -131,30 +131,30 @@ class Question:
         return label, sum(answer == label for answer in answers) / len(answers)
 
     def settle(self, answers: Sequence[Stored]) -> Stored | None:
-        """The most frequent of one or more answers. None if two answers are equally frequent."""
+        """Return the most frequent of one or more answers. None if two answers are equally frequent."""
         (label, most), *others = Counter[Any](answers).most_common(2)
         return None if others and others[0][1] == most else label
 
     def settle_clearly(self, answers: Sequence[Stored]) -> Stored | None:
-        """The label of one or more answers; None if as many answers speak against the label as for it."""
+        """Return the label of one or more answers; None if as many answers speak against the label as for it."""
         return self.settle(answers)
 
     def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
-        """The stored value, with each merged class replaced by the class that it was merged into."""
+        """Return the stored value, with each merged class replaced by the class that it was merged into."""
         return merges.get(value, value)  # type: ignore[arg-type]
 
     def predicted(self, best: int, names: Names) -> Any:
-        """A model's best class (`models_store.questions.Decision.best`) in the form that clients receive."""
+        """Return a model's best class (`models_store.questions.Decision.best`) in the form that clients receive."""
         return self.show(best, names)
 
     def as_answer(self, best: int) -> Stored:
-        """A model's best class as a stored value."""
+        """Return a model's best class as a stored value."""
         return best
 
     def prediction(
         self, best: int, confidence: float, probabilities: np.ndarray | None
     ) -> tuple[Stored, float | list[float]]:
-        """The stored value that a model predicts, and its probability.
+        """Return the stored value that a model predicts, and its probability.
 
         probabilities: (n_classes,) the probability of each class; given if `value_is_list`. The result then has a
         probability for each class of the value.
@@ -162,19 +162,20 @@ class Question:
         return self.as_answer(best), confidence
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
-        """The labels in the form that a network is trained on: (n,) int64."""
+        """Return the labels in the form that a network is trained on: (n,) int64."""
         return np.array(labels, np.int64)
 
     def picker(self, n_classes: int) -> str:
-        """The module of static/js/label/pickers that the annotator's screen uses."""
+        """Return the module of static/js/label/pickers that the annotator's screen uses."""
         return "buttons" if n_classes <= len(KEYS) else "search"
 
     def searches(self, n_classes: int) -> bool:
-        """Whether annotators find classes by typing, so that letters cannot be shortcuts."""
+        """Return whether annotators find classes by typing, so that letters cannot be shortcuts."""
         return self.picker(n_classes) == "search"
 
     def keys(self, names: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The key of each possible answer; no keys for more than ten classes. The annotator's screen has the same rule.
+        """Return the key of each possible answer; no keys for more than ten classes. The annotator's screen has the
+        same rule.
 
         `own`: keys that a manager has assigned to classes; the other classes get the remaining digit keys in order.
         Without `own`, if every class name is a digit, the key of a class is its name.
@@ -189,7 +190,7 @@ class Question:
 
 
 def class_index(value: Any, indices: Mapping[str, int]) -> int:
-    """The index of the named class; clients may send the classes 0 to 9 as numbers. Raises `InvalidValue`."""
+    """Return the index of the named class; clients may send the classes 0 to 9 as numbers. Raises `InvalidValue`."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise InvalidValue("The answer must be the name of a class.")
     try:

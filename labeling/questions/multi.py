@@ -54,18 +54,22 @@ class Multi(Question):
     def prediction(
         self, best: int, confidence: float, probabilities: np.ndarray | None
     ) -> tuple[Stored, float | list[float]]:
-        """The classes with a probability of at least one half."""
+        """Return the classes with a probability of at least one half."""
         assert probabilities is not None
         classes = np.flatnonzero(probabilities >= 0.5).tolist()
         return classes, [float(probabilities[index]) for index in classes]
 
     def settle(self, answers: Sequence[Stored]) -> Stored | None:
-        """The classes that more than half of the annotators chose. None if exactly half of them chose some class."""
+        """Return the classes that more than half of the annotators chose. None if exactly half of them chose some
+        class.
+        """
         votes = Counter(index for answer in answers for index in answer)  # type: ignore[union-attr]
         if any(2 * n == len(answers) for n in votes.values()):
             return None
         return sorted(index for index, n in votes.items() if 2 * n > len(answers))
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
-        """The few classes of each item: a boolean matrix of a million items and 20,000 classes would take 20 GB."""
+        """Return the few classes of each item: a boolean matrix of a million items and 20,000 classes would take 20
+        GB.
+        """
         return ClassSets.of(labels, n_classes)

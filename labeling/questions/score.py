@@ -44,7 +44,7 @@ class Score(Question):
         return None if value is None else int(names[value])  # type: ignore[index]
 
     def settle(self, answers: Sequence[Stored]) -> Stored | None:
-        """The median, which one far answer among three does not move.
+        """Return the median, which one far answer among three does not move.
 
         With an even number of answers: the lower of the two middle answers if they are at most one point apart, else
         None.
@@ -61,6 +61,6 @@ class Score(Question):
 
 
 def _middle(answers: Sequence[Stored]) -> tuple[int, int]:
-    """The two middle answers in ascending order; for an odd number of answers, the median twice."""
+    """Return the two middle answers in ascending order; for an odd number of answers, the median twice."""
     ordered = sorted(cast("Sequence[int]", answers))
     return ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]

@@ -29,7 +29,7 @@ CHUNK = 1 << 18
 
 
 def fits(answers: AnswerTable) -> bool:
-    """Whether the confusion matrices and the table of items by values fit `MOST_VALUES` and `MOST_CELLS`."""
+    """Return whether the confusion matrices and the table of items by values fit `MOST_VALUES` and `MOST_CELLS`."""
     n = answers.n_values
     return n <= MOST_VALUES and max(answers.n_items, answers.n_people * n) * n <= MOST_CELLS
 
@@ -57,7 +57,9 @@ def resolve(answers: AnswerTable) -> Resolved:
 
 
 def _dense(start: Resolved, answers: AnswerTable) -> np.ndarray:
-    """Probabilities (items, values): the values that `start` does not list share the remaining probability evenly."""
+    """Return probabilities (items, values): the values that `start` does not list share the remaining probability
+    evenly.
+    """
     n = answers.n_values
     listed = np.bincount(start.item, minlength=answers.n_items)
     left = 1 - np.bincount(start.item, start.probability, answers.n_items)
@@ -104,7 +106,7 @@ def _counts(
 def _expect(
     item: np.ndarray, words: np.ndarray, person: np.ndarray, value: np.ndarray, log_shares: np.ndarray, n_items: int
 ) -> np.ndarray:
-    """The probability of each value (items, values) under the confusion matrices. `item` is ascending."""
+    """Return the probability of each value (items, values) under the confusion matrices. `item` is ascending."""
     table = np.repeat(log_shares[None], n_items, axis=0)
     for start in range(0, len(item), CHUNK):
         part = slice(start, start + CHUNK)

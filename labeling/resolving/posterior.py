@@ -94,7 +94,7 @@ def posterior(votes: Sequence[Vote], n_values: int, word: ModelVote | None = Non
 def asks_another(
     votes: Sequence[Vote], skips: int, *, n_values: int, word: ModelVote | None = None, confidence: float
 ) -> bool:
-    """Whether one more person is asked: while every answer's probability of being right is below `confidence`.
+    """Return whether one more person is asked: while every answer's probability of being right is below `confidence`.
 
     An item without answers is asked until it has `MOST_SKIPS` skips.
     """
@@ -105,7 +105,8 @@ def asks_another(
 
 
 def worth_asking(accuracies: Mapping[Person, float], n_values: int) -> set[Person]:
-    """The people to ask about items in doubt: their accuracy beyond chance is at least half of the median person's.
+    """Return the people to ask about items in doubt: their accuracy beyond chance is at least half of the median
+    person's.
 
     All people if the median accuracy is no better than chance.
 

@@ -39,6 +39,6 @@ VARIABLES = {
 
 
 def variable(name: str) -> Variable:
-    """The variable of this name. Unless `VARIABLES` has it, it is the id of a row: `import_id` of an import."""
+    """Return the variable of this name. Unless `VARIABLES` has it, it is the id of a row: `import_id` of an import."""
     row = name.removesuffix("_id")
     return VARIABLES.get(name) or Variable({"type": "integer", "minimum": 1, "maximum": MAX_ID}, f"The {row}'s id.")

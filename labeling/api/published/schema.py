@@ -88,7 +88,7 @@ class PublishedSchema(AutoSchema):
         return operation
 
     def _map_serializer(self, serializer: Any, direction: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The serializer's schema with the example that the serializer may have, of an answer."""
+        """Return the serializer's schema with the example that the serializer may have, of an answer."""
         schema: dict[str, Any] = super()._map_serializer(  # type: ignore[no-untyped-call]
             serializer, direction, *args, **kwargs
         )

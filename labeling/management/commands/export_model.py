@@ -23,7 +23,7 @@ from models_store.onnx_export import to_onnx
 
 
 def onnx_of(project: Project, version: ModelVersion) -> bytes:
-    """The version's ONNX graph.
+    """Return the version's ONNX graph.
 
     Raises `StepFailed` if the version cannot be loaded or is no network, ImportError without the packages for ONNX.
     """

@@ -51,16 +51,16 @@ class Choice:
     name_part: str = ""  # the filters as part of a file's name
 
     def get(self, name: str) -> Any:
-        """The value of the filter; None if it is not set."""
+        """Return the value of the filter; None if it is not set."""
         return self.values.get(name)
 
     def condition(self) -> Condition:
-        """The SQL condition of all filters except the filter by batch; the project is not a part of it."""
+        """Return the SQL condition of all filters except the filter by batch; the project is not a part of it."""
         parts = [each.condition(self.get(name)) for name, each in FILTERS.items()]
         return " AND ".join(sql for sql, _ in parts if sql), [value for _, values in parts for value in values]
 
     def of_copies(self, copies: CopyQuerySet) -> CopyQuerySet:
-        """The near-copies that match all filters except the filter by batch."""
+        """Return the near-copies that match all filters except the filter by batch."""
         for name, value in self.values.items():
             copies = FILTERS[name].copies(copies, value)
         return copies
@@ -138,7 +138,9 @@ def _until(project: Project, text: str) -> datetime.datetime:
 
 
 def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
-    """The start, in UTC, of the date `days` days after the date in `text`; or the time with its zone in `text`."""
+    """Return the start, in UTC, of the date `days` days after the date in `text`; or the time with its zone in
+    `text`.
+    """
     try:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
@@ -156,7 +158,7 @@ def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
 
 
 def _quoted(text: str) -> str:
-    """The text in quotation marks, printable and short enough for one line."""
+    """Return the text in quotation marks, printable and short enough for one line."""
     shown = text if len(text) <= 40 else f"{text[:39]}…"
     return repr(shown)
 
@@ -184,7 +186,7 @@ def _moment_part(name: str) -> Callable[[str, datetime.datetime], str]:
 
 
 def _compared(column: str, operator: str) -> Callable[[Any], Condition]:
-    """A function from a value to the condition that compares the item's column with the value."""
+    """Return a function from a value to the condition that compares the item's column with the value."""
 
     def condition(value: Any) -> Condition:
         return ("", []) if value is None else (f"item.{column} {operator} %s", [stored(Item, column, value)])

@@ -18,7 +18,7 @@ NOTHING: Row = {column.name: None for column in COLUMNS} | {
 
 
 def count_copies(project: Project, choice: Choice) -> int:
-    """The number of rows that `copy_pages` yields for all batches. One query; none without near-copies."""
+    """Return the number of rows that `copy_pages` yields for all batches. Takes one query; none without near-copies."""
     if not choice.get("copies"):
         return 0
     copies = _chosen(project, choice)

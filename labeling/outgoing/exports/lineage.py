@@ -75,7 +75,9 @@ def first_learned_by(
     trainings: Sequence[Training],
     project: Project,
 ) -> int | None:
-    """The first version that was trained on the present label, which follows from the stored answers `values`."""
+    """Return the first version that was trained on the present label, which follows from the stored answers
+    `values`.
+    """
     if corrected_at is not None:
         later = (training for training in trainings if training.began >= corrected_at)
     elif facts.learned_by is not None:

@@ -141,7 +141,7 @@ def _pages_of(facts: BatchFacts, choice: Choice, shared: Export, size: int) -> I
 
 
 def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
-    """The tasks of a batch that were chosen, by rank; `size` of the batch are read at a time.
+    """Yield the tasks of a batch that were chosen, by rank; `size` of the batch are read at a time.
 
     Whether a task is chosen is a column, not a condition. By statistics that are older than the labels, PostgreSQL
     would expect few chosen tasks, and look for them in the whole batch, page by page. The number of tasks is part of
@@ -164,7 +164,7 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
 
 
 def _annotations(tasks: list[int], shared: Export) -> dict[int, _Answers]:
-    """The standing annotations of each task, and of the further tasks that asked about its item again."""
+    """Return the standing annotations of each task, and of the further tasks that asked about its item again."""
     by_task = {task: _Answers([], [], []) for task in tasks}
     if shared.asked_again:
         these, values = among("first.id", tasks)
@@ -206,7 +206,7 @@ def _annotations(tasks: list[int], shared: Export) -> dict[int, _Answers]:
 
 
 def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
-    """The standing corrections of these items: their authors, times and labels."""
+    """Return the standing corrections of these items: their authors, times and labels."""
     these, values = among("correction.item_id", items)
     sql = f"""
         SELECT correction.item_id, correction.value, person.username, {moment("correction.created_at")}
@@ -262,7 +262,7 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
 
 
 def _distribution(text: str | None, shared: Export) -> str | None:
-    """Pairs of an answer's text and its probability, as JSON text."""
+    """Return pairs of an answer's text and its probability, as JSON text."""
     if text is None:
         return None
     pairs = orjson.loads(text)
@@ -270,7 +270,7 @@ def _distribution(text: str | None, shared: Export) -> str | None:
 
 
 def _prompted_by(task: _Task) -> str | None:
-    """The source of the answer that a prompted task showed its annotators; None for other tasks."""
+    """Return the source of the answer that a prompted task showed its annotators; None for other tasks."""
     if not task.prompted or task.prompted_by == PromptedBy.NOTHING:
         return None
     return task.prompted_by or PromptedBy.MODEL.value

@@ -21,7 +21,7 @@ _TIME = pa.timestamp("us", tz="UTC")
 
 
 def schema_for(question: Question) -> pa.Schema:
-    """The typed columns for a project's question."""
+    """Return the typed columns for a project's question."""
     who = [("id", pa.string()), ("annotator", pa.string())]
     how = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("guidelines_version", pa.int64())]
     when = [*how, ("created_at", _TIME)]
@@ -56,7 +56,8 @@ def export(
     *,
     progress: Callable[[int], Any] = lambda rows: None,
 ) -> Iterator[bytes]:
-    """The export as chunks of bytes. Each chunk is read from the database, or its replica, when the caller takes it.
+    """Return the export as chunks of bytes. Each chunk is read from the database, or its replica, when the caller takes
+    it.
 
     progress: called with the number of rows of each page. Raises KeyError for an unknown format.
     """

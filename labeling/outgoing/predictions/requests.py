@@ -67,5 +67,5 @@ def remove(run: PredictionRun) -> None:
 
 
 def kept(version: ModelVersion, most: int) -> list[PredictionRun]:
-    """The newest runs of the version that have not expired, at most `most`."""
+    """Return the newest runs of the version that have not expired, at most `most`."""
     return list(version.predictions.kept(timezone.now()).select_related("created_by")[:most])

@@ -23,13 +23,15 @@ PAGE_BYTES = 4 << 20
 
 
 def shape_of(run: PredictionRun) -> RowShape:
-    """The shape of the result's rows. Raises `FileDamaged` or `FileMissing`."""
+    """Return the shape of the result's rows. Raises `FileDamaged` or `FileMissing`."""
     first = next(pages(run, most=1), None)
     return RowShape(run.project.asks, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
 
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
-    """The rows recorded so far, at most `most`. Raises `FileMissing`, or `FileDamaged` if the result was changed."""
+    """Yield the rows recorded so far, at most `most`. Raises `FileMissing`, or `FileDamaged` if the result was
+    changed.
+    """
     path = read_whole(ProjectFiles(run.project).owned(run), lambda here: _as_long(here, run.size))
     with reading(path) as file:
         page: Page = []
@@ -48,7 +50,7 @@ def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
 
 
 def _as_long(path: Path, size: int) -> Path:
-    """The path, if its file has at least `size` bytes. Raises `FileMissing` or `FileDamaged` otherwise."""
+    """Return the path, if its file has at least `size` bytes. Raises `FileMissing` or `FileDamaged` otherwise."""
     with reading(path) as file:
         length = file.seek(0, io.SEEK_END)
     if length < size:
@@ -57,7 +59,7 @@ def _as_long(path: Path, size: int) -> Path:
 
 
 def _lines(file: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """The lines within the first `size` bytes: a killed attempt may have left bytes after them."""
+    """Yield the lines within the first `size` bytes: a killed attempt may have left bytes after them."""
     for line in file:
         size -= len(line)
         if size < 0:
