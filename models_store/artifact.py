@@ -149,7 +149,9 @@ def check(folder: str | os.PathLike[str], *, digest: str, calibration: str) -> N
 
 
 def encoder_digest(folder: str | os.PathLike[str]) -> str:
-    """The digest of a version's encoder, from the manifest; "" if it is missing there. Raises `ArtifactError`."""
+    """Return the digest of a version's encoder, from the manifest; "" if it is missing there. Raises
+    `ArtifactError`.
+    """
     try:
         encoder = _read_manifest(folder_at(folder)).get("encoder")
     except FolderError as error:
@@ -188,7 +190,7 @@ def _checked(
 
 
 def _verified(source: Folder, document: Mapping[str, Any]) -> bytes:
-    """The weights, after a check of all files in the manifest. Other files are ignored."""
+    """Return the weights, after a check of all files in the manifest. Other files are ignored."""
     weights = None
     for name, (size, sha256) in _stated(source, document).items():
         content = source.read(name, most=size)
@@ -227,7 +229,7 @@ def _model(document: dict[str, Any], weights: bytes) -> Model:
 
 
 def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest without files and digest."""
+    """Return the manifest without files and digest."""
     model = trained.model
     own = {
         "format_version": FORMAT_VERSION,
@@ -262,7 +264,7 @@ def _read_manifest(source: Folder) -> dict[str, Any]:
 
 
 def _read_calibration(source: Folder, manifest: Mapping[str, Any], digest: str | None) -> Adaptive | None:
-    """The version's calibration, as for `load`."""
+    """Return the version's calibration, as for `load`."""
     if digest == "" or (digest is None and "calibrated_later" not in manifest):
         return None
     try:
@@ -280,8 +282,8 @@ def _read_calibration(source: Folder, manifest: Mapping[str, Any], digest: str |
 
 
 def read_sealed(source: Folder, name: str, *, most: int) -> dict[str, Any]:
-    """A document that matches its own digest. Raises `ArtifactError` if it does not, or if its format is unknown, and
-    `FolderError` if it cannot be read.
+    """Return a document that matches its own digest. Raises `ArtifactError` if it does not, or if its format is
+    unknown, and `FolderError` if it cannot be read.
     """
     problem = "not the manifest of a model" if name == MANIFEST else "not a calibration"
     raw = source.read(name, most=most)

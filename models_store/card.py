@@ -14,7 +14,7 @@ CLASSES_SHOWN = 50
 
 
 def model_card(manifest: Mapping[str, Any]) -> str:
-    """The model card for a manifest, with or without files and digest. Missing facts are left out."""
+    """Return the model card for a manifest, with or without files and digest. Missing facts are left out."""
     name = _name(manifest)
     n, question = manifest["n_classes"], manifest["question"]
     answer = questions.named(question).card.format(n=f"{n:,}")
@@ -56,12 +56,12 @@ def _name(manifest: Mapping[str, Any]) -> str:
 
 
 def _learner(network: Mapping[str, Any]) -> str:
-    """The name of the network or estimator."""
+    """Return the name of the network or estimator."""
     return str(network.get("config", {}).get("estimator") or network["name"])
 
 
 def _front_matter(manifest: Mapping[str, Any], name: str) -> str:
-    """The front matter, written as JSON, which is valid YAML and quotes all texts."""
+    """Return the front matter, written as JSON, which is valid YAML and quotes all texts."""
     lines = ["---", "library_name: marginalia", f"tags: {json.dumps(['marginalia', manifest['question']])}"]
     control = _control(manifest)
     if control:
@@ -82,7 +82,7 @@ def _classes(names: list[str]) -> list[str]:
 
 
 def _in_turn(processes: list[int]) -> str | None:
-    """The numbers of processes in words; None for a single process."""
+    """Return the numbers of processes in words; None for a single process."""
     return None if processes == [1] else ", then ".join(map(str, processes))
 
 

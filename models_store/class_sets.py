@@ -56,7 +56,7 @@ class ClassSets:
         return len(self), self.n_classes
 
     def take(self, rows: NDArray[np.int64]) -> "ClassSets":
-        """The class sets of these rows, (m,) int64."""
+        """Return the class sets of these rows, (m,) int64."""
         sizes = np.diff(self.starts)[rows]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         # The place of each class in `classes`: its place in the row, after the row's start.

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 
 def _setting(default: Any, low: float, high: float, *, optional: bool = False, meaning: str) -> Any:
-    """A field with its bounds (inclusive) and its consequence in one sentence, for checks and for forms."""
+    """Return a field with its bounds (inclusive) and its consequence in one sentence, for checks and for forms."""
     return field(default=default, metadata={"low": low, "high": high, "optional": optional, "meaning": meaning})
 
 
 def _choice(default: str, *choices: str, meaning: str) -> Any:
-    """A field that is one of a few words."""
+    """Return a field that is one of a few words."""
     return field(default=default, metadata={"choices": choices, "optional": False, "meaning": meaning})
 
 
@@ -96,7 +96,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Settings from JSON; missing settings keep their defaults.
+        """Return settings from JSON; missing settings keep their defaults.
 
         Raises ValueError, with a message for people, for an unknown name, a wrong type or a value out of range.
         """
@@ -110,7 +110,7 @@ class TrainConfig:
 
 
 def _problem(item: Field[Any], value: Any) -> str | None:
-    """The problem with a value, or None."""
+    """Return the problem with a value, or None."""
     if "choices" in item.metadata:
         known = item.metadata["choices"]
         return None if value in known else f"{item.name} must be one of {', '.join(known)}, not {value!r}"

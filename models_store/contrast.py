@@ -46,7 +46,7 @@ class ClassContrast:
 
 
 def difference(n: int, gained: int, lost: int) -> Difference:
-    """The difference of two accuracies on the same items, with the adjusted Wald interval.
+    """Return the difference of two accuracies on the same items, with the adjusted Wald interval.
 
     D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
     paired data", Journal of Educational and Behavioral Statistics 37 (2012): one item is added to each kind. The
@@ -126,7 +126,7 @@ def by_class(truth: ArrayLike, said_a: ArrayLike, said_b: ArrayLike, n_classes: 
 def precision_chance(
     predicted_a: int, correct_a: int, predicted_b: int, correct_b: int, both_right: int, both_wrong: int
 ) -> float:
-    """The p-value of two precisions on the same items, by the weighted generalised score test.
+    """Return the p-value of two precisions on the same items, by the weighted generalised score test.
 
     A. S. Kosinski, "A weighted generalized score statistic for comparison of predictive values of diagnostic tests",
     Statistics in Medicine 32 (2013).
@@ -155,7 +155,8 @@ def precision_chance(
 
 
 def more_than_noise(chances: ArrayLike, *, false_share: float = FALSE_SHARE) -> NDArray[np.bool_]:
-    """Whether each of (m,) p-values is a discovery; on average, at most `false_share` of the discoveries are false.
+    """Return whether each of (m,) p-values is a discovery; on average, at most `false_share` of the discoveries are
+    false.
 
     Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995), section 3.
 

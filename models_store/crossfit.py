@@ -33,7 +33,7 @@ class FoldPredictions(NamedTuple):
 
 
 def sizes_for(n: int) -> list[int]:
-    """The sizes of training sets for n labels: all labels outside one fold, half of them, and so on."""
+    """Return the sizes of training sets for n labels: all labels outside one fold, half of them, and so on."""
     most = n - -(-n // FOLDS)
     return [most >> halved for halved in range(HALVINGS + 1) if most >> halved >= FEWEST]
 
@@ -91,7 +91,7 @@ def cross_fit(
 def held_out_probabilities(
     training_set: TrainingSet, recipe: Recipe, *, folds: int, progress: Callable[[float], object] | None = None
 ) -> np.ndarray:
-    """Probabilities that models give to items that they have not learned from.
+    """Return probabilities that models give to items that they have not learned from.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def held_out_probabilities(
 
 
 def _learned(training_set: TrainingSet, rows: np.ndarray, recipe: Recipe, report: Callable[[float], None]) -> Model:
-    """A model of these rows' labels."""
+    """Return a model of these rows' labels."""
 
     def progress(at: Progress) -> None:
         report(at.share)

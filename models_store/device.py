@@ -4,7 +4,7 @@ import torch
 
 
 def best_device() -> torch.device:
-    """The first GPU, or the processor."""
+    """Return the first GPU, or the processor."""
     return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
 
 

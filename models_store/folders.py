@@ -67,7 +67,7 @@ class Folder(ABC):
     def _add(self, name: str, content: bytes) -> None: ...
 
     def read(self, name: str, *, most: int) -> bytes:
-        """The first most + 1 bytes of a file, or all of a shorter file. Memory grows with the content."""
+        """Return the first most + 1 bytes of a file, or all of a shorter file. Memory grows with the content."""
         content = bytearray()
         with self.open(name) as file:
             while len(content) <= most and (block := file.read(min(BLOCK_BYTES, most + 1 - len(content)))):
@@ -76,14 +76,16 @@ class Folder(ABC):
 
 
 def folder_at(location: str | os.PathLike[str]) -> Folder:
-    """The folder at a path or URL, which need not exist. Raises `FolderError` if fsspec does not support the URL."""
+    """Return the folder at a path or URL, which need not exist. Raises `FolderError` if fsspec does not support the
+    URL.
+    """
     if not isinstance(location, str) or "://" not in location:
         return _Local(Path(location))
     return _Local(Path(location.removeprefix("file://"))) if location.startswith("file://") else _Remote(location)
 
 
 def filesystem_at(url: str, **options: Any) -> tuple[AbstractFileSystem, str]:
-    """The file system of a URL, and the path in it. Raises the exceptions of fsspec and its packages."""
+    """Return the file system of a URL, and the path in it. Raises the exceptions of fsspec and its packages."""
     scheme = url.partition("://")[0]
     is_s3 = scheme in ("s3", "s3a")
     if is_s3:
@@ -98,8 +100,8 @@ def filesystem_at(url: str, **options: Any) -> tuple[AbstractFileSystem, str]:
 
 @cache
 def _s3_session() -> Any:
-    """A session that sends bodies at once. By default it first asks for permission, and waits endlessly for the answer
-    of a server that hangs.
+    """Return a session that sends bodies at once. By default it first asks for permission, and waits endlessly for the
+    answer of a server that hangs.
     """
     from aiobotocore.session import AioSession
     from botocore.handlers import add_expect_header

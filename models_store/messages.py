@@ -28,7 +28,7 @@ def send(pipe: Connection, message: Any) -> None:
     arrays: list[memoryview] = []
 
     def kept(buffer: pickle.PickleBuffer) -> bool:
-        """Whether a buffer stays in the message itself."""
+        """Return whether a buffer stays in the message itself."""
         view = buffer.raw()
         if view.nbytes < LEAST:
             return True
@@ -71,7 +71,7 @@ def _starts(sizes: Sequence[int]) -> list[int]:
 
 
 def _memory() -> int:
-    """An anonymous file in memory, or on disk if the system has none in memory."""
+    """Return an anonymous file in memory, or on disk if the system has none in memory."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("message")
     with tempfile.TemporaryFile() as file:

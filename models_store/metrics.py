@@ -49,7 +49,7 @@ class PerClass:
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a binomial share: E. B. Wilson, "Probable inference, the law of succession, and
+    """Return the 95 % score interval of a binomial share: E. B. Wilson, "Probable inference, the law of succession, and
     statistical inference", JASA 22 (1927).
 
     It keeps its coverage for few items and for shares near 0 or 1, where the normal interval does not (Brown, Cai and
@@ -83,7 +83,7 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> Share:
-    """The share of right predictions, with its Wilson interval.
+    """Return the share of right predictions, with its Wilson interval.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Mean:
 
 
 def mean(values: np.ndarray, *, seed: int = 0) -> Mean:
-    """The mean, with its studentised bootstrap interval: Efron and Tibshirani 1993, section 12.5.
+    """Return the mean, with its studentised bootstrap interval: Efron and Tibshirani 1993, section 12.5.
 
     Unlike the normal interval it is longer on the side of few large values. The same values give the same interval.
     Takes O(n RESAMPLES) time.
@@ -163,7 +163,7 @@ def mean(values: np.ndarray, *, seed: int = 0) -> Mean:
 
 
 def per_class(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> PerClass:
-    """Counts of each class, from (n,) class indices, or from (n, n_classes) bool for "multi"."""
+    """Return counts of each class, from (n,) class indices, or from (n, n_classes) bool for "multi"."""
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.ndim == 2:
         if truth.shape != predicted.shape or truth.shape[1] != n_classes:

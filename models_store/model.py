@@ -44,7 +44,7 @@ def checked_features(features: np.ndarray, input_shape: tuple[int, ...]) -> None
 
 
 def as_input(features: np.ndarray, rows: slice | np.ndarray, input_shape: tuple[int, ...]) -> Tensor:
-    """A copy of the rows as a network takes them, (m, *input_shape): uint8 as it is, floats as float32."""
+    """Return a copy of the rows as a network takes them, (m, *input_shape): uint8 as it is, floats as float32."""
     taken = np.array(features[rows])
     if taken.dtype != np.uint8:
         taken = taken.astype(np.float32, copy=False)

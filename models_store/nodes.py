@@ -41,7 +41,7 @@ class Rows:
 
     @classmethod
     def of(cls, array: np.ndarray) -> Rows | None:
-        """The rows of a memory map or of a contiguous part of it; None for an array that is in no file."""
+        """Return the rows of a memory map or of a contiguous part of it; None for an array that is in no file."""
         owner = array
         while isinstance(owner.base, np.memmap):
             owner = owner.base
@@ -52,7 +52,9 @@ class Rows:
         return cls(str(path), offset, array.shape, array.dtype.str, _digest(array))
 
     def read(self) -> np.ndarray | None:
-        """The rows as a memory map; None if the file does not exist here, or is another file of the same name."""
+        """Return the rows as a memory map; None if the file does not exist here, or is another file of the same
+        name.
+        """
         try:
             array = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         except (OSError, ValueError):
@@ -97,7 +99,7 @@ def run_kept(release: str, function: Callable[..., Any], *arguments: Any) -> tup
 
 
 def bytes_of(value: Any) -> int:
-    """The bytes of arrays and raw items in a message."""
+    """Return the bytes of arrays and raw items in a message."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, bytes):
@@ -111,7 +113,7 @@ def bytes_of(value: Any) -> int:
 
 @cache
 def release_here() -> str:
-    """A digest of the code that nodes run: nodes with the same code give the same results."""
+    """Return a digest of the code that nodes run: nodes with the same code give the same results."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for path in sorted(file for package in PACKAGES for file in (root / package).rglob("*.py")):
@@ -136,7 +138,7 @@ _held: dict[str, Encoder] = {}
 
 
 def _encoder_of(state: EncoderState) -> Encoder:
-    """The encoder, which this process keeps until another one comes: some take seconds to load."""
+    """Return the encoder, which this process keeps until another one comes: some take seconds to load."""
     if state.digest not in _held:
         _held.clear()
         _held[state.digest] = next(each for each in encoders.ENCODERS if each.name == state.name).from_state(
@@ -189,7 +191,9 @@ def score_rows(
     extras: Sequence[str],
     embeddings: bool,
 ) -> list[Prediction]:
-    """Predictions for the rows from `start` on, in parts. Embeddings are left out unless `embeddings` is true."""
+    """Return predictions for the rows from `start` on, in parts. Embeddings are left out unless `embeddings` is
+    true.
+    """
     return [
         replace(
             part, start=start + part.start, embeddings=part.embeddings if embeddings else part.embeddings[:0].copy()

@@ -32,7 +32,8 @@ class _Probabilities(nn.Module):
 
 
 def to_onnx(model: Model, *, dtype: np.dtype[Any], metadata: Mapping[str, Any]) -> bytes:
-    """The graph: features (n, *input_shape) -> probabilities (n, n_classes) and embeddings (n, d), float32, for any n.
+    """Return the graph: features (n, *input_shape) -> probabilities (n, n_classes) and embeddings (n, d), float32, for
+    any n.
 
     For "verify" and "multi", each class's probability is that of yes.
 

@@ -73,7 +73,7 @@ def compare(later_right: ArrayLike, earlier_right: ArrayLike) -> Compared:
 
 @lru_cache(maxsize=4096)  # of many classes, most differ on as few items as others
 def chance(gained: int, lost: int) -> float:
-    """The p-value of the two-sided exact sign test.
+    """Return the p-value of the two-sided exact sign test.
 
     >>> chance(5, 0)
     0.0625

@@ -85,7 +85,7 @@ class Measured:
         return Measured(self.labels[which], self.wrong[which], self.seen[which], self.models[which])
 
     def joined(self, other: "Measured") -> "Measured":
-        """The rows of both, over the same items."""
+        """Return the rows of both, over the same items."""
         return Measured(
             np.concatenate([self.labels, other.labels]),
             np.concatenate([self.wrong, other.wrong]),
@@ -207,7 +207,7 @@ class _Unknowns:
 
 
 def _draws(measured: Measured, unknowns: _Unknowns, *, curve: int, seed: int) -> tuple[Floats, Floats]:
-    """Draws of the floor, (DRAWS, 1), and of the unknowns above it, (DRAWS, k), given the measurements.
+    """Return draws of the floor, (DRAWS, 1), and of the unknowns above it, (DRAWS, k), given the measurements.
 
     The first `curve` rows lie on the curve and decide how likely each floor is; it does not apply to the other rows.
     """
@@ -231,7 +231,8 @@ def _draws(measured: Measured, unknowns: _Unknowns, *, curve: int, seed: int) ->
 
 
 def _errors(measured: Measured) -> tuple[Floats, Floats]:
-    """The share of errors of each model, (m,), and the covariance, (m, m), of their noise by the draw of the items.
+    """Return the share of errors of each model, (m,), and the covariance, (m, m), of their noise by the draw of the
+    items.
 
     Half an error and half a right answer are added, so that no share is 0 or 1.
     """
@@ -259,7 +260,7 @@ def _covariance(x: Floats, origin: float) -> Floats:
 
 
 def _log_likelihood(values: Floats, noise: Floats, unknowns: _Unknowns, first: int) -> float:
-    """The log likelihood of the first measured values, up to a constant."""
+    """Return the log likelihood of the first measured values, up to a constant."""
     places = unknowns.measured[:first]
     covariance = unknowns.prior[np.ix_(places, places)] + noise[:first, :first]
     residual = values[:first] - unknowns.mean[places]
@@ -304,6 +305,6 @@ def _band(grid: Floats, errors: Floats) -> Band:
 
 
 def _share(odds: Floats, floor: Floats | float = 0.0) -> Floats:
-    """The share of errors, from log odds above the floor."""
+    """Return the share of errors, from log odds above the floor."""
     share: Floats = floor + (1 - floor) / (1 + np.exp(-odds))
     return share

@@ -102,7 +102,7 @@ def predict(
 def check_arguments(
     model: Model, features: np.ndarray, *, proposed: np.ndarray | None = None, extras: Sequence[str] = ()
 ) -> Tensor | None:
-    """The proposed classes as a tensor. Raises ValueError as `predict`."""
+    """Return the proposed classes as a tensor. Raises ValueError as `predict`."""
     if unknown := [name for name in extras if name not in EXTRAS]:
         raise ValueError(f"unknown extra {unknown[0]!r}; known: {', '.join(EXTRAS)}")
     return _checked(model, features, proposed)
@@ -115,7 +115,7 @@ def probabilities(
     proposed: np.ndarray | None = None,
     merged: Mapping[int, int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Probabilities of all classes, chunk by chunk. Reduce each chunk before taking the next.
+    """Yield probabilities of all classes, chunk by chunk. Reduce each chunk before taking the next.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def _forward(
     start: int,
     stop: int,
 ) -> Iterator[_Part]:
-    """The outputs for the rows from `start` to `stop`, part by part."""
+    """Yield the outputs for the rows from `start` to `stop`, part by part."""
     most = getattr(model.network, "most_rows", MOST_ROWS)
     rows = max(1, min(most, MOST_LOGITS // model.n_classes))
     for first in range(start, stop, rows):
@@ -197,7 +197,7 @@ def _forward(
 
 
 def _of_known(model: Model, logits: Tensor, proposed: Tensor | None, joined: Sequence[tuple[int, int]]) -> Tensor:
-    """Logits with columns for proposed classes that the model does not know, and with merged classes joined."""
+    """Return logits with columns for proposed classes that the model does not know, and with merged classes joined."""
     if proposed is not None and (unknown := int(proposed.max()) + 1 - logits.shape[1]) > 0:
         logits = torch.nn.functional.pad(logits, (0, unknown))  # as likely as not
     for old, new in joined:
@@ -206,7 +206,7 @@ def _of_known(model: Model, logits: Tensor, proposed: Tensor | None, joined: Seq
 
 
 def _joined(model: Model, merged: Mapping[int, int] | None) -> list[tuple[int, int]]:
-    """Pairs (old, new) of classes that the model knows both and that have become the new one."""
+    """Return pairs (old, new) of classes that the model knows both and that have become the new one."""
     return [(old, new) for old, new in (merged or {}).items() if max(old, new) < model.n_classes]
 
 

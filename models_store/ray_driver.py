@@ -78,7 +78,7 @@ class Driver:
         return [self._keep(each) for each in (returned if pieces else [returned])]
 
     def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Outcome | BaseException | None:
-        """The outcome of a call, or its exception; None if it still runs after so many seconds."""
+        """Return the outcome of a call, or its exception; None if it still runs after so many seconds."""
         errors = self._ray.exceptions
         try:
             outcome: Outcome = self._ray.get(self._kept[call], timeout=seconds)
@@ -126,7 +126,7 @@ class Line:
         return head
 
     def ask(self, method: str, *arguments: Any, meanwhile: Callable[[], object]) -> Any:
-        """The result of the driver's method. Raises its exceptions."""
+        """Return the result of the driver's method. Raises its exceptions."""
         with _ended():
             send(self._pipe, (method, arguments))
         return self._answer(meanwhile)
@@ -178,7 +178,7 @@ def _serve(pipe: Connection, address: str) -> None:
 
 
 def _answer(driver: Driver, method: str, arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
-    """The result of the method, and its exception."""
+    """Return the result of the method, and its exception."""
     from ray.exceptions import RayError
 
     try:
@@ -190,5 +190,5 @@ def _answer(driver: Driver, method: str, arguments: tuple[Any, ...]) -> tuple[An
 
 
 def _gone(error: Exception) -> DriverGone:
-    """The last line of the message: messages of Ray contain the head's traceback."""
+    """Return the last line of the message: messages of Ray contain the head's traceback."""
     return DriverGone((str(error).strip() or type(error).__name__).splitlines()[-1][:200])

@@ -121,7 +121,7 @@ def calibration(confidence: ArrayLike, right: ArrayLike, *, seed: int = 0) -> Ca
 
 
 def _starts(sure: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The first place of each bin of equal mass among sorted confidences. Equal confidences stay in one bin."""
+    """Return the first place of each bin of equal mass among sorted confidences. Equal confidences stay in one bin."""
     n = len(sure)
     count = min(MOST_BINS, max(1, n // LEAST_IN_A_BIN))
     firsts = np.flatnonzero(np.diff(sure, prepend=-1.0))
@@ -132,7 +132,7 @@ def _starts(sure: NDArray[np.float64]) -> NDArray[np.int64]:
 def _interval(
     gaps: NDArray[np.float64], spread: NDArray[np.float64], shares: NDArray[np.float64], noise: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """The smallest and the largest true error, in [0, 1], that the test does not reject."""
+    """Return the smallest and the largest true error, in [0, 1], that the test does not reject."""
     ece = float(np.abs(gaps) @ shares)
     if ece == 0:
         return 0.0, float(min(np.quantile(np.abs(spread * noise) @ shares, 0.975), 1.0))

@@ -5,5 +5,7 @@ FEW_POINTS = 3
 
 
 def points_off(n_points: int) -> int:
-    """The points by which a score may be off and still count as right. On a long scale, people differ by a point."""
+    """Return the points by which a score may be off and still count as right. On a long scale, people differ by a
+    point.
+    """
     return 1 if n_points > FEW_POINTS else 0

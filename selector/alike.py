@@ -16,7 +16,7 @@ Law = NDArray[np.float64]
 
 
 def law_of(numbers: NDArray[np.int64], most: int) -> Law:
-    """The law of n >= 1 numbers, (n,). Numbers above `most` count as `most`.
+    """Return the law of n >= 1 numbers, (n,). Numbers above `most` count as `most`.
 
     >>> law_of(np.array([0, 2, 2, 9]), 3).tolist()
     [1.0, 0.75, 0.75, 0.25]
@@ -27,7 +27,7 @@ def law_of(numbers: NDArray[np.int64], most: int) -> Law:
 
 
 def filled_up(law: Law, n: int, rest: Law) -> Law:
-    """The law of `n` numbers; numbers of the law `rest` fill up fewer than ENOUGH numbers.
+    """Return the law of `n` numbers; numbers of the law `rest` fill up fewer than ENOUGH numbers.
 
     >>> filled_up(np.array([1.0, 0.0]), 3, np.array([1.0, 0.5])).tolist()
     [1.0, 0.45]
@@ -37,7 +37,7 @@ def filled_up(law: Law, n: int, rest: Law) -> Law:
 
 
 def lowest(laws: Sequence[Law]) -> Law:
-    """The greatest law that exceeds none of these.
+    """Return the greatest law that exceeds none of these.
 
     >>> lowest([np.array([1.0, 0.5, 0.1]), np.array([1.0, 0.4, 0.3])]).tolist()
     [1.0, 0.4, 0.1]

@@ -10,7 +10,7 @@ MOST = 10.0
 
 
 def sufficient_factor(margins: ArrayLike, clusters: ArrayLike, *, batch_size: int, most: float = MOST) -> float:
-    """The smallest `candidate_factor` whose candidates fall in as many clusters as the batch has items.
+    """Return the smallest `candidate_factor` whose candidates fall in as many clusters as the batch has items.
 
     `select` then draws each item from another cluster, in one pass, and from the smallest margins that allow that. A
     fixed factor, as in the paper, is too large for a pool of items that all differ, and too small for a pool with many
@@ -52,15 +52,15 @@ def sufficient_factor(margins: ArrayLike, clusters: ArrayLike, *, batch_size: in
 
 
 def fewest(clusters: np.ndarray, batch_size: int) -> int | None:
-    """The length of the shortest beginning of `clusters`, (k,), with `batch_size` different ones; None if all have
-    fewer.
+    """Return the length of the shortest beginning of `clusters`, (k,), with `batch_size` different ones; None if all
+    have fewer.
     """
     firsts = np.sort(np.unique(clusters, return_index=True)[1])
     return int(firsts[batch_size - 1]) + 1 if len(firsts) >= batch_size else None
 
 
 def _smallest_first(margins: np.ndarray, count: int) -> np.ndarray:
-    """The positions of the `count` smallest margins, ascending; equal ones in the order given."""
+    """Return the positions of the `count` smallest margins, ascending; equal ones in the order given."""
     edge = np.partition(margins, count - 1)[count - 1]
     places = np.flatnonzero(margins <= edge)
     return places[np.argsort(margins[places], kind="stable")][:count]

@@ -95,7 +95,7 @@ def pick_guarded(
 
 
 def limit(batch_size: int, n_classes: int, class_guard: float) -> int:
-    """The most items of one class in a batch: `class_guard` even shares, rounded up; at least 1, at most all.
+    """Return the most items of one class in a batch: `class_guard` even shares, rounded up; at least 1, at most all.
 
     >>> limit(100, 10, 1.5), limit(100, 10, 1.1), limit(5, 1000, 2), limit(100, 10, 1e300)
     (15, 11, 1, 100)
@@ -133,7 +133,9 @@ def _only(selection: Selection, places: NDArray[np.int64]) -> Selection:
 
 
 def _moved(selection: Selection, left: NDArray[np.int64], before: list[Selection]) -> Selection:
-    """A selection from the items at `left` as a selection from the whole pool; its passes follow those `before`."""
+    """Return a selection from the items at `left` as a selection from the whole pool; its passes follow those
+    `before`.
+    """
     passes_before = max((int(part.passes.max()) + 1 for part in before if len(part.passes)), default=0)
     return Selection(
         indices=left[selection.indices],

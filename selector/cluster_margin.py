@@ -126,7 +126,9 @@ def smallest(values: NDArray[Any], count: int, rng: np.random.Generator) -> NDAr
 
 
 def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
-    """The groups of the candidates: their names (g,) ascending, each candidate's group (k_m,), their sizes (g,)."""
+    """Return the groups of the candidates: their names (g,) ascending, each candidate's group (k_m,), their sizes
+    (g,).
+    """
     if not len(clusters):
         return np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
     lowest, highest = int(clusters.min()), int(clusters.max())

@@ -53,7 +53,7 @@ class Threads:
         self._limits.restore_original_limits()
 
     def map(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
-        """The results of `function(*call)` for each of `calls`, in their order."""
+        """Return the results of `function(*call)` for each of `calls`, in their order."""
         return self._pool.map(lambda call: function(*call), calls)
 
 

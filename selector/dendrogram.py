@@ -102,7 +102,7 @@ class Dendrogram:
         return _clusters(self.size, self.merges[:made])
 
     def height_at(self, *, mean_cluster_size: float | None = None, clusters: int | None = None) -> float:
-        """The height of the highest merge of a cut, 0 if it makes none. Parameters as for `cut`.
+        """Return the height of the highest merge of a cut, 0 if it makes none. Parameters as for `cut`.
 
         Cutting at this threshold gives the same clusters, except for merges at exactly equal heights.
         """
@@ -157,7 +157,7 @@ class Dendrogram:
         return dendrogram
 
     def _merges_made(self, mean_cluster_size: float | None, clusters: int | None, threshold: float | None) -> int:
-        """The number of merges, lowest first, that a cut makes."""
+        """Return the number of merges, lowest first, that a cut makes."""
         if sum(value is not None for value in (mean_cluster_size, clusters, threshold)) != 1:
             raise ValueError("give exactly one of mean_cluster_size, clusters and threshold")
         if threshold is not None:
@@ -188,7 +188,7 @@ def _check_tree(size: int, merges: NDArray[np.int64], heights: NDArray[np.float6
 
 @compiled
 def _clusters(size: int, merges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The cluster of each of `size` items once `merges` are made, numbered in the order of their first items."""
+    """Return the cluster of each of `size` items once `merges` are made, numbered in the order of their first items."""
     top = np.arange(size + len(merges))
     for made in range(len(merges) - 1, -1, -1):  # what a merge made is merged later, so its top is known
         top[merges[made, 0]] = top[merges[made, 1]] = top[size + made]

@@ -60,7 +60,7 @@ def plant(points: _Points, leaf: int, seed: int) -> tuple[NDArray[np.int32], NDA
 
 @compiled
 def _random(state: NDArray[np.uint64], below: int) -> np.int64:
-    """A whole number from 0 to below - 1: splitmix64 (Steele et al. 2014), whose state is one number."""
+    """Return a whole number from 0 to below - 1: splitmix64 (Steele et al. 2014), whose state is one number."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -99,7 +99,7 @@ def _direction(points: _Points, rows: NDArray[np.int32], state: NDArray[np.uint6
 
 @compiled
 def _one_that_differs(points: _Points, rows: NDArray[np.int32], point: _Points, start: np.int64) -> np.int64:
-    """The first place in `rows`, from `start` on and around, whose point differs; `start` if there is none.
+    """Return the first place in `rows`, from `start` on and around, whose point differs; `start` if there is none.
 
     If most points are equal, two random points are equal, too, and no plane would separate the few others.
     """
@@ -256,7 +256,7 @@ def _mean(points: _Points, rows: NDArray[np.int32]) -> _Points:
 
 @fast
 def _less(points: _Points, rows: NDArray[np.int32], mean: _Points) -> _Points:
-    """The rows less their mean: distances do not change, and small numbers keep more digits."""
+    """Return the rows less their mean: distances do not change, and small numbers keep more digits."""
     block = np.empty((len(rows), points.shape[1]), np.float32)
     for place, row in enumerate(rows):
         for column in range(points.shape[1]):

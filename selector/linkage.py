@@ -94,7 +94,7 @@ def average_linkage(
 def _merge_levels(
     points: NDArray[np.float32], seed: int, report: Progress, workers: Workers | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """All merges of the points, (n - 1, 2), parts before wholes, and half their distances, (n - 1,)."""
+    """Return all merges of the points, (n - 1, 2), parts before wholes, and half their distances, (n - 1,)."""
     n = len(points)
     merges, heights = np.empty((n - 1, 2), np.int64), np.empty(n - 1)
     spread, sizes, lows = np.zeros(n), np.ones(n), np.zeros(n)

@@ -53,7 +53,7 @@ def clusters_of(
     ids: NDArray[np.int32],
     gaps: NDArray[np.float32],
 ) -> Clusters:
-    """The clusters with fresh lists, as `neighbours.nearest_neighbours` makes them."""
+    """Return the clusters with fresh lists, as `neighbours.nearest_neighbours` makes them."""
     m, k = ids.shape
     radius = np.full(m, np.inf, np.float32) if k >= m - 1 else gaps[:, -1].copy()
     names, slots, parents = (np.arange(length, dtype=np.int32) for length in (m, 2 * m, 2 * m))
@@ -128,7 +128,7 @@ def merge_known(clusters: Clusters, merges: NDArray[np.int32], heights: NDArray[
 
 @compiled
 def _wait(clusters: Clusters, chain: NDArray[np.int32], length: int) -> int:
-    """A chain that ends at a waiting cluster waits, too."""
+    """Return a chain that ends at a waiting cluster waits, too."""
     for place in range(length):
         clusters.states[chain[place]] = WAITING
     return 0
@@ -136,7 +136,9 @@ def _wait(clusters: Clusters, chain: NDArray[np.int32], length: int) -> int:
 
 @compiled
 def _has_none_nearer(clusters: Clusters, slot: int, distance: np.float32) -> bool:
-    """Whether a waiting cluster can merge with a cluster at this distance; among equal distances it waits in vain."""
+    """Return whether a waiting cluster can merge with a cluster at this distance; among equal distances it waits in
+    vain.
+    """
     _bring_up_to_date(clusters, slot)
     nearer: bool = distance <= min(clusters.gaps[slot, 0], clusters.radius[slot])
     return nearer
@@ -168,7 +170,7 @@ def _merge(
 
 @compiled
 def _between(one: float, other: float, share: float) -> float:
-    """The mean of two numbers, either of which may be infinite."""
+    """Return the mean of two numbers, either of which may be infinite."""
     return one if one == other else one * (1 - share) + other * share
 
 
@@ -235,7 +237,7 @@ def _holds(ids: NDArray[np.int32], name: int) -> bool:
 
 @compiled
 def _now(parents: NDArray[np.int32], name: int) -> int:
-    """The name of the cluster that a cluster is part of now; shortens the way there (path halving)."""
+    """Return the name of the cluster that a cluster is part of now; shortens the way there (path halving)."""
     while parents[name] != name:
         parents[name] = parents[parents[name]]
         name = parents[name]

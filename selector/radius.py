@@ -76,13 +76,13 @@ def learn_radius(
 
 
 def _upper(wrong: NDArray[np.int64], checks: NDArray[np.int64], level: float) -> NDArray[np.float64]:
-    """The upper bound of each share: the true share exceeds it with a probability of at most 1 - level."""
+    """Return the upper bound of each share: the true share exceeds it with a probability of at most 1 - level."""
     all_wrong = wrong == checks
     return np.where(all_wrong, 1.0, special.betaincinv(wrong + 1, np.where(all_wrong, 1, checks - wrong), level))
 
 
 def _lower(wrong: NDArray[np.int64], checks: NDArray[np.int64], level: float) -> NDArray[np.float64]:
-    """The lower bound of each share: the true share is below it with a probability of at most 1 - level."""
+    """Return the lower bound of each share: the true share is below it with a probability of at most 1 - level."""
     return 1 - _upper(checks - wrong, checks, level)
 
 

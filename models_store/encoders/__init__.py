@@ -38,7 +38,7 @@ ENCODERS: tuple[type[Encoder], ...] = (Pixels, Backbone, FineTuned, TfidfSvd, Se
 
 
 def get(name: str) -> type[Encoder]:
-    """The encoder of this name, or the default encoder of this kind. Raises KeyError for an unknown name."""
+    """Return the encoder of this name, or the default encoder of this kind. Raises KeyError for an unknown name."""
     for encoder in ENCODERS:
         if encoder.name == name:
             return encoder
@@ -46,7 +46,7 @@ def get(name: str) -> type[Encoder]:
 
 
 def for_kind(kind: str) -> type[Encoder]:
-    """The default encoder of a kind, such as "image". Raises KeyError for an unknown kind."""
+    """Return the default encoder of a kind, such as "image". Raises KeyError for an unknown kind."""
     for encoder in ENCODERS:
         if encoder.kind == kind:
             return encoder
@@ -55,7 +55,7 @@ def for_kind(kind: str) -> type[Encoder]:
 
 
 def load(path: str | os.PathLike[str]) -> Encoder:
-    """The encoder in a file of `Encoder.save`. Raises `EncoderFileError`."""
+    """Return the encoder in a file of `Encoder.save`. Raises `EncoderFileError`."""
     name, revision, state = load_state(path)
     encoder = next((encoder for encoder in ENCODERS if encoder.name == name), None)
     if encoder is None:

@@ -105,17 +105,17 @@ class Encoder(ABC):
         """
 
     def network(self, n_classes: int) -> "nn.Module | None":
-        """The network that trainings on the features begin with, as `networks.Tuned`; None for a new network."""
+        """Return the network that trainings on the features begin with, as `networks.Tuned`; None for a new network."""
         return None
 
     @abstractmethod
     def state(self) -> State:
-        """All that `from_state` needs, as plain arrays (no object dtype)."""
+        """Return all that `from_state` needs, as plain arrays (no object dtype)."""
 
     @classmethod
     @abstractmethod
     def from_state(cls, state: State) -> Self:
-        """The encoder with this `state()`. Raises KeyError or ValueError if it does not fit."""
+        """Return the encoder with this `state()`. Raises KeyError or ValueError if it does not fit."""
 
     @property
     def digest(self) -> str:
@@ -174,12 +174,12 @@ def library(name: str, *, encoder: str, requirements: str = "requirements-encode
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, or the name of its type."""
+    """Return the first line of an error's message, or the name of its type."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def thinned(samples: Sequence[Any], limit: int) -> Sequence[Any]:
-    """At most `limit` of the samples, evenly spaced; always the same ones."""
+    """Return at most `limit` of the samples, evenly spaced; always the same ones."""
     if len(samples) <= limit:
         return samples
     return [samples[i] for i in np.linspace(0, len(samples) - 1, limit).astype(int)]

@@ -39,7 +39,7 @@ MOST_CHARACTERS = 200
 
 
 def settled(options: Mapping[str, Option], values: Mapping[str, Any], weights: Path) -> dict[str, Any]:
-    """All options with their values or defaults; names of weights become paths below the folder `weights`.
+    """Return all options with their values or defaults; names of weights become paths below the folder `weights`.
 
     Raises `OptionError` if an option is unknown or missing, a value has the wrong type or is out of bounds, or weights
     do not exist."""
@@ -64,7 +64,7 @@ def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
 
 
 def _entry(name: str, value: str, weights: Path) -> Path:
-    """The file or folder of this name in the folder of weights; never a path out of it."""
+    """Return the file or folder of this name in the folder of weights; never a path out of it."""
     there = {path.name: path for path in weights.iterdir()} if weights.is_dir() else {}
     if value not in there:
         files = ", ".join(sorted(there)[:10]) or "nothing yet"

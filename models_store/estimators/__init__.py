@@ -18,7 +18,7 @@ OURS: tuple[type[Learner], ...] = (NetworkLearner, ScikitLearn)
 
 @cache
 def known() -> dict[str, type[Learner]]:
-    """All installed learners, by name, those of this package first.
+    """Return all installed learners, by name, those of this package first.
 
     Raises `EstimatorError` if an entry point leads to no estimator, or to a name that is taken.
     """
@@ -37,7 +37,7 @@ def known() -> dict[str, type[Learner]]:
 
 
 def named(name: str) -> type[Learner]:
-    """The learner of that name. Raises `EstimatorError` for an unknown name."""
+    """Return the learner of that name. Raises `EstimatorError` for an unknown name."""
     if name not in known():
         raise EstimatorError(f"No model is called {name!r} here; known: {', '.join(known())}.")
     return known()[name]

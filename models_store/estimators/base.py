@@ -133,9 +133,9 @@ class Estimator(Learner, ABC):
 
     @abstractmethod
     def state(self) -> State:
-        """All that `from_state` needs, as plain arrays (no object dtype), which are saved without pickle."""
+        """Return all that `from_state` needs, as plain arrays (no object dtype), which are saved without pickle."""
 
     @classmethod
     @abstractmethod
     def from_state(cls, state: State) -> Self:
-        """The estimator with this `state()`. Raises ValueError or KeyError if it does not fit."""
+        """Return the estimator with this `state()`. Raises ValueError or KeyError if it does not fit."""

@@ -103,7 +103,9 @@ class ScikitLearn(Estimator):
 
 
 def _checked(name: str, parameters: str) -> dict[str, Any]:
-    """The parameters. Raises `EstimatorError` if they are not valid for the classifier. Does not load scikit-learn."""
+    """Return the parameters. Raises `EstimatorError` if they are not valid for the classifier. Does not load
+    scikit-learn.
+    """
     if name not in CLASSIFIERS:
         known = ", ".join(CLASSIFIERS)
         raise EstimatorError(f"No classifier of scikit-learn that can be taken is called {name!r}; known: {known}.")
@@ -131,7 +133,7 @@ def _classifier(name: str, parameters: str, seed: int) -> Any:
 
 
 def _repeatable(content: bytes) -> bytes:
-    """A file of skops with objects numbered in their order instead of by address, and without times: the same
+    """Return a file of skops with objects numbered in their order instead of by address, and without times: the same
     classifier gives the same bytes.
     """
     with zipfile.ZipFile(BytesIO(content)) as archive:

@@ -47,7 +47,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
 
 
 def for_shape(input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """An untrained network for features of this shape. Raises ValueError if no network takes it."""
+    """Return an untrained network for features of this shape. Raises ValueError if no network takes it."""
     if n_classes < 1:
         raise ValueError("a network needs at least one class")
     if len(input_shape) == 3:
@@ -71,6 +71,8 @@ def skeleton(description: Mapping[str, Any]) -> nn.Module:
 
 
 def build(description: Mapping[str, Any]) -> nn.Module:
-    """The untrained network of a description. Raises KeyError, TypeError or ValueError for a wrong description."""
+    """Return the untrained network of a description. Raises KeyError, TypeError or ValueError for a wrong
+    description.
+    """
     module, config = NETWORKS[description["name"]]
     return module(config(**description["config"]))

@@ -38,7 +38,7 @@ class Phase(NamedTuple):
 
 
 def renyi(phases: Iterable[Phase], *, before: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """The Rényi divergence of all phases together: Mironov, Talwar and Zhang 2019 (1908.10530), section 3.3.
+    """Return the Rényi divergence of all phases together: Mironov, Talwar and Zhang 2019 (1908.10530), section 3.3.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def renyi(phases: Iterable[Phase], *, before: NDArray[np.float64] | None = None)
 
 
 def epsilon(phases: Iterable[Phase], delta: float, *, before: NDArray[np.float64] | None = None) -> float:
-    """An upper bound of epsilon for all phases together: Balle et al. 2020, theorem 21.
+    """Return an upper bound of epsilon for all phases together: Balle et al. 2020, theorem 21.
 
     Parameters
     ----------
@@ -95,7 +95,9 @@ def epsilon(phases: Iterable[Phase], delta: float, *, before: NDArray[np.float64
 
 
 def epsilons(trainings: Iterable[Iterable[Phase]], delta: float) -> list[float]:
-    """The `epsilon` of the first training, of the first two together, …, and of all, in one pass over the phases."""
+    """Return the `epsilon` of the first training, of the first two together, …, and of all, in one pass over the
+    phases.
+    """
     _check_delta(delta)
     costs, total = [], None
     for phases in trainings:
@@ -117,7 +119,7 @@ def _check_delta(delta: float) -> None:
 
 
 def least_noise(plan: Iterable[Phase], target: float, delta: float, *, spent: Iterable[Phase] = ()) -> float:
-    """The least factor of a plan's noise that keeps it within a budget, to 0.1 %, rounded up.
+    """Return the least factor of a plan's noise that keeps it within a budget, to 0.1 %, rounded up.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ def least_noise(plan: Iterable[Phase], target: float, delta: float, *, spent: It
 # The page of a ledger computes a thousand trainings of a few phases each.
 @lru_cache(maxsize=8192)
 def _of_one_step(noise: float, rate: float) -> NDArray[np.float64]:
-    """The divergence of one step at each of ORDERS."""
+    """Return the divergence of one step at each of ORDERS."""
     if noise == 0:
         return np.full(len(ORDERS), np.inf)
     if rate == 1:

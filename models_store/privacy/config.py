@@ -85,7 +85,8 @@ class PrivacyConfig:
         return [(share * largest, steps) for share, steps in zip(self.growth, counts, strict=True)]
 
     def phases(self, n: int) -> list[Phase]:
-        """The phases of a training on n >= 1 records, for the accountant: the noisy sums of `scaling`, then each stage.
+        """Return the phases of a training on n >= 1 records, for the accountant: the noisy sums of `scaling`, then each
+        stage.
 
         They depend on the settings and n alone, so the ledger can record them before the training starts. Raises
         ValueError if no noise is enough.
@@ -106,7 +107,7 @@ class PrivacyConfig:
 
 
 def noise_for_budget(n: int, *, trainings: int, epsilon: float, delta: float, spent: Iterable[Phase] = ()) -> float:
-    """The noise multiplier with which more trainings stay within a budget.
+    """Return the noise multiplier with which more trainings stay within a budget.
 
     Parameters
     ----------

@@ -16,12 +16,12 @@ _CHUNK = 2**18
 
 
 def poisson_sample(n: int, rate: float) -> NDArray[np.int64]:
-    """Each of 0 … n − 1 with probability `rate`, independently; (k,) int64, ascending, perhaps empty."""
+    """Return each of 0 … n − 1 with probability `rate`, independently; (k,) int64, ascending, perhaps empty."""
     return np.flatnonzero(_uniform(n).numpy() < rate)
 
 
 def gaussian(shape: torch.Size | tuple[int, ...], deviation: float) -> Tensor:
-    """Draws from N(0, deviation²), float32 of this shape.
+    """Return draws from N(0, deviation²), float32 of this shape.
 
     Each number is the sum of two draws (Holohan and Braghin 2021, 2107.10138, section 4): the last bits of a single
     draw could reveal the sum that it is added to."""

@@ -102,7 +102,7 @@ def train_private(
 
 
 def network_for(input_shape: tuple[int, ...], n_classes: int) -> Mlp | Edges:
-    """An untrained network that learns well under noise. Raises ValueError if no network takes the shape."""
+    """Return an untrained network that learns well under noise. Raises ValueError if no network takes the shape."""
     if len(input_shape) == 3:
         return Edges(EdgesConfig(input_shape=input_shape, n_classes=n_classes))
     if len(input_shape) == 1:
@@ -124,7 +124,7 @@ def check_network(network: nn.Module) -> None:
 
 
 def statement(phases: list[Phase], config: PrivacyConfig, n: int) -> dict[str, Any]:
-    """The privacy statement of a training, as JSON: all that is needed to recompute epsilon."""
+    """Return the privacy statement of a training, as JSON: all that is needed to recompute epsilon."""
     return {
         "epsilon": epsilon(phases, config.delta),
         "delta": config.delta,
@@ -238,7 +238,7 @@ class _Optimiser(DPOptimizerFastGradientClipping):
 
 
 def _learning_rate(perceptron: Mlp, stages: list[Phase], config: PrivacyConfig, n: int) -> float:
-    """The learning rate with which the noise of an average step moves the output of a unit in the first layer by
+    """Return the learning rate with which the noise of an average step moves the output of a unit in the first layer by
     `step_size`.
 
     It follows from noise, sampling and shape, never from a record. Later stages have less noise, so more of their steps
@@ -250,7 +250,7 @@ def _learning_rate(perceptron: Mlp, stages: list[Phase], config: PrivacyConfig, 
 
 
 def _averaging(kept: float) -> Callable[[Any, Any, Any], None]:
-    """An exponential average; over fewer steps at first, so that the initial weights fade."""
+    """Return an exponential average; over fewer steps at first, so that the initial weights fade."""
 
     @torch.no_grad()
     def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:

@@ -16,7 +16,7 @@ QUESTIONS = tuple(_KNOWN)
 
 
 def named(name: str) -> Question:
-    """The question of that name. Raises ValueError for an unknown name."""
+    """Return the question of that name. Raises ValueError for an unknown name."""
     if name not in _KNOWN:
         raise ValueError(f"unknown question {name!r}; known: {', '.join(QUESTIONS)}")
     return _KNOWN[name]

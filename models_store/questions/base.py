@@ -120,22 +120,22 @@ class Question(ABC):
         return targets
 
     def take(self, targets: Targets, rows: np.ndarray) -> Tensor:
-        """The kept targets of m rows, as losses take them."""
+        """Return the kept targets of m rows, as losses take them."""
         assert isinstance(targets, Tensor)
         return self.as_learned(targets[torch.from_numpy(rows)])
 
     def as_array(self, targets: Targets) -> np.ndarray:
-        """All kept targets, for estimators: (n,), or (n, K) bool."""
+        """Return all kept targets, for estimators: (n,), or (n, K) bool."""
         assert isinstance(targets, Tensor)
         return targets.numpy()
 
     def of_answers(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """The logits that decide an answer, (m, K) or (m,), from (m, K) logits."""
+        """Return the logits that decide an answer, (m, K) or (m,), from (m, K) logits."""
         return logits
 
     @abstractmethod
     def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
-        """The losses of m answers.
+        """Return the losses of m answers.
 
         Parameters
         ----------
@@ -147,21 +147,21 @@ class Question(ABC):
 
     @abstractmethod
     def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
-        """The weight of each class: (even share of the kept targets / its number of targets) ** power, at most
+        """Return the weight of each class: (even share of the kept targets / its number of targets) ** power, at most
         MOST_WEIGHT ** power.
         """
 
     @abstractmethod
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Losses times the weights of their targets."""
+        """Return losses times the weights of their targets."""
 
     @abstractmethod
     def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
-        """The share of wrong answers, a scalar."""
+        """Return the share of wrong answers, a scalar."""
 
     @abstractmethod
     def guessing_loss(self, targets: Targets) -> float:
-        """The cross-entropy, in nats, of predicting the frequencies of the n >= 1 kept targets."""
+        """Return the cross-entropy, in nats, of predicting the frequencies of the n >= 1 kept targets."""
 
     def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
         """Find labels that look wrong.
@@ -223,7 +223,7 @@ class Question(ABC):
 
     @abstractmethod
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
-        """The certainty of each answer, and whether it is right."""
+        """Return the certainty of each answer, and whether it is right."""
 
 
 def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
@@ -259,6 +259,6 @@ def projection(n_classes: int) -> Tensor | None:
 
 @lru_cache(maxsize=4)
 def _projection(n_classes: int) -> Tensor:
-    """The same matrix in all runs, so that their error vectors are comparable."""
+    """Return the same matrix in all runs, so that their error vectors are comparable."""
     signs = np.random.default_rng(0).integers(0, 2, size=(n_classes, MOST_ERRORS), dtype=np.int8)
     return torch.from_numpy((2 * signs - 1).astype(np.float32) / np.sqrt(np.float32(MOST_ERRORS)))

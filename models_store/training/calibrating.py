@@ -106,7 +106,7 @@ def further_parts(
 def labeled_logits(
     network: nn.Module, training_set: TrainingSet, rows: np.ndarray, device: torch.device
 ) -> LabeledLogits:
-    """The network's answers for the rows, or for as many of the first rows as fit into memory."""
+    """Return the network's answers for the rows, or for as many of the first rows as fit into memory."""
     rows = rows[: max(1, MOST_FITTED // (MOST_TRAININGS + 1) // training_set.n_classes)]
     parts = [
         (training_set.asks.of_answers(logits, proposed), targets)
@@ -214,7 +214,7 @@ def _objective(question: Question, logits: Tensor, targets: Tensor, by: str) -> 
 
 
 def _refined(at: Callable[[float], float], low: float, high: float) -> float:
-    """The minimum between two places, by golden-section search."""
+    """Return the minimum between two places, by golden-section search."""
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_left, at_right = at(left), at(right)
     for _ in range(REFINED):

@@ -56,7 +56,9 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
 
 
 def read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and state of the training with this fingerprint; None if the file holds no whole checkpoint of it."""
+    """Return tensors and state of the training with this fingerprint; None if the file holds no whole checkpoint of
+    it.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -80,7 +82,7 @@ def _sum(tensors: Mapping[str, Tensor], state: str) -> int:
 
 
 def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state of each parameter, by number and name."""
+    """Return the optimiser's state of each parameter, by number and name."""
     return {
         f"optimiser.{number}.{name}": value
         for number, values in optimiser.state_dict()["state"].items()
@@ -103,5 +105,5 @@ def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def of_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with the prefix, named without it."""
+    """Return the tensors whose names begin with the prefix, named without it."""
     return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

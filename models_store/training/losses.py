@@ -49,7 +49,7 @@ class Objective:
     def of(
         cls, question: Question, config: TrainConfig, targets: Tensor | ClassSets, n_classes: int, device: torch.device
     ) -> "Objective":
-        """The objective for the labels that are trained on; `targets` as from `Question.checked_targets`."""
+        """Return the objective for the labels that are trained on; `targets` as from `Question.checked_targets`."""
         if not config.class_balance:
             return cls(question, config, None)
         return cls(question, config, question.class_weights(targets, n_classes, config.class_balance).to(device))
@@ -62,7 +62,7 @@ class Objective:
         probable: Tensor | None = None,
         counts: Tensor | None = None,
     ) -> Loss:
-        """The mean loss of m answers.
+        """Return the mean loss of m answers.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ def s_avuc(
 
 
 def certainty(question: Question, answers: Tensor, targets: Tensor) -> Certainty:
-    """The certainty of at most MOST_ANSWERS answers, evenly spread over all.
+    """Return the certainty of at most MOST_ANSWERS answers, evenly spread over all.
 
     `answers` as from `Question.of_answers`, and their targets as from `Question.as_learned`. Each of (m, K) yes-or-no
     answers counts as one.

@@ -11,7 +11,7 @@ GENTLY = 0.1
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Groups of parameters: matrices decay, biases and norms do not; `gentle` parameters take smaller steps."""
+    """Return groups of parameters: matrices decay, biases and norms do not; `gentle` parameters take smaller steps."""
     gentle = getattr(network, "gentle", None)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -24,7 +24,7 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def average_over(steps: int) -> Callable[[Any, Any, Any], None]:
-    """An exponential average over about so many steps; over fewer at first, so that the initial weights fade."""
+    """Return an exponential average over about so many steps; over fewer at first, so that the initial weights fade."""
 
     @torch.no_grad()
     def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:

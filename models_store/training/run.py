@@ -167,13 +167,15 @@ class Run:
             raise
 
     def share(self) -> float:
-        """The share done of the steps or of the time, whichever is larger: the step size is nothing at either end."""
+        """Return the share done of the steps or of the time, whichever is larger: the step size is nothing at either
+        end.
+        """
         limit = self.config.max_seconds
         by_time = 0.0 if limit is None else self.seconds() / limit
         return min(1.0, max(self.state.step / self.state.steps, by_time))
 
     def seconds(self) -> float:
-        """The seconds of the training, with those before a restart."""
+        """Return the seconds of the training, with those before a restart."""
         return self.state.seconds + time.monotonic() - self._started
 
     def _step(self) -> float:
@@ -206,7 +208,7 @@ class Run:
             state.patience -= 1
 
     def _evaluate(self) -> tuple[float, float]:
-        """The mean loss and the share of errors of the averaged weights on the held-back labels."""
+        """Return the mean loss and the share of errors of the averaged weights on the held-back labels."""
         loss = errors = 0.0
         asks = self.training_set.asks
         for logits, targets, proposed in logits_of(

@@ -23,7 +23,7 @@ class Schedule:
 
     @classmethod
     def of(cls, config: TrainConfig, n: int) -> "Schedule":
-        """The schedule of a training on n >= 1 labels."""
+        """Return the schedule of a training on n >= 1 labels."""
         smallest = min(config.batch_size, max(SMALLEST_BATCH, n // PARTS))
         # The mean size of batches that grow by a fixed factor each step.
         mean = smallest * (1 if config.batch_growth == 1 else (config.batch_growth - 1) / math.log(config.batch_growth))
@@ -33,7 +33,7 @@ class Schedule:
         )
 
     def batch(self, share: float) -> int:
-        """The number of labels of a step, by the share of the training done.
+        """Return the number of labels of a step, by the share of the training done.
 
         It grows as in Anil et al. 2021 (arXiv 2108.01624, section 3): small steps are quick at the beginning, large
         steps are exact at the end.
@@ -41,7 +41,7 @@ class Schedule:
         return round(self.smallest * float(self.growth**share))
 
     def rate(self, share: float) -> float:
-        """The factor of the learning rate: it rises linearly to 1, then falls by half a cosine to 0."""
+        """Return the factor of the learning rate: it rises linearly to 1, then falls by half a cosine to 0."""
         warmup = self.warmup_share
         if share < warmup:
             return (share + 0.01) / (warmup + 0.01)

@@ -57,13 +57,13 @@ class Others(Protocol):
         """The address at which they reach this machine."""
 
     def share(self, value: Any) -> Any:
-        """A handle on a value that all calls take, to pass to them instead."""
+        """Return a handle on a value that all calls take, to pass to them instead."""
 
     def start(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> None:
         """Start each call in a process of its own. A call is not repeated if its process dies."""
 
     def running(self) -> int:
-        """The number of the last started calls that still run. Raises the exception of a call that failed."""
+        """Return the number of the last started calls that still run. Raises the exception of a call that failed."""
 
 
 class Together:
@@ -110,7 +110,7 @@ class Together:
         return _share_of_step(group, self._gradients, step, start, count)
 
     def _gather(self, others: Others) -> _Group:
-        """The processes that connect. Raises `_Nobody` if there is none, and `_Left` if one dies meanwhile."""
+        """Return the processes that connect. Raises `_Nobody` if there is none, and `_Left` if one dies meanwhile."""
         if self._shared is None:
             own = replace(self._gradients, network=copy.deepcopy(self._gradients.network))
             self._shared = others.share(own.to(torch.device("cpu")))
@@ -153,7 +153,7 @@ def follow(gradients: Gradients, address: str, port: int, place: int) -> int:
 
 
 def _come(address: str, port: int, place: int) -> _Group | None:
-    """The group; None if it has begun without this process."""
+    """Return the group; None if it has begun without this process."""
     with _all_there():
         own = own_address(address, port)
         store = dist.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=MEET_SECONDS))
@@ -175,7 +175,7 @@ def _share_of_step(group: _Group, gradients: Gradients, step: int, start: int, c
 
 
 def worth_sharing(gradients: Gradients, *, batch: int, labels: int) -> int:
-    """The most processes that are worth sharing a training with; 1 for this process alone.
+    """Return the most processes that are worth sharing a training with; 1 for this process alone.
 
     It follows from the network and its settings alone, so that the same training is always shared alike.
 
@@ -245,7 +245,7 @@ def _all_there() -> Iterator[None]:
 
 
 def own_address(address: str, port: int) -> str:
-    """The address of this machine, as the machine at `address` sees it."""
+    """Return the address of this machine, as the machine at `address` sees it."""
     with socket.create_connection((address, port)) as connection:
         own: str = connection.getsockname()[0]
     return own

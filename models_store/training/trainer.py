@@ -194,7 +194,7 @@ class _Plan:
         return answers
 
     def fit(self, answers: list[LabeledLogits]) -> Adaptive:
-        """The calibration, fitted to all answers."""
+        """Return the calibration, fitted to all answers."""
         return fit(self.training_set.asks, answers, by=self.recipe.config.temperature)
 
 
@@ -206,7 +206,7 @@ def forget(checkpoint: Path) -> None:
 
 
 def numbered(checkpoint: Path, number: int | str) -> Path:
-    """The file of the training itself (0), or of a further training (1, 2, …)."""
+    """Return the file of the training itself (0), or of a further training (1, 2, …)."""
     return checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}") if number else checkpoint
 
 

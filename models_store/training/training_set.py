@@ -121,7 +121,7 @@ class TrainingSet:
         return np.ones(n, bool) if self.propagated is None else self.propagated.sources == np.arange(n)
 
     def without(self, rows: np.ndarray) -> np.ndarray:
-        """All rows but these and their near-copies, for a training that holds these back."""
+        """Return all rows but these and their near-copies, for a training that holds these back."""
         every = np.arange(len(self))
         if self.propagated is None:
             return np.setdiff1d(every, rows)
@@ -136,14 +136,14 @@ class TrainingSet:
         return None if self.soft is None else torch.from_numpy(self.soft[rows].toarray().astype(np.float32))
 
     def take(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Inputs (m, *input_shape), targets as losses take them, and proposed classes (m,) of the rows."""
+        """Return inputs (m, *input_shape), targets as losses take them, and proposed classes (m,) of the rows."""
         targets = self.asks.take(self.kept_targets, rows)
         proposed = None if self.kept_proposed is None else self.kept_proposed[torch.from_numpy(rows)]
         return as_input(self.features, rows, self.input_shape), targets, proposed
 
 
 def split(training_set: TrainingSet, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to train on and rows held back, at random, except that every class keeps a row to train on."""
+    """Return rows to train on and rows held back, at random, except that every class keeps a row to train on."""
     order, own = rng.permutation(len(training_set)), training_set.own
     size = int(own.sum() * share)
     if size < SMALLEST_VALIDATION:
@@ -193,8 +193,8 @@ class Stream:
 
 
 def shifted(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Each image moved by up to SHIFT pixels either way, its edges repeated. No mirroring: digits and letters read
-    one way only.
+    """Return each image moved by up to SHIFT pixels either way, its edges repeated. No mirroring: digits and letters
+    read one way only.
     """
     m, _, height, width = images.shape
     padded = np.pad(images.numpy(), ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")

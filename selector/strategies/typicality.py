@@ -60,7 +60,7 @@ def most_typical(
     rng: np.random.Generator,
     progress: Callable[[float], None] | None = None,
 ) -> NDArray[np.int64]:
-    """The picks, in order, from rows (n, d) in clusters (n,) that have so many labels each: labels (c,)."""
+    """Return the picks, in order, from rows (n, d) in clusters (n,) that have so many labels each: labels (c,)."""
     order = np.argsort(clusters, kind="stable")
     sizes = np.bincount(clusters, minlength=len(labels))
     starts = np.cumsum(sizes) - sizes
@@ -82,7 +82,7 @@ def most_typical(
 def _most_typical_first(
     rows: NDArray[np.float32], members: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """The members of a cluster, the most typical first."""
+    """Return the members of a cluster, the most typical first."""
     members = rng.permutation(members)
     some = rows[members[:COMPARED]]
     distances = cdist(some, some)
@@ -97,7 +97,7 @@ def _most_typical_first(
 def _clusters(
     rows: NDArray[np.float32], labeled: NDArray[np.float32], batch_size: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The clusters of the rows (n,) and of the labeled items (m,), by k-means on a sample of both."""
+    """Return the clusters of the rows (n,) and of the labeled items (m,), by k-means on a sample of both."""
     n, m = len(rows), len(labeled)
     count = min(m + batch_size, n + m, MOST_CLUSTERS)
     if count < 2 or rows.shape[1] == 0:
