@@ -40,7 +40,7 @@ def chunks(
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()
-    records = source.records(skip=skip)
+    records = source.rows(skip=skip)
     if kind.is_file:
         results = _check_files(records, rules, source)
     else:

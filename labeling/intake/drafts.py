@@ -134,7 +134,9 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(data, dict) or not fields.keys().isdisjoint({*kinds.KINDS, "file_name"}):
         return fields
     outer = {
-        key: fields[key] for key in ("id", "external_id", "truth", "label", "suggestion", "class") if key in fields
+        key: fields[key]
+        for key in ("id", "external_id", "truth", "label", "suggestion", "gold", "class")
+        if key in fields
     }
     return {**outer, **data}
 
@@ -160,7 +162,7 @@ def _external_id(left: dict[str, Any]) -> str:
 def _place_id(record: Record, rules: Rules, source: Source) -> str:
     """Return the record's place as an id; only the file's name if its folder is a class."""
     path = PurePosixPath(record.default_id)
-    if not source.truth_from_folder or _class_of_folder(str(path), rules) is None:
+    if not source.truth_from_folder or class_of_folder(str(path), rules) is None:
         return record.default_id
     digest = hashlib.sha256(record.default_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{path.stem[:150]}-{digest}{path.suffix[:20]}"
@@ -170,7 +172,7 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
     proposed, truth = _plain(left.pop("class", None)), _plain(left.pop("truth", None))
     truth = truth if rules.with_truth else None
-    folder = _class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
+    folder = class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
     if rules.question.proposes:
         proposed = folder if is_blank(proposed) else proposed
         if proposed is None and source.truth_from_folder:
@@ -181,7 +183,12 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
         if proposed is None:
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
         return answer_cells.yes_or_no(truth, "truth"), answer_cells.one_of(proposed, "class", rules)
-    return answer_cells.read(folder if is_blank(truth) else truth, "truth", rules), None
+    column = source.layout.folders_as
+    if column == "truth":
+        truth = folder if is_blank(truth) else truth
+    elif column and folder is not None:  # a file of a folder alone has no columns of its own
+        left[column] = folder
+    return answer_cells.read(truth, "truth", rules), None
 
 
 def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
@@ -192,9 +199,10 @@ def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | 
     return answer_cells.read(value, "suggestion", rules) if rules.with_truth else None
 
 
-def _class_of_folder(name: Any, rules: Rules) -> str | None:
-    """Return the class that has the name of the nearest folder; None without one. macOS decomposes accents in file
-    names.
+def class_of_folder(name: Any, rules: Rules) -> str | None:
+    """Return the class that has the name of the nearest folder; None without one.
+
+    macOS decomposes accents in file names.
     """
     for part in reversed(PurePosixPath(str(name)).parts[:-1]):
         for spelling in (part, unicodedata.normalize("NFC", part)):

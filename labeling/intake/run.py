@@ -25,7 +25,7 @@ from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.items import COLUMNS, NewItem, bytes_of, fingerprint, rows_of
 from labeling.intake.labeled import write_labels
 from labeling.intake.numbering import numbers_for, settle_sequence
-from labeling.intake.readers import Source, UnreadableFile, open_source
+from labeling.intake.readers import Layout, Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
 from labeling.intake.rules import Rules
 from labeling.items import search
@@ -63,7 +63,11 @@ def import_items(step: Step) -> None:
 def _opened(item_import: ItemImport, project: Project) -> Source:
     truth = Path(item_import.truth_path) if item_import.truth_path else None
     return open_source(
-        store().local(store().path_of(item_import.path)), kind=project.kind, truth_path=truth, name=item_import.name
+        store().local(store().path_of(item_import.path)),
+        kind=project.kind,
+        truth_path=truth,
+        name=item_import.name,
+        layout=Layout.read(item_import.layout),
     )
 
 

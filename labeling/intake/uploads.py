@@ -26,7 +26,7 @@ from django.utils.datastructures import MultiValueDict
 
 from labeling import logs
 from labeling.disk import is_full
-from labeling.intake.readers import UnreadableFile, check_form
+from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
 from labeling.intake.run import import_items
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
@@ -103,6 +103,7 @@ def receive(
     strict: bool,
     length: int | None = None,
     spooled_at: Path | None = None,
+    layout: Layout = PLAIN,
 ) -> ItemImport:
     """Store an upload, and import it: a small one at once, a larger one by a worker.
 
@@ -125,7 +126,14 @@ def receive(
             _check_form(project, path, name)
         taken_by = worker_name() if at_once else ""
         job = register(
-            project=project, user=user, path=path, name=name, strict=strict, owns_file=True, taken_by=taken_by
+            project=project,
+            user=user,
+            path=path,
+            name=name,
+            strict=strict,
+            layout=layout,
+            owns_file=True,
+            taken_by=taken_by,
         )
     except BaseException:
         give_up(path)
@@ -249,6 +257,7 @@ def register(
     path: Path,
     name: str,
     strict: bool,
+    layout: Layout = PLAIN,
     owns_file: bool = False,
     truth_path: Path | None = None,
     taken_by: str = "",
@@ -261,6 +270,7 @@ def register(
         truth_path=str(truth_path or ""),
         owns_file=owns_file,
         strict=strict,
+        layout=layout.stored(),
         created_by=user,
     )
     job = Job.objects.enqueue(Job.Kind.IMPORT, project=project, cause=item_import)

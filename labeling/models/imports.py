@@ -21,6 +21,10 @@ class ItemImportQuerySet(models.QuerySet["ItemImport"]):
         """Return imports with labels for content that already had a label in the project."""
         return self.filter(repeated__gt=0)
 
+    def parked(self) -> ItemImportQuerySet:
+        """Uploads that wait for a person to choose their columns."""
+        return self.filter(state=ItemImport.State.PARKED)
+
     def failed(self) -> ItemImportQuerySet:
         """Return imports that can be retried."""
         return self.filter(state=ItemImport.State.FAILED)
@@ -32,6 +36,7 @@ class ItemImport(Cause):
     """
 
     class State(models.TextChoices):
+        PARKED = "parked", "parked: waits for a person to choose its columns"
         WAITING = "waiting"
         RUNNING = "running"
         DONE = "done"
@@ -56,6 +61,14 @@ class ItemImport(Cause):
     numbered_from = models.PositiveBigIntegerField(default=0, help_text="The position that the first of them is for.")
     owns_file = models.BooleanField(default=False, help_text="An upload, deleted when it has been taken in.")
     strict = models.BooleanField(default=False, help_text="One bad row refuses the whole file.")
+    layout = models.JSONField(
+        default=dict,
+        db_default={},
+        help_text="The file's columns, encoding and delimiter: see intake/readers/layout.py.",
+    )
+    columns = models.CharField(
+        max_length=64, blank=True, db_default="", help_text="Hash of the file's columns: the next such file is alike."
+    )
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     reason = models.CharField(max_length=500, blank=True)
     position = models.PositiveBigIntegerField(default=0)

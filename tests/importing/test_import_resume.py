@@ -142,7 +142,8 @@ def test_many_rows_are_read_in_little_memory(tmp_path):
     ("name", "content", "kind", "complaint"),
     [
         ("gone.csv", None, "text", "there is no such file"),
-        ("a.xlsx", b"PK\x03\x04", "text", "spreadsheets are not read: save it as CSV"),
+        ("a.xls", b"\xd0\xcf", "text", "spreadsheets are not read: save it as CSV"),
+        ("a.xlsx", b"PK\x03\x04", "text", "is no .xlsx workbook or is damaged: save it again"),
         ("a.docx", b"hello", "text", "this kind of file is not read: CSV, TSV"),
         ("a.csv", b"PAR1....", "text", "is called .csv but holds parquet"),
         ("a.csv", b"PK\x03\x04....", "text", "is called .csv but holds zip"),

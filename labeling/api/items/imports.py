@@ -22,14 +22,31 @@ from labeling.api.shared.ranges import media_response
 from labeling.api.shared.validation import read
 from labeling.disk import FileDamaged
 from labeling.intake import uploads
+from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.kinds import KINDS, media
 from labeling.models import Ability, ItemImport, Project
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.projects import seeing
 
 
+class _Option(serializers.CharField):
+    """An option of a layout: a text that may be empty or a single space or tab."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(required=False, allow_blank=True, trim_whitespace=False, max_length=4000, **settings)
+
+
 class UploadOptions(serializers.Serializer[Any]):
     strict = serializers.BooleanField(default=False, help_text="Refuse the whole upload if any row is bad.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {**super().get_fields(), **{name: _Option(help_text=help) for name, help in OPTIONS.items()}}
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {"strict": values["strict"], "layout": Layout.read(values)}
+        except LayoutError as error:
+            raise serializers.ValidationError({error.option: str(error)}) from error
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
@@ -95,7 +112,7 @@ class ItemsUpload(ProjectView):
 
     @extend_schema(
         parameters=[UploadOptions],
-        request=bodies("strict"),
+        request=bodies("strict", OPTIONS),
         examples=[two_texts(ROWS)],
         responses={
             201: OpenApiResponse(ImportSerializer, description="All of it was looked at."),
@@ -110,8 +127,8 @@ class ItemsUpload(ProjectView):
         import. Bad rows are rejected with a reason, and the other rows are imported. A file with almost only bad rows
         is refused before its end is read.
         """
-        file, strict = sent(request, self.project, UploadOptions, "strict")
-        item_import = uploads.receive(project=self.project, user=self.user, strict=strict, **file)
+        file, options = sent(request, self.project, UploadOptions)
+        item_import = uploads.receive(project=self.project, user=self.user, **options, **file)
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
             refused = {"code": "refused", "detail": item_import.reason, "import": body}

@@ -128,8 +128,8 @@ class Predict(_Predictions):
         """
         missing = f"There is no model version {number} in this project."
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
-        file, probabilities = sent(request, self.project, PredictOptions, "probabilities")
-        run = requests.ask(version=version, user=self.user, probabilities=probabilities, **file)
+        file, options = sent(request, self.project, PredictOptions)
+        run = requests.ask(version=version, user=self.user, **options, **file)
         return Response(PredictionRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import IO, Any, ClassVar, NamedTuple
 
 from django.utils import timezone
@@ -66,8 +67,11 @@ _ANY_ROW: dict[str, Any] = {
 ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never again.", "truth": "negative"}]
 
 
-def bodies(option: str) -> dict[str, Any]:
-    """Return the request bodies of an upload for the schema; a form has the field `option` beside the file."""
+def bodies(option: str, texts: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Return the request bodies of an upload for the schema.
+
+    A form has the field `option` beside the file, and fields of text for `texts`, by name with their help.
+    """
     lines = {"type": "string", "minLength": 1}
     file = {"type": "string", "format": "binary"}
     return {
@@ -80,6 +84,7 @@ def bodies(option: str) -> dict[str, Any]:
             "properties": {
                 "file": {**file, "description": "The format follows from its name."},
                 option: {"type": "boolean", "default": False},
+                **{name: {"type": "string", "description": help} for name, help in texts.items()},
             },
         },
         "application/octet-stream": {
@@ -94,20 +99,21 @@ def two_texts(rows: list[dict[str, str]]) -> OpenApiExample:
 
 
 class Sent(NamedTuple):
-    """An uploaded file, and whether the option beside it was chosen. `upload` holds arguments of `uploads.keep`."""
+    """An uploaded file, and the options beside it. `upload` holds arguments of `uploads.keep`."""
 
     upload: dict[str, Any]
-    chosen: bool
+    options: dict[str, Any]
 
 
-def sent(request: Request, project: Project, options: type[serializers.Serializer[Any]], option: str) -> Sent:
-    """Return the uploaded file of the request; `option` is a field of `options`, in the address or in the form.
+def sent(request: Request, project: Project, options: type[serializers.Serializer[Any]]) -> Sent:
+    """Return the uploaded file of the request, and the options in the address or in the form.
 
     Reads the body, so that the caller must have been authorised before.
 
     Raises DRF's `ValidationError` if the request has no file, or if the file cannot be stored.
     """
-    chosen = read(options, request.query_params)[option]
+    in_address = request.query_params.dict()
+    read(options, in_address)
     uploads.admit(request._request, project, proven=True)
     data: Any = request.data  # a raw body, or a form, whose file is spooled while it is parsed
     file = data.get("file")
@@ -115,6 +121,6 @@ def sent(request: Request, project: Project, options: type[serializers.Serialize
         raise serializers.ValidationError({"file": problem})
     if not hasattr(file, "chunks"):
         raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
-    chosen = chosen or read(options, {option: data.get(option, False)})[option]
+    in_form = {name: data.get(name) for name in options().fields if data.get(name) is not None}
     upload = {"chunks": file.chunks(), "length": file.size, "spooled_at": uploads.spooled(file)}
-    return Sent({"name": file.name or "upload", **upload}, chosen)
+    return Sent({"name": file.name or "upload", **upload}, read(options, {**in_form, **in_address}))

@@ -12,15 +12,17 @@ from pathlib import Path
 from labeling import kinds
 from labeling.kinds import Kind
 
-from .base import DEFAULT_LIMITS, Limits, Record, Source, UnreadableFile
+from .base import DEFAULT_LIMITS, PLAIN, Limits, Record, Source, UnreadableFile
 from .csv_file import CsvSource
 from .file_tree import FileTreeSource
 from .json_file import JsonLinesSource, open_json
+from .layout import Layout
 from .npy_file import NpySource
 from .parquet_file import ParquetSource
 from .trees import FolderTree, Tree, ZipTree
+from .xlsx_file import XlsxSource
 
-__all__ = ["Limits", "Record", "Source", "UnreadableFile", "check_form", "open_source"]
+__all__ = ["PLAIN", "Layout", "Limits", "Record", "Source", "UnreadableFile", "check_form", "open_source"]
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -30,10 +32,13 @@ _SUFFIXES = {
     ".json": "json",
     ".parquet": "parquet",
     ".npy": "npy",
+    ".xlsx": "xlsx",
     ".zip": "zip",
 }
 _MAGIC = {b"PAR1": "parquet", b"\x93NUMPY": "npy", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
-_READ = "CSV, TSV, JSONL, JSON, Parquet, .npy, and folders or zip files of {} are read"
+_PACKED = {"xlsx": "zip"}  # a workbook is a zip file
+_TEXTS = frozenset({"csv", "json lines", "json"})
+_READ = "CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, and folders or zip files of {} are read"
 
 
 def open_source(
@@ -43,12 +48,14 @@ def open_source(
     truth_path: Path | None = None,
     name: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    layout: Layout = PLAIN,
 ) -> Source:
     """Open the reader for `path`, a file or folder, in a project of the kind with this name.
 
     `name` is the file's name in messages and in the ids of items without an id, by default its name on disk; uploads
     have another name. `truth_path` names a .npy, .csv or .txt file with a truth for each row, for `.npy` only. The
-    caller closes the source. Raises UnreadableFile.
+    source's `rows` are in the product's own columns, according to the layout. The caller closes the source. Raises
+    UnreadableFile.
     """
     name, its_kind = name or path.name, kinds.get(kind)
     try:
@@ -57,7 +64,9 @@ def open_source(
             raise UnreadableFile(f"{name}: a truth file goes with .npy only: elsewhere, truth is a column")
         if problem := its_kind.missing():
             raise UnreadableFile(f"{name}: {problem}")
-        return _open(path, form, kind=its_kind, name=name, truth_path=truth_path, limits=limits)
+        if layout.encoding and form not in _TEXTS:
+            raise UnreadableFile(f"{name}: only text files have an encoding: leave it out")
+        return _open(path, form, kind=its_kind, name=name, truth_path=truth_path, limits=limits, layout=layout)
     except OSError as error:
         raise UnreadableFile(f"{name}: cannot be opened: {error.strerror or error}") from error
 
@@ -79,12 +88,12 @@ def _form(path: Path, name: str) -> str:
         head = file.read(8)
     form_of_head = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
     suffix = Path(name).suffix.lower()
-    if suffix in (".xlsx", ".xls", ".ods"):
-        raise UnreadableFile(f"{name}: spreadsheets are not read: save it as CSV in UTF-8")
+    if suffix in (".xls", ".ods"):
+        raise UnreadableFile(f"{name}: such spreadsheets are not read: save it as CSV or .xlsx")
     form = _SUFFIXES.get(suffix) or form_of_head
     if form is None:
         raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(_files())}")
-    if form_of_head not in (None, form):
+    if form_of_head not in (None, _PACKED.get(form, form)):
         raise UnreadableFile(f"{name}: the file is called {suffix} but holds {form_of_head}: rename or convert it")
     return form
 
@@ -98,20 +107,24 @@ def _check_kind(form: str, kind: Kind, name: str) -> None:
         )
 
 
-def _open(path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits) -> Source:
+def _open(
+    path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits, layout: Layout
+) -> Source:
     _check_kind(form, kind, name)
     match form:
         case "npy":
-            return NpySource(path, kind=kind, name=name, limits=limits, truth_path=truth_path)
+            return NpySource(path, kind=kind, name=name, limits=limits, layout=layout, truth_path=truth_path)
         case "folder" | "zip":
-            return _open_tree(path, form, kind=kind, name=name, limits=limits)
+            return _open_tree(path, form, kind=kind, name=name, limits=limits, layout=layout)
         case "csv":
-            return CsvSource(path, kind=kind, name=name, limits=limits)
+            return CsvSource(path, kind=kind, name=name, limits=limits, layout=layout)
+        case "xlsx":
+            return XlsxSource(path, kind=kind, name=name, limits=limits, layout=layout)
         case "json lines":
-            return JsonLinesSource(path, kind=kind, name=name, limits=limits)
+            return JsonLinesSource(path, kind=kind, name=name, limits=limits, layout=layout)
         case "json":
-            return open_json(path, kind=kind, name=name, limits=limits)
-    return ParquetSource(path, kind=kind, name=name, limits=limits)
+            return open_json(path, kind=kind, name=name, limits=limits, layout=layout)
+    return ParquetSource(path, kind=kind, name=name, limits=limits, layout=layout)
 
 
 def _files() -> str:
@@ -119,14 +132,14 @@ def _files() -> str:
     return " or ".join(kind.plural for kind in kinds.KINDS.values() if kind.is_file)
 
 
-def _open_tree(path: Path, form: str, *, kind: Kind, name: str, limits: Limits) -> Source:
+def _open_tree(path: Path, form: str, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> Source:
     tree: Tree
     if form == "folder":
         tree = FolderTree(path, kind=kind, limits=limits)
     else:
         tree = ZipTree(path, kind=kind, name=name, limits=limits)
     try:
-        return FileTreeSource(path, tree, kind=kind, name=name, limits=limits)
+        return FileTreeSource(path, tree, kind=kind, name=name, limits=limits, layout=layout)
     except UnreadableFile:
         tree.close()
         raise

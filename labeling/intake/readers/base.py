@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, Self
 from labeling.kinds import BadFile, FileKind, Kind
 from labeling.kinds.values import MIB, excerpt, printable, too_large
 
+from .layout import Layout, missing
+
 # Columns that say something about the item and so are never a part of a vector.
 RESERVED = frozenset({"id", "external_id", "truth", "label", "suggestion", "class"})
 
@@ -45,6 +47,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+PLAIN = Layout()
 
 
 class Record(NamedTuple):
@@ -66,19 +69,23 @@ class Record(NamedTuple):
 class Source(ABC):
     """A file or folder of rows, opened by `open_source`; a context manager.
 
-    `number_columns`: the columns that form the vector if no column is called `vector`. `holds_files`: the source itself
-    contains the named files. `truth_from_folder`: the folder of a file may be its class.
+    `columns`: the columns of a table, as the file names them; () if rows differ. `number_columns`: the columns that
+    form the vector if no column is called `vector`. `holds_files`: the source itself contains the named files.
+    `truth_from_folder`: the folder of a file may be its class.
     """
 
+    layout: Layout = PLAIN
+    columns: tuple[str, ...] = ()
     number_columns: tuple[str, ...] = ()
     holds_files = False
     truth_from_folder = False
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout = PLAIN) -> None:
         self.path = path
         self.kind = kind
         self.name = name
         self.limits = limits
+        self.layout = layout
         self._position = 0.0
 
     @abstractmethod
@@ -87,6 +94,16 @@ class Source(ABC):
 
         Raises UnreadableFile if the damage affects more than a single row.
         """
+
+    def rows(self, skip: int = 0) -> Iterator[Record]:
+        """Yield the records in the product's own columns. Errors as for `records`."""
+        every = self.records(skip)
+        return every if self.layout.keeps_columns else map(self._own, every)
+
+    def _own(self, record: Record) -> Record:
+        if record.fields is None:
+            return record
+        return record._replace(fields=self.layout.own(record.fields, self.kind.name))
 
     @property
     def total(self) -> int | None:
@@ -125,17 +142,23 @@ def numbered_id(name: str, number: int) -> str:
     return f"{name[-180:]}:{number}"
 
 
-def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Limits) -> None:
-    """Raise UnreadableFile unless the columns of a table can hold items of this kind."""
+def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Limits, layout: Layout = PLAIN) -> None:
+    """Raise UnreadableFile unless the columns of a table can hold items of this kind, in this layout."""
     most = limits.columns + (limits.vector_length if kind.takes_number_columns else 0)
     if len(columns) > most:
         raise UnreadableFile(
             f"{name}: there are {len(columns):,} columns, more than the {most:,} that are taken: leave some out"
         )
-    if kind.columns and kind.columns.isdisjoint(columns) and not EXPORTED.issubset(columns):
+    if layout.unsettled:
+        return
+    there = ", ".join(f'"{printable(column)}"' for column in list(columns)[:10])
+    if absent := missing(layout, columns):
+        raise UnreadableFile(f'{name}: no column is called "{printable(absent[0])}" (there are {there}): name another')
+    if kind.columns and kind.columns.isdisjoint(columns) and not layout.content and not EXPORTED.issubset(columns):
         names = " or ".join(f'"{column}"' for column in sorted(kind.columns, key=lambda column: column != kind.name))
-        there = ", ".join(f'"{printable(column)}"' for column in list(columns)[:10])
-        raise UnreadableFile(f"{name}: no column is called {names} (there are {there}): rename one in the header")
+        raise UnreadableFile(
+            f"{name}: no column is called {names} (there are {there}): rename one in the header, or name the column"
+        )
 
 
 def inside(name: str) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +15,8 @@ from labeling.kinds.values import excerpt, printable, size
 from labeling.kinds.vector import number
 
 from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
-from .lines import TextLine, count_bytes, decode, read_lines, skip_mark
+from .layout import Layout
+from .lines import TextLine, count_bytes, decode, open_text, read_lines, skip_mark
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
 _SAMPLE = 100  # rows that are looked at to tell which columns hold numbers
@@ -23,17 +25,18 @@ _STRAY = "has text after a closing quotation mark (inside quotation marks, a quo
 
 
 class CsvSource(Source):
-    """A CSV or TSV file in UTF-8, its delimiter (comma, semicolon or tab) detected from the header."""
+    """A CSV or TSV file, without a layout in UTF-8. The header tells the delimiter: comma, semicolon or tab."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits)
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._size = path.stat().st_size
-        with path.open("rb") as file:
+        with self._open() as file:
             table = self._table(file)
-            check_columns(table.columns, kind=kind, name=name, limits=limits)
-            if kind.takes_number_columns and kind.name not in table.columns:
-                self.number_columns = _numeric_columns(table)
-                if not self.number_columns:
+            self.columns, self.delimiter = table.columns, table.delimiter
+            check_columns(table.columns, kind=kind, name=name, limits=limits, layout=layout)
+            if kind.takes_number_columns and kind.name not in table.columns and not layout.content:
+                self.number_columns = _numeric_columns(table, layout.taken)
+                if not self.number_columns and not layout.unsettled:
                     raise UnreadableFile(
                         f'{name}: no column holds numbers, and none is called "{kind.name}" (decimal commas are not '
                         "read)"
@@ -44,26 +47,33 @@ class CsvSource(Source):
         return count_bytes(self.path, b"\n") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        with self.path.open("rb") as file:
+        with self._open() as file:
             table = self._table(file)
             for record in islice(table.records(), skip, None):
-                self._position = table.end / self._size
+                self._position = min(1.0, table.end / self._size)
                 yield record
         self._position = 1.0
 
+    def _open(self) -> AbstractContextManager[BinaryIO]:
+        return open_text(self.path, self.layout.encoding)
+
     def _table(self, file: BinaryIO) -> CsvTable:
-        return CsvTable(file, name=self.name, limit=self.limits.row(self.kind))
+        start = skip_mark(file, self.name)
+        limit = self.limits.row(self.kind)
+        return CsvTable(file, name=self.name, limit=limit, start=start, delimiter=self.layout.delimiter)
 
 
 class CsvTable:
-    """The rows of an open CSV file. The constructor reads the header; it raises UnreadableFile for an invalid one."""
+    """The rows of an open CSV file, which has been read up to `start`. The constructor reads the header.
 
-    def __init__(self, file: BinaryIO, *, name: str, limit: int) -> None:
+    Without `delimiter`, the header tells it. Raises UnreadableFile if the header is of no use.
+    """
+
+    def __init__(self, file: BinaryIO, *, name: str, limit: int, start: int = 0, delimiter: str = "") -> None:
         self._name = name
         self._limit = limit
         # The module's own limit, 128 KiB a cell, holds for the whole process: it is only ever raised.
         csv.field_size_limit(max(csv.field_size_limit(), limit))
-        start = skip_mark(file, name)
         lines = read_lines(file, limit=limit, start=start)
         first = next((line for line in lines if line.raw.strip()), None)
         if first is None:
@@ -74,7 +84,8 @@ class CsvTable:
         if problem:
             raise UnreadableFile(f"{name}, line {first.number}: the header {problem}")
         self._feed = _Feed(chain([first], lines), limit=limit)
-        self._reader = csv.reader(self._feed, delimiter=_delimiter(text, name), strict=True)
+        self.delimiter = delimiter or _delimiter(text, name)
+        self._reader = csv.reader(self._feed, delimiter=self.delimiter, strict=True)
         self.columns = self._header()
 
     @property
@@ -222,12 +233,16 @@ def _delimiter(header: str, name: str) -> str:
     return max([usual, ",", ";", "\t"], key=bare.count)
 
 
-def _numeric_columns(table: CsvTable) -> tuple[str, ...]:
-    """Return the columns, in order, in which most non-empty cells of the first rows are numbers."""
+def _numeric_columns(table: CsvTable, taken: Collection[str]) -> tuple[str, ...]:
+    """Return the columns but those `taken`, in order, in which most non-empty cells of the first rows are numbers."""
     rows = [record.fields for record in islice(table.records(), _SAMPLE) if record.fields]
     numeric = []
     for column in table.columns:
         filled = [cell for row in rows if (cell := row[column].strip())]
-        if column not in RESERVED and 2 * sum(number(cell) is not None for cell in filled) > len(filled):
+        if (
+            column not in RESERVED
+            and column not in taken
+            and 2 * sum(number(cell) is not None for cell in filled) > len(filled)
+        ):
             numeric.append(column)
     return tuple(numeric)

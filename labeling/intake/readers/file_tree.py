@@ -17,6 +17,8 @@ from labeling.kinds import Kind
 from .base import Limits, Record, Source, UnreadableFile, check_columns, inside
 from .csv_file import CsvTable
 from .json_file import json_line_records
+from .layout import Layout
+from .lines import skip_mark
 from .trees import ZIP_ERRORS, Entry, Tree
 
 _TABLES = ("metadata.jsonl", "metadata.csv")
@@ -31,8 +33,8 @@ class FileTreeSource(Source):
 
     holds_files = True
 
-    def __init__(self, path: Path, tree: Tree, *, kind: Kind, name: str, limits: Limits) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits)
+    def __init__(self, path: Path, tree: Tree, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._tree = tree
         self._count = 0
         self._tables: list[str] = []
@@ -103,12 +105,12 @@ class FileTreeSource(Source):
         name, limit = f"{self.name}: {table}", self.limits.line
         if table.endswith(".jsonl"):
             return json_line_records(file, name=name, limit=limit)
-        rows = CsvTable(file, name=name, limit=limit)
+        rows = CsvTable(file, name=name, limit=limit, start=skip_mark(file, name))
         if "file_name" not in rows.columns:
             raise UnreadableFile(
                 f'{name}: no column is called "file_name": rename the one that names the {self.kind.plural}'
             )
-        check_columns(rows.columns, kind=self.kind, name=name, limits=self.limits)
+        check_columns(rows.columns, kind=self.kind, name=name, limits=self.limits, layout=self.layout)
         return rows.records()
 
 

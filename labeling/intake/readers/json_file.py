@@ -15,7 +15,8 @@ from labeling.kinds import Kind
 from labeling.kinds.values import EXCERPT, excerpt, size
 
 from .base import Limits, Record, Source, UnreadableFile, numbered_id
-from .lines import CHUNK, count_bytes, decode, read_lines, skip_mark
+from .layout import Layout
+from .lines import CHUNK, count_bytes, decode, open_text, read_lines, skip_mark
 
 _IN_STRING = re.compile(rb'["\\]')
 _IN_LIST = re.compile(rb'["\[\]{},]')
@@ -25,11 +26,11 @@ _NESTED = re.compile(rb'["\[\]{}]')
 class JsonLinesSource(Source):
     """A file with a JSON object on each line; blank lines are no records."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits)
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._size = path.stat().st_size
         self._file: BinaryIO | None = None  # the open file, for `position`
-        with path.open("rb") as file:
+        with open_text(path, layout.encoding) as file:
             lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
             if not any(line.raw.strip() for line in lines):
                 raise UnreadableFile(f"{name}: the file is empty")
@@ -39,7 +40,7 @@ class JsonLinesSource(Source):
         return count_bytes(self.path, b"\n") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        with self.path.open("rb") as self._file:
+        with open_text(self.path, self.layout.encoding) as self._file:
             limit = self.limits.row(self.kind)
             yield from json_line_records(self._file, name=self.name, limit=limit, skip=skip)
         self._position = 1.0
@@ -54,8 +55,8 @@ class JsonLinesSource(Source):
 class JsonListSource(Source):
     """A file that holds one JSON list of objects, of any length."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits)
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._size = path.stat().st_size
 
     @property
@@ -64,7 +65,7 @@ class JsonListSource(Source):
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         limit = self.limits.row(self.kind)
-        with self.path.open("rb") as file:
+        with open_text(self.path, self.layout.encoding) as file:
             skip_mark(file, self.name)
             elements = enumerate(_elements(file, limit=limit), start=1)
             for number, element in islice(elements, skip, None):
@@ -76,18 +77,18 @@ class JsonListSource(Source):
         self._position = 1.0
 
 
-def open_json(path: Path, *, kind: Kind, name: str, limits: Limits) -> Source:
+def open_json(path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> Source:
     """Return the reader for a .json file: a list of objects, or else an object a line. Raises UnreadableFile."""
-    with path.open("rb") as file:
+    with open_text(path, layout.encoding) as file:
         lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
         first = next((line for line in lines if line.raw.strip()), None)
     if first is None:
         raise UnreadableFile(f"{name}: the file is empty")
     if first.raw.lstrip().startswith(b"["):
-        return JsonListSource(path, kind=kind, name=name, limits=limits)
+        return JsonListSource(path, kind=kind, name=name, limits=limits, layout=layout)
     if parse_object(first.raw)[0] is None:
         raise UnreadableFile(f"{name}: the file holds neither a list of objects nor an object on each line")
-    return JsonLinesSource(path, kind=kind, name=name, limits=limits)
+    return JsonLinesSource(path, kind=kind, name=name, limits=limits, layout=layout)
 
 
 def json_line_records(file: BinaryIO, *, name: str, limit: int, skip: int = 0) -> Iterator[Record]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from labeling.kinds.values import EXCERPT
 
@@ -18,6 +19,52 @@ _FOREIGN = {
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+
+
+# Decoders of these cannot hand a wrong byte on, so that a mark takes its place.
+_WIDE = frozenset({"utf-16", "shift_jis", "gb18030"})
+
+
+class _Recoded(io.RawIOBase):
+    """A text file in another encoding, read as UTF-8. A wrong byte stays a wrong byte, and costs only its row."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file = file
+        errors = "replace" if encoding in _WIDE else "surrogateescape"
+        self._decoder = codecs.getincrementaldecoder(encoding)(errors)
+        self._rest, self._ended = b"", False
+
+    def read(self, size: int = -1) -> bytes:
+        parts, length = [self._rest], len(self._rest)
+        while not self._ended and length < size:
+            raw = self._file.read(CHUNK)
+            self._ended = not raw
+            parts.append(self._decoder.decode(raw, self._ended).encode(errors="surrogateescape"))
+            length += len(parts[-1])
+        every = b"".join(parts)
+        self._rest = every[size:]
+        return every[:size]
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to `offset` from the start, which is read up to there: only small offsets are asked for."""
+        self._file.seek(0)
+        self._decoder.reset()
+        self._rest, self._ended = b"", False
+        return len(self.read(offset))
+
+    def tell(self) -> int:
+        """Bytes read of the file itself."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def open_text(path: Path, encoding: str = "") -> BinaryIO:
+    """Return the text file as bytes in UTF-8; `encoding` is that of the file, "" for UTF-8."""
+    file = path.open("rb")
+    return cast(BinaryIO, _Recoded(file, encoding)) if encoding else file
 
 
 class TextLine(NamedTuple):
@@ -39,7 +86,7 @@ def skip_mark(file: BinaryIO, name: str) -> int:
         raise UnreadableFile(f"{name}: the file is empty")
     for mark, encoding in _FOREIGN.items():
         if head.startswith(mark):
-            raise UnreadableFile(f"{name}: the file is in {encoding}: save it as UTF-8")
+            raise UnreadableFile(f"{name}: the file is in {encoding}: save it as UTF-8, or name its encoding")
     if b"\0" in head:
         raise UnreadableFile(f"{name}: the file is not text in UTF-8: save it as UTF-8")
     length = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
@@ -83,7 +130,10 @@ def decode(raw: bytes) -> tuple[str, str]:
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
-        problem = f"is not UTF-8 (byte 0x{raw[error.start]:02X} at position {error.start + 1}): save the file as UTF-8"
+        problem = (
+            f"is not UTF-8 (byte 0x{raw[error.start]:02X} at position {error.start + 1}): save the file as UTF-8, or "
+            "name its encoding"
+        )
         return raw.decode(errors="replace"), problem
     if "\0" in text:
         return text.replace("\0", "\ufffd"), "holds a NUL byte, which no database stores as text: remove it"

@@ -15,6 +15,7 @@ from labeling.kinds import Kind
 
 from .base import DEFAULT_LIMITS, Limits, Record, Source, UnreadableFile, numbered_id
 from .csv_file import CsvTable
+from .layout import Layout
 from .lines import decode, read_lines, skip_mark
 
 _BLOCK = 4 * 1024 * 1024  # bytes of vectors held at once
@@ -26,8 +27,10 @@ Companion = Callable[[int], Iterator[Record]]
 class NpySource(Source):
     """A 2-D `.npy` array of numbers, (rows, length of the vector); read through a memory map, never a pickle."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, truth_path: Path | None) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits)
+    def __init__(
+        self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout, truth_path: Path | None
+    ) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._vectors = load(path, name)
         shape = self._vectors.shape
         if self._vectors.ndim != 2 or self._vectors.dtype.kind not in "fiu":
@@ -126,7 +129,8 @@ def _from_lines(path: Path, skip: int) -> Iterator[Record]:
 def _from_table(path: Path, skip: int) -> Iterator[Record]:
     """Read a table with a row for each vector; a single column is the truth, whatever its name."""
     with path.open("rb") as file:
-        table = CsvTable(file, name=path.name, limit=DEFAULT_LIMITS.line)
+        start = skip_mark(file, path.name)
+        table = CsvTable(file, name=path.name, limit=DEFAULT_LIMITS.line, start=start)
         single = len(table.columns) == 1
         if not single and not {"truth", "label", "class", "id", "external_id"}.intersection(table.columns):
             raise UnreadableFile(f'{path.name}: no column is called "truth": name it so in the header')

@@ -21,6 +21,7 @@ from labeling.kinds.values import MIB, excerpt, printable
 from . import parquet_facts
 from .arrow_cells import Unreadable, cells, first_line, is_number
 from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
+from .layout import Layout
 
 _BUFFER = MIB  # bytes of a column read at once; without it, whole column chunks are
 # To look through the footer of a file, which takes a second where there are millions of rows.
@@ -32,8 +33,8 @@ _DAMAGE = (pa.ArrowException, OSError, ValueError)
 class ParquetSource(Source):
     """A Parquet file. Skipping steps over whole row groups."""
 
-    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
-        super().__init__(path, kind=kind, name=name, limits=limits)
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._groups = _groups(path, name=name, most=kind.rows_at_once, ratio=limits.unpack_ratio)
         try:
             self._file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
@@ -45,7 +46,8 @@ class ParquetSource(Source):
         except UnreadableFile:
             self.close()
             raise
-        self._class_names = _class_names(schema)
+        self.columns = tuple(schema.names)
+        self._class_names = _class_names(schema, layout.label_column)
         self._total = sum(group.rows for group in self._groups)
         # A value stored once can stand for any number of rows: limit the bytes read in proportion to the file.
         self._most_bytes = max(16 * MIB, limits.unpack_ratio * path.stat().st_size)
@@ -77,12 +79,13 @@ class ParquetSource(Source):
         column, times = max(Counter(schema.names).items(), key=lambda item: item[1], default=("", 0))
         if times > 1:
             raise UnreadableFile(f'{self.name}: two columns are called "{printable(column)}": rename one of them')
-        check_columns(schema.names, kind=self.kind, name=self.name, limits=self.limits)
-        if self.kind.takes_number_columns and self.kind.name not in schema.names:
+        check_columns(schema.names, kind=self.kind, name=self.name, limits=self.limits, layout=self.layout)
+        if self.kind.takes_number_columns and self.kind.name not in schema.names and not self.layout.content:
+            others = RESERVED | self.layout.taken
             self.number_columns = tuple(
-                field.name for field in schema if field.name not in RESERVED and is_number(field.type)
+                field.name for field in schema if field.name not in others and is_number(field.type)
             )
-            if not self.number_columns:
+            if not self.number_columns and not self.layout.unsettled:
                 raise UnreadableFile(f'{self.name}: no column holds numbers, and none is called "{self.kind.name}"')
 
     def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
@@ -176,12 +179,14 @@ def _problem(fields: dict[str, Any]) -> str:
     return ""
 
 
-def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Return the class names of the columns `label` and `truth`, from the metadata of Hugging Face's datasets."""
+def _class_names(schema: pa.Schema, label_column: str) -> dict[str, list[str]]:
+    """Return the class names of the columns of labels, from the metadata of Hugging Face's datasets."""
     try:
         features = orjson.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
         columns = {
-            column: features[column]["names"] for column in ("label", "truth") if "names" in features.get(column, ())
+            column: features[column]["names"]
+            for column in ("label", "truth", label_column)
+            if "names" in features.get(column, ())
         }
     except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError):
         return {}

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.intake.rejecting import KEPT, by_number
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
@@ -38,9 +39,9 @@ class TerminalStep(Step):
 
 class Command(BaseCommand):
     help = (
-        "Import items from CSV, TSV, JSONL, JSON, Parquet, .npy vectors, or a folder or zip of files. Bad rows are "
-        "set aside with the reason; the rest goes in. An import that was killed goes on where it was, by the worker or "
-        "when the same command is given again."
+        "Import items from CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy vectors, or a folder or zip of files. Bad "
+        "rows are set aside with the reason; the rest goes in. An import that was killed goes on where it was, by the "
+        "worker or when the same command is given again."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -48,6 +49,8 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Files or folders.")
         parser.add_argument("--strict", action="store_true", help="Refuse a file as a whole if any row is bad.")
         parser.add_argument("--truth", type=Path, help="Known answers of a .npy file: .npy, .csv or .txt, a row each.")
+        for name, text in OPTIONS.items():
+            parser.add_argument(f"--{name.replace('_', '-')}", default="", help=text.replace("%", "%%"))
         parser.add_argument("--rejected", type=Path, help=f"Write the first {KEPT:,} rows set aside to this CSV file.")
 
     def handle(
@@ -61,18 +64,24 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         project = project_named(slug)
+        try:
+            layout = Layout.read(options)
+        except LayoutError as error:
+            raise CommandError(f"--{error.option.replace('_', '-')}: {error}") from error
         for path in [*paths, *([truth] if truth else [])]:
             if not path.exists():
                 raise CommandError(f"{path}: there is no such file or folder.")
-        imports = [self._import(project, path.resolve(), strict, truth.resolve() if truth else None) for path in paths]
+        imports = [
+            self._import(project, path.resolve(), strict, truth.resolve() if truth else None, layout) for path in paths
+        ]
         if rejected:
             self._write_rejected(imports, rejected)
         refused = [each for each in imports if each.state != ItemImport.State.DONE]
         if refused:
             raise CommandError(refused[0].reason or f"{refused[0].name} was not imported: see the log above.")
 
-    def _import(self, project: Project, path: Path, strict: bool, truth: Path | None) -> ItemImport:
-        job = self._job(project, path, strict, truth)
+    def _import(self, project: Project, path: Path, strict: bool, truth: Path | None, layout: Layout) -> ItemImport:
+        job = self._job(project, path, strict, truth, layout)
         item_import = job.item_import
         with tqdm(total=1.0, disable=None, bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left") as bar:
             Worker(import_items).execute(TerminalStep(job, bar))
@@ -95,11 +104,14 @@ class Command(BaseCommand):
         for reason, n in by_number(item_import):
             self.stdout.write(f"  {n:,} times: {reason}")
 
-    def _job(self, project: Project, path: Path, strict: bool, truth: Path | None) -> Job:
+    def _job(self, project: Project, path: Path, strict: bool, truth: Path | None, layout: Layout) -> Job:
         """Return a held job for the import: an unfinished job of this path, or a new one."""
         name = worker_name()
         unfinished = Job.objects.exclude(state=Job.State.DONE).filter(
-            item_import__project=project, item_import__path=str(path), item_import__strict=strict
+            item_import__project=project,
+            item_import__path=str(path),
+            item_import__strict=strict,
+            item_import__layout=layout.stored(),
         )
         Worker(import_items).look_around()
         for job in unfinished:
@@ -109,7 +121,14 @@ class Command(BaseCommand):
                 self.stdout.write(f"{path.name}: going on behind record {job.item_import.position}")
                 return job
         return register(
-            project=project, user=None, path=path, name=path.name, strict=strict, truth_path=truth, taken_by=name
+            project=project,
+            user=None,
+            path=path,
+            name=path.name,
+            strict=strict,
+            layout=layout,
+            truth_path=truth,
+            taken_by=name,
         )
 
     def _write_rejected(self, imports: list[ItemImport], target: Path) -> None:

@@ -1,0 +1,70 @@
+"""The layout of a file is given by API and command alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.test import Client
+from factories import make_member, make_project
+
+from labeling.models import Role
+
+pytestmark = pytest.mark.django_db
+
+GERMAN = "Ticket;Nachricht;Kategorie\n7;Wo bleibt mein Päckchen?;cat\n8;Schöne Grüße;dog\n".encode("latin-1")
+OPTIONS = {"text_column": "Nachricht", "id_column": "Ticket", "label_column": "Kategorie", "encoding": "Latin-1"}
+URL = "/api/v1/projects/pets/items/"
+
+
+@pytest.fixture
+def project():
+    return make_project("pets", classes=["cat", "dog"])
+
+
+@pytest.fixture
+def client(project):
+    client = Client()
+    client.force_login(make_member(project, "mona", Role.MANAGER))
+    return client
+
+
+def post(client: Client, content: bytes, name: str = "a.csv", **options: Any) -> Any:
+    return client.post(URL, {"file": SimpleUploadedFile(name, content), **options})
+
+
+def texts(project: Any) -> dict[str, str]:
+    return {item.external_id: item.data["text"] for item in project.items.all()}
+
+
+def test_by_the_api_in_the_form_or_in_the_address(project, client):
+    answer = post(client, GERMAN, **OPTIONS)
+    assert (answer.status_code, answer.json()["labeled"]) == (201, 2)
+    assert texts(project) == {"7": "Wo bleibt mein Päckchen?", "8": "Schöne Grüße"}
+    address = f"{URL}?text_column=body&labels_as=gold"
+    answer = client.post(address, b'{"id": "j", "body": "one", "label": "dog"}', content_type="application/x-ndjson")
+    assert answer.status_code == 201
+    assert project.items.get(external_id="j").gold == 1
+
+
+def test_by_the_command(project, tmp_path: Path, capsys):
+    (tmp_path / "a.csv").write_bytes(GERMAN)
+    options = {**OPTIONS, "labels_as": "truth"}
+    call_command("import_items", "pets", str(tmp_path / "a.csv"), **options)
+    assert "2 items imported, 0 rows set aside" in capsys.readouterr().out
+    assert list(project.items.order_by("external_id").values_list("truth", flat=True)) == [0, 1]
+    assert project.imports.get().layout == {**options, "encoding": "iso8859-1"}
+
+
+@pytest.mark.parametrize(("option", "value"), [("encoding", "klingon"), ("delimiter", "ab"), ("labels_as", "maybe")])
+def test_a_wrong_option_is_named(project, client, tmp_path: Path, option, value):
+    answer = post(client, GERMAN, **{option: value})
+    assert answer.status_code == 400
+    assert list(answer.json()["fields"]) == [option]
+    (tmp_path / "a.csv").write_bytes(GERMAN)
+    with pytest.raises(CommandError, match=f"^--{option.replace('_', '-')}: "):
+        call_command("import_items", "pets", str(tmp_path / "a.csv"), **{option: value})
+    assert not project.imports.exists()
