@@ -95,7 +95,17 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         if step.should_give_way():
             step.give_way()
             return
-    _end(step, item_import)
+    if item_import.position and bad_rows(item_import) == item_import.position:
+        _refuse(step, item_import, _all_bad_reason(item_import))
+    else:
+        _end(step, item_import)
+
+
+def _all_bad_reason(item_import: ItemImport) -> str:
+    first = item_import.rejected_rows.first()
+    assert first is not None
+    rows = "its only row is" if item_import.position == 1 else f"all {item_import.position:,} rows are"
+    return f"Nothing was imported: {rows} bad. {first.where.capitalize()}: {first.reason}"
 
 
 def _hopeless_reason(item_import: ItemImport, last: str) -> str:

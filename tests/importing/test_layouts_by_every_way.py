@@ -1,4 +1,4 @@
-"""The layout of a file is given by API and command alike."""
+"""The layout of a file is given by API and command alike; a file of bad rows alone is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from factories import make_member, make_project
 
-from labeling.models import Role
+from labeling.models import ItemImport, Role
 
 pytestmark = pytest.mark.django_db
 
@@ -68,3 +68,20 @@ def test_a_wrong_option_is_named(project, client, tmp_path: Path, option, value)
     with pytest.raises(CommandError, match=f"^--{option.replace('_', '-')}: "):
         call_command("import_items", "pets", str(tmp_path / "a.csv"), **{option: value})
     assert not project.imports.exists()
+
+
+def test_a_file_of_bad_rows_alone_is_refused_with_the_first_reason(project, client, tmp_path: Path):
+    bad = b"id,text\n1,\n2,\n"
+    answer = post(client, bad)
+    reason = 'Nothing was imported: all 2 rows are bad. Line 2: Column "text" is empty.'
+    assert (answer.status_code, answer.json()["detail"]) == (400, reason)
+    assert (answer.json()["import"]["state"], answer.json()["import"]["rejected"]) == (ItemImport.State.REFUSED, 2)
+    (tmp_path / "a.csv").write_bytes(bad)
+    with pytest.raises(CommandError, match="Nothing was imported"):
+        call_command("import_items", "pets", str(tmp_path / "a.csv"))
+
+
+def test_a_file_that_is_there_already_is_not_bad(project, client):
+    for accepted in (1, 0):
+        answer = post(client, b"id,text\n1,one\n")
+        assert (answer.status_code, answer.json()["accepted"]) == (201, accepted)

@@ -159,7 +159,7 @@ def test_first_vector_sets_the_length_for_good() -> None:
     assert client.post(f"{URL}items/", rows, format="json").json()["accepted"] == 2
     project.refresh_from_db()
     assert project.vector_length == 3
-    assert client.post(f"{URL}items/", [{"vector": [1, 2]}], format="json").json()["rejected"] == 1
+    assert client.post(f"{URL}items/", [{"vector": [1, 2]}], format="json").json()["import"]["rejected"] == 1
     block = np.load(media.path_of(Item.objects.last().media))
     assert block.tolist() == [[1, 2, 3], [4, 5, 6]]
 
