@@ -181,7 +181,7 @@ def rebuild_card(folder: str | os.PathLike[str], *, digest: str) -> bool:
 def _checked(
     source: Folder, digest: str | None, calibration: str | None
 ) -> tuple[dict[str, Any], bytes, Adaptive | None]:
-    """Manifest, weights and calibration, as `load` asks for them."""
+    """Return manifest, weights and calibration, as `load` asks for them."""
     document = _read_manifest(source)
     if digest is not None and document["digest"] != digest:
         raise ArtifactError(f"{source}/{MANIFEST}: not the version that was saved (digest {document['digest']})")
@@ -204,7 +204,7 @@ def _verified(source: Folder, document: Mapping[str, Any]) -> bytes:
 
 
 def _stated(source: Folder, document: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
-    """Size in bytes and hash of each file in the manifest."""
+    """Return the size in bytes and the hash of each file in the manifest."""
     try:
         files = {name: (entry["bytes"], entry["sha256"]) for name, entry in document["files"].items()}
     except (KeyError, TypeError, AttributeError) as error:
@@ -304,7 +304,9 @@ def read_sealed(source: Folder, name: str, *, most: int) -> dict[str, Any]:
 
 
 def _digest(document: Mapping[str, Any]) -> str:
-    """SHA-256 of the manifest without its digest, keys in order. Through the hashes in it, it covers the files."""
+    """Return the SHA-256 of the manifest without its digest, keys in order. Through the hashes in it, it covers the
+    files.
+    """
     content = {key: value for key, value in document.items() if key != "digest"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

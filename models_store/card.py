@@ -182,5 +182,5 @@ def _share(value: float) -> str:
 
 
 def _plain(text: Any) -> str:
-    """Text on one line, with Markdown's characters escaped."""
+    """Return the text on one line, with Markdown's characters escaped."""
     return re.sub(r"([\\`*_{}\[\]<>()#|!~&$])", r"\\\1", " ".join(str(text).split()))

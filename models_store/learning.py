@@ -67,7 +67,7 @@ def learn(training_set: TrainingSet, recipe: Recipe, runtime: Runtime | None = N
 def _weighted(
     learner: type[Estimator], training_set: TrainingSet, *, soft: bool
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Features, targets and, where labels differ in weight, `weights` for the estimator's `fit`."""
+    """Return features, targets and, where labels differ in weight, `weights` for the estimator's `fit`."""
     rows, classes = np.asarray(training_set.features), training_set.asks.as_array(training_set.kept_targets)
     propagated = training_set.propagated
     weights = np.ones(len(rows)) if propagated is None else propagated.weights.astype(np.float64)

@@ -35,7 +35,7 @@ class Model:
 
 
 def checked_features(features: np.ndarray, input_shape: tuple[int, ...]) -> None:
-    """Raises ValueError unless `features` is (n, product of `input_shape`) of uint8 or floats."""
+    """Check that `features` is (n, product of `input_shape`) of uint8 or floats. Raises ValueError otherwise."""
     dim = math.prod(input_shape)
     if features.ndim != 2 or features.shape[1] != dim:
         raise ValueError(f"features have the shape {features.shape}, expected (n, {dim})")

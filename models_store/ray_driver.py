@@ -58,7 +58,7 @@ class Driver:
             self.head, self._node = context.gcs_address, context.get_node_id()
 
     def resources(self) -> dict[str, float]:
-        """CPUs and GPUs of all live nodes."""
+        """Return the CPUs and GPUs of all live nodes."""
         alive = {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
         if self._node is not None and self._node not in alive:
             raise ConnectionError("the node of this machine has gone")
@@ -121,7 +121,7 @@ class Line:
         self._end = Finalize(self, _end, (self._process, self._pipe), exitpriority=10)
 
     def connect(self, *, meanwhile: Callable[[], object]) -> str | None:
-        """HOST:PORT of the head, if the driver is on a node."""
+        """Wait until the driver has connected, and return HOST:PORT of the head if the driver is on a node."""
         head: str | None = self._answer(meanwhile)
         return head
 

@@ -34,7 +34,7 @@ def in_line(dendrogram: Dendrogram) -> tuple[NDArray[np.int64], NDArray[np.int64
 
 @compiled
 def _string(n: int, merges: NDArray[np.int64]) -> Any:
-    """Each merge hooks the first item of its second cluster behind the last item of its first."""
+    """Link the items into one sequence: each merge puts the items of its second cluster behind those of its first."""
     first, last = np.arange(2 * n), np.arange(2 * n)
     behind, hooked_by = np.full(n, -1), np.zeros(n, np.int64)
     for merge in range(len(merges)):

@@ -125,13 +125,13 @@ def asking_of(ids: NDArray[np.int32]) -> NDArray[np.int32]:
 
 @compiled
 def gap(points: NDArray[np.float32], spread: NDArray[np.float64], one: int, other: int) -> np.float32:
-    """Half the average squared distance of two clusters; symmetric to the last bit."""
+    """Return half the average squared distance of two clusters; symmetric to the last bit."""
     return np.float32(half_square(points, one, other) + (spread[one] + spread[other]))
 
 
 @fast
 def half_square(points: NDArray[np.float32], one: int, other: int) -> np.float32:
-    """Half the squared distance of two points."""
+    """Return half the squared distance of two points."""
     total = np.float32(0)
     for column in range(points.shape[1]):
         difference = points[one, column] - points[other, column]

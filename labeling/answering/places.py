@@ -256,7 +256,7 @@ def free_surplus(person: Person, *, keeping: Task) -> None:
 
 
 def reopen(person: Person, task: Task) -> None:
-    """Let the person hold the task again whose answer the person undoes.
+    """Give the person back the task whose answer the person undoes.
 
     The lease is renewed if the person has other answers, or undoes an answer to this task for the first time. So a
     person who answers and undoes the same task again and again loses it when the lease runs out. The time since the

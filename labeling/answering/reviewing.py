@@ -74,7 +74,9 @@ def send_back(*, project: Project, item: Item, user: User, note: str = "", tell:
 
 @transaction.atomic
 def put_off(*, item: Item, user: User) -> None:
-    """Let the item come up for review after all others. Raises `ReviewError` if the item no longer waits for review."""
+    """Move the item behind all others that wait for review. Raises `ReviewError` if the item no longer waits for
+    review.
+    """
     _lock(item, user)
     now = timezone.now()
     ReviewPlace.objects.filter(item=item).update(put_off_at=now, held_until=now)

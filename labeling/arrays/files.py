@@ -282,7 +282,9 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 @contextmanager
 def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.memmap]:
-    """A new array on disk for the caller to fill, larger than memory if need be; stored at `path` as .npy on exit."""
+    """Give the caller a new array on disk to fill, larger than memory if need be. On exit it is stored at `path` as
+    .npy.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -321,7 +323,7 @@ def check_array(path: Path) -> None:
 
 
 def sha256_of(array: np.ndarray) -> str:
-    """sha256 (hex) over the bytes of a C-ordered array, read in blocks: a memory map stays on disk."""
+    """Return the SHA-256 (hex) of the bytes of a C-ordered array. Reads blocks: a memory map stays on disk."""
     digest = hashlib.sha256()
     rows = max(1, HASH_BLOCK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):

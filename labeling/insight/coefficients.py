@@ -11,7 +11,7 @@ from labeling.insight.bootstrap import Results, Statistic, Votes
 
 
 def overall(votes: Votes) -> Statistic:
-    """Percent agreement of pairs of answers, Fleiss' κ, and Krippendorff's α for nominal data.
+    """Return the percent agreement of pairs of answers, Fleiss' κ, and Krippendorff's α for nominal data.
 
     J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychological Bulletin 76 (1971): if items have
     different numbers of answers, the observed agreement is the mean over items, and the expected agreement comes from
@@ -42,13 +42,17 @@ def overall(votes: Votes) -> Statistic:
 
 
 def beyond(observed: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Agreement beyond chance: 1 for complete agreement, 0 for chance agreement; nan if chance agreement is 1."""
+    """Return the agreement beyond chance: 1 for complete agreement, 0 for chance agreement; nan if chance agreement is
+    1.
+    """
     left = 1 - chance
     return np.divide(observed - chance, left, out=np.full(np.shape(left), np.nan), where=left > 1e-12)
 
 
 def ordinal(votes: Votes) -> Statistic:
-    """Krippendorff's α for ordinal data: the distance of two points grows with the number of answers between them."""
+    """Return Krippendorff's α for ordinal data: the distance of two points grows with the number of answers between
+    them.
+    """
     m, counts = votes.by_item()
     n, k = counts.shape
     dense = counts.toarray()
@@ -119,8 +123,9 @@ class RaterPairs:
 
 
 def pairs(votes: Votes, least: int) -> RaterPairs:
-    """Cohen's κ of each pair of people with at least `least` items in common: J. Cohen, "A coefficient of agreement for
-    nominal scales" (1960); the mean over pairs is R. J. Light's κ (1971).
+    """Return Cohen's κ of each pair of people with at least `least` items in common.
+
+    J. Cohen, "A coefficient of agreement for nominal scales" (1960); the mean over pairs is R. J. Light's κ (1971).
     """
     left, right = _meetings(votes.item)
     a, b = np.minimum(votes.rater[left], votes.rater[right]), np.maximum(votes.rater[left], votes.rater[right])

@@ -127,7 +127,9 @@ class ControlSlice:
         return len(self._rows)
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:
-        """Accuracy with its 95 % interval, on the items that the version has predicted; None without predictions."""
+        """Return the accuracy with its 95 % interval, on the items that the version has predicted; None without
+        predictions.
+        """
         best = self._predictions(version, "best")
         if best is None:
             return None
@@ -176,7 +178,9 @@ class ControlSlice:
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> VersionPair | None:
-        """Both versions' predictions for the items that both have predicted; None if one has no stored predictions."""
+        """Return both versions' predictions for the items that both have predicted; None if one has no stored
+        predictions.
+        """
         predictions = [
             self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
         ]

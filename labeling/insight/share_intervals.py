@@ -11,7 +11,7 @@ ENOUGH = 20
 
 
 def half_width(n: int, share: float | None) -> float | None:
-    """Half the width of the 95 % interval of `share`, if `n` items estimate it; None for no items."""
+    """Return half the width of the 95 % interval of `share`, if `n` items estimate it; None for no items."""
     if n <= 0:
         return None
     low, high = metrics.wilson(round((UNKNOWN if share is None else share) * n), n)

@@ -213,7 +213,9 @@ def _imports(project: Project) -> list[dict[str, Any]]:
 
 
 def failures_of(project: Project) -> list[dict[str, Any]]:
-    """Failed steps that a manager must retry, the newest first, without predictions, which people request again."""
+    """Return the failed steps that a manager must retry, the newest first. Predictions are left out: people request
+    them again.
+    """
     failed = project.jobs.filter(state=Job.State.FAILED).exclude(kind=Job.Kind.PREDICT).order_by("-pk")
     values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]
     return [{"step": kind, "batch": batch, "import": name, "reason": reason} for kind, batch, name, reason in values]

@@ -35,7 +35,7 @@ def one_of(value: Any, column: str, rules: Rules) -> str:
 
 
 def yes_or_no(value: Any, column: str) -> bool | None:
-    """True or false, None if the value is empty. Raises `BadValue`."""
+    """Return true or false, or None if the value is empty. Raises `BadValue`."""
     if is_blank(value):
         return None
     try:

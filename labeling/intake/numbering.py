@@ -60,7 +60,8 @@ class Permutation:
 
 
 def numbers_for(item_import: ItemImport, count: int, *, estimate: int) -> list[int]:
-    """Item numbers for the next `count` records from the import's position on; the same numbers at each call.
+    """Return the item numbers for the next `count` records from the import's position on; the same numbers at each
+    call.
 
     `estimate`: about how many records the file has. Where there turn out to be more, another block is reserved.
     """

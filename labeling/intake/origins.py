@@ -35,7 +35,7 @@ class ImportedLabel(NamedTuple):
 
 
 def record(item_import: ItemImport, labels: Sequence[ImportedLabel]) -> None:
-    """Trace labels that are about to be written, and let the project share the ledgers of their sources.
+    """Store the origins of labels that are about to be written, and let the project share the ledgers of their sources.
 
     Call it in the transaction that writes the labels, before that transaction locks the project (`families.lock`).
     """

@@ -32,7 +32,9 @@ FORM_BYTES = 1 << 20
 
 
 def given_back(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware that removes the count of a spooled file at the end of its request, unless `keep` has renamed it."""
+    """Remove the count of a spooled file at the end of its request, unless `keep` has renamed it. A Django
+    middleware.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
         try:

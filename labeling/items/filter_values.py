@@ -136,7 +136,7 @@ def unknown_class(project: Project, name: str) -> str:
 
 
 def classes_like(project: Project, text: str, n: int) -> list[str]:
-    """Up to `n` names of classes that contain `text`; names that begin with `text` come first."""
+    """Return up to `n` names of classes that contain `text`; names that begin with `text` come first."""
     begins = models.Case(models.When(name__istartswith=text, then=0), default=1)
     classes: models.QuerySet[LabelClass] = project.classes.filter(name__icontains=text).order_by(begins, "index")
     return list(classes.values_list("name", flat=True)[:n])

@@ -65,7 +65,7 @@ def unindexed(project: Project) -> ItemQuerySet:
 
 
 def rewind(project: Project, first: int) -> None:
-    """Have the items from the id `first` on indexed again. Call it in the transaction that adds the items.
+    """Mark the items from the id `first` on to be indexed again. Call it in the transaction that adds the items.
 
     The retry of a failed import adds items with ids below the last indexed id.
     """

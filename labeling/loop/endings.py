@@ -40,14 +40,18 @@ def fail(job: Job, reason: str) -> str:
 
 
 def put_off(job: Job, reason: str) -> str:
-    """Let the job wait, longer after each attempt. For causes that pass by themselves, so there is no last attempt."""
+    """Let the job wait, longer after each attempt. It is for causes that pass by themselves, so there is no last
+    attempt.
+    """
     doublings = min(job.attempts, MOST_DOUBLINGS)
     _wait(job, reason, attempts=doublings, seconds=2.0**doublings)
     return "put_off"
 
 
 def again(job: Job, reason: str = "") -> str:
-    """Let the job wait `AGAIN_SECONDS`, and do not count this attempt. For a step that was ended without its fault."""
+    """Let the job wait `AGAIN_SECONDS`, and do not count this attempt. It is for a step that was ended without its
+    fault.
+    """
     _wait(job, reason, attempts=job.attempts - 1, seconds=AGAIN_SECONDS)
     return "put_off"
 

@@ -64,7 +64,9 @@ class StepLimits:
 
     @classmethod
     def of(cls, *, seconds: float, megabytes: int) -> StepLimits:
-        """`megabytes`: the memory limit; 0 for three quarters of the machine's or container's memory."""
+        """Return the limits of a step. `megabytes` is the memory limit; 0 stands for three quarters of the machine's or
+        container's memory.
+        """
         return cls(seconds, megabytes * MB or int(memory.there_is() * SHARE_OF_MEMORY))
 
 

@@ -154,7 +154,7 @@ class Step:
 
     @contextmanager
     def write(self) -> Iterator[None]:
-        """A transaction that commits only if this worker still holds the job."""
+        """Open a transaction that commits only if this worker still holds the job."""
         with transaction.atomic():
             # An update, unlike a read, also locks the row until the commit.
             if not Job.objects.held(self.job).update(heartbeat_at=timezone.now()):
@@ -164,7 +164,7 @@ class Step:
 
     @contextmanager
     def finish(self) -> Iterator[None]:
-        """The step's last transaction: it stores the results, the next step and the end of the job together."""
+        """Open the step's last transaction: it stores the results, the next step and the end of the job together."""
         with self.write():
             Job.objects.held(self.job).update(state=Job.State.DONE, share=1, finished_at=timezone.now(), reason="")
             yield

@@ -25,7 +25,7 @@ def folded(name: str) -> str:
 
 class LabelClassQuerySet(models.QuerySet["LabelClass"]):
     def offered(self) -> LabelClassQuerySet:
-        """Classes that an answer may name, in the order of the pages."""
+        """Return classes that an answer may name, in the order of the pages."""
         return self.filter(archived_at__isnull=True).order_by("position", "index")
 
 

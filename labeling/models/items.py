@@ -19,7 +19,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(row__isnull=True, encode_error="", media__gte="").order_by("media", "media_offset", "pk")
 
     def unpicked(self) -> ItemQuerySet:
-        """Encoded items that no batch has taken."""
+        """Return encoded items that no batch has taken."""
         return self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
 
     def unlabeled(self) -> ItemQuerySet:
@@ -27,7 +27,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.unpicked().exclude(pk__in=Copy.objects.withheld().values("item"))
 
     def propagated(self) -> ItemQuerySet:
-        """Near-copies that have their source's label."""
+        """Return near-copies that have their source's label."""
         return self.filter(pk__in=Copy.objects.propagated().values("item"))
 
     def asked_again(self) -> ItemQuerySet:
@@ -39,11 +39,11 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.kept().filter(row__isnull=False, gold__isnull=False)
 
     def gold_to_ask(self) -> ItemQuerySet:
-        """Gold items that gold tasks may ask about: not the items whose own task still lacks answers."""
+        """Return gold items that gold tasks may ask about: not the items whose own task still lacks answers."""
         return self.gold().filter(models.Q(task__isnull=True) | models.Q(task__outstanding=0))
 
     def gold_unpicked(self) -> ItemQuerySet:
-        """Gold items that no batch has picked."""
+        """Return gold items that no batch has picked."""
         return self.gold().filter(task__isnull=True)
 
     def to_be_asked_again(self) -> ItemQuerySet:
@@ -62,7 +62,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(excluded_at__isnull=False)
 
     def excluded_unpicked(self) -> ItemQuerySet:
-        """Encoded items that were excluded before a batch picked them."""
+        """Return encoded items that were excluded before a batch picked them."""
         return self.excluded().filter(row__isnull=False, task__isnull=True)
 
     def queued(self) -> ItemQuerySet:
@@ -70,14 +70,16 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.kept().filter(queued_at__isnull=False, task__isnull=True)
 
     def deleted(self) -> ItemQuerySet:
-        """Deleted items, which no list shows and a manager can restore for 30 days."""
+        """Return deleted items, which no list shows and a manager can restore for 30 days."""
         return self.filter(deleted_at__isnull=False)
 
     def labeled(self) -> ItemQuerySet:
         return self.filter(label__isnull=False)
 
     def trainable(self) -> ItemQuerySet:
-        """Labeled items that a model may learn from. Control items are left out, because they measure the model."""
+        """Return labeled items that a model may learn from. Control items are left out, because they measure the
+        model.
+        """
         return self.labeled().kept().filter(row__isnull=False, reserved=False)
 
     def suggested(self) -> ItemQuerySet:

@@ -36,7 +36,7 @@ class ReviewPlace(models.Model):
 
 class CommentQuerySet(models.QuerySet["Comment"]):
     def to(self, user: models.Model) -> CommentQuerySet:
-        """Reviewers' comments to this user."""
+        """Return reviewers' comments to this user."""
         return self.filter(to=user)
 
     def unread(self) -> CommentQuerySet:

@@ -42,7 +42,7 @@ def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Cha
 
 
 def under_way(project: Project) -> BulkChangeQuerySet:
-    """Unfinished changes, and changes that ended within `SHOWN`, the newest first."""
+    """Return unfinished changes, and changes that ended within `SHOWN`, the newest first."""
     lately = BulkChange.objects.filter(project=project, finished_at__gt=timezone.now() - SHOWN)
     unfinished: BulkChangeQuerySet = BulkChange.objects.unfinished().filter(project=project)
     return (unfinished | lately).select_related("user").order_by("-pk")

@@ -96,7 +96,7 @@ def _cut_circles(project: Project) -> None:
 
 @cache
 def tables() -> dict[type[models.Model], str]:
-    """Every table with rows of projects, with the lookup from its rows to the project, in the order of removal.
+    """Return every table with rows of projects, with the lookup from its rows to the project, in the order of removal.
 
     A table stands before the tables that it refers to. Raises `CycleError` if `CIRCLES` lacks a key.
     """

@@ -30,7 +30,7 @@ def first_invisible(text: str) -> int | None:
 
 
 def named(character: str) -> str:
-    """U+202E (RIGHT-TO-LEFT OVERRIDE)"""
+    """Return the code and name of a character: U+202E (RIGHT-TO-LEFT OVERRIDE)."""
     name = unicodedata.name(character, "")
     return f"U+{ord(character):04X}" + (f" ({name})" if name else "")
 

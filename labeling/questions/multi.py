@@ -13,7 +13,9 @@ from models_store.class_sets import ClassSets
 
 
 class Multi(Question):
-    """A stored value is the ascending list of class indices; an empty list means that no class applies."""
+    """The question which classes apply. A stored value is the ascending list of class indices; an empty list means that
+    no class applies.
+    """
 
     name = "multi"
     title = "any number of classes"

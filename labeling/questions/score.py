@@ -9,7 +9,8 @@ from labeling.questions.base import KEYS, InvalidValue, Names, Question, Stored,
 
 
 class Score(Question):
-    """A stored value is the index of a point; clients receive the point, a number.
+    """The question which point of a scale an item has. A stored value is the index of a point; clients receive the
+    point, a number.
 
     The training loss of a prediction grows with its distance from the label.
     """

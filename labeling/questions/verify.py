@@ -11,7 +11,7 @@ from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, Invalid
 
 
 class Verify(Question):
-    """A stored value is a bool: whether the proposed class is right."""
+    """The question whether the proposed class is right. A stored value is a bool."""
 
     name = "verify"
     title = "yes or no on a proposed class"

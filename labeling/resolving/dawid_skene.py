@@ -85,7 +85,9 @@ def _iterate(answers: AnswerTable, table: np.ndarray, accuracy: np.ndarray) -> n
 
 
 def _one_coin(accuracy: np.ndarray, n: int) -> np.ndarray:
-    """Confusion matrices (people, values, values) with the accuracy on the diagonal and equal shares elsewhere."""
+    """Return confusion matrices (people, values, values) with the accuracy on the diagonal and equal shares
+    elsewhere.
+    """
     matrices = np.repeat(((1 - accuracy) / max(n - 1, 1))[:, None, None], n, axis=1).repeat(n, axis=2)
     matrices[:, np.arange(n), np.arange(n)] = accuracy[:, None]
     return matrices
@@ -94,7 +96,7 @@ def _one_coin(accuracy: np.ndarray, n: int) -> np.ndarray:
 def _counts(
     item: np.ndarray, person: np.ndarray, value: np.ndarray, table: np.ndarray, answers: AnswerTable
 ) -> np.ndarray:
-    """Expected counts (people, truth, answer) of each answer to items of each true value."""
+    """Return the expected counts (people, truth, answer) of each answer to items of each true value."""
     n, cell = answers.n_values, person * answers.n_values + value
     counts = np.empty((answers.n_people, n, n))
     for truth in range(n):

@@ -55,7 +55,7 @@ def _choose(project: Project, batch: Batch, covered: int, rng: np.random.Generat
 
 
 def _unlabeled(project: Project, covered: int, most: int, rng: np.random.Generator) -> list[int]:
-    """Up to `most` random rows that no batch has taken, in random order."""
+    """Return up to `most` random rows that no batch has taken, in random order."""
     tried = rng.permutation(covered) if covered <= 2 * most else np.unique(rng.integers(0, covered, 2 * most))
     free = set(project.items.unlabeled().filter(row__in=tried.tolist()).values_list("row", flat=True))
     rows = [int(row) for row in tried if row in free]

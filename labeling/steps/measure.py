@@ -72,8 +72,8 @@ def _held_against(
 
 
 def control_figures(answers: ControlResults) -> dict[str, Any]:
-    """Accuracy, negative log-likelihood and, for scales, mean absolute error on the control items labeled so far, each
-    with a 95 % interval; unbiased for the pool.
+    """Return accuracy, negative log-likelihood and, for scales, mean absolute error on the control items labeled so
+    far, each with a 95 % interval; unbiased for the pool.
     """
     if not len(answers.right):
         return {"n": 0}

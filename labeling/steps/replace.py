@@ -158,7 +158,7 @@ def _grow(batch: Batch, tasks: int, control: int, gold: int) -> None:
 
 
 def _keep_selections_off(project: Project) -> None:
-    """Let no selection of the project begin before this transaction ends. Raises `_Picking` if a selection is running.
+    """Prevent new selections of the project until this transaction ends. Raises `_Picking` if a selection is running.
 
     The lock on the project's row keeps new selections out, and locks on waiting jobs keep workers from taking them.
     """

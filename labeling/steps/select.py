@@ -72,8 +72,8 @@ def select(step: Step) -> None:
 
 
 def look_again(step: Step, batch: Batch) -> None:
-    """Let the version now in use pick the batch, since the version that was to pick it is damaged. If all versions are
-    damaged, the batch is drawn at random.
+    """Let the version now in use pick the batch, because the version that was to pick it is damaged. If all versions
+    are damaged, the batch is drawn at random.
     """
     project, used = batch.project, in_use(batch.project)
     facts: dict[str, Any] = {"selected_by": None, "strategy": SEED}

@@ -169,7 +169,7 @@ def _media(project: Project) -> Iterator[StoredFile]:
 
 
 def _waiting(project: Project) -> Iterator[StoredFile]:
-    """Uploaded files that wait for their import or prediction, and the files that rows own."""
+    """Yield uploaded files that wait for their import or prediction, and the files that rows own."""
     imports = ItemImport.objects.filter(project=project, owns_file=True)
     paths = {each.path for each in (imports.reading() | imports.failed()) if each.path}
     paths |= set(PredictionRun.objects.filter(project=project).unfinished().values_list("path", flat=True))

@@ -138,7 +138,7 @@ class Encoder(ABC):
 
 
 def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
-    """Name, revision and state from a file of `Encoder.save`.
+    """Return name, revision and state from a file of `Encoder.save`.
 
     Raises `EncoderFileError` for any other file, or if the content does not match its digest.
     """

@@ -162,7 +162,7 @@ def _of_one_step(noise: float, rate: float) -> NDArray[np.float64]:
 
 
 def _log_moment(noise: float, rate: float, order: float) -> float:
-    """log E[((1 − q) + q exp((2x − 1) / 2σ²))^α] over x ~ N(0, σ²): section 3.3 of the paper, for any order.
+    """Compute log E[((1 − q) + q exp((2x − 1) / 2σ²))^α] over x ~ N(0, σ²): section 3.3 of the paper, for any order.
 
     The trapezoidal rule converges faster than any power for so smooth an integrand: with this step and these tails,
     only the error of the arithmetic is left."""

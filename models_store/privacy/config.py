@@ -135,7 +135,7 @@ def _noise_for_budget(n: int, trainings: int, epsilon: float, delta: float, spen
 
 
 def usual_delta(n: int) -> float:
-    """n^−1.1, below 1 / number of records: the choice of Anil et al. 2021."""
+    """Return n^−1.1, below 1 / number of records: the choice of Anil et al. 2021."""
     return float(max(n, 2) ** -1.1)
 
 

@@ -113,10 +113,10 @@ class Question(ABC):
 
     @abstractmethod
     def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
-        """Kept targets, from targets of the right shape. Raises ValueError for wrong types or classes."""
+        """Return kept targets, from targets of the right shape. Raises ValueError for wrong types or classes."""
 
     def as_learned(self, targets: Tensor) -> Tensor:
-        """Kept targets as losses take them."""
+        """Return kept targets as losses take them."""
         return targets
 
     def take(self, targets: Targets, rows: np.ndarray) -> Tensor:
@@ -227,7 +227,7 @@ class Question(ABC):
 
 
 def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
-    """Proposed classes as (n,) int64. Raises ValueError if they do not fit."""
+    """Return proposed classes as (n,) int64. Raises ValueError if they do not fit."""
     proposed = np.asarray(proposed)
     if proposed.shape != (n,):
         raise ValueError(f"proposed classes have the shape {proposed.shape}, expected {(n,)}")
@@ -235,7 +235,7 @@ def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
 
 
 def class_indices(classes: np.ndarray, n_classes: int, *, name: str) -> Tensor:
-    """Classes as (n,) int64. Raises ValueError, with their `name`, if they are not from 0 to n_classes - 1."""
+    """Return classes as (n,) int64. Raises ValueError, with their `name`, if they are not from 0 to n_classes - 1."""
     if not np.issubdtype(classes.dtype, np.integer):
         raise ValueError(f"{name} are integers, not {classes.dtype}")
     if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):

@@ -11,7 +11,10 @@ from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, marg
 
 
 class Multi(YesOrNo):
-    """Targets are (n, K). The margin is the least |2p − 1| over the classes; `best` is the most probable class."""
+    """A question whose answers are sets of classes.
+
+    Targets are (n, K). The margin is the least |2p − 1| over the classes; `best` is the most probable class.
+    """
 
     name = "multi"
     card = "which of {n} classes apply to an item, any number of them"

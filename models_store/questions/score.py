@@ -16,8 +16,10 @@ from models_store.scales import points_off
 
 
 class Score(Single):
-    """Targets are (n,) int64 places on the scale. `best` is the median of the distribution, and the margin the least
-    |2 P(above) − 1| over the points: 0 where two neighbours are as likely to be the median. 1 for a single point.
+    """A question whose answers are points on a scale.
+
+    Targets are (n,) int64 places on the scale. `best` is the median of the distribution, and the margin the least |2
+    P(above) − 1| over the points: 0 where two neighbours are as likely to be the median. 1 for a single point.
     """
 
     name = "score"

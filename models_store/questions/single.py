@@ -19,7 +19,10 @@ from models_store.questions.base import (
 
 
 class Single(Question):
-    """Targets are (n,) int64 class indices. The margin is p(best) − p(second), 1 if there is one class alone."""
+    """A question whose answers are one class each.
+
+    Targets are (n,) int64 class indices. The margin is p(best) − p(second), 1 if there is one class alone.
+    """
 
     name = "single"
     card = "which one of {n} classes an item is of"

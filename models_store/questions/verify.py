@@ -10,7 +10,10 @@ from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, marg
 
 
 class Verify(YesOrNo):
-    """Targets are (n,), with the (n,) proposed classes. The margin is |2p − 1| of the proposed class."""
+    """A question whose answers say whether the proposed class is right.
+
+    Targets are (n,), with the (n,) proposed classes. The margin is |2p − 1| of the proposed class.
+    """
 
     name = "verify"
     card = "whether an item is of the one class, of {n}, that is proposed for it"

@@ -10,7 +10,10 @@ from models_store.questions.base import FOCUS, Certainty, Losses, Question, Targ
 
 
 class YesOrNo(Question):
-    """Targets are bools, which take a byte each; losses take them as float32, 0 or 1."""
+    """A question whose answers are yes or no.
+
+    Targets are bools, which take a byte each; losses take them as float32, 0 or 1.
+    """
 
     softmax = False
 

@@ -22,7 +22,7 @@ BLOCK_ROWS = 4096
 
 
 def fingerprint(features: np.ndarray, *parts: Any) -> str:
-    """SHA-256, in hex, of all that a training depends on.
+    """Return the SHA-256, in hex, of all that a training depends on.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def _sum(tensors: Mapping[str, Tensor], state: str) -> int:
-    """CRC-32 over state, names and tensors: without it, a changed bit would stay in the network."""
+    """Return the CRC-32 over state, names and tensors: without it, a changed bit would stay in the network."""
     crc32 = zlib.crc32(state.encode())
     for name in sorted(tensors):
         numbers = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

@@ -100,7 +100,7 @@ class Objective:
 
 
 def sb_ece(confidence: Tensor, right: Tensor, *, bins: int = BINS, sharpness: float = SHARPNESS) -> Tensor:
-    """Soft-binned expected calibration error of order 2: Karandikar et al. 2021, section 4.
+    """Return the soft-binned expected calibration error of order 2: Karandikar et al. 2021, section 4.
 
     Bins of equal width have their centres at (j - 1/2) / bins; an answer's membership of a bin is a softmax of
     -(confidence - centre)^2 / sharpness. The gradient flows through memberships and confidences; it is 0 where the
@@ -131,7 +131,7 @@ def sb_ece(confidence: Tensor, right: Tensor, *, bins: int = BINS, sharpness: fl
 def s_avuc(
     entropy: Tensor, right: Tensor, *, n_classes: int, threshold: float = THRESHOLD, softness: float = SOFTNESS
 ) -> Tensor:
-    """Soft accuracy-versus-uncertainty loss: Karandikar et al. 2021, section 5.
+    """Return the soft accuracy-versus-uncertainty loss: Karandikar et al. 2021, section 5.
 
     It is low if right answers are sure and wrong answers unsure. An answer's degree of being unsure is the logistic
     function of the difference of log odds, of the entropy's share of its maximum and of `threshold`, over `softness`.

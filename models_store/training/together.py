@@ -110,7 +110,9 @@ class Together:
         return _share_of_step(group, self._gradients, step, start, count)
 
     def _gather(self, others: Others) -> _Group:
-        """Return the processes that connect. Raises `_Nobody` if there is none, and `_Left` if one dies meanwhile."""
+        """Return the group of the processes that connect. Raises `_Nobody` if there is none, and `_Left` if one dies
+        meanwhile.
+        """
         if self._shared is None:
             own = replace(self._gradients, network=copy.deepcopy(self._gradients.network))
             self._shared = others.share(own.to(torch.device("cpu")))

@@ -182,7 +182,9 @@ class _Plan:
         return run
 
     def answers(self, trained: nn.Module, later: Later, report: Callable[[int], Report]) -> list[LabeledLogits]:
-        """LabeledLogits of the trained network, and of each further training, on labels that they did not learn."""
+        """Return the LabeledLogits of the trained network, and of each further training, on labels that they did not
+        learn.
+        """
         answers = []
         held_back = self.validation[self.asked[self.validation]]
         if self.recipe.config.temperature != "none" and len(held_back) and later.tells:

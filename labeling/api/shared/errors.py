@@ -78,7 +78,9 @@ class TooLarge(APIException):
 
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler: map the errors of the layers below to responses, and give all errors the same shape."""
+    """Respond to an exception of a view: DRF's exception handler. It maps the errors of the layers below to responses,
+    and gives all errors the same shape.
+    """
     if isinstance(exc, QueueError | CorrectionError | RemovalError):
         known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
@@ -150,7 +152,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`. A full disk answers 507, an unreachable database or object store 503, all else 500."""
+    """Respond to an unexpected exception: Django's `handler500`. A full disk answers 507, an unreachable database or
+    object store 503, all else 500.
+    """
     error = sys.exception()
     if disk.is_full(error):
         return _no_room(request)

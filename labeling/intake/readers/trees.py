@@ -33,7 +33,7 @@ class Tree(Protocol):
     """The files below one place, except hidden files."""
 
     def entries(self) -> Iterator[Entry]:
-        """Every file, folder by folder, each sorted by name."""
+        """Yield every file, folder by folder, each folder sorted by name."""
 
     def open(self, name: str) -> BinaryIO:
         """Open the file as a stream. Raises OSError or one of ZIP_ERRORS, as reading the stream may."""

@@ -30,4 +30,4 @@ class Command(BaseCommand):
         take_over(PORT=str(settings.PORT), DATA_DIR=str(settings.DATA_DIR))
 
     def prepare(self) -> None:
-        """A hook between the update and the start; does nothing here."""
+        """Do nothing between the update and the start; subclasses replace this."""

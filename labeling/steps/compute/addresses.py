@@ -10,7 +10,7 @@ from django.conf import settings
 
 
 def head_of(where: str) -> tuple[str, int] | None:
-    """Host and port of the head that Ray will connect to; None if unknown. Ray itself tries for many minutes."""
+    """Return host and port of the head that Ray will connect to; None if unknown. Ray itself tries for many minutes."""
     if where.startswith("ray://"):
         return host_and_port(where)
     if where == "ray":
