@@ -68,7 +68,7 @@ class Measured:
     def of(
         cls, labels: ArrayLike, wrong: ArrayLike, seen: ArrayLike | None = None, models: ArrayLike | None = None
     ) -> "Measured":
-        """By default, all models are single and have seen all items.
+        """Check the arrays, and return them as one object. By default, all models are single and have seen all items.
 
         Raises ValueError if shapes do not fit, if there is no row, or if a row has no label or has seen no item.
         """

@@ -43,7 +43,7 @@ class Driver:
     """The part of the process that talks to Ray."""
 
     def __init__(self, address: str) -> None:
-        """Connect. Raises the exceptions of Ray."""
+        """Connect to the cluster at `address`. Raises the exceptions of Ray."""
         import ray
 
         ray.init(address, log_to_driver=False, configure_logging=False)

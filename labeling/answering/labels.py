@@ -47,7 +47,9 @@ def write(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequ
 
 
 def keep(items: Iterable[int]) -> None:
-    """Leave the labels of these gold items unchanged, with as many statements as `write` takes for other items."""
+    """Leave the labels of these gold items unchanged, in as many database statements as `write` takes for other
+    items.
+    """
     change_each("UPDATE labeling_item SET label = label WHERE id = %s", [(item,) for item in items])
 
 

@@ -170,8 +170,8 @@ def _as_png(page: Image.Image) -> Image.Image:
 
 
 def _stretched(page: Image.Image) -> Image.Image:
-    """Return greys stretched to 8 bits over their own range. A few rows at a time: a whole page in numpy takes much
-    memory.
+    """Stretch the greys of a page to 8 bits over their own range. This reads a few rows at a time: a whole page in
+    numpy takes much memory.
     """
     import numpy as np  # only here: few images need numpy, and it doubles the memory of the process
 

@@ -95,7 +95,9 @@ class Lanes:
     """Up to `most` processes that run one step each, of different projects. A context manager that ends them."""
 
     def __init__(self, child: Child, *, most: int, threads: int, limits: StepLimits) -> None:
-        """Must be called before this process starts threads. `threads`: the threads that all steps compute with."""
+        """Start without any process. Must be called before this process starts threads. `threads`: the threads that all
+        steps compute with.
+        """
         self._forks = ForkServer(child.serve)
         self._shared = memory.own(self._forks.pid)
         self._most = most

@@ -58,8 +58,9 @@ class Step:
         gives_way: bool = True,
         kinds: Collection[str] = tuple(Job.Kind),
     ) -> None:
-        """`stopping`: whether the worker wants to stop. `gives_way`: whether `should_give_way` considers urgent steps.
-        `kinds`: the kinds of steps that the worker runs, to which this step can give way.
+        """Begin an attempt at a job. `stopping`: whether the worker wants to stop. `gives_way`: whether
+        `should_give_way` considers urgent steps. `kinds`: the kinds of steps that the worker runs, to which this step
+        can give way.
         """
         self.job = job
         self._kinds = kinds

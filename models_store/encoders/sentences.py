@@ -44,7 +44,7 @@ class SentenceTransformers(Encoder):
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
     def __init__(self, files: Mapping[str, bytes], prompt: str) -> None:
-        """`files`: the content of each file in the model's folder, by its path there."""
+        """Make the encoder of a model. `files`: the content of each file in the model's folder, by its path there."""
         self.files = files
         self.prompt = prompt
 

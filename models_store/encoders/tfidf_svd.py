@@ -37,7 +37,9 @@ class TfidfSvd(Encoder):
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
     def __init__(self, terms: np.ndarray, idf: np.ndarray, components: np.ndarray) -> None:
-        """`terms` (t,) hashes in ascending order, `idf` (t,), `components` (t, dim); t may be 0."""
+        """Make the encoder from `terms` (t,) hashes in ascending order, `idf` (t,) and `components` (t, dim); t may be
+        0.
+        """
         if terms.shape != idf.shape or components.ndim != 2 or len(components) != len(terms):
             raise ValueError("terms, idf and components do not belong together")
         self.terms = terms

@@ -11,7 +11,9 @@ from models_store.networks.calibration import CalibrationLayer
 
 @dataclass(frozen=True)
 class TunedConfig:
-    """`mean` and `deviation` of each colour belong to the pictures of the pretraining."""
+    """The settings of a pretrained network. `mean` and `deviation` of each colour belong to the pictures of the
+    pretraining.
+    """
 
     architecture: str
     size: int

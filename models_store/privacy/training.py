@@ -229,7 +229,7 @@ def losses_of(network: nn.Module, records: TrainingSet, rows: np.ndarray) -> Ten
 
 
 class _Optimiser(DPOptimizerFastGradientClipping):
-    """Opacus's, with noise from the operating system."""
+    """The optimiser of Opacus, with noise from the operating system."""
 
     def add_noise(self) -> None:
         for weights in self.params:

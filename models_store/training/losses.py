@@ -31,7 +31,9 @@ EDGE = 1e-6
 
 
 class Loss(NamedTuple):
-    """Scalars. `plain`, which people see, is the cross-entropy alone, without weights or smoothing."""
+    """The loss of a step, as scalars. `plain`, which people see, is the cross-entropy alone, without weights or
+    smoothing.
+    """
 
     objective: Tensor
     plain: Tensor

@@ -88,7 +88,9 @@ class Run:
         seed: int,
         device: torch.device,
     ) -> None:
-        """`network` is on the `device`; `training` and `validation` are rows of the training set."""
+        """Set up the training. `network` is on the `device`; `training` and `validation` are rows of the training
+        set.
+        """
         self.network, self.training_set, self.validation = network, training_set, validation
         self.config, self.seed, self.device = config, seed, device
         self.schedule = Schedule.of(config, len(training))
@@ -167,9 +169,7 @@ class Run:
             raise
 
     def share(self) -> float:
-        """Return the share done of the steps or of the time, whichever is larger: the step size is nothing at either
-        end.
-        """
+        """Return the larger of the shares done of the steps and of the time. The step size is zero at both ends."""
         limit = self.config.max_seconds
         by_time = 0.0 if limit is None else self.seconds() / limit
         return min(1.0, max(self.state.step / self.state.steps, by_time))

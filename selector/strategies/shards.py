@@ -19,7 +19,7 @@ class Shards:
     """Arrays over the same rows, for repeated calls of functions on their shards."""
 
     def __init__(self, arrays: Sequence[NDArray[Any]], times: int, workers: Workers | None) -> None:
-        """times: about how often the functions will read each row."""
+        """Divide the arrays into shards. `times`: about how often the functions will read each row."""
         numbers = sum(array.size for array in arrays) * times
         self._workers = workers if numbers >= _WORTH_SHARING else None
         count = Threads().count if self._workers is None else _EACH * self._workers.count

@@ -26,7 +26,7 @@ class ExportForm(forms.Form):
     use_required_attribute = False
 
     def __init__(self, project: Project, query: QueryDict, numbers: list[int]) -> None:
-        """`numbers`: the numbers of the project's batches, ascending."""
+        """Make the form of an export. `numbers`: the numbers of the project's batches, ascending."""
         super().__init__(query)
         self._project = project
         self._query = query

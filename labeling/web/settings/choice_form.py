@@ -29,7 +29,7 @@ class ChoiceForm(forms.Form):
     name = forms.ChoiceField(widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, offers: Sequence[Offer], chosen: dict[str, Any], **kwargs: Any) -> None:
-        """`offers`: the first one is the default."""
+        """Make the form of a choice among `offers`; the first one is the default."""
         super().__init__(*args, **kwargs)
         self._offers = {offer.name: offer for offer in offers}
         self.fields["name"].choices = [(name, name) for name in self._offers]  # type: ignore[attr-defined]

@@ -24,7 +24,7 @@ class TrainingForm(forms.Form):
     prefix = "training"
 
     def __init__(self, *args: Any, training: dict[str, Any], **kwargs: Any) -> None:
-        """`training`: the project's present settings of the trainer."""
+        """Make the form of the trainer's settings. `training`: the project's present settings of the trainer."""
         super().__init__(*args, **kwargs)
         self.initial = {name: _typed(value) for name, value in training.items()}
         for setting in fields(TrainConfig):
