@@ -99,8 +99,8 @@ def answered_before(project: Any, users: Sequence[Any]) -> None:
 
     from django.utils import timezone
 
+    from labeling.db.statements import analyze
     from labeling.models import Annotation, Assignment, Batch, Item, Task
-    from labeling.statements import analyze
 
     then = timezone.now() - datetime.timedelta(days=1)
     items = [Item(project=project, external_id=f"before-{row}", row=10**9 + row, data={"text": "Text."}, label=1,

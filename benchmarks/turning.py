@@ -138,10 +138,10 @@ def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
     from django.db import transaction
     from django.utils import timezone
 
-    from labeling import database
+    from labeling.db.parts import keep_log_short
+    from labeling.db.statements import change_each, insert_many, stored
     from labeling.models import Annotation, Batch, Task
     from labeling.projects.members import get_or_create_user
-    from labeling.statements import change_each, insert_many, stored
 
     user, _ = get_or_create_user("annotator")
     tasks = list(batch.tasks.order_by("rank").values_list("pk", "item_id", "item__source"))
@@ -162,5 +162,5 @@ def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
             change_each("UPDATE labeling_item SET label = %s, agreement = 1, labeled_at = %s WHERE id = %s",
                         [(answer, moment, item) for _, item, answer in part])  # fmt: skip
         time.sleep(0.02)
-        database.keep_log_short()
+        keep_log_short()
     Batch.objects.filter(pk=batch.pk).update(remaining=0)

@@ -177,7 +177,7 @@ else:
 DATABASES = {"default": _default}
 if _replica:
     DATABASES["replica"] = databases.replica(_replica, _database)
-    DATABASE_ROUTERS = ["labeling.replica.Router"]
+    DATABASE_ROUTERS = ["labeling.db.replica.Router"]
 
 AUTH_USER_MODEL = "labeling.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -319,7 +319,7 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "labeling.replica": {"filters": ["each_minute"]},
+        "labeling.db.replica": {"filters": ["each_minute"]},
         # If the collector does not answer, log that once in ten minutes, not for every span.
         "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
         "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},

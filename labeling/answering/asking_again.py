@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import database
 from labeling.answering import batches, counting
+from labeling.db.parts import in_parts
 from labeling.models import Item, Project, Task
 from labeling.models.items import ItemQuerySet
 
@@ -29,7 +29,7 @@ def ask_again(*, project: Project, ids: Sequence[int]) -> int:
     interruption changes the remaining ones.
     """
     asked = 0
-    for part in database.in_parts(sorted(ids), PART):
+    for part in in_parts(sorted(ids), PART):
         with transaction.atomic():
             # The same locks as those of an undo.
             tasks = Task.objects.of_items(part).select_for_update(no_key=True, of=("self",)).order_by("pk")

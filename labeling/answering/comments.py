@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.utils import timezone
 
+from labeling.db.statements import insert
 from labeling.models import Annotation, Comment, Item, Project, Task, User
 from labeling.models.reviews import MAX_COMMENT
-from labeling.statements import insert
 
 THREADS = 100
 """The most threads that an annotator sees, the threads with the newest comments first."""

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from labeling.answering.task_rows import ITEM
+from labeling.db.statements import change, insert, marks, rows
 from labeling.models import CopyAnswer, Item, Project, Task
-from labeling.statements import change, insert, marks, rows
 
 
 class Word(NamedTuple):

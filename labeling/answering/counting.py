@@ -21,9 +21,9 @@ from django.db import transaction
 from django.db.models import CharField, Count, F, Func, IntegerField, Max, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Cast, Substr
 
+from labeling.db.statements import change, stored
 from labeling.models import Annotation, Batch, Item, Project, Task, User, WorkLog
 from labeling.models.batches import IMPORTED
-from labeling.statements import change, stored
 
 MINUTES = 10
 # The first 15 characters of "2026-01-31 09:55:00" name ten minutes; both databases can group by them.

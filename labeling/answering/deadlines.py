@@ -17,9 +17,9 @@ from contextlib import AbstractContextManager
 from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 
-from labeling import database
 from labeling.answering import batches, closing, counting, labels
 from labeling.answering.batches import BatchError
+from labeling.db.parts import in_parts
 from labeling.models import Annotation, Batch, Project, Task
 from labeling.models.batches import answers_needed
 from labeling.models.tasks import TaskQuerySet
@@ -103,7 +103,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
     keys = array("q", unfinished.order_by("pk").values_list("pk", flat=True).iterator())
     if not keys:
         return
-    for part in database.in_parts(keys, CHUNK):
+    for part in in_parts(keys, CHUNK):
         while True:
             try:
                 with writing():

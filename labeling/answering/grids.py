@@ -10,9 +10,9 @@ from collections import defaultdict
 
 from labeling.answering.person import Person
 from labeling.answering.prompting import shown_answer
+from labeling.db.statements import rows
 from labeling.models import Project
 from labeling.questions.base import GridBy
-from labeling.statements import rows
 
 # The number of free tasks that the search reads, by rank: enough for full grids of dozens of classes, and a few
 # milliseconds for a batch of any size.

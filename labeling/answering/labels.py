@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
+from labeling.db.statements import change_each, stored
 from labeling.models import Annotation, Item, Project, Task
-from labeling.statements import change_each, stored
 
 
 class _Label(NamedTuple):

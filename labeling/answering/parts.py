@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from labeling.db.statements import rows
 from labeling.models import Batch, BatchPart, Membership, User
-from labeling.statements import rows
 
 MAX_RANK = 2**31 - 1
 # First and last rank, both included.

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from labeling.answering import parts
 from labeling.answering.parts import ALL, Span
+from labeling.db.statements import rows, several_write, stored
 from labeling.models import Annotation, Assignment, Batch, Project, User
-from labeling.statements import rows, several_write, stored
 
 # A person holds at most a tenth of the batch as unanswered tasks, within these bounds.
 MIN_HELD, MAX_HELD = 10, 200

@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from labeling.answering.parts import Span
 from labeling.answering.person import Person
+from labeling.db.statements import Columns, change, later, lock, marks, rows, stored
 from labeling.models import Annotation, Assignment, Project, Task, User
 from labeling.models.answers import AssignmentQuerySet
-from labeling.statements import Columns, change, later, lock, marks, rows, stored
 
 PLACE = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))

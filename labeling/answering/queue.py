@@ -22,8 +22,8 @@ from labeling.answering.person import MAX_HELD, MIN_HELD, Person, lock_person, p
 from labeling.answering.places import PlacesMoved
 from labeling.answering.submitting import submit
 from labeling.answering.task_rows import BATCH, tasks_with_items
+from labeling.db.statements import rows
 from labeling.models import Annotation, Assignment, Batch, Copy, Correction, Item, Job, Project, Task, User
-from labeling.statements import rows
 
 __all__ = [
     "Answer",

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
+from labeling.db.statements import marks, rows
 from labeling.models import Project
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.questions import InvalidValue, Stored
-from labeling.statements import marks, rows
 
 
 def indices_of(project: Project, names: Iterable[str]) -> Mapping[str, int]:

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 
 from django.utils import timezone
 
-from labeling import database
 from labeling.answering import counting, labels
+from labeling.db.parts import in_parts
 from labeling.models import Annotation, ClassChange, Correction, Item, LabelCounts, Project, Task
 from labeling.models.items import ItemQuerySet
 
@@ -29,7 +29,7 @@ def relabel(
     indices = {index for change in changes for index in change.classes[:1]}
     indices |= {old for change in changes for old, new in _merges(change).items() if new in indices}
     keys = array("q", sorted(_tasks_of(project, indices)))
-    for part in database.in_parts(keys, PART):
+    for part in in_parts(keys, PART):
         with writing():
             _settle(project, list(part))
         progress((keys.index(part[0]) + len(part)) / len(keys))

@@ -21,11 +21,11 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import database
 from labeling.answering import batches, closing, counting, labels
+from labeling.db.parts import in_parts
+from labeling.db.statements import change_each
 from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.tasks import TaskQuerySet
-from labeling.statements import change_each
 
 # Items per transaction: other writers wait for its end.
 CHUNK = 100
@@ -53,14 +53,14 @@ def remove(*, project: Project, ids: Sequence[int], user: User, reason: str = ""
     """
     return sum(
         _closing_tasks(_tasks_of(part), partial(_take_out, project, part, user, reason, delete))
-        for part in database.in_parts(sorted(ids), CHUNK)
+        for part in in_parts(sorted(ids), CHUNK)
     )
 
 
 def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
     """Restore these items, excluded or deleted. Return the number of items that were excluded or deleted."""
     restored = 0
-    for part in database.in_parts(sorted(ids), CHUNK):
+    for part in in_parts(sorted(ids), CHUNK):
         with transaction.atomic():
             out = list(
                 project.items.excluded()
@@ -87,7 +87,7 @@ def close_excluded(batch: Batch, *, since: datetime.datetime, until: datetime.da
     """Close the batch's open tasks whose items were excluded between `since` and `until`."""
     # Start from the few excluded items, not from the batch's many tasks.
     late = batch.project.items.excluded().filter(excluded_at__range=(since, until))
-    for part in database.in_parts(list(late.values_list("pk", flat=True)), CHUNK):
+    for part in in_parts(list(late.values_list("pk", flat=True)), CHUNK):
         if _tasks_of(part).filter(batch=batch, outstanding__gt=0).exists():
             close_tasks(_tasks_of(part))
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from labeling.answering import batches, comments, copies, counting, labels, rechecking
 from labeling.answering.answer import Answer
 from labeling.answering.places import PlacesMoved
+from labeling.db.statements import insert, marks, rows
 from labeling.models import Annotation, Batch, ClassProposal, Job, Project, User
 from labeling.models.classes import folded
-from labeling.statements import insert, marks, rows
 
 ANNOTATION = (
     "id", "task", "user", "value", "skip_reason", "seconds", "flagged", "created_at", "class_revision",

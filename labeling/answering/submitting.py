@@ -11,8 +11,8 @@ from labeling.answering import places, storing
 from labeling.answering.answer import Answer, Outcome, Refusal
 from labeling.answering.places import PlacesMoved
 from labeling.answering.task_rows import BATCH, tasks_with_batches
+from labeling.db.statements import Columns, marks, rows, several_write, stored
 from labeling.models import Annotation, Batch, Project, Removal, Task, User
-from labeling.statements import Columns, marks, rows, several_write, stored
 
 KNOWN = Columns(Annotation, "n", only=("id", "task_id", "user_id", "undone_at"))
 

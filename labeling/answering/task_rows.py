@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from labeling.db.statements import Columns, marks, rows
 from labeling.models import Batch, Item, Project, Task
-from labeling.statements import Columns, marks, rows
 
 # The columns that annotators' requests and the code for places read.
 BATCH_FIELDS = (

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from labeling import database
 from labeling.answering import rechecking, removing
 from labeling.answering.removing import RemovalError
+from labeling.db.parts import in_parts
 from labeling.models import Assignment, Batch, Project, Task, WorkLog
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def close_unanswerable(now: datetime.datetime) -> int:
         tasks = Task.objects.filter(batch=batch)
         if tasks.lacking_first().exists():
             continue
-        for part in database.in_parts(_unanswerable(batch, now), CHUNK):
+        for part in in_parts(_unanswerable(batch, now), CHUNK):
             waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # check again: a member may have claimed one
             try:
                 removing.close_tasks(waiting)

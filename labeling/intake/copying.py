@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from django.db.models import F
 
 from labeling import kinds
+from labeling.db.statements import insert_many
 from labeling.intake.drafts import Draft
 from labeling.intake.items import COLUMNS, NewItem, bytes_of, rows_of
 from labeling.intake.labeled import write_labels
@@ -24,7 +25,6 @@ from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Annotation, Correction, Item, ItemImport, Project, Task
 from labeling.projects import storage
-from labeling.statements import insert_many
 
 # Items in one transaction: other writers wait for its end.
 PART = 50

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from labeling.db.statements import stored
 from labeling.intake.drafts import Draft
 from labeling.kinds import Kind
 from labeling.models import Item, Project
 from labeling.projects import storage
-from labeling.statements import stored
 
 COLUMNS = (
     "id", "project", "external_id", "source", "data", "media", "media_offset", "proposed", "truth", "gold",

@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from labeling.answering import batches
 from labeling.answering.storing import ANNOTATION
+from labeling.db.statements import change_each, insert, stored
 from labeling.intake import origins
 from labeling.intake.items import NewItem
 from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User
-from labeling.statements import change_each, insert, stored
 
 NOBODY = "imported"
 """The account that gets the labels without answers of an import by command, which has no importer."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.database import among
+from labeling.db.statements import among
 from labeling.models import Ability, Item, ItemImport, Project
 from labeling.projects import access, families
 from labeling.projects.lifecycle import KEPT

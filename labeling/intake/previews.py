@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from labeling import database, kinds
+from labeling import kinds
+from labeling.db.parts import in_parts
 from labeling.kinds import BadFile, media
 from labeling.models import Project
 from labeling.projects import storage
@@ -32,7 +33,7 @@ def make_previews(project: Project) -> Iterator[Made]:
     """
     made, kind = Made(), kinds.of(project)
     items = Counter(project.items.exclude(media="").order_by("media").values_list("media", flat=True))
-    for names in database.in_parts(list(items), kind.chunk):
+    for names in in_parts(list(items), kind.chunk):
         _make(project, {name: items[name] for name in names if not _has_some(name)}, made)
         made.images += len(names)
         yield made

@@ -17,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import kinds, npy
+from labeling.db.statements import analyze, insert_many, marks, rows
 from labeling.disk import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
@@ -34,7 +35,6 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project
 from labeling.projects import storage
 from labeling.shared_files import store
-from labeling.statements import analyze, insert_many, marks, rows
 
 # From this number of items on, the import refreshes the database's statistics each time the number has doubled.
 FEW = 1000

@@ -10,7 +10,7 @@ from django.db import connection, models
 from django.db.models.expressions import RawSQL
 
 from labeling.arrays.files import ProjectFiles
-from labeling.database import among
+from labeling.db.statements import among
 from labeling.items import search
 from labeling.items.alike import Alike, alike
 from labeling.items.search import Matches

@@ -14,11 +14,10 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
-from labeling.database import among
+from labeling.db.statements import among, change, change_each, marks, rows
 from labeling.items.words import Term, item_words
 from labeling.models import Item, ItemIndex, Project
 from labeling.models.items import ItemQuerySet
-from labeling.statements import change, change_each, marks, rows
 
 # Items that one transaction indexes: other writers wait for its end.
 PART = 100

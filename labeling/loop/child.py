@@ -12,7 +12,8 @@ from multiprocessing.connection import Connection
 
 from django.db import close_old_connections
 
-from labeling import database, traces
+from labeling import traces
+from labeling.db import outages
 from labeling.loop import running
 from labeling.loop.step import Step
 from labeling.models import Job
@@ -64,7 +65,7 @@ class Child:
     def _run(self, order: dict[str, str | int], stop: threading.Event) -> str:
         close_old_connections()
         held = Job.objects.running().filter(pk=order["job"], worker=order["worker"], attempts=order["attempt"])
-        job = database.until_answered(held.first, stop)
+        job = outages.until_answered(held.first, stop)
         if job is None:
             return "lost"
         self.use_threads(int(order["threads"]))

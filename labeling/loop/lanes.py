@@ -24,7 +24,8 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling import database, logs
+from labeling import logs
+from labeling.db import outages
 from labeling.loop import endings, memory, turns
 from labeling.loop.child import Child
 from labeling.loop.forks import ForkServer
@@ -234,7 +235,7 @@ class Lanes:
             return
         ending = lane.ending or partial(endings.died, status=status)
         with logs.about(job_id=job.pk, job_kind=job.kind, project_id=job.project_id):
-            outcome = database.until_answered(partial(ending, job), self._stop) or "lost"
+            outcome = outages.until_answered(partial(ending, job), self._stop) or "lost"
         self._count(job, outcome, lane.seconds)
 
     def _count(self, job: Job, outcome: str, seconds: float) -> None:

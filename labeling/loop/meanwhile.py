@@ -9,7 +9,7 @@ from contextvars import copy_context
 
 from django.db import close_old_connections, connection
 
-from labeling import database
+from labeling.db import outages
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Meanwhile(threading.Thread):
             while not self._over.wait(self._seconds):
                 try:
                     self._work()
-                except database.ERRORS as error:
+                except outages.ERRORS as error:
                     logger.warning("A look at the database failed: %s", str(error).strip())
                 except Exception:  # deadlines and heartbeats must continue after a defect in `work`
                     logger.exception("A look at the database failed.")

@@ -11,7 +11,8 @@ from functools import partial
 
 from django.db import close_old_connections
 
-from labeling import database, logs, traces
+from labeling import logs, traces
+from labeling.db import outages
 from labeling.loop import endings
 from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.models import Job
@@ -44,7 +45,7 @@ def run(step: Step, run_step: Callable[[Step], None], stop: threading.Event) -> 
 def _written(ending: Callable[[], str], stop: threading.Event) -> str:
     """Call `ending` until the database answers, and return its outcome; `lost` if `stop` is set before."""
     close_old_connections()
-    return database.until_answered(ending, stop) or "lost"
+    return outages.until_answered(ending, stop) or "lost"
 
 
 def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str]:
@@ -63,7 +64,7 @@ def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str
     except (ComputeAway, StoreAway) as error:
         logger.error("%s is put off: %s", job, error)
         return partial(endings.put_off, job, str(error))
-    except database.ERRORS as error:
+    except outages.ERRORS as error:
         return _after_database_error(job, error)
     except Exception as error:  # a defect must not end the worker, and its reason belongs on the job's row
         if isinstance(error, OSError) and error.errno in FULL:
@@ -76,11 +77,11 @@ def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str
 
 def _after_database_error(job: Job, error: Exception) -> str | Callable[[], str]:
     reason = f"The database did not answer: {error}"
-    if database.has_gone(error):
+    if outages.has_gone(error):
         logger.warning("%s waits for the database: %s", job, str(error).strip())
         return partial(endings.again, job, reason)
     logger.exception("%s met a database error.", job)
-    how = endings.put_off if database.is_away(error) else endings.fail
+    how = endings.put_off if outages.is_away(error) else endings.fail
     return partial(how, job, reason)
 
 

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from labeling import database
+from labeling.db import outages
+from labeling.db.parts import keep_log_short
 from labeling.loop.turns import MOVED, QUICK_SECONDS
 from labeling.models import Job
 from labeling.models.jobs import JobQuerySet
@@ -97,8 +98,8 @@ class Step:
         told = {"phase": phase, "share": share, "detail": detail, "heartbeat_at": timezone.now()}
         try:
             held = Job.objects.held(self.job).update(**told)
-        except database.ERRORS as error:
-            if connection.in_atomic_block or not database.is_away(error):
+        except outages.ERRORS as error:
+            if connection.in_atomic_block or not outages.is_away(error):
                 raise
             # A progress report that could not be written must not end hours of work.
             logger.warning("The progress of %s could not be written: %s", self.job, str(error).strip())
@@ -161,7 +162,7 @@ class Step:
             if not Job.objects.held(self.job).update(heartbeat_at=timezone.now()):
                 raise StepLost
             yield
-        database.keep_log_short()
+        keep_log_short()
 
     @contextmanager
     def finish(self) -> Iterator[None]:

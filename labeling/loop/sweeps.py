@@ -8,8 +8,8 @@ import logging
 from django.db import connection
 
 from labeling.answering import counting, label_counts
+from labeling.db.statements import analyze, rows
 from labeling.models import Batch
-from labeling.statements import analyze, rows
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from typing import TypeVar
 
 from django.utils import timezone
 
-from labeling import database
 from labeling.answering import deadlines
 from labeling.answering.unanswerable import close_unanswerable
+from labeling.db import outages
 from labeling.loop import endings, running
 from labeling.loop.lanes import Lanes
 from labeling.loop.meanwhile import Meanwhile
@@ -137,7 +137,7 @@ class Worker:
         """End overdue batches, call the sweeps, and put jobs of dead workers back into the queue."""
         try:
             self._look_around()
-        except database.ERRORS:
+        except outages.ERRORS:
             self._was_away = True
             raise
         self._was_away = False
@@ -173,7 +173,7 @@ class Worker:
         return jobs.filter(kind__in=self._kinds)
 
     def _until_answered(self, ask: Callable[[], Result]) -> Result | None:
-        return database.until_answered(ask, self._stop)
+        return outages.until_answered(ask, self._stop)
 
     def _is_dead_neighbour(self, worker: str) -> bool:
         host, pid, _ = worker.split(":")

@@ -9,9 +9,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
+from labeling.db.statements import Columns, rows
 from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.roles import who_may
-from labeling.statements import Columns, rows
 
 MEMBER_ROW = Columns(Membership, "m")
 PROJECT = Columns(Project, "p")

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from labeling import database, kinds
+from labeling import kinds
 from labeling.answering import counting
+from labeling.db.parts import in_parts
 from labeling.items import search
 from labeling.kinds import media
 from labeling.models import Annotation, Batch, Item, Project, Task
@@ -42,7 +43,7 @@ def purge(now: datetime.datetime) -> int:
     )
     ids = list(over.order_by("project", "pk").values_list("project", "pk").distinct()[:MOST])
     for project in Project.objects.filter(pk__in={project for project, _ in ids}):
-        for part in database.in_parts([pk for owner, pk in ids if owner == project.pk], CHUNK):
+        for part in in_parts([pk for owner, pk in ids if owner == project.pk], CHUNK):
             _remove(project, part)
     return len(ids)
 

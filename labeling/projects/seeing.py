@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hmac
 
+from labeling.db.statements import rows
 from labeling.models import Ability, Membership, Project, User
 from labeling.projects import examples
-from labeling.statements import rows
 
 KEY_BYTES = 16
 

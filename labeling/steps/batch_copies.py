@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from labeling import database
+from labeling.db.parts import in_parts
+from labeling.db.statements import insert_many
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Copy, Item, Project, Task
 from labeling.models.items import ItemQuerySet
-from labeling.statements import insert_many
 from labeling.steps.cluster import read_dendrogram
 from labeling.steps.copy_numbers import Neighbours, numbers_shown, stored_copies, unseen_tasks
 from labeling.steps.model_inputs import CopyRow
@@ -116,7 +116,7 @@ def choose_again(step: Step, batch: Batch) -> None:
 def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
     """Set the number of copies that each of these tasks shows, unless the task was assigned meanwhile."""
     for number in np.unique(numbers).tolist():
-        for part in database.in_parts(tasks[numbers == number].tolist(), PART):
+        for part in in_parts(tasks[numbers == number].tolist(), PART):
             with step.write():
                 Task.objects.filter(pk__in=part).unseen().update(copies_shown=number)
 
@@ -150,7 +150,7 @@ def _remove_stale(step: Step, batch: Batch) -> None:
     picked, again = _shown_by(batch)
     stale = batch.copies.exclude(of__in=picked).exclude(of__in=again)
     keys = list(stale.order_by("pk").values_list("pk", flat=True))
-    for part in database.in_parts(keys, PART):
+    for part in in_parts(keys, PART):
         with step.write():
             batch.copies.filter(pk__in=part, answers=None).delete()
 
@@ -166,7 +166,7 @@ def _write(step: Step, batch: Batch, asked: np.ndarray, copies: NearCopies) -> N
     # At most half of the copies: a checked copy needs an answer, and saves none.
     missing = round(project.copy_checks * batch.tasks.count()) - batch.copies.filter(is_check=True).count()
     checks = min(missing, len(order) // 2)
-    for part in database.in_parts(range(len(order)), PART):
+    for part in in_parts(range(len(order)), PART):
         some = order[part.start : part.stop]
         sources, rows = asked[copies.owners[some]].tolist(), copies.items[some].tolist()
         heights = copies.heights[some].tolist()

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling import database
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.plan import Plan
 from labeling.arrays.stand_ins import stand_ins
+from labeling.db.parts import in_parts
+from labeling.db.statements import among, insert_many
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, ModelVersion, Project, Task
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.tasks import PromptedBy
-from labeling.statements import insert_many
 from labeling.steps.further import Further
 
 # The columns of a task that a selection fills.
@@ -121,7 +121,7 @@ class TaskFacts:
         """Return the values for tasks with these ranks, whose items are at these places of the plan."""
         plan = self._plan
         rows = [int(plan.rows[place]) for place in places]
-        items = Item.objects.filter(project=self._project, row__in=database.among(rows))
+        items = Item.objects.filter(project=self._project, row__in=among(rows))
         ids = dict(items.values_list("row", "pk"))
         return [
             {
@@ -186,7 +186,7 @@ class TaskFacts:
 def remove_tasks(step: Step, batch: Batch) -> None:
     """Remove the tasks that a killed attempt wrote; their items that were to be asked again wait again."""
     keys = array("q", batch.tasks.order_by("pk").values_list("pk", flat=True).iterator())
-    for part in database.in_parts(keys, PART):
+    for part in in_parts(keys, PART):
         with step.write():
             again = batch.tasks.further().filter(is_gold=False, pk__range=(part[0], part[-1]))
             Item.objects.filter(pk__in=again.values("repeats")).update(again_at=timezone.now())
@@ -205,7 +205,7 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     ranks = np.concatenate([further.ranks_of_others(n), further.ranks])
     rng = np.random.default_rng(int.from_bytes(batch.project.keyed("task ids", batch.number), "big"))
     order = rng.permutation(n + m)
-    for part in database.in_parts(range(n + m), PART, uncontended=True):
+    for part in in_parts(range(n + m), PART, uncontended=True):
         some = order[part.start : part.stop]
         # Picked and further tasks are computed apart, and written together in the random order.
         chosen, again = some[some < n], some[some >= n]

@@ -15,7 +15,7 @@ import numpy as np
 from django.db.models import Count
 from django.db.models.functions import Coalesce
 
-from labeling import database
+from labeling.db.statements import among
 from labeling.models import Batch, Copy, Project
 from labeling.models.items import ItemQuerySet
 from labeling.models.project_settings import MOST_COPIES
@@ -112,13 +112,10 @@ def stored_copies(items: np.ndarray) -> np.ndarray:
     The near-copies of a check are the other copies of its source: `labeling.answering.copies.shown_beside`.
     """
     showable, keys = Copy.objects.showable(), items.tolist()
-    of_item = showable.filter(of__in=database.among(keys)).values_list("of").annotate(n=Count("pk"))
-    checks = dict(Copy.objects.filter(is_check=True, item__in=database.among(keys)).values_list("item", "of"))
+    of_item = showable.filter(of__in=among(keys)).values_list("of").annotate(n=Count("pk"))
+    checks = dict(Copy.objects.filter(is_check=True, item__in=among(keys)).values_list("item", "of"))
     of_source = dict(
-        showable.filter(of__in=database.among(list(checks.values())))
-        .values_list("of")
-        .annotate(n=Count("pk"))
-        .order_by()
+        showable.filter(of__in=among(list(checks.values()))).values_list("of").annotate(n=Count("pk")).order_by()
     )
     beside = {item: of_source.get(source, 0) for item, source in checks.items()}
     numbers: np.ndarray = _of_each(items, dict(of_item.order_by())) + _of_each(items, beside)

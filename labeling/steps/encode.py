@@ -15,6 +15,7 @@ from labeling import kinds
 from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, RowSum, append_rows, sum_of
 from labeling.arrays.sums import keep
+from labeling.db.statements import change_each, update_numbers
 from labeling.disk import FileDamaged, reading
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
@@ -22,7 +23,6 @@ from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.shared_files import read_whole, store
-from labeling.statements import change_each, update_numbers
 from labeling.steps.compute import compute
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderDamagedError, EncoderFileError, EncoderSetupError

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling import database
+from labeling.db.parts import in_parts
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Item, Job, Project
 from labeling.projects import ledger
@@ -96,10 +96,10 @@ def _write(step: Step, project: Project, doubts: list[Doubt]) -> None:
     doubted = {doubt.row for doubt in doubts}
     marked = project.items.filter(label_quality__isnull=False).values_list("pk", "row")
     over = [pk for pk, row in marked if row not in doubted]
-    for part in database.in_parts(over, PART):
+    for part in in_parts(over, PART):
         with step.write():
             Item.objects.filter(pk__in=part).update(label_quality=None, likely_label=None)
-    for some in database.in_parts(doubts, PART):
+    for some in in_parts(doubts, PART):
         with step.write():
             for doubt in some:
                 project.items.filter(row=doubt.row, label=doubt.label).update(

@@ -15,14 +15,14 @@ import numpy as np
 from django.db.models import Max
 from django.utils import timezone
 
-from labeling import database
 from labeling.answering import removing
+from labeling.db.parts import in_parts
+from labeling.db.statements import change_each
 from labeling.loop.step import Step
 from labeling.models import Batch, ModelVersion, Project, Selection
 from labeling.models.batches import BY_CHANCE, SEED, SelectionFacts
 from labeling.models.tasks import TaskQuerySet
 from labeling.projects.version_in_use import InUse, in_use
-from labeling.statements import change_each
 from labeling.steps import batch_copies
 from labeling.steps.batch_tasks import PART, TASK_FACTS, Picked, TaskFacts
 from labeling.steps.cluster import Clustered
@@ -140,7 +140,7 @@ def _replace(step: Step, project: Project, batch: Batch, picked: Picked, untouch
     places = _places(picked.plan.rows, untouched.rows)
     facts_of = TaskFacts(project, batch, picked, size=_ranks_of(batch))
     report = step.progress("writing the batch", start=0.6)
-    for part in database.in_parts(range(len(places)), PART):
+    for part in in_parts(range(len(places)), PART):
         index = np.arange(part.start, part.stop)[places[part.start : part.stop] >= 0]
         facts = facts_of(places[index].tolist(), untouched.ranks[index].tolist())
         with step.write():

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling import database
 from labeling.answering import counting, rechecking, relabeling
+from labeling.db.parts import in_parts
+from labeling.db.statements import change_each, stored
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
 from labeling.resolving import dawid_skene
 from labeling.resolving.people import AnswerTable, Resolved, weigh
 from labeling.resolving.posterior import LEAST_SUPPORT, worth_asking
-from labeling.statements import change_each, stored
 
 CHUNK = 5000
 # Items written in one transaction: other writers wait for its end.
@@ -67,7 +67,7 @@ def resolve(step: Step, project: Project) -> None:
     by_confusion = project.resolving == Project.Resolving.DAWID_SKENE
     resolved = dawid_skene.resolve(read.answers) if by_confusion else weigh(read.answers)
     labels = _labels(project, read, resolved, decides=by_confusion or project.overlap_max is not None)
-    for part in database.in_parts(range(len(read.tasks)), PART):
+    for part in in_parts(range(len(read.tasks)), PART):
         with step.write():
             _write([read.tasks[place] for place in part], [labels[place] for place in part])
         report(part.stop / len(read.tasks))

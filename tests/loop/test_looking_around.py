@@ -16,8 +16,8 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from processes import wait_until
 
-from labeling import database
 from labeling.answering import queue
+from labeling.db import outages
 from labeling.loop import worker
 from labeling.loop.child import Child
 from labeling.loop.step import Step
@@ -206,7 +206,7 @@ def test_an_encoding_of_a_dead_worker_beside_one_that_waits_is_let_go() -> None:
 
 
 def test_a_worker_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "AWAY_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "AWAY_SECONDS", 0.01)
     away = [OperationalError("the database system is starting up")] * 3
     due = type(Job.objects.all()).due
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
 from psycopg import errors
 
-from labeling import database
+from labeling.db import outages
 from labeling.loop import worker as worker_module
 from labeling.loop.step import ComputeAway, Step, StepLost
 from labeling.loop.worker import Worker
@@ -51,7 +51,7 @@ def locked() -> Exception:
     ],
 )
 def test_a_database_that_is_gone_is_told_from_one_that_answers(error: Exception, gone: bool) -> None:
-    assert database.has_gone(error) is gone
+    assert outages.has_gone(error) is gone
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_step_that_meets_a_database_that_is_gone_is_named_in_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database is away when the log line is written, and returns later."""
-    monkeypatch.setattr(database, "AWAY_SECONDS", 0.01)
+    monkeypatch.setattr(outages, "AWAY_SECONDS", 0.01)
     project = make_project()
     batch = make_open_batch(project, make_items(project, 1))
     Job.objects.enqueue(Job.Kind.TRAIN, project=project, batch=batch)

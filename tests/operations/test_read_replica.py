@@ -36,7 +36,7 @@ print(client.cookies["sessionid"].value, *(AuthToken.objects.create(user)[1] for
 CUT_OFF = """
 import os, psycopg
 from django.db import connections
-from labeling import replica
+from labeling.db import replica
 from labeling.models import Project
 from labeling.outgoing.exports.rows import pages
 project = Project.objects.get()

@@ -132,17 +132,17 @@ def test_a_step_that_writes_much_copies_the_log(monkeypatch: pytest.MonkeyPatch)
     from factories import make_project
 
     from config.sqlite import base
-    from labeling import database
+    from labeling.db.parts import keep_log_short
 
     made: list[str] = []
     monkeypatch.setattr(base, "checkpoint", lambda path, alone: made.append(path))
     monkeypatch.setattr(base, "is_due", lambda path: True)
     make_project()
-    database.keep_log_short()
+    keep_log_short()
     assert not made, "databases of tests are gone in a minute"
     connection._flush = base.Flush("any")
     try:
-        database.keep_log_short()
+        keep_log_short()
     finally:
         connection._flush = None
     assert made == [connection.settings_dict["NAME"]]

@@ -14,9 +14,9 @@ from django.db import OperationalError, connection, transaction
 from factories import make_items, make_member, make_open_batch, make_project
 
 from config.sqlite import base
-from labeling import database
 from labeling.answering import queue
 from labeling.answering.queue import Answer
+from labeling.db import outages
 from labeling.models import Project
 
 pytestmark = [
@@ -104,7 +104,7 @@ def test_a_disk_that_fails_is_no_acknowledgement(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(base, "flush", fail)
         with pytest.raises(OperationalError, match="Input/output") as raised, transaction.atomic():
             Project.objects.filter(pk=project.pk).update(name="new")
-        assert database.is_away(raised.value), "the client is told to send the same again"
+        assert outages.is_away(raised.value), "the client is told to send the same again"
         monkeypatch.setattr(base, "flush", lambda log: None)
         with transaction.atomic():
             Project.objects.filter(pk=project.pk).update(name="newer")

@@ -28,6 +28,7 @@ from labeling.api.items.shapes import (
 )
 from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.api.shared.validation import read
+from labeling.db.replica import reads
 from labeling.items import search
 from labeling.items.filter import FilterError
 from labeling.items.filter_values import NUMBER
@@ -47,7 +48,6 @@ from labeling.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Ability, Item
 from labeling.projects import bulk
 from labeling.questions import InvalidValue
-from labeling.replica import reads
 
 MAX_PAGE_SIZE = 1000
 PAGE_SIZE = 100

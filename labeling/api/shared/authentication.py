@@ -13,9 +13,9 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from labeling.db.statements import Columns, rows, stored
 from labeling.intake import uploads
 from labeling.models import User
-from labeling.statements import Columns, rows, stored
 
 TOKEN = Columns(AuthToken, "k")
 USER = Columns(User, "u")

@@ -17,12 +17,13 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import database, disk
+from labeling import disk
 from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
 from labeling.answering.places import PlacesMoved
 from labeling.answering.queue import QueueError
 from labeling.answering.removing import RemovalError
+from labeling.db import outages
 from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
@@ -158,7 +159,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if disk.is_full(error):
         return _no_room(request)
-    if database.is_away(error):
+    if outages.is_away(error):
         return _unavailable(request, "database")
     if isinstance(error, StoreAway):
         logger.error("The object store is away: %s", error)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from labeling.db.statements import stored
 from labeling.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import Item, Project
 from labeling.models.copies import CopyQuerySet
-from labeling.statements import stored
 
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # The name of a file has only the number of batches if their list is longer than this.

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from labeling import kinds
+from labeling.db.statements import as_moment, as_uuid_text, marks, moment, one_of, rows
 from labeling.models import Project, Task
 from labeling.models.batches import IMPORTED
 from labeling.models.tasks import PromptedBy
@@ -24,7 +25,6 @@ from labeling.outgoing.exports.copy_rows import copy_pages, count_copies
 from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.formats import Page, Row
-from labeling.statements import among, as_moment, as_uuid_text, marks, moment, rows
 
 PAGE = 500
 LABELS_KEPT = 4096
@@ -167,7 +167,7 @@ def _annotations(tasks: list[int], shared: Export) -> dict[int, _Answers]:
     """Return the standing annotations of each task, and of the further tasks that asked about its item again."""
     by_task = {task: _Answers([], [], []) for task in tasks}
     if shared.asked_again:
-        these, values = among("first.id", tasks)
+        these, values = one_of("first.id", tasks)
         further = rows(
             "SELECT task.id, first.id FROM labeling_task first "
             "JOIN labeling_task task ON task.repeats_id = first.item_id "
@@ -176,7 +176,7 @@ def _annotations(tasks: list[int], shared: Export) -> dict[int, _Answers]:
         )
         by_task |= {task: by_task[first] for task, first in further}
         tasks = list(by_task)
-    these, values = among("annotation.task_id", tasks)
+    these, values = one_of("annotation.task_id", tasks)
     sql = f"""
         SELECT annotation.task_id, annotation.id, person.username, annotation.value, annotation.skip_reason,
             annotation.seconds, annotation.flagged, annotation.guidelines_version,
@@ -207,7 +207,7 @@ def _annotations(tasks: list[int], shared: Export) -> dict[int, _Answers]:
 
 def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
     """Return the standing corrections of these items: their authors, times and labels."""
-    these, values = among("correction.item_id", items)
+    these, values = one_of("correction.item_id", items)
     sql = f"""
         SELECT correction.item_id, correction.value, person.username, {moment("correction.created_at")}
         FROM labeling_correction correction JOIN labeling_user person ON person.id = correction.user_id

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from labeling.db.replica import streamed
 from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
@@ -15,7 +16,6 @@ from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.formats import FORMATS, Layout, Page
 from labeling.outgoing.formats.base import LABELS
 from labeling.questions import Question
-from labeling.replica import streamed
 
 _TIME = pa.timestamp("us", tz="UTC")
 

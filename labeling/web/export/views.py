@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
+from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import Choice, count_rows
 from labeling.outgoing.formats import FORMATS
-from labeling.replica import reads
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
 from labeling.web.shared.pages import render_page

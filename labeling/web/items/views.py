@@ -14,6 +14,7 @@ from django.utils import timezone
 from labeling import kinds
 from labeling.answering import corrections
 from labeling.answering.changing import ACTIONS, RESTORE
+from labeling.db.replica import reads
 from labeling.insight.attention import attention_of
 from labeling.items import search
 from labeling.items.filter_values import classes_like
@@ -22,7 +23,6 @@ from labeling.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.projects import bulk, examples
 from labeling.projects.purging import KEPT_DAYS
-from labeling.replica import reads
 from labeling.web.items import item_view
 from labeling.web.items.finding import Finding
 from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm

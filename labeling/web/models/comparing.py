@@ -11,10 +11,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 
 from labeling import kinds
+from labeling.db.replica import reads
 from labeling.insight.versions_compared import Comparison, OnControl, compare_versions
 from labeling.models import Ability, Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
-from labeling.replica import reads
 from labeling.web.items.item_view import excerpt
 from labeling.web.models import comparison_words, version_words
 from labeling.web.models.version_words import comparison

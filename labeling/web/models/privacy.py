@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
+from labeling.db.replica import reads
 from labeling.models import Ability, Membership
 from labeling.projects import families, ledger
-from labeling.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import figure, moment, number

@@ -12,12 +12,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from labeling.db.replica import reads
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.status import models_of
 from labeling.models import Ability, Membership, ModelVersion, Project, Release
 from labeling.outgoing import artifacts
 from labeling.projects import ledger, version_in_use
-from labeling.replica import reads
 from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram

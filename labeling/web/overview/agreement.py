@@ -8,12 +8,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from labeling.db.replica import reads
 from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
 from labeling.insight.anchoring import Anchoring, MatchShare, anchoring_of
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
-from labeling.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import TOO_FEW, count, number, part, percent

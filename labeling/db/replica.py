@@ -20,7 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
-from labeling.database import ERRORS
+from labeling.db.outages import ERRORS
 
 logger = logging.getLogger(__name__)
 
