@@ -172,7 +172,8 @@ def create(people: int, batch: int, ahead: float) -> dict[str, Any]:
 
 def answer(leave: int) -> dict[str, Any]:
     """Answer all but `leave` tasks of the newest open batch, as one more person; wait if no batch is open."""
-    from labeling.answering import queue
+    from labeling.answering import queue, submitting
+    from labeling.answering.answer import Answer
     from labeling.models import Project, User
 
     project, user = Project.objects.get(), User.objects.order_by("pk").last()
@@ -187,10 +188,10 @@ def answer(leave: int) -> dict[str, Any]:
             queue.release(project=project, user=user)
             return {}
         answers = [
-            queue.Answer(id=uuid.uuid4(), task=task.pk, value=int(task.item.external_id.split("-")[0]), seconds=1)
+            Answer(id=uuid.uuid4(), task=task.pk, value=int(task.item.external_id.split("-")[0]), seconds=1)
             for task in tasks
         ]
-        queue.submit(project=project, user=user, answers=answers)
+        submitting.submit(project=project, user=user, answers=answers)
 
 
 def wait_for_next() -> dict[str, Any]:

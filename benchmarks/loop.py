@@ -66,7 +66,8 @@ def label_beside(path: Path) -> None:
     import django
 
     django.setup()
-    from labeling.answering import queue
+    from labeling.answering import queue, submitting
+    from labeling.answering.answer import Answer
     from labeling.models import Project, User
 
     project, user = Project.objects.get(slug="small"), User.objects.get(username="beside")
@@ -75,7 +76,7 @@ def label_beside(path: Path) -> None:
             began = time.time()
             [task] = queue.claim(project=project, user=user, count=1).tasks
             claimed = time.time()
-            queue.submit(project=project, user=user, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+            submitting.submit(project=project, user=user, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
             lines.write(f"{began} {claimed - began} {time.time() - claimed}\n")
             time.sleep(0.05)
 

@@ -21,7 +21,7 @@ IDLE_SECONDS = Counter(
     "marginalia_idle_seconds", "Time from a claim without tasks to the same person's next one with tasks."
 )
 LEASE_TIMEOUTS = Counter(
-    "marginalia_lease_timeouts", "Places on tasks that went to somebody else because their lease had run out."
+    "marginalia_lease_timeouts", "Assignments that went to another annotator because their lease had run out."
 )
 UPLOAD_BYTES = Counter("marginalia_upload_bytes", "Bytes of files with items that were uploaded and stored.")
 JOB_SECONDS = Histogram(

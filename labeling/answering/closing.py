@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from labeling.answering.assignments import TasksChanged
 from labeling.models import Annotation, Assignment, Item, Task
-
-
-class Moved(Exception):
-    """Rows changed between the read and the lock: the caller rolls the transaction back and tries again."""
 
 
 def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     """Delete the tasks without answers, and close the others: they take no more answers.
 
     Return the deleted tasks and the closed ones, with their batches. The caller settles the labels of the closed tasks
-    and updates the batches' counters. Raises `Moved` if an annotator renews a lease at the same moment.
+    and updates the batches' counters. Raises `TasksChanged` if an annotator renews a lease at the same moment.
     """
     # Lock in the queue's order: tasks, assignments. The lock waits for submits that answer one of these tasks.
     locked = list(tasks.select_for_update(no_key=True, of=("self",)).select_related("batch__project").order_by("pk"))
@@ -26,7 +23,7 @@ def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     # A claim renews leases without a lock on the tasks: to wait for its locks here could deadlock.
     pending = Assignment.objects.pending().filter(task__in=own)
     if len(pending.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)) < pending.count():
-        raise Moved
+        raise TasksChanged
     pending.update(ended_at=timezone.now())
     touched = set(Annotation.objects.standing().filter(task__in=own).values_list("task", flat=True))
     own.exclude(pk__in=touched).delete()
@@ -34,8 +31,8 @@ def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     return [task for task in locked if task.pk not in touched], [task for task in locked if task.pk in touched]
 
 
-def ask_again(gone: Sequence[Task]) -> None:
+def put_off(dropped: Sequence[Task]) -> None:
     """Mark the items that these dropped tasks asked again, so that the next batch asks them."""
-    items = [task.repeats_id for task in gone if task.repeats_id is not None and not task.is_gold]
+    items = [task.repeats_id for task in dropped if task.repeats_id is not None and not task.is_gold]
     if items:
         Item.objects.kept().filter(pk__in=items).update(again_at=timezone.now())

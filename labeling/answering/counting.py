@@ -170,8 +170,8 @@ def _recount_work(batch: Batch) -> list[str]:
     if not mended:
         return []
     before, after = (sum(each.get(key, Tally()).total for key in mended) for each in (counted, performed))
-    places = f"in {len(mended)} spans of ten minutes of one person"
-    return [f"{batch}: {before} answers and skips were counted {places}, {after} are there."]
+    spans = f"in {len(mended)} spans of ten minutes of one person"
+    return [f"{batch}: {before} answers and skips were counted {spans}, {after} are there."]
 
 
 def _mend(batch: Batch, key: _Key, tally: Tally, counted: Mapping[_Key, Tally]) -> bool:

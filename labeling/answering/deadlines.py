@@ -17,7 +17,8 @@ from contextlib import AbstractContextManager
 from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 
-from labeling.answering import batches, closing, counting, labels
+from labeling.answering import batches, closing, counting, item_labels
+from labeling.answering.assignments import TasksChanged
 from labeling.answering.batches import BatchError
 from labeling.db.parts import in_parts
 from labeling.models import Annotation, Batch, Project, Task
@@ -83,9 +84,9 @@ def end_early(*, batch: Batch) -> int:
                     raise BatchError(f"Nothing in batch {batch.number} is answered yet: there is nothing to train on.")
                 # An undo updates the batch first, so from here on no undo can remove the answer.
                 if not Annotation.objects.standing().filter(pk=answer).exists():
-                    raise closing.Moved
+                    raise TasksChanged
                 batches.complete(batch_id=batch.pk)
-        except closing.Moved:
+        except TasksChanged:
             time.sleep(PAUSE_SECONDS)
         else:
             batch.refresh_from_db()
@@ -109,7 +110,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
                 with writing():
                     _settle(batch.project, unfinished.filter(pk__range=(part[0], part[-1])))
                 break
-            except closing.Moved:
+            except TasksChanged:
                 time.sleep(PAUSE_SECONDS)
     counts = Task.objects.filter(batch=batch).aggregate(
         all=Count("pk"), control=Count("pk", filter=Q(is_control=True)), further=Count("repeats")
@@ -126,6 +127,6 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
 def _settle(project: Project, tasks: TaskQuerySet) -> None:
     """Delete the tasks without answers, and settle the others with the answers they have."""
     gone, started = closing.close(tasks)
-    closing.ask_again(gone)
+    closing.put_off(gone)
     with counting.labels_counted([task.item_key for task in started]):
-        labels.resolve(project, started)
+        item_labels.resolve(project, started)

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from labeling.answering import places
+from labeling.answering import assignments
 from labeling.models import Annotation, Assignment, Membership, Project, User, WorkLog
 
 SURE = 0.01
@@ -82,7 +82,7 @@ def _pause(members: QuerySet[Membership], project: Project, user: User, reason: 
     """Pause this member and release the user's tasks. Return False if the member was paused already."""
     if not members.update(paused_at=timezone.now(), pause_reason=reason):
         return False
-    places.give_back(Assignment.objects.pending().filter(pk__in=places.held_in(project, user)))
+    assignments.give_back(Assignment.objects.pending().filter(pk__in=assignments.held_in(project, user)))
     return True
 
 

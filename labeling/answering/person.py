@@ -6,14 +6,13 @@ import datetime
 import math
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from django.utils import timezone
 
 from labeling.answering import parts
 from labeling.answering.parts import ALL, Span
-from labeling.db.statements import rows, several_write, stored
-from labeling.models import Annotation, Assignment, Batch, Project, User
+from labeling.db.statements import rows, several_write, stored, stored_time
+from labeling.models import Annotation, Batch, Project, User
 
 # A person holds at most a tenth of the batch as unanswered tasks, within these bounds.
 MIN_HELD, MAX_HELD = 10, 200
@@ -31,7 +30,7 @@ NO_ANNOTATION = uuid.UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An annotator who takes places in a batch, at one moment.
+    """An annotator who takes tasks of a batch, at one moment.
 
     Parameters
     ----------
@@ -94,13 +93,13 @@ def person_in(
     now, lease = timezone.now(), project.lease
     most, left = most_held(batch, for_now=for_now, in_grids=in_grids), batch.remaining * batch.overlap
     near_end = left < most * NEAR_END
-    answer = [_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
+    answer = [stored_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
     may_ask = batch.overlap_max is not None
     [(answers, others, left_out)] = rows(
         f"SELECT {_ANSWERS}, {_OTHERS if near_end else 0}, {_LEFT_OUT if may_ask else 0}",
         [
             *(user.pk, *answer),
-            *([project.pk, user.pk, _time(now), batch.pk, *answer] if near_end else []),
+            *([project.pk, user.pk, stored_time(now), batch.pk, *answer] if near_end else []),
             *([project.pk, user.pk] if may_ask else []),
         ],
     )
@@ -118,7 +117,7 @@ _ANSWERED = """COALESCE((
     ORDER BY n.created_at DESC LIMIT 1
 ), 0)"""
 _ANSWERS = _ANSWERED.format(user="%s")
-# The number of other members at work on the batch: they hold a place with a running lease, or answered within one
+# The number of other members at work on the batch: they hold a task with a running lease, or answered within one
 # lease.
 _OTHERS = f"""(
     SELECT COUNT(*) FROM labeling_membership m WHERE m.project_id = %s AND m.user_id <> %s AND (
@@ -140,7 +139,3 @@ def lock_person(project: Project, user: User) -> None:
     if several_write():
         rows("SELECT id FROM labeling_membership WHERE project_id = %s AND user_id = %s FOR NO KEY UPDATE",
              [project.pk, user.pk])  # fmt: skip
-
-
-def _time(moment: datetime.datetime) -> Any:
-    return stored(Assignment, "claimed_at", moment)

@@ -1,6 +1,6 @@
-"""The annotators' requests: claim, submit, skip, undo, release.
+"""The annotators' requests to claim, undo and release tasks; `submitting` takes the answers.
 
-`places` decides who may take which place on a task; `submitting` stores the answers.
+`assignments` decides who may take which task.
 """
 
 from __future__ import annotations
@@ -14,30 +14,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Exists, F, Sum, When
 from django.utils import timezone
 
-from labeling.answering import batches, counting, grids, labels, limits, places, rechecking, sharing
-from labeling.answering.answer import Answer, Outcome, Refusal
+from labeling.answering import assignments, batches, counting, grids, item_labels, limits, rechecking, sharing
+from labeling.answering.assignments import TasksChanged
 from labeling.answering.limits import DailyLimit
 from labeling.answering.parts import ALL
 from labeling.answering.person import MAX_HELD, MIN_HELD, Person, lock_person, person_in
-from labeling.answering.places import PlacesMoved
-from labeling.answering.submitting import submit
 from labeling.answering.task_rows import BATCH, tasks_with_items
 from labeling.db.statements import rows
 from labeling.models import Annotation, Assignment, Batch, Copy, Correction, Item, Job, Project, Task, User
-
-__all__ = [
-    "Answer",
-    "Claim",
-    "Outcome",
-    "PlacesMoved",
-    "QueueError",
-    "Refusal",
-    "claim",
-    "progress_of",
-    "release",
-    "submit",
-    "undo",
-]
 
 MAX_CLAIM = MAX_HELD
 
@@ -75,9 +59,9 @@ class QueueError(Exception):
 def claim(
     *, project: Project, user: User, count: int, daily_limit: int | None = None, same_class: bool = False
 ) -> Claim:
-    """Give `user` up to `count` tasks: the user's unanswered tasks first, then free tasks (`places.pick`).
+    """Give `user` up to `count` tasks: the user's unanswered tasks first, then free tasks (`assignments.pick`).
 
-    If too few tasks are free, the claim frees places whose lease has run out, then takes tasks of the next batch if it
+    If too few tasks are free, the claim frees tasks whose lease has run out, then takes tasks of the next batch if it
     was picked ahead. A user who would still get no task takes some from an annotator who does not answer, or who holds
     more than a fair share near the batch's end (`sharing`).
 
@@ -96,8 +80,8 @@ def claim(
     in_grids = same_class and project.grids
     try:
         return _claim(project, user, count, in_grids=in_grids)
-    except (IntegrityError, PlacesMoved):
-        # A late answer of the same user took the same place at the same moment. The second try reads it.
+    except (IntegrityError, TasksChanged):
+        # A late answer of the same user took the same task at the same moment. The second try reads it.
         return _claim(project, user, count, in_grids=in_grids)
 
 
@@ -111,11 +95,11 @@ def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim
         person_in(project=project, user=user, batch=batch, for_now=for_now, in_grids=in_grids)
         for batch, for_now in on_offer
     ]
-    own = [places.own(person) for person in people]
+    own = [assignments.own(person) for person in people]
     room = count - sum(map(len, own))
     # Other annotators may take some of these tasks first, so read twice as many.
     alike = [grids.tasks_of_one_class(project, each, 2 * room) if in_grids else None for each in people]
-    held = _hold(project, people, own, count, alike)
+    held = _assign(project, people, own, count, alike)
     tasks = tasks_with_items([each.task for each in held])
     last = people[-1].batch
     by_id = {person.batch.pk: person.batch for person in people}
@@ -135,56 +119,56 @@ def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim
 
 
 @transaction.atomic
-def _hold(
+def _assign(
     project: Project,
     people: Sequence[Person],
     own: Sequence[Sequence[Assignment]],
     count: int,
     alike: Sequence[Sequence[int] | None],
-) -> list[places.Held]:
-    """Return up to `count` places for one user: the `own` places first, then new ones.
+) -> list[assignments.Held]:
+    """Return up to `count` tasks held by one user: the `own` ones first, then new ones.
 
     `people`, `own` and `alike` have one element for each batch on offer. `alike`: for a grid, the tasks of one class;
     None without a grid.
     """
     lock_person(project, people[0].user)
-    kept: list[places.Held] = []
-    for person, own_places in zip(people, own, strict=True):
-        kept += places.keep(person, own_places[: count - len(kept)])
-    taken: list[places.Held] = []
-    for person, own_places, among in zip(people, own, alike, strict=True):
-        room = min(count - len(kept) - len(taken), person.most - len(own_places))
-        if room < 1 or (person is not people[-1] and not places.any_for(person)):
+    kept: list[assignments.Held] = []
+    for person, own_tasks in zip(people, own, strict=True):
+        kept += assignments.keep(person, own_tasks[: count - len(kept)])
+    taken: list[assignments.Held] = []
+    for person, own_tasks, among in zip(people, own, alike, strict=True):
+        room = min(count - len(kept) - len(taken), person.most - len(own_tasks))
+        if room < 1 or (person is not people[-1] and not assignments.any_for(person)):
             continue
         if person.batch.state == Batch.State.READY:
             batches.open_ready(project=project)
-        taken += _take(person, room, among, held=len(own_places))
+        taken += _take_new(person, room, among, held=len(own_tasks))
     if not any(own) and not taken:
         # Take tasks from an annotator who does not answer, or who holds more than a fair share.
         ways = (sharing.free_idle, sharing.free_excess)
         shared = next((person for free in ways for person in people if free(person, min(count, person.most))), None)
-        taken = places.take(shared, count) if shared else []
+        taken = assignments.take(shared, count) if shared else []
     return kept + taken
 
 
-def _take(person: Person, room: int, among: Sequence[int] | None, *, held: int) -> list[places.Held]:
-    """Take up to `room` places in one batch: free places first, then places whose lease has run out.
+def _take_new(person: Person, room: int, among: Sequence[int] | None, *, held: int) -> list[assignments.Held]:
+    """Take up to `room` tasks of one batch: free tasks first, then tasks whose lease has run out.
 
-    For a grid, take places on the tasks in `among`. If none of these is free, take other tasks, until the user holds
+    For a grid, take the tasks in `among`. If none of these is free, take other tasks, until the user holds
     `MIN_HELD` tasks, the `held` ones included.
     """
     if among is not None:
-        if among and (of_these := places.pick(person, room, among=among)):
-            return places.hold(person, of_these)
+        if among and (of_these := assignments.pick(person, room, among=among)):
+            return assignments.hold(person, of_these)
         room = min(room, MIN_HELD - held)
         if room < 1:
             return []
-    picked = places.pick(person, room)
+    picked = assignments.pick(person, room)
     if len(picked) < room and sharing.free_lapsed(person, room - len(picked)):
-        picked += places.pick(person, room - len(picked), besides=picked)
+        picked += assignments.pick(person, room - len(picked), besides=picked)
     if len(picked) < room and person.batch.further:
-        picked += places.pick(person, room - len(picked), known=True, besides=picked)
-    return places.hold(person, picked)
+        picked += assignments.pick(person, room - len(picked), known=True, besides=picked)
+    return assignments.hold(person, picked)
 
 
 def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bool:
@@ -253,8 +237,8 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         raise QueueError("corrected", "A manager has set this item's label. It cannot be undone here.")
     was_finished = task.outstanding == 0
     replacement = _untouched_replacement(task) if annotation.value is None and was_finished else None
-    places.free_surplus(person, keeping=task)
-    places.reopen(person, task)
+    assignments.free_surplus(person, keeping=task)
+    assignments.reopen(person, task)
     # Lock the work log before the batch, as a submit does: a submit of the same user may run at the same moment.
     counting.take_back(annotation)
     if annotation.task.batch.state == Batch.State.TRAINING:
@@ -278,7 +262,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         Copy.objects.filter(of=replacement.item_key, batch=task.batch_id, answers=None).delete()
         replacement.delete()
     if was_finished and task.is_gold:
-        labels.keep([task.item_key])
+        item_labels.keep([task.item_key])
     elif was_finished:
         with counting.labels_counted([task.repeats_id] if task.repeats_id is not None else []):
             Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
@@ -305,14 +289,14 @@ def release(
     With `claimed_at`, the user keeps the tasks that a later claim renewed: the client that sends the release has not
     seen that claim.
     """
-    held = Assignment.objects.pending().filter(pk__in=places.held_in(project, user))
+    held = Assignment.objects.pending().filter(pk__in=assignments.held_in(project, user))
     if task_ids is not None:
         held = held.filter(task__in=task_ids)
     if claimed_at is not None:
         held = held.filter(claimed_at__lte=claimed_at)
-    return places.give_back(held)
+    return assignments.give_back(held)
 
 
-def progress_of(batch: Batch, user: User) -> dict[str, int]:
+def own_progress(batch: Batch, user: User) -> dict[str, int]:
     """Return the number of the user's answers (`answered`) and skips (`skipped`) in the batch."""
     return batch.work.filter(user=user).aggregate(answered=Sum("answers", default=0), skipped=Sum("skips", default=0))

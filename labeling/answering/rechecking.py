@@ -1,7 +1,8 @@
 """Ask one more person about tasks that have all their answers and whose label is still in doubt.
 
-`labeling.resolving.posterior` decides. This module reads the votes for it and adds the place to the task. It applies
-only to batches with `overlap_max`. docs/decisions/0049-overlap-that-earns-its-price.md says what annotators may learn.
+`labeling.resolving.posterior` decides. This module reads the votes for it and counts the further answer on the task.
+It applies only to batches with `overlap_max`. What annotators may learn:
+docs/decisions/0049-overlap-that-earns-its-price.md.
 """
 
 from __future__ import annotations
@@ -24,24 +25,24 @@ GUESSED_SHARE = 0.5
 """The expected number of further answers per task, until the project has a finished batch to measure it on."""
 
 
-class Answer(NamedTuple):
+class UserAnswer(NamedTuple):
     """One standing answer, None for a skip, and its author."""
 
     user: int
     value: object
 
 
-def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
-    """Add a place to each of these locked tasks whose label is in doubt. Return the ids of these tasks.
+def ask_one_more(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
+    """Ask for one more answer to each of these locked tasks whose label is in doubt. Return the ids of these tasks.
 
-    The tasks have all answers that were asked for. A task takes at most `overlap_max` answers. It gets no further place
+    The tasks have all answers that were asked for. A task takes at most `overlap_max` answers. It is not asked again
     if every member who may be asked about items in doubt has answered it, because the batch would never be complete.
 
     The same rule applies to control and gold tasks, which are asked again as often as all others: see `Task.stand_in`.
     """
     assert batch.overlap_max is not None
     accuracies, asked_in_doubt = members_at_work(project)
-    answers = answers_to(ids)
+    answers = answers_and_skips(ids)
     n_values = project.asks.possible(project.classes.count())
     checked = is_checked(project)
     again = set()
@@ -77,16 +78,16 @@ def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
     return accuracies, {user for user, _, asked in people if asked}
 
 
-def answers_to(ids: Collection[int]) -> dict[int, list[Answer]]:
+def answers_and_skips(ids: Collection[int]) -> dict[int, list[UserAnswer]]:
     """Return the standing answers and skips of each of these tasks, by time."""
-    answers: dict[int, list[Answer]] = {pk: [] for pk in ids}
+    answers: dict[int, list[UserAnswer]] = {pk: [] for pk in ids}
     standing = Annotation.objects.standing().filter(task__in=ids).order_by("created_at")
     for task, user, value in standing.values_list("task", "user", "value"):
-        answers[task].append(Answer(user, value))
+        answers[task].append(UserAnswer(user, value))
     return answers
 
 
-def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[int, float]) -> list[Vote]:
+def votes_of(project: Project, answers: Sequence[UserAnswer], accuracies: Mapping[int, float]) -> list[Vote]:
     """Return the votes of these answers, skips left out. A former member's vote has the default accuracy."""
     return [
         Vote(project.asks.key(project.follow(each.value)), accuracies.get(each.user, ACCURACY))

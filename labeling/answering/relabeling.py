@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from django.utils import timezone
 
-from labeling.answering import counting, labels
+from labeling.answering import counting, item_labels
 from labeling.db.parts import in_parts
 from labeling.models import Annotation, ClassChange, Correction, Item, LabelCounts, Project, Task
 from labeling.models.items import ItemQuerySet
@@ -66,7 +66,7 @@ def _settle(project: Project, tasks: list[int]) -> None:
     items = Item.objects.filter(pk__in=keys)
     with counting.labels_counted(keys):
         open_again = _settle_corrections(project, items)
-        labels.resolve(project, locked)
+        item_labels.resolve(project, locked)
         items.filter(pk__in=open_again).update(label=None, agreement=None, labeled_at=None, again_at=timezone.now())
         items.labeled().filter(sent_back=False).update(again_at=None)
 

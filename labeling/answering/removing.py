@@ -21,7 +21,8 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling.answering import batches, closing, counting, labels
+from labeling.answering import batches, closing, counting, item_labels
+from labeling.answering.assignments import TasksChanged
 from labeling.db.parts import in_parts
 from labeling.db.statements import change_each
 from labeling.models import Batch, Item, Project, Removal, Task, User
@@ -118,7 +119,7 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int]) -> int:
                 for each in closed:
                     _settle_batch(each)
                 return changed
-        except closing.Moved:
+        except TasksChanged:
             time.sleep(PAUSE_SECONDS)
     raise RemovalError("busy", "Somebody is working on these items at this moment. Try again.")
 
@@ -165,7 +166,7 @@ def _by_batch(gone: Sequence[Task], started: Sequence[Task]) -> list[_Closed]:
 
 def _settled(batch: Batch, gone: Sequence[Task], started: Sequence[Task]) -> _Closed:
     """Settle the `started` tasks of one batch and count its closed tasks."""
-    labels.resolve(batch.project, started)
+    item_labels.resolve(batch.project, started)
     tasks = {task.pk: task.item_key for task in [*gone, *started]}
     further = sum(task.repeats_id is not None for task in gone)
     return _Closed(batch, tasks, len(gone), sum(task.is_control for task in gone), further, len(started))
@@ -189,7 +190,7 @@ def _settle_batch(closed: _Closed) -> None:
         control_tasks=F("control_tasks") - closed.control,
         further=F("further") - closed.further,
     ):
-        raise closing.Moved  # the batch ended early meanwhile, which also closes these tasks
+        raise TasksChanged  # the batch ended early meanwhile, which also closes these tasks
     if batches.complete(batch_id=closed.batch.pk):
         return
     now = timezone.now()

@@ -1,8 +1,8 @@
-"""Release places of other annotators for a person who finds too few free tasks.
+"""Release assignments of other annotators for a person who finds too few free tasks.
 
-In this order: places whose lease has run out; half of the places of an annotator who does not answer; near a batch's
-end, the places beyond an annotator's fair share. Counts and the order of the claims decide, so control tasks move like
-all others. The task on an annotator's screen, the oldest place, stays until its lease has run out.
+In this order: assignments whose lease has run out; half of those of an annotator who does not answer; near a batch's
+end, those beyond an annotator's fair share. Counts and the order of the claims decide, so control tasks move like all
+others. The task on an annotator's screen, the oldest assignment, stays until its lease has run out.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
+from labeling.answering.assignments import give_back
 from labeling.answering.parts import ALL
 from labeling.answering.person import Person
-from labeling.answering.places import give_back
 from labeling.metrics import LEASE_TIMEOUTS
 from labeling.models import Annotation, Assignment
-from labeling.models.answers import AssignmentQuerySet
+from labeling.models.annotations import AssignmentQuerySet
 
 # An annotator who answers none of the held tasks for this long (or for half a lease) shares them.
 IDLE = datetime.timedelta(seconds=30)
-# Places claimed within this time are not shared: a program that claims and answers at once loses none.
+# Tasks claimed within this time are not shared: a program that claims and answers at once loses none.
 CLAIMED_LATELY = datetime.timedelta(seconds=5)
 # An annotator at work keeps at least the task on the screen and the next one: the page shows the next task at once, and
-# learns which places others have taken only from the claim after the answer.
+# learns which tasks others have taken only from the claim after the answer.
 KEPT_AT_WORK = 2
 
 
@@ -42,7 +42,7 @@ def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
 
 
 def _held_by_others(person: Person) -> AssignmentQuerySet:
-    """Return the places of other annotators on tasks that this person could take."""
+    """Return the assignments of other annotators of tasks that this person could take."""
     held = Assignment.objects.pending().filter(task__batch=person.batch)
     if person.spans != ALL:
         held = held.filter(reduce(or_, (Q(task__rank__range=span) for span in person.spans)))
@@ -50,7 +50,7 @@ def _held_by_others(person: Person) -> AssignmentQuerySet:
 
 
 def free_lapsed(person: Person, number: int) -> int:
-    """Release one lapsed place on each of up to `number` tasks that this person could take. Return their number."""
+    """Release one lapsed assignment each of up to `number` tasks that this person could take. Return their number."""
     lapsed = _held_by_others(person).filter(lease_expires_at__lte=person.now)
     one_a_task = lapsed.exclude(Exists(lapsed.filter(task=OuterRef("task"), pk__lt=OuterRef("pk"))))
     freed = give_back(one_a_task.order_by("lease_expires_at", "task__rank"), most=number)
@@ -60,31 +60,31 @@ def free_lapsed(person: Person, number: int) -> int:
 
 
 def free_idle(person: Person, number: int) -> int:
-    """Release half of the places, at most `number`, of an annotator who does not answer. Return their number.
+    """Release half of the assignments, at most `number`, of an annotator who does not answer. Return their number.
 
-    The newest places are released. The oldest, on that annotator's screen, stays until its lease runs out.
+    The newest ones are released. The oldest, on that annotator's screen, stays until its lease runs out.
     """
     idle = min(IDLE, person.lease / 2)
     answers = Annotation.objects.standing().filter(user=OuterRef("user"), task__batch=person.batch)
-    # A lease is as old as its place, or as the last answer that renewed it.
-    places = _held_by_others(person).filter(
+    # A lease is as old as its assignment, or as the last answer that renewed it.
+    held = _held_by_others(person).filter(
         ~Exists(answers.filter(created_at__gt=person.now - idle)), lease_expires_at__lte=person.until - idle
     )
-    most = places.values("user").annotate(n=Count("pk")).filter(n__gt=1).order_by("-n", "user").first()
+    most = held.values("user").annotate(n=Count("pk")).filter(n__gt=1).order_by("-n", "user").first()
     if most is None:
         return 0
-    return give_back(places.filter(user=most["user"]).order_by("-pk"), most=min(number, most["n"] // 2))
+    return give_back(held.filter(user=most["user"]).order_by("-pk"), most=min(number, most["n"] // 2))
 
 
 def free_excess(person: Person, number: int) -> int:
-    """Release the newest places, at most `number`, that an annotator holds beyond a fair share. Return their number.
+    """Release the newest tasks, at most `number`, that an annotator holds beyond a fair share. Return their number.
 
     This happens only near a batch's end, where `person.most` is the fair share; before, no annotator holds more than
     `person.most`.
     """
     keeping = max(KEPT_AT_WORK, person.most)
-    places = _held_by_others(person).filter(claimed_at__lte=person.now - CLAIMED_LATELY)
-    most = places.values("user").annotate(n=Count("pk")).filter(n__gt=keeping).order_by("-n", "user").first()
+    held = _held_by_others(person).filter(claimed_at__lte=person.now - CLAIMED_LATELY)
+    most = held.values("user").annotate(n=Count("pk")).filter(n__gt=keeping).order_by("-n", "user").first()
     if most is None:
         return 0
-    return give_back(places.filter(user=most["user"]).order_by("-pk"), most=min(number, most["n"] - keeping))
+    return give_back(held.filter(user=most["user"]).order_by("-pk"), most=min(number, most["n"] - keeping))

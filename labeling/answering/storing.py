@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from labeling.answering import batches, comments, copies, counting, labels, rechecking
+from labeling.answering import batches, comments, copy_answers, counting, item_labels, rechecking
 from labeling.answering.answer import Answer
-from labeling.answering.places import PlacesMoved
+from labeling.answering.assignments import TasksChanged
 from labeling.db.statements import insert, marks, rows
 from labeling.models import Annotation, Batch, ClassProposal, Job, Project, User
 from labeling.models.classes import folded
@@ -29,7 +29,7 @@ ANNOTATION = (
 def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: User) -> bool:
     """Store the answers, by task id, to tasks of one batch and count them. Return whether they completed the batch.
 
-    Raises `PlacesMoved` if the batch has ended early meanwhile.
+    Raises `TasksChanged` if the batch has ended early meanwhile.
     """
     now = timezone.now()
     _insert(project, answers, user, now)
@@ -39,14 +39,14 @@ def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: U
     counted = _count_down(answers)
     shown = {task.id: task.picked or task.repeated for task in counted}
     comments.write_all(user, [(shown[pk], each.id, each.comment) for pk, each in answers.items() if each.comment])
-    copies.store(
-        copies.Word(shown[pk], each.id, each.same, each.different)
+    copy_answers.store(
+        copy_answers.AnswerToCopies(shown[pk], each.id, each.same, each.different)
         for pk, each in answers.items()
         if each.value is not None
     )
     finished = [task for task in counted if not task.outstanding]
     if finished and batch.overlap_max is not None:
-        doubted = rechecking.ask_again(project, batch, [task.id for task in finished])
+        doubted = rechecking.ask_one_more(project, batch, [task.id for task in finished])
         finished = [task for task in finished if task.id not in doubted]
     return bool(finished) and _finish(project, batch, answers, finished)
 
@@ -93,7 +93,7 @@ def _insert(project: Project, answers: Mapping[int, Answer], user: User, now: da
 
 
 def _count_down(tasks: Collection[int]) -> list[_Counted]:
-    """Reduce `outstanding` of each of these tasks by one. Raises `PlacesMoved` if the batch is not open any more."""
+    """Reduce `outstanding` of each of these tasks by one. Raises `TasksChanged` if the batch is not open any more."""
     counted = rows(
         f"""
         UPDATE labeling_task SET outstanding = outstanding - 1 WHERE id IN ({marks(len(tasks))})
@@ -103,7 +103,7 @@ def _count_down(tasks: Collection[int]) -> list[_Counted]:
         list(tasks),
     )
     if len(counted) < len(tasks):
-        raise PlacesMoved
+        raise TasksChanged
     return [_Counted._make(row) for row in counted]
 
 
@@ -112,11 +112,11 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
     ids = [task.id for task in finished]
     picked = {task.id: task.picked for task in finished if task.picked is not None}
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
-    values = {pk: [answers[pk].value] for pk in ids} if batch.takes_one_answer else labels.answers_to(ids)
+    values = {pk: [answers[pk].value] for pk in ids} if batch.takes_one_answer else item_labels.answers_to(ids)
     with counting.labels_counted(again.values()):
-        labeled = len(labels.write(project, {**picked, **again}, values) & picked.keys())
+        labeled = len(item_labels.write(project, {**picked, **again}, values) & picked.keys())
     if batch.further:
-        labels.keep(task.repeated for task in finished if task.is_gold)
+        item_labels.keep(task.repeated for task in finished if task.is_gold)
     # Update the batch last: other submits wait for its row until the transaction ends.
     left = rows(
         "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
@@ -124,7 +124,7 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
         [len(finished), labeled, batch.pk],
     )
     if not left:
-        raise PlacesMoved  # the batch has ended early since the tasks were read
+        raise TasksChanged  # the batch has ended early since the tasks were read
     if left[0][0] == 0:
         return batches.complete(batch_id=batch.pk)
     if project.replace_skips and any(all(value is None for value in values[pk]) for pk in ids):

@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 
 from django.db import IntegrityError, transaction
 
-from labeling.answering import places, storing
+from labeling.answering import assignments, storing
 from labeling.answering.answer import Answer, Outcome, Refusal
-from labeling.answering.places import PlacesMoved
+from labeling.answering.assignments import TasksChanged
 from labeling.answering.task_rows import BATCH, tasks_with_batches
 from labeling.db.statements import Columns, marks, rows, several_write, stored
 from labeling.models import Annotation, Batch, Project, Removal, Task, User
@@ -23,16 +23,16 @@ TAKEN_OUT = "The item was removed before this answer arrived."
 def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     """Accept or refuse each of the user's answers and skips. An answer sent twice is stored once and accepted twice.
 
-    A user can answer the tasks that the user has held. An answer after the end of the lease counts if the task still
-    has a free place, so that no work is lost without need.
+    A user can answer the tasks that the user has held. An answer after the end of the lease counts if the task is
+    still free, so that no work is lost without need.
     """
     try:
         return _submit_held(project, user, answers)
-    except (IntegrityError, PlacesMoved):
+    except (IntegrityError, TasksChanged):
         pass  # not the usual case: `_submit` examines each answer
     try:
         return _submit(project, user, answers)
-    except (IntegrityError, PlacesMoved):
+    except (IntegrityError, TasksChanged):
         # Another request stored the same id for another task at the same moment. The second try reads it and refuses.
         return _submit(project, user, answers)
 
@@ -40,16 +40,16 @@ def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcom
 def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     """Store the answers in the usual case: all are new, and the user holds all tasks. The write transaction is short.
 
-    Raises `PlacesMoved` or `IntegrityError`, and writes nothing, in any other case.
+    Raises `TasksChanged` or `IntegrityError`, and writes nothing, in any other case.
     """
     fresh = {answer.task: answer for answer in answers}
     batch = _batch_of(project, fresh)
     if batch is None or len(fresh) < len(answers):
-        raise PlacesMoved
+        raise TasksChanged
     with transaction.atomic():
         _lock_tasks(fresh)
-        if not places.answer_held(list(fresh), user):
-            raise PlacesMoved
+        if not assignments.answer_held(list(fresh), user):
+            raise TasksChanged
         completed = storing.store(project, batch, fresh, user)
     return Outcome(accepted=[answer.id for answer in answers], batch_completed=completed)
 
@@ -92,7 +92,7 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
             outcome.accepted.append(answer.id)
         else:
             fresh[answer.task] = answer
-    held, strange = places.answer([tasks[pk] for pk in fresh], user)
+    held, strange = assignments.answer([tasks[pk] for pk in fresh], user)
     for task_id, answer in fresh.items():
         if task_id in held:
             outcome.accepted.append(answer.id)

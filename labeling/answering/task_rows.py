@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from labeling.db.statements import Columns, marks, rows
 from labeling.models import Batch, Item, Project, Task
 
-# The columns that annotators' requests and the code for places read.
+# The columns that annotators' requests and the code for assignments read.
 BATCH_FIELDS = (
     "id", "project_id", "number", "state", "size", "further", "remaining", "overlap", "overlap_max", "answers_expected",
     "opened_at", "in_parts", "nothing_left_at",

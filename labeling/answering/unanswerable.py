@@ -1,6 +1,6 @@
 """Close tasks that wait for one more answer which no member at work can give, so that they do not hold up their batch.
 
-The further place stays open while any task of the batch lacks its first answers, or a member who may take the place has
+The further assignment stays open while any task of the batch lacks its first answers, or a member who may take it has
 worked within `ABSENT_AFTER`. Then the task is settled with the answers that it has; a tie waits for a review.
 """
 
@@ -51,7 +51,7 @@ def _unanswerable(batch: Batch, now: datetime.datetime) -> list[int]:
     at_work = rechecking.members_at_work(batch.project)[1] & _seen(batch.project, since)
     waiting = Task.objects.filter(batch=batch).unanswered().exclude(pk__in=_held(now))
     keys = list(waiting.values_list("pk", flat=True))
-    answers = rechecking.answers_to(keys)
+    answers = rechecking.answers_and_skips(keys)
     return [key for key in keys if at_work <= {each.user for each in answers[key]}]
 
 

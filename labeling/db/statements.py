@@ -174,6 +174,11 @@ def stored(model: type[Model], name: str, value: Any) -> Any:
     return _field(model, name).get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
 
+def stored_time(at: datetime.datetime) -> Any:
+    """A time, converted for the database."""
+    return connections[DEFAULT_DB_ALIAS].ops.adapt_datetimefield_value(at)
+
+
 def moment(column: str) -> str:
     """Return a column of times in a SELECT as text, for `as_moment`: both drivers are slow to convert times."""
     return f"CAST({column} AS text)" if connection.vendor == "sqlite" else f"CAST({column} AT TIME ZONE 'UTC' AS text)"

@@ -79,8 +79,8 @@ def _open_batches(now: datetime.datetime) -> Iterator[Figure]:
 def _leases(now: datetime.datetime) -> Iterator[Figure]:
     lapsed = Count("pk", filter=Q(lease_expires_at__lte=now))
     leases = Assignment.objects.pending().aggregate(held=Count("pk"), lapsed=lapsed)
-    yield Figure("marginalia_leases", "Places on tasks that annotators hold.", (), {(): leases["held"]})
-    text = "Of those, places whose lease has run out: whoever needs one next takes it."
+    yield Figure("marginalia_leases", "Assignments that annotators hold.", (), {(): leases["held"]})
+    text = "Those whose lease has run out: the next annotator who finds no free task gets the task."
     yield Figure("marginalia_lapsed_leases", text, (), {(): leases["lapsed"]})
 
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Least, Substr
 
 from labeling.answering.counting import MINUTES, start_of, time_of
 from labeling.models import Annotation, Assignment, Batch, Project, Task, WorkLog
-from labeling.models.answers import AssignmentQuerySet
+from labeling.models.annotations import AssignmentQuerySet
 from labeling.models.batches import IMPORTED
 
 

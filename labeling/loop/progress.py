@@ -52,7 +52,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "step_seconds_left": None if step_seconds is None else max(1, math.ceil(step_seconds)),
     }
     if user is not None and batch is not None:
-        progress["own"] = queue.progress_of(batch, user)
+        progress["own"] = queue.own_progress(batch, user)
     return progress
 
 

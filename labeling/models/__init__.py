@@ -1,14 +1,14 @@
 """The tables and their querysets, one file per subject. Import from this package."""
 
-from labeling.models.answers import Annotation, Assignment, Correction, WorkLog
+from labeling.models.annotations import Annotation, Assignment, Correction, WorkLog
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
-from labeling.models.copies import Copy, CopyAnswer
 from labeling.models.files import DamagedFile, FeatureSum
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.imports import ItemImport, RejectedRow
 from labeling.models.items import Item
 from labeling.models.jobs import Job
+from labeling.models.near_copies import Copy, CopyAnswer
 from labeling.models.people import Invitation, Membership, User
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import LabelFamily, PrivateTraining, Release

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db import models
 
-from labeling.models.answers import Annotation, Correction
+from labeling.models.annotations import Annotation, Correction
 from labeling.models.batches import BY_CHANCE, IMPORTED
-from labeling.models.copies import Copy
+from labeling.models.near_copies import Copy
 from labeling.models.people import User
 from labeling.models.tasks import Task
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
-from labeling.models.answers import Annotation, Assignment
+from labeling.models.annotations import Annotation, Assignment
 from labeling.models.batches import Batch
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         )
 
     def claimable(self) -> TaskQuerySet:
-        """Return tasks with a free place, in the order in which annotators get them."""
+        """Return free tasks, in the order in which annotators get them."""
         return self.filter(free__gt=0).order_by("rank")
 
     def picked(self) -> TaskQuerySet:
@@ -80,7 +80,7 @@ class Task(models.Model):
 
     While the batch is open, `free` + the number of assignments that have not ended = overlap + `extra`, and
     `outstanding` + the number of answers and skips = overlap + `extra`. Only conditional updates change the counters,
-    so two annotators can never take the same place. When a batch ends early, `free` and `outstanding` become 0.
+    so a task is never assigned too often. When a batch ends early, `free` and `outstanding` become 0.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tasks")

@@ -109,7 +109,7 @@ def unseen_tasks(batch: Batch) -> Tasks:
 def stored_copies(items: np.ndarray) -> np.ndarray:
     """Return the number of stored near-copies (k,) of the items with these keys that tasks can still show.
 
-    The near-copies of a check are the other copies of its source: `labeling.answering.copies.shown_beside`.
+    The near-copies of a check are the other copies of its source: `labeling.answering.copy_answers.shown_beside`.
     """
     showable, keys = Copy.objects.showable(), items.tolist()
     of_item = showable.filter(of__in=among(keys)).values_list("of").annotate(n=Count("pk"))

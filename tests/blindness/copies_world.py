@@ -13,7 +13,8 @@ from django.db.models import F
 from factories import make_items, make_member, make_open_batch, make_project
 from sklearn.datasets import load_digits
 
-from labeling.answering import copies, queue
+from labeling.answering import copy_answers, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.plan import Pool, plan_batch
 from labeling.loop.step import Step
@@ -97,7 +98,7 @@ class World:
         truth = dict(self.project.items.values_list("pk", "truth"))
         for user in self.people * 2:
             while tasks := queue.claim(project=self.project, user=user, count=50).tasks:
-                beside = copies.shown_beside(self.project, tasks)
+                beside = copy_answers.shown_beside(self.project, tasks)
                 for_what = {task.pk: what_for(task) for task in Task.objects.filter(pk__in=[task.pk for task in tasks])}
                 self.seen += [(batch.number, for_what[task.pk], len(beside[task.pk])) for task in tasks]
                 answers = []
@@ -106,8 +107,8 @@ class World:
                     near = [item.pk for item in beside[task.pk]]
                     same = [item for item in near if truth[item] == known]
                     different = [item for item in near if truth[item] != known]
-                    answers.append(queue.Answer(uuid.uuid4(), task.pk, known, same=same, different=different))
-                assert not queue.submit(project=self.project, user=user, answers=answers).rejected
+                    answers.append(Answer(uuid.uuid4(), task.pk, known, same=same, different=different))
+                assert not submitting.submit(project=self.project, user=user, answers=answers).rejected
         assert not Batch.objects.get(pk=batch.pk).remaining
         Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE)
         Job.objects.all().delete()

@@ -18,7 +18,8 @@ from factories import make_member
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.answering import copies, gold, labels, queue, rechecking
+from labeling.answering import copy_answers, gold, item_labels, queue, rechecking, submitting
+from labeling.answering.answer import Answer
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
@@ -120,15 +121,15 @@ def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
 def answer_truly(project: Project, user: User) -> None:
     """Answer all tasks with the truth, and leave in the copies with the same truth."""
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
-        beside = copies.shown_beside(project, tasks)
+        beside = copy_answers.shown_beside(project, tasks)
         answers = []
         for task in tasks:
             truth = Item.objects.get(pk=task.item_key).truth
             shown = Item.objects.filter(pk__in=[item.pk for item in beside.get(task.pk, ())])
             same = [item.pk for item in shown if item.truth == truth]
             different = [item.pk for item in shown if item.truth != truth]
-            answers.append(queue.Answer(uuid.uuid4(), task.pk, truth, same=same, different=different))
-        assert not queue.submit(project=project, user=user, answers=answers).rejected
+            answers.append(Answer(uuid.uuid4(), task.pk, truth, same=same, different=different))
+        assert not submitting.submit(project=project, user=user, answers=answers).rejected
 
 
 def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdict]:
@@ -172,20 +173,20 @@ def unmend_time(monkeypatch: pytest.MonkeyPatch) -> None:
             place = Assignment.objects.filter(task__repeats=item, task__is_gold=True).latest("answered_at")
             gold.look_at(place.task.batch.project, place.user)
 
-    monkeypatch.setattr(labels, "keep", keep)
+    monkeypatch.setattr(item_labels, "keep", keep)
 
 
 def unmend_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove a safeguard: never ask a second person about gold tasks, and ignore the model's prediction on control
     tasks.
     """
-    real = rechecking.ask_again
+    real = rechecking.ask_one_more
 
-    def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
+    def ask_one_more(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
         others = Task.objects.filter(pk__in=ids, is_gold=False).values_list("pk", flat=True)
         return real(project, batch, list(others))
 
-    monkeypatch.setattr(rechecking, "ask_again", ask_again)
+    monkeypatch.setattr(rechecking, "ask_one_more", ask_one_more)
     monkeypatch.setattr(rechecking, "asking_word_of", rechecking.word_of)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from copies_world import MOST, World, make_world
 
-from labeling.answering import copies, queue
+from labeling.answering import copy_answers, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.loop.step import Step
 from labeling.models import Batch, Copy, Job, Project, Task
 from labeling.steps import batch_copies as choosing
@@ -81,7 +82,7 @@ def step_for(batch: Batch, kind: str) -> Step:
 
 
 def shown_now(project: Project, batch: Batch) -> dict[int, int]:
-    return {task: len(near) for task, near in copies.shown_beside(project, list(batch.tasks.all())).items()}
+    return {task: len(near) for task, near in copy_answers.shown_beside(project, list(batch.tasks.all())).items()}
 
 
 def test_gold_shows_no_copies_in_a_batch_that_no_clusters_had_a_part_in() -> None:
@@ -120,8 +121,8 @@ def test_what_replaces_a_skipped_item_shows_copies_too() -> None:
     held = queue.claim(project=world.project, user=world.people[0], count=10).tasks
     skipped = [task for task in held if task.item_id is not None][:7]
     before = shown_now(world.project, batch)
-    answers = [queue.Answer(uuid.uuid4(), task.pk, None, skip_reason="blurred") for task in skipped]
-    assert not queue.submit(project=world.project, user=world.people[0], answers=answers).rejected
+    answers = [Answer(uuid.uuid4(), task.pk, None, skip_reason="blurred") for task in skipped]
+    assert not submitting.submit(project=world.project, user=world.people[0], answers=answers).rejected
     Job.objects.filter(kind=Job.Kind.REPLACE).delete()
     replace(step_for(batch, Job.Kind.REPLACE))
     new = batch.tasks.filter(replaces__isnull=False)

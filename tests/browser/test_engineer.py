@@ -18,7 +18,8 @@ from policy import keep_to_policy
 from processes import wait_until, worker
 from ways import go
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.intake.uploads import receive
 from labeling.models import Project, Role, User
 
@@ -37,8 +38,8 @@ def import_digits(project: Project, user: User, n: int) -> None:
 
 def answer_the_batch(project: Project, user: User) -> None:
     while tasks := queue.claim(project=project, user=user, count=100).tasks:
-        answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 10) for task in tasks]
-        assert not queue.submit(project=project, user=user, answers=answers).rejected
+        answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 10) for task in tasks]
+        assert not submitting.submit(project=project, user=user, answers=answers).rejected
 
 
 def download(page: Page, link: Locator) -> Path:

@@ -15,7 +15,8 @@ from policy import keep_to_policy
 from processes import worker
 from ways import go
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Batch, Project, Role, User
 
 # What appears by itself does so within a few seconds.
@@ -163,7 +164,7 @@ def test_a_manager_watches_a_batch_and_how_it_goes(open_page: Any, screenshot: A
 
 def answer(project: Project, user: User, n: int) -> None:
     for task in queue.claim(project=project, user=user, count=n).tasks:
-        queue.submit(project=project, user=user, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+        submitting.submit(project=project, user=user, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
 
 
 def test_without_scripts_everything_works(open_page: Any, tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_an_annotator_is_told_that_an_item_is_settled(open_screen: Any) -> None:
     expect(screen.told).to_contain_text("A manager has set this item's label")
     item.refresh_from_db()
     assert item.label == 5
-    assert queue.progress_of(project.batches.get(), annie)["answered"] == 1
+    assert queue.own_progress(project.batches.get(), annie)["answered"] == 1
 
 
 def test_without_scripts_items_are_found_and_settled(open_page: Any) -> None:

@@ -12,7 +12,8 @@ from factories import make_member, make_project
 from playwright.sync_api import Page, expect
 from processes import wait_until, worker
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.intake.uploads import receive
 from labeling.models import Role
 
@@ -29,8 +30,8 @@ def test_a_file_is_predicted_while_one_looks_on(open_page: Any, screenshot: Any,
     with worker():
         wait_until(lambda: project.batches.open().exists())
         while tasks := queue.claim(project=project, user=annie, count=50).tasks:
-            answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 2) for task in tasks]
-            assert not queue.submit(project=project, user=annie, answers=answers).rejected
+            answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 2) for task in tasks]
+            assert not submitting.submit(project=project, user=annie, answers=answers).rejected
         wait_until(lambda: project.batches.open().filter(number=2).exists())
 
     sent = tmp_path / "new.csv"

@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import corrections, queue
-from labeling.answering.queue import Answer
+from labeling.answering import corrections, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.loop.worker import Worker
 from labeling.models import Annotation, Batch, ClassChange, Item, Job, LabelClass, ModelVersion, Project, Role, User
 from labeling.projects import classes
@@ -42,7 +42,7 @@ def answer(project: Project, values: list[Any], name: str = "ann") -> list[Item]
     user = make_member(project, name)
     tasks = queue.claim(project=Project.objects.get(pk=project.pk), user=user, count=len(values)).tasks
     answers = [Answer(id=uuid.uuid4(), task=task.pk, value=value) for task, value in zip(tasks, values, strict=True)]
-    outcome = queue.submit(project=Project.objects.get(pk=project.pk), user=user, answers=answers)
+    outcome = submitting.submit(project=Project.objects.get(pk=project.pk), user=user, answers=answers)
     assert not outcome.rejected
     return [task.item for task in tasks]
 
@@ -253,7 +253,7 @@ def test_sixteen_people_label_while_classes_are_merged(project: Project) -> None
                 if not tasks:
                     return
                 answers = [Answer(id=uuid.uuid4(), task=task.pk, value=(task.pk + number) % 4) for task in tasks]
-                assert not queue.submit(project=own, user=user, answers=answers).rejected
+                assert not submitting.submit(project=own, user=user, answers=answers).rejected
         except BaseException as error:  # noqa: BLE001  handed to the test
             errors.append(error)
         finally:

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.answering import queue
+from labeling.answering import submitting
+from labeling.answering.answer import Answer
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, User
 from tests import factories
 
@@ -44,11 +45,11 @@ def answer(batch: Batch, user: User, values: Sequence[Any], **details: Any) -> N
     """Answer the batch's tasks from the first on, without claims; "skip" skips."""
     tasks = list(batch.tasks.order_by("rank")[: len(values)])
     factories.make_answerable(tasks, user)
-    outcome = queue.submit(
+    outcome = submitting.submit(
         project=batch.project,
         user=user,
         answers=[
-            queue.Answer(uuid.uuid4(), task.pk, **_said(value), **{"seconds": 1.5, **details})
+            Answer(uuid.uuid4(), task.pk, **_said(value), **{"seconds": 1.5, **details})
             for task, value in zip(tasks, values, strict=True)
         ],
     )

@@ -10,7 +10,8 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.corrections import correct
 from labeling.answering.relabeling import relabel
 from labeling.models import Annotation, Correction, Project
@@ -170,7 +171,7 @@ def test_what_was_taken_back_is_not_exported() -> None:
     queue.undo(project=project, user=ann, annotation_id=first.pk)
     assert rows_of(project, skipped=True) == []
     task = batch.tasks.get(rank=0)
-    queue.submit(project=project, user=ann, answers=[queue.Answer(uuid.uuid4(), task.pk, value=1)])
+    submitting.submit(project=project, user=ann, answers=[Answer(uuid.uuid4(), task.pk, value=1)])
     (row,) = rows_of(project)
     assert [a["value"] for a in row["annotations"]] == ["1"]
     assert str(first.pk) not in json.dumps(row, default=str)

@@ -9,7 +9,8 @@ from django.db.models import F
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue
+from labeling.answering import submitting
+from labeling.answering.answer import Answer
 from labeling.answering.corrections import correct
 from labeling.models import Annotation, Batch, Item, Project, Role, User
 
@@ -57,8 +58,8 @@ def _answer(batch: Batch, rank: int, user: User, value: Any) -> None:
     said = {"skip_reason": "Cannot be made out"} if value == "skip" else {"value": value}
     task = batch.tasks.get(rank=rank)
     make_answerable([task], user)
-    given = queue.Answer(uuid.uuid4(), task.pk, seconds=1.5, **said)
-    assert not queue.submit(project=batch.project, user=user, answers=[given]).rejected
+    given = Answer(uuid.uuid4(), task.pk, seconds=1.5, **said)
+    assert not submitting.submit(project=batch.project, user=user, answers=[given]).rejected
 
 
 def numbers(project: Project, ids: Any) -> list[int]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import labels, queue
+from labeling.answering import item_labels, queue
 from labeling.answering.corrections import CorrectionError, correct, withdraw
 from labeling.answering.queue import QueueError
 from labeling.insight.status import status_of
@@ -137,7 +137,7 @@ def test_answers_that_come_behind_a_correction_do_not_change_the_label() -> None
     _, item, mona = settled(3)
     correct(item=item, user=mona, value=5)
     task = item.task
-    labels.resolve(task.batch.project, [task])
+    item_labels.resolve(task.batch.project, [task])
     assert fresh(item) == (5, 0.0, True)
 
 

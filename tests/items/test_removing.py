@@ -11,7 +11,8 @@ from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 from mixture import mixture, numbers
 
-from labeling.answering import queue, removing
+from labeling.answering import queue, removing, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.changing import ACTIONS, Change, Effect
 from labeling.insight.attention import attention_of
 from labeling.insight.balance import balance_of
@@ -45,7 +46,7 @@ def exclude(project: Project, *places: int, **more: Any) -> int:
 
 def answer(project: Project, user: User, task: Task, value: int = 1) -> Any:
     make_answerable([task], user)
-    return queue.submit(project=project, user=user, answers=[queue.Answer(uuid.uuid4(), task.pk, value=value)])
+    return submitting.submit(project=project, user=user, answers=[Answer(uuid.uuid4(), task.pk, value=value)])
 
 
 def test_an_excluded_item_leaves_pool_training_measuring_and_exports() -> None:
@@ -162,8 +163,8 @@ def test_whoever_held_the_task_is_told_and_goes_on() -> None:
     first, second = (task.pk for task in claim.tasks)
     item = Task.objects.get(pk=first).item_id
     removing.remove(project=project, ids=[item], user=mona(project))
-    late = [queue.Answer(uuid.uuid4(), pk, value=1) for pk in (first, second)]
-    outcome = queue.submit(project=project, user=annie, answers=late)
+    late = [Answer(uuid.uuid4(), pk, value=1) for pk in (first, second)]
+    outcome = submitting.submit(project=project, user=annie, answers=late)
     assert [(each.code, each.detail) for each in outcome.rejected] == [
         ("item_removed", "The item was removed before this answer arrived.")
     ]

@@ -11,7 +11,8 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from test_corrections_at_once import at_once
 
-from labeling.answering import queue, removing
+from labeling.answering import queue, removing, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.removing import RemovalError
 from labeling.models import Annotation, Batch, Job, Role, Task
 
@@ -30,9 +31,9 @@ def test_the_batch_can_be_completed_whatever_happens_at_once(overlap: int) -> No
 
     def label(user, *, undo: bool = False) -> None:  # type: ignore[no-untyped-def]
         claim = queue.claim(project=project, user=user, count=4)
-        answers = [queue.Answer(uuid.uuid4(), task.pk, value=1) for task in claim.tasks]
+        answers = [Answer(uuid.uuid4(), task.pk, value=1) for task in claim.tasks]
         if answers:
-            outcome = queue.submit(project=project, user=user, answers=answers)
+            outcome = submitting.submit(project=project, user=user, answers=answers)
             if undo and outcome.accepted:
                 queue.undo(project=project, user=user, annotation_id=outcome.accepted[0])
 

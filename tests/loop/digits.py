@@ -12,7 +12,8 @@ from factories import SECRET
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
@@ -81,7 +82,7 @@ def answer_batch(project: Project, user: User) -> Batch:
     """Answer the open batch with the truth until it ends."""
     batch = project.batches.open().get()
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
-        answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
-        outcome = queue.submit(project=project, user=user, answers=answers)
+        answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
+        outcome = submitting.submit(project=project, user=user, answers=answers)
         assert not outcome.rejected
     return batch

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from digits import annotator, digits_project
 
-from labeling.answering import queue
-from labeling.answering.queue import Answer
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, User
@@ -35,7 +35,7 @@ def label(project: Project, user: User, become: dict[int, int] | None = None) ->
             Answer(id=uuid.uuid4(), task=task.pk, value=(become or {}).get(task.item.truth, task.item.truth))
             for task in tasks
         ]
-        assert not queue.submit(project=project, user=user, answers=answers).rejected
+        assert not submitting.submit(project=project, user=user, answers=answers).rejected
 
 
 @pytest.mark.parametrize("warm", some([True, False]))

@@ -12,7 +12,8 @@ from digits import annotator, digits_project
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.answering import copies, queue
+from labeling.answering import copy_answers, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
@@ -71,15 +72,15 @@ def answer(project: Project, user: User) -> Batch:
     """Answer the open batch with the truth, and leave in the copies with the same truth."""
     batch = project.batches.open().get()
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
-        beside = copies.shown_beside(project, tasks)
+        beside = copy_answers.shown_beside(project, tasks)
         answers = []
         for task in tasks:
             near = Item.objects.in_bulk([item.pk for item in beside[task.pk]]).values()
             truth = Item.objects.get(pk=task.item_key).truth
             same = [item.pk for item in near if item.truth == truth]
             different = [item.pk for item in near if item.truth != truth]
-            answers.append(queue.Answer(uuid.uuid4(), task.pk, truth, same=same, different=different))
-        assert not queue.submit(project=project, user=user, answers=answers).rejected
+            answers.append(Answer(uuid.uuid4(), task.pk, truth, same=same, different=different))
+        assert not submitting.submit(project=project, user=user, answers=answers).rejected
     return batch
 
 

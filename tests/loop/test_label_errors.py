@@ -11,7 +11,8 @@ from digits import annotator, digits_project
 from django.utils import timezone
 from factories import make_items, make_project
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.corrections import correct
 from labeling.insight.review import Reason, queue_of
 from labeling.loop.worker import Worker
@@ -43,8 +44,8 @@ def answer_with_errors(project: Project, user: User) -> set[int]:
             if task.shown.row % EVERY == 0:
                 wrong.add(key)
                 truth = (truth + 1 + task.shown.row // EVERY % 9) % 10
-            answers.append(queue.Answer(id=uuid.uuid4(), task=task.pk, value=truth))
-        queue.submit(project=project, user=user, answers=answers)
+            answers.append(Answer(id=uuid.uuid4(), task=task.pk, value=truth))
+        submitting.submit(project=project, user=user, answers=answers)
     return wrong
 
 

@@ -17,8 +17,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, deadlines, labels, queue, submitting
-from labeling.answering.queue import Answer
+from labeling.answering import batches, deadlines, item_labels, queue, submitting
+from labeling.answering.answer import Answer
+from labeling.answering.assignments import TasksChanged
 from labeling.db import parts
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
@@ -118,7 +119,7 @@ def test_a_selection_that_is_killed_is_made_anew_and_is_the_same(monkeypatch: py
     ann = make_member(project, "ann")
     assert queue.claim(project=project, user=ann, count=5).reason == "selecting"
     guess = Answer(id=uuid.uuid4(), task=batch.tasks.first().pk, value=1)
-    assert queue.submit(project=project, user=ann, answers=[guess]).rejected[0].code == "unknown_task"
+    assert submitting.submit(project=project, user=ann, answers=[guess]).rejected[0].code == "unknown_task"
 
     Job.objects.update(heartbeat_at=timezone.now() - datetime.timedelta(hours=1))
     worker = Worker(lambda step: selecting.select(step) if step.job.kind == Job.Kind.SELECT else None)
@@ -144,7 +145,7 @@ def half_answered(n: int, *, overlap: int = 1) -> tuple[Batch, User]:
     while batch.tasks.filter(outstanding=overlap).count() > n / 2:
         tasks = queue.claim(project=project, user=ann, count=5).tasks
         answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
-        queue.submit(project=project, user=ann, answers=answers)
+        submitting.submit(project=project, user=ann, answers=answers)
     return batch, ann
 
 
@@ -163,7 +164,7 @@ def test_an_early_end_is_one_small_change_that_everybody_sees(overlap: int) -> N
     assert (batch.state, batch.size, batch.remaining, batch.dropped) == (Batch.State.TRAINING, 20, 0, 20)
     assert batch.control_tasks == 4
     assert queue.claim(project=project, user=ann, count=5).reason == "training"
-    late = queue.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=held[0].pk, value=1)])
+    late = submitting.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=held[0].pk, value=1)])
     assert late.rejected[0].detail == "The batch ended before this answer arrived."
 
 
@@ -193,7 +194,7 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
     """The request reads the batch as open, and the batch ends before the answer is stored."""
     batch, ann = half_answered(40)
     [task] = queue.claim(project=batch.project, user=ann, count=1).tasks
-    write = labels.write
+    write = item_labels.write
 
     def end_first(*facts: Any) -> set[int]:
         monkeypatch.undo()
@@ -206,8 +207,8 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
 
     given = Answer(id=uuid.uuid4(), task=task.pk, value=1)
     for submit in (submitting._submit_held, submitting._submit):
-        monkeypatch.setattr(labels, "write", end_first)
-        with pytest.raises(queue.PlacesMoved):
+        monkeypatch.setattr(item_labels, "write", end_first)
+        with pytest.raises(TasksChanged):
             submit(batch.project, ann, [given])
     assert not task.annotations.exists()
 
@@ -228,6 +229,6 @@ def test_an_answer_that_is_one_of_several_is_refused_too_once_its_batch_has_ende
         return read
 
     monkeypatch.setattr(submitting, "_batch_of", read_then_ended)
-    outcome = queue.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+    outcome = submitting.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
     assert [each.code for each in outcome.rejected] == ["batch_closed"]
     assert not task.annotations.exists()

@@ -16,7 +16,8 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from processes import wait_until
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.db import outages
 from labeling.loop import worker
 from labeling.loop.child import Child
@@ -39,7 +40,7 @@ def one_answered() -> Batch:
     batch = make_open_batch(project, make_items(project, 2))
     ann = make_member(project, "ann")
     task = queue.claim(project=project, user=ann, count=1).tasks[0]
-    queue.submit(project=project, user=ann, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+    submitting.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
     return batch
 
 

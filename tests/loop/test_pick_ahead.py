@@ -11,8 +11,8 @@ from digits import annotator, digits_project
 from django.db.models import Count
 from processes import wait_until, worker
 
-from labeling.answering import queue
-from labeling.answering.queue import Answer
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.arrays.plan import plan_batch
 from labeling.loop.step import StepLost
@@ -49,7 +49,7 @@ def answer(project: Project, user: User, n: int) -> list[Task]:
         if not tasks:
             break
         answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
-        assert not queue.submit(project=project, user=user, answers=answers).rejected
+        assert not submitting.submit(project=project, user=user, answers=answers).rejected
         answered += tasks
     return answered
 
@@ -68,7 +68,7 @@ def test_people_go_on_while_the_model_is_trained(project: Project) -> None:
     held = queue.claim(project=project, user=user, count=14).tasks
     assert [task.batch.number for task in held] == [1] * 4 + [2] * 4, "nobody has waited for a model"
     answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in held[:6]]
-    queue.submit(project=project, user=user, answers=answers)
+    submitting.submit(project=project, user=user, answers=answers)
     items = {task.pk: task.item_id for task in held}
 
     drain()  # the training, and the batch's rest is picked by what came of it
@@ -286,7 +286,7 @@ def test_who_holds_up_the_first_batch_holds_up_nobody_and_its_model_knows_all_th
     assert list(project.batches.order_by("number").values_list("state", flat=True))[:2] == ["open", "done"]
     assert project.versions.get().batch.number == 2
     answers = [Answer(id=uuid.uuid4(), task=straggler.pk, value=straggler.item.truth)]
-    assert queue.submit(project=project, user=late, answers=answers).batch_completed
+    assert submitting.submit(project=project, user=late, answers=answers).batch_completed
     drain()
     first, second = project.versions.order_by("number")
     assert (second.batch.number, second.number) == (1, 2)

@@ -15,8 +15,8 @@ from django.db import connection
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue
-from labeling.answering.queue import Answer
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.arrays.plan import Pool
 from labeling.arrays.replacing import choose_rows
 from labeling.loop.step import Step
@@ -42,7 +42,7 @@ def start(in_batch: int = 20, pool: int = 20, *, control: int = 4, overlap: int 
 
 def skip(project: Project, user: User, *tasks: Task) -> list[uuid.UUID]:
     answers = [Answer(id=uuid.uuid4(), task=task.pk, skip_reason="unclear") for task in tasks]
-    return queue.submit(project=project, user=user, answers=answers).accepted
+    return submitting.submit(project=project, user=user, answers=answers).accepted
 
 
 def held(project: Project, user: User, number: int = 10) -> list[Task]:
@@ -86,7 +86,7 @@ def test_an_answer_beside_a_skip_needs_no_replacement_and_a_skip_taken_back_gets
     assert {first.pk, second.pk} <= {task.pk for task in held(project, bob)}
     skipped = skip(project, ann, first, second)
     skip(project, bob, second)
-    queue.submit(project=project, user=bob, answers=[Answer(id=uuid.uuid4(), task=first.pk, value=1)])
+    submitting.submit(project=project, user=bob, answers=[Answer(id=uuid.uuid4(), task=first.pk, value=1)])
     queue.undo(project=project, user=ann, annotation_id=skipped[1])
     drain()
     assert figures(batch)[0] == 20
@@ -132,7 +132,7 @@ def test_a_skipped_gold_task_is_replaced_like_any_other() -> None:
     gold = make_gold_tasks(project, batch, 2)
     claimed = held(project, ann, 100)
     while not set(gold) & set(claimed):
-        queue.submit(
+        submitting.submit(
             project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in claimed]
         )
         claimed = held(project, ann, 100)
@@ -231,7 +231,7 @@ def test_many_skip_while_the_worker_replaces() -> None:
         try:
             while tasks := held(project, user, 3):
                 skip(project, user, tasks[0])
-                queue.submit(
+                submitting.submit(
                     project=project,
                     user=user,
                     answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks[1:]],

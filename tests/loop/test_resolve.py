@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import counting, queue
+from labeling.answering import counting, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.corrections import correct
 from labeling.answering.unanswerable import ABSENT_AFTER, close_unanswerable
 from labeling.loop.step import Step
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.django_db
 def answer(batch: Batch, rank: int, user: User, value: Any) -> None:
     task = batch.tasks.get(rank=rank)
     make_answerable([task], user)
-    sent = queue.Answer(uuid.uuid4(), task.pk, value=value)
-    assert not queue.submit(project=batch.project, user=user, answers=[sent]).rejected
+    sent = Answer(uuid.uuid4(), task.pk, value=value)
+    assert not submitting.submit(project=batch.project, user=user, answers=[sent]).rejected
 
 
 def run(project: Project) -> None:
@@ -50,8 +51,8 @@ def crowd(**settings: Any) -> tuple[Project, Batch]:
                 answer(batch, rank, user, value)
     task = batch.tasks.get(rank=19)
     make_answerable([task], people[2])
-    skip = queue.Answer(uuid.uuid4(), task.pk, skip_reason="Cannot be made out")
-    assert queue.submit(project=project, user=people[2], answers=[skip]).batch_completed
+    skip = Answer(uuid.uuid4(), task.pk, skip_reason="Cannot be made out")
+    assert submitting.submit(project=project, user=people[2], answers=[skip]).batch_completed
     return project, batch
 
 

@@ -23,12 +23,13 @@ ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 
 LABEL = """
 import uuid
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Project, User
 project, user = Project.objects.get(), User.objects.get()
 tasks = queue.claim(project=project, user=user, count={count}).tasks
-answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.item.row % 2) for task in tasks]
-assert not queue.submit(project=project, user=user, answers=answers).rejected
+answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.item.row % 2) for task in tasks]
+assert not submitting.submit(project=project, user=user, answers=answers).rejected
 print(len(answers))
 """
 

@@ -25,12 +25,13 @@ SEED = """
 import uuid
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 project = make_project()
 batch = make_open_batch(project, make_items(project, 10))
 ann = make_member(project, "ann")
 task = queue.claim(project=project, user=ann, count=1).tasks[0]
-queue.submit(project=project, user=ann, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+submitting.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
 print(AuthToken.objects.create(ann)[1])
 """
 OVERDUE = """

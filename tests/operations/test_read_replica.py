@@ -22,12 +22,13 @@ call_command("migrate", verbosity=0)
 from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 project = make_project()
 make_open_batch(project, make_items(project, 6))
 ann, eve = make_member(project, "ann"), make_member(project, "eve", "engineer")
 for task in queue.claim(project=project, user=ann, count=2).tasks:
-    queue.submit(project=project, user=ann, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+    submitting.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
 client = Client()
 client.force_login(eve)
 print(client.cookies["sessionid"].value, *(AuthToken.objects.create(user)[1] for user in (ann, eve)))

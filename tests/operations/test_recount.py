@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import corrections, queue
+from labeling.answering import corrections, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.label_counts import counts_of
 from labeling.insight.status import status_of
 from labeling.loop.sweeps import FIRST, Recounts
@@ -26,8 +27,8 @@ def batch() -> Batch:
     annie = make_member(project, "annie")
     for value in (1, 7, None):
         (task,) = queue.claim(project=project, user=annie, count=1).tasks
-        answer = queue.Answer(uuid.uuid4(), task.pk, value=value, skip_reason="" if value else "unclear", seconds=2)
-        assert queue.submit(project=project, user=annie, answers=[answer]).accepted
+        answer = Answer(uuid.uuid4(), task.pk, value=value, skip_reason="" if value else "unclear", seconds=2)
+        assert submitting.submit(project=project, user=annie, answers=[answer]).accepted
     return batch
 
 

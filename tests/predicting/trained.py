@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from factories import SECRET, make_member
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
@@ -59,8 +60,8 @@ def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLAS
     drain()
     user = make_member(project, "annie")
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
-        answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
-        assert not queue.submit(project=project, user=user, answers=answers).rejected
+        answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
+        assert not submitting.submit(project=project, user=user, answers=answers).rejected
     drain()
     return project
 

@@ -21,10 +21,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from labeling.answering import batches, corrections, counting, deadlines, queue, rechecking
+from labeling.answering import batches, corrections, counting, deadlines, queue, rechecking, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
-from labeling.answering.queue import Answer, QueueError
+from labeling.answering.queue import QueueError
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Role, Task
 from tests.extent import ALL
 
@@ -354,7 +355,7 @@ class Queue(RuleBasedStateMachine):
         given = again or Given(uuid.uuid4(), task, user, value, self.model.now)
         reason = "" if given.value is not None else "unclear"
         answer = Answer(id=given.id, task=self.ids[given.task], value=given.value, skip_reason=reason)
-        outcome = queue.submit(project=self.project, user=self.users[given.user], answers=[answer])
+        outcome = submitting.submit(project=self.project, user=self.users[given.user], answers=[answer])
         assert [each.code for each in outcome.rejected] == [code for code in [self.model.submit(given)] if code]
         assert len(outcome.accepted) + len(outcome.rejected) == 1
 

@@ -7,8 +7,8 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
 
-from labeling.answering import corrections, queue, removing
-from labeling.answering.queue import Answer
+from labeling.answering import corrections, queue, removing, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Batch, Copy, CopyAnswer, Item, Project, Task, User
 
 pytestmark = pytest.mark.django_db
@@ -211,7 +211,7 @@ def test_two_tasks_of_one_item_in_one_request_are_both_heard() -> None:
     tasks += queue.claim(project=project, user=ann, count=5).tasks[len(tasks) :]
     copies = list(Copy.objects.values_list("item", flat=True))
     answers = [Answer(uuid.uuid4(), each.pk, 3, same=copies) for each in tasks]
-    queue.submit(project=project, user=ann, answers=answers)
+    submitting.submit(project=project, user=ann, answers=answers)
     assert CopyAnswer.objects.count() == 3 * len(tasks)
     assert len(tasks) == 2
 

@@ -17,9 +17,10 @@ from django.db.models import Model
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, deadlines, queue
+from labeling.answering import batches, deadlines, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.batches import BatchError
-from labeling.answering.queue import Answer, QueueError
+from labeling.answering.queue import QueueError
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
 from tests.extent import some
 
@@ -42,7 +43,7 @@ def answer(batch: Batch, user: User, n: int, value: int | None = 1) -> list[Answ
     while len(answers) < n:
         tasks = queue.claim(project=batch.project, user=user, count=n - len(answers)).tasks
         given = [Answer(id=uuid.uuid4(), task=task.pk, value=value, skip_reason=reason) for task in tasks]
-        assert len(queue.submit(project=batch.project, user=user, answers=given).accepted) == len(tasks) > 0
+        assert len(submitting.submit(project=batch.project, user=user, answers=given).accepted) == len(tasks) > 0
         answers += given
     return answers
 
@@ -64,7 +65,7 @@ def test_the_deadline_ends_a_batch_that_has_enough_answers() -> None:
     assert batch.project.items.unlabeled().count() == 3, "what nobody answered is back in the pool"
     assert not Assignment.objects.pending().exists()
     late = Answer(id=uuid.uuid4(), task=held[0].pk, value=1)
-    refused = queue.submit(project=batch.project, user=ann, answers=[late]).rejected[0]
+    refused = submitting.submit(project=batch.project, user=ann, answers=[late]).rejected[0]
     assert (refused.code, refused.detail) == ("batch_closed", "The batch ended before this answer arrived.")
 
 
@@ -195,7 +196,7 @@ def test_whatever_happens_at_the_same_moment_the_books_balance(seed: int) -> Non
         while project.batches.open().exists():
             tasks = queue.claim(project=project, user=user, count=3).tasks
             given = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
-            done = queue.submit(project=project, user=user, answers=given).accepted
+            done = submitting.submit(project=project, user=user, answers=given).accepted
             if done and rng.random() < 0.3:
                 with suppress(QueueError):
                     queue.undo(project=project, user=user, annotation_id=done[0])

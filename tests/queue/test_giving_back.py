@@ -11,9 +11,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import places
+from labeling.answering import assignments
 from labeling.models import Assignment, Task
-from labeling.models.answers import AssignmentQuerySet
+from labeling.models.annotations import AssignmentQuerySet
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -48,7 +48,7 @@ def test_a_lease_renewed_while_it_is_given_back_is_kept(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(AssignmentQuerySet, "select_for_update", renewed_first)
     with transaction.atomic():
-        assert places.give_back(lapsed) == 1
+        assert assignments.give_back(lapsed) == 1
 
     assert list(Assignment.objects.pending().values_list("task__rank", flat=True)) == [0]
     assert list(Task.objects.order_by("rank").values_list("free", flat=True)) == [0, 1]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from labeling.answering import counting, gold, queue
-from labeling.answering.queue import Answer
+from labeling.answering import counting, gold, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.loop.worker import Worker
 from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Task, User, WorkLog
 from labeling.steps.further import evenly
@@ -51,7 +51,7 @@ def work(project: Project, user: User, n: int = 100, *, wrong: bool = False) -> 
         tasks = queue.claim(project=project, user=user, count=min(10, n - len(done))).tasks
         if not tasks:
             break
-        outcome = queue.submit(project=project, user=user, answers=[_answer(task, wrong) for task in tasks])
+        outcome = submitting.submit(project=project, user=user, answers=[_answer(task, wrong) for task in tasks])
         assert not outcome.rejected
         done += tasks
     return done
@@ -140,7 +140,7 @@ def test_who_is_mostly_wrong_is_paused_and_goes_on_when_a_manager_has_looked(pro
     watch = gold.Watch()
     while member.paused_at is None:
         task = queue.claim(project=project, user=bad, count=10).tasks[0]
-        queue.submit(project=project, user=bad, answers=[_answer(task, wrong=True)])
+        submitting.submit(project=project, user=bad, answers=[_answer(task, wrong=True)])
         member.refresh_from_db()
         assert member.paused_at is None, (
             "not by the request that brings the answer, which would take longer than others"
@@ -176,7 +176,7 @@ def test_undoing_a_gold_answer_asks_it_again_and_counts_nothing(project: Project
     tasks = queue.claim(project=project, user=ann, count=10).tasks
     task = next(task for task in tasks if Task.objects.get(pk=task.pk).is_gold)
     answer = _answer(task, wrong=False)
-    queue.submit(project=project, user=ann, answers=[answer])
+    submitting.submit(project=project, user=ann, answers=[answer])
     assert queue.undo(project=project, user=ann, annotation_id=answer.id).pk == task.pk
     batch.refresh_from_db()
     assert (batch.remaining, batch.labeled) == (25, 0)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue
-from labeling.answering.queue import Answer
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Annotation, Batch, Project, Task, User
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def claim(project: Project, user: User, count: int = 60) -> list[Task]:
 
 def submit(project: Project, user: User, tasks: list[Task], value: Any = True) -> list[Answer]:
     answers = [Answer(id=uuid.uuid4(), task=task.pk, value=value) for task in tasks]
-    assert len(queue.submit(project=project, user=user, answers=answers).accepted) == len(tasks)
+    assert len(submitting.submit(project=project, user=user, answers=answers).accepted) == len(tasks)
     return answers
 
 

@@ -10,7 +10,8 @@ import pytest
 from django.db import connection, transaction
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, queue, removing
+from labeling.answering import batches, queue, removing, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Role
 
 pytestmark = [
@@ -59,8 +60,8 @@ def test_an_answer_that_is_taken_back_leaves_the_project_free() -> None:
     make_open_batch(project, items[:2])
     annie, mona = make_member(project, "annie"), make_member(project, "mona", Role.MANAGER)
     [task] = queue.claim(project=project, user=annie, count=1).tasks
-    answer = queue.Answer(uuid.uuid4(), task.pk, value=1)
-    queue.submit(project=project, user=annie, answers=[answer])
+    answer = Answer(uuid.uuid4(), task.pk, value=1)
+    submitting.submit(project=project, user=annie, answers=[answer])
     with transaction.atomic():
         queue.undo(project=project, user=annie, annotation_id=answer.id)
         assert meanwhile(lambda: removing.remove(project=project, ids=[items[2].pk], user=mona, delete=True)) == []

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue
-from labeling.answering.queue import Answer
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Annotation, Assignment, Item, Project, Task, User
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,9 @@ def claim(project: Project, user: User, count: int = 10) -> list[int]:
 
 def answer(project: Project, user: User, rank: int) -> uuid.UUID:
     task = Task.objects.get(rank=rank)
-    [accepted] = queue.submit(project=project, user=user, answers=[Answer(uuid.uuid4(), task.pk, value=1)]).accepted
+    [accepted] = submitting.submit(
+        project=project, user=user, answers=[Answer(uuid.uuid4(), task.pk, value=1)]
+    ).accepted
     return accepted
 
 
@@ -86,7 +88,7 @@ def test_after_the_limit_others_get_the_item_if_they_find_no_other() -> None:
     assert 0 in claim(project, bob)
     assert 0 not in claim(project, ann)
     task = Task.objects.get(rank=0)
-    late = queue.submit(project=project, user=ann, answers=[Answer(uuid.uuid4(), task.pk, value=1)])
+    late = submitting.submit(project=project, user=ann, answers=[Answer(uuid.uuid4(), task.pk, value=1)])
     assert [each.code for each in late.rejected] == ["taken"]
 
 

@@ -11,9 +11,10 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import counting, queue
+from labeling.answering import counting, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.person import MIN_HELD
-from labeling.answering.queue import Answer, QueueError
+from labeling.answering.queue import QueueError
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
 from tests.extent import some
 
@@ -59,10 +60,10 @@ def labor(project: Project, user: User, rng: random.Random) -> None:
             for task in tasks
         ]
         answers = [a if a.value else Answer(id=a.id, task=a.task, skip_reason="unclear") for a in answers]
-        queue.submit(project=project, user=user, answers=answers)
+        submitting.submit(project=project, user=user, answers=answers)
         chance = rng.random()
         if chance < 0.2:
-            queue.submit(project=project, user=user, answers=answers)
+            submitting.submit(project=project, user=user, answers=answers)
         elif chance < 0.4:
             # It may be closed, or refused and so unknown: both are said, and neither may break anything.
             with suppress(QueueError):
@@ -129,7 +130,7 @@ def test_many_requests_of_one_person_at_once_take_one_share() -> None:
     for _ in range(3):
         tasks = queue.claim(project=project, user=ann, count=10).tasks
         answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
-        given += queue.submit(project=project, user=ann, answers=answers).accepted
+        given += submitting.submit(project=project, user=ann, answers=answers).accepted
 
     at_once(lambda user, rng: queue.claim(project=project, user=user, count=10) and None, [ann] * 8)
     assert Assignment.objects.pending().count() == 10
@@ -156,7 +157,7 @@ def test_the_two_last_answers_at_once_close_the_batch_once() -> None:
 
         def last(user: User, rng: random.Random, project: Project = project, held: dict = held) -> None:
             answer = Answer(id=uuid.uuid4(), task=held[user.pk].pk, value=1)
-            assert queue.submit(project=project, user=user, answers=[answer]).accepted
+            assert submitting.submit(project=project, user=user, answers=[answer]).accepted
 
         at_once(last, users)
         assert project.batches.get().state == Batch.State.TRAINING
@@ -170,7 +171,7 @@ def test_one_answer_sent_by_many_requests_at_once_counts_once() -> None:
     answer = Answer(id=uuid.uuid4(), task=queue.claim(project=project, user=user, count=1).tasks[0].pk, value=2)
 
     def send(user: User, rng: random.Random) -> None:
-        assert queue.submit(project=project, user=user, answers=[answer]).accepted == [answer.id]
+        assert submitting.submit(project=project, user=user, answers=[answer]).accepted == [answer.id]
 
     at_once(send, [user] * 8)
     assert Annotation.objects.count() == 1
@@ -185,7 +186,7 @@ def test_one_id_for_different_tasks_at_once_is_taken_once_and_refused_otherwise(
     same, codes = uuid.uuid4(), []
 
     def send(user: User, rng: random.Random) -> None:
-        outcome = queue.submit(project=project, user=user, answers=[Answer(id=same, task=held[user.pk], value=2)])
+        outcome = submitting.submit(project=project, user=user, answers=[Answer(id=same, task=held[user.pk], value=2)])
         codes.append(outcome.rejected[0].code if outcome.rejected else "accepted")
 
     at_once(send, users)

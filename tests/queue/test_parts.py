@@ -13,9 +13,10 @@ from factories import make_items, make_member, make_open_batch, make_project
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.answering import parts, queue
+from labeling.answering import parts, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.parts import PartError
-from labeling.answering.queue import Answer, Claim
+from labeling.answering.queue import Claim
 from labeling.models import Assignment, Batch, BatchPart, Membership, Project, Role, User, WorkLog
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ def ranks(claimed: Claim) -> list[int]:
 
 def answer(project: Project, user: User, claimed: Claim) -> list[uuid.UUID]:
     answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in claimed.tasks]
-    return queue.submit(project=project, user=user, answers=answers).accepted
+    return submitting.submit(project=project, user=user, answers=answers).accepted
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10), st.booleans()), max_size=6))

@@ -17,9 +17,9 @@ from django.db.models import F
 from django.utils import timezone
 from factories import make_items, make_member, make_project
 
-from labeling.answering import grids, places, queue
+from labeling.answering import assignments, grids, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.answering.person import person_in
-from labeling.answering.queue import Answer
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 from labeling.outgoing.exports.rows import pages
 from labeling.projects import seeing
@@ -191,9 +191,9 @@ def test_claims_answers_and_a_page_of_an_export(batch: Batch) -> None:
             queue.claim(project=project, user=user, count=10)
         answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
         with no_walk_through_a_table():
-            assert len(queue.submit(project=project, user=user, answers=answers[:9]).accepted) == 9
+            assert len(submitting.submit(project=project, user=user, answers=answers[:9]).accepted) == 9
         with no_walk_through_a_table():  # one by one, because nine have come already
-            assert len(queue.submit(project=project, user=user, answers=answers).accepted) == 10
+            assert len(submitting.submit(project=project, user=user, answers=answers).accepted) == 10
         with no_walk_through_a_table():
             queue.undo(project=project, user=user, annotation_id=answers[3].id)
         with no_walk_through_a_table():
@@ -213,7 +213,7 @@ def test_claims_answers_and_a_page_of_an_export(batch: Batch) -> None:
     batch = Batch.objects.get()
     person = person_in(project=project, user=ann, batch=batch)
     with no_walk_through_a_table():
-        assert places._last_rank(person) >= ANSWERED
+        assert assignments._last_rank(person) >= ANSWERED
     with no_walk_through_a_table():
         tasks = queue.claim(project=project, user=ann, count=10).tasks
     assert min(task.rank for task in tasks) > ANSWERED

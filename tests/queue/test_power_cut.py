@@ -14,8 +14,8 @@ from django.db import OperationalError, connection, transaction
 from factories import make_items, make_member, make_open_batch, make_project
 
 from config.sqlite import base
-from labeling.answering import queue
-from labeling.answering.queue import Answer
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.db import outages
 from labeling.models import Project
 
@@ -83,7 +83,7 @@ def test_what_is_acknowledged_survives_a_power_cut(tmp_path: Path, monkeypatch: 
         for _ in range(6):
             tasks = queue.claim(project=project, user=users[index], count=1).tasks
             answer = Answer(id=uuid.uuid4(), task=tasks[0].pk, value=1)
-            assert queue.submit(project=project, user=users[index], answers=[answer]).accepted
+            assert submitting.submit(project=project, user=users[index], answers=[answer]).accepted
             acknowledged.append((answer.id.hex, disk.flushes))
 
     in_threads(8, label)

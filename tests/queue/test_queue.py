@@ -7,8 +7,9 @@ import pytest
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue
-from labeling.answering.queue import Answer, QueueError
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer, Outcome
+from labeling.answering.queue import QueueError
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
 
 pytestmark = pytest.mark.django_db
@@ -24,12 +25,12 @@ def claim(project: Project, user: User, count: int = 10) -> list[Task]:
     return queue.claim(project=project, user=user, count=count).tasks
 
 
-def answer(project: Project, user: User, task: Task, value: object = 1, **fields: object) -> queue.Outcome:
+def answer(project: Project, user: User, task: Task, value: object = 1, **fields: object) -> Outcome:
     given = Answer(id=fields.pop("id", None) or uuid.uuid4(), task=task.pk, value=value, **fields)
-    return queue.submit(project=project, user=user, answers=[given])
+    return submitting.submit(project=project, user=user, answers=[given])
 
 
-def skip(project: Project, user: User, task: Task) -> queue.Outcome:
+def skip(project: Project, user: User, task: Task) -> Outcome:
     return answer(project, user, task, value=None, skip_reason="unclear")
 
 
@@ -91,7 +92,7 @@ def test_a_task_that_was_never_given_cannot_be_answered_or_skipped() -> None:
         )
     assert answer(project, bob, first).rejected[0].code == "not_assigned", "ann's place is not bob's"
     given = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in batch.tasks.order_by("rank")]
-    outcome = queue.submit(project=project, user=ann, answers=given)
+    outcome = submitting.submit(project=project, user=ann, answers=given)
     assert outcome.accepted == [given[0].id]
     assert [refusal.code for refusal in outcome.rejected] == ["not_assigned"] * 4
     check_counters()
@@ -234,4 +235,4 @@ def test_claim_and_submit_take_a_fixed_number_of_queries(django_assert_max_num_q
     answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
     for given in (answers[:1], answers[1:]):
         with django_assert_max_num_queries(10):  # as many for nine answers as for one
-            queue.submit(project=project, user=ann, answers=given)
+            submitting.submit(project=project, user=ann, answers=given)

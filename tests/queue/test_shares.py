@@ -15,8 +15,9 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 
-from labeling.answering import queue
-from labeling.answering.queue import Answer, Claim
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
+from labeling.answering.queue import Claim
 from labeling.models import Annotation, Assignment, Batch, Project, Task, User
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ def ranks(claimed: Claim) -> list[int]:
 
 def answer(project: Project, user: User, *tasks: Task) -> list[uuid.UUID]:
     given = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
-    outcome = queue.submit(project=project, user=user, answers=given)
+    outcome = submitting.submit(project=project, user=user, answers=given)
     assert not outcome.rejected
     check_books(project)
     return outcome.accepted
@@ -208,9 +209,9 @@ def test_an_answer_to_a_task_that_went_to_somebody_else_is_refused() -> None:
     pass_time(LEASE + 1)
     assert ranks(claim(project, bob, 1)) == [0]
     late = Answer(id=uuid.uuid4(), task=tasks[0].pk, value=1)
-    assert queue.submit(project=project, user=ann, answers=[late]).rejected[0].code == "taken"
+    assert submitting.submit(project=project, user=ann, answers=[late]).rejected[0].code == "taken"
     queue.release(project=project, user=bob)
-    assert queue.submit(project=project, user=ann, answers=[late]).accepted, "its place is free again"
+    assert submitting.submit(project=project, user=ann, answers=[late]).accepted, "its place is free again"
     check_books(project)
 
 

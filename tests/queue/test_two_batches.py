@@ -12,8 +12,8 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
 
-from labeling.answering import batches, deadlines, queue
-from labeling.answering.queue import Answer
+from labeling.answering import batches, deadlines, queue, submitting
+from labeling.answering.answer import Answer, Outcome
 from labeling.answering.removing import restore
 from labeling.loop.progress import progress_of
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
@@ -36,9 +36,9 @@ def claimed(project: Project, user: User, count: int = 10) -> list[tuple[int, in
     return [(task.batch.number, task.rank) for task in queue.claim(project=project, user=user, count=count).tasks]
 
 
-def answer(project: Project, user: User, tasks: list[Task]) -> queue.Outcome:
+def answer(project: Project, user: User, tasks: list[Task]) -> Outcome:
     answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
-    outcome = queue.submit(project=project, user=user, answers=answers)
+    outcome = submitting.submit(project=project, user=user, answers=answers)
     assert not outcome.rejected
     return outcome
 

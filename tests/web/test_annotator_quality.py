@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pages import signed_in
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.insight.annotators import accuracy, agreement, annotators_of, quantile
 from labeling.models import Annotation, Batch, Correction, Project, User
 from labeling.models.batches import IMPORTED
@@ -70,7 +71,7 @@ def test_no_value_has_no_median() -> None:
 def vote(project: Project, name: str, value: int) -> None:
     user = make_member(project, name)
     for task in queue.claim(project=project, user=user, count=10).tasks:
-        queue.submit(project=project, user=user, answers=[queue.Answer(uuid.uuid4(), task.pk, value=value)])
+        submitting.submit(project=project, user=user, answers=[Answer(uuid.uuid4(), task.pk, value=value)])
 
 
 @pytest.mark.django_db

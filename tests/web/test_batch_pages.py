@@ -10,7 +10,8 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, make_version, manager, member, text_of
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Batch, Project, Role
 
 pytestmark = pytest.mark.django_db
@@ -68,8 +69,8 @@ def test_who_answered_and_what_came_of_it() -> None:
     annie = make_member(project, "annie")
     for task, value in zip(queue.claim(project=project, user=annie, count=4).tasks, (1, 1, 7, None), strict=True):
         skip = "unclear" if value is None else ""
-        given = queue.Answer(uuid.uuid4(), task.pk, value=value, skip_reason=skip, seconds=9)
-        queue.submit(project=project, user=annie, answers=[given])
+        given = Answer(uuid.uuid4(), task.pk, value=value, skip_reason=skip, seconds=9)
+        submitting.submit(project=project, user=annie, answers=[given])
     page = text_of(manager(project).get(address(project, 1)))
     assert "3 answered 1 skipped" in page
     assert "Who answered Annotator Answered Skipped Last answer annie 3 1 just now" in page

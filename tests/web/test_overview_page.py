@@ -12,7 +12,8 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Batch, ItemImport, Job, Project, Role
 
 pytestmark = pytest.mark.django_db
@@ -264,8 +265,8 @@ def test_the_running_batch_shows_its_parts_and_who_is_on_it() -> None:
     make_open_batch(project, make_items(project, 10))
     annie = make_member(project, "annie")
     tasks = queue.claim(project=project, user=annie, count=4).tasks
-    given = [queue.Answer(uuid.uuid4(), task.pk, value=1, seconds=2) for task in tasks[:2]]
-    queue.submit(project=project, user=annie, answers=given)
+    given = [Answer(uuid.uuid4(), task.pk, value=1, seconds=2) for task in tasks[:2]]
+    submitting.submit(project=project, user=annie, answers=given)
     page = text_of(manager(project).get(address(project)))
     assert "2 answered 2 in people’s hands 6 open" in page
     assert "Who is on it Annotator Answered Skipped Holds now Last answer annie at work 2 0 2 just now" in page

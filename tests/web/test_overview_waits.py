@@ -9,8 +9,8 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, text_of
 
-from labeling.answering import gold, parts, queue
-from labeling.answering.queue import Answer
+from labeling.answering import gold, parts, queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Batch, ClassProposal, Item, Membership, Project, Role, Task, User
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def answer(project: Project, user: User, count: int, *, skip: bool = False) -> N
     tasks = queue.claim(project=project, user=user, count=count).tasks
     value, reason = (None, "unclear") if skip else (1, "")
     answers = [Answer(id=uuid.uuid4(), task=task.pk, value=value, skip_reason=reason) for task in tasks]
-    assert not queue.submit(project=project, user=user, answers=answers).rejected
+    assert not submitting.submit(project=project, user=user, answers=answers).rejected
     queue.release(project=project, user=user)
 
 
@@ -48,7 +48,7 @@ def test_classes_that_annotators_proposed_are_told_with_the_way_to_them(project:
     ann = make_member(project, "ann")
     for task, name in zip(queue.claim(project=project, user=ann, count=3).tasks, ("owl", "owl", "hen"), strict=True):
         reply = Answer(id=uuid.uuid4(), task=task.pk, skip_reason="None of these", proposed_class=name)
-        assert not queue.submit(project=project, user=ann, answers=[reply]).rejected
+        assert not submitting.submit(project=project, user=ann, answers=[reply]).rejected
     page = manager(project).get("/p/digits/")
     assert '<a href="/p/digits/classes/#proposals">2 proposed classes</a>' in page.content.decode()
     assert 'id="proposals"' in manager(project).get("/p/digits/classes/").content.decode()

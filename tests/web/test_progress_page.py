@@ -12,7 +12,8 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, manager, member, text_of
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.models import Annotation, Project, Role, User
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +27,8 @@ def answer(project: Project, user: User, values: list[Any], seconds: float = 2.0
     for value in values:
         [task] = queue.claim(project=project, user=user, count=1).tasks
         skip = "" if value is not None else "unclear"
-        given = queue.Answer(uuid.uuid4(), task.pk, value=value, skip_reason=skip, seconds=seconds)
-        assert queue.submit(project=project, user=user, answers=[given]).rejected == []
+        given = Answer(uuid.uuid4(), task.pk, value=value, skip_reason=skip, seconds=seconds)
+        assert submitting.submit(project=project, user=user, answers=[given]).rejected == []
 
 
 def test_before_the_first_batch() -> None:

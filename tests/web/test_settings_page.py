@@ -12,7 +12,8 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import errors_of, manager, text_of
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
 from labeling.insight.pool import PoolCounts, pool_of
 from labeling.kinds import KINDS
 from labeling.models import Project
@@ -272,8 +273,8 @@ def test_the_pace_is_that_of_the_newest_answers() -> None:
     make_open_batch(project, list(project.items.order_by("-pk")[:10]))
     for seconds in (2, 3, 3, 4, 90):
         task = queue.claim(project=project, user=annie, count=1).tasks[0]
-        queue.submit(
-            project=project, user=annie, answers=[queue.Answer(uuid.uuid4(), task.pk, value=1, seconds=seconds)]
+        submitting.submit(
+            project=project, user=annie, answers=[Answer(uuid.uuid4(), task.pk, value=1, seconds=seconds)]
         )
     page = text_of(manager(project).get(address(project)))
     assert "At 3.0 s an answer, the median of the newest 5 answers." in page

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling.answering import copies
+from labeling.answering import copy_answers
 from labeling.answering.prompting import SUGGESTED, shown_answer, suggested_classes
 from labeling.items.content import content_of
 from labeling.models import Item, Project, Task, User
@@ -15,7 +15,7 @@ from labeling.projects import seeing
 def tasks_json(tasks: Sequence[Task], project: Project, user: User) -> list[dict[str, Any]]:
     """Render the tasks for the annotator `user`, in their order. At most two queries: class names and near-copies."""
     names = names_for(project, tasks)
-    beside = copies.shown_beside(project, tasks)
+    beside = copy_answers.shown_beside(project, tasks)
     shown = {task: [_copy_json(each, project, user) for each in copied] for task, copied in beside.items()}
     return [task_json(task, project, names, place, copies=shown.get(task.pk, ())) for place, task in enumerate(tasks)]
 

@@ -11,7 +11,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import queue, waiting
+from labeling.answering import queue, submitting, waiting
+from labeling.answering.answer import Outcome
 from labeling.answering.limits import limit_of
 from labeling.api.label.parsing import parse_answers, parse_skip, size_of
 from labeling.api.label.shapes import (
@@ -89,7 +90,7 @@ class Annotations(ProjectView):
         if sum(size_of(each) for each in annotations) > MAX_CLASSES:
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
         answers, refused = parse_answers(self.project, annotations)
-        outcome = queue.submit(project=self.project, user=self.user, answers=answers)
+        outcome = submitting.submit(project=self.project, user=self.user, answers=answers)
         return Response(_outcome_json(outcome, refused))
 
 
@@ -106,8 +107,8 @@ class Skip(ProjectView):
             answer = parse_skip(self.project, values)
         except InvalidValue as error:
             refused = {"id": str(values["id"]) if "id" in values else None, "code": "invalid", "detail": str(error)}
-            return Response(_outcome_json(queue.Outcome(), [refused]))
-        outcome = queue.submit(project=self.project, user=self.user, answers=[answer])
+            return Response(_outcome_json(Outcome(), [refused]))
+        outcome = submitting.submit(project=self.project, user=self.user, answers=[answer])
         return Response(_outcome_json(outcome, []))
 
 
@@ -154,6 +155,6 @@ class Progress(ProjectView):
         return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
 
 
-def _outcome_json(outcome: queue.Outcome, refused: list[dict[str, Any]]) -> dict[str, Any]:
+def _outcome_json(outcome: Outcome, refused: list[dict[str, Any]]) -> dict[str, Any]:
     rejected = [{"id": str(r.id), "code": r.code, "detail": r.detail} for r in outcome.rejected]
     return {"accepted": [str(accepted) for accepted in outcome.accepted], "rejected": refused + rejected}

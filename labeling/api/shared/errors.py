@@ -18,9 +18,9 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from labeling import disk
+from labeling.answering.assignments import TasksChanged
 from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
-from labeling.answering.places import PlacesMoved
 from labeling.answering.queue import QueueError
 from labeling.answering.removing import RemovalError
 from labeling.db import outages
@@ -41,8 +41,8 @@ CONFLICTS = (
     ClusteringError,
     ExampleError,
     GuidelinesError,
-    PlacesMoved,
     PredictionError,
+    TasksChanged,
     TooManyProjects,
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 from labeling.db.statements import stored
 from labeling.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import Item, Project
-from labeling.models.copies import CopyQuerySet
+from labeling.models.near_copies import CopyQuerySet
 
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # The name of a file has only the number of batches if their list is longer than this.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from labeling.models import Batch, Copy, Project
-from labeling.models.copies import CopyQuerySet
+from labeling.models.near_copies import CopyQuerySet
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.formats import Page, Row

@@ -14,7 +14,7 @@ from labeling.db.statements import change, insert, marks, rows
 from labeling.models import CopyAnswer, Item, Project, Task
 
 
-class Word(NamedTuple):
+class AnswerToCopies(NamedTuple):
     """An annotation of an item, and the ids of the copies on the screen that it applies to and does not apply to."""
 
     item: int
@@ -59,13 +59,13 @@ def _most(project: Project, task: Task) -> int:
     return project.near_copies if task.copies_shown is None else min(project.near_copies, task.copies_shown)
 
 
-def store(words: Iterable[Word]) -> None:
+def store(answers: Iterable[AnswerToCopies]) -> None:
     """Store the answers to copies. Ids of items that are no copies of the answered item are ignored: the copies may
     have been removed since the claim, and the annotation must still be accepted.
     """
     # One request may answer two tasks with the same item.
-    words = [word for word in words if word.same or word.different]
-    sources = {word.item for word in words}
+    answers = [each for each in answers if each.same or each.different]
+    sources = {each.item for each in answers}
     if not sources:
         return
     copies = rows(
@@ -73,10 +73,10 @@ def store(words: Iterable[Word]) -> None:
         list(sources),
     )
     values = [
-        (word.annotation, copy, item not in word.different)
-        for word in words
+        (each.annotation, copy, item not in each.different)
+        for each in answers
         for copy, source, item in copies
-        if source == word.item and (item in word.same or item in word.different)
+        if source == each.item and (item in each.same or item in each.different)
     ]
     if values:
         insert(CopyAnswer, ("annotation", "copy", "same"), values)

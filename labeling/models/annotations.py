@@ -1,4 +1,4 @@
-"""Annotators' places on tasks, their answers, counters of their work, and managers' corrections."""
+"""Tasks assigned to annotators, their answers, counters of their work, and managers' corrections."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from django.utils import timezone
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def pending(self) -> AssignmentQuerySet:
-        """Return places that are held but not yet answered."""
+        """Return assignments that are held but not yet answered."""
         return self.filter(answered_at__isnull=True, ended_at__isnull=True)
 
     def ended(self) -> AssignmentQuerySet:
-        """Return places that the annotator released or lost to another annotator."""
+        """Return assignments that the annotator released or lost to another annotator."""
         return self.filter(ended_at__isnull=False)
 
 
 class Assignment(models.Model):
     """One annotator's place on a task: held by a lease until the annotator answers, then for good.
 
-    A place ends when the annotator releases it or loses it to another annotator. Its row stays as a record of who held
-    the task and until when.
+    An assignment ends when the annotator releases it or loses it to another annotator. Its row stays as a record of who
+    held the task and until when.
     """
 
     task = models.ForeignKey("labeling.Task", on_delete=models.CASCADE, related_name="assignments")
@@ -53,7 +53,7 @@ class Assignment(models.Model):
                 name="assignment_pending",
             ),
             # Covers all columns that a claim reads. Otherwise SQLite uses the foreign key's index and scans all
-            # answered places of the user.
+            # answered assignments of the user.
             models.Index(
                 fields=["user", "task", "lease_expires_at"],
                 condition=models.Q(answered_at__isnull=True, ended_at__isnull=True),

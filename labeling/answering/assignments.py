@@ -1,11 +1,11 @@
-"""Places on tasks: pick, hold, renew, answer and release them.
+"""Assignments of tasks to annotators: pick, hold, renew, answer and release them.
 
-A task has `overlap` places, and one more for each further answer that `rechecking` asks for. To take a place is a
-conditional update of the task's `free` count together with an `Assignment` row; constraints of the database prevent two
-annotators from taking the same place.
+A task takes `overlap` assignments, and one more for each further answer that `rechecking` asks for; `Task.free` counts
+those that are still to be made. To assign a task is a conditional update of this count together with an `Assignment`
+row; constraints of the database prevent one assignment too many.
 
 Every request locks rows in the same order (membership, tasks, assignments, batch), which prevents deadlocks. Code that
-moves places from one annotator to another skips rows that another request has locked.
+moves assignments from one annotator to another skips rows that another request has locked.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from django.utils import timezone
 
 from labeling.answering.parts import Span
 from labeling.answering.person import Person
-from labeling.db.statements import Columns, change, later, lock, marks, rows, stored
+from labeling.db.statements import Columns, change, later, lock, marks, rows, stored_time
 from labeling.models import Annotation, Assignment, Project, Task, User
-from labeling.models.answers import AssignmentQuerySet
+from labeling.models.annotations import AssignmentQuerySet
 
-PLACE = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
+OWN = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
 # An annotator who held another task of the same item would recognise it, so a gold task goes to other annotators first.
 # The gold task itself does not count: an annotator who released it may get it again, like any other task.
@@ -38,8 +38,8 @@ NEW_TO_THEM = """
             ))"""
 
 
-class PlacesMoved(Exception):
-    """Another request changed the same places: the caller rolls the transaction back and tries again."""
+class TasksChanged(Exception):
+    """Another request changed the same tasks: the caller rolls the transaction back and tries again."""
 
     def __str__(self) -> str:
         return "Somebody else changed these tasks at the same moment. Try again."
@@ -53,17 +53,17 @@ class Held(NamedTuple):
 
 
 def own(person: Person) -> list[Assignment]:
-    """Return the places that the person holds in the batch, in the order of the claims."""
-    # A subquery for each of the few places: for a join, both databases would scan the batch's tasks.
+    """Return the assignments that the person holds in the batch, in the order of the claims."""
+    # A subquery for each of the few assignments: for a join, both databases would scan the batch's tasks.
     held = rows(
         f"""
-        SELECT (SELECT t.batch_id FROM labeling_task t WHERE t.id = a.task_id), {PLACE.sql}
+        SELECT (SELECT t.batch_id FROM labeling_task t WHERE t.id = a.task_id), {OWN.sql}
         FROM labeling_assignment a WHERE a.user_id = %s AND a.answered_at IS NULL AND a.ended_at IS NULL
         """,
         [person.user.pk],
     )
-    own_places = [PLACE.read(row[1:]) for row in held if row[0] == person.batch.pk]
-    return sorted(own_places, key=attrgetter("pk"))
+    in_batch = [OWN.read(row[1:]) for row in held if row[0] == person.batch.pk]
+    return sorted(in_batch, key=attrgetter("pk"))
 
 
 def held_in(project: Project, user: User) -> list[int]:
@@ -81,8 +81,8 @@ def held_in(project: Project, user: User) -> list[int]:
 
 
 def any_for(person: Person) -> bool:
-    """Return whether a task of the batch has a free place, or a place whose lease has run out. The person may still get
-    none: an annotator does not get a task twice.
+    """Return whether a task of the batch is free, or held by a lease that has run out. The person may still get none:
+    an annotator does not get a task twice.
     """
     tasks = rows(
         """
@@ -92,52 +92,52 @@ def any_for(person: Person) -> bool:
             AND (SELECT t.batch_id FROM labeling_task t WHERE t.id = a.task_id) = %s
         )
         """,
-        [person.batch.pk, _time(person.now), person.batch.pk],
+        [person.batch.pk, stored_time(person.now), person.batch.pk],
     )
     return bool(tasks)
 
 
-def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
-    """Record a new claim on those of these places that the person still holds, and return them. Renew their leases if
-    the person has answered within one lease.
+def keep(person: Person, assignments: Sequence[Assignment]) -> list[Held]:
+    """Record a new claim on those of these assignments that the person still holds, and return them. Renew their leases
+    if the person has answered within one lease.
     """
-    if not places:
+    if not assignments:
         return []
-    now = _time(person.now)
+    now = stored_time(person.now)
     end, values = _renewed("held_since", person)
     lease, values = (f", lease_expires_at = {end}", values) if person.answers else ("", [])
     kept = rows(
         f"""
         UPDATE labeling_assignment SET claimed_at = %s, held_since = COALESCE(held_since, %s){lease}
-        WHERE answered_at IS NULL AND ended_at IS NULL AND id IN ({marks(len(places))}) RETURNING {HELD.sql}
+        WHERE answered_at IS NULL AND ended_at IS NULL AND id IN ({marks(len(assignments))}) RETURNING {HELD.sql}
         """,
-        [now, now, *values, *(each.pk for each in places)],
+        [now, now, *values, *(each.pk for each in assignments)],
     )
-    ends = {place.task_id: place.lease_expires_at for place in map(HELD.read, kept)}
-    return [Held(each.task_id, ends[each.task_id]) for each in places if each.task_id in ends]
+    ends = {each.task_id: each.lease_expires_at for each in map(HELD.read, kept)}
+    return [Held(each.task_id, ends[each.task_id]) for each in assignments if each.task_id in ends]
 
 
 def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
     """Return the SQL for the end of a renewed lease, and its parameters: one lease from now, at most `person.longest`
     after the time in the column `held_since`.
     """
-    until = _time(person.until)
+    until = stored_time(person.until)
     if person.longest is None:
         return "%s", [until]
     over, longest = later(held_since, person.longest)
     over_first = f"CASE WHEN {held_since} < %s THEN {over} ELSE %s END"
-    return over_first, [_time(person.until - person.longest), longest, until]
+    return over_first, [stored_time(person.until - person.longest), longest, until]
 
 
 def take(person: Person, number: int) -> list[Held]:
-    """Pick and hold free places on up to `number` tasks, up to the person's limit."""
+    """Pick and hold up to `number` free tasks, up to the person's limit."""
     return hold(person, pick(person, number))
 
 
 def pick(
     person: Person, number: int, *, known: bool = False, among: Sequence[int] = (), besides: Sequence[int] = ()
 ) -> list[int]:
-    """Pick up to `number` tasks with a free place, reduce their `free` count, and return their ids for `hold`.
+    """Pick up to `number` free tasks, reduce their `free` count, and return their ids for `hold`.
 
     `among`: pick only these tasks. `besides`: tasks that the caller picked before and does not hold yet. A gold task
     goes to annotators who have not seen its item; with `known` also to others, so that the batch can be completed.
@@ -204,7 +204,7 @@ def _pick(
         """,
         [
             *(person.batch.pk, first, last),
-            *([] if person.takes_lapsed else [_time(person.now - person.lease), _time(person.now)]),
+            *([] if person.takes_lapsed else [stored_time(person.now - person.lease), stored_time(person.now)]),
             person.user.pk,
             *([person.user.pk] if new_to_them else []),
             *among,
@@ -219,15 +219,15 @@ def _pick(
 
 def hold(person: Person, picked: Sequence[int]) -> list[Held]:
     """Store an assignment of the person for each of these picked tasks. If the person released a task and takes it
-    again within its lease, the lease and the longest time go on as before. Raises `PlacesMoved` if the person answered
+    again within its lease, the lease and the longest time go on as before. Raises `TasksChanged` if the person answered
     one of the tasks meanwhile.
 
-    The tasks are sorted by id, which is random: `pick` returns gold tasks last, and their place would identify them.
+    The tasks are sorted by id, which is random: `pick` returns gold tasks last, and their order would identify them.
     """
     if not picked:
         return []
     ids = sorted(picked)
-    until, now = _time(person.until), _time(person.now)
+    until, now = stored_time(person.until), stored_time(person.now)
     old = "labeling_assignment.lease_expires_at"
     again, renewal = _renewed("labeling_assignment.held_since", person) if person.answers else (old, [])
     held = rows(
@@ -242,14 +242,14 @@ def hold(person: Person, picked: Sequence[int]) -> list[Held]:
         [*(value for pk in ids for value in (pk, person.user.pk, until, now, now)), now, now, *renewal],
     )
     if len(held) != len(ids):  # the person has answered one of these tasks since `pick`
-        raise PlacesMoved
-    ends = {place.task_id: place.lease_expires_at for place in map(HELD.read, held)}
+        raise TasksChanged
+    ends = {each.task_id: each.lease_expires_at for each in map(HELD.read, held)}
     return [Held(pk, ends[pk]) for pk in ids]
 
 
 def free_surplus(person: Person, *, keeping: Task) -> None:
-    """Release the newest places that the person would hold beyond the limit together with the task `keeping`."""
-    held = [place.pk for place in own(person) if place.task_id != keeping.pk]
+    """Release the newest assignments that the person would hold beyond the limit together with the task `keeping`."""
+    held = [each.pk for each in own(person) if each.task_id != keeping.pk]
     surplus = len(held) + 1 - person.limit  # not `most`: an undo near the batch's end costs no fair share
     if surplus > 0:
         give_back(Assignment.objects.pending().filter(pk__in=held[-surplus:]))
@@ -266,26 +266,26 @@ def reopen(person: Person, task: Task) -> None:
     end: Any = person.until
     if person.longest is not None:
         end = Least(person.until, Coalesce(held_since + person.longest, person.until))
-    place = Assignment.objects.filter(user=person.user, task=task)
     undone_before = Annotation.objects.filter(user=person.user, task=task, undone_at__isnull=False)
     renew = person.answers or not undone_before.exists()
-    place.update(answered_at=None, held_since=held_since, **({"lease_expires_at": end} if renew else {}))
+    lease = {"lease_expires_at": end} if renew else {}
+    Assignment.objects.filter(user=person.user, task=task).update(answered_at=None, held_since=held_since, **lease)
 
 
-def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
-    """Release these pending places, at most the first `most`. Return the number of released places."""
-    chosen = dict(places.values_list("pk", "task_id")[:most])
+def give_back(pending: AssignmentQuerySet, *, most: int | None = None) -> int:
+    """Release these pending assignments, at most the first `most`. Return the number of released ones."""
+    chosen = dict(pending.values_list("pk", "task_id")[:most])
     if not chosen:
         return 0
     locked = Task.objects.filter(pk__in=chosen.values()).select_for_update(no_key=True, skip_locked=True).order_by("pk")
     rows = list(
-        # Filter again after the lock: a place whose lease was renewed meanwhile no longer matches.
-        places.filter(pk__in=chosen, task__in=list(locked.values_list("pk", flat=True)))
+        # Filter again after the lock: an assignment whose lease was renewed meanwhile no longer matches.
+        pending.filter(pk__in=chosen, task__in=list(locked.values_list("pk", flat=True)))
         .select_for_update(no_key=True, skip_locked=True, of=("self",))
         .values_list("pk", "task_id")
     )
     Assignment.objects.filter(pk__in=[pk for pk, _ in rows]).update(ended_at=timezone.now())
-    # A task may lose several places at once: one update for each number of places.
+    # A task may lose several assignments at once: one update for each number of them.
     freed = Counter(task_id for _, task_id in rows)
     for number in set(freed.values()):
         ids = [task_id for task_id, n in freed.items() if n == number]
@@ -294,11 +294,10 @@ def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
 
 
 def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
-    """Mark the user's places on these locked tasks as answered. An ended place is taken again if the task has a free
-    one.
+    """Mark the user's assignments of these locked tasks as answered; also those that have ended, if the task is free.
 
-    Return the ids of the tasks whose places were marked, and the ids of the tasks that the user never held. Raises
-    `PlacesMoved` if another request changed the places.
+    Return the ids of the tasks whose assignments were marked, and the ids of the tasks that the user never held. Raises
+    `TasksChanged` if another request changed the assignments.
     """
     if not tasks:
         return [], set()
@@ -313,31 +312,27 @@ def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
     held = [pk for pk in ids if ended.get(pk) == 0]
     free = [task.pk for task in tasks if ended.get(task.pk) == 1 and task.free > 0]
     if held and not answer_held(held, user):  # cannot happen while the tasks are locked
-        raise PlacesMoved
+        raise TasksChanged
     if free:
         _answer_again(free, user)
     return held + free, set(ids) - ended.keys()
 
 
 def answer_held(ids: Sequence[int], user: User) -> bool:
-    """Mark the user's places on these tasks as answered. Return False if the user does not hold all of them."""
+    """Mark the user's assignments of these tasks as answered. Return False if the user does not hold all of them."""
     marked = change(
         "UPDATE labeling_assignment SET answered_at = %s WHERE user_id = %s AND answered_at IS NULL "
         f"AND ended_at IS NULL AND task_id IN ({marks(len(ids))})",
-        [_time(timezone.now()), user.pk, *ids],
+        [stored_time(timezone.now()), user.pk, *ids],
     )
     return marked == len(ids)
 
 
 def _answer_again(ids: Sequence[int], user: User) -> None:
-    """Mark ended places as answered and take a free place for each. Raises `PlacesMoved` if one is not free."""
+    """Mark ended assignments as answered, and count each on its task. Raises `TasksChanged` if a task is not free."""
     taken = Task.objects.filter(pk__in=ids, free__gt=0).update(free=F("free") - 1)
     now = timezone.now()
     ended = Assignment.objects.ended().filter(user=user, task__in=ids)
     again = ended.update(answered_at=now, held_since=now, ended_at=None)
     if (taken, again) != (len(ids), len(ids)):
-        raise PlacesMoved
-
-
-def _time(moment: datetime.datetime) -> Any:
-    return stored(Assignment, "claimed_at", moment)
+        raise TasksChanged
