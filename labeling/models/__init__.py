@@ -3,11 +3,11 @@
 from labeling.models.annotations import Annotation, Assignment, Correction, WorkLog
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
-from labeling.models.files import DamagedFile, FeatureSum
+from labeling.models.files import DamagedFile, FeatureSum, ProjectStorage, Upload
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.imports import ItemImport, RejectedRow
-from labeling.models.items import Item
-from labeling.models.jobs import Job
+from labeling.models.items import Item, ItemIndex
+from labeling.models.jobs import Job, WorkerSign
 from labeling.models.near_copies import Copy, CopyAnswer
 from labeling.models.people import Invitation, Membership, User
 from labeling.models.predictions import PredictionRun
@@ -16,11 +16,8 @@ from labeling.models.projects import Project
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
-from labeling.models.search import ItemIndex
-from labeling.models.storage import ProjectStorage, Upload
 from labeling.models.tasks import Task
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
-from labeling.models.workers import WorkerSign
 
 __all__ = [
     "Ability",

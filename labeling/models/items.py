@@ -1,4 +1,4 @@
-"""The items of the pool, and the queries for them."""
+"""The items of the pool, the queries for them, and the progress of their search index."""
 
 from __future__ import annotations
 
@@ -263,3 +263,18 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class ItemIndex(models.Model):
+    """The search index holds the words of all items with ids up to `indexed_to`, and of no others.
+
+    The words are in the table `labeling_itemwords`, whose form depends on the database: see `labeling/items/search.py`.
+    """
+
+    project = models.OneToOneField(
+        "labeling.Project", primary_key=True, on_delete=models.CASCADE, related_name="item_index"
+    )
+    indexed_to = models.PositiveBigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.project}: indexed to item {self.indexed_to}"

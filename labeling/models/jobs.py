@@ -1,4 +1,6 @@
-"""Background steps. The table is the queue: the transaction that causes a step inserts the step's row."""
+"""Background steps, and workers' signs of life. The table of jobs is the queue: the transaction that causes a step
+inserts the step's row.
+"""
 
 from __future__ import annotations
 
@@ -264,3 +266,13 @@ class Cause(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         job = self.job
         return super().delete(*args, **kwargs) if job is None else job.delete()
+
+
+class WorkerSign(models.Model):
+    """The time of a worker's last sign of life. Rows older than a day are removed."""
+
+    name = models.CharField(max_length=300, primary_key=True)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name}, seen at {self.seen_at:%Y-%m-%d %H:%M:%S}"
