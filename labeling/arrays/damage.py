@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.disk import FileDamaged, FileMissing
+from labeling.disk.files import FileDamaged, FileMissing
 from labeling.models import DamagedFile, Job, Project
 
 logger = logging.getLogger(__name__)

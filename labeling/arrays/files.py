@@ -33,9 +33,9 @@ import numpy as np
 import orjson
 from django.conf import settings
 
-from labeling import npy
 from labeling.arrays.damage import report, root_of
-from labeling.disk import FileDamaged, FileMissing, make_room, reading, replace_file, replacing
+from labeling.disk import npy
+from labeling.disk.files import FileDamaged, FileMissing, make_room, reading, replace_file, replacing
 from labeling.models import ModelVersion, Project
 from labeling.models.file_owners import FileOwner
 from labeling.shared_files import read_whole, store

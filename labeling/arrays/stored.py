@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from labeling.disk import FileDamaged, FileMissing, reading, replace_file
+from labeling.disk.files import FileDamaged, FileMissing, reading, replace_file
 from labeling.shared_files import read_whole, store
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import Error, transaction
 
-from labeling.disk import is_full
+from labeling.disk.files import is_full
 from labeling.loop import signs
 
 logger = logging.getLogger(__name__)

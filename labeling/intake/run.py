@@ -16,9 +16,10 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import kinds, npy
+from labeling import kinds
 from labeling.db.statements import analyze, insert_many, marks, rows
-from labeling.disk import is_full
+from labeling.disk import npy
+from labeling.disk.files import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.drafts import Draft, Rejection
@@ -240,7 +241,7 @@ def _write_chunk(
         try:
             _store_media(project, block, [draft for _, draft in good], items)
         except OSError as error:
-            raise StepFailed(_storing_problem(error)) from error
+            raise StepFailed(_media_problem(error)) from error
         try:
             values = rows_of(project, items, indices)
             in_rows = bytes_of(values, items) + bytes_kept(item_import, bad)
@@ -311,7 +312,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
             item.fingerprint = fingerprint(kind, item.draft, item.media)
 
 
-def _storing_problem(error: OSError) -> str:
+def _media_problem(error: OSError) -> str:
     if is_full(error):
         return "The disk is full. Free some space on the server, then retry."
     return f"The server cannot store media ({error.strerror or error}). Mend that, then retry."

@@ -25,8 +25,8 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from labeling import logs
-from labeling.disk import is_full
-from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
+from labeling.disk.files import is_full
+from labeling.intake.readers import UnreadableFile, check_form
 from labeling.intake.run import import_items
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
@@ -68,7 +68,7 @@ class Admission(NamedTuple):
 
 
 def admit(request: HttpRequest, project: Project, *, proven: bool) -> None:
-    """Permit `labeling.intake.spool` to store the request's file. Call it after the permission check of the sender."""
+    """Permit the upload handler to store the request's file. Call it after the permission check of the sender."""
     request.file_admission = Admission(project, proven)  # type: ignore[attr-defined]
 
 

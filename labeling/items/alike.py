@@ -14,7 +14,7 @@ from django.db.models import Case, IntegerField, When
 from labeling.arrays.damage import enqueue_rebuild, name_of, note
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.nearest import nearest
-from labeling.disk import FileDamaged
+from labeling.disk.files import FileDamaged
 from labeling.models import Clustering, Item, Project
 from labeling.models.items import ItemQuerySet
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling import npy
-from labeling.disk import FileDamaged, reading, replace_file
+from labeling.disk import npy
+from labeling.disk.files import FileDamaged, reading, replace_file
 from labeling.shared_files import read_whole, store
 
 # No process writes a file for this long: an older draft is left over from a killed process.

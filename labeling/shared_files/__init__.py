@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.conf import settings
 
-from labeling.disk import FileDamaged, FileMissing
+from labeling.disk.files import FileDamaged, FileMissing
 from labeling.shared_files.base import Store
 from labeling.shared_files.folder import FolderStore
 from models_store.folders import StoreAway

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeling.disk import FileDamaged, make_room, reading, replace_file, replacing
+from labeling.disk.files import FileDamaged, make_room, reading, replace_file, replacing
 from labeling.shared_files.base import Entry, Store
 
 

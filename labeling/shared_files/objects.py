@@ -19,9 +19,9 @@ from typing import cast
 
 import numpy as np
 
-from labeling.disk import make_room, replace_file
+from labeling.disk.files import make_room, replace_file
 from labeling.shared_files.base import Entry, Store
-from labeling.shared_files.copies import Copies
+from labeling.shared_files.cache import Cache
 from labeling.shared_files.folder import entries_of
 from labeling.shared_files.rows import StoredRows
 from models_store.folders import StoreAway, filesystem_at, telling
@@ -46,8 +46,8 @@ class ObjectStore(Store):
             self._store, self._root = filesystem_at(self._url, use_listings_cache=False, **local)
             self._look()
         copied = [folder / name for name in shared if name != "uploads"]
-        self._copies = Copies(copied, stays=self._stays, most_bytes=most_bytes)
-        self._rows = StoredRows(self._store, self._copies)
+        self._cache = Cache(copied, stays=self._stays, most_bytes=most_bytes)
+        self._rows = StoredRows(self._store, self._cache)
         self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="object-store")
         self._of_thread = threading.local()
 
@@ -71,20 +71,20 @@ class ObjectStore(Store):
                 inode = path.stat().st_ino
                 self._store.put_file(str(path), key)
                 if not self._stays(path):
-                    self._copies.note(path, self._mark(key), inode)
+                    self._cache.note(path, self._mark(key), inode)
 
     def local(self, path: Path) -> Path:
         key = self._key(path)
         if key is None:
             return path
         if self._stays(path) and path.exists():
-            self._copies.used(path)
+            self._cache.used(path)
             return path
         with self._telling(key, "cannot be read"):
             mark = None if self._stays(path) else self._mark(key)
-            if mark is None or mark != self._copies.mark_of(path):
+            if mark is None or mark != self._cache.mark_of(path):
                 self._copy(key, path, mark)
-        self._copies.used(path)
+        self._cache.used(path)
         return path
 
     def bring(self, paths: Iterable[Path]) -> None:
@@ -105,8 +105,8 @@ class ObjectStore(Store):
         finally:
             draft.unlink(missing_ok=True)
         if mark is not None:  # a process killed before this line leaves no valid note, and the file is copied again
-            self._copies.note(path, mark, stat.st_ino)
-        self._copies.came(stat.st_size)
+            self._cache.note(path, mark, stat.st_ino)
+        self._cache.came(stat.st_size)
 
     def exists(self, path: Path) -> bool:
         if (key := self._key(path)) is None or (self._stays(path) and path.exists()):
@@ -145,7 +145,7 @@ class ObjectStore(Store):
                 self._store.cp_file(source, target)
 
     def remove(self, path: Path) -> None:
-        self._copies.drop(path)
+        self._cache.drop(path)
         if key := self._key(path):
             with suppress(FileNotFoundError), self._telling(key, "cannot be removed"):
                 self._store.rm_file(key)
@@ -218,19 +218,19 @@ class ObjectStore(Store):
         assert key
         with self._telling(key, "cannot be written"):
             self._rows.rewrite(key, start=start, content=content)
-        self._copies.drop(path)
+        self._cache.drop(path)
 
     def drop_copy(self, path: Path) -> bool:
         if self._key(path) is None:
             return False
-        self._copies.drop(path)
+        self._cache.drop(path)
         return True
 
     def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None:
         key = self._key(path)
         assert key
         with self._telling(key, "cannot be read"):
-            self._copies.came(self._rows.bring(key, path, (start * row_bytes, stop * row_bytes)))
+            self._cache.came(self._rows.bring(key, path, (start * row_bytes, stop * row_bytes)))
 
     def _key(self, path: Path) -> str | None:
         """Return the key of a path below DATA_DIR in the object store; None for a file that only this host needs."""

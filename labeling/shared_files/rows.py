@@ -16,8 +16,8 @@ from typing import BinaryIO, NamedTuple
 import orjson
 from fsspec import AbstractFileSystem
 
-from labeling.disk import make_room
-from labeling.shared_files.copies import Copies
+from labeling.disk.files import make_room
+from labeling.shared_files.cache import Cache
 
 PIECE_BYTES = 16 << 20
 # A read starts again if a listed piece was merged with others before the read.
@@ -36,8 +36,8 @@ class _Piece(NamedTuple):
 class StoredRows:
     """The matrices in an object store, each named by the key of the folder of its pieces."""
 
-    def __init__(self, store: AbstractFileSystem, copies: Copies) -> None:
-        self._store, self._copies = store, copies
+    def __init__(self, store: AbstractFileSystem, cache: Cache) -> None:
+        self._store, self._cache = store, cache
 
     def append(self, folder: str, *, start: int, content: bytes) -> None:
         """Write `content` after the first `start` bytes of the matrix, and remove later pieces of a killed attempt.
@@ -89,23 +89,23 @@ class StoredRows:
             file.flush()
             os.fsync(file.fileno())  # before the note: a note must not survive a crash that loses the bytes
             inode = os.fstat(file.fileno()).st_ino
-        self._copies.note(path, orjson.dumps(_joined([*present, *missing])).decode(), inode)
+        self._cache.note(path, orjson.dumps(_joined([*present, *missing])).decode(), inode)
         return sum(stop - start for start, stop in missing)
 
     def _opened(self, path: Path) -> BinaryIO:
-        self._copies.used(path)
+        self._cache.used(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         make_room(path)
         try:
             file = path.open("x+b")
         except FileExistsError:
             return path.open("r+b")
-        self._copies.forget_mark(path)  # a leftover note is of a removed file
+        self._cache.forget_mark(path)  # a leftover note is of a removed file
         return file
 
     def _present(self, path: Path, file: BinaryIO) -> list[Span]:
         """Return the spans that the file holds, from the note beside it; none if the file was truncated since."""
-        present = [(start, stop) for start, stop in orjson.loads(self._copies.mark_of(path) or "[]")]
+        present = [(start, stop) for start, stop in orjson.loads(self._cache.mark_of(path) or "[]")]
         is_whole = max((stop for _, stop in present), default=0) <= file.seek(0, os.SEEK_END)
         return present if is_whole else []
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from labeling.arrays.drift import described, draw_pairs
 from labeling.arrays.files import ProjectFiles, load_array, load_checked, save_array, writing_array
-from labeling.disk import FileDamaged, reading
+from labeling.disk.files import FileDamaged, reading
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.shared_files import read_whole, store

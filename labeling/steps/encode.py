@@ -16,7 +16,7 @@ from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, RowSum, append_rows, sum_of
 from labeling.arrays.sums import keep
 from labeling.db.statements import change_each, update_numbers
-from labeling.disk import FileDamaged, reading
+from labeling.disk.files import FileDamaged, reading
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, Project

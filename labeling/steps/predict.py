@@ -16,7 +16,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.arrays.files import ProjectFiles
-from labeling.disk import FileDamaged
+from labeling.disk.files import FileDamaged
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.models import PredictionRun

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.arrays import damage
-from labeling.disk import FileDamaged
+from labeling.disk.files import FileDamaged
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.steps.model_inputs import VersionDamaged

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.arrays.files import ProjectFiles, RowSum, load_array, rewrite_rows, sum_of, write_shape
 from labeling.arrays.sums import keep, sums_of
-from labeling.disk import FileDamaged, make_room
+from labeling.disk.files import FileDamaged, make_room
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Clustering, Job, ModelVersion, Project
 from labeling.projects.encoder_settings import settled_choice

@@ -17,7 +17,7 @@ from labeling.arrays.files import ProjectFiles, check_array
 from labeling.arrays.forecast import Sample
 from labeling.arrays.pool_map import PoolMap
 from labeling.arrays.sums import sums_of
-from labeling.disk import FileDamaged, FileMissing
+from labeling.disk.files import FileDamaged, FileMissing
 from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload

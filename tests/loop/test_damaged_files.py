@@ -14,7 +14,7 @@ from labeling.answering import batches
 from labeling.arrays.damage import enqueue_rebuild, note
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.sums import sums_of
-from labeling.disk import FileDamaged, make_room
+from labeling.disk.files import FileDamaged, make_room
 from labeling.kinds import media
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, DamagedFile, FeatureSum, Job, Project, User

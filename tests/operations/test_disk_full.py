@@ -23,7 +23,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from processes import ROOT, environment, lay_tables
 
 from labeling.answering import queue
-from labeling.disk import is_full
+from labeling.disk.files import is_full
 from labeling.models import Annotation
 from tests.operations.servers import web_server
 

@@ -23,7 +23,7 @@ from labeling.arrays.files import (
     sum_of,
 )
 from labeling.arrays.pool_map import PoolMap
-from labeling.disk import FileDamaged, FileMissing
+from labeling.disk.files import FileDamaged, FileMissing
 from labeling.kinds import media
 from labeling.models import Project
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.shared_files import rows
-from labeling.shared_files.copies import Copies
+from labeling.shared_files.cache import Cache
 from labeling.shared_files.rows import StoredRows
 from tests.extent import examples
 
@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def matrix(folder: Path) -> tuple[StoredRows, str, Path]:
     name = uuid.uuid4().hex
     Fragile.store.clear()
-    stored = StoredRows(Fragile(), Copies([folder], stays=lambda path: False, most_bytes=1 << 30))
+    stored = StoredRows(Fragile(), Cache([folder], stays=lambda path: False, most_bytes=1 << 30))
     return stored, f"/{name}", folder / name
 
 

@@ -17,7 +17,7 @@ from labeling.api.export import FILES, FORMAT
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
-from labeling.disk import FileDamaged
+from labeling.disk.files import FileDamaged
 from labeling.models import Ability, PredictionRun
 from labeling.outgoing.formats import DEFAULT, FORMATS
 from labeling.outgoing.predictions import requests, results

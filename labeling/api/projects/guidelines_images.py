@@ -19,7 +19,7 @@ from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.api.shared.validation import read
-from labeling.disk import FileDamaged
+from labeling.disk.files import FileDamaged
 from labeling.intake import uploads
 from labeling.kinds import media
 from labeling.kinds.image import Image

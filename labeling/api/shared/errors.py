@@ -17,13 +17,13 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import disk
 from labeling.answering.assignments import TasksChanged
 from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
 from labeling.answering.queue import QueueError
 from labeling.answering.removing import RemovalError
 from labeling.db import outages
+from labeling.disk.files import is_full
 from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
@@ -157,7 +157,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     object store 503, all else 500.
     """
     error = sys.exception()
-    if disk.is_full(error):
+    if is_full(error):
         return _no_room(request)
     if outages.is_away(error):
         return _unavailable(request, "database")

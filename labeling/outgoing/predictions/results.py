@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 
 from labeling.arrays.files import ProjectFiles
-from labeling.disk import FileDamaged, reading
+from labeling.disk.files import FileDamaged, reading
 from labeling.models import PredictionRun
 from labeling.outgoing.formats import Page
 from labeling.outgoing.predictions.shape import RowShape

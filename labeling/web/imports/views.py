@@ -51,7 +51,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_bound and form.is_valid() and _receive(request, membership, form):
         return redirect("project-import", membership.project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
         form.errors.pop("file", None)
         form.add_error("file", problem)
     project = membership.project

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from labeling.disk import FileDamaged
+from labeling.disk.files import FileDamaged
 from labeling.intake import uploads
 from labeling.loop.progress import unattended
 from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
@@ -46,7 +46,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     run = _ask(form, version, membership) if form.is_bound and form.is_valid() else None
     if run is not None:
         return redirect("project-prediction", membership.project.slug, run.pk)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
         form.errors.pop("file", None)
         form.add_error("file", problem)
     now = timezone.now()

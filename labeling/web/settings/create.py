@@ -34,7 +34,7 @@ def new_project(request: HttpRequest) -> HttpResponse:
             created = f"{name} is there, at the address {project.slug}, and you are its manager."
             messages.success(request, f"{created} Now bring in its items.")
             return redirect("project-import", project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
         form.add_error("classes_file", problem)
     return render(
         request, "project/new.html", {"form": form, "suffixes": _suffixes()}, status=400 if form.is_bound else 200

@@ -47,7 +47,7 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = ImageForm(request.POST, request.FILES) if request.method == "POST" else ImageForm()
     if form.is_bound and form.is_valid() and _add(request, membership, form):
         return redirect("project-guidelines-images", project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
         form.errors.pop("file", None)
         form.add_error("file", problem)
     context = {"form": form, "images": _rows(project)}

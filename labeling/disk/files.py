@@ -1,4 +1,4 @@
-"""Write files atomically, and recognise damaged files and full disks."""
+"""Write files of this host atomically, and recognise damaged files and full disks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The copies of stored files on this host's disk: which state of its file each copy has, and a limit on their bytes."""
+"""The cache of an object store on this host: which state of its file each copy has, and a limit on their bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from labeling.disk import make_room, replace_file
+from labeling.disk.files import make_room, replace_file
 
 # A caller of `local` has opened the copy within this time, so `tidy` keeps copies that were used later than that.
 OPENED_WITHIN_SECONDS = 600
@@ -21,7 +21,7 @@ KEPT_SHARE = 0.9
 BLOCK_BYTES = 512
 
 
-class Copies:
+class Cache:
     """The copies below `folders`, of at most `most_bytes`.
 
     A note beside each copy has the store's mark of the copied state. A file that never changes (`stays`) needs no note.

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from labeling.disk import FileDamaged, reading
+from labeling.disk.files import FileDamaged, reading
 
 HEADER_BYTES = 128
 BLOCK_BYTES = 1 << 20
