@@ -175,7 +175,7 @@ def stored(model: type[Model], name: str, value: Any) -> Any:
 
 
 def stored_time(at: datetime.datetime) -> Any:
-    """A time, converted for the database."""
+    """Return a time, converted for the database."""
     return connections[DEFAULT_DB_ALIAS].ops.adapt_datetimefield_value(at)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from labeling.answering.label_counts import counts_of
 from labeling.arrays.files import ProjectFiles
 from labeling.models import Annotation, LabelClass, ModelVersion, Project
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.shared_files import store
 
 
@@ -26,7 +26,7 @@ class Contents(NamedTuple):
 
 def contents_of(project: Project) -> Contents:
     """Count the project's rows over indexes, and sum the sizes of its files."""
-    use = storage.use_of(project)
+    use = quota.use_of(project)
     root = ProjectFiles(project).root
     return Contents(
         items=project.items.count(),

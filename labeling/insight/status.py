@@ -19,7 +19,7 @@ from labeling.insight.pool import encoded_of
 from labeling.insight.work import held_in
 from labeling.loop.progress import seconds_until_open
 from labeling.models import Job, Project, Task, WorkLog
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.projects.version_in_use import in_use
 
 # The most imports, failures and delayed steps that are listed.
@@ -192,7 +192,7 @@ def models_of(project: Project) -> list[dict[str, Any]]:
 
 def storage_of(project: Project) -> dict[str, int]:
     """Return the bytes that the project takes, and its quota."""
-    return storage.use_of(project).by_name()
+    return quota.use_of(project).by_name()
 
 
 def _imports(project: Project) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from labeling.items import search
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Annotation, Correction, Item, ItemImport, Project, Task
-from labeling.projects import storage
+from labeling.projects import quota
 
 # Items in one transaction: other writers wait for its end.
 PART = 50
@@ -79,7 +79,7 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
     if any(each.media for each in copies):
         media.flush()
     size = _media_bytes(project, copies)
-    storage.check_room(project, size)
+    quota.check_room(project, size)
     indices = {name: index for index, name in names.items()}
     values = rows_of(project, copies, indices)
     in_rows = bytes_of(values, copies)
@@ -93,8 +93,8 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
             labeled=F("labeled") + n_labeled,
             copied_up_to=originals[-1].pk,
         )
-        storage.check_room(project, size + in_rows, lock=True)
-        storage.count(project, media=size, rows=in_rows)
+        quota.check_room(project, size + in_rows, lock=True)
+        quota.count(project, media=size, rows=in_rows)
     item_import.refresh_from_db(fields=["position", "accepted", "labeled", "copied_up_to", "batch"])
 
 

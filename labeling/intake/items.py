@@ -15,7 +15,7 @@ from labeling.db.statements import stored
 from labeling.intake.drafts import Draft
 from labeling.kinds import Kind
 from labeling.models import Item, Project
-from labeling.projects import storage
+from labeling.projects import quota
 
 COLUMNS = (
     "id", "project", "external_id", "source", "data", "media", "media_offset", "proposed", "truth", "gold",
@@ -78,11 +78,11 @@ def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
 
 def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int:
     """Return the bytes of these items in the database: their rows (`values`, as in `COLUMNS`) and their answers."""
-    size = sum(storage.item_bytes(external_id, source, data) for _, _, external_id, source, data, *_ in values)
+    size = sum(quota.item_bytes(external_id, source, data) for _, _, external_id, source, data, *_ in values)
     for labels in (item.draft.labels for item in items):
         if labels is not None:
-            answers = sum(storage.answer_bytes(each.value, each.reason) for each in labels.answers)
-            size += answers or storage.ANSWER_BYTES  # a label without answers makes one
+            answers = sum(quota.answer_bytes(each.value, each.reason) for each in labels.answers)
+            size += answers or quota.ANSWER_BYTES  # a label without answers makes one
     return size
 
 

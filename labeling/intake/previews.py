@@ -12,7 +12,7 @@ from labeling import kinds
 from labeling.db.parts import in_parts
 from labeling.kinds import BadFile, media
 from labeling.models import Project
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.shared_files import store
 
 
@@ -60,7 +60,7 @@ def _make(project: Project, items: dict[str, int], made: Made) -> None:
         media.flush()
         made.bytes += more
         with transaction.atomic():
-            storage.count(project, media=more)
+            quota.count(project, media=more)
 
 
 def _content(name: str) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from labeling.intake.drafts import Rejection
 from labeling.models import ItemImport, RejectedRow
-from labeling.projects import storage
+from labeling.projects import quota
 
 KEPT = 1000
 """The rejected rows of an import that are stored, for people to correct. Further rows are only counted."""
@@ -42,7 +42,7 @@ def set_aside(item_import: ItemImport, rejections: Sequence[Rejection]) -> dict[
 def bytes_kept(item_import: ItemImport, rejections: Sequence[Rejection]) -> int:
     """Return the bytes in the database of the rejected rows that `set_aside` stores."""
     kept = rejections[: max(0, KEPT - item_import.rejected)]
-    return sum(storage.REJECTED_BYTES + len(r.where) + len(r.reason) + len(r.excerpt) for r in kept)
+    return sum(quota.REJECTED_BYTES + len(r.where) + len(r.reason) + len(r.excerpt) for r in kept)
 
 
 def counted(before: Mapping[str, int], rejections: Sequence[Rejection]) -> dict[str, int]:

@@ -34,7 +34,7 @@ from labeling.items import search
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.shared_files import store
 
 # From this number of items on, the import refreshes the database's statistics each time the number has doubled.
@@ -55,10 +55,10 @@ def import_items(step: Step) -> None:
                 _import_from(step, source, item_import, project)
     except (UnreadableFile, OSError) as error:
         _refuse(step, item_import, str(error))
-    except storage.NoRoom as error:
+    except quota.NoRoom as error:
         _refuse(step, item_import, str(error.message))
     if step.finished and item_import.owns_file:
-        storage.discard(store().path_of(item_import.path))
+        quota.discard(store().path_of(item_import.path))
 
 
 def _opened(item_import: ItemImport, project: Project) -> Source:
@@ -168,7 +168,7 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
         rejections = _repetitions(source, rules, repeated)
     if not rejections:
         if item_import.owns_file:
-            storage.check_room(project, size)
+            quota.check_room(project, size)
         return True
     first = rejections[0]
     number = f"{KEPT:,} or more" if len(rejections) == KEPT else len(rejections)
@@ -237,7 +237,7 @@ def _write_chunk(
         size = _media_bytes(draft for _, draft in good)
         # A file on the server is counted without a limit: it was named by an operator, who can fill the disk anyway.
         if item_import.owns_file:
-            storage.check_room(project, size)
+            quota.check_room(project, size)
         try:
             _store_media(project, block, [draft for _, draft in good], items)
         except OSError as error:
@@ -258,9 +258,9 @@ def _write_chunk(
                     **set_aside(item_import, bad),
                 )
                 if item_import.owns_file and items:  # rejections alone are recorded even without room: they are few
-                    storage.check_room(project, size + in_rows, lock=True)
+                    quota.check_room(project, size + in_rows, lock=True)
                 if size or in_rows:
-                    storage.count(project, media=size, rows=in_rows)
+                    quota.count(project, media=size, rows=in_rows)
         except IntegrityError:  # another import has just added one of these ids: check the ids again
             if attempt == 2:
                 raise
@@ -321,7 +321,7 @@ def _media_problem(error: OSError) -> str:
 def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Sequence[Rejection] = ()) -> None:
     """Refuse the rest of the file, with a reason. Items that are imported already stay, and are encoded."""
     with step.finish():
-        storage.count(step.job.project, rows=bytes_kept(item_import, rejections))
+        quota.count(step.job.project, rows=bytes_kept(item_import, rejections))
         if item_import.accepted:
             items = "item before that is" if item_import.accepted == 1 else "items before that are"
             reason = f"The {item_import.accepted:,} {items} imported. {reason}"

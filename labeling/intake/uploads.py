@@ -26,14 +26,14 @@ from django.utils.datastructures import MultiValueDict
 
 from labeling import logs
 from labeling.disk.files import is_full
-from labeling.intake.readers import UnreadableFile, check_form
+from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
 from labeling.intake.run import import_items
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.metrics import UPLOAD_BYTES
 from labeling.models import ItemImport, Job, PredictionRun, Project, User
 from labeling.models.jobs import worker_name
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.shared_files import StoreAway, store
 
 logger = logging.getLogger(__name__)
@@ -165,13 +165,13 @@ def keep(
     check_length(length)
     suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
     path = folder() / f"{uuid.uuid4().hex}{suffix}"
-    if not (spooled_at and storage.rename(spooled_at, path)):
-        storage.reserve(project=project, path=path, size=length or 0)
+    if not (spooled_at and quota.rename(spooled_at, path)):
+        quota.reserve(project=project, path=path, size=length or 0)
     try:
         size = _store(path, chunks, spooled_at)
         if length is not None and size != length:  # the web server may end a body early without an error
             raise ValidationError(BROKE_OFF)
-        storage.reserve(project=project, path=path, size=size)
+        quota.reserve(project=project, path=path, size=size)
         _publish(path)
     except BaseException:
         give_up(path)
@@ -182,7 +182,7 @@ def keep(
 def give_up(path: Path) -> None:
     """Remove the file and the count of a failed upload. If the store does not answer, `sweep` removes them later."""
     try:
-        storage.discard(path)
+        quota.discard(path)
     except StoreAway as error:
         logger.warning("%s stays until it is swept: %s", path, error)
 
@@ -307,7 +307,7 @@ def retry(*, item_import: ItemImport) -> None:
 
 def sweep() -> None:
     """Remove uploads that no import or prediction run will read, and the bytes counted for missing files."""
-    storage.forget_missing()
+    quota.forget_missing()
     now = time.time()
     ages = {path: now - written_at for path, written_at in store().entries(folder())}
     old = {store().recorded(path): path for path, age in ages.items() if age > ORPHAN_SECONDS}
@@ -320,4 +320,4 @@ def sweep() -> None:
         if recorded in needed or (recorded in failed and ages[path] < KEPT_SECONDS):
             continue
         logger.warning("Removed %s, which nothing is going to read.", path)
-        storage.discard(path)
+        quota.discard(path)

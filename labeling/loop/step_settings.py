@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.models import Job, Project
 from labeling.projects.model_settings import learner_of
-from labeling.projects.training_settings import TrainConfig
+from models_store.config import TrainConfig
 
 # These functions fill in defaults, so that two spellings of the same setting compare equal.
 READ: dict[str, Callable[[Any], Any]] = {"model": learner_of, "training": TrainConfig.from_dict}

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
+from django.conf import settings as server
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
@@ -16,7 +17,7 @@ from labeling import kinds
 from labeling.models import Job, LabelClass, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
-from labeling.projects import access, guidelines, invisible, quotas
+from labeling.projects import access, guidelines, invisible
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role
 from labeling.projects.model_settings import check_model
@@ -27,6 +28,10 @@ from labeling.questions.base import MAX_NAME
 # Without characters that look alike in writing: no 0 and o, no 1, i and l.
 ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 ENDING_LENGTH = 4
+
+
+class TooManyProjects(Exception):
+    """The limit on projects is reached; the message names the limit, and what to do."""
 
 
 class EncoderSettled(Exception):
@@ -95,6 +100,25 @@ def _misleading(number: int, name: str, at: int) -> str:
     )
 
 
+def _check_limits(user: User) -> None:
+    """Raise `TooManyProjects` if `user` cannot create another project. Call in the transaction that creates it.
+
+    Deleted projects count until they are erased. Two people who create projects at the same time may exceed the
+    server's limit by one.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # a person creates one project at a time
+    limit = server.MAX_PROJECTS_PER_PERSON
+    if not access.is_operator(user) and Project.objects.filter(created_by=user).count() >= limit:
+        raise TooManyProjects(
+            f"You have made {limit:,} projects, the limit for one person on this server. Deleted projects count for 30 "
+            "days. Ask the person who runs this server for more."
+        )
+    if Project.objects.count() >= server.MAX_PROJECTS:
+        raise TooManyProjects(
+            "This server takes no more projects. Ask the person who runs it to raise MAX_PROJECTS, or to delete some."
+        )
+
+
 @transaction.atomic
 def create_project(
     *,
@@ -107,11 +131,11 @@ def create_project(
 ) -> Project:
     """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault.
 
-    With a `creator`, the quotas are checked, and the project counts towards the quota of that person. Raises
+    With a `creator`, the limits on projects are checked, and the project counts towards that person's limit. Raises
     `TooManyProjects`.
     """
     if creator is not None:
-        quotas.check(creator)
+        _check_limits(creator)
     text = settings.get("guidelines", "")
     project = Project(slug=slug, kind=kind, created_by=creator, **{**settings, "guidelines": ""})
     names = check_classes(classes, project.question)

@@ -21,7 +21,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.items import search
 from labeling.kinds import media
 from labeling.models import Batch, Item, Job, LabelClass, ModelVersion, Project, Task, Upload
-from labeling.projects import families, storage
+from labeling.projects import families, quota
 from labeling.projects.lifecycle import KEPT
 from labeling.shared_files import StoreAway, store
 from models_store.folders import FolderError, folder_at
@@ -82,7 +82,7 @@ def _remove_versions(project: Project, until: float) -> None:
 def _remove_files(project: Project, until: float) -> None:
     """Remove the project's media, matrices and models, and its uploads."""
     for upload in Upload.objects.filter(project=project):
-        storage.discard(store().path_of(upload.path))
+        quota.discard(store().path_of(upload.path))
     for root in (media.path_of(str(project.pk)), ProjectFiles(project).root):
         for _ in store().remove_below(root):
             _check_time(until)

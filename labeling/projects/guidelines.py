@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 
 from labeling.models import Annotation, GuidelinesVersion, Project, User
 from labeling.models.projects import MAX_GUIDELINES
-from labeling.projects import storage
+from labeling.projects import quota
 
 # Passages with more words are compared by lines only: the time to compare by words grows with their square.
 MOST_WORDS = 1_500
@@ -88,10 +88,10 @@ def _count(project: Project, text: str) -> None:
         raise ValidationError({"guidelines": f"{len(text):,} characters are too many: at most {MAX_GUIDELINES:,}."})
     size = len(text.encode())
     try:
-        storage.check_room(project, size, lock=True)
-    except storage.NoRoom as problem:
+        quota.check_room(project, size, lock=True)
+    except quota.NoRoom as problem:
         raise ValidationError({"guidelines": problem.messages}) from problem
-    storage.count(project, rows=size)
+    quota.count(project, rows=size)
 
 
 def _check_images(project: Project, text: str) -> None:

@@ -18,7 +18,7 @@ from labeling.kinds import BadFile, media
 from labeling.kinds.image import Image
 from labeling.kinds.values import MIB, too_large
 from labeling.models import GuidelinesImage, Project, User
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.projects.guidelines import GuidelinesError
 from labeling.projects.invisible import first_invisible
 
@@ -62,7 +62,7 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
     image.name = next(name for name in names if name not in taken)
     _check_room(project, image.bytes, lock=True)
     image.save()
-    storage.count(project, media=image.bytes)
+    quota.count(project, media=image.bytes)
 
 
 @transaction.atomic
@@ -74,7 +74,7 @@ def remove(*, image: GuidelinesImage) -> None:
     # No error if another request removes the image at the same time.
     media.remove(image.media)
     if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
-        storage.count(project, media=-image.bytes)
+        quota.count(project, media=-image.bytes)
 
 
 def in_use(project: Project, name: str) -> bool:
@@ -107,9 +107,9 @@ def copy(*, project: Project, into: Project) -> None:
     ]
     if copies:
         size = sum(each.bytes for each in copies)
-        storage.check_room(into, size, lock=True)
+        quota.check_room(into, size, lock=True)
         GuidelinesImage.objects.bulk_create(copies)
-        storage.count(into, media=size)
+        quota.count(into, media=size)
 
 
 def _checked(alt_text: str) -> str:
@@ -125,6 +125,6 @@ def _checked(alt_text: str) -> str:
 
 def _check_room(project: Project, size: int, **options: Any) -> None:
     try:
-        storage.check_room(project, size, **options)
-    except storage.NoRoom as problem:
+        quota.check_room(project, size, **options)
+    except quota.NoRoom as problem:
         raise ValidationError({"file": problem.messages}) from problem

@@ -1,6 +1,5 @@
-"""Check a project's choice of a model, `{"name": …, "options": {…}}`, without loading the model.
-
-An empty choice is the network, which `training_settings` configures.
+"""Check a project's choice of a model, `{"name": …, "options": {…}}`, and its settings for the training of a network,
+without loading a model. An empty choice is the network.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from models_store import estimators
+from models_store.config import TrainConfig
 from models_store.encoders.options import OptionError, settled
 from models_store.estimators import EstimatorError, Learner, NetworkLearner
 
@@ -69,4 +69,15 @@ def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:
         raise ValidationError(
             f"{learner.name} cannot be trained within a privacy budget. Take the network, or give up the budget."
         )
+    return value
+
+
+def check_training(value: Any) -> dict[str, Any]:
+    """Return `value` if the training of a network knows its keys and accepts their values. Raises `ValidationError`."""
+    if not isinstance(value, dict):
+        raise ValidationError('The training settings must be an object such as {"epochs": 40}.')
+    try:
+        TrainConfig.from_dict(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
     return value

@@ -20,7 +20,7 @@ from labeling.items import search
 from labeling.kinds import media
 from labeling.models import Annotation, Batch, Item, Project, Task
 from labeling.models.batches import IMPORTED
-from labeling.projects import storage
+from labeling.projects import quota
 
 KEPT_DAYS = 30
 # Items in one transaction, for which other writers wait, and in one call of `purge`, for which deadlines wait.
@@ -74,7 +74,7 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
                 further=F("further") - further[batch],
                 labeled=F("labeled") - labeled[batch],
             )
-        storage.count(project, media=-size, rows=-in_rows)
+        quota.count(project, media=-size, rows=-in_rows)
     for touched in Batch.objects.filter(pk__in=dropped):
         counting.recount(touched)  # a part of the counted answers is gone
 
@@ -83,8 +83,8 @@ def _row_bytes(ids: Sequence[int]) -> int:
     """Return the bytes that were counted for these items, and for their imported answers, at their import."""
     items = Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data")
     answers = Annotation.objects.filter(task__item__in=ids, task__batch__strategy=IMPORTED)
-    return sum(storage.item_bytes(name, source, json.dumps(data)) for name, source, data in items) + sum(
-        storage.answer_bytes(value, reason) for value, reason in answers.values_list("value", "skip_reason")
+    return sum(quota.item_bytes(name, source, json.dumps(data)) for name, source, data in items) + sum(
+        quota.answer_bytes(value, reason) for value, reason in answers.values_list("value", "skip_reason")
     )
 
 

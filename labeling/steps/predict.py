@@ -21,7 +21,7 @@ from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.models import PredictionRun
 from labeling.outgoing import artifacts
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.shared_files import store
 from labeling.steps.model_inputs import VersionDamaged
 from labeling.steps.prediction_rows import PredictedChunk, Predictor
@@ -58,7 +58,7 @@ def predict(step: Step) -> None:
             store().remove(result)
         raise
     if step.finished:
-        storage.discard(store().path_of(run.path))
+        quota.discard(store().path_of(run.path))
 
 
 def _predict(step: Step, run: PredictionRun, result: Path) -> None:
@@ -118,7 +118,7 @@ def _write(step: Step, run: PredictionRun, chunk: PredictedChunk, file: IO[bytes
     run.rejections = [*run.rejections, *rejections][:LISTED]
     try:
         _count(step, run, chunk, size)
-    except storage.NoRoom as error:
+    except quota.NoRoom as error:
         file.truncate(run.size)
         raise _Refused(str(error.message)) from error
 
@@ -126,7 +126,7 @@ def _write(step: Step, run: PredictionRun, chunk: PredictedChunk, file: IO[bytes
 def _count(step: Step, run: PredictionRun, chunk: PredictedChunk, size: int) -> None:
     """Record the chunk, and the result's new `size`, on the run. Raises `NoRoom` if the project has no room for it."""
     with step.write():
-        storage.check_room(run.project, size - run.size, lock=True)
+        quota.check_room(run.project, size - run.size, lock=True)
         PredictionRun.objects.filter(pk=run.pk).update(
             position=F("position") + chunk.records,
             predicted=F("predicted") + len(chunk.rows),

@@ -24,7 +24,7 @@ from labeling.kinds import BadFile, OpenedFile, media, raster
 from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, Project, ProjectStorage, Role
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.projects.duplicating import duplicate
 from labeling.projects.purging import purge
 from labeling.steps.registry import run_step
@@ -186,7 +186,7 @@ def test_an_import_stores_and_counts_them_and_the_file_stays_as_it_came(tmp_path
     project = imported(tmp_path, {"a.jpg": LARGE_JPEG})
     sizes = lying(project)
     assert sizes.keys() == {"jpg", "preview.webp", "thumbnail.webp"}
-    assert storage.use_of(project).media == sum(sizes.values())
+    assert quota.use_of(project).media == sum(sizes.values())
     item = Item.objects.get()
     assert media.path_of(item.media).read_bytes() == LARGE_JPEG
     address = f"/api/v1/projects/digits/items/{item.pk}/media/"
@@ -234,7 +234,7 @@ def test_a_copy_of_the_project_has_them_too(tmp_path: Path) -> None:
         assert Job.objects.take(job, "here:1:a", timezone.now())
         run_step(Step(job, gives_way=False))
     assert lying(copy) == lying(project)
-    assert storage.use_of(copy).media == storage.use_of(project).media
+    assert quota.use_of(copy).media == quota.use_of(project).media
 
 
 @pytest.mark.django_db
@@ -248,14 +248,14 @@ def test_they_are_removed_with_the_item_and_count_no_more(tmp_path: Path) -> Non
     assert purge(timezone.now()) == 1
     left = lying(project)
     assert left.keys() == {"png", "thumbnail.webp"}
-    assert storage.use_of(project).media == sum(left.values())
+    assert quota.use_of(project).media == sum(left.values())
 
 
 @pytest.mark.django_db
 def test_images_that_were_imported_before_get_theirs_by_a_command(tmp_path: Path) -> None:
     small = picture(size=(30, 20))
     project = imported(tmp_path, {"a.jpg": LARGE_JPEG, "b.png": small, "again.jpg": LARGE_JPEG, "gone.jpg": OTHER_JPEG})
-    with_pictures = storage.use_of(project).media
+    with_pictures = quota.use_of(project).media
     names = list(project.items.order_by("source").values_list("media", flat=True))
     for name in {*names}:
         for size in ("preview", "thumbnail"):
@@ -275,7 +275,7 @@ def test_images_that_were_imported_before_get_theirs_by_a_command(tmp_path: Path
     assert ", 1 cannot be read." in told("digits")
     assert lying(project).keys() == {"jpg", "preview.webp", "thumbnail.webp", "png"}
     counted = {name: media.size_of(name) for name in names}
-    assert storage.use_of(project).media == sum(counted[name] for name in names)
+    assert quota.use_of(project).media == sum(counted[name] for name in names)
     assert with_pictures > sum(without[name] for name in names)
     make_project("texts", kind="text")
     assert told("texts") == "texts: its items are no images.\n"

@@ -19,7 +19,7 @@ from labeling.intake import rejecting, uploads
 from labeling.intake.run import import_items
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, Project, RejectedRow, Role
-from labeling.projects import storage
+from labeling.projects import quota
 
 API = "/api/v1/projects/digits/"
 NO_OBJECT = 'The row is not a JSON object {"name": value, …}.'
@@ -51,7 +51,7 @@ def test_two_megabytes_of_zeros_take_little_of_a_worker_and_of_the_database() ->
     assert item_import.reason == f"{told}file, then import it again."
     assert RejectedRow.objects.count() == 1000
     assert item_import.rejected_by_reason == {NO_OBJECT: item_import.rejected} == {NO_OBJECT: 10_000}
-    use = storage.use_of(project)
+    use = quota.use_of(project)
     assert (use.waiting, use.media) == (0, 0)
     assert 100_000 < use.rows == use.total < 300_000
 

@@ -142,7 +142,7 @@ def test_an_upload_leaves_nothing_or_is_taken_in_later(hosts: Hosts, answers: St
         assert answer.json()["detail"] in (SENTENCE, uploads.STORE_AWAY)
         assert not ItemImport.objects.exists()
         assert [path for path in uploads.folder().iterdir() if path.is_file()] == []
-        Upload.objects.update(created_at=timezone.now() - uploads.storage.APPEARS_WITHIN * 2)
+        Upload.objects.update(created_at=timezone.now() - uploads.quota.APPEARS_WITHIN * 2)
         uploads.sweep()
         assert not Upload.objects.exists()
         assert hosts.stored("uploads") == []

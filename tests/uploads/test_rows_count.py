@@ -17,7 +17,7 @@ from labeling.intake.run import import_items
 from labeling.loop.step import Step
 from labeling.models import Item, Job, Project, Role
 from labeling.models.projects import MAX_GUIDELINES
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.projects.purging import purge
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def texts(n: int, first: int = 0, **fields: Any) -> list[dict[str, Any]]:
 
 
 def rows_of(project: Project) -> int:
-    return storage.use_of(project).rows
+    return quota.use_of(project).rows
 
 
 def finish(project: Project) -> None:
@@ -54,8 +54,8 @@ def test_texts_of_items_are_counted() -> None:
     assert send(manager(project), texts(10))["accepted"] == 10
     counted = rows_of(project)
     assert 10 * len(TEXT) < counted < 50 * len(TEXT)
-    assert storage.use_of(project).total == counted
-    status = storage.use_of(project)
+    assert quota.use_of(project).total == counted
+    status = quota.use_of(project)
     assert status.media == status.waiting == 0
 
 
@@ -69,7 +69,7 @@ def test_texts_for_which_there_is_no_room_are_refused(settings: Any) -> None:
     assert "This project may take 1.0 MB, and there is no room for" in refused["detail"]
     assert "rows in the database 6" in refused["detail"]
     assert project.items.count() == 300
-    assert storage.use_of(project).total < 1 << 20
+    assert quota.use_of(project).total < 1 << 20
 
 
 def test_answers_that_come_in_are_counted() -> None:
@@ -80,7 +80,7 @@ def test_answers_that_come_in_are_counted() -> None:
     answers = [{"annotator": f"u{number}", "value": "1"} for number in range(50)]
     row = {"external_id": "z0", "data": {"text": TEXT}, "label": "1", "annotations": answers}
     assert send(client, [row])["labeled"] == 1
-    assert rows_of(project) - 2 * bare >= 50 * storage.ANSWER_BYTES - 10
+    assert rows_of(project) - 2 * bare >= 50 * quota.ANSWER_BYTES - 10
 
 
 def test_a_copy_counts_for_itself() -> None:
@@ -137,7 +137,7 @@ def test_the_settings_page_says_that_there_is_no_room(settings: Any) -> None:
     settings.PROJECT_STORAGE_MB = 1
     project = make_project()
     client = manager(project)
-    storage.count(project, rows=(1 << 20) - 10)
+    quota.count(project, rows=(1 << 20) - 10)
     form = client.get("/p/digits/settings/").context["form"]
     sent = {name: form[name].value() for name in form.fields if form[name].value() is not None}
     page = client.post("/p/digits/settings/", {**sent, "guidelines": "Look at the beak."})

@@ -36,7 +36,7 @@ from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Job, ModelVersion, PredictionRun, Project, ProjectStorage, Role, Upload
 from labeling.outgoing.predictions import requests
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.steps import predict as predicting
 from labeling.steps.prediction_rows import PredictedChunk
 
@@ -87,7 +87,7 @@ def counted() -> int:
 
 def consistent(project: Project) -> None:
     """Check that the counted files exist, and that existing files are counted."""
-    assert storage.use_of(project).media == on_disk(project)
+    assert quota.use_of(project).media == on_disk(project)
     lying = {str(path): path.stat().st_size for path in uploads.folder().iterdir()}
     assert dict(Upload.objects.values_list("path", "bytes")) == lying
 
@@ -209,7 +209,7 @@ def test_a_project_may_have_a_limit_of_its_own(settings: Any) -> None:
     settings.PROJECT_STORAGE_MB = 1
     project = make_project(kind="image", storage_limit_mb=3)
     assert send(manager(project), zip_of(20)).json()["accepted"] == 20
-    assert storage.use_of(project).limit == 3 * MIB
+    assert quota.use_of(project).limit == 3 * MIB
 
 
 @usual
@@ -272,7 +272,7 @@ def test_a_prediction_stops_at_the_limit(settings: Any, tmp_path: Path, monkeypa
         with pytest.raises(predicting._Refused, match="predictions"):
             predicting._write(Step(job), asked, part, file)
     asked.refresh_from_db()
-    assert path.stat().st_size == asked.size == storage.use_of(project).files["predictions"] < MIB
+    assert path.stat().st_size == asked.size == quota.use_of(project).files["predictions"] < MIB
 
 
 @usual
@@ -281,17 +281,17 @@ def test_what_a_killed_process_has_left_counts_until_it_is_removed(settings: Any
     folder = uploads.folder()
     spooled = folder / "tmp1.upload.csv"
     spooled.write_bytes(b"x" * 500)
-    storage.reserve(project=project, path=spooled, size=1000)  # killed while it arrived
-    storage.reserve(project=project, path=folder / "gone.csv", size=1000)  # killed behind the removal of the file
-    assert storage.use_of(project).waiting == 2000
+    quota.reserve(project=project, path=spooled, size=1000)  # killed while it arrived
+    quota.reserve(project=project, path=folder / "gone.csv", size=1000)  # killed behind the removal of the file
+    assert quota.use_of(project).waiting == 2000
     uploads.sweep()
-    assert storage.use_of(project).waiting == 2000, "it may be arriving"
+    assert quota.use_of(project).waiting == 2000, "it may be arriving"
     Upload.objects.update(created_at=timezone.now() - datetime.timedelta(minutes=2))
     uploads.sweep()
-    assert storage.use_of(project).waiting == 1000, "one is not there"
+    assert quota.use_of(project).waiting == 1000, "one is not there"
     os.utime(spooled, (time.time() - 86_400,) * 2)
     uploads.sweep()
-    assert storage.use_of(project).waiting == 0
+    assert quota.use_of(project).waiting == 0
     assert list(folder.iterdir()) == []
 
 
@@ -355,7 +355,7 @@ def test_many_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
         try:
             uploads.keep(project=project, name="a.csv", chunks=[b"x" * (300 << 10)], length=300 << 10)
             outcomes.append("kept")
-        except storage.NoRoom:
+        except quota.NoRoom:
             outcomes.append("refused")
         finally:
             connection.close()

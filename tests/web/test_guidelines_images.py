@@ -16,7 +16,7 @@ from PIL import Image
 
 from labeling.kinds import media
 from labeling.models import GuidelinesImage, Project, Role
-from labeling.projects import guidelines, guidelines_images, storage
+from labeling.projects import guidelines, guidelines_images, quota
 from labeling.projects.duplicating import duplicate
 from labeling.web.shared.markdown import guidelines_html
 
@@ -42,7 +42,7 @@ def test_an_uploaded_image_is_stored_counted_and_shown_where_the_text_names_it(p
     image = GuidelinesImage.objects.get()
     assert (image.alt_text, image.user.username) == ("A barn owl", "mona")
     assert media.path_of(image.media).read_bytes() == digit_png(0)
-    assert storage.use_of(project).media == image.bytes == len(digit_png(0))
+    assert quota.use_of(project).media == image.bytes == len(digit_png(0))
     guidelines.save(project=project, user=None, text="![](barn-owl-1.png)\n\n![Its face](barn-owl-1.png)")
     for path in ("/p/digits/", "/p/digits/label/"):
         shown = client.get(path).content.decode()
@@ -124,7 +124,7 @@ def test_nothing_is_stored_without_room_or_beyond_the_number(project: Project, m
     make_guidelines_image(project, "owl.png")
     reply = client.post(API, {"file": file(), "alt_text": "An owl"})
     assert "There are 1 images already" in reply.json()["fields"]["file"][0]
-    storage.count(project, media=storage.use_of(project).limit)
+    quota.count(project, media=quota.use_of(project).limit)
     assert "no room" in client.post(API, {"file": file(), "alt_text": "An owl"}).json()["fields"]["file"][0]
     assert len(list(media.path_of(f"{project.pk}/guidelines").iterdir())) == 1
 
@@ -132,7 +132,7 @@ def test_nothing_is_stored_without_room_or_beyond_the_number(project: Project, m
 def test_an_image_that_any_version_names_stays(project: Project) -> None:
     client = manager(project)
     kept, other = make_guidelines_image(project, "kept.png"), make_guidelines_image(project, "other.png")
-    storage.count(project, media=kept.bytes + other.bytes)
+    quota.count(project, media=kept.bytes + other.bytes)
     guidelines.save(project=project, user=None, text="![](kept.png)")
     guidelines.save(project=project, user=None, text="None.")
     assert client.delete(f"{API}kept.png/").status_code == 409
@@ -142,7 +142,7 @@ def test_an_image_that_any_version_names_stays(project: Project) -> None:
     assert "other.png is removed" in text_of(client.post(f"{PAGE}other.png/remove/", follow=True))
     assert [each.name for each in project.guidelines_images.all()] == ["kept.png"]
     assert not media.path_of(other.media).exists()
-    assert storage.use_of(project).media == kept.bytes
+    assert quota.use_of(project).media == kept.bytes
     assert client.delete(f"{API}other.png/").status_code == 404
 
 
@@ -156,7 +156,7 @@ def test_a_copy_has_the_images_of_its_guidelines_whatever_becomes_of_the_origina
     copied = copy.guidelines_images.get()
     assert (copied.name, copied.alt_text) == ("owl.png", "An owl")
     assert media.path_of(copied.media).read_bytes() == digit_png(0)
-    assert storage.use_of(copy).media == copied.bytes
+    assert quota.use_of(copy).media == copied.bytes
     assert "/projects/again/guidelines/images/owl.png/" in guidelines_html(copy, copy.guidelines)
 
 

@@ -24,9 +24,10 @@ from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.projects import access, guidelines
 from labeling.projects.create import check_project_model, create_project, name_for, slug_for
+from labeling.projects.model_settings import check_training
 from labeling.projects.proposals import check_setting
 from labeling.projects.settings import SETTINGS, TEXTS
-from labeling.projects.training_settings import TrainConfig, check_training
+from models_store.config import TrainConfig
 
 MAX_COST = 9_999_999.99
 

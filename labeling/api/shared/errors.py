@@ -27,9 +27,9 @@ from labeling.disk.files import is_full
 from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
+from labeling.projects.create import TooManyProjects
 from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
-from labeling.projects.quotas import TooManyProjects
 from labeling.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)

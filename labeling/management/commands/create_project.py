@@ -16,9 +16,8 @@ from labeling.kinds import KINDS
 from labeling.models import User
 from labeling.projects.create import class_lines, create_project
 from labeling.projects.encoder_settings import encoders_for
-from labeling.projects.model_settings import known
+from labeling.projects.model_settings import check_training, known
 from labeling.projects.settings import SETTINGS, TEXTS, field_of
-from labeling.projects.training_settings import check_training
 
 # Fields of the project with an option each. The model validates the values, so that commands and pages give the same
 # errors.

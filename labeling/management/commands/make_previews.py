@@ -12,7 +12,7 @@ from labeling import kinds
 from labeling.intake.previews import Made, make_previews
 from labeling.management.finding import project_named
 from labeling.models import Project
-from labeling.projects import storage
+from labeling.projects import quota
 
 
 class Command(BaseCommand):
@@ -40,5 +40,5 @@ class Command(BaseCommand):
         unreadable = f", {made.unreadable:,} cannot be read" if made.unreadable else ""
         self.stdout.write(
             f"{project.slug}: {made.images:,} images, smaller pictures made of {made.pictures:,} "
-            f"({storage.shown(made.bytes)}){unreadable}."
+            f"({quota.shown(made.bytes)}){unreadable}."
         )

@@ -17,7 +17,7 @@ from labeling.insight.status import status_of
 from labeling.management.finding import project_named
 from labeling.models import Batch, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS
-from labeling.projects.storage import shown
+from labeling.projects.quota import shown
 
 # The parts of the project's storage.
 PARTS = {

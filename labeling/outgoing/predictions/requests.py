@@ -11,7 +11,7 @@ from django.utils import timezone
 from labeling.intake import uploads
 from labeling.models import Job, ModelVersion, PredictionRun, User
 from labeling.outgoing.predictions import results
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.shared_files import store
 
 # For each project: the most files that wait, and the most results that are kept.
@@ -63,7 +63,7 @@ def ask(
 def remove(run: PredictionRun) -> None:
     """Remove the file, if it still waits, and the result."""
     results.remove(run)
-    storage.discard(store().path_of(run.path))
+    quota.discard(store().path_of(run.path))
 
 
 def kept(version: ModelVersion, most: int) -> list[PredictionRun]:

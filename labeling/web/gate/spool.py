@@ -23,7 +23,7 @@ from rest_framework.authentication import CSRFCheck
 
 from labeling.intake import uploads
 from labeling.models import Project
-from labeling.projects import storage
+from labeling.projects import quota
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def given_back(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
             return get_response(request)
         finally:
             if spooled := getattr(request, "spooled_at", None):
-                storage.forget(spooled)
+                quota.forget(spooled)
 
     return middleware
 
@@ -101,8 +101,8 @@ class UploadSpool(TemporaryFileUploadHandler):
     def _reserve(self, project: Project) -> None:
         path = Path(self.file.temporary_file_path())
         try:
-            storage.reserve(project=project, path=path, size=self._length)
-        except storage.NoRoom as problem:
+            quota.reserve(project=project, path=path, size=self._length)
+        except quota.NoRoom as problem:
             self.file.close()
             self._skip(str(problem.message))
         self.request.spooled_at = path  # type: ignore[union-attr]

@@ -22,7 +22,7 @@ from labeling.intake import uploads
 from labeling.intake.rejecting import KEPT, by_number
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
-from labeling.projects import storage
+from labeling.projects import quota
 from labeling.projects.encoder_settings import encoders_for
 from labeling.web.imports.import_rows import as_json, encoding_row, import_rows, label_notice, stalled, states_of
 from labeling.web.shared.forms import FileForm
@@ -130,8 +130,8 @@ def _under_way(project: Project) -> dict[str, Any]:
 
 def _storage(project: Project) -> dict[str, Any]:
     """Return the storage that the project uses, in words."""
-    use = storage.use_of(project)
-    sizes = {name: storage.shown(size) for name, size in use.by_name().items()}
+    use = quota.use_of(project)
+    sizes = {name: quota.shown(size) for name, size in use.by_name().items()}
     return {**sizes, "files": [f"{sizes[noun]} {noun}" for noun in use.files]}
 
 

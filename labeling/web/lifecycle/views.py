@@ -14,11 +14,10 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, User
-from labeling.projects import lifecycle, storage
+from labeling.projects import lifecycle, quota
 from labeling.projects import members as memberships
-from labeling.projects.create import slug_for
+from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
-from labeling.projects.quotas import TooManyProjects
 from labeling.web.lifecycle.forms import DeleteForm, DuplicateForm, TransferForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -59,7 +58,7 @@ def _contents(project: Project) -> dict[str, str]:
         "annotations": count(contents.annotations, "annotation"),
         "models": count(contents.models, "model version"),
         "members": count(contents.members, "member"),
-        "bytes": storage.shown(contents.bytes),
+        "bytes": quota.shown(contents.bytes),
     }
 
 

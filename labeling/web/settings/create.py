@@ -12,9 +12,8 @@ from django.views.decorators.http import require_http_methods
 from labeling.kinds import KINDS, FileKind
 from labeling.models import Project, User
 from labeling.projects import access
-from labeling.projects.create import create_project
+from labeling.projects.create import TooManyProjects, create_project
 from labeling.projects.invisible import isolated
-from labeling.projects.quotas import TooManyProjects
 from labeling.web.settings.create_form import NewProjectForm
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from django import forms
 
-# Pages import the trainer's settings through `labeling.projects` only.
-from labeling.projects.training_settings import TrainConfig, check_training
+from labeling.projects.model_settings import check_training
 from labeling.web.shared.forms import figure_input
 from labeling.web.shared.words import figure
+from models_store.config import TrainConfig
 
 # Pages call the items that are labeled together a batch.
 LABELS = {"batch_size": "Labels per step"}

@@ -1,4 +1,4 @@
-"""Count the storage of a project against its limit: media, rows in the database, waiting uploads, files of rows.
+"""Count the bytes of a project against its limit: media, rows in the database, waiting uploads, files of rows.
 
 `ProjectStorage` counts media and rows. Uploads and rows that own files are few, and each row has its file's bytes. A
 file is removed before its count, so a killed process leaves no file that is not counted.
