@@ -137,6 +137,7 @@ def fashion_folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_versions_of_fashion_mnist(fashion_folder):
     redundant = Source("redundant", fashion_folder=fashion_folder, pool=100).load(0)
     groups = redundant.features.reshape(100 // COPIES, COPIES, -1).astype(float)

@@ -21,6 +21,7 @@ def arrays(folder: Path, n: int = 400) -> list[str]:
     return ["--vectors", str(folder / "x.npy"), "--labels", str(folder / "y.npy")]
 
 
+@pytest.mark.long
 def test_it_tells_how_often_intervals_held(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,7 @@ from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.steps import replace
 from labeling.steps.registry import run_step
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -204,7 +205,7 @@ def test_the_adversary_finds_what_is_not_mended(
     assert found["gold"].area > 0.7, str(found["gold"])
 
 
-@pytest.mark.parametrize("changes", [{}, IN_GRIDS], ids=["one by one", "in grids"])
+@pytest.mark.parametrize("changes", some([{}, IN_GRIDS]))
 def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
     """A second world is tested if the first looks suspicious, because one world in some dozens does so by chance."""
     suspected = [each for each in verdicts(tmp_path, 1, changes) if each.p <= SUSPICIOUS]

@@ -104,6 +104,7 @@ def test_the_mouse_sweeps_and_a_double_click_marks_once(open_screen: Any) -> Non
     assert values(screen).count(False) == 3
 
 
+@pytest.mark.long
 def test_on_a_phone_every_cell_is_in_sight_and_taps_mark(open_screen: Any, screenshot: Any) -> None:
     screen = open_grid(open_screen, options=PHONE)
     assert cells(screen).count() >= 12

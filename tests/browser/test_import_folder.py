@@ -54,6 +54,7 @@ def test_a_folder_is_packed_and_sent(open_page: Any, tmp_path: Path) -> None:
     assert said == []
 
 
+@pytest.mark.long
 def test_thousands_of_images_in_one_file(open_page: Any, tmp_path: Path) -> None:
     page, project = import_page(open_page)
     page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "many", 6_000))

@@ -28,6 +28,7 @@ def values() -> list[Any]:
     return list(Annotation.objects.standing().order_by("task__rank").values_list("value", flat=True))
 
 
+@pytest.mark.long
 def test_fifty_digits_without_once_waiting_for_the_next(open_screen: Any) -> None:
     project = make_project(kind="image")
     items = make_items(project, 60)
@@ -94,6 +95,7 @@ def test_a_key_that_is_held_down_answers_once(open_screen: Any) -> None:
     assert values() == [3]
 
 
+@pytest.mark.long
 def test_search_among_twenty_thousand_classes(open_screen: Any) -> None:
     names = [f"species {number:05}" for number in range(19_997)] + ["Ärmelkanal-Möwe", "gull", "black-headed gull"]
     project = make_project("birds", classes=names)

@@ -70,6 +70,7 @@ def test_it_bites(open_page: Any, boss: User) -> None:
     assert len([text for text in said if "Content Security Policy" in text]) >= 3
 
 
+@pytest.mark.long
 def test_every_page_of_ours(open_page: Any, boss: User, project: Project) -> None:
     page: Page = open_page(boss)
     said = listen(page)

@@ -176,6 +176,7 @@ def test_without_scripts_items_are_found_and_settled(open_page: Any) -> None:
     assert labels_of(project, "item-0003") == [9]
 
 
+@pytest.mark.long
 def test_item_pages_fit(open_page: Any, screenshot: Any) -> None:
     made = [
         labeled_project(n=70),

@@ -62,6 +62,7 @@ def surveyed_project() -> Project:
     return project
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("look", "options"), some(LOOKS[::-1]))
 def test_the_pages_can_be_seen_and_used_by_everybody(
     open_page: Any, screenshot: Any, look: str, options: dict[str, Any]

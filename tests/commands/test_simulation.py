@@ -185,6 +185,7 @@ def test_an_item_without_known_answer_is_told_and_all_is_given_back(live_server:
     assert not Assignment.objects.pending().exists()
 
 
+@pytest.mark.long
 def test_tasks_that_others_hold_are_waited_for_with_a_note(live_server: Any) -> None:
     project = open_project(10, lease_seconds=5)
     outsider = make_member(project, "outsider")

@@ -16,6 +16,7 @@ from labeling.intake.checking import check
 from labeling.intake.readers import Limits, UnreadableFile, open_source, parquet_facts
 from labeling.intake.readers.base import MIB
 from labeling.intake.readers.parquet_facts import rows_at_once
+from tests.extent import some
 
 
 def test_columns_become_an_item_that_json_can_hold(tmp_path):
@@ -119,7 +120,7 @@ def test_text_that_is_too_long_or_holds_nul_is_set_aside(tmp_path):
     assert len(bad) == 2
 
 
-@pytest.mark.parametrize("version", ["1.0", "2.0"])
+@pytest.mark.parametrize("version", some(["1.0", "2.0"]))
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_long_value_that_many_rows_share_is_not_copied_for_each(tmp_path, nested, version):
     long = pa.DictionaryArray.from_arrays(pa.array([0] * 12 + [1], pa.int32()), pa.array([b"x" * 70 * MIB, picture()]))

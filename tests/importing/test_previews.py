@@ -122,6 +122,7 @@ def test_small_images_have_none_and_nobody_gets_what_was_not_wanted() -> None:
     assert open_image(encoded(Image.new("L", LARGE)))[2:] == (b"", b"")
 
 
+@pytest.mark.long
 @ON_LINUX
 def test_more_than_fifty_million_pixels_take_little_memory_as_jpeg_and_their_own_as_png() -> None:
     size, pixels = (10_000, 10_000), 100

@@ -59,6 +59,7 @@ def labeled(snapshot: Snapshot, tmp_path: Path) -> tuple[Project, User]:
     return Project.objects.get(), User.objects.get()
 
 
+@pytest.mark.long
 def test_it_comes_to_what_one_training_would_have_found(labeled: tuple[Project, User], monkeypatch) -> None:
     project, _ = labeled
     version, batch, files = ModelVersion.objects.get(), Batch.objects.get(number=2), ProjectFiles(project)

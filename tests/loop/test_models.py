@@ -35,6 +35,7 @@ def vectors(n: int = 120) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.long
 def test_a_forest_goes_round_the_loop(tmp_path: Path) -> None:
     project = start(tmp_path, "vector", vectors(), model=FOREST)
     version = two_rounds(project)

@@ -75,6 +75,7 @@ def test_a_copy_with_its_labels_does_not_train_on_what_the_original_has_spent(tm
         assert ledger.ledger_of(each).spent == pytest.approx(epsilon(phases, 1e-4))
 
 
+@pytest.mark.long
 def test_a_training_that_was_killed_is_paid_for(tmp_path) -> None:
     project = digits_project(tmp_path, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=2)
     user = annotator(project)

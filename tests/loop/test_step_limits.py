@@ -109,7 +109,7 @@ def test_a_process_that_is_killed_takes_neither_the_worker_nor_the_step_with_it(
         assert worker.poll() is None
 
 
-@pytest.mark.parametrize("how", some(["model", "delete", "training", "archive"], 2))
+@pytest.mark.parametrize("how", some(["model", "delete", "training", "archive"]))
 def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) -> None:
     hung = enqueued("hangs")
     project = hung.project
@@ -132,6 +132,7 @@ def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) ->
         assert state(hung) == Job.State.WAITING, "it is not begun again"
 
 
+@pytest.mark.long
 def test_more_projects_that_hang_than_lanes_hold_nobody() -> None:
     """One lane is kept for short steps; long steps take turns in the others."""
     quick = "turns.QUICK_SECONDS, turns.TURN_SECONDS = 1.0, 2.0"

@@ -78,6 +78,7 @@ def test_wide_arrays_of_versions_before_are_not_kept(tmp_path: Path) -> None:
     assert kept(project, 3) == ALWAYS | {"embeddings", "errors"}
 
 
+@pytest.mark.long
 def test_a_change_of_strategy_between_batches_keeps_what_the_clustering_needs(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=300, **QUICK)
     user = annotator(project)
@@ -131,7 +132,9 @@ def test_entropy_takes_the_largest_and_coreset_keeps_away_from_what_is_labeled(t
     assert unlabeled[int(distances.argmax())] in picked_rows(batch)
 
 
-@pytest.mark.parametrize(("question", "strategy"), [("multi", "entropy"), ("verify", "badge"), ("multi", "coreset")])
+@pytest.mark.parametrize(
+    ("question", "strategy"), some([("multi", "entropy"), ("verify", "badge"), ("multi", "coreset")], 2)
+)
 def test_other_questions_go_round_with_it_too(tmp_path: Path, question: str, strategy: str) -> None:
     project = start(tmp_path, "text", text_rows(question), question=question, strategy=strategy, class_guard=1, **QUICK)
     rounds(project)

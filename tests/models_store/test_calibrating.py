@@ -89,6 +89,7 @@ def test_as_many_trainings_as_are_needed():
     assert trainings(500, max_seconds=60.0) == []
 
 
+@pytest.mark.long
 def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right():
     """The overconfidence on new items is 0.03 to 0.06 over four models, and 0.12 to 0.13 without calibration."""
     new = noisy(3000, seed=50)

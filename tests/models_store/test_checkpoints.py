@@ -19,6 +19,7 @@ from safetensors import safe_open
 from models_store.config import TrainConfig
 from models_store.networks import Mlp, MlpConfig
 from models_store.training import checkpoints, gradients, run
+from tests.extent import some
 
 # Without further trainings, which test_calibrating.py cuts short: they would take four times as long again.
 CONFIG = TrainConfig(epochs=12, temperature="likelihood", batch_growth=4.0, calibration_labels=0)
@@ -45,7 +46,7 @@ def same(one, other):
     return all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("question", some(["single", "multi", "verify"]))
 def test_cut_short_twice_it_ends_with_the_same_weights_bit_for_bit(tmp_path, question):
     pool = blobs(1200, seed=1)
     whole = train_on(pool, question=question, config=CONFIG)
@@ -162,6 +163,7 @@ def test_a_file_that_is_no_checkpoint_of_it_is_begun_anew(tmp_path, damage):
     assert same(train_on(pool, config=SHORT), resumed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", [{"learning_rate": 1e-3}, {"weight_decay": 0.0}])
 def test_other_settings_are_another_training(tmp_path, change):
     pool = blobs(300, seed=1)

@@ -204,6 +204,7 @@ def test_it_ends_with_the_latest_weights_as_good_as_the_best_when_patience_is_ov
     assert all(torch.equal(tensor, weights(trained)[name]) for name, tensor in averages[last_good].items())
 
 
+@pytest.mark.long
 def test_wrong_labels_are_not_learned_by_heart():
     """Half of the labels are held back, so that they show reliably when the training begins to learn wrong labels."""
     rng = np.random.default_rng(0)

@@ -165,6 +165,7 @@ def what_scipy_says(per_package: int) -> tuple[list[str], np.ndarray]:
     return texts, np.repeat(np.arange(7), per_package)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_few_labels_go_further_than_with_words_alone(minilm: SentenceTransformers) -> None:
     texts, classes = what_scipy_says(24)

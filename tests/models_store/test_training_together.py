@@ -15,6 +15,7 @@ import torch
 from model_data import SHAPES, Pool, blobs, train_on
 
 from models_store.training import Stopped, TrainConfig, Trained, together
+from tests.extent import some
 
 CONFIG = TrainConfig(calibration_labels=0, epochs=6, batch_size=60)
 
@@ -94,7 +95,7 @@ def accuracy(trained: Trained, pool: Pool) -> float:
     return float((logits.argmax(dim=1).numpy() == pool.classes).mean())
 
 
-@pytest.mark.parametrize("question", ["single", "verify"])
+@pytest.mark.parametrize("question", some(["single", "verify"]))
 def test_the_same_number_gives_the_same_weights(two, question):
     pool = blobs(400, seed=1)
     one, other = (train_on(pool, question=question, config=CONFIG, others=two) for _ in range(2))
@@ -104,6 +105,7 @@ def test_the_same_number_gives_the_same_weights(two, question):
     assert not same(one, train_on(pool, question=question, config=CONFIG))
 
 
+@pytest.mark.long
 def test_cut_short_it_goes_on_with_the_same_weights(two, tmp_path):
     pool = blobs(400, seed=1)
     whole = train_on(pool, config=CONFIG, others=two)
@@ -120,6 +122,7 @@ def test_cut_short_it_goes_on_with_the_same_weights(two, tmp_path):
     assert same(whole, resumed)
 
 
+@pytest.mark.long
 def test_another_number_is_as_accurate(two):
     pool, test = blobs(400, seed=1), blobs(2000, seed=2)
     alone = [accuracy(train_on(pool, config=CONFIG, seed=seed), test) for seed in range(3)]

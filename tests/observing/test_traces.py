@@ -126,6 +126,7 @@ def test_a_collector_that_hangs_holds_no_request_up(tmp_path: Path) -> None:
     assert log.read_text().count("Queue full") == 1
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_collector_that_is_away_holds_no_job_up(monkeypatch: pytest.MonkeyPatch) -> None:
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())

@@ -125,6 +125,7 @@ def test_others_are_answered_beside_clients_that_take_no_response(app: int, path
             assert get(app, "/") == "0"
 
 
+@pytest.mark.long
 def test_pages_that_are_not_taken_hold_up_nobody(site: int) -> None:
     request = b"GET /static/css/base.css HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20
     with connected(site, request):

@@ -55,6 +55,7 @@ def get(port: int, path: str = "/", seconds: float = 30) -> str:
         return str(answer.read().decode())
 
 
+@pytest.mark.long
 def test_half_sent_bodies_are_told_and_others_served(tmp_path: Path) -> None:
     with web_server(tmp_path, "--keep-alive", str(SILENCE)) as (port, log):
         pages, api = many(port, 64, HALF_BODY % b"/login/"), many(port, 64, HALF_BODY % b"/api/v1/projects/")
@@ -67,6 +68,7 @@ def test_half_sent_bodies_are_told_and_others_served(tmp_path: Path) -> None:
         assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.long
 def test_it_takes_no_longer_for_many_than_for_one(app: int) -> None:
     """Requests that wait for a thread do not wait longer with ten times as many slow clients as threads."""
     with many(app, 10 * THREADS, HALF_BODY % b"/"):

@@ -182,6 +182,7 @@ def test_without_a_version_and_with_a_damaged_one(texts: Path, tmp_path: Path) -
         predicted(texts)
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, texts: Path) -> None:
     trained_project(texts)
 

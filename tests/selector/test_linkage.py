@@ -16,7 +16,7 @@ from selector import linkage, neighbours
 from selector.exact import exact_average_linkage
 from selector.linkage import Dendrogram
 from selector.vectors import METRICS
-from tests.extent import examples
+from tests.extent import examples, some
 
 # Small pools are clustered exactly: here they take the way of the large ones.
 average_linkage = partial(linkage.average_linkage, exact_up_to=0)
@@ -96,7 +96,7 @@ def test_exact_duplicates_merge_first_at_height_zero(metric):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("value", [0.0, 1.0, -3.7])
+@pytest.mark.parametrize("value", some([0.0, 1.0, -3.7]))
 def test_a_large_pool_of_one_repeated_item_is_one_cluster_at_height_zero(metric, value):
     dendrogram = average_linkage(np.full((30_000, 7), value, "float32"), metric=metric)
     assert (dendrogram.heights == 0).all()
@@ -143,6 +143,7 @@ def digests():
         return [average_linkage(embeddings, metric=metric, seed=5).digest for metric in METRICS]
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_dendrogram_in_another_process():
     code = "from tests.selector.test_linkage import digests; print(*digests())"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

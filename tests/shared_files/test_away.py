@@ -189,6 +189,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
         yield bucket
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_puts_off_and_one_that_comes_back_is_asked_again(
     server: Bucket, tmp_path: Any, settings: Any
 ) -> None:

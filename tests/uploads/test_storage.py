@@ -308,6 +308,7 @@ def test_what_a_killed_process_had_begun_to_write_is_removed(tmp_path: Path) -> 
     assert [path.name for path in drafts.iterdir()] == ["new"], "somebody may be writing that one"
 
 
+@pytest.mark.long
 @with_processes
 def test_an_import_that_is_killed_again_and_again_counts_once(tmp_path: Path) -> None:
     project = make_project(kind="image")

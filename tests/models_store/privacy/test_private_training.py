@@ -45,6 +45,7 @@ def test_it_learns_each_question(question):
     assert right.mean() > 0.8
 
 
+@pytest.mark.long
 def test_it_learns_pictures(digits):
     order = np.random.default_rng(5).permutation(len(digits.classes))
     seen, unseen = (Pool(digits.features[rows], digits.classes[rows], 10) for rows in (order[:1300], order[1300:]))
