@@ -136,9 +136,7 @@ def _wait(clusters: Clusters, chain: NDArray[np.int32], length: int) -> int:
 
 @compiled
 def _has_none_nearer(clusters: Clusters, slot: int, distance: np.float32) -> bool:
-    """Return whether a waiting cluster can merge with a cluster at this distance; among equal distances it waits in
-    vain.
-    """
+    """Return whether no other cluster is nearer to the cluster in `slot` than this distance."""
     _bring_up_to_date(clusters, slot)
     nearer: bool = distance <= min(clusters.gaps[slot, 0], clusters.radius[slot])
     return nearer

@@ -133,8 +133,9 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
 
 
 def _drawn_for_review(project: Project) -> Callable[[uuid.UUID], bool]:
-    """Return a function from an annotation's id to whether it is in the random share for the reviewers. The project's
-    secret keys the draw, so the annotator, whose client makes the id, cannot predict it.
+    """Return a function that tells whether the annotation with an id is in the random share for the reviewers.
+
+    The project's secret keys the draw, so the annotator, whose client makes the id, cannot predict it.
     """
     if not project.review_share:
         return lambda key: False

@@ -1,4 +1,6 @@
-"""Check the records of a source in chunks that fit into memory, opening many files at a time. No database."""
+"""Check the records of a source in chunks that fit into memory, opening many files at a time. This module uses no
+database.
+"""
 
 from __future__ import annotations
 

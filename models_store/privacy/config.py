@@ -1,4 +1,4 @@
-"""The settings of a private training. Light to import, no torch."""
+"""The settings of a private training. This module does not import torch."""
 
 import math
 from collections.abc import Iterable

@@ -70,7 +70,7 @@ class Together:
     """A training's gradients, worked out by this process and by others if sharing is worth it."""
 
     def __init__(self, gradients: Gradients, others: Others | None = None, most: int = 1) -> None:
-        """`most`: the most processes, including this one."""
+        """Start without other processes. `most`: the most processes, including this one."""
         self._gradients, self._others, self.most = gradients, others, most
         self._shared: Any = None
         self._group: _Group | None = None
@@ -212,7 +212,7 @@ class _Group:
     """The connected processes; rank 0 leads. All methods raise `_Left`."""
 
     def __init__(self, store: Any, rank: int, world: int, address: str) -> None:
-        """`address`: where the others reach this machine."""
+        """Connect the processes. `address`: where the others reach this machine."""
         gloo = dist.ProcessGroupGloo
         # By the address: on other machines, this machine's name often resolves to themselves.
         options = gloo._Options()

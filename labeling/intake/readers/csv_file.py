@@ -25,7 +25,9 @@ _STRAY = "has text after a closing quotation mark (inside quotation marks, a quo
 
 
 class CsvSource(Source):
-    """A CSV or TSV file, without a layout in UTF-8. The header tells the delimiter: comma, semicolon or tab."""
+    """A CSV or TSV file, in UTF-8 unless the layout names another encoding. The delimiter of the layout or else the
+    header's (comma, semicolon or tab) separates the columns.
+    """
 
     def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
