@@ -22,7 +22,7 @@ class ItemImportQuerySet(models.QuerySet["ItemImport"]):
         return self.filter(repeated__gt=0)
 
     def parked(self) -> ItemImportQuerySet:
-        """Uploads that wait for a person to choose their columns."""
+        """Return uploads that wait for a person to choose their columns."""
         return self.filter(state=ItemImport.State.PARKED)
 
     def failed(self) -> ItemImportQuerySet:

@@ -83,7 +83,7 @@ class Cache:
             total -= size
 
     def _removable(self) -> Iterator[tuple[float, int, Path]]:
-        """Return, for each copy, the time of its last use, its bytes on the disk, and its path.
+        """Yield, for each copy, the time of its last use, its bytes on the disk, and its path.
 
         A file that may change and has no note is no copy: a process is writing it, or only this host needs it.
         """

@@ -53,7 +53,7 @@ class _Recoded(io.RawIOBase):
         return len(self.read(offset))
 
     def tell(self) -> int:
-        """Bytes read of the file itself."""
+        """Return the number of bytes read so far from the file itself."""
         return self._file.tell()
 
     def close(self) -> None:

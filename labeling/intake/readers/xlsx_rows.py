@@ -44,7 +44,9 @@ def _check(path: str, ratio: int) -> None:
 
 
 def _rows(path: str, most_columns: int) -> Iterator[tuple[int, list[str]]]:
-    """The rows from the header to the last one with a cell, with their numbers. None is narrower than the header."""
+    """Yield the rows from the header to the last one with a cell, with their numbers. None is narrower than the
+    header.
+    """
     book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
     sheet = book.worksheets[0]
     sheet.reset_dimensions()  # a file can claim any size
@@ -74,7 +76,7 @@ def _rows(path: str, most_columns: int) -> Iterator[tuple[int, list[str]]]:
 
 
 def _texts(row: Sequence[Any]) -> list[str]:
-    """The cells as texts, up to the last one that is not empty."""
+    """Return the cells as texts, up to the last one that is not empty."""
     cells = [_text(value) for value in row]
     while cells and not cells[-1]:
         cells.pop()
