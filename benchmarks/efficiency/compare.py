@@ -41,7 +41,7 @@ class Comparison:
 
 
 def labels_to_reach(labels: np.ndarray, accuracies: np.ndarray, target: float) -> float:
-    """Labels at which a curve reaches the target; infinity if it does not.
+    """Return labels at which a curve reaches the target; infinity if it does not.
 
     A curve has noise, and its highest point so far would flatter it. So it is first replaced by the non-decreasing
     curve nearest to it (isotonic regression), and then followed along straight lines between the points. A curve that
@@ -62,7 +62,9 @@ def labels_to_reach(labels: np.ndarray, accuracies: np.ndarray, target: float) -
 
 
 def needed(labels: np.ndarray, curves: Mapping[str, np.ndarray], baseline: str) -> tuple[float, dict[str, float]]:
-    """The accuracy that the baseline ends with (of its mean curve, made non-decreasing), and the labels to it."""
+    """Return the accuracy that the baseline ends with (of its mean curve, made non-decreasing), and the labels to
+    it.
+    """
     means = {name: runs.mean(axis=0) for name, runs in curves.items()}
     target = float(isotonic_regression(means[baseline])[-1])
     return target, {name: labels_to_reach(labels, mean, target) for name, mean in means.items()}
@@ -151,7 +153,7 @@ def _p_below_zero(values: np.ndarray) -> float | None:
 
 
 def estimate(value: float, draws: list[float]) -> Estimate:
-    """A value with the percentiles of its bootstrap draws, of which there are none with one seed."""
+    """Return a value with the percentiles of its bootstrap draws, of which there are none with one seed."""
     if not draws:
         return Estimate(_finite(value), None, None)
     tail = (1 - LEVEL) / 2

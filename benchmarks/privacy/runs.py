@@ -58,7 +58,7 @@ def load(source: Source, seed: int) -> Data:
 
 
 def usual(mega: PrivacyConfig, n: int) -> PrivacyConfig:
-    """The same recipe with batches of USUAL_BATCH that do not grow, over as many records in all.
+    """Return the same recipe with batches of USUAL_BATCH that do not grow, over as many records in all.
 
     Its many more steps are smaller, so that noise moves the weights as far in all: left as they are, it would learn
     nothing.

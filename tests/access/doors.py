@@ -49,7 +49,7 @@ EVERYBODY = SIGNED_IN | {SIGNED_OUT}
 
 
 def roles_with(ability: str) -> frozenset[str]:
-    """The roles that have the ability. A superuser counts as manager."""
+    """Return the roles that have the ability. A superuser counts as manager."""
     return frozenset({SUPERUSER, *(role for role in MEMBERS if ability in ABILITIES[role].split())})
 
 

@@ -159,7 +159,7 @@ def test_a_workbook_goes_on_where_it_was(tmp_path):
 
 
 def edited(path: Path, member: str, change: Any) -> Path:
-    """The workbook with one of its files changed."""
+    """Return the workbook with one of its files changed."""
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
     files[member] = change(files[member])
