@@ -284,7 +284,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
-        "ItemStateEnum": "labeling.items.filters.State",
+        "ItemStateEnum": "labeling.items.item_filters.State",
         "BatchState": "labeling.models.Batch.State",
         "ImportState": "labeling.models.ItemImport.State",
     },

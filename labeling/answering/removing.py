@@ -97,13 +97,17 @@ def _tasks_of(ids: Sequence[int]) -> TaskQuerySet:
     return Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids))
 
 
-def close_tasks(tasks: QuerySet[Task]) -> None:
-    """Close the open ones of these tasks with the answers they have. Raises `RemovalError` as `remove` does."""
-    _closing_tasks(tasks, lambda: 0)
+def close_tasks(tasks: QuerySet[Task]) -> int:
+    """Close the open ones of these tasks with the answers they have, and return their number.
+
+    Raises `RemovalError` as `remove` does.
+    """
+    return _closing_tasks(tasks)
 
 
-def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int]) -> int:
-    """Call `change` and close the open ones of these tasks, in one transaction. Return the result of `change`.
+def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = None) -> int:
+    """Call `change` and close the open ones of these tasks, in one transaction. Return the result of `change`, or else
+    the number of closed tasks.
 
     Raises `RemovalError` if other requests change the tasks during all `TRIES` tries.
     """
@@ -114,7 +118,7 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int]) -> int:
                 # Update the batches last: other submits wait for their rows.
                 with counting.labels_counted([task.item_key for task in started]):
                     closed = _by_batch(gone, started)
-                    changed = change()
+                    changed = len(gone) + len(started) if change is None else change()
                     _remember(closed)
                 for each in closed:
                     _settle_batch(each)

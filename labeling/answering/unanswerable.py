@@ -35,11 +35,9 @@ def close_unanswerable(now: datetime.datetime) -> int:
         for part in in_parts(_unanswerable(batch, now), CHUNK):
             waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # check again: a member may have claimed one
             try:
-                removing.close_tasks(waiting)
+                closed += removing.close_tasks(waiting)
             except RemovalError as error:
                 logger.info("%s: tasks that no member is left to answer stay for now. %s", batch, error)
-            else:
-                closed += len(part)
     return closed
 
 

@@ -16,9 +16,10 @@ from django.db.models import Max, Sum
 
 from labeling.answering.prompting import SUGGESTED
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.share_intervals import ENOUGH, interval
+from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Annotation, Project, WorkLog
 from labeling.models.tasks import PromptedBy
+from models_store.metrics import wilson
 
 SAMPLE = 20_000
 """The number of newest answers that are read."""
@@ -134,7 +135,7 @@ class _Tally:
         if min(self._n.values()) < ENOUGH:
             return None
         prompted, unprompted = (
-            MatchShare(self._chosen[side], self._n[side], *interval(self._chosen[side], self._n[side]))
+            MatchShare(self._chosen[side], self._n[side], *wilson(self._chosen[side], self._n[side]))
             for side in (True, False)
         )
         return Chosen(prompted, unprompted, difference(prompted, unprompted))

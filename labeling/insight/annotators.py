@@ -13,11 +13,11 @@ from typing import Any
 from django.db.models import Q
 
 from labeling.answering import gold
-from labeling.insight.share_intervals import interval
 from labeling.insight.work import Worked, answers_here, worked
 from labeling.models import Annotation, Correction, Project, WorkLog
 from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
+from models_store.metrics import wilson
 
 # Quality is estimated from this many newest items, and pace from this many newest answers of each person.
 SAMPLE = 2000
@@ -172,7 +172,7 @@ def agreement(votes: Iterable[Vote]) -> dict[str, Rate]:
 
 def rate(right: int, n: int) -> Rate:
     """Return the share with its interval."""
-    low, high = interval(right, n)
+    low, high = wilson(right, n)
     return Rate(right, n, low, high)
 
 

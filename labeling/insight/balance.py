@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from labeling.answering.label_counts import NO_CLASS, Counts, count_labels, counts_of
 from labeling.insight.control_slice import ControlFacts, control_facts
-from labeling.insight.share_intervals import interval
 from labeling.models import Batch, Project
+from models_store.metrics import wilson
 
 # The most classes that are listed.
 SHOWN = 20
@@ -72,7 +72,7 @@ def balance_of(project: Project, batch: Batch | None = None) -> Balance:
 
 
 def _frequency(name: str, labels: int, n_labeled: int, control: int, n_control: int) -> Frequency:
-    low, high = interval(control, n_control)
+    low, high = wilson(control, n_control)
     return Frequency(name, labels, labels / n_labeled, control, control / n_control if n_control else 0.0, low, high)
 
 

@@ -16,8 +16,3 @@ def half_width(n: int, share: float | None) -> float | None:
         return None
     low, high = metrics.wilson(round((UNKNOWN if share is None else share) * n), n)
     return (high - low) / 2
-
-
-def interval(successes: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share; (0, 1) for no items."""
-    return metrics.wilson(successes, n)

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from labeling.items.filters import Chosen, State, matching
+from labeling.items.item_filters import Chosen, State, matching
 from labeling.models import Item, Project
 
 COUNTED = 10_000

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q
 from django.db.models.functions import Coalesce
 
-from labeling.items.filters import State
+from labeling.items.item_filters import State
 from labeling.models import Annotation, Copy, Correction, Item, ModelVersion, Project, Removal, Task
 from labeling.questions import Stored
 

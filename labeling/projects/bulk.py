@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling.answering.changing import Change
 from labeling.answering.removing import RemovalError
 from labeling.items.filter import FilterError
-from labeling.items.filters import matching, read_filter
+from labeling.items.item_filters import matching, read_filter
 from labeling.models import BulkChange, Project, User
 from labeling.models.removals import BulkChangeQuerySet
 

@@ -15,7 +15,7 @@ from labeling.arrays import nearest as module
 from labeling.arrays.files import ProjectFiles, append_rows, save_array
 from labeling.arrays.nearest import nearest
 from labeling.items.filter import FilterError
-from labeling.items.filters import matching, read_filter
+from labeling.items.item_filters import matching, read_filter
 from labeling.items.order import order_for, page_after
 from labeling.models import Batch, Clustering, Item, ModelVersion, Project, Role
 

@@ -17,7 +17,7 @@ from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight.attention import attention_of
 from labeling.items import search
 from labeling.items.filter import FilterError
-from labeling.items.filters import FILTERS, STATES, matching, read_filter
+from labeling.items.item_filters import FILTERS, STATES, matching, read_filter
 from labeling.items.order import (
     ORDERS,
     count_up_to,

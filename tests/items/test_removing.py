@@ -19,7 +19,7 @@ from labeling.insight.balance import balance_of
 from labeling.insight.pool import PoolCounts, pool_of
 from labeling.insight.status import items_of
 from labeling.items import search
-from labeling.items.filters import matching, read_filter
+from labeling.items.item_filters import matching, read_filter
 from labeling.items.records import record_of, state_of
 from labeling.items.words import read_search
 from labeling.kinds import media

@@ -9,7 +9,7 @@ from factories import make_items, make_project
 
 from labeling.items import search
 from labeling.items.filter import FilterError
-from labeling.items.filters import matching, read_filter
+from labeling.items.item_filters import matching, read_filter
 from labeling.items.order import COUNTED, ORDERS, count_matching, page_after, read_position
 from labeling.models import Item, ItemImport, ItemIndex, Project
 

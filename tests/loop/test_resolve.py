@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import counting, queue, submitting
+from labeling.answering import counting, queue, submitting, unanswerable
 from labeling.answering.answer import Answer
 from labeling.answering.corrections import correct
 from labeling.answering.unanswerable import ABSENT_AFTER, close_unanswerable
@@ -97,6 +97,19 @@ def test_places_that_nobody_is_left_to_take_do_not_hold_up_a_batch() -> None:
     batch.refresh_from_db()
     assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
     assert {item.label for item in project.items.all()} == {1}
+
+
+def test_a_task_that_a_member_claims_meanwhile_stays_and_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project(overlap_max=3, check_share=0.0)
+    ann, bob = make_member(project, "ann"), make_member(project, "bob")
+    batch = make_open_batch(project, make_items(project, 2), overlap_max=3)
+    answer(batch, 0, ann, 1)
+    answer(batch, 1, ann, 1)
+    Assignment.objects.filter(user=bob).delete()
+    monkeypatch.setattr(unanswerable, "_unanswerable", lambda *_: list(batch.tasks.values_list("pk", flat=True)))
+    queue.claim(project=project, user=bob, count=1)
+    assert close_unanswerable(timezone.now()) == 1
+    assert batch.tasks.unanswered().count() == 1
 
 
 def test_alone_in_a_project_nobody_is_waited_for() -> None:

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from labeling.insight.annotators import Annotator, Rate
 from labeling.insight.balance import Balance, Frequency
-from labeling.insight.share_intervals import interval
 from labeling.insight.work import Slice
 from labeling.web.charts import balance, pace, people, rounds
 from labeling.web.charts.drawing import Figure, short
 from labeling.web.charts.rounds import Round
 from labeling.web.charts.scales import Scale, shares_from, shares_to, time_steps, time_word, whole_steps
+from models_store.metrics import wilson
 
 NOW = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -86,7 +86,7 @@ def test_long_names_are_cut() -> None:
 
 
 def frequency(name: str, labels: int, labeled: int, control: int = 0, n: int = 0) -> Frequency:
-    return Frequency(name, labels, labels / labeled, control, control / n if n else 0.0, *interval(control, n))
+    return Frequency(name, labels, labels / labeled, control, control / n if n else 0.0, *wilson(control, n))
 
 
 def test_class_balance_with_the_pools_share() -> None:
@@ -163,7 +163,7 @@ def test_what_the_time_of_rounds_goes_into() -> None:
 
 
 def annotator(name: str, median: float, right: int | None = None, n: int = 100) -> Annotator:
-    control = None if right is None else Rate(right, n, *interval(right, n))
+    control = None if right is None else Rate(right, n, *wilson(right, n))
     return Annotator(name, 200, 1, 3, 0.5, median / 2, median, median * 2, NOW, None, control)
 
 

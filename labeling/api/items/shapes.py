@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from labeling.answering.changing import ACTIONS, MAX_ITEMS
 from labeling.api.shared.fields import AnswerValue, StrictText
-from labeling.items.filters import LONGEST, State
+from labeling.items.item_filters import LONGEST, State
 
 MAX_ID = 2**63 - 1
 

@@ -32,7 +32,7 @@ from labeling.db.replica import reads
 from labeling.items import search
 from labeling.items.filter import FilterError
 from labeling.items.filter_values import NUMBER
-from labeling.items.filters import FILTERS, Chosen, matching, read_filter
+from labeling.items.item_filters import FILTERS, Chosen, matching, read_filter
 from labeling.items.order import (
     SORTS,
     KeyPage,

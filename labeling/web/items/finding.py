@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.http import urlencode
 
 from labeling.items.filter_values import YES_OR_NO
-from labeling.items.filters import FILTERS, State, matching
+from labeling.items.item_filters import FILTERS, State, matching
 from labeling.items.order import (
     NEWEST,
     Order,

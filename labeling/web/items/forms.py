@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from labeling.answering.reading import read_value
 from labeling.items.filter import FilterError
 from labeling.items.filter_values import unknown_class
-from labeling.items.filters import FILTERS, LONGEST, Chosen, read_filter
+from labeling.items.item_filters import FILTERS, LONGEST, Chosen, read_filter
 from labeling.items.order import ALIKE, ORDERS, SORTS
 from labeling.items.records import ItemRecord
 from labeling.models import Project

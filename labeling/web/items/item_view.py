@@ -8,7 +8,7 @@ from typing import Any
 
 from labeling import kinds
 from labeling.answering.changing import ACTIONS, AGAIN, DELETE, EXCLUDE, GOLD, INCLUDE, QUEUE, RESTORE, UNGOLD, UNQUEUE
-from labeling.items.filters import State
+from labeling.items.item_filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names, names_of
 from labeling.models import Annotation, BulkChange, Correction, Item, Project
 from labeling.projects.invisible import isolated
