@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models_store.scales import points_off
+from models_store.metrics import points_off
 
 UNLIKELY = 1 / 3
 """A score is doubted if its probability to be near the truth is lower."""

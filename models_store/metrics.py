@@ -13,6 +13,8 @@ Z95 = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 MOST_CLASSES = 2000
 """The most classes of a full confusion matrix, which takes 32 MB then. `confused_pairs` takes any number of classes."""
+FEW_POINTS = 3
+"""On a scale of at most so many points, the next point is a different answer."""
 
 
 @dataclass(frozen=True)
@@ -210,3 +212,10 @@ def _indices(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> tuple[
 def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
     ratio: np.ndarray = np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
     return ratio
+
+
+def points_off(n_points: int) -> int:
+    """Return the points by which a score may be off and still count as right. On a long scale, people differ by a
+    point.
+    """
+    return 1 if n_points > FEW_POINTS else 0

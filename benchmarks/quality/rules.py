@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 
 from benchmarks.quality.crowds import Crowd
 from labeling.resolving import dawid_skene
-from labeling.resolving.people import AnswerTable, Resolved, weigh
+from labeling.resolving.one_coin import AnswerTable, Resolved, weigh
 from labeling.resolving.posterior import LEAST_SUPPORT, ModelVote, Vote, asks_another, worth_asking
 
 PAUSED_BELOW, PAUSED_AFTER = 0.5, 20

@@ -15,7 +15,7 @@ from labeling.api.batches import OneBatch
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictFloat, StrictText
 from labeling.api.shared.validation import read
-from labeling.insight.parts import PartRecord, parts_of
+from labeling.insight.batch_parts import PartRecord, parts_of
 from labeling.models import Ability, User
 from labeling.models.people import MAX_GROUP
 

@@ -1,4 +1,4 @@
-"""The stored predictions of models that learned from uniform labels alone. Arrays only; no network."""
+"""The stored predictions of models that learned from uniform labels alone. Arrays only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecast from a sample of the pool which batch the settings would pick. Arrays and one small file; no network.
+"""Forecast from a sample of the pool which batch the settings would pick. Arrays and one small file.
 
 The sample is a few stretches of the pool's items in the order of the dendrogram's leaves. In this order the items of a
 cluster are neighbours, so that at any cut the clusters of the sample are whole, except at the ends of a stretch. For a

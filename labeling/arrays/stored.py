@@ -1,4 +1,4 @@
-"""Store a dataclass of arrays, numbers and texts as one small file. No network."""
+"""Store a dataclass of arrays, numbers and texts as one small file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Estimate on the control slice whether picking pays off. Files and a few queries; no network.
+"""Estimate on the control slice whether picking pays off. Files and a few queries.
 
 A version's labels are the labels that it learned from. The labels spent include the control items labeled by then;
 uniform labeling is not charged for control items.

@@ -15,7 +15,7 @@ from django.utils import timezone
 from labeling.answering.counting import counted
 from labeling.insight.attention import flagged_in
 from labeling.insight.control_slice import ControlSlice
-from labeling.insight.pool import encoded_of
+from labeling.insight.pool_counts import encoded_of
 from labeling.insight.work import held_in
 from labeling.loop.progress import seconds_until_open
 from labeling.models import Job, Project, Task, WorkLog

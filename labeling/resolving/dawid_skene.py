@@ -2,7 +2,7 @@
 
 Confusion matrices represent errors that one accuracy per person cannot: a person who takes every 4 for a 9 may be right
 about all other classes, while their answer 9 may mean a 4. Each matrix is shrunk towards the person's accuracy
-(`people.weigh`): with few answers of a class the row is close to that accuracy, with many to the plain estimate.
+(`one_coin.weigh`): with few answers of a class the row is close to that accuracy, with many to the plain estimate.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.resolving.people import MOST_ROUNDS, TOLERANCE, AnswerTable, Resolved, weigh
+from labeling.resolving.one_coin import MOST_ROUNDS, TOLERANCE, AnswerTable, Resolved, weigh
 from labeling.resolving.posterior import CLIP
 
 PRIOR_ANSWERS = 4.0
@@ -37,8 +37,8 @@ def fits(answers: AnswerTable) -> bool:
 def resolve(answers: AnswerTable) -> Resolved:
     """Estimate the probability of each item's values with Dawid and Skene's model, by expectation maximisation.
 
-    Ignores the predictions of a model (`word`, `sure`). Returns the result of `people.weigh` if the data are too large
-    (`fits`). Takes O(answers × values) time a round.
+    Ignores the predictions of a model (`word`, `sure`). Returns the result of `one_coin.weigh` if the data are too
+    large (`fits`). Takes O(answers × values) time a round.
 
     Returns
     -------

@@ -19,8 +19,8 @@ from labeling.db.statements import among
 from labeling.models import Batch, Copy, Project
 from labeling.models.items import ItemQuerySet
 from labeling.models.project_settings import MOST_COPIES
-from selector.alike import filled_up, law_of, lowest, shown_alike
 from selector.dendrogram import Dendrogram
+from selector.equal_copies import filled_up, law_of, lowest, shown_alike
 from selector.near_copies import NearCopies, near_copies
 
 MOST_OTHERS = 1000

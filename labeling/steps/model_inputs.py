@@ -132,7 +132,7 @@ class VersionDamaged(StepFailed):
 
 
 def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:
-    """Return the version's network with its calibration at the moment `at`, by default the current one. Raises
+    """Return the version's model with its calibration at the moment `at`, by default the current one. Raises
     `VersionDamaged` if its artifact is missing or damaged.
     """
     location = ProjectFiles(project).artifact_at(version.artifact)

@@ -21,7 +21,7 @@ from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
 from labeling.resolving import dawid_skene
-from labeling.resolving.people import AnswerTable, Resolved, weigh
+from labeling.resolving.one_coin import AnswerTable, Resolved, weigh
 from labeling.resolving.posterior import LEAST_SUPPORT, worth_asking
 
 CHUNK = 5000

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models_store.label_errors import Doubts, label_errors, score_errors
+from models_store.metrics import points_off
 from models_store.questions.base import FOCUS, Decision, Losses, Targets, projection
 from models_store.questions.single import Single
-from models_store.scales import points_off
 
 
 class Score(Single):

@@ -27,7 +27,7 @@ class Recipe:
     config : TrainConfig
         Settings of networks. Estimators use `soft_labels` alone.
     learner : type[Learner]
-        What learns.
+        The networks of this package, or an estimator.
     options : mapping
         The learner's own options.
     network : nn.Module, optional

@@ -16,7 +16,7 @@ from labeling.answering.answer import Answer
 from labeling.answering.changing import ACTIONS, Change, Effect
 from labeling.insight.attention import attention_of
 from labeling.insight.balance import balance_of
-from labeling.insight.pool import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.insight.status import items_of
 from labeling.items import search
 from labeling.items.item_filters import matching, read_filter

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.resolving import dawid_skene
-from labeling.resolving.people import AnswerTable, weigh
+from labeling.resolving.one_coin import AnswerTable, weigh
 from labeling.resolving.posterior import CLIP, ModelVote, Vote, asks_another, posterior, worth_asking
 from tests.extent import examples
 

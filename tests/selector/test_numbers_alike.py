@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selector.alike import ENOUGH, filled_up, law_of, lowest, shown_alike
+from selector.equal_copies import ENOUGH, filled_up, law_of, lowest, shown_alike
 from tests.extent import examples
 
 MOST = 6

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labeling.arrays import plan
 from labeling.insight.pace import Pace
-from labeling.insight.pool import PoolCounts
+from labeling.insight.pool_counts import PoolCounts
 from labeling.models import Project
 from labeling.models.batches import SEED, answers_needed
 from labeling.projects.ledger import Budget, Spent

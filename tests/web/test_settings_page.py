@@ -14,7 +14,7 @@ from pages import errors_of, manager, text_of
 
 from labeling.answering import queue, submitting
 from labeling.answering.answer import Answer
-from labeling.insight.pool import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.kinds import KINDS
 from labeling.models import Project
 from labeling.projects.settings import ON_PAGE, default_of

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from labeling.answering import parts
-from labeling.insight.parts import parts_of
+from labeling.insight.batch_parts import parts_of
 from labeling.models import Ability, Batch, Membership, User
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count

@@ -14,7 +14,7 @@ from labeling.models import Annotation, BulkChange, Correction, Item, Project
 from labeling.projects.invisible import isolated
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.words import Moment, duration, moment, number, percent
-from models_store.scales import points_off
+from models_store.metrics import points_off
 
 EXCERPT = 240
 NAMED = 3  # the most annotators by name; the others are counted

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labeling.arrays.forecast import divide
 from labeling.insight.pace import Pace
-from labeling.insight.pool import PoolCounts
+from labeling.insight.pool_counts import PoolCounts
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.project_settings import ProjectSettings
 from labeling.web.settings.standing import Standing

@@ -11,7 +11,7 @@ from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.forecast import Sample
 from labeling.insight.pace import Pace, pace_of
-from labeling.insight.pool import PoolCounts, pool_of
+from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.models import Batch, Project
 from labeling.projects import ledger
 from labeling.projects.ledger import Spent
