@@ -15,7 +15,7 @@ import numpy as np
 from labeling.arrays import stored
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
-from labeling.loop.step import GaveWay, Step
+from labeling.loop.step import Step
 from labeling.models import ModelVersion, Project
 from labeling.projects import ledger
 from labeling.shared_files import store
@@ -33,11 +33,7 @@ def baseline(step: Step) -> None:
     version, first_picked = project.versions.newest(), project.batches.picked().order_by("number").first()
     # While all batches were drawn at random, the versions themselves learn from uniform labels.
     if version is not None and first_picked is not None and first_picked.number <= version.batch.number:
-        try:
-            _baseline(step, project, version, first_picked.number)
-        except GaveWay:
-            step.give_way()
-            return
+        _baseline(step, project, version, first_picked.number)
     with step.finish():
         pass
 

@@ -53,9 +53,6 @@ def calibrate(step: Step) -> None:
         if version.calibrating == ModelVersion.Calibrating.DONE and not version.damaged:
             report = step.progress("telling how sure the model is", start=0.9)
             rewrite_confidence(version.project, version, progress=lambda share: step.patiently(lambda: report(share)))
-    except GaveWay:
-        step.give_way()
-        return
     except _NotAnyMore as over:
         with step.finish():
             version.not_calibrated(str(over))

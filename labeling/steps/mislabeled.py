@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from labeling.db.parts import in_parts
-from labeling.loop.step import GaveWay, Step
+from labeling.loop.step import Step
 from labeling.models import Item, Job, Project
 from labeling.projects import ledger
 from labeling.steps.encode import load_encoder
@@ -53,11 +53,7 @@ def mislabeled(step: Step) -> None:
     later = project.jobs.waiting().filter(kind=Job.Kind.MISLABELED, pk__gt=step.job.pk)
     # In a private project, these trainings would spend the privacy budget.
     if not ledger.is_private(project) and not later.exists():
-        try:
-            _write(step, project, _look(step, project))
-        except GaveWay:
-            step.give_way()
-            return
+        _write(step, project, _look(step, project))
     with step.finish():
         pass
 

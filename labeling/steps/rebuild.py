@@ -41,8 +41,7 @@ def rebuild(step: Step) -> None:
     project = step.job.project
     for name in [each.name for each in damage.standing_in(project)]:
         if step.urgent_work_is_due():
-            step.give_way()
-            return
+            raise GaveWay
         if name.startswith(NOT_REBUILT):
             continue
         file = file_named(project, name)
@@ -55,9 +54,6 @@ def rebuild(step: Step) -> None:
             _mend(step, name, problem, set())
         except StepFailed:
             continue  # `_mend` wrote the reason to the file's row
-        except GaveWay:
-            step.give_way()
-            return
     with step.finish():
         pass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.intake.run import import_items
-from labeling.loop.step import Step
+from labeling.loop.step import GaveWay, Step
 from labeling.models import Job
 from labeling.steps.baseline import baseline
 from labeling.steps.calibrate import calibrate
@@ -43,4 +43,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
 
 def run_step(step: Step) -> None:
     """Run the step of the job's kind; rebuild damaged files that it finds, and run it again (`mending`)."""
-    mending(STEPS[step.job.kind], step)
+    try:
+        mending(STEPS[step.job.kind], step)
+    except GaveWay:
+        step.give_way()

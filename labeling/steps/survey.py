@@ -24,12 +24,8 @@ def survey(step: Step) -> None:
     """Store a sample of the pool, from which pages forecast the next batch, and the map of the batch in the pool."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
-    try:
-        if batch.selected_by is not None:
-            _survey(step, project, batch)
-    except GaveWay:
-        step.give_way()
-        return
+    if batch.selected_by is not None:
+        _survey(step, project, batch)
     with step.finish():
         pass
 

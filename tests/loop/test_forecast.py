@@ -211,7 +211,7 @@ def test_a_survey_gives_way_and_never_stops_the_loop(tmp_path: Path, monkeypatch
     answer_batch(project, user)  # training is due while the pool is being surveyed
     survey = Job.objects.get(kind=Job.Kind.SURVEY, batch__number=2)
     Job.objects.take(survey, worker.name, survey.run_after)
-    surveying.survey(Step(survey))
+    run_step(Step(survey))
     survey.refresh_from_db()
     assert survey.state == Job.State.WAITING
 
