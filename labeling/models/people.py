@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.utils import timezone
 from knox.models import AuthToken
 
@@ -141,20 +141,55 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         )
         return Q(Exists(authors) | Q(invited_by__is_superuser=True), invited_by__is_active=True)
 
+    def addressed_to(self, user: User) -> InvitationQuerySet:
+        """Open invitations to this account, without those that the user has declined or does not need.
+
+        An account that is younger than the invitation gets none: its owner may only have guessed the name.
+        """
+        return self.open().filter(
+            ~Exists(user.memberships.filter(project=OuterRef("project"))),
+            to_account=True,
+            name=user.username,
+            declined_at=None,
+            created_at__gte=user.date_joined,
+        )
+
     def close(self) -> bool:
-        """Close the selected invitation, at its use or withdrawal. Return False if it is closed or expired already."""
+        """Close the selected invitation, at its withdrawal. Return False if it is closed or expired already."""
         now = timezone.now()
         return self.filter(closed_at=None, expires_at__gt=now).update(closed_at=now) == 1
 
+    def use(self) -> bool:
+        """Count one more person; the last one closes the selected invitation. Return False if it is over already."""
+        now = timezone.now()
+        last = When(used__gte=F("limit") - 1, then=Value(now))
+        left = self.filter(closed_at=None, expires_at__gt=now, used__lt=F("limit"))
+        return left.update(used=F("used") + 1, closed_at=Case(last, default=None)) == 1
+
 
 class Invitation(models.Model):
-    """An invitation link by which one person may join the project. Only a digest of the link's token is stored.
+    """An invitation link by which people may join the project. Only a digest of the link's token is stored.
 
     Rows of closed invitations stay until they expire, because they count towards the limit of invitations per manager.
     """
 
+    MAX_NAME = 254  # an e-mail address
+
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="invitations")
     role = models.CharField(max_length=10, choices=roles.choices)
+    name = models.CharField(
+        max_length=MAX_NAME, blank=True, db_default="", help_text="The person, as the inviting manager wrote the name."
+    )
+    to_account = models.BooleanField(
+        default=False, db_default=False, help_text="Whether the account of this name finds it on its home page."
+    )
+    declined_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When that account declined it. Managers do not see this.",
+    )
+    limit = models.PositiveIntegerField(default=1, db_default=1, help_text="The people who may join with it.")
+    used = models.PositiveIntegerField(default=0, db_default=0, help_text="The people who have joined with it.")
     digest = models.CharField(max_length=64, unique=True)
     invited_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="invitations")
     created_at = models.DateTimeField(auto_now_add=True)

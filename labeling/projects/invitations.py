@@ -1,56 +1,196 @@
-"""Invitations: a manager creates a link, and a person who opens the link joins the project in the link's role.
+"""Invitations: a manager creates a link, and the people who open the link join the project in the link's role.
 
-So managers can add people without learning which accounts the server has.
+An invitation is for one person, by name or not, or for several. One that is for an account by its name is on the home
+page of that account, too. No function here looks up whether an account exists, so managers cannot learn it.
 """
 
 from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 import secrets
+from collections.abc import Callable, Sequence
 
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q, Sum
+from django.urls import reverse
 from django.utils import timezone
 
 from labeling.models import Ability, Invitation, Membership, Project, User
 from labeling.models.roles import who_may
+from labeling.projects.invisible import first_invisible, shown
 
 LIFETIME = datetime.timedelta(days=7)
-# Invitations that one manager may have at a time. A guess of a free username uses up an invitation, so this also
+LONGEST = datetime.timedelta(days=90)
+# People whom one manager may invite in `LIFETIME`. A guess of a free username uses up an invitation, so this also
 # limits such guesses.
 MOST = 100
+# People whom one link may let in, for superusers too; names that are read at once.
+MOST_BY_LINK = 1000
+TRIES = 10
 # The same text for taken and for invalid usernames, so that it does not reveal which accounts exist.
 NAME_REFUSED = "This name cannot be used here. Choose another one."
+
+_BETWEEN = re.compile(r"[\n\r,;]+")
+_ADDRESS = re.compile(r"<([^<>]*)>\Z")  # Ann Lee <ann@example.org>
 
 
 class InvitationOver(Exception):
     """The invitation was used, was withdrawn or has expired."""
 
 
-@transaction.atomic
-def invite(*, project: Project, user: User, role: str) -> tuple[Invitation, str]:
-    """Create an invitation by `user`, and return it with the token of its link.
+def read_names(text: str, *, accounts: bool = False) -> list[str]:
+    """The names or addresses in a text: one a line, or between commas or semicolons. `accounts`: usernames alone.
 
-    Raises `ValidationError` if the user has `MOST` invitations, or may no longer invite people.
+    Raises `ValidationError` for the first one that is no name and no address, that is there twice, or is too many.
+
+    >>> read_names("Ann Lee; bo@example.org")
+    ['Ann Lee', 'bo@example.org']
+    """
+    names = [name for name in map(str.strip, _BETWEEN.split(text)) if name]
+    if len(names) > MOST_BY_LINK:
+        raise ValidationError(f"These are {len(names):,} names. Invite at most {MOST_BY_LINK:,} at once.")
+    known: set[str] = set()
+    for name in names:
+        if problem := _problem(name, accounts=accounts):
+            raise ValidationError(f"“{shown(name[:60])}” {problem}")
+        if name.casefold() in known:
+            raise ValidationError(f"“{name[:60]}” is there twice. Remove one of them.")
+        known.add(name.casefold())
+    return names
+
+
+def _problem(name: str, *, accounts: bool) -> str:
+    """The end of a sentence that says why this is no name and no address; "" if it is one."""
+    longest = 150 if accounts else Invitation.MAX_NAME
+    if len(name) > longest:
+        return f"is longer than {longest} characters. Write a name or an address on a line of its own."
+    try:
+        if accounts:
+            UnicodeUsernameValidator()(name)
+        elif "@" in name:
+            address = _ADDRESS.search(name)
+            validate_email(address[1] if address else name)
+        elif first_invisible(name) is not None or not any(map(str.isalnum, name)):
+            return "is neither a name nor an address. Correct or remove it."
+    except ValidationError:
+        return f"is not a valid {'username' if accounts else 'address'}. Correct or remove it."
+    return ""
+
+
+def expiry(last_day: datetime.date | None, now: datetime.datetime) -> datetime.datetime:
+    """The end of an invitation's last day, in UTC; without one, `LIFETIME` from now. Raises `ValidationError`."""
+    if last_day is None:
+        return now + LIFETIME
+    if not now.date() <= last_day <= (now + LONGEST).date():
+        raise ValidationError(
+            f"{last_day} is not possible: choose a day from {now.date()} to {(now + LONGEST).date()}."
+        )
+    return datetime.datetime.combine(last_day + datetime.timedelta(days=1), datetime.time(), datetime.UTC)
+
+
+def invite(
+    *,
+    project: Project,
+    user: User,
+    role: str,
+    name: str = "",
+    to_account: bool = False,
+    limit: int = 1,
+    last_day: datetime.date | None = None,
+) -> tuple[Invitation, str]:
+    """Create an invitation by `user`, and return it with the token of its link. Raises as `invite_each`."""
+    [made] = invite_each(
+        project=project, user=user, role=role, names=[name], to_accounts=to_account, limit=limit, last_day=last_day
+    )
+    return made
+
+
+@transaction.atomic
+def invite_each(
+    *,
+    project: Project,
+    user: User,
+    role: str,
+    names: Sequence[str],
+    to_accounts: bool = False,
+    limit: int = 1,
+    last_day: datetime.date | None = None,
+) -> list[tuple[Invitation, str]]:
+    """Create an invitation for each name, "" for a person without one, and return each with the token of its link.
+
+    Raises `ValidationError`, and creates none, if the user would have invited more than `MOST` people in `LIFETIME`, or
+    may no longer invite people; if a person of the name is a member or has an open invitation; for a bad last day.
     """
     # A concurrent change of the user's role waits for this lock, and then ends this invitation.
     authors = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project, user=user)
     if not user.is_superuser and not authors.select_for_update(no_key=True):
         raise ValidationError(f"Only {who_may(Ability.MEMBERS_CHANGE)} of this project may invite people.")
     now = timezone.now()
-    Invitation.objects.filter(expires_at__lte=now).delete()
-    if not user.is_superuser and user.invitations.count() >= MOST:
-        raise ValidationError(
-            f"You have made {MOST} invitations in the last {LIFETIME.days} days. Wait, or ask whoever runs this server."
+    # A link that ends sooner still counts for the whole time.
+    Invitation.objects.filter(Q(limit=1) | Q(created_at__lte=now - LIFETIME), expires_at__lte=now).delete()
+    expires_at = expiry(last_day, now)
+    if not user.is_superuser:
+        _check_number(user, len(names) * limit, now)
+    _check_new(project, [name for name in names if name])
+    tokens = [secrets.token_urlsafe(32) for _ in names]
+    rows = [
+        Invitation(
+            project=project,
+            invited_by=user,
+            role=role,
+            name=name,
+            to_account=to_accounts,
+            limit=limit,
+            tries_left=TRIES * limit,
+            digest=_digest(token),
+            expires_at=expires_at,
         )
+        for name, token in zip(names, tokens, strict=True)
+    ]
+    return list(zip(Invitation.objects.bulk_create(rows), tokens, strict=True))
+
+
+def _check_number(user: User, people: int, now: datetime.datetime) -> None:
+    """Raise `ValidationError` if the user would have invited more than `MOST` people in `LIFETIME`."""
+    recent = user.invitations.filter(created_at__gt=now - LIFETIME)
+    made = recent.aggregate(people=Sum("limit", default=0))["people"]
+    if made + people > MOST:
+        raise ValidationError(
+            f"You have made {made} invitation{'' if made == 1 else 's'} in the last {LIFETIME.days} days, of {MOST}. "
+            f"Invite at most {max(0, MOST - made)} now, wait, or ask the administrator of this server."
+        )
+
+
+def _check_new(project: Project, names: Sequence[str]) -> None:
+    """Raise `ValidationError` if a member of the project, or an open invitation to it, has one of these names."""
+    members = project.memberships.filter(user__username__in=names).values_list("user__username", flat=True)
+    if name := members.first():
+        raise ValidationError(f"{name} is a member already. Remove this name.")
+    invited = project.invitations.open().filter(name__in=names).values_list("name", flat=True)
+    if name := invited.first():
+        raise ValidationError(f"{name} has an open invitation. Withdraw it first, or make a new link for it below.")
+
+
+def deliver(token: str, address: Callable[[str], str]) -> str:
+    """Pass a new invitation on, and return its link. `address` makes a whole address of a path.
+
+    As yet the person who invites sends the link: accounts have no e-mail addresses. A mail would be sent from here.
+    """
+    return address(reverse("invitation", args=[token]))
+
+
+def renew(invitation: Invitation) -> str:
+    """Give the invitation a new link, and return its token; the old link no longer works. Raises `InvitationOver`."""
     token = secrets.token_urlsafe(32)
-    invitation = Invitation.objects.create(
-        project=project, invited_by=user, role=role, digest=_digest(token), expires_at=now + LIFETIME
-    )
-    return invitation, token
+    if not Invitation.objects.open().filter(pk=invitation.pk).update(digest=_digest(token)):
+        raise InvitationOver
+    return token
 
 
 def find(token: str) -> Invitation | None:
@@ -62,14 +202,14 @@ def find(token: str) -> Invitation | None:
 
 @transaction.atomic
 def join(*, invitation: Invitation, user: User) -> Membership:
-    """Make the user a member, and close the invitation. Raises `InvitationOver` if it is closed.
+    """Make the user a member, and use the invitation once. Raises `InvitationOver` if it is closed or used up.
 
-    A user who is a member already keeps the role, and the invitation stays open.
+    A user who is a member already keeps the role, and the invitation is not used.
     """
     membership, created = Membership.objects.get_or_create(
         project=invitation.project, user=user, defaults={"role": invitation.role}
     )
-    if created and not Invitation.objects.filter(pk=invitation.pk).close():
+    if created and not Invitation.objects.filter(pk=invitation.pk).use():
         raise InvitationOver
     return membership
 

@@ -17,6 +17,7 @@ from labeling.web.items import views as items
 from labeling.web.label.views import label_classes, label_guidelines, label_page, label_today
 from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
+from labeling.web.members.invitations import answer_invitation
 from labeling.web.models import comparing, predictions, privacy
 from labeling.web.models import views as versions
 from labeling.web.overview import agreement, near_copies, progress
@@ -39,6 +40,7 @@ urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("setup/", account.setup, name="setup"),
     path("invitation/<word:token>/", invitation, name="invitation"),
+    path("invitations/<int:invitation_id>/", answer_invitation, name="invitation-answer"),
     path(f"{PROJECT}label/", label_page, name="label"),
     path(f"{PROJECT}label/classes/", label_classes, name="label-classes"),
     path(f"{PROJECT}label/guidelines/", label_guidelines, name="label-guidelines"),
@@ -99,6 +101,7 @@ urlpatterns = [
         members.withdraw_invitation,
         name="project-invitation-withdraw",
     ),
+    path(f"{PROJECT}invitations/<int:invitation_id>/link/", members.renew_invitation, name="project-invitation-renew"),
     path(f"{MEMBER}role/", members.change_role, name="project-role"),
     path(f"{MEMBER}pause/", members.pause_member, name="project-member-pause"),
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),

@@ -103,6 +103,9 @@ DOORS = [
     Door("setup", "post", EVERYBODY, 302),
     Door("invitation", "get", EVERYBODY, 200),
     Door("invitation", "post", EVERYBODY, 302, others={SIGNED_OUT: 400}),  # an empty form for an account
+    Door(
+        "invitation-answer", "post", SIGNED_IN, 404
+    ),  # it is for another account: tests/walls/test_invited_accounts.py
     Door("account", "get", SIGNED_IN, 200),
     Door("account", "post", SIGNED_IN, 200, {"days": "7"}),
     Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
@@ -148,6 +151,7 @@ DOORS = [
     Door("project-members", "get", Ability.MEMBERS_READ, 200),
     Door("project-members", "post", Ability.MEMBERS_CHANGE, 400, {"role": "king"}),
     Door("project-invitation-withdraw", "post", Ability.MEMBERS_CHANGE, 302),
+    Door("project-invitation-renew", "post", Ability.MEMBERS_CHANGE, 200),
     Door("project-role", "post", Ability.MEMBERS_CHANGE, 302, {"role": "engineer"}),
     Door("project-member-pause", "post", Ability.MEMBERS_CHANGE, 302),
     Door("project-remove", "get", Ability.MEMBERS_CHANGE, 200),

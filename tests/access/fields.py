@@ -58,7 +58,7 @@ FIELDS: dict[str, Fields] = {
     "api:proposals": {"settings.read": "key name people items"},
     "api:class-changes": {"labels.read": "revision kind text classes user created_at undone_at"},
     "api:members": {"members.read": "username role group daily_limit paused_at pause_reason"},
-    "api:invitations": {"members.read": "id role invited_by created_at expires_at"},
+    "api:invitations": {"members.read": "id role name to_account limit used invited_by created_at expires_at"},
     "api:items": {"items.read": ITEM},
     "api:item": {
         "items.read": f"{ITEM} data source proposed encode_error correctable annotations corrections removals "

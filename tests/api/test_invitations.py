@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 from factories import make_member, make_project
 from rest_framework.test import APIClient
 
@@ -58,3 +61,46 @@ def test_too_many_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refused.status_code == 409
     assert "in the last 7 days" in refused.json()["detail"]
     assert Invitation.objects.count() == 1
+
+
+def test_a_link_for_many_until_a_day() -> None:
+    manager = client_of(Role.MANAGER)
+    day = timezone.now().date() + timedelta(days=20)
+    body = {"role": "annotator", "limit": 30, "last_day": str(day)}
+    made = manager.post(URL, body, format="json").json()
+    assert (made["limit"], made["used"], made["name"], made["to_account"]) == (30, 0, "", False)
+    assert made["expires_at"] == f"{day + timedelta(days=1)}T00:00:00Z"
+    assert "last_day" not in made
+
+
+def test_a_name_is_listed() -> None:
+    manager = client_of(Role.MANAGER)
+    assert manager.post(URL, {"role": "annotator", "name": " Ann Lee "}, format="json").status_code == 201
+    assert [each["name"] for each in manager.get(URL).json()] == ["Ann Lee"]
+    again = manager.post(URL, {"role": "annotator", "name": "Ann Lee"}, format="json")
+    assert (again.status_code, again.json()["detail"].split(".")[0]) == (409, "Ann Lee has an open invitation")
+
+
+@pytest.mark.parametrize(
+    ("field", "more"),
+    [
+        ("name", {"name": "---"}),
+        ("name", {"name": "ann\nbo"}),
+        ("name", {"name": "ann, bo"}),
+        ("name", {"name": "bo@"}),
+        ("name", {"name": "a b", "to_account": True}),
+        ("name", {"to_account": True}),
+        ("limit", {"limit": 0}),
+        ("limit", {"limit": "5"}),
+        ("limit", {"limit": 1001}),
+        ("limit", {"limit": 2, "name": "ann"}),
+        ("last_day", {"last_day": "2020-01-01"}),
+        ("last_day", {"last_day": "soon"}),
+        ("to_account", {"to_account": "yes"}),
+    ],
+)
+def test_a_bad_field_is_named(field: str, more: dict[str, object]) -> None:
+    response = client_of(Role.MANAGER).post(URL, {"role": "annotator", **more}, format="json")
+    assert response.status_code == 400
+    assert field in response.json()["fields"]
+    assert not Invitation.objects.exists()

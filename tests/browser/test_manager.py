@@ -93,7 +93,7 @@ def test_from_a_new_project_to_people_who_label_it(
     assert (Project.objects.get().batch_size, Project.objects.get().hourly_cost) == (30, 30)
 
     # Somebody who labels, with an account made at the link that is read from the page.
-    go(page, "Settings", "Members")
+    go(page, "Members")
     page.get_by_role("button", name="Make a link").click()
     expect(page.get_by_role("heading", name="The invitation is ready")).to_be_visible()
     link = page.get_by_label("Send this link").input_value()
@@ -111,7 +111,7 @@ def test_from_a_new_project_to_people_who_label_it(
         other.close()
 
     # And out again.
-    go(page, "Settings", "Members")
+    go(page, "Members")
     page.get_by_role("link", name="Remove annie").click()
     page.get_by_role("button", name="Remove annie").click()
     expect(page.get_by_text("annie is no longer a member")).to_be_visible()

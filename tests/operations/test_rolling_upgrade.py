@@ -172,7 +172,7 @@ def test_installations_from_before_the_first_release_have_its_tables() -> None:
     for app, name in loader().get_migration("labeling", RELEASED).replaces:
         recorder.record_applied(app, name)
     executor = MigrationExecutor(connection)
-    assert executor.migration_plan(executor.loader.graph.leaf_nodes()) == []
+    assert executor.migration_plan([("labeling", RELEASED)]) == []
 
 
 def test_the_tables_count_whatever_the_models_say() -> None:

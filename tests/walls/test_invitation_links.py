@@ -290,6 +290,59 @@ def test_of_many_who_have_the_link_one_gets_in() -> None:
     assert set(joined.values_list("username", flat=True)) <= set(roles())
 
 
+def make_shared(limit: int) -> str:
+    """The path of a link that mona has made for so many people."""
+    mona = make_member(make_project(name="Handwritten digits"), "mona", Role.MANAGER)
+    shared = invitations.invite(project=Project.objects.get(), user=mona, role=Role.REVIEWER, limit=limit)
+    return reverse("invitation", args=[shared[1]])
+
+
+def test_a_shared_link_lets_in_as_many_as_it_says() -> None:
+    path = make_shared(3)
+    for number in range(2):
+        assert Client().post(path, {**ACCOUNT, "username": f"new-{number}"}).status_code == 302
+    again = signed_in(User.objects.get(username="new-0"))
+    assert "You are in Handwritten digits, as reviewer." in text_of(again.post(path, follow=True))  # not counted twice
+    assert signed_in(make_user("annie")).post(path).status_code == 302
+    assert roles() == dict.fromkeys(["new-0", "new-1", "annie"], "reviewer")
+    assert is_over(path)
+    assert is_over(path, signed_in(make_user("bert")))
+    invitation = Invitation.objects.get()
+    assert (invitation.used, invitation.closed_at is None) == (3, False)
+
+
+def test_a_shared_link_bears_ten_tries_for_each_person() -> None:
+    path = make_shared(2)
+    make_user("taken")
+    for _ in range(20):
+        assert errors_of(Client().post(path, {**ACCOUNT, "username": "taken"})) == {"username": REFUSED}
+    assert is_over(path)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_take_the_last_places_at_once_exactly_the_limit_gets_in() -> None:
+    path = make_shared(5)
+    assert Client().post(path, {**ACCOUNT, "username": "first"}).status_code == 302
+    people = [signed_in(make_user(f"person-{number}")) for number in range(5)] + [Client() for _ in range(5)]
+    start = Barrier(len(people))
+
+    def join(number: int) -> int:
+        start.wait()
+        try:
+            return people[number].post(path, {**ACCOUNT, "username": f"new-{number}"}).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        answers = list(pool.map(join, range(len(people))))
+    assert sorted(answers) == [302] * 4 + [404] * 6
+    assert list(roles().values()) == ["reviewer"] * 5
+    invitation = Invitation.objects.get()
+    assert (invitation.used, invitation.closed_at is None) == (5, False)
+    joined = User.objects.filter(username__startswith="new-")
+    assert set(joined.values_list("username", flat=True)) <= set(roles())  # no account is left without a place
+
+
 PROXY = "10.0.0.1"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, make_user
-from pages import errors_of, manager, member, text_of
+from pages import errors_of, manager, member, signed_in, text_of
 
 from labeling.answering import queue
 from labeling.models import Invitation, Membership, Project, Role, User
@@ -120,7 +121,7 @@ def test_one_manager_makes_a_hundred_invitations_a_week() -> None:
     response = invite(client, project)
     assert response.status_code == 400
     assert "You have made 100 invitations in the last 7 days" in errors_of(response)["role"]
-    assert "Invite somebody" in text_of(member(project, Role.MANAGER, "marc").get(address(project)))
+    assert "Invite people" in text_of(member(project, Role.MANAGER, "marc").get(address(project)))
     assert invite(member(project, Role.MANAGER, "marc"), project).status_code == 200
     Invitation.objects.filter(invited_by__username="mona").update(expires_at=timezone.now())
     assert invite(client, project).status_code == 200
@@ -194,3 +195,147 @@ def test_names_with_signs_have_addresses() -> None:
     path = reverse("project-remove", args=[project.slug, "anna.b+c@example.org"])
     assert path in client.get(address(project)).content.decode()
     assert client.get(path).status_code == 200
+
+
+def invite_many(client: Client, names: str) -> HttpResponse:
+    return client.post(reverse("project-members", args=["digits"]), {"names": names, "role": "reviewer"})
+
+
+def links_on(response: HttpResponse) -> dict[str, str]:
+    """The link of each name."""
+    found = re.findall(
+        r'<label for="link-\d+">(.*?)</label>\s*<input id="link-\d+" type="url" value="([^"]+)" readonly>',
+        response.content.decode(),
+    )
+    return {html.unescape(name): link for name, link in found}
+
+
+def test_each_name_gets_a_link_and_is_listed_until_it_is_used() -> None:
+    project = make_project()
+    client = manager(project)
+    response = invite_many(client, "Ann Lee <ann@example.org>; bo@example.org, Cy\r\n\r\n  Dörte  \n")
+    assert "4 invitations are ready" in text_of(response)
+    assert "They join as reviewer." in text_of(response)
+    links = links_on(response)
+    assert list(links) == ["Ann Lee <ann@example.org>", "bo@example.org", "Cy", "Dörte"]
+    assert len(set(links.values())) == 4
+    as_text = html.unescape(response.content.decode())
+    assert "".join(f"{name}\t{link}\n" for name, link in links.items()).strip() in as_text
+    page = text_of(client.get(address(project)))
+    assert "Dörte Reviewer mona in 7 days Withdraw" in page
+    assert not any(link in page for link in links.values())
+    invited = Client()
+    account = {"username": "cy", "password1": "long-and-odd-7", "password2": "long-and-odd-7"}
+    assert invited.post(links["Cy"], account).status_code == 302
+    assert role_of("cy") == Role.REVIEWER
+    listed = [each["whom"] for each in client.get(address(project)).context["invitations"]]
+    assert listed == ["Dörte", "bo@example.org", "Ann Lee <ann@example.org>"]
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ("ann\n---\nbo", "“---” is neither a name nor an address. Correct or remove it."),
+        ("ann, b\u202eo", "“b<U+202E>o” is neither a name nor an address. Correct or remove it."),
+        ("ann\nbo@\n", "“bo@” is not a valid address. Correct or remove it."),
+        ("Bo <bo@example>", "“Bo <bo@example>” is not a valid address. Correct or remove it."),
+        ("ann@example.org\nbo\nAnn@Example.org", "“Ann@Example.org” is there twice. Remove one of them."),
+        ("x" * 300, "is longer than 254 characters."),
+        ("\n".join(f"person {number}" for number in range(100)), "Invite at most 99 now"),
+        ("\n".join(f"person {number}" for number in range(1001)), "These are 1,001 names. Invite at most 1,000"),
+        ("annie", "annie is a member already."),
+        ("new\nCarla", "Carla has an open invitation."),
+    ],
+)  # fmt: skip
+def test_names_that_cannot_be_invited_make_no_link_and_stay_in_the_form(names: str, problem: str) -> None:
+    project = make_project()
+    make_member(project, "annie")
+    client = manager(project)
+    invitations.invite(project=project, user=User.objects.get(username="mona"), role="annotator", name="Carla")
+    response = invite_many(client, names)
+    assert response.status_code == 400
+    assert problem in errors_of(response)["names"]
+    assert names.strip() in html.unescape(response.content.decode()).replace("\r", "")
+    assert Invitation.objects.count() == 1
+
+
+def share(client: Client, **data: str) -> HttpResponse:
+    values = {"role": "annotator", "limit": "20", "last_day": str(timezone.now().date() + timedelta(days=30)), **data}
+    return client.post(
+        reverse("project-members", args=["digits"]), {f"shared-{name}": text for name, text in values.items()}
+    )
+
+
+def test_a_shared_link_says_for_how_many_and_until_when() -> None:
+    project = make_project()
+    client = manager(project)
+    response = share(client)
+    assert "up to 20 people, who join as annotator" in text_of(response)
+    invitation = Invitation.objects.get()
+    assert invitation.expires_at.date() == timezone.now().date() + timedelta(days=31)
+    assert "20 people, 0 joined Annotator mona" in text_of(client.get(address(project)))
+    assert Client().get(link_on(response)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "problem"),
+    [
+        ("role", "king", "not one of the available choices"),
+        ("limit", "0", "Enter a whole number from 1 to 1,000."),
+        ("limit", "-1", "Enter a whole number from 1 to 1,000."),
+        ("limit", "many", "Enter a whole number from 1 to 1,000."),
+        ("limit", "1001", "Enter a whole number from 1 to 1,000."),
+        ("limit", "101", "Invite at most 100 now"),
+        ("last_day", "2020-01-01", "2020-01-01 is not possible: choose a day from "),
+        ("last_day", "2999-01-01", "2999-01-01 is not possible: choose a day from "),
+        ("last_day", "soon", "Enter a day, such as 2026-03-09."),
+        ("last_day", "", "Enter a day, such as 2026-03-09."),
+    ],
+)
+def test_a_shared_link_needs_a_role_a_limit_and_a_day_to_come(field: str, text: str, problem: str) -> None:
+    response = share(manager(make_project()), **{field: text})
+    assert response.status_code == 400
+    assert problem in errors_of(response)[f"shared-{field}"]
+    assert not Invitation.objects.exists()
+
+
+def test_the_people_of_shared_links_count_towards_the_limit_also_when_the_links_are_over() -> None:
+    client = manager(make_project())
+    today = str(timezone.now().date())
+    assert share(client, limit="60", last_day=today).status_code == 200
+    Invitation.objects.update(expires_at=timezone.now())
+    assert "You have made 60 invitations" in errors_of(share(client, limit="41"))["shared-limit"]
+    assert share(client, limit="40").status_code == 200
+    Invitation.objects.update(created_at=timezone.now() - timedelta(days=8))
+    assert share(client, limit="100").status_code == 200
+
+
+def test_a_superuser_invites_as_many_as_there_are() -> None:
+    make_project()
+    client = signed_in(make_user("boss", is_superuser=True))
+    assert share(client, limit="1000").status_code == 200
+    assert invite_many(client, "\n".join(f"person {number}" for number in range(150))).status_code == 200
+    assert Invitation.objects.count() == 151
+
+
+def test_a_new_link_replaces_the_old_one() -> None:
+    project = make_project()
+    client = manager(project)
+    old = link_on(invite(client, project))
+    path = reverse("project-invitation-renew", args=[project.slug, Invitation.objects.get().pk])
+    assert path in client.get(address(project)).content.decode()
+    response = client.post(path)
+    assert "no-store" in response["Cache-Control"]
+    new = link_on(response)
+    assert (Client().get(old).status_code, Client().get(new).status_code) == (404, 200)
+    Invitation.objects.update(closed_at=timezone.now())
+    assert "no longer open" in text_of(client.post(path, follow=True))
+    assert Client().get(new).status_code == 404
+
+
+def test_members_are_a_tab_of_those_who_may_see_them() -> None:
+    project = make_project()
+    for role in Role:
+        page = member(project, role).get(reverse("project", args=[project.slug])).content.decode()
+        tabs = page.partition('class="sections"')[2].partition("</nav>")[0]
+        assert (f'href="{address(project)}"' in tabs) == (role in (Role.MANAGER, Role.AUDITOR))

@@ -22,7 +22,7 @@ def test_home(projects: int, django_assert_num_queries: Any) -> None:
         make_history(project, 2)
         mona = make_member(project, "mona", Role.MANAGER)
     client = signed_in(mona)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert client.get("/").status_code == 200
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.urls import reverse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
@@ -14,26 +15,68 @@ from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import StrictChoice
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictInteger, StrictText
 from labeling.api.shared.validation import read
-from labeling.models import Ability, Role
+from labeling.models import Ability, Invitation, Role
 from labeling.projects import invitations
+from labeling.projects.invitations import MOST_BY_LINK
 
 
 class InvitationSerializer(serializers.Serializer[Any]):
-    """An open invitation for one person to one role."""
+    """An open invitation to one role, for one person or, with one link, for several."""
 
     id = serializers.IntegerField(read_only=True)
     role = StrictChoice(choices=Role.choices)
+    name = StrictText(
+        required=False,
+        allow_blank=True,
+        max_length=Invitation.MAX_NAME,
+        help_text="The person whom it is for: a name or an address.",
+    )
+    to_account = StrictBoolean(
+        required=False,
+        help_text="Whether the account of this name, if it exists, also finds the invitation on its home page.",
+    )
+    limit = StrictInteger(
+        required=False, min_value=1, max_value=MOST_BY_LINK, help_text="The number of people who may join with it."
+    )
+    used = serializers.IntegerField(read_only=True, help_text="The number of people who have joined with it.")
     invited_by = serializers.CharField(read_only=True, source="invited_by.username", help_text="Who made it.")
     created_at = serializers.DateTimeField(read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
 
 
+class InvitationBody(InvitationSerializer):
+    """A new invitation. Without `last_day` it expires after 7 days."""
+
+    last_day = serializers.DateField(required=False, help_text="The day, in UTC, at whose end it expires.")
+
+    def validate_last_day(self, day: datetime.date) -> datetime.date:
+        try:
+            invitations.expiry(day, timezone.now())
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages) from error
+        return day
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        name, to_account = fields.get("name", ""), fields.get("to_account", False)
+        if to_account and not name:
+            raise serializers.ValidationError({"name": ["Give the username."]})
+        if name and fields.get("limit", 1) > 1:
+            raise serializers.ValidationError({"limit": ["An invitation by name is for one person."]})
+        try:
+            names = invitations.read_names(name, accounts=to_account)
+        except ValidationError as error:
+            raise serializers.ValidationError({"name": error.messages}) from error
+        if len(names) > 1:
+            raise serializers.ValidationError({"name": ["Give one name, without line breaks, commas or semicolons."]})
+        return fields
+
+
 class NewInvitationSerializer(InvitationSerializer):
     """A new invitation with its link. No later response has the link."""
 
-    url = serializers.SerializerMethodField(help_text="The link to send. Nobody can look it up later.")
+    url = serializers.SerializerMethodField(help_text="The link to send. It cannot be looked up later.")
 
     def get_url(self, invitation: Any) -> str:
         return str(self.context["url"])
@@ -51,15 +94,18 @@ class InvitationList(ProjectView):
         rows = self.project.invitations.open().select_related("invited_by").order_by("-pk")
         return Response(InvitationSerializer(rows, many=True).data)
 
-    @extend_schema(request=InvitationSerializer, responses={201: NewInvitationSerializer})
+    @extend_schema(request=InvitationBody, responses={201: NewInvitationSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Create a link with which one person can join the project within 7 days. Only this response has the link."""
-        role = read(InvitationSerializer, request.data)["role"]
+        """Create a link with which one person, or `limit` people, can join. Only this response has the link.
+
+        The response does not depend on whether an account of the name exists.
+        """
+        fields = read(InvitationBody, request.data)
         try:
-            invitation, token = invitations.invite(project=self.project, user=self.user, role=role)
+            invitation, token = invitations.invite(project=self.project, user=self.user, **fields)
         except ValidationError as error:
             raise Conflict(error.messages[0]) from error
-        url = request.build_absolute_uri(reverse("invitation", args=[token]))
+        url = invitations.deliver(token, request.build_absolute_uri)
         data = NewInvitationSerializer(invitation, context={"url": url}).data
         return Response(data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 

@@ -9,30 +9,25 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from labeling.answering import gold
 from labeling.models import Ability, Membership, Role
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
-from labeling.models.roles import offered
-from labeling.projects import invitations
 from labeling.projects import members as memberships
+from labeling.projects.invitations import InvitationOver, renew
+from labeling.web.members import invitations
+from labeling.web.members.invitations import NamesForm, SharedForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
 
 
-class RoleForm(forms.Form):
-    """The role of a member, or of a person to invite."""
-
-    role = forms.ChoiceField(choices=offered(list(Role)), initial=Role.ANNOTATOR)
-
-
-class WorkForm(RoleForm):
+class WorkForm(forms.Form):
     """A member's role, group and daily limit."""
 
+    role = forms.ChoiceField(choices=Role.choices)
     group = forms.CharField(required=False, max_length=MAX_GROUP)
     daily_limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_DAILY_LIMIT)
 
@@ -40,14 +35,34 @@ class WorkForm(RoleForm):
 @never_cache
 @for_members(reading=Ability.MEMBERS_READ, changing=Ability.MEMBERS_CHANGE)
 def members(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """List the members and the open invitations, or create an invitation. Only the response that creates it shows its
-    link.
+    """List the members and the open invitations, or create invitations. Only the response that creates them shows the
+    links.
     """
-    form = RoleForm(request.POST) if request.method == "POST" else RoleForm()
-    link = _invite(request, membership, form) if form.is_bound and form.is_valid() else None
+    names, shared = NamesForm(), SharedForm(prefix="shared")
+    if request.method != "POST":
+        return _page(request, membership, names, shared)
+    form: NamesForm | SharedForm
+    if "shared-limit" in request.POST:
+        form = shared = SharedForm(request.POST, prefix="shared")
+    else:
+        form = names = NamesForm(request.POST)
+    made = invitations.make(request, membership, form) if form.is_valid() else None
+    if made:
+        return _page(request, membership, NamesForm(), SharedForm(prefix="shared"), made)
+    return _page(request, membership, names, shared, status=400)
+
+
+def _page(
+    request: HttpRequest,
+    membership: Membership,
+    names: NamesForm,
+    shared: SharedForm,
+    made: dict[str, Any] | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
     now = timezone.now()
     people = membership.project.memberships.select_related("user").order_by("user__username")
-    open_invitations = membership.project.invitations.open().select_related("invited_by").order_by("-pk")
     context: dict[str, Any] = {
         "members": [
             {
@@ -60,32 +75,33 @@ def members(request: HttpRequest, membership: Membership) -> HttpResponse:
             }
             for each in people
         ],
-        "invitations": [{"row": each, "until": moment(each.expires_at, now)} for each in open_invitations],
+        "invitations": invitations.open_ones(membership),
         "is_member": membership.pk is not None,  # others manage it by being superusers, and have nothing to hand over
         "roles": Role.choices,
-        "form": form if form.errors else RoleForm(),
-        "link": link,
+        "form": names,
+        "shared": shared,
+        "made": made,
     }
-    status = 400 if form.errors else 200
     return render_page(request, membership, "project/members.html", context, section="project-members", status=status)
 
 
-def _invite(request: HttpRequest, membership: Membership, form: RoleForm) -> dict[str, str] | None:
-    """Create an invitation and return its link and role. Return None, with the reason in the form, if that fails."""
+@never_cache
+@for_members(changing=Ability.MEMBERS_CHANGE)
+def renew_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
+    """Replace the link of an open invitation. Only this response shows the new link."""
+    invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
     try:
-        invitation, token = invitations.invite(
-            project=membership.project, user=membership.user, role=form.cleaned_data["role"]
-        )
-    except ValidationError as error:
-        form.add_error("role", error)
-        return None
-    url = request.build_absolute_uri(reverse("invitation", args=[token]))
-    return {"url": url, "role": invitation.get_role_display().lower()}
+        token = renew(invitation)
+    except InvitationOver:
+        messages.error(request, "This invitation is no longer open: it was used, withdrawn or has expired.")
+        return redirect("project-members", membership.project.slug)
+    made = invitations.shown(request, [(invitation, token)])
+    return _page(request, membership, NamesForm(), SharedForm(prefix="shared"), made)
 
 
 @for_members(changing=Ability.MEMBERS_CHANGE)
 def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
-    """Withdraw an unused invitation."""
+    """Withdraw an open invitation."""
     invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
     if membership.project.invitations.filter(pk=invitation.pk).close():
         messages.success(request, "The invitation is withdrawn. Its link no longer works.")

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from labeling.answering import rechecking
 from labeling.models import Ability, Batch, Project, User
 from labeling.projects import access
+from labeling.web.members import invitations
 from labeling.web.overview.situation import Situation, situation
 
 
@@ -33,8 +34,9 @@ class ProjectCard:
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """List the user's projects, archived ones on request. Takes four queries besides the session's, however many there
-    are.
+    """List the user's projects, archived ones on request, and the invitations to the user's account.
+
+    Takes five queries besides the session's, however many projects there are.
     """
     assert isinstance(request.user, User)
     everything = access.projects_of(request.user, deleted=True)
@@ -56,6 +58,8 @@ def home(request: HttpRequest) -> HttpResponse:
     ]
     context = {
         "cards": cards,
+        # A superuser is in every project.
+        "invitations": [] if request.user.is_superuser else invitations.of_account(request.user),
         "may_create": access.may_create_projects(request.user),
         "n_archived": sum(each.project.archived_at is not None for each in kept),
         "with_archived": with_archived,

@@ -61,9 +61,9 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
         (
             Section("project-settings", "General", Ability.SETTINGS_READ),
             Section("project-classes", "Classes", Ability.SETTINGS_READ),
-            Section("project-members", "Members", Ability.MEMBERS_READ),
         ),
     ),
+    ("Members", (Section("project-members", "Members", Ability.MEMBERS_READ),)),
 )
 
 

@@ -7,6 +7,10 @@ from typing import Any
 _INVITATION = {
     "id": 3,
     "role": "annotator",
+    "name": "Ann Lee",
+    "to_account": False,
+    "limit": 1,
+    "used": 0,
     "invited_by": "mona",
     "created_at": "2026-03-02T10:01:12Z",
     "expires_at": "2026-03-09T10:01:12Z",
@@ -23,7 +27,7 @@ PEOPLE: dict[str, Any] = {
     },
     "MemberRequest": {"username": "ann", "role": "annotator"},
     "Invitation": _INVITATION,
-    "InvitationRequest": {"role": "annotator"},
+    "InvitationBodyRequest": {"role": "annotator", "name": "Ann Lee"},
     "NewInvitation": {
         **_INVITATION,
         "url": "https://labels.example.org/invitation/QJc0hXbC8p9q1mJwW0x7hOq8aZ5m4s2dT3n6v1k9y0U/",

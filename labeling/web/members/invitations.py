@@ -1,0 +1,143 @@
+"""Invitations to a project: the forms that make them, their links, and the page of the account that gets one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from labeling.models import Invitation, Membership, Role, User
+from labeling.models.roles import ROLES, offered
+from labeling.projects import invitations
+from labeling.projects.invisible import isolated
+from labeling.projects.invitations import InvitationOver
+from labeling.web.shared.forms import figure_input
+from labeling.web.shared.words import count, moment
+
+
+class NamesForm(forms.Form):
+    """The people to invite, each with a link of their own; without names, one person."""
+
+    names = forms.CharField(
+        label="Names or addresses",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="One a line, or with commas. Each gets a link. Without a name you get one link for one person.",
+    )
+    to_accounts = forms.BooleanField(
+        label="These are usernames on this server",
+        required=False,
+        help_text="The account of each name, if it exists, also finds the invitation on its home page.",
+    )
+    role = forms.ChoiceField(choices=offered(list(Role)), initial=Role.ANNOTATOR)
+
+    def clean(self) -> dict[str, Any]:
+        values = self.cleaned_data
+        if values["to_accounts"] and not values.get("names"):
+            self.add_error("names", "Enter the usernames.")
+        try:
+            values["names"] = invitations.read_names(values.get("names", ""), accounts=values["to_accounts"]) or [""]
+        except ValidationError as error:
+            self.add_error("names", error)
+        return values
+
+
+class SharedForm(forms.Form):
+    """One link for several people."""
+
+    role = forms.ChoiceField(choices=offered(list(Role)), initial=Role.ANNOTATOR)
+    limit = forms.IntegerField(
+        label="People",
+        initial=10,
+        min_value=1,
+        max_value=invitations.MOST_BY_LINK,
+        widget=figure_input(is_whole=True),
+        help_text="When so many have joined, the link no longer works.",
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            f"Enter a whole number from 1 to {invitations.MOST_BY_LINK:,}.",
+        ),
+    )
+    last_day = forms.DateField(
+        initial=lambda: (timezone.now() + invitations.LIFETIME).date(),
+        widget=forms.DateInput(attrs={"type": "date", "class": "figure"}, format="%Y-%m-%d"),
+        help_text="That day included, in UTC.",
+        error_messages=dict.fromkeys(("required", "invalid"), "Enter a day, such as 2026-03-09."),
+    )
+
+    def clean_last_day(self) -> Any:
+        invitations.expiry(self.cleaned_data["last_day"], timezone.now())
+        return self.cleaned_data["last_day"]
+
+
+def make(request: HttpRequest, membership: Membership, form: NamesForm | SharedForm) -> dict[str, Any] | None:
+    """Make the invitations of a valid form; what the page shows of them, or None with the reason in the form."""
+    values = dict(form.cleaned_data)
+    names = values.pop("names", [""])
+    try:
+        made = invitations.invite_each(project=membership.project, user=membership.user, names=names, **values)
+    except ValidationError as error:
+        form.add_error("limit" if "limit" in values else "names" if any(names) else "role", error)
+        return None
+    return shown(request, made)
+
+
+def shown(request: HttpRequest, made: list[tuple[Invitation, str]]) -> dict[str, Any]:
+    """The links of new invitations, which the page shows this once."""
+    first, _ = made[0]
+    links = [{"name": each.name, "url": invitations.deliver(token, request.build_absolute_uri)} for each, token in made]
+    return {
+        "links": links,
+        "text": "\n".join(f"{link['name']}\t{link['url']}" for link in links),
+        "role": first.get_role_display().lower(),
+        "limit": first.limit,
+        "until": moment(first.expires_at, timezone.now()),
+        "to_accounts": first.to_account,
+    }
+
+
+def open_ones(membership: Membership) -> list[dict[str, Any]]:
+    """The open invitations to the project, the newest first. One query."""
+    now = timezone.now()
+    rows = membership.project.invitations.open().select_related("invited_by").order_by("-pk")
+    return [{"row": each, "whom": _whom(each), "until": moment(each.expires_at, now)} for each in rows]
+
+
+def _whom(invitation: Invitation) -> str:
+    if invitation.limit == 1:
+        return invitation.name or "One person"
+    return f"{count(invitation.limit, 'person', 'people')}, {invitation.used} joined"
+
+
+def of_account(user: User) -> list[dict[str, Any]]:
+    """The invitations that the user's home page shows. One query."""
+    rows = Invitation.objects.addressed_to(user).select_related("project").order_by("pk")
+    return [{"row": each, "offer": ROLES[each.role].offer} for each in rows]
+
+
+@require_POST
+@login_required
+def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
+    """Join the project that the user's account is invited to, or decline."""
+    assert isinstance(request.user, User)
+    open_ones = Invitation.objects.addressed_to(request.user).select_related("project")
+    invitation = get_object_or_404(open_ones, pk=invitation_id)
+    name = isolated(invitation.project.name)
+    if "decline" in request.POST:
+        Invitation.objects.filter(pk=invitation.pk).update(declined_at=timezone.now())
+        messages.success(request, f"You have declined the invitation to {name}.")
+        return redirect("home")
+    try:
+        membership = invitations.join(invitation=invitation, user=request.user)
+    except InvitationOver:
+        messages.error(request, f"The invitation to {name} is over. Ask a manager of the project for a new one.")
+        return redirect("home")
+    messages.success(request, f"You are in {name}, as {membership.get_role_display().lower()}.")
+    return redirect("project", invitation.project.slug)

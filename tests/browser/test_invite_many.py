@@ -1,0 +1,125 @@
+"""Inviting several people at once, by shared links, and by username: in Chromium."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project, make_user
+from playwright.sync_api import Page, expect
+from policy import keep_to_policy
+
+from labeling.models import Membership, Role
+from tests.extent import some
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+MEMBERS = "/p/digits/members/"
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+TEAM = "Ann Lee <ann@example.org>\nbo@example.org\nCarla, Dörte; Ege"
+
+
+@pytest.fixture
+def manager(open_page: Any) -> Page:
+    """The members' page of a project with a team, as its manager sees it."""
+    project = make_project(kind="image", name="Handwritten digits")
+    make_open_batch(project, make_items(project, 5))
+    for name, role in (("annie", Role.ANNOTATOR), ("enzo", Role.ENGINEER), ("a.long.name@example.org", Role.ANNOTATOR)):
+        make_member(project, name, role)
+    return open_page(make_member(project, "mona", Role.MANAGER), MEMBERS)
+
+
+def test_a_team_is_invited_at_once_and_the_links_are_copied(manager: Page, open_page: Any, screenshot: Any) -> None:
+    said = keep_to_policy(manager.context)
+    manager.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    manager.get_by_label("Names or addresses").fill(TEAM)
+    manager.get_by_role("button", name="Make a link").click()
+    expect(manager.get_by_role("status")).to_be_focused()
+    expect(manager.get_by_role("heading", name="5 invitations are ready")).to_be_visible()
+    link = manager.get_by_label("Carla", exact=True).input_value()
+    manager.get_by_role("button", name="Copy the link of Carla").click()
+    assert manager.evaluate("navigator.clipboard.readText()") == link
+    manager.get_by_role("button", name="Copy all").click()
+    lines = manager.evaluate("navigator.clipboard.readText()").splitlines()
+    assert len(lines) == 5
+    assert f"Carla\t{link}" in lines
+    expect(manager.get_by_role("table").last.get_by_role("rowheader")).to_have_count(5)
+    screenshot(manager, "invite-team", full=True)
+
+    carla: Page = open_page(make_user("carla"), link)
+    carla.get_by_role("button", name="Join as carla").click()
+    expect(carla.get_by_text("as annotator")).to_be_visible()
+    manager.goto(MEMBERS)
+    expect(manager.get_by_role("rowheader", name="Carla", exact=True)).to_have_count(0)
+    expect(manager.get_by_role("rowheader", name="Dörte")).to_be_visible()
+    assert said == []
+
+
+def test_a_wrong_line_is_named_and_everything_typed_stays(manager: Page) -> None:
+    field = manager.get_by_label("Names or addresses")
+    field.fill("Ann\n---\nBo")
+    manager.get_by_role("button", name="Make a link").click()
+    expect(manager.locator(".errorlist")).to_have_text("“---” is neither a name nor an address. Correct or remove it.")
+    expect(field).to_have_value("Ann\n---\nBo")
+    expect(field).to_have_attribute("aria-invalid", "true")
+
+
+def test_a_link_for_many_by_keyboard(manager: Page, open_page: Any, screenshot: Any) -> None:
+    manager.get_by_text("One link for many people").focus()
+    manager.keyboard.press("Enter")
+    people = manager.get_by_label("People", exact=True)
+    manager.keyboard.press("Tab")
+    manager.keyboard.press("Tab")
+    expect(people).to_be_focused()
+    manager.keyboard.type("0")
+    manager.keyboard.press("Enter")
+    expect(manager.locator(".errorlist")).to_have_text("Enter a whole number from 1 to 1,000.")
+    people.fill("2")
+    people.press("Enter")
+    expect(manager.get_by_role("status")).to_be_focused()
+    link = manager.get_by_label("Send this link to up to 2 people").input_value()
+    screenshot(manager, "invite-shared", full=True)
+    for name in ("bert", "cleo"):
+        page: Page = open_page(make_user(name), link)
+        page.get_by_role("button", name=f"Join as {name}").click()
+        expect(page.get_by_text("as annotator")).to_be_visible()
+    late: Page = open_page(make_user("dora"), link)
+    expect(late.get_by_role("heading", name="This link no longer works")).to_be_visible()
+
+
+def test_an_account_is_invited_by_username_and_joins_from_its_home_page(
+    manager: Page, open_page: Any, screenshot: Any
+) -> None:
+    make_user("bert")
+    manager.get_by_label("Names or addresses").fill("bert")
+    manager.get_by_label("These are usernames on this server").check()
+    manager.get_by_role("button", name="Make a link").click()
+    expect(
+        manager.get_by_text("If this account exists, it also finds the invitation on its home page.")
+    ).to_be_visible()
+    bert: Page = open_page(make_user("bert2"), "/")
+    expect(bert.get_by_text("You are invited")).to_have_count(0)
+    bert = open_page(Membership._meta.get_field("user").related_model.objects.get(username="bert"), "/", **PHONE)
+    expect(bert.get_by_text("You are invited to Handwritten digits")).to_be_visible()
+    screenshot(bert, "invited-home-phone", full=True)
+    bert.get_by_role("button", name="Join Handwritten digits").click()
+    expect(bert.get_by_text("You are in Handwritten digits, as annotator.")).to_be_visible()
+    assert Membership.objects.get(user__username="bert").role == Role.ANNOTATOR
+
+
+@pytest.mark.parametrize("scheme", some(["dark", "light"]))
+def test_a_member_takes_one_line(open_page: Any, manager: Page, screenshot: Any, scheme: str) -> None:
+    mona = Membership.objects.get(user__username="mona").user
+    page: Page = open_page(mona, MEMBERS, color_scheme=scheme)
+    for row in page.get_by_role("table").first.locator("tbody tr").all():
+        assert row.bounding_box()["height"] < 80
+    screenshot(page, f"members-{scheme}", full=True)
+
+
+def test_on_a_phone_the_page_is_as_wide_as_the_screen(open_page: Any, manager: Page, screenshot: Any) -> None:
+    page: Page = open_page(Membership.objects.get(user__username="mona").user, MEMBERS, **PHONE)
+    page.get_by_label("Names or addresses").fill(TEAM)
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    screenshot(page, "invite-team-phone", full=True)
