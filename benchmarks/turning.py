@@ -138,7 +138,7 @@ def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
     from django.db import transaction
     from django.utils import timezone
 
-    from labeling.db.parts import keep_log_short
+    from labeling.db.long_writes import keep_log_short
     from labeling.db.statements import change_each, insert_many, stored
     from labeling.models import Annotation, Batch, Task
     from labeling.projects.members import get_or_create_user

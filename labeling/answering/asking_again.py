@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.answering import batches, counting
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.models import Item, Project, Task
 from labeling.models.items import ItemQuerySet
 

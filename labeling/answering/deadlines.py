@@ -20,7 +20,7 @@ from django.db.models import Count, F, Q, Sum
 from labeling.answering import batches, closing, counting, item_labels
 from labeling.answering.assignments import TasksChanged
 from labeling.answering.batches import BatchError
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.models import Annotation, Batch, Project, Task
 from labeling.models.batches import answers_needed
 from labeling.models.tasks import TaskQuerySet

@@ -112,7 +112,7 @@ def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim
         tasks=tasks,
         lease_expires_at=min((each.until for each in held), default=None),
         claimed_at=people[0].now if held else None,
-        remaining=rechecking.told_remaining(tasks[0].batch if tasks else last),
+        remaining=rechecking.remaining_shown(tasks[0].batch if tasks else last),
         reason="" if held else "all_taken" if all(person.spans == ALL for person in people) else "kept_for_others",
         open_batches=[person.batch.number for person in people],
     )

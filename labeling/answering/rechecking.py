@@ -54,9 +54,9 @@ def ask_one_more(project: Project, batch: Batch, ids: Collection[int]) -> set[in
             again.add(task.pk)
             continue
         votes = votes_of(project, of_task, accuracies)
-        word = asking_word_of(project, task)
+        model_vote = asking_vote_of(project, task)
         skips = len(of_task) - len(votes)
-        if asks_another(votes, skips, n_values=n_values, word=word, confidence=project.label_confidence):
+        if asks_another(votes, skips, n_values=n_values, word=model_vote, confidence=project.label_confidence):
             again.add(task.pk)
     if again:
         Task.objects.filter(pk__in=again).update(
@@ -96,23 +96,23 @@ def votes_of(project: Project, answers: Sequence[UserAnswer], accuracies: Mappin
     ]
 
 
-def word_of(project: Project, task: Task) -> ModelVote | None:
+def model_vote_of(project: Project, task: Task) -> ModelVote | None:
     """Return the model's prediction at the selection, if it counts towards the item's label.
 
     None on control tasks, because their labels measure models. None on tasks that ask an item again: the item may be a
     control item, and the prediction already counted on its first task.
     """
-    return None if task.is_control or task.repeats_id is not None else _word(project, task, task.confidence)
+    return None if task.is_control or task.repeats_id is not None else _model_vote(project, task, task.confidence)
 
 
-def asking_word_of(project: Project, task: Task) -> ModelVote | None:
+def asking_vote_of(project: Project, task: Task) -> ModelVote | None:
     """Return the prediction that counts in the decision to ask one more person. Tasks that were not picked for doubt
     use the stand-in for its probability, which never counts towards their label.
     """
-    return _word(project, task, task.confidence if task.stand_in is None else task.stand_in)
+    return _model_vote(project, task, task.confidence if task.stand_in is None else task.stand_in)
 
 
-def _word(project: Project, task: Task, sureness: float | None) -> ModelVote | None:
+def _model_vote(project: Project, task: Task, sureness: float | None) -> ModelVote | None:
     """Return the task's prediction with probability `sureness`; if that is negative, another answer with `-sureness`.
     None if annotators saw the prediction and may have followed it, or if one class is not a complete answer.
     """
@@ -150,7 +150,7 @@ def expected_answers(project: Project, size: int) -> int | None:
     return max(1, round(size * (answers_a_task(project) or guess)))
 
 
-def told_remaining(batch: Batch) -> int:
+def remaining_shown(batch: Batch) -> int:
     """Return the number of tasks that lack answers, as annotators see it.
 
     In a batch with `overlap_max`, this number follows from the count of answers, not from the tasks: an annotator whose
@@ -180,7 +180,7 @@ def answers_shown(batch: Batch) -> tuple[int, int]:
     return answers, max(answers + 1, batch.answers_expected or 0)
 
 
-def tell(batches: Iterable[Batch]) -> None:
+def show_remaining(batches: Iterable[Batch]) -> None:
     """Set `remaining` of these batches, in memory alone, to the number that annotators see."""
     for batch in batches:
-        batch.remaining = told_remaining(batch)
+        batch.remaining = remaining_shown(batch)

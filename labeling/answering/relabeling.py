@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from django.utils import timezone
 
 from labeling.answering import counting, item_labels
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.models import Annotation, ClassChange, Correction, Item, LabelCounts, Project, Task
 from labeling.models.items import ItemQuerySet
 

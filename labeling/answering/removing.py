@@ -23,7 +23,7 @@ from django.utils import timezone
 
 from labeling.answering import batches, closing, counting, item_labels
 from labeling.answering.assignments import TasksChanged
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.db.statements import change_each
 from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.tasks import TaskQuerySet

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from labeling.answering import rechecking, removing
 from labeling.answering.removing import RemovalError
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.models import Assignment, Batch, Project, Task, WorkLog
 
 logger = logging.getLogger(__name__)

@@ -120,7 +120,7 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
 
     def get_remaining(self, batch: Batch) -> int:
         sees_all = self.context["membership_in"](batch).can(Ability.BATCHES_READ)
-        return batch.remaining if sees_all else rechecking.told_remaining(batch)
+        return batch.remaining if sees_all else rechecking.remaining_shown(batch)
 
     def get_answered(self, batch: Batch) -> int:
         return batch.size - self.get_remaining(batch)

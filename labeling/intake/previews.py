@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from labeling import kinds
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.kinds import BadFile, media
 from labeling.models import Project
 from labeling.projects import quota

@@ -42,7 +42,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "state": batch.state if batch else None,
         "reason": batch.reason if batch and batch.state == Batch.State.FAILED else "",
         "size": batch.size if batch else 0,
-        "remaining": rechecking.told_remaining(batch) if batch else 0,
+        "remaining": rechecking.remaining_shown(batch) if batch else 0,
         "answered": answered,
         "answers": answers,
         "phase": (job.phase or job.facts.phase) if job else (PHASES.get(batch.state, "") if batch else ""),

@@ -16,7 +16,7 @@ from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
 from labeling.db import outages
-from labeling.db.parts import keep_log_short
+from labeling.db.long_writes import keep_log_short
 from labeling.loop.turns import MOVED, QUICK_SECONDS
 from labeling.models import Job
 from labeling.models.jobs import JobQuerySet

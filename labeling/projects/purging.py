@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from labeling import kinds
 from labeling.answering import counting
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.items import search
 from labeling.kinds import media
 from labeling.models import Annotation, Batch, Item, Project, Task

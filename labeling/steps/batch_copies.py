@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.db.statements import insert_many
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Copy, Item, Project, Task

@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.plan import Plan
 from labeling.arrays.stand_ins import stand_ins
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.db.statements import among, insert_many
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, ModelVersion, Project, Task

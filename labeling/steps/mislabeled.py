@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.loop.step import Step
 from labeling.models import Item, Job, Project
 from labeling.projects import ledger

@@ -16,7 +16,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from labeling.answering import removing
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.db.statements import change_each
 from labeling.loop.step import Step
 from labeling.models import Batch, ModelVersion, Project, Selection

@@ -15,7 +15,7 @@ import numpy as np
 from django.utils import timezone
 
 from labeling.answering import counting, rechecking, relabeling
-from labeling.db.parts import in_parts
+from labeling.db.long_writes import in_parts
 from labeling.db.statements import change_each, stored
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
@@ -109,7 +109,7 @@ def _read(project: Project) -> _Read:
     if not rows:
         return read
     read.tasks = [every[pk] for pk in places]
-    words = [rechecking.word_of(project, task) for task in read.tasks]
+    words = [rechecking.model_vote_of(project, task) for task in read.tasks]
     asks = project.asks
     worded = [
         -1 if word is None else number(project.follow(asks.as_answer(task.predicted)))  # type: ignore[arg-type]

@@ -188,7 +188,7 @@ def unmend_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(project, batch, list(others))
 
     monkeypatch.setattr(rechecking, "ask_one_more", ask_one_more)
-    monkeypatch.setattr(rechecking, "asking_word_of", rechecking.word_of)
+    monkeypatch.setattr(rechecking, "asking_vote_of", rechecking.model_vote_of)
 
 
 @pytest.mark.long

@@ -20,7 +20,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from labeling.answering import batches, deadlines, item_labels, queue, submitting
 from labeling.answering.answer import Answer
 from labeling.answering.assignments import TasksChanged
-from labeling.db import parts
+from labeling.db import long_writes
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
 from labeling.models import Assignment, Batch, Item, Job, Project, Task, User
@@ -82,7 +82,7 @@ def test_a_batch_is_written_in_parts_and_opened_at_the_end(monkeypatch: pytest.M
     project, job = selected()
     ann = make_member(project, "ann")
     monkeypatch.setattr(writing, "PART", 8)
-    monkeypatch.setattr(parts, "UNCONTENDED_FACTOR", 1)
+    monkeypatch.setattr(long_writes, "UNCONTENDED_FACTOR", 1)
     sizes, claims = [], []
     write = writing.insert_many
 
@@ -104,7 +104,7 @@ def test_a_batch_is_written_in_parts_and_opened_at_the_end(monkeypatch: pytest.M
 def test_a_selection_that_is_killed_is_made_anew_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     project, job = selected()
     monkeypatch.setattr(writing, "PART", 8)
-    monkeypatch.setattr(parts, "UNCONTENDED_FACTOR", 1)
+    monkeypatch.setattr(long_writes, "UNCONTENDED_FACTOR", 1)
     pick(job)
     unbroken = picked(project)
     Batch.objects.all().delete()

@@ -459,7 +459,7 @@ class Queue(RuleBasedStateMachine):
         }
         assert stored == {key: place.state for key, place in model.places.items()}
         assert counting.recount(batch) == [], "counters are what they count after each step"
-        told = rechecking.told_remaining(batch)
+        told = rechecking.remaining_shown(batch)
         assert (told >= 1) if batch.state == "open" else (told == batch.remaining)
         assert batch.labeled == sum(model.label(rank) is not None for rank in tasks)
         standing = Annotation.objects.standing().filter(task__batch=batch).values_list("pk", flat=True)

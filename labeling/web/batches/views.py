@@ -52,7 +52,7 @@ def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     detailed = membership.can(Ability.BATCHES_READ)
     hours = hours_of(list(page)) if detailed else None
     if not detailed:
-        rechecking.tell(page)
+        rechecking.show_remaining(page)
     context = {"page": page, "rows": batch_rows(page, timezone.now(), hours), "detailed": detailed}
     return render_page(request, membership, "project/batches.html", context, section="project-batches")
 
@@ -65,7 +65,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
     )
     batch = get_object_or_404(project_batches, number=number)
     if not membership.can(Ability.BATCHES_READ):
-        rechecking.tell([batch])
+        rechecking.show_remaining([batch])
     now = timezone.now()
     answered, answers = rechecking.answers_shown(batch)
     progress = progress_of(membership.project) if batch.state in LIVE else None

@@ -45,7 +45,7 @@ def home(request: HttpRequest) -> HttpResponse:
     memberships = [each for each in kept if with_archived or each.project.archived_at is None]
     current = _current_batches([membership.project for membership in memberships])
     annotating = [each.project.pk for each in memberships if not each.can(Ability.BATCHES_READ)]
-    rechecking.tell(current[pk] for pk in annotating if pk in current)
+    rechecking.show_remaining(current[pk] for pk in annotating if pk in current)
     cards = [
         ProjectCard(
             project=membership.project,

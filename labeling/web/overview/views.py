@@ -90,7 +90,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     progress = progress_of(project, membership.user)
     recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])
     if not membership.can(Ability.BATCHES_READ):
-        rechecking.tell(recent)
+        rechecking.show_remaining(recent)
     batch = next((each for each in recent if each.number == progress["batch"]), None)
     context: dict[str, Any] = {
         "situation": situation(membership, batch),
