@@ -126,10 +126,13 @@ class Mean:
 
 
 def mean(values: np.ndarray, *, seed: int = 0) -> Mean:
-    """Return the mean, with its studentised bootstrap interval: Efron and Tibshirani 1993, section 12.5.
+    """Return the mean, with a bootstrap interval: the hull of the studentised and the percentile interval.
 
-    Unlike the normal interval it is longer on the side of few large values. The same values give the same interval.
-    Takes O(n RESAMPLES) time.
+    B. Efron and R. J. Tibshirani, "An Introduction to the Bootstrap" (1993), sections 12.5 and 13.3. The studentised
+    interval is longer on the side of few large values, as the normal interval is not. Where nearly all values are
+    equal, it ends at the mean itself, and the percentile interval goes on: of 60 values of which each is 1 with
+    probability 0.02 and else 0, the first covers the mean in 30 % of all samples and the hull in 70 %, which is each
+    sample that has a 1. The same values give the same interval. Takes O(n RESAMPLES) time.
 
     Parameters
     ----------
@@ -154,14 +157,16 @@ def mean(values: np.ndarray, *, seed: int = 0) -> Mean:
     if not spread:
         return Mean(centre, centre if n > 1 else None, centre if n > 1 else None, n)
     rng = np.random.default_rng(seed)
-    pulls = []
+    pulls, means = [], []
     for _ in range(RESAMPLES):
         drawn = values[rng.integers(0, n, n)]
+        means.append(drawn.mean())
         deviation = drawn.std(ddof=1)
         if deviation > 0:  # a draw of nothing but one value says nothing
-            pulls.append((drawn.mean() - centre) / (deviation / np.sqrt(n)))
+            pulls.append((means[-1] - centre) / (deviation / np.sqrt(n)))
     low, high = np.quantile(pulls, [0.025, 0.975])
-    return Mean(centre, float(centre - high * spread), float(centre - low * spread), n)
+    ends = [centre, centre - high * spread, centre - low * spread, *np.quantile(means, [0.025, 0.975])]
+    return Mean(centre, float(min(ends)), float(max(ends)), n)
 
 
 def per_class(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> PerClass:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 from sklearn.metrics import confusion_matrix, multilabel_confusion_matrix, precision_score, recall_score
 
 from models_store import metrics
+from tests.extent import examples
 
 
 @given(st.integers(1, 5000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -124,6 +125,21 @@ def test_the_interval_of_a_mean_covers_it_where_large_values_are_rare():
     assert covered(lambda rng: rng.exponential(size=60), 1.0)[0] >= 0.9
     ours, usual = covered(lambda rng: rng.lognormal(sigma=1.0, size=60), np.exp(0.5))
     assert ours > usual
+
+
+def test_the_interval_of_a_mean_covers_it_where_nearly_all_values_are_equal():
+    """Each sample with a 1 covers; without one, all values are equal and the interval has no width."""
+    rng = np.random.default_rng(0)
+    samples = [(rng.random(60) < 0.03).astype(float) for _ in range(60)]
+    covered = [each.low <= 0.03 <= each.high for each in map(metrics.mean, filter(np.any, samples))]
+    assert np.mean(covered) > 0.95
+
+
+@given(st.lists(st.sampled_from([0.0, 0.1, 0.3, 1.0, 1e6]) | st.floats(-10, 10), min_size=2, max_size=12))
+@settings(max_examples=examples(30), deadline=None)
+def test_a_mean_lies_within_its_interval(values):
+    found = metrics.mean(np.array(values))
+    assert found.low <= found.value <= found.high
 
 
 @pytest.mark.parametrize(("values", "expected"), [([2.0], (2.0, None, None, 1)), ([3.0, 3.0, 3.0], (3.0, 3.0, 3.0, 3))])

@@ -126,6 +126,41 @@ def test_where_all_agree_the_interval_is_none_the_less_honest() -> None:
     assert estimates([overall(votes_of([{0: 1, 1: 1}] * 20, 2))])[0][1] is None  # one answer alone: no κ
 
 
+@given(ROWS, st.booleans())
+@settings(max_examples=examples(60), deadline=None)
+def test_each_estimate_lies_within_its_interval(rows: Rows, opposite: bool) -> None:
+    """Also if two people never agree, whose mean κ is far below 0, and if all people agree."""
+    if opposite:
+        rows = [{0: item % 2, 1: 1 - item % 2, 2: item % 2, **row} for item, row in enumerate(rows)]
+    votes = votes_of(rows, 4)
+    statistics = [overall(votes), by_class(votes), ordinal(votes), pairs(votes, 1).statistic]
+    for each in itertools.chain(*estimates(statistics, draws=20)):
+        assert each is None or -1 <= each.low <= each.value <= each.high <= 1
+
+
+@pytest.mark.parametrize("items", range(20, 60, 3))
+def test_complete_agreement_is_the_upper_end(items: int) -> None:
+    """The page prints 99.9 % for what is less than 1 by a rounding error."""
+    percent, kappa, alpha = estimates([overall(votes_of([{0: n % 3, 1: n % 3} for n in range(items)], 3))], draws=20)[0]
+    for each in (percent, kappa, alpha):
+        assert each is not None
+        assert each.value == each.high == 1
+
+
+def test_the_intervals_hold_at_the_border() -> None:
+    """Two people differ on one item in seven samples: Wilson's interval alone covers that agreement in 87 %."""
+    rng = np.random.default_rng(3)
+    hits, samples = 0, 400
+    for _ in range(samples):
+        first = rng.integers(0, 2, 20)
+        second = np.where(rng.random(20) < 0.14 / 20, 1 - first, first)
+        chosen = sparse.csr_array(np.eye(2)[np.column_stack([first, second]).ravel()])
+        votes = Votes(20, np.repeat(np.arange(20), 2), np.tile([0, 1], 20), chosen)
+        percent = estimates([overall(votes)], draws=60)[0][0]
+        hits += percent is not None and percent.low <= 1 - 0.14 / 20 <= percent.high
+    assert hits / samples > 0.92
+
+
 def test_the_intervals_hold_as_often_as_they_say() -> None:
     """At 20 items, the fewest with figures, and more; each bound is over three standard errors below 95 %."""
     rng = np.random.default_rng(7)
