@@ -44,7 +44,7 @@ class LabelClass(models.Model):
         max_length=1,
         blank=True,
         validators=[RegexValidator(re.compile(r"[0-9]\Z"), "A key is one digit.")],
-        help_text="The digit key that chooses it, in place of the one that its position gives.",
+        help_text="The digit key that chooses it. It stays while the class is offered.",
     )
     colour = models.CharField(
         max_length=7,
@@ -70,6 +70,11 @@ class LabelClass(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "index"], name="class_index_unique"),
             models.UniqueConstraint(fields=["project", "name"], name="class_name_unique"),
+            models.UniqueConstraint(
+                fields=["project", "key"],
+                condition=models.Q(archived_at__isnull=True) & ~models.Q(key=""),
+                name="class_key_unique",
+            ),
         ]
 
     def __str__(self) -> str:

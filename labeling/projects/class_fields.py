@@ -8,10 +8,10 @@ from unicodedata import normalize
 
 from django.core.exceptions import ValidationError
 
-from labeling.models import LabelClass
+from labeling.models import LabelClass, Project
 from labeling.models.classes import MAX_ALIASES
 from labeling.projects import invisible
-from labeling.questions.base import MAX_NAME
+from labeling.questions.base import KEYS, MAX_NAME
 
 EDITABLE = ("name", "description", "key", "colour", "aliases", "parent_id")
 
@@ -31,6 +31,13 @@ def fill(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
     same_key = label_class.project.classes.offered().filter(key=label_class.key).exclude(pk=label_class.pk).first()
     if label_class.key and same_key:
         raise ValidationError({"key": f"“{same_key.name}” has this key already."})
+
+
+def free_key(project: Project, wanted: str = "") -> str:
+    """Return the key `wanted` if no offered class has it, else the lowest free key; "" if all keys are taken."""
+    taken = set(project.classes.offered().values_list("key", flat=True))
+    free = [key for key in KEYS if key not in taken]
+    return wanted if wanted in free else next(iter(free), "")
 
 
 def _aliases(aliases: Any) -> list[str]:

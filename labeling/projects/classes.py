@@ -19,7 +19,7 @@ from django.utils import timezone
 from labeling.answering import relabeling
 from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, Project, Task, User
 from labeling.models.project_settings import MAX_CLASSES
-from labeling.projects.class_fields import EDITABLE, fill
+from labeling.projects.class_fields import EDITABLE, fill, free_key
 from labeling.projects.class_record import (
     KINDS_THAT_RELABEL,
     ClassError,
@@ -40,7 +40,7 @@ MOST_PARTS = 20
 
 @transaction.atomic
 def add(*, project: Project, user: User | None, name: str, **details: Any) -> LabelClass:
-    """Add a class as the last one. Models learn it from the next training on.
+    """Add a class as the last one, with the lowest free key. Models learn it from the next training on.
 
     Raises `ValidationError`, by field, or `ClassError`.
     """
@@ -50,7 +50,7 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
         raise ValidationError({"name": f"There are {MAX_CLASSES:,} classes already: no more fit."})
     index = (project.classes.aggregate(last=Max("index"))["last"] or 0) + 1
     added = LabelClass(project=project, index=index, position=index)
-    fill(added, {"name": name, **details})
+    fill(added, {"name": name, "key": free_key(project, name.strip()), **details})
     added.save()
     record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
     return added
@@ -162,7 +162,10 @@ def archive(*, project: Project, user: User | None, index: int) -> None:
 
 @transaction.atomic
 def restore(*, project: Project, user: User | None, index: int) -> None:
-    """Offer an archived class again. Raises `ClassError` for a merged or split class: undo the merge or split."""
+    """Offer an archived class again, with its key if no other class has it.
+
+    Raises `ClassError` for a merged or split class: undo the merge or split.
+    """
     project = hold(project)
     restored = class_at(project, index)
     if str(index) in project.merged:
@@ -171,9 +174,10 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
         raise ClassError(f"“{restored.name}” was split into other classes. Undo the split instead.")
     if restored.archived_at is None:
         return
-    before = {restored.index: fields_of(restored, ("archived_at",))}
+    before = {restored.index: fields_of(restored, ("archived_at", "key"))}
     restored.archived_at = None
-    restored.save(update_fields=["archived_at"])
+    restored.key = free_key(project, restored.key)
+    restored.save(update_fields=["archived_at", "key"])
     record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
 
 

@@ -23,7 +23,7 @@ from labeling.projects.members import set_role
 from labeling.projects.model_settings import check_model
 from labeling.projects.proposals import check_setting
 from labeling.questions import QUESTIONS, InvalidValue
-from labeling.questions.base import MAX_NAME
+from labeling.questions.base import MAX_NAME, first_keys
 
 # Without characters that look alike in writing: no 0 and o, no 1, i and l.
 ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -152,7 +152,10 @@ def create_project(
     except IntegrityError:  # another request took the slug after the check
         raise ValidationError({"slug": "This slug is taken."}) from None
     LabelClass.objects.bulk_create(
-        [LabelClass(project=project, index=index, position=index, name=name) for index, name in enumerate(names)],
+        [
+            LabelClass(project=project, index=index, position=index, name=name, key=key)
+            for index, (name, key) in enumerate(zip(names, first_keys(names), strict=True))
+        ],
         batch_size=1000,
     )
     guidelines.save(project=project, user=manager, text=text)

@@ -83,6 +83,7 @@ def _copy_memberships(project: Project, copy: Project, user: User, *, others: bo
 def _copy_details(originals: list[LabelClass], copy: Project, *, with_position: bool) -> None:
     """Copy the `DETAILS` and the parent of each class; with `with_position`, its position too."""
     details = (*DETAILS, "position") if with_position else DETAILS
+    copy.classes.update(key="")  # a key is unique at each moment of the update below
     copies = list(copy.classes.order_by("index"))
     by_index = {original.index: made for original, made in zip(originals, copies, strict=True)}
     for original, made in zip(originals, copies, strict=True):

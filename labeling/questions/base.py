@@ -173,20 +173,20 @@ class Question:
         """Return whether annotators find classes by typing, so that letters cannot be shortcuts."""
         return self.picker(n_classes) == "search"
 
-    def keys(self, names: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the key of each possible answer; no keys for more than ten classes. The annotator's screen has the
-        same rule.
+    def keys(self, class_keys: Mapping[str, str]) -> dict[str, str]:
+        """Return the key of each possible answer. `class_keys`: the keys of the classes by name, "" for none."""
+        return dict(class_keys)
 
-        `own`: keys that a manager has assigned to classes; the other classes get the remaining digit keys in order.
-        Without `own`, if every class name is a digit, the key of a class is its name.
-        """
-        own = {name: key for name, key in (own or {}).items() if name in names}
-        if len(names) > len(KEYS):
-            return {}
-        if not own and all(len(name) == 1 and name in KEYS for name in names):
-            return {name: name for name in names}
-        left = iter(key for key in KEYS if key not in own.values())
-        return {name: own.get(name) or next(left) for name in names}
+
+def first_keys(names: Sequence[str]) -> list[str]:
+    """Return the keys of a new project's classes: the digit keys in order, then "". If all names are digits, the names.
+
+    >>> first_keys(["cat", "dog"]), first_keys(["0", "1"])
+    (['1', '2'], ['0', '1'])
+    """
+    if all(len(name) == 1 and name in KEYS for name in names):
+        return list(names)
+    return [*KEYS, *[""] * len(names)][: len(names)]
 
 
 def class_index(value: Any, indices: Mapping[str, int]) -> int:

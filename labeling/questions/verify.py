@@ -52,5 +52,5 @@ class Verify(Question):
     def picker(self, n_classes: int) -> str:
         return "verify"
 
-    def keys(self, names: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
+    def keys(self, class_keys: Mapping[str, str]) -> dict[str, str]:
         return {"true": "y", "false": "n"}

@@ -2,9 +2,11 @@
 
 import threading
 import uuid
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
@@ -14,10 +16,12 @@ from labeling.answering.answer import Answer
 from labeling.loop.worker import Worker
 from labeling.models import Annotation, Batch, ClassChange, Item, Job, LabelClass, ModelVersion, Project, Role, User
 from labeling.projects import classes
+from labeling.projects.duplicating import duplicate
 from labeling.steps.registry import run_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CAT, DOG, FOX, HEN = range(4)
+class_keys = import_module("labeling.migrations.0004_class_keys")
 
 
 @pytest.fixture
@@ -160,7 +164,7 @@ def test_each_change_is_on_record_and_undone_newest_first(project: Project) -> N
     for revision in (4, 3, 2, 1):
         classes.undo(project=project, user=mona, revision=revision)
     assert list(project.classes.offered().values_list("name", "key", "colour", "index")) == [
-        (name, "", "", index) for index, name in enumerate(["cat", "dog", "fox", "hen"])
+        (name, str(index + 1), "", index) for index, name in enumerate(["cat", "dog", "fox", "hen"])
     ]
     assert classes.undoable(project) is None
 
@@ -215,6 +219,66 @@ def test_a_key_is_given_once(project: Project) -> None:
     classes.edit(project=project, user=None, index=CAT, key="7")
     with pytest.raises(ValidationError, match="has this key already"):
         classes.edit(project=project, user=None, index=DOG, key="7")
+
+
+def keys(project: Project) -> dict[str, str]:
+    return dict(project.classes.offered().values_list("name", "key"))
+
+
+def test_a_class_keeps_its_key_whatever_happens_to_the_others(project: Project) -> None:
+    assert keys(project) == {"cat": "1", "dog": "2", "fox": "3", "hen": "4"}
+    classes.merge(project=project, user=None, index=CAT, into=HEN)
+    classes.move(project=project, user=None, index=HEN, position=0)
+    classes.split(project=project, user=None, index=DOG, into=["hound", "wolf"])
+    assert keys(project) == {"hen": "4", "fox": "3", "hound": "1", "wolf": "5"}, "the lowest that were free"
+    classes.edit(project=project, user=None, index=FOX, key="")
+    classes.add(project=project, user=None, name="9")
+    classes.add(project=project, user=None, name="owl")
+    assert keys(project) == {"hen": "4", "fox": "", "hound": "1", "wolf": "5", "9": "9", "owl": "2"}
+
+
+def test_a_restored_class_has_its_key_unless_another_class_has_it_now(project: Project) -> None:
+    classes.archive(project=project, user=None, index=CAT)
+    classes.restore(project=project, user=None, index=CAT)
+    assert keys(project)["cat"] == "1"
+    classes.archive(project=project, user=None, index=CAT)
+    classes.add(project=project, user=None, name="owl")
+    classes.restore(project=project, user=None, index=CAT)
+    assert (keys(project)["owl"], keys(project)["cat"]) == ("1", "5")
+    classes.undo(project=project, user=None, revision=project.class_changes.count())
+    assert LabelClass.objects.get(index=CAT).key == "1"
+
+
+def test_the_eleventh_class_has_no_key() -> None:
+    project = make_project("birds", classes=[f"bird {number}" for number in range(11)])
+    classes.add(project=project, user=None, name="owl")
+    assert "".join(keys(project).values()) == "1234567890"
+    classes.archive(project=project, user=None, index=3)
+    assert "4" not in keys(project).values(), "no class gets a key that it did not have"
+
+
+def test_a_copy_has_the_keys_of_the_original(project: Project) -> None:
+    for index, key in ((CAT, "9"), (DOG, "1"), (FOX, "2")):
+        classes.edit(project=project, user=None, index=index, key=key)
+    user = make_member(project, "mona", Role.MANAGER)
+    for number, items in enumerate((False, True)):
+        copy = duplicate(project=project, user=user, slug=f"copy-{number}", name="Copy", items=items)
+        assert keys(copy) == keys(project)
+
+
+def test_an_upgrade_gives_classes_the_keys_that_they_had_by_their_place(project: Project) -> None:
+    digits = make_project("digits", classes=["0", "1", "2"])
+    birds = make_project("birds", classes=[f"bird {number}" for number in range(30)])
+    LabelClass.objects.update(key="")
+    classes.edit(project=project, user=None, index=DOG, key="1")
+    classes.edit(project=project, user=None, index=HEN, key="")
+    classes.archive(project=project, user=None, index=FOX)
+    class_keys.keep_present_keys(apps, connection.schema_editor())
+    assert keys(project) == {"cat": "2", "dog": "1", "hen": "3"}
+    assert keys(digits) == {"0": "0", "1": "1", "2": "2"}
+    assert "".join(keys(birds).values()) == "1234567890"
+    rows = [(1, "cat", "7"), (2, "dog", "7"), (3, "fox", "")]
+    assert [key for *_, key in class_keys.present_keys(rows)] == ["7", "1", "2"], "a key that two classes had"
 
 
 def test_classes_form_no_circle(project: Project) -> None:

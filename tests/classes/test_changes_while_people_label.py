@@ -152,6 +152,30 @@ def answered(project: Project, name: str, **more: Any) -> Any:
     return reply["rejected"][0]["detail"] if reply["rejected"] else Annotation.objects.latest("created_at").value
 
 
+def test_a_reply_tells_that_the_classes_have_changed_and_the_classes_with_their_earlier_names(pets: Project) -> None:
+    client, manager = signed_in(make_member(pets, "ann")), signed_in(make_member(pets, "mona", Role.MANAGER))
+    first, second = client.post(f"{API}claim/", {"count": 2}, content_type="application/json").json()["tasks"]
+    change(manager, "patch", f"{DOG}/", {"name": "wolf"})
+    change(manager, "post", f"{CAT}/merge/", {"into": DOG})
+    change(manager, "patch", f"{PIG}/", {"name": "dog", "key": ""})
+    answer = {"id": str(uuid.uuid4()), "task": first["id"], "value": "dog", "class_revision": 0}
+    reply = client.post(f"{API}annotations/", {"annotations": [answer]}, content_type="application/json").json()
+    assert (reply["rejected"], reply["class_revision"]) == ([], 3)
+    assert Annotation.objects.get().value == DOG
+    skipped = client.post(f"{API}skip/", {"task": second["id"], "reason": "Blurred"}, content_type="application/json")
+    assert skipped.json()["class_revision"] == 3
+    page = client.get(f"{PAGE}classes/", {"since": 0}).json()
+    assert page["renamed"] == {"cat": "wolf", "dog": "wolf", "pig": "dog"}
+    assert {name: each.get("key") for name, each in page["details"].items()} == {
+        "wolf": "2",
+        "fox": "3",
+        "hen": "4",
+        "owl": "5",
+    }
+    assert client.get(f"{PAGE}classes/", {"since": 3}).json()["renamed"] == {"cat": "wolf"}
+    assert client.get(f"{PAGE}classes/").json()["renamed"] == {}
+
+
 def test_a_program_that_tells_no_revision_may_still_use_an_earlier_name_that_no_class_has_now(pets: Project) -> None:
     manager = signed_in(make_member(pets, "mona", Role.MANAGER))
     change(manager, "patch", f"{CAT}/", {"name": "tom"})

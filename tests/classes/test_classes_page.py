@@ -127,7 +127,9 @@ def test_annotators_get_the_offered_classes_with_what_is_said_of_them(project: P
     assert body == {
         "classes": ["dog", "fox"],
         "above": [],
-        "details": {"fox": {"key": "9", "description": "Red.", "aliases": ["reynard"]}},
+        "details": {"dog": {"key": "2"}, "fox": {"key": "9", "description": "Red.", "aliases": ["reynard"]}},
         "revision": 2,
+        "picker": "buttons",
+        "renamed": {},
     }
     assert Annotation.objects.count() == 0

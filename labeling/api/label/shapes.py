@@ -177,6 +177,7 @@ class RefusedAnswer(serializers.Serializer[Any]):
 class SubmitResponse(serializers.Serializer[Any]):
     accepted = serializers.ListField(child=serializers.UUIDField())
     rejected = RefusedAnswer(many=True)
+    class_revision = serializers.IntegerField(help_text="How often the classes have been changed: read them again.")
 
 
 class ReleaseRequest(serializers.Serializer[Any]):

@@ -32,7 +32,7 @@ from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.validation import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
-from labeling.models import Ability
+from labeling.models import Ability, Project
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.questions import InvalidValue
 
@@ -91,7 +91,7 @@ class Annotations(ProjectView):
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
         answers, refused = parse_answers(self.project, annotations)
         outcome = submitting.submit(project=self.project, user=self.user, answers=answers)
-        return Response(_outcome_json(outcome, refused))
+        return Response(_outcome_json(self.project, outcome, refused))
 
 
 class Skip(ProjectView):
@@ -107,9 +107,9 @@ class Skip(ProjectView):
             answer = parse_skip(self.project, values)
         except InvalidValue as error:
             refused = {"id": str(values["id"]) if "id" in values else None, "code": "invalid", "detail": str(error)}
-            return Response(_outcome_json(Outcome(), [refused]))
+            return Response(_outcome_json(self.project, Outcome(), [refused]))
         outcome = submitting.submit(project=self.project, user=self.user, answers=[answer])
-        return Response(_outcome_json(outcome, []))
+        return Response(_outcome_json(self.project, outcome, []))
 
 
 class Release(ProjectView):
@@ -155,6 +155,10 @@ class Progress(ProjectView):
         return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
 
 
-def _outcome_json(outcome: Outcome, refused: list[dict[str, Any]]) -> dict[str, Any]:
+def _outcome_json(project: Project, outcome: Outcome, refused: list[dict[str, Any]]) -> dict[str, Any]:
     rejected = [{"id": str(r.id), "code": r.code, "detail": r.detail} for r in outcome.rejected]
-    return {"accepted": [str(accepted) for accepted in outcome.accepted], "rejected": refused + rejected}
+    return {
+        "accepted": [str(accepted) for accepted in outcome.accepted],
+        "rejected": refused + rejected,
+        "class_revision": project.class_revision,
+    }

@@ -30,7 +30,7 @@ class ProjectClass(serializers.Serializer[Any]):
     name = serializers.CharField()
     position = serializers.IntegerField(help_text="Its place among the classes, from 0.")
     description = serializers.CharField(help_text="When it applies: for annotators.")
-    key = serializers.CharField(help_text="The key that chooses it; empty for the one of its position.")
+    key = serializers.CharField(help_text="The digit key that chooses it; empty for none.")
     colour = serializers.CharField(help_text="Of its mark, such as #3366cc; empty for none.")
     aliases = serializers.ListField(child=serializers.CharField(), help_text="Other words that find it.")
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for

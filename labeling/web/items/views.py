@@ -96,7 +96,7 @@ def class_names(project: Project) -> dict[str, Any]:
     keys = dict(project.classes.offered().values_list("name", "key")[: MAX_LISTED + 1])
     if len(keys) > MAX_LISTED:
         return {"propose": reverse("project-item-classes", args=[project.slug])}
-    return {"class_names": list(keys), "own_keys": {name: key for name, key in keys.items() if key}}
+    return {"class_names": list(keys), "class_keys": keys}
 
 
 @for_members(reading=Ability.ITEMS_READ)
@@ -231,7 +231,7 @@ def _page(
         "later": later,
         "form": form,
         **thread_context(item),
-        "keys": project.asks.keys(classes.get("class_names", []), classes.get("own_keys")),
+        "keys": project.asks.keys(classes.get("class_keys", {})),
         "label": label,
         "changes": item_view.changes(record, labeled=bool(label)),
         "state": item_view.state_text(record.state),

@@ -93,9 +93,11 @@ def _config(membership: Membership) -> dict[str, Any]:
 def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
     """Return the class names in their order, and the details that some classes have.
 
-    The list may have 20,000 names, so that a browser with the current list gets a 304.
+    The list may have 20,000 names, so that a browser with the current list gets a 304. `since`: the revision on the
+    annotator's screen; the reply then has the present names of classes that had others.
     """
     project = membership.project
+    since = request.GET.get("since", "")
     shown = examples.examples_of(project)
     offered = list(project.classes.offered())
     details = {each.name: _details(project, each, shown.get(each.index, [])) for each in offered}
@@ -105,11 +107,22 @@ def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
             "classes": list(details),
             "above": class_tree.places_above(project, offered),
             "revision": project.class_revision,
+            "picker": project.asks.picker(len(offered)),
+            "renamed": _renamed(project, offered, number_in(since)) if since else {},
             "details": {name: more for name, more in details.items() if more},
         }
     )
     response["Cache-Control"] = "private, no-cache"
     return response
+
+
+def _renamed(project: Project, offered: Sequence[LabelClass], since: int) -> dict[str, str]:
+    """Return the present names, by the names at the revision `since`, of classes that were renamed or merged."""
+    names = {each.index: each.name for each in offered}
+    merges = project.merges
+    merged = {each.name: each.index for each in project.classes.filter(index__in=merges)}
+    before = {**merged, **project.as_called({}, since)}
+    return {name: names[now] for name, index in before.items() if (now := merges.get(index, index)) in names}
 
 
 def _details(project: Project, each: LabelClass, items: Sequence[Item]) -> dict[str, Any]:

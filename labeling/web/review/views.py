@@ -155,7 +155,7 @@ def _item_page(
         "form": form,
         **thread_context(item),
         "choices": choices,
-        "keys": project.asks.keys(classes.get("class_names", []), classes.get("own_keys")),
+        "keys": project.asks.keys(classes.get("class_keys", {})),
         "fields": kinds.of(project).facts(item.data),
         "earlier": _address(project, reason, item=before) if before else "",
         "later": _address(project, reason, item=following) if following else "",

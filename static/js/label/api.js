@@ -71,8 +71,9 @@ export class Api {
     return this.#call("GET", this.#urls.progress);
   }
 
-  async classes() {
-    return this.#call("GET", this.#urls.classes);
+  /** The classes as they are, and the present names of those that had others at the revision `since`. */
+  classes(since) {
+    return this.#call("GET", since === undefined ? this.#urls.classes : `${this.#urls.classes}?since=${since}`);
   }
 
   /** The guidelines as they are, and what changed since this version. */

@@ -89,6 +89,11 @@ export class Grids {
     return true;
   }
 
+  /** The marks of the cells, by the ids of their tasks. */
+  get marks() {
+    return Object.fromEntries(["wrong", "alone"].flatMap((mark) => this.#grid.marked(mark).map((task) => [task.id, mark])));
+  }
+
   /** The first task, and those in the queue that are about the same class. */
   #next() {
     const queue = this.#queue;
@@ -134,8 +139,7 @@ export class Grids {
     const said = sentence({ right: right.length, wrong: wrong.length, missed: tasks.length - judged });
     this.#queue.answeredAll([...values.keys()], alone);
     this.#outbox.answerAll(answers);
-    const marks = [...wrong.map((task) => [task.id, "wrong"]), ...aside.map((task) => [task.id, "alone"])];
-    const grid = { tasks, answers, states: Object.fromEntries(marks) };
+    const grid = { tasks, answers, states: this.marks };
     const batch = Math.min(...tasks.map((task) => task.batch));
     if (answers.length) this.#history.add({ id: uuid(), task: tasks[0], batch, said, grid });
     this.#pace.answered(answers.length);

@@ -22,10 +22,11 @@ export class Labeler {
   #stopwatch;
   #grids;
   #copies;
+  #classes;
   #flagged = false;
 
   /** `grids`, `copies`: null where the project has none. */
-  constructor({ queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting, guard, stopwatch, grids, copies }) {
+  constructor({ queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting, guard, stopwatch, grids, copies, classes }) {
     this.#queue = queue;
     this.#outbox = outbox;
     this.#preloader = preloader;
@@ -40,6 +41,7 @@ export class Labeler {
     this.#stopwatch = stopwatch;
     this.#grids = grids;
     this.#copies = copies;
+    this.#classes = classes;
   }
 
   /** Show the first task of the queue or its grid, or say why there is none. `said`: what has just happened; `before`:
@@ -50,7 +52,10 @@ export class Labeler {
     this.#setFlag(flagged);
     this.#view.comment.value = comment;
     this.#batch.show();
-    this.#picker.reset(value, task?.item);
+    // Names of classes may have another meaning by now.
+    const stale = task && task.classRevision !== this.#classes.revision;
+    if (stale) task.item = { ...task.item, prediction: undefined, suggestions: undefined };
+    this.#picker.reset(stale ? undefined : value, task?.item);
     if (!task) {
       this.#copies?.show(null);
       this.#view.showLoading();
@@ -76,9 +81,24 @@ export class Labeler {
     this.#queue.refill();
   }
 
-  answer(value, said, revision) {
+  answer(value, said) {
     if (!this.#guard.admits()) return;
-    this.#give({ said, value }, (sent) => this.#outbox.answer({ ...sent, value, class_revision: revision }));
+    const class_revision = this.#classes.revision;
+    this.#give({ said, value }, (sent) => this.#outbox.answer({ ...sent, value, class_revision }));
+  }
+
+  /** The classes have changed: `picker` has the new ones, and `chosen` of them are chosen for the item in sight. */
+  adopt(picker, chosen) {
+    this.#picker = picker;
+    const task = this.#queue.current;
+    if (this.#grids?.shown) {
+      this.show("", { states: this.#grids.marks });
+      return;
+    }
+    if (!this.#view.showsItem) return;
+    picker.reset(chosen, task.item);
+    this.#view.showNames(task.item);
+    this.#guard.appeared();
   }
 
   /** `proposed`: the name of a class that is missing, if there is one. */

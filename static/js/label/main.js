@@ -3,6 +3,7 @@
 import { Api } from "./api.js";
 import { BatchProgress } from "./batch.js";
 import { showClasses } from "./class-guide.js";
+import { Classes } from "./classes.js";
 import { Connection } from "./connection.js";
 import { Copies } from "./copies.js";
 import { Dialogs } from "./dialogs.js";
@@ -29,7 +30,6 @@ const config = JSON.parse(document.querySelector("#label-config").textContent);
 const key = `marginalia:${config.user}:${config.project}`;
 const { picker: pickerName, proposes } = document.querySelector("#content").dataset; // facts of the question
 
-let classesAnnounced = false;
 // Answers left over from an earlier visit are sent before the first claim, unless that takes longer than this.
 const START_MS = 3_000;
 
@@ -61,22 +61,21 @@ const waiting = new Waiting({
   onready: () => labeler.show(),
 });
 
-const {
-  classes: names,
-  revision,
-  details,
-  above,
-} = needsClasses(pickerName) ? await loadClasses() : { classes: [], revision: config.classRevision };
+const answers = document.querySelector("#answers");
+const [...unused] = answers.cloneNode(true).childNodes; // a picker fills them, and another one needs new ones
+const known = needsClasses(pickerName) ? await loadClasses() : null;
 // Where no picker needs the classes, what they mean is fetched beside the work.
-if (details) showClasses(names, details, kind);
+if (known) showClasses(known.classes, known.details, kind);
 else api.classes().then((reply) => showClasses(reply.classes, reply.details, kind)).catch(() => {});
-const picker = createPicker(pickerName, {
-  names,
-  details,
-  above,
-  several: config.several,
-  onanswer: (value, said) => labeler.answer(value, said, revision),
+const classes = new Classes({
+  api,
+  queue,
+  view,
+  known,
+  revision: known?.revision ?? config.classRevision,
+  picker: pickerName,
 });
+let picker = pickerOf(known ?? { classes: [] });
 new Connection({
   api,
   probe: () => api.progress(),
@@ -118,6 +117,7 @@ const labeler = new Labeler({
   stopwatch,
   grids,
   copies,
+  classes,
 });
 
 let yielded = false; // another tab has taken over
@@ -150,17 +150,27 @@ async function start() {
   labeler.show();
 }
 
-/** Say once that the classes are others than when this page was opened. Answers by the old ones still count. */
-function announceClasses() {
-  if (classesAnnounced || queue.classRevision === null || queue.classRevision === config.classRevision) return;
-  classesAnnounced = true;
-  document.querySelector("#classes-changed").hidden = false;
-  view.announce("The classes have changed. Reload the page to see them.");
+function pickerOf({ classes: names, details, above }) {
+  const onanswer = (value, said) => labeler.answer(value, said);
+  return createPicker(pickerName, { names, details, above, several: config.several, onanswer });
+}
+
+/** The classes are others now: show them, with what was chosen of them so far. */
+function showNewClasses(changed, rename) {
+  showClasses(changed.classes, changed.details, kind);
+  const chosen = picker.chosen && [...picker.chosen].map(rename).filter((name) => changed.classes.includes(name));
+  const typed = document.querySelector("#search")?.value;
+  if (needsClasses(pickerName)) {
+    answers.replaceChildren(...unused.map((node) => node.cloneNode(true)));
+    picker = pickerOf(changed);
+  }
+  labeler.adopt(picker, chosen);
+  if (typed) picker.type(typed);
 }
 
 function tieEvents() {
   queue.onchange = () => {
-    announceClasses();
+    classes.follow(queue.classRevision);
     guidelines.follow(queue.guidelinesVersion);
     if (queue.reason !== "paused") history.keep(queue.openBatches);
     showUnsent();
@@ -177,6 +187,8 @@ function tieEvents() {
     showUnsent();
     batch.show();
   };
+  outbox.onclasses = (revision) => classes.follow(revision);
+  classes.onchange = showNewClasses;
   outbox.onaccepted = (entry) => {
     batch.taken(entry);
     if (entry.type !== "undo") queue.answered();
@@ -233,7 +245,10 @@ function tieInput() {
     flag: () => labeler.toggleFlag(),
     comment: () => labeler.writeComment(),
     guide: () => dialogs.showGuide(),
-    dismiss: () => guidelines.dismiss(),
+    dismiss: () => {
+      guidelines.dismiss();
+      classes.dismiss();
+    },
     keys: () => dialogs.showKeys(),
     press: ({ key }) => picker.press(key),
     send: () => picker.send(),
@@ -250,7 +265,7 @@ function tieInput() {
   document.addEventListener("keydown", (event) => {
     // Browsers click a button again and again while a key is held down on it.
     if (event.repeat && isButton(event.target) && (event.key === "Enter" || event.key === " ")) event.preventDefault();
-    if (dialogs.open) return;
+    if (dialogs.open || classes.open) return;
     if (event.target === view.comment) {
       if (event.key === "Enter" || event.key === "Escape") view.comment.blur();
       return;

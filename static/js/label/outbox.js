@@ -18,6 +18,8 @@ export class Outbox {
   sending = false;
   onchange = () => {};
   onaccepted = () => {};
+  /** Called with how often the classes have been changed, by the server's reply. */
+  onclasses = () => {};
   /** Called with the entry, a code and a sentence. */
   onrejected = () => {};
 
@@ -186,6 +188,7 @@ export class Outbox {
       return;
     }
     const outcome = await this.#post(group);
+    this.onclasses(outcome.class_revision);
     const refusals = new Map(outcome.rejected.map((refusal) => [refusal.id, refusal]));
     const accepted = new Set(outcome.accepted);
     for (const [eachKey, each] of group) {

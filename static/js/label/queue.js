@@ -1,6 +1,7 @@
 // Tasks that were claimed ahead. The first is the one on the screen; the server knows which are ours.
 
 import { Refused, SignedOut } from "./api.js";
+import { named } from "./classes.js";
 
 // The item on the screen and the next nine: as many as one person may hold of the smallest batch.
 const HOLD = 10;
@@ -46,6 +47,7 @@ export class TaskQueue {
   #dryAt = -Infinity;
   #remaining = Infinity;
   #lastUse = Date.now();
+  #renamed = new Map(); // our tasks by the last claim
 
   constructor({ api, outbox, preloader, leaseSeconds }) {
     this.#api = api;
@@ -188,10 +190,20 @@ export class TaskQueue {
     return lost;
   }
 
+  /** Call the classes of the tasks by the names that the last claim had. */
+  rename() {
+    for (const task of this.tasks) {
+      const fresh = this.#renamed.get(task.id);
+      if (fresh) Object.assign(task, { item: { ...task.item, ...named(fresh.item) }, classRevision: fresh.classRevision });
+    }
+    this.#renamed.clear();
+  }
+
   /** Put what is new behind the others. Returns how many that were. `classRevision`: by which their classes are called. */
   #take(claimed, classRevision) {
     const before = this.tasks.length;
     const known = new Set(this.tasks.map((task) => task.id));
+    this.#renamed = new Map(claimed.map((task) => [task.id, { ...task, classRevision }]));
     const onTheirWay = this.#outbox.answeredTasks();
     for (const task of claimed) {
       if (!known.has(task.id) && !onTheirWay.has(task.id) && !this.#answered.has(task.id)) {

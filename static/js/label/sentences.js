@@ -153,6 +153,19 @@ export function copiesSentence({ all, counted, loading, unseen }) {
   return parts.join(", ");
 }
 
+// More names than this say less than how many there are.
+const NAMED = 3;
+
+/** What has become of the classes: names that are new, gone, or others now. */
+export function classesSentence({ added, gone, renamed }) {
+  const list = (names) => (names.length > NAMED ? `${number(names.length)} classes` : names.map(isolated).join(", "));
+  const is = (names) => (names.length === 1 ? "is" : "are");
+  const parts = renamed.slice(0, NAMED).map(([before, now]) => `${isolated(before)} is now ${isolated(now)}`);
+  if (added.length) parts.push(`${list(added)} ${is(added)} new`);
+  if (gone.length) parts.push(`${list(gone)} ${is(gone)} gone`);
+  return `The classes have changed${parts.length ? `: ${parts.join("; ")}` : ""}`;
+}
+
 /** Why an answer did not count. */
 export function rejected(code, detail) {
   if (code === "taken") return "That item was already answered, by somebody else or by you in another browser. This answer was not needed.";

@@ -62,10 +62,15 @@ export class View {
     this.#stage.dataset.task = task.id;
     this.#kind.show(this.#item, task, loaded);
     this.#item.scrollTop = 0;
-    this.#proposed.hidden = task.item.proposed === undefined;
-    this.#proposed.textContent = task.item.proposed ?? "";
-    const listed = document.querySelector("#suggested") && suggestionsOf(task.item).length;
-    this.#showPrediction(listed ? undefined : task.item.prediction);
+    this.showNames(task.item);
+  }
+
+  /** Show the class that the item proposes, and the answer that is suggested. */
+  showNames(item) {
+    this.#proposed.hidden = item.proposed === undefined;
+    this.#proposed.textContent = item.proposed ?? "";
+    const listed = document.querySelector("#suggested") && suggestionsOf(item).length;
+    this.#showPrediction(listed ? undefined : item.prediction);
   }
 
   /** Make room for a grid about this class; `first`: the id of its first task. */

@@ -42,6 +42,7 @@ LABELING: dict[str, Any] = {
     "SubmitResponse": {
         "accepted": [UUID],
         "rejected": [{"id": "7", "code": "invalid", "detail": "An annotation needs an id that is a UUID."}],
+        "class_revision": 0,
     },
     "ReleaseRequest": {"tasks": [4711]},
     "ReleaseResponse": {"released": 1},

@@ -9,7 +9,8 @@ const MOST = 5;
 export class ButtonPicker {
   static needsClasses = true;
   typed = false;
-  #buttons = new Map();
+  #buttons;
+  #byKey;
   #choice;
 
   constructor({ names, details = {}, choice }) {
@@ -17,8 +18,9 @@ export class ButtonPicker {
     const keys = keysFor(names, details);
     const place = document.querySelector("#choices");
     place.dataset.width = this.widthOf(names);
-    names.forEach((name, index) => this.#buttons.set(keys[index], this.#button(name, keys[index], details[name])));
-    place.replaceChildren(...this.#buttons.values());
+    this.#buttons = names.map((name, index) => this.#button(name, keys[index], details[name]));
+    this.#byKey = new Map(this.#buttons.map((button, index) => [keys[index], button]));
+    place.replaceChildren(...this.#buttons);
     if (place.dataset.width in LEAST_REM) new ResizeObserver(() => this.#layOut(place)).observe(place);
     choice.onchange = () => this.#mark();
     this.#mark();
@@ -37,16 +39,21 @@ export class ButtonPicker {
     const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
     const room = place.clientWidth / rem + GAP_REM;
     const fit = Math.max(1, Math.min(MOST, Math.floor(room / (LEAST_REM[place.dataset.width] + GAP_REM))));
-    const rows = Math.ceil(this.#buttons.size / fit);
-    place.style.setProperty("--columns", Math.ceil(this.#buttons.size / rows));
+    const rows = Math.ceil(this.#buttons.length / fit);
+    place.style.setProperty("--columns", Math.ceil(this.#buttons.length / rows));
+  }
+
+  /** The classes that are chosen so far, where an answer may have several. */
+  get chosen() {
+    return this.#choice.chosen;
   }
 
   takes(key) {
-    return this.#buttons.has(key);
+    return this.#byKey.has(key);
   }
 
   press(key) {
-    const button = this.#buttons.get(key);
+    const button = this.#byKey.get(key);
     if (!button) return;
     flash(button);
     this.#choice.pick(button.value);
@@ -79,6 +86,6 @@ export class ButtonPicker {
 
   #mark() {
     if (!this.#choice.multi) return;
-    for (const button of this.#buttons.values()) button.setAttribute("aria-pressed", this.#choice.has(button.value));
+    for (const button of this.#buttons) button.setAttribute("aria-pressed", this.#choice.has(button.value));
   }
 }

@@ -2,7 +2,7 @@
 //
 // A picker has `takes(key)` and `press(key)` for keys of its own, `send()`, `reset(value)` and `typed`; `left()` and
 // `right()` if a swipe answers; `move(by)`, `focus()` and `browse()` if it searches; `accepts` and `accept()` if Enter
-// takes a suggestion; `spoken` if something is read out with the item. It calls `onanswer(value, said)` with a value
+// takes a suggestion; `chosen` if an answer may have several classes; `spoken` if something is read out with the item. It calls `onanswer(value, said)` with a value
 // as the API takes it and as people say it.
 
 import { ButtonPicker } from "./buttons.js";

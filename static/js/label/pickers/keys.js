@@ -1,16 +1,11 @@
 // Digit keys, the buttons that bear them, and what a pressed one looks like.
 
-const POSITIONS = "1234567890";
+const BESIDE_SUGGESTIONS = { 1: "6", 2: "7", 3: "8", 4: "9", 5: "0" };
 
-/**
- * The digit key of each class, "" for none: the one that a manager gave it, its own name where all classes are called by
- * one digit, else its position's, of those that are left. `taken`: keys that are none of theirs.
- */
-export function keysFor(names, details = {}, taken = "") {
-  const own = names.map((name) => details[name]?.key ?? "").map((key) => (taken.includes(key) ? "" : key));
-  if (!own.some(Boolean) && names.length <= 10 && names.every((name) => /^[0-9]$/.test(name))) return names;
-  const left = [...POSITIONS].filter((key) => !own.includes(key) && !taken.includes(key));
-  return own.map((key) => key || left.shift() || "");
+/** The digit key of each class, "" for none. `suggesting`: the keys 1 to 5 choose suggestions. */
+export function keysFor(names, details = {}, suggesting = false) {
+  const keys = names.map((name) => details[name]?.key ?? "");
+  return suggesting ? keys.map((key) => BESIDE_SUGGESTIONS[key] ?? "") : keys;
 }
 
 /** A button that chooses a class, with the key, or keys, that press it. */
@@ -24,8 +19,10 @@ export function choiceButton(name, keys) {
   const hint = document.createElement("kbd");
   hint.textContent = keys;
   hint.setAttribute("aria-hidden", "true");
+  button.append(text);
+  if (!keys) return button;
   button.setAttribute("aria-keyshortcuts", keys);
-  button.append(text, hint);
+  button.append(hint);
   return button;
 }
 

@@ -36,7 +36,7 @@ export class SearchPicker {
     this.#finder = new Finder(names.map((name) => [name, ...(details[name]?.aliases ?? [])]));
     this.#choice = choice;
     this.#suggested = new Suggested({ choose: (name) => this.#choose(name), multi: choice.multi });
-    this.#keys = keysFor(names, details, this.#suggested.on ? KEYS : "");
+    this.#keys = keysFor(names, details, this.#suggested.on);
     if (above.length) this.#plant(above);
     choice.onchange = () => this.#markChosen();
     this.#input.addEventListener("input", () => this.#show());
@@ -64,12 +64,24 @@ export class SearchPicker {
     this.#browse.addEventListener("click", () => this.browse());
   }
 
+  /** The classes that are chosen so far, where an answer may have several. */
+  get chosen() {
+    return this.#choice.chosen;
+  }
+
   get typed() {
     return this.#input.value !== "";
   }
 
   focus() {
     this.#input.focus();
+  }
+
+  /** Go on with this text in the search field. */
+  type(text) {
+    this.focus();
+    this.#input.value = text;
+    this.#show();
   }
 
   /** What is read out with the item. */
