@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Count, Min, Model, Q, Sum
+from django.db.models import Count, Min, Q, Sum
 
 from labeling.loop import signs
 from labeling.models import Assignment, Batch, Job, ProjectStorage, Upload
-from labeling.models.file_owners import file_owners
+from labeling.models.file_owners import file_owners, file_sizes
 
 
 class Figure(NamedTuple):
@@ -89,15 +89,14 @@ def _bytes() -> Figure:
     disk.
     """
     sizes: dict[tuple[str, ...], float] = {}
-    counters: list[tuple[str, type[Model], str]] = [
+    for files, model, field in (
         ("media", ProjectStorage, "media_bytes"),
         ("rows", ProjectStorage, "row_bytes"),
         ("waiting", Upload, "bytes"),
-        *((table.noun, table, "size") for table in file_owners()),
-    ]
-    for files, model, field in counters:
-        by_project = model._default_manager.order_by().values_list("project__slug").annotate(Sum(field))
+    ):
+        by_project = model.objects.order_by().values_list("project__slug").annotate(Sum(field))
         sizes |= {(slug, files): size or 0 for slug, size in by_project}
+    sizes |= {(slug, noun): size for slug, noun, size in file_sizes()}
     owned = ", ".join(table.noun for table in file_owners())
     text = f"Room that a project takes: media, rows in the database, uploads that wait to be imported, {owned}."
     return Figure("marginalia_project_bytes", text, ("project", "files"), sizes)
