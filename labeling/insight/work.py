@@ -134,7 +134,7 @@ def contributions_of(batch: Batch, now: datetime.datetime) -> list[Contribution]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class AskedAnswers:
     """The number of answers that a batch asks for in `total`: answered, skipped, held by annotators, and open."""
 
     total: int
@@ -147,11 +147,11 @@ class Places:
         return max(0, self.total - self.answered - self.skipped - self.held)
 
 
-def places_of(batch: Batch, contributions: Sequence[Contribution]) -> Places:
+def asked_answers_of(batch: Batch, contributions: Sequence[Contribution]) -> AskedAnswers:
     extra = 0
     if batch.overlap_max is not None:
         extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]
-    return Places(
+    return AskedAnswers(
         total=batch.size * batch.overlap + extra,
         answered=sum(each.answers for each in contributions),
         skipped=sum(each.skips for each in contributions),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labeling.insight.pace import Pace
-from labeling.insight.work import Contribution, places_of
+from labeling.insight.work import Contribution, asked_answers_of
 from labeling.models import Batch
 from labeling.web.batches.running import Running, running
 
@@ -26,7 +26,7 @@ BERT = Contribution("bert", answers=8, skips=0, held=0, last_at=ago(60))
 
 def told(*parts: Contribution, pace: Pace = PACE, **fields: Any) -> Running:
     batch = Batch(**{"state": "open", "size": 100, "remaining": 50, "overlap": 1, **fields})
-    return running(batch, parts, places_of(batch, parts), pace, NOW)
+    return running(batch, parts, asked_answers_of(batch, parts), pace, NOW)
 
 
 def test_the_parts_of_the_bar() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.insight.pace import Pace
-from labeling.insight.work import Contribution, Places
+from labeling.insight.work import AskedAnswers, Contribution
 from labeling.models import Batch
 from labeling.models.batches import answers_needed
 from labeling.web.charts.drawing import Box
@@ -47,7 +47,7 @@ class Running:
 
 
 def running(
-    batch: Batch, contributions: Sequence[Contribution], places: Places, pace: Pace, now: datetime.datetime
+    batch: Batch, contributions: Sequence[Contribution], asked: AskedAnswers, pace: Pace, now: datetime.datetime
 ) -> Running:
     people = [
         PersonRow(
@@ -62,21 +62,21 @@ def running(
     ]
     is_open = batch.state == Batch.State.OPEN
     return Running(
-        pieces=_pieces(batch, places),
+        pieces=_pieces(batch, asked),
         people=people,
-        outlook=_outlook(places, sum(person.at_work for person in people), pace) if is_open else "",
-        deadline=_deadline(batch, places, now) if is_open else "",
+        outlook=_outlook(asked, sum(person.at_work for person in people), pace) if is_open else "",
+        deadline=_deadline(batch, asked, now) if is_open else "",
     )
 
 
-def _pieces(batch: Batch, places: Places) -> list[Piece]:
+def _pieces(batch: Batch, asked: AskedAnswers) -> list[Piece]:
     """Make the pieces of the progress bar, `BAR` units wide: answered, skipped, held and open tasks."""
     is_open = batch.state == Batch.State.OPEN
     named = [
-        ("answered", "answered", places.answered),
-        ("skipped", "skipped", places.skipped),
-        ("held", "in people’s hands", places.held),
-        ("free", "open" if is_open else "left out", places.open),
+        ("answered", "answered", asked.answered),
+        ("skipped", "skipped", asked.skipped),
+        ("held", "in people’s hands", asked.held),
+        ("free", "open" if is_open else "left out", asked.open),
     ]
     total = max(1, sum(n for _, _, n in named))
     pieces, before = [], 0
@@ -89,24 +89,24 @@ def _pieces(batch: Batch, places: Places) -> list[Piece]:
     return pieces
 
 
-def _outlook(places: Places, at_work: int, pace: Pace) -> str:
+def _outlook(asked: AskedAnswers, at_work: int, pace: Pace) -> str:
     """Say when the rest of the batch will probably be answered."""
-    left = places.open + places.held
+    left = asked.open + asked.held
     if not left:
         return ""
     if not at_work:
-        return "Nobody has answered in the last 10 minutes." if places.answered + places.skipped else ""
+        return "Nobody has answered in the last 10 minutes." if asked.answered + asked.skipped else ""
     if pace.seconds is None:
         return ""
     people = "one person" if at_work == 1 else f"{number(at_work)} people"
     return f"At this pace done in about {duration(max(10.0, left * pace.seconds / at_work))}, with {people} at work."
 
 
-def _deadline(batch: Batch, places: Places, now: datetime.datetime) -> str:
+def _deadline(batch: Batch, asked: AskedAnswers, now: datetime.datetime) -> str:
     if batch.deadline_at is None:
         return ""
     needed = answers_needed(batch.size, batch.overlap, batch.complete_share)
-    missing = needed - places.answered - places.skipped
+    missing = needed - asked.answered - asked.skipped
     more = f"{count(missing, 'answer')} more" if missing > 0 else ""
     seconds = (batch.deadline_at - now).total_seconds()
     if seconds > 0:

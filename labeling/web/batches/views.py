@@ -21,7 +21,7 @@ from labeling.insight import picked
 from labeling.insight.balance import balance_of
 from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
-from labeling.insight.work import contributions_of, hours_of, places_of
+from labeling.insight.work import asked_answers_of, contributions_of, hours_of
 from labeling.items.order import count_up_to
 from labeling.loop.progress import progress_of
 from labeling.models import Ability, Batch, Job, Membership, Project
@@ -85,7 +85,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
     if membership.can(Ability.BATCHES_READ):
         people = contributions_of(batch, now)
         context |= {
-            "running": running(batch, people, places_of(batch, people), pace_of(membership.project, now), now),
+            "running": running(batch, people, asked_answers_of(batch, people), pace_of(membership.project, now), now),
             "rounds": round_times(rounds_of([batch], hours_of([batch]), now)),
             "passed_over": passed_over(batch),
             "balance": class_balance(balance_of(membership.project, batch), batch.number),

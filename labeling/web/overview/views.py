@@ -19,7 +19,7 @@ from labeling.insight.pace import pace_of
 from labeling.insight.payoff import payoff_of
 from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
 from labeling.insight.waits import waits_of
-from labeling.insight.work import contributions_of, places_of
+from labeling.insight.work import asked_answers_of, contributions_of
 from labeling.loop.progress import progress_of, unattended
 from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.projects.version_in_use import in_use
@@ -109,7 +109,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         context["damaged"] = damaged_lines(project, now)
         if batch and batch.state == Batch.State.OPEN:
             people = contributions_of(batch, now)
-            context["running"] = running(batch, people, places_of(batch, people), pace_of(project, now), now)
+            context["running"] = running(batch, people, asked_answers_of(batch, people), pace_of(project, now), now)
     if membership.can(Ability.SETTINGS_READ):
         context |= {
             "waiting": _waiting_in_vain(project, now),
