@@ -7,7 +7,7 @@ from typing import Any
 
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
-from labeling.kinds.values import excerpt, is_blank, type_name
+from labeling.kinds.wording import excerpt, is_blank, type_name
 from labeling.questions import InvalidValue
 
 _YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}

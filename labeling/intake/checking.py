@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from labeling import kinds
 from labeling.kinds import BadFile
-from labeling.kinds.values import MIB
+from labeling.kinds.wording import MIB
 
 from .drafts import Draft, Rejection, bad_file, check_row
 from .readers.base import Record, Source, UnreadableFile

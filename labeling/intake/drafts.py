@@ -18,7 +18,7 @@ from labeling.intake.readers.values import json_safe
 from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, Surroundings
-from labeling.kinds.values import excerpt, is_blank, printable
+from labeling.kinds.wording import excerpt, is_blank, printable
 
 ID_LENGTH = 200
 _ARRAYS = (np.ndarray, np.generic)

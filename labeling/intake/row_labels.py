@@ -15,7 +15,7 @@ from labeling import kinds
 from labeling.intake import answer_cells
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
-from labeling.kinds.values import excerpt, is_blank, type_name
+from labeling.kinds.wording import excerpt, is_blank, type_name
 from labeling.resolving.posterior import LEAST_SUPPORT
 
 LISTS = ("annotations", "skips")

@@ -9,8 +9,8 @@ from labeling.kinds.base import ItemContent, Kind, OpenedFile, Surroundings
 from labeling.kinds.files import FileKind
 from labeling.kinds.image import Image
 from labeling.kinds.text import Text
-from labeling.kinds.values import BadFile, BadValue
 from labeling.kinds.vector import Vector
+from labeling.kinds.wording import BadFile, BadValue
 
 __all__ = [
     "KINDS",

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from labeling.kinds.files import FileKind, Foreign
 from labeling.kinds.opening import Opener
-from labeling.kinds.values import MIB
+from labeling.kinds.wording import MIB
 
 MOST_MINUTES = 10
 

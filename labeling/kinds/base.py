@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
-from labeling.kinds.values import BadFile, value_text
+from labeling.kinds.wording import BadFile, value_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from labeling.kinds.base import ItemContent, Kind, OpenedFile, Surroundings
 from labeling.kinds.opening import Opener, Reply
-from labeling.kinds.values import MIB, BadFile, BadValue, is_blank, too_large, type_name
+from labeling.kinds.wording import MIB, BadFile, BadValue, is_blank, too_large, type_name
 
 _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labeling.kinds.files import FileKind, Foreign
 from labeling.kinds.opening import Opener
-from labeling.kinds.values import MIB
+from labeling.kinds.wording import MIB
 
 _PHONES = Foreign("photo", "HEIC or AVIF", "is a HEIC or AVIF photograph: export it as JPEG", "export as JPEG")
 

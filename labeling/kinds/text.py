@@ -9,7 +9,7 @@ from typing import Any, SupportsBytes
 import numpy as np
 
 from labeling.kinds.base import ItemContent, Kind, Surroundings
-from labeling.kinds.values import BadValue, type_name
+from labeling.kinds.wording import BadValue, type_name
 
 TELLING = 20
 """The least characters of an identity: shorter texts, for example "thank you", may be equal by accident."""

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from labeling.kinds.base import ItemContent, Kind, Surroundings
-from labeling.kinds.values import BadValue, excerpt, is_blank, printable, type_name, value_text
+from labeling.kinds.wording import BadValue, excerpt, is_blank, printable, type_name, value_text
 
 QUOTED = 8  # fields in a list
 

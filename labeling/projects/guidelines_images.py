@@ -16,7 +16,7 @@ from django.utils.text import slugify
 
 from labeling.kinds import BadFile, media
 from labeling.kinds.image import Image
-from labeling.kinds.values import MIB, too_large
+from labeling.kinds.wording import MIB, too_large
 from labeling.models import GuidelinesImage, Project, User
 from labeling.projects import quota
 from labeling.projects.guidelines import GuidelinesError

@@ -23,7 +23,7 @@ from labeling.disk.files import FileDamaged
 from labeling.intake import uploads
 from labeling.kinds import media
 from labeling.kinds.image import Image
-from labeling.kinds.values import too_large
+from labeling.kinds.wording import too_large
 from labeling.models import Ability, GuidelinesImage
 from labeling.projects import guidelines_images
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labeling.kinds.values import excerpt, size
+from labeling.kinds.wording import excerpt, size
 
 
 class Unreadable(str):

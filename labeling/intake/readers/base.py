@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from labeling.kinds import BadFile, FileKind, Kind
-from labeling.kinds.values import MIB, excerpt, printable, too_large
+from labeling.kinds.wording import MIB, excerpt, printable, too_large
 
 from .layout import Layout, missing
 

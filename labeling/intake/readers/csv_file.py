@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from labeling.kinds import Kind
-from labeling.kinds.values import excerpt, printable, size
 from labeling.kinds.vector import number
+from labeling.kinds.wording import excerpt, printable, size
 
 from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
 from .layout import Layout

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import orjson
 
 from labeling.kinds import Kind
-from labeling.kinds.values import EXCERPT, excerpt, size
+from labeling.kinds.wording import EXCERPT, excerpt, size
 
 from .base import Limits, Record, Source, UnreadableFile, numbered_id
 from .layout import Layout

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
-from labeling.kinds.values import excerpt
+from labeling.kinds.wording import excerpt
 
 ANSWERS = ("annotations", "skips")
 """The columns of an export that hold its answers. They are read together with the column `label`."""

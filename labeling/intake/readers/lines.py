@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
-from labeling.kinds.values import EXCERPT
+from labeling.kinds.wording import EXCERPT
 
 from .base import UnreadableFile
 

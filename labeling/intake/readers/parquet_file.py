@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.kinds import Kind
-from labeling.kinds.values import MIB, excerpt, printable
+from labeling.kinds.wording import MIB, excerpt, printable
 
 from . import parquet_facts
 from .arrow_cells import Unreadable, cells, first_line, is_number

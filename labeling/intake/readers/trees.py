@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from labeling.kinds import BadFile, Kind
-from labeling.kinds.values import MIB, printable, size, too_large
+from labeling.kinds.wording import MIB, printable, size, too_large
 
 from .base import Limits, UnreadableFile, find_inside, inside, read_inside
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.kinds.values import BadValue, printable
+from labeling.kinds.wording import BadValue, printable
 
 _DEPTH = 32
 _LARGE = 2**63  # larger numbers are stored as text: few programs read them without loss

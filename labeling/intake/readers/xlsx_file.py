@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from labeling.kinds.values import printable
+from labeling.kinds.wording import printable
 
 from .base import Record, UnreadableFile, numbered_id
 from .csv_file import CsvSource, CsvTable

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
-from labeling.kinds.values import too_large
+from labeling.kinds.wording import too_large
 from labeling.models import Ability, Membership, Project
 from labeling.projects import guidelines_images
 from labeling.projects.guidelines import GuidelinesError

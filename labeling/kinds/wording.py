@@ -1,4 +1,4 @@
-"""Shared by the kinds: the errors of a row, and the texts of values and sizes."""
+"""The errors of a row, and the texts of values and sizes, in the same words for all kinds."""
 
 from __future__ import annotations
 
