@@ -133,11 +133,11 @@ def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkey
         seen.append((until, self.state.best_share, self.state.step / self.state.steps, set(rows.tolist())))
 
     asked = []
-    answers_of = trainer.answers_of
+    labeled_logits = trainer.labeled_logits
     monkeypatch.setattr(Run, "fit", fit)
     monkeypatch.setattr(Run, "_evaluate", lambda self: (1.0, next(errors)))
     monkeypatch.setattr(
-        trainer, "answers_of", lambda *given: asked.append(set(given[2].tolist())) or answers_of(*given)
+        trainer, "labeled_logits", lambda *given: asked.append(set(given[2].tolist())) or labeled_logits(*given)
     )
     train_on(noisy(1500, seed=1), config=TrainConfig(patience=2, epochs=10))
     (_, best, stopped, _), *further = seen
@@ -154,8 +154,8 @@ def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkey
 @pytest.mark.parametrize("n", [300, 1500])
 def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n):
     asked = []
-    answers_of = trainer.answers_of
-    monkeypatch.setattr(trainer, "answers_of", lambda *given: asked.extend(given[2]) or answers_of(*given))
+    labeled_logits = trainer.labeled_logits
+    monkeypatch.setattr(trainer, "labeled_logits", lambda *given: asked.extend(given[2]) or labeled_logits(*given))
     representative = np.arange(n) % 2 == 0 if n == 1500 else np.arange(n) < LEAST_REPRESENTATIVE - 1
     train_on(blobs(n, seed=1), config=QUICK, representative=representative)
     assert len(asked) == len(set(asked))
