@@ -17,7 +17,7 @@ from labeling import kinds
 from labeling.db.statements import insert_many
 from labeling.intake.drafts import Draft
 from labeling.intake.items import COLUMNS, NewItem, bytes_of, rows_of
-from labeling.intake.labeled import write_labels
+from labeling.intake.label_writing import write_labels
 from labeling.intake.numbering import numbers_for
 from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.items import search

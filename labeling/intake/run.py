@@ -25,7 +25,7 @@ from labeling.intake.checking import Checked, chunks
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.items import COLUMNS, NewItem, bytes_of, fingerprint, rows_of
-from labeling.intake.labeled import write_labels
+from labeling.intake.label_writing import write_labels
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Layout, Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside

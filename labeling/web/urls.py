@@ -6,7 +6,7 @@ from django.urls import path
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
 from labeling.web.account.views import SignIn
-from labeling.web.batches import parts
+from labeling.web.batches import batch_parts
 from labeling.web.batches import views as batches
 from labeling.web.classes import proposals
 from labeling.web.classes import views as classes
@@ -58,8 +58,8 @@ urlpatterns = [
     path(BATCH, batches.batch_detail, name="project-batch"),
     path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
     path(f"{BATCH}retry/", project.retry_batch, name="project-retry"),
-    path(f"{BATCH}parts/", parts.keep_part, name="project-batch-parts"),
-    path(f"{BATCH}parts/<int:part_id>/lift/", parts.lift_part, name="project-batch-part-lift"),
+    path(f"{BATCH}parts/", batch_parts.keep_part, name="project-batch-parts"),
+    path(f"{BATCH}parts/<int:part_id>/lift/", batch_parts.lift_part, name="project-batch-part-lift"),
     path(f"{BATCH}end/", batches.end_batch, name="project-batch-end"),
     path(f"{PROJECT}import/", imports.imports, name="project-import"),
     path(f"{PROJECT}import/progress/", imports.imports_progress, name="project-import-progress"),

@@ -10,7 +10,7 @@ import pytest
 from labeling.insight.pace import Pace
 from labeling.insight.work import Contribution, asked_answers_of
 from labeling.models import Batch
-from labeling.web.batches.running import Running, running
+from labeling.web.batches.running_batch import Running, running
 
 NOW = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)
 PACE = Pace(seconds=6.0, answers=50, active=2, annotators=3)

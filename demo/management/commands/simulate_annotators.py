@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from demo.client import SimulationError
 from demo.simulation import Game, Simulation
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.models import Batch, Project, Role
 from labeling.projects.members import get_or_create_user, set_role
 

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from knox.models import AuthToken
 
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.models import Role
 from labeling.projects.members import get_or_create_user, set_role
 

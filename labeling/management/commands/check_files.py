@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from labeling.arrays import damage
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.models import Project
 from labeling.shared_files import StoreAway
 from labeling.steps.rebuild import problem_with

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from labeling.items.filter import FilterError
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.outgoing.exports import FILTERS, choose, count_rows, export
 from labeling.outgoing.formats import DEFAULT, FORMATS

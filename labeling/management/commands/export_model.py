@@ -11,8 +11,8 @@ from django.core.management.base import CommandError
 
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import StepFailed
+from labeling.management.arguments import VersionCommand
 from labeling.management.output import written_whole
-from labeling.management.versions import VersionCommand
 from labeling.models import ModelVersion, Project
 from labeling.projects import ledger
 from labeling.shared_files import store

@@ -16,7 +16,7 @@ from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
 from labeling.outgoing.formats.csv import csv_lines

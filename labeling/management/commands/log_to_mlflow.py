@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from labeling.management.versions import VersionCommand
+from labeling.management.arguments import VersionCommand
 from labeling.models import ModelVersion
 from labeling.outgoing.tracking import Tracker, TrackingError
 from labeling.projects import ledger

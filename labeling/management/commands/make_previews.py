@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from labeling import kinds
 from labeling.intake.previews import Made, make_previews
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.models import Project
 from labeling.projects import quota
 

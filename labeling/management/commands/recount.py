@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from labeling.loop.sweeps import recount
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.models import Batch
 
 

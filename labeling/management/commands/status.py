@@ -14,7 +14,7 @@ from django.utils import timezone
 from labeling.insight.payoff import payoff_values
 from labeling.insight.share_intervals import ENOUGH
 from labeling.insight.status import status_of
-from labeling.management.finding import project_named
+from labeling.management.arguments import project_named
 from labeling.models import Batch, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.projects.quota import shown

@@ -25,11 +25,11 @@ from labeling.insight.work import asked_answers_of, contributions_of, hours_of
 from labeling.items.order import count_up_to
 from labeling.loop.progress import progress_of
 from labeling.models import Ability, Batch, Job, Membership, Project
+from labeling.web.batches.batch_parts import assigned
 from labeling.web.batches.batch_rows import batch_rows, picked_by, stretch
-from labeling.web.batches.parts import assigned
 from labeling.web.batches.picked_rows import picked_row
 from labeling.web.batches.picking import passed_over
-from labeling.web.batches.running import running, step_line
+from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pool_map import pool_map
 from labeling.web.charts.rounds import round_times, rounds_of

@@ -19,8 +19,8 @@ from labeling.answering.removing import RemovalError
 from labeling.items.records import ItemRecord
 from labeling.models import Ability, Item, Membership, Project
 from labeling.projects import bulk
-from labeling.web.items.finding import Finding
 from labeling.web.items.forms import MAX_CHOICES, CorrectionForm
+from labeling.web.items.item_query import Finding
 from labeling.web.items.views import SECTION, class_names
 from labeling.web.shared import words
 from labeling.web.shared.pages import render_page

@@ -24,8 +24,8 @@ from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.projects import bulk, examples
 from labeling.projects.purging import KEPT_DAYS
 from labeling.web.items import item_view
-from labeling.web.items.finding import Finding
 from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
+from labeling.web.items.item_query import Finding
 from labeling.web.review.comments import thread_context
 from labeling.web.shared import words
 from labeling.web.shared.forms import number_in

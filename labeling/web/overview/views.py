@@ -25,7 +25,7 @@ from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.projects.version_in_use import in_use
 from labeling.web.batches.batch_rows import batch_rows
 from labeling.web.batches.picking import picking_of
-from labeling.web.batches.running import running, step_line
+from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
 from labeling.web.charts.payoff import payoff_chart
 from labeling.web.models.fit import fit_of

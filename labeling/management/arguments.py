@@ -1,4 +1,4 @@
-"""The base of commands about a model version."""
+"""Projects and model versions that the arguments of commands name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labeling.management.finding import project_named
 from labeling.models import ModelVersion, Project
 from labeling.projects.version_in_use import in_use
+
+
+def project_named(slug: str) -> Project:
+    """Return the project. Raises `CommandError` if it does not exist."""
+    project = Project.objects.kept().filter(slug=slug).first()
+    if project is None:
+        raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
+    return project
 
 
 class VersionCommand(BaseCommand):
