@@ -34,7 +34,18 @@ from labeling.intake.run import import_items
 from labeling.kinds import media
 from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
-from labeling.models import Item, ItemImport, Job, ModelVersion, PredictionRun, Project, ProjectStorage, Role, Upload
+from labeling.models import (
+    Item,
+    ItemImport,
+    Job,
+    ModelVersion,
+    PredictionRun,
+    Project,
+    ProjectStorage,
+    Role,
+    Upload,
+    file_owners,
+)
 from labeling.outgoing.predictions import requests
 from labeling.projects import quota
 from labeling.steps import predict as predicting
@@ -253,6 +264,19 @@ def ask(project: Project, **fields: Any) -> PredictionRun:
     batch = project.batches.create(number=1, strategy="seed", overlap=1, size=0, remaining=0)
     version = ModelVersion.objects.create(project=project, number=1, labels=1, seed=1, seconds=1, batch=batch)
     return PredictionRun.objects.create(project=project, version=version, name="a", path="/nowhere/a.csv", **fields)
+
+
+@usual
+def test_files_of_several_tables_are_summed_in_one_query(
+    monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    project = make_project()
+    ask(project, size=1000)
+    one = file_owners.file_sizes(project=project)
+    assert one == [("digits", "predictions", 1000)]
+    monkeypatch.setattr(file_owners, "file_owners", lambda: [PredictionRun, PredictionRun])
+    with django_assert_num_queries(1):
+        assert file_owners.file_sizes() == one * 2
 
 
 @usual
