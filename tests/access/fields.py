@@ -104,8 +104,8 @@ FIELDS: dict[str, Fields] = {
         "tasks.answer": "batch open_batches class_revision guidelines_version tasks lease_expires_at claimed_at "
         "remaining"
     },
-    "api:annotations": {"tasks.answer": "accepted rejected"},
-    "api:skip": {"tasks.answer": "accepted rejected"},
+    "api:annotations": {"tasks.answer": "accepted rejected class_revision"},
+    "api:skip": {"tasks.answer": "accepted rejected class_revision"},
     "api:release": {"tasks.answer": "released"},
     "api:annotation": TASK,
 }
