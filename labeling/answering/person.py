@@ -13,9 +13,11 @@ from labeling.answering import parts
 from labeling.answering.parts import ALL, Span
 from labeling.db.statements import rows, several_write, stored, stored_time
 from labeling.models import Annotation, Batch, Project, User
+from labeling.models.project_settings import MAX_READY, MIN_READY
 
-# A person holds at most a tenth of the batch as unanswered tasks, within these bounds.
-MIN_HELD, MAX_HELD = 10, 200
+# A person holds at most a tenth of the batch as unanswered tasks, or those that the page keeps ready, within these
+# bounds.
+MIN_HELD, MAX_HELD = MIN_READY, MAX_READY
 # The tasks of two grids: the grid on the screen and the next one.
 MAX_GRID = 60
 HELD_IN_GRIDS = 2 * MAX_GRID
@@ -68,13 +70,13 @@ class Person:
         return self.answers and self.longest is None
 
 
-def most_held(batch: Batch, *, for_now: bool = False, in_grids: bool = False) -> int:
+def most_held(batch: Batch, kept_ready: int, *, for_now: bool = False, in_grids: bool = False) -> int:
     """Return the number of unanswered tasks of this batch that one person may hold. `for_now`: the batch will be picked
     again; `in_grids`: the person answers a grid of tasks at once.
     """
     if for_now:
         return HELD_FOR_NOW_IN_GRIDS if in_grids else HELD_FOR_NOW
-    return min(MAX_HELD, max(HELD_IN_GRIDS if in_grids else MIN_HELD, math.ceil(batch.size / 10)))
+    return min(MAX_HELD, max(kept_ready, HELD_IN_GRIDS if in_grids else MIN_HELD, math.ceil(batch.size / 10)))
 
 
 def person_in(
@@ -91,7 +93,8 @@ def person_in(
     tasks at once.
     """
     now, lease = timezone.now(), project.lease
-    most, left = most_held(batch, for_now=for_now, in_grids=in_grids), batch.remaining * batch.overlap
+    most = most_held(batch, project.kept_ready, for_now=for_now, in_grids=in_grids)
+    left = batch.remaining * batch.overlap
     near_end = left < most * NEAR_END
     answer = [stored_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
     may_ask = batch.overlap_max is not None

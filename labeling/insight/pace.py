@@ -8,13 +8,18 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
 
-from labeling.models import Ability, Annotation, Batch, Project, WorkLog
+from labeling.models import Ability, Annotation, Batch, Project, User, WorkLog
 from labeling.models.batches import IMPORTED
+from labeling.models.project_settings import MIN_READY
 
 # The tasks of each of the newest batches whose answers are read.
 SAMPLE = 1000
 # The least number of answers for a figure.
 ENOUGH = 5
+# The seconds for an answer where too few are measured.
+ASSUMED_SECONDS = 5.0
+# The newest answers of a person that tell the person's pace.
+OWN_SAMPLE = 50
 RECENT = datetime.timedelta(days=7)
 
 
@@ -31,6 +36,11 @@ class Pace:
     active: int
     annotators: int
 
+    @property
+    def estimate(self) -> float:
+        """The median time per answer, or an assumed one."""
+        return ASSUMED_SECONDS if self.seconds is None else self.seconds
+
 
 def pace_of(project: Project, now: datetime.datetime) -> Pace:
     """Return the project's pace. Takes three queries, which read at most `SAMPLE` tasks of each of two batches."""
@@ -46,6 +56,22 @@ def pace_of(project: Project, now: datetime.datetime) -> Pace:
         active=sum(known),
         annotators=len(known),
     )
+
+
+def own_seconds(project: Project, user: User) -> float:
+    """Return the median time of the user's newest answers; `ASSUMED_SECONDS` with fewer than `ENOUGH` of them in the
+    project. Takes one query.
+    """
+    newest = Annotation.objects.answers().filter(user=user).order_by("-created_at")[:OWN_SAMPLE]
+    seconds = [spent for spent, of in newest.values_list("seconds", "task__batch__project") if of == project.pk]
+    return statistics.median(seconds) if len(seconds) >= ENOUGH else ASSUMED_SECONDS
+
+
+def items_ready(kept_ready: int, *, lease: float, seconds: float) -> int:
+    """Return the number of items that a person's page keeps ready: no more than the person can answer within the lease,
+    in seconds, at this many seconds an answer, but at least `MIN_READY`.
+    """
+    return max(MIN_READY, min(kept_ready, int(lease / seconds) if seconds else kept_ready))
 
 
 def _newest_answers(project: Project) -> list[float]:

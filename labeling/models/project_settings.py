@@ -16,6 +16,7 @@ MOST_OVERLAP = 25
 MOST_COPIES = 12
 # In seconds.
 MIN_LEASE, MAX_LEASE = 5, 7 * 86400
+MIN_READY, MAX_READY = 10, 200
 
 
 def finite(value: float) -> None:
@@ -97,6 +98,13 @@ class ProjectSettings(models.Model):
         default=180,
         validators=[MinValueValidator(MIN_LEASE), MaxValueValidator(MAX_LEASE)],
         help_text="A task without an answer within this time goes to another person.",
+    )
+    kept_ready = models.PositiveSmallIntegerField(
+        default=MIN_READY,
+        db_default=MIN_READY,
+        validators=[MinValueValidator(MIN_READY), MaxValueValidator(MAX_READY)],
+        help_text="Items that an annotator's page keeps ready, also for a time without a network; fewer if the person "
+        "could not answer them within the lease.",
     )
     max_seconds_per_item = models.PositiveIntegerField(
         null=True,

@@ -186,7 +186,14 @@ SECTIONS = (
                 "Annotators do not see which. With 0, reviewers get only doubtful items."),
         Setting("lease_seconds", "Lease, in seconds",
                 "People who answer nothing for this long may lose the items they hold to others who have none left. "
-                "Too short, and slow people lose work; too long, and an absent person delays the batch."),
+                "Too short, and slow people lose work; too long, and an absent person delays the batch.",
+                has_consequence=True),
+        Setting("kept_ready", "Items kept ready",
+                "Each annotator's page loads this many items ahead, 10 to 200, and goes on with them without a "
+                "network. A person then holds at most this many or a tenth of the batch. The page keeps fewer ready "
+                "if the person could not answer them within the lease, so lengthen the lease too. Others who have no "
+                "items left get a share of those that a person holds and does not answer.",
+                has_consequence=True),
         Setting("max_seconds_per_item", "Longest time with one item, in seconds",
                 "After this time an item goes to others who have none left, even if its holder goes on answering other "
                 "items. The holder's answer still counts as long as no other person has the item. Empty: no limit.",

@@ -218,6 +218,14 @@ def test_the_deadline() -> None:
     assert rows["deadline"] == "none → 24 h then it ends if 180 of 200 answers are there"
 
 
+def test_the_items_kept_ready() -> None:
+    assert said()["ready"] == "10 about 36 s of work; the lease is 3 min"
+    typed = changed(kept_ready=100)
+    assert said(typed=typed)["ready"] == "10 → 50 more do not fit in a lease of 3 min: 100 need 6 min"
+    typed.lease_seconds = 600
+    assert said(typed=typed)["ready"] == "10 → 100 about 6 min of work; the lease is 10 min"
+
+
 def test_the_longest_time_with_one_item() -> None:
     assert said()["hold"] == "no limit as long as the person answers other items"
     limited = said(typed=changed(max_seconds_per_item=600))["hold"]

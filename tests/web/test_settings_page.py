@@ -51,6 +51,7 @@ GOOD = {
     "resolving": "dawid-skene",
     "review_share": "0.05",
     "lease_seconds": "90",
+    "kept_ready": "25",
     "max_seconds_per_item": "900",
     "deadline_hours": "24",
     "complete_share": "0.8",

@@ -17,6 +17,7 @@ from django.views.decorators.http import conditional_page
 
 from labeling import kinds
 from labeling.answering import comments
+from labeling.insight.pace import items_ready, own_seconds
 from labeling.insight.work import answers_here
 from labeling.items.content import content_of
 from labeling.models import Ability, Item, LabelClass, Membership, Project
@@ -62,7 +63,7 @@ def _suggests(project: Project, n_classes: int) -> bool:
 
 def _config(membership: Membership) -> dict[str, Any]:
     project = membership.project
-    slug = project.slug
+    slug, lease = project.slug, project.lease.total_seconds()
     return {
         "project": slug,
         "user": membership.user.pk,
@@ -72,7 +73,8 @@ def _config(membership: Membership) -> dict[str, Any]:
         "copies": project.near_copies,
         "classRevision": project.class_revision,
         "guidelinesVersion": project.guidelines_version,
-        "leaseSeconds": project.lease.total_seconds(),
+        "leaseSeconds": lease,
+        "keptReady": items_ready(project.kept_ready, lease=lease, seconds=own_seconds(project, membership.user)),
         "urls": {
             "claim": reverse("api:claim", args=[slug]),
             "annotations": reverse("api:annotations", args=[slug]),

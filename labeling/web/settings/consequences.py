@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from labeling.arrays.forecast import BatchForecast, forecast_batch
-from labeling.insight.pace import Pace
+from labeling.insight.pace import ASSUMED_SECONDS, Pace, items_ready
 from labeling.insight.share_intervals import half_width
 from labeling.models.batches import answers_needed
 from labeling.models.project_settings import ProjectSettings
@@ -15,7 +15,6 @@ from labeling.resolving.outlook import Outlook, Rule, outlook
 from labeling.resolving.posterior import ACCURACY
 from labeling.web.settings import forecast
 from labeling.web.settings.next_batch import (
-    ASSUMED_SECONDS,
     NextBatch,
     batch_of,
     measured_of,
@@ -81,6 +80,7 @@ NAMES = {
     "cost": "Cost",
     "done": "Done in",
     "certainty": "Accuracy known to",
+    "ready": "Kept ready for a person",
     "hold": "Longest time with one item",
     "deadline": "Deadline",
     "privacy": "Privacy",
@@ -119,6 +119,7 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
         "cost": _cost(hours, settings),
         "done": _time_to_finish(hours, settings, standing.pace),
         "certainty": _certainty(standing, measured_of(batch, settings, standing)),
+        "ready": _kept_ready(settings, standing.pace),
         "hold": _longest_hold(settings, standing.pace),
         "deadline": _deadline(batch.size, settings),
         "privacy": _privacy(standing, settings, batch.picked),
@@ -207,11 +208,21 @@ def _certainty(standing: Standing, control: int) -> tuple[str, str]:
     return f"± {100 * half:.1f} points", f"by {count(n, 'control item')} then"
 
 
+def _kept_ready(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
+    lease = min(settings.lease_seconds, settings.max_seconds_per_item or settings.lease_seconds)
+    ready = items_ready(settings.kept_ready, lease=lease, seconds=pace.estimate)
+    work = duration(settings.kept_ready * pace.estimate)
+    if ready < settings.kept_ready:
+        needed = f"{number(settings.kept_ready)} need {work}"
+        return number(ready), f"more do not fit in a lease of {duration(lease)}: {needed}"
+    return number(ready), f"about {work} of work; the lease is {duration(lease)}"
+
+
 def _longest_hold(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
     seconds = settings.max_seconds_per_item
     if seconds is None:
         return "no limit", "as long as the person answers other items"
-    answers = int(seconds / (ASSUMED_SECONDS if pace.seconds is None else pace.seconds))
+    answers = int(seconds / pace.estimate)
     return duration(seconds), f"then others can get it; time for {count(answers, 'answer')}"
 
 

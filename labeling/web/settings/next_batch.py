@@ -14,9 +14,6 @@ from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR
 from selector.strategies import STRATEGIES
 
-# The seconds for an answer in a project without answers.
-ASSUMED_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class NextBatch:
@@ -76,8 +73,7 @@ def person_hours(items: int, settings: ProjectSettings, pace: Pace, answers: flo
     """Return the hours of labeling for this number of items. `answers`: the mean number per item, by default the
     overlap.
     """
-    seconds = ASSUMED_SECONDS if pace.seconds is None else pace.seconds
-    return items * (answers or settings.overlap) * seconds / HOUR
+    return items * (answers or settings.overlap) * pace.estimate / HOUR
 
 
 def measured_of(batch: NextBatch, settings: ProjectSettings, standing: Standing) -> int:

@@ -3,12 +3,15 @@
 import { Refused, SignedOut } from "./api.js";
 import { named } from "./classes.js";
 
-// The item on the screen and the next nine: as many as one person may hold of the smallest batch.
-const HOLD = 10;
-// Fewer than this many ahead: ask for more.
+// Fewer than this many ahead, or than half of those that the server lets us hold: ask for more.
 const LOW = 5;
-// Near a batch's end others may be given what we hold behind the next item: ask after each answer what is still ours.
-const NEAR_END = 10 * HOLD;
+// Near a batch's end others may be given what we hold behind the next item: with so many times what is kept ready left,
+// ask whenever a tenth of it is answered what is still ours.
+const NEAR_END = 10;
+// The item on the screen and the next nine are drawn ahead.
+const DRAWN = 10;
+// A grid asks for more while fewer than half of its cells and so many more are held.
+const BESIDE_GRID = 10;
 const MAX_CLAIM = 200;
 // When the server had none that are new, ask again only after this long, unless nothing is left.
 const DRY_MS = 5_000;
@@ -39,6 +42,8 @@ export class TaskQueue {
   #outbox;
   #preloader;
   #leaseMs;
+  #keptReady;
+  #claimed = 0; // tasks that were held after the last claim
   #answered = new Set();
   #claiming = null;
   #claimedAt = -Infinity;
@@ -49,11 +54,13 @@ export class TaskQueue {
   #lastUse = Date.now();
   #renamed = new Map(); // our tasks by the last claim
 
-  constructor({ api, outbox, preloader, leaseSeconds }) {
+  /** `keptReady`: how many tasks are held, the one on the screen included. */
+  constructor({ api, outbox, preloader, leaseSeconds, keptReady }) {
     this.#api = api;
     this.#outbox = outbox;
     this.#preloader = preloader;
     this.#leaseMs = leaseSeconds * 1000;
+    this.#keptReady = keptReady;
     setInterval(() => this.#renewIfUsed(), Math.max(MIN_LEASE_CHECK_MS, Math.min(this.#leaseMs / 4, 15_000)));
     for (const event of ["keydown", "pointerdown"]) {
       addEventListener(event, () => this.used(), { capture: true, passive: true });
@@ -113,11 +120,15 @@ export class TaskQueue {
 
   /** Ask for more if few are left. Resolves when there is nothing to wait for; never rejects. */
   refill() {
-    const ahead = this.tasks.length - 1;
     const dry = Date.now() - this.#dryAt < DRY_MS;
-    const low = this.inGrid ? this.cells / 2 + HOLD : this.#remaining < NEAR_END ? HOLD : LOW;
-    if (ahead >= low || (dry && this.tasks.length)) return Promise.resolve();
+    if (this.tasks.length && (dry || this.tasks.length > this.#enough)) return Promise.resolve();
     return this.claim();
+  }
+
+  get #enough() {
+    if (this.inGrid) return this.cells / 2 + BESIDE_GRID;
+    if (this.#remaining < NEAR_END * this.#keptReady) return this.#claimed - Math.max(1, Math.floor(this.#claimed / 10));
+    return Math.max(LOW, Math.min(this.#claimed, this.#keptReady) / 2);
   }
 
   /** An answer was taken: there is room for another task, and leases can be renewed. */
@@ -128,7 +139,7 @@ export class TaskQueue {
     if (this.inGrid && !this.#outbox.answeredTasks().size) this.refill();
   }
 
-  /** Ask the server for our tasks, which also renews their leases while answers come, and for more up to HOLD. */
+  /** Ask the server for our tasks, which also renews their leases while answers come, and for more. */
   claim() {
     this.#claiming ??= this.#claim().finally(() => (this.#claiming = null));
     return this.#claiming;
@@ -151,7 +162,7 @@ export class TaskQueue {
     const before = new Set(this.tasks.map((task) => task.id));
     const undone = this.#outbox.undoneTasks();
     // Our unanswered tasks come first, and the server counts those whose answers are on their way among them.
-    const count = Math.min(MAX_CLAIM, Math.max(this.cells || HOLD, this.tasks.length) + this.#outbox.answeredTasks().size);
+    const count = Math.min(MAX_CLAIM, Math.max(this.cells || this.#keptReady, this.tasks.length) + this.#outbox.answeredTasks().size);
     const askedAt = Date.now();
     let reply;
     try {
@@ -175,8 +186,10 @@ export class TaskQueue {
     this.guidelinesVersion = reply.guidelines_version;
     this.reason = reply.reason ?? "";
     this.limit = reply.limit ?? null;
-    const lost = count < MAX_CLAIM ? this.#dropLost(reply.tasks, before, undone) : [];
+    // A full reply may leave out some that are ours.
+    const lost = reply.tasks.length < MAX_CLAIM ? this.#dropLost(reply.tasks, before, undone) : [];
     this.#dryAt = this.#take(reply.tasks, reply.class_revision) ? -Infinity : Date.now();
+    this.#claimed = this.tasks.length;
     this.onchange();
     if (lost.length) this.onlost(lost);
   }
@@ -215,7 +228,7 @@ export class TaskQueue {
   }
 
   #preload() {
-    this.#preloader.keep(this.tasks, this.cells === 0);
+    this.#preloader.keep(this.cells ? this.tasks : this.tasks.slice(0, DRAWN), this.cells === 0);
   }
 
   #renewIfUsed() {
