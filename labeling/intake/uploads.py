@@ -6,6 +6,7 @@ removes the files that killed processes or broken connections have left in the f
 
 from __future__ import annotations
 
+import datetime
 import logging
 import os
 import re
@@ -51,6 +52,8 @@ STORE_AWAY = "The store of files does not answer: nothing was imported. Send it 
 # failed imports are kept for KEPT_SECONDS, so that a manager can retry the import.
 ORPHAN_SECONDS = 6 * 3600
 KEPT_SECONDS = 7 * 24 * 3600
+# Files that wait for a person to choose their columns are kept this long.
+PARKED_KEPT = datetime.timedelta(days=1)
 
 
 def folder() -> Path:
@@ -118,6 +121,11 @@ def receive(
     or more than the project or the disk can hold.
     """
     path = keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
+    return begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout)
+
+
+def begin(*, project: Project, user: User, path: Path, name: str, strict: bool, layout: Layout = PLAIN) -> ItemImport:
+    """Import a stored upload. Parameters and errors as for `receive`."""
     try:
         size = path.stat().st_size
         UPLOAD_BYTES.inc(size)
@@ -138,6 +146,11 @@ def receive(
     except BaseException:
         give_up(path)
         raise
+    return begun(job, at_once=at_once)
+
+
+def begun(job: Job, *, at_once: bool) -> ItemImport:
+    """Return the import of a job that waits for a worker, or, `at_once`, that this process has taken and runs now."""
     item_import = job.item_import
     if at_once:
         _import_at_once(job)
@@ -305,9 +318,19 @@ def retry(*, item_import: ItemImport) -> None:
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.WAITING, reason="")
 
 
+def discard(item_import: ItemImport) -> bool:
+    """Remove a parked import and its file. Return False if it is not parked any more."""
+    if not ItemImport.objects.parked().filter(pk=item_import.pk).delete()[0]:
+        return False
+    give_up(store().path_of(item_import.path))
+    return True
+
+
 def sweep() -> None:
-    """Remove uploads that no import or prediction run will read, and the bytes counted for missing files."""
+    """Remove forgotten parked files, uploads that nothing will read, and the bytes counted for missing files."""
     quota.forget_missing()
+    for each in ItemImport.objects.parked().filter(created_at__lt=timezone.now() - PARKED_KEPT):
+        discard(each)
     now = time.time()
     ages = {path: now - written_at for path, written_at in store().entries(folder())}
     old = {store().recorded(path): path for path, age in ages.items() if age > ORPHAN_SECONDS}

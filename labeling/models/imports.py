@@ -10,8 +10,9 @@ from labeling.models.jobs import Cause
 
 class ItemImportQuerySet(models.QuerySet["ItemImport"]):
     def reading(self) -> ItemImportQuerySet:
-        """Return imports that are running, or wait for a worker."""
-        return self.filter(state__in=[ItemImport.State.WAITING, ItemImport.State.RUNNING])
+        """Return imports that are running, or wait for a worker or a person. They need their files."""
+        states = ItemImport.State
+        return self.filter(state__in=[states.PARKED, states.WAITING, states.RUNNING])
 
     def untraced(self) -> ItemImportQuerySet:
         """Return imports with labels whose earlier trainings are not known, which a privacy ledger cannot count."""

@@ -18,12 +18,16 @@ another method                 405                         405
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django.urls import URLPattern, URLResolver, get_resolver
+from factories import digit_png
 
 from labeling.models import Ability
+
+IMAGE = f"data:image/png;base64,{b64encode(digit_png(0)).decode()}"
 
 # Who there is. The stranger manages another project; the staff member is in none.
 SIGNED_OUT, STRANGER, STAFF = "signed-out", "stranger", "staff"
@@ -136,6 +140,7 @@ DOORS = [
     Door("project-import", "post", Ability.ITEMS_CHANGE, 400),
     Door("project-import-progress", "get", Ability.IMPORTS_READ, 200),
     Door("project-import-detail", "get", Ability.IMPORTS_READ, 200),
+    Door("project-import-detail", "post", Ability.ITEMS_CHANGE, 302),
     Door("project-import-retry", "post", Ability.ITEMS_CHANGE, 302),
     Door("project-settings", "get", Ability.SETTINGS_READ, 200),
     Door("project-settings", "post", Ability.SETTINGS_CHANGE, 400),
@@ -260,7 +265,7 @@ DOORS = [
     Door("api:invitations", "get", Ability.MEMBERS_READ, 200),
     Door("api:invitations", "post", Ability.MEMBERS_CHANGE, 201, {"role": "annotator"}),
     Door("api:invitation", "delete", Ability.MEMBERS_CHANGE, 204),
-    Door("api:items", "post", Ability.ITEMS_CHANGE, 201, [{"text": "hello"}]),
+    Door("api:items", "post", Ability.ITEMS_CHANGE, 201, [{"image": IMAGE}]),
     Door("api:items", "get", Ability.ITEMS_READ, 200),
     Door("api:item", "get", Ability.ITEMS_READ, 200),
     Door("api:item-changes", "get", Ability.IMPORTS_READ, 200),

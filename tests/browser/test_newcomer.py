@@ -70,6 +70,7 @@ def import_folder(page: Page, folder: Path) -> None:
     page.get_by_label("Choose a folder").set_input_files(folder)
     expect(page.locator("#drop")).to_contain_text("40 images from drawings")
     expect(page.locator("#drop")).to_contain_text("1 file skipped, not image: read me.txt.")
+    page.get_by_label("Ignore them").check()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("40 items imported from drawings.zip.")).to_be_visible(timeout=WORK)
     expect(page.get_by_text("40 items in the pool.")).to_be_visible(timeout=WORK)

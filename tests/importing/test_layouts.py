@@ -34,7 +34,7 @@ def workbook(path: Path, rows: list[list[Any]], **settings: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le"])
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_a_table_with_names_of_its_own(tmp_path, encoding, delimiter):
     path = write(tmp_path / "a.csv", GERMAN.replace(";", delimiter).encode(encoding))

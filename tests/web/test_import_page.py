@@ -95,7 +95,7 @@ def test_strict_takes_all_or_nothing() -> None:
         ({"file": "a.csv"}, "Choose a file."),
         ({"file": SimpleUploadedFile("a.csv", b"")}, "empty"),
         ({"file": SimpleUploadedFile("a.xlsx", b"PK\x03\x04")}, "save it as CSV"),
-        ({"file": SimpleUploadedFile("a.csv", b"id,words\n1,hello\n")}, "text"),
+        ({"file": SimpleUploadedFile("a.csv", b"id,id\n1,hello\n")}, "two columns are called"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_told_beside_the_field(data: dict[str, Any], says: str) -> None:

@@ -188,3 +188,19 @@ def test_a_project_without_items_leads_its_managers_to_the_import() -> None:
     assert path not in annotator.get("/").content.decode()
     make_open_batch(project, make_items(project, 3))
     assert path not in manager(project).get("/").content.decode()
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify", "score"])
+def test_the_page_says_of_classes_what_holds(question: str) -> None:
+    client = signed_in(make_user("otto", is_staff=True))
+    page = text_of(client.get(NEW))
+    assert "Address, kind and question cannot be changed later. All else can, and classes can be added." in page
+    assert "More can be added later, except points of a scale." in page
+    project = make_project("later", classes=["1", "2"], question=question)
+    answer = manager(project).post("/api/v1/projects/later/classes/", {"name": "3"}, content_type="application/json")
+    assert (answer.status_code == 201) is (question != "score")
+
+
+def test_the_page_says_what_it_is_for() -> None:
+    page = text_of(signed_in(make_user("otto", is_staff=True)).get(NEW))
+    assert "whole images, texts, recordings or vectors into classes. It marks no boxes" in page

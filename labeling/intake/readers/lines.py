@@ -22,7 +22,7 @@ _FOREIGN = {
 
 
 # Decoders of these cannot hand a wrong byte on, so that a mark takes its place.
-_WIDE = frozenset({"utf-16", "shift_jis", "gb18030"})
+_WIDE = frozenset({"utf-16", "utf-16-le", "shift_jis", "gb18030"})
 
 
 class _Recoded(io.RawIOBase):
@@ -64,6 +64,9 @@ class _Recoded(io.RawIOBase):
 def open_text(path: Path, encoding: str = "") -> BinaryIO:
     """Return the text file as bytes in UTF-8; `encoding` is that of the file, "" for UTF-8."""
     file = path.open("rb")
+    if encoding == "utf-16":
+        encoding = "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-16-le"
+        file.seek(0)
     return cast(BinaryIO, _Recoded(file, encoding)) if encoding else file
 
 

@@ -124,6 +124,8 @@ def _advice(item_import: ItemImport) -> str:
     if item_import.state == ItemImport.State.FAILED:
         taken = f"{number(item_import.accepted)} items are in. " if item_import.accepted else ""
         return f"{taken}A retry continues after the last record. Nothing is imported twice."
+    if item_import.state == ItemImport.State.PARKED:
+        return "Nothing is imported yet: open it, look at the first rows, then import or discard it."
     if item_import.state == ItemImport.State.REFUSED:
         return "Correct the file as the reason says, then import it again."
     return ""

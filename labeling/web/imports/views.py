@@ -12,18 +12,18 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 
 from labeling import kinds
-from labeling.intake import uploads
+from labeling.intake import parked, uploads
+from labeling.intake.readers.layout import LABELS_AS, Layout
 from labeling.intake.rejecting import KEPT, by_number
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
 from labeling.projects.encoder_settings import encoders_for
+from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import as_json, encoding_row, import_rows, label_notice, stalled, states_of
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
@@ -43,20 +43,37 @@ class UploadForm(FileForm):
         label="Refuse the whole file if one row is bad",
         help_text="Otherwise bad rows are listed with the reason, and the rest is imported.",
     )
+    labels_as = forms.ChoiceField(required=False, choices=[(name, use.title) for name, use in LABELS_AS.items()])
+
+
+class PasteForm(forms.Form):
+    """Texts to import, one a line."""
+
+    texts = forms.CharField(
+        label="Paste texts, one a line",
+        max_length=1 << 20,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        error_messages={"required": "Paste at least one text."},
+    )
 
 
 @for_members(reading=Ability.IMPORTS_READ, changing=Ability.ITEMS_CHANGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the form and the list of imports, or import a file: a small one at once, a large one by the worker."""
-    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
-    if form.is_bound and form.is_valid() and _receive(request, membership, form):
-        return redirect("project-import", membership.project.slug)
+    pasted = PasteForm(request.POST if "texts" in request.POST else None)
+    is_file = request.method == "POST" and not pasted.is_bound
+    form = UploadForm(request.POST, request.FILES) if is_file else UploadForm()
+    received = _pasted(membership, pasted) if pasted.is_bound else _received(membership, form)
+    if received is not None:
+        return parked_page.answer(request, received)
     if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
         form.errors.pop("file", None)
         form.add_error("file", problem)
     project = membership.project
     context = {
         "form": form,
+        "paste": pasted if project.kind == "text" else None,
+        "uses": list(LABELS_AS.items()),
         "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
         "max_mb": number(settings.MAX_UPLOAD_MB),
         "max_bytes": settings.MAX_UPLOAD_MB << 20,
@@ -66,7 +83,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         **_class_names(project),
         **_under_way(project),
     }
-    status = 400 if form.errors else 200
+    status = 400 if form.errors or pasted.errors else 200
     return render_page(request, membership, "project/import.html", context, section="project-import", status=status)
 
 
@@ -78,10 +95,19 @@ def imports_progress(request: HttpRequest, membership: Membership) -> JsonRespon
     return JsonResponse(as_json(now["rows"], now["encoding"], now["states"]))
 
 
-@for_members(reading=Ability.IMPORTS_READ)
+@for_members(reading=Ability.IMPORTS_READ, changing=Ability.ITEMS_CHANGE)
 def import_detail(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
-    """Show the result of one file: its items, the numbers of rejected rows by reason, and the rejected rows."""
-    item_import = get_object_or_404(membership.project.imports.select_related("created_by", "batch"), pk=import_id)
+    """Show the result of one file: its items, the numbers of rejected rows by reason, and the rejected rows.
+
+    A parked file shows its first rows instead, and takes a form that says how to import it.
+    """
+    imports = membership.project.imports.select_related("created_by", "batch", "project")
+    item_import = get_object_or_404(imports, pk=import_id)
+    if item_import.state == ItemImport.State.PARKED:
+        return parked_page.page(request, membership, item_import)
+    if request.method == "POST":
+        messages.error(request, f"{item_import.name} has been imported already.")
+        return redirect("project-import-detail", membership.project.slug, import_id)
     page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
     now = timezone.now()
     context = {
@@ -108,10 +134,6 @@ def import_retry(request: HttpRequest, membership: Membership, import_id: int) -
     else:
         messages.success(request, f"{item_import.name} goes on behind record {number(item_import.position)}.")
     return redirect("project-import", membership.project.slug)
-
-
-def _labels(received: ItemImport) -> str:
-    return f" {label_notice(received)}" if received.labeled else ""
 
 
 def _under_way(project: Project) -> dict[str, Any]:
@@ -169,33 +191,51 @@ def _class_names(project: Project) -> dict[str, str]:
     return {"example_class": names[0], "classes": json.dumps(names) if len(names) <= CLASSES_TOLD else ""}
 
 
-def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> bool:
-    """Import the file. Return False, with the reason in the form, if it is refused."""
-    file = form.cleaned_data["file"]
+def _received(membership: Membership, form: UploadForm) -> ItemImport | None:
+    """Import or park the file of a valid form. Return None, with the reason in the form, if it is refused."""
+    if not (form.is_bound and form.is_valid()):
+        return None
+    file, labels_as = form.cleaned_data["file"], form.cleaned_data["labels_as"]
+    upload: dict[str, Any] = {
+        "project": membership.project,
+        "user": membership.user,
+        "name": file.name,
+        "chunks": file.chunks(),
+        "length": file.size,
+        "spooled_at": uploads.spooled(file),
+        "strict": form.cleaned_data["strict"],
+    }
     try:
-        received = uploads.receive(
-            project=membership.project,
-            user=membership.user,
-            name=file.name,
-            chunks=file.chunks(),
-            length=file.size,
-            spooled_at=uploads.spooled(file),
-            strict=form.cleaned_data["strict"],
-        )
+        if labels_as:
+            received = uploads.receive(**upload, layout=Layout(labels_as=labels_as))
+        else:
+            received = parked.receive(**upload, always="preview" in form.data)
     except ValidationError as error:
         form.add_error("file", error)
-        return False
-    if received.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
-        form.add_error("file", received.reason)
-        return False
-    if received.state == ItemImport.State.DONE:
-        brought = f"{count(received.accepted, 'item')} imported from {received.name}.{_labels(received)}"
-        if not received.rejected:
-            messages.success(request, brought)
-            return True
-        address = reverse("project-import-detail", args=[membership.project.slug, received.pk])
-        aside = format_html('{} set aside: <a href="{}">see the list</a>.', count(received.rejected, "row"), address)
-        messages.warning(request, format_html("{} {}", brought, aside))
-    else:
-        messages.success(request, f"{received.name} is uploaded. Importing in the background.")
-    return True
+        return None
+    return _good(received, form, "file")
+
+
+def _pasted(membership: Membership, form: PasteForm) -> ItemImport | None:
+    """Import the texts of a form. Return None, with the reason in the form, if they are refused."""
+    if not form.is_valid():
+        return None
+    lines = [line.strip() for line in form.cleaned_data["texts"].splitlines()]
+    rows = "\n".join(json.dumps({"text": line}) for line in lines if line)
+    # Items without an id get ids by the file's name: no two pastes have the same one.
+    name = f"pasted-{timezone.now():%Y%m%d-%H%M%S-%f}.jsonl"
+    try:
+        received = uploads.receive(
+            project=membership.project, user=membership.user, name=name, chunks=[rows.encode()], strict=False
+        )
+    except ValidationError as error:
+        form.add_error("texts", error)
+        return None
+    return _good(received, form, "texts")
+
+
+def _good(received: ItemImport, form: forms.Form, field: str) -> ItemImport | None:
+    if received.state not in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
+        return received
+    form.add_error(field, received.reason)
+    return None

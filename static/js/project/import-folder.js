@@ -72,7 +72,9 @@ export function packed(files, dataset) {
   taken.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
   const items = taken.filter(isOne);
   const title = folderOf(files, noun);
-  const more = [...leftOut(files, taken, noun, foreign), ...folders(items, classes, noun)];
+  // What describes the files makes their folders' names meaningless.
+  const sorted = items.length < taken.length ? null : folders(items, classes, noun);
+  const more = [...leftOut(files, taken, noun, foreign), ...(sorted ? [sorted.line] : [])];
   if (!items.length) return { summary: `There is no ${noun} in ${title} that can be imported.`, more, problem: true };
   const bytes = taken.reduce((sum, { file }) => sum + file.size, 0);
   // What describes the files must be in one zip file with them.
@@ -81,7 +83,7 @@ export function packed(files, dataset) {
   const summary = `${count(items.length, noun)} from ${title}, ${megabytes(bytes)}`;
   const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), title);
   if (problem) return { summary: tooLarge(title, bytes, limit), more, problem };
-  return { summary, more, parcels, turns: parcels(false).length };
+  return { summary, more, parcels, turns: parcels(false).length, labeled: sorted?.labeled };
 }
 
 function split(files, most, title) {
@@ -118,20 +120,18 @@ function leftOut(files, taken, noun, foreign) {
   return lines;
 }
 
-/** What the folders' names will be taken for. `classes` is JSON, "" where there are too many to say. */
+/** How many items lie in folders with the names of classes, and a line that says so; null if none does. `classes` is JSON, "" if there are too many. */
 function folders(items, classes, noun) {
   const inner = new Set(items.flatMap(({ name }) => name.split("/").slice(0, -1)));
-  if (!classes || !inner.size) return [];
+  if (!classes || !inner.size) return null;
   const known = new Set(JSON.parse(classes));
   const isClass = (name) => known.has(name) || known.has(name.normalize("NFC"));
   const named = (name) => name.split("/").slice(0, -1).some(isClass);
   const answered = items.filter(({ name }) => named(name)).length;
-  if (!answered) return [];
+  if (!answered) return null;
   const classNames = [...inner].filter(isClass).sort();
   const some = classNames.slice(0, NAMED).join(", ") + (classNames.length > NAMED ? ", …" : "");
-  return [
-    `${count(answered, noun)} in a folder that bears the name of a class (${some}): it is kept as the known answer, and not shown to annotators.`,
-  ];
+  return { labeled: answered, line: `${count(answered, noun)} in a folder that bears the name of a class (${some}).` };
 }
 
 function folderOf(files, noun) {

@@ -41,7 +41,7 @@ export async function pack({ files }, { signal, show }) {
   }
 }
 
-/** Send the form's fields; {document, refused} of the page that answers. Throws an Error whose message is for people. */
+/** Send the form's fields; {document, refused, url} of the page that answers. Throws an Error whose message is for people. */
 export function post(url, fields, { signal, show, turn, of }) {
   const ahead = of > 1 ? `Part ${turn + 1} of ${of}: ` : "";
   return new Promise((resolve, reject) => {
@@ -57,7 +57,7 @@ export function post(url, fields, { signal, show, turn, of }) {
     request.addEventListener("load", () => {
       const refused = request.status !== 200;
       const page = [200, 400].includes(request.status) && request.response?.querySelector("#content");
-      if (page) resolve({ document: request.response, refused });
+      if (page) resolve({ document: request.response, refused, url: request.responseURL });
       else reject(new Error(answered(request.status)));
     });
     request.addEventListener("error", () => reject(new Error("The connection was lost. Nothing was imported: try again.")));

@@ -3,6 +3,7 @@
 import { asItIs, fromDrop, fromInput, isItem, packed } from "./import-folder.js";
 import { follow } from "./import-live.js";
 import { Cancelled, pack, post } from "./import-send.js";
+import { count } from "./import-words.js";
 
 const form = () => document.querySelector("#upload");
 const part = (name) => document.querySelector(`#${name}`);
@@ -15,7 +16,7 @@ follow();
 document.addEventListener("submit", (event) => {
   if (event.target.id !== "upload") return;
   event.preventDefault();
-  if (!sending) send();
+  if (!sending) send(event.submitter?.name === "preview");
 });
 
 document.addEventListener("change", ({ target }) => look(target));
@@ -70,9 +71,19 @@ function choose(upload, ...others) {
   if (!upload) return say("");
   say(upload.summary, upload.problem ? "error" : "");
   part("chosen-more").replaceChildren(...upload.more.map(line));
+  askAboutLabels(upload.labeled ?? 0);
 }
 
-async function send() {
+/** Ask what the classes are that the folders of `n` files name. Of other files the server asks when it has seen them. */
+function askAboutLabels(n) {
+  const choice = part("labels-as");
+  if (!choice) return;
+  choice.hidden = choice.disabled = !n;
+  for (const hint of choice.querySelectorAll("[data-consequence]"))
+    hint.textContent = hint.dataset.consequence.replace("{labels}", count(n, "label"));
+}
+
+async function send(previews) {
   if (!chosen) return say(form().dataset.none, "error");
   if (chosen.problem) return part("chosen").focus();
   sending = new AbortController();
@@ -83,10 +94,15 @@ async function send() {
       const file = parcel.file ?? (await pack(parcel, { signal: sending.signal, show }));
       const fields = new FormData(form());
       fields.set("file", file, parcel.name);
+      // Folders without the name of a class label nothing: no parcel of them has to wait for an answer.
+      if (chosen.turns > 1 && !fields.has("labels_as")) fields.set("labels_as", "truth");
+      if (previews) fields.set("preview", "1");
       page = await post(form().action, fields, { signal: sending.signal, show, turn, of: chosen.turns });
       if (page.refused) break;
     }
-    arrived(page.document);
+    sending = null;
+    if (new URL(page.url).pathname !== location.pathname) location.assign(page.url);
+    else arrived(page.document);
   } catch (error) {
     if (error instanceof Cancelled) show("Cancelled. Uploads that were already complete are in the list below.", 0);
     else show(error.message, 0);
@@ -106,7 +122,7 @@ function arrived(page) {
 }
 
 function busy(is) {
-  form().querySelector("button[type=submit]").disabled = is;
+  for (const button of form().querySelectorAll("button[type=submit]")) button.disabled = is;
   part("sending-cancel").hidden = !is;
   for (const id of ["id_file", "id_folder"]) if (part(id)) part(id).disabled = is;
 }
@@ -120,6 +136,7 @@ function show(text, share) {
 }
 
 function say(text, kind = "") {
+  askAboutLabels(0);
   part("chosen").textContent = text;
   part("chosen").className = kind ? `notice ${kind}` : "";
   part("chosen-more").replaceChildren();

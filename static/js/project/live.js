@@ -6,15 +6,15 @@ export async function refresh(...ids) {
   for (const id of ids) exchange(document.getElementById(id), fresh?.getElementById(id));
 }
 
-/** The page as a document, parsed as the browser parses pages; null if it cannot be had. */
-export function load(url) {
+/** The page, or with `fields` of a form the page that answers it, as a document; null if it cannot be had. */
+export function load(url, fields = null) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.addEventListener("load", () => resolve(request.status === 200 ? request.response : null));
     request.addEventListener("error", () => resolve(null));
-    request.open("GET", url);
+    request.open(fields ? "POST" : "GET", url);
     request.responseType = "document";
-    request.send();
+    request.send(fields);
   });
 }
 

@@ -1,0 +1,145 @@
+"""Look into a file before its import: its first rows as items, and the labels that it has. Changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from labeling.intake import answer_cells
+from labeling.intake.checking import check
+from labeling.intake.drafts import Draft, Rejection, class_of_folder
+from labeling.intake.readers import Layout, Record, Source, open_source
+from labeling.intake.readers.layout import LABELS_AS
+from labeling.intake.rules import Rules
+from labeling.kinds.wording import excerpt, is_blank
+
+FIRST = 5
+"""The rows that are shown as items."""
+ROWS, SECONDS = 20_000, 3.0
+"""The survey of labels ends at the first of these."""
+MOST_NAMES = 200
+"""The unknown class names that are kept."""
+_SHARE = 0.8  # of labeled rows in which a column must hold the label, to count as a copy of it
+
+
+class FirstRow(NamedTuple):
+    """One of the first rows: the item that it becomes, or the reason why not; and its label, "" for none."""
+
+    where: str
+    item: Draft | Rejection
+    label: str
+
+
+@dataclass
+class Survey:
+    """The labels of the surveyed rows. `whole`: all rows were surveyed.
+
+    `unknown` are the names that are no classes of the project, with their numbers of rows, the most frequent first.
+    `telling` are the columns, "id" among them, in which annotators could read the label.
+    """
+
+    rows: int = 0
+    labels: int = 0
+    unlabeled: int = 0
+    unknown: dict[str, int] = field(default_factory=dict)
+    telling: list[str] = field(default_factory=list)
+    from_folders: bool = False
+    whole: bool = True
+
+
+def first_rows(path: Path, layout: Layout, rules: Rules, *, name: str) -> list[FirstRow]:
+    """Return the first rows of the file in this layout. Raises `UnreadableFile`."""
+    trusted = replace(layout, labels_as="trusted")
+    with (
+        open_source(path, kind=rules.kind, name=name, layout=layout) as source,
+        open_source(path, kind=rules.kind, name=name, layout=trusted) as labeled,
+    ):
+        pairs = zip(source.rows(), labeled.rows(), strict=True)
+        return [
+            FirstRow(record.where, check(record, rules, source), ", ".join(_names(other, rules, labeled)))
+            for record, other in islice(pairs, FIRST)
+        ]
+
+
+def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool = False) -> Survey:
+    """Count the labels of the file in this layout: of all rows if `whole`, else within limits.
+
+    Raises `UnreadableFile`.
+    """
+    found, unknown, telling = Survey(), Counter[str](), Counter[str]()
+    roots: set[str] = set()
+    deadline = time.monotonic() + SECONDS
+    trusted = replace(layout, labels_as="trusted")
+    with open_source(path, kind=rules.kind, name=name, layout=trusted) as source:
+        found.from_folders = source.truth_from_folder
+        for record in source.rows():
+            if not whole and (found.rows >= ROWS or time.monotonic() > deadline):
+                found.whole = False
+                break
+            found.rows += 1
+            names = _names(record, rules, source)
+            if found.from_folders and record.fields is not None:
+                roots.add(str(record.fields.get("file_name")).partition("/")[0])
+            if not names:
+                found.unlabeled += 1
+                continue
+            missing = [name for name in names if not rules.question.proposes and name not in rules.indices]
+            found.labels += not missing
+            unknown.update(missing)
+            if record.fields is not None and len(names) == 1:
+                telling.update(_telling(record.fields, names[0]))
+    if len(roots) == 1:  # the folder around all files names no class
+        found.unlabeled += unknown.pop(roots.pop(), 0)
+    found.unknown = dict(unknown.most_common(MOST_NAMES))
+    labeled = found.rows - found.unlabeled
+    found.telling = [column for column, n in telling.items() if n >= _SHARE * labeled and labeled > 1]
+    return found
+
+
+def _names(record: Record, rules: Rules, source: Source) -> list[str]:
+    """Return the labels of a row as texts, also those that are no classes."""
+    if record.fields is None:
+        return []
+    if source.truth_from_folder:
+        return _folder(record.fields.get("file_name"), rules)
+    value: Any = record.fields.get("label")
+    value = answer_cells.as_json(value.tolist() if hasattr(value, "tolist") else value)
+    if is_blank(value):
+        return []
+    if isinstance(value, str) and rules.question.value_is_list:
+        value = value.split("|")
+    values = value if isinstance(value, list) else [value]
+    return [_text(each) for each in values if not is_blank(each)]
+
+
+def _folder(name: Any, rules: Rules) -> list[str]:
+    """Return the class that one of the file's folders names, or else the name of the nearest folder."""
+    known = class_of_folder(name, rules)
+    return [known] if known is not None else list(PurePosixPath(str(name)).parts[-2:-1])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return excerpt(str(value)).strip()
+
+
+def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:
+    """Yield the columns in which annotators could read the label."""
+    plain = label.casefold()
+    for column, value in fields.items():
+        if column == "label" or not isinstance(value, str | int) or len(str(value)) > 300:
+            continue
+        text = str(value).casefold()
+        if text.strip() == plain or (column in ("id", "external_id") and len(plain) > 2 and plain in text):
+            yield column
+
+
+def consequence(name: str, labels: str) -> str:
+    """Return the consequence of a use of labels; `labels` is their number in words, such as "300 labels"."""
+    return LABELS_AS[name].consequence.format(labels=labels)

@@ -1,0 +1,151 @@
+"""Uploads that wait for a person: who sees their first rows as items, says what columns and labels are, and begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.intake import uploads
+from labeling.intake.guessing import Guess, guess
+from labeling.intake.looking import FirstRow, Survey, first_rows, survey
+from labeling.intake.readers import Layout, UnreadableFile
+from labeling.intake.readers.layout import missing
+from labeling.intake.run import rules_of
+from labeling.models import ItemImport, Job, Project, Upload, User
+from labeling.models.jobs import worker_name
+from labeling.projects import classes
+from labeling.shared_files import store
+
+
+class Look(NamedTuple):
+    """A file in one layout. `problem` is the reason why it cannot be read in this layout; "" if it can.
+
+    `columns` are those of the file; () for files in folders. `guessed` is the layout that these columns suggest, and
+    `delimiter` the one in use.
+    """
+
+    layout: Layout
+    columns: tuple[str, ...]
+    guessed: Layout
+    delimiter: str
+    first: list[FirstRow]
+    survey: Survey
+    problem: str = ""
+
+
+def receive(
+    *, project: Project, user: User, name: str, strict: bool, always: bool = False, **upload: Any
+) -> ItemImport:
+    """Store an upload. Import it at once if it is in the product's own form; else, or if `always`, park it.
+
+    `upload` and errors as for `uploads.keep`.
+    """
+    path = uploads.keep(project=project, name=name, **upload)
+    try:
+        guessed = _guessed(project, path, uploads.plain_name(name))
+    except BaseException:
+        uploads.give_up(path)
+        raise
+    if guessed is None or (guessed.own and not always):
+        return uploads.begin(project=project, user=user, path=path, name=name, strict=strict)
+    return ItemImport.objects.create(
+        project=project,
+        name=uploads.plain_name(name),
+        path=store().recorded(path),
+        owns_file=True,
+        strict=strict,
+        state=ItemImport.State.PARKED,
+        layout=_remembered(project, guessed) or guessed.layout.stored(),
+        columns=guessed.shape,
+        created_by=user,
+    )
+
+
+def look(item_import: ItemImport) -> Look:
+    """Look into the file of a parked import. Raises `UnreadableFile` if it can be read in no layout."""
+    path, project, name = store().local(store().path_of(item_import.path)), item_import.project, item_import.name
+    found = look_into(path, project, Layout.read(item_import.layout), name=name)
+    if missing(found.layout, found.columns):  # another encoding or delimiter gives the columns other names
+        return look_into(path, project, found.guessed, name=name)
+    return found
+
+
+def look_into(path: Path, project: Project, layout: Layout, *, name: str, allow_files: bool = False) -> Look:
+    """Look into a file in this layout; with `allow_files`, its rows may name files beside it.
+
+    Raises `UnreadableFile` if it can be read in no layout.
+    """
+    rules = rules_of(project, allow_files=allow_files, blind_ids=True)
+    guessed = guess(path, rules, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
+    seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], Survey())
+    try:
+        first = first_rows(path, layout, rules, name=name)
+        return seen._replace(first=first, survey=survey(path, layout, rules, name=name))
+    except UnreadableFile as error:
+        return seen._replace(problem=str(error))
+
+
+def change(*, item_import: ItemImport, layout: Layout) -> None:
+    """Give a parked import another layout. Raises `ValidationError` if it is not parked any more."""
+    if not ItemImport.objects.parked().filter(pk=item_import.pk).update(layout=layout.stored()):
+        raise _gone(item_import)
+
+
+def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
+    """Import a parked file in this layout, a small one at once. Errors as for `change`."""
+    size = Upload.objects.filter(path=item_import.path).values_list("bytes", flat=True).first() or 0
+    at_once = size <= uploads.AT_ONCE_BYTES
+    with transaction.atomic():
+        waiting = {"state": ItemImport.State.WAITING, "layout": layout.stored()}
+        if not ItemImport.objects.parked().filter(pk=item_import.pk).update(**waiting):
+            raise _gone(item_import)
+        item_import.refresh_from_db()
+        job = Job.objects.enqueue(Job.Kind.IMPORT, project=item_import.project, cause=item_import)
+        if at_once:
+            Job.objects.take(job, worker_name(), timezone.now())
+    return uploads.begun(job, at_once=at_once)
+
+
+def discard(*, item_import: ItemImport) -> None:
+    """Remove a parked import and its file. Errors as for `change`."""
+    if not uploads.discard(item_import):
+        raise _gone(item_import)
+
+
+@transaction.atomic
+def add_classes(*, project: Project, user: User | None, names: list[str]) -> None:
+    """Add classes with these names. Raises `ClassError`, or `ValidationError` by field."""
+    for name in names:
+        classes.add(project=project, user=user, name=name)
+
+
+def _guessed(project: Project, path: Path, name: str) -> Guess | None:
+    """Return the guess about a file; None if the file cannot be read, which its import then records."""
+    rules = rules_of(project, allow_files=False)
+    try:
+        guessed = guess(path, rules, name=name)
+        if guessed.columns or rules.question.proposes:
+            return guessed
+        found = survey(path, guessed.layout, rules, name=name)
+    except (UnreadableFile, OSError):
+        return None
+    if not found.from_folders or not (found.labels or found.unknown):
+        return guessed
+    labels_as = "trusted" if found.labels >= sum(found.unknown.values()) else "ignore"
+    return guessed._replace(layout=Layout(labels_as=labels_as), own=False)
+
+
+def _remembered(project: Project, guessed: Guess) -> dict[str, Any]:
+    """Return the layout of the project's newest import with the same columns; {} if there is none."""
+    if not guessed.shape:
+        return {}
+    alike = project.imports.filter(columns=guessed.shape).exclude(state=ItemImport.State.PARKED)
+    return alike.exclude(layout={}).values_list("layout", flat=True).first() or {}
+
+
+def _gone(item_import: ItemImport) -> ValidationError:
+    return ValidationError(f"{item_import.name} has been imported or discarded already.")

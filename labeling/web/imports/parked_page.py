@@ -1,0 +1,196 @@
+"""A parked import: its first rows as items, and the form that says what columns and labels are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from labeling import kinds
+from labeling.intake import parked
+from labeling.intake.drafts import Draft
+from labeling.intake.guessing import OWN_LABELS
+from labeling.intake.looking import FirstRow, Survey, consequence
+from labeling.intake.readers import Layout, UnreadableFile
+from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
+from labeling.kinds import FileKind, Kind
+from labeling.models import Ability, ItemImport, Membership, Project
+from labeling.web.imports.import_rows import label_notice
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.words import count
+
+NAMED = 12  # unknown classes by name; the others are counted
+OWN = frozenset({"id", "external_id", "class", "annotations", "skips", *OWN_LABELS})
+"""Columns that are never shown to annotators, so that leaving them out is no question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A select of the form: (value, text) of its options, and the chosen value."""
+
+    name: str
+    label: str
+    options: Sequence[tuple[str, str]]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One of the first rows as annotators will see it. `problem` is the reason why it would be set aside."""
+
+    where: str
+    label: str
+    problem: str = ""
+    external_id: str = ""
+    excerpt: str = ""
+    facts: Sequence[tuple[str, str]] = ()
+
+
+def page(request: HttpRequest, membership: Membership, item_import: ItemImport) -> HttpResponse:
+    """Show a parked import, or the picture of one of its first rows; on POST begin, discard or change the import."""
+    if request.method == "POST":
+        return _posted(request, membership, item_import)
+    try:
+        look = parked.look(item_import)
+    except UnreadableFile as error:
+        look = parked.Look(Layout(), (), Layout(), "", [], Survey(), str(error))
+    if "picture" in request.GET:
+        return _picture(look.first, request.GET["picture"], kinds.of(membership.project))
+    context = {"import": item_import, **_context(look, membership)}
+    return render_page(request, membership, "project/import_parked.html", context, section="project-import")
+
+
+def _posted(request: HttpRequest, membership: Membership, item_import: ItemImport) -> HttpResponse:
+    action, project = request.POST.get("do"), membership.project
+    here = redirect("project-import-detail", project.slug, item_import.pk)
+    try:
+        if action == "discard":
+            parked.discard(item_import=item_import)
+            messages.success(request, f"{item_import.name} was discarded.")
+            return redirect("project-import", project.slug)
+        values = {
+            name: request.POST.getlist(name) if name == "leave_out" else text for name, text in request.POST.items()
+        }
+        layout = Layout.read(values)
+        parked.change(item_import=item_import, layout=layout)
+        if action != "import":
+            return here
+        if request.POST.get("add_classes") and membership.can(Ability.SETTINGS_CHANGE):
+            names = list(parked.look(item_import).survey.unknown)
+            parked.add_classes(project=project, user=membership.user, names=names)
+        return answer(request, parked.start(item_import=item_import, layout=layout))
+    except (LayoutError, UnreadableFile) as error:
+        messages.error(request, str(error))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        if not ItemImport.objects.filter(pk=item_import.pk).exists():
+            return redirect("project-import", project.slug)
+    return here
+
+
+def answer(request: HttpRequest, received: ItemImport) -> HttpResponse:
+    """Say what became of an upload, and lead to the page that shows more of it."""
+    slug = received.project.slug
+    if received.state == ItemImport.State.PARKED:
+        return redirect("project-import-detail", slug, received.pk)
+    if received.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
+        messages.error(request, received.reason)
+        return redirect("project-import-detail", slug, received.pk)
+    if received.state == ItemImport.State.DONE:
+        brought = f"{count(received.accepted, 'item')} imported from {received.name}."
+        brought = f"{brought} {label_notice(received)}" if received.labeled else brought
+        if received.rejected:
+            address = reverse("project-import-detail", args=[slug, received.pk])
+            aside = count(received.rejected, "row")
+            link = format_html('{} set aside: <a href="{}">see the list</a>.', aside, address)
+            messages.warning(request, format_html("{} {}", brought, link))
+        else:
+            messages.success(request, brought)
+    else:
+        messages.success(request, f"{received.name} is uploaded. Importing in the background.")
+    return redirect("project-import", slug)
+
+
+def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
+    project = membership.project
+    kind, found = kinds.of(project), look.survey
+    unknown, proposes = found.unknown, project.asks.proposes
+    adds = bool(unknown) and not (proposes or project.asks.fixed_scale) and membership.can(Ability.SETTINGS_CHANGE)
+    in_file = found.labels + sum(unknown.values())
+    return {
+        "problem": look.problem,
+        "cards": [_card(row, kind) for row in look.first],
+        "selects": list(_selects(look, kind, project)),
+        "leave_out": [
+            (name, name in look.layout.leave_out) for name in look.columns if name not in {*OWN, *_named(look, kind)}
+        ],
+        "uses": _uses(look) if in_file and not (proposes and found.from_folders) else [],
+        "unknown": _unknown(unknown),
+        "unknown_rows": count(sum(unknown.values()), "item" if found.from_folders else "row"),
+        "from_folders": found.from_folders,
+        "adds": count(len(unknown), "class", "classes") if adds else "",
+        "telling": [] if look.layout.labels_as in ("", "trusted") else found.telling,
+        "rows": f"{'' if found.whole else 'more than '}{count(found.rows, 'row')}",
+    }
+
+
+def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select]:
+    columns, layout = [(name, name) for name in look.columns], look.layout
+    if columns:
+        if not kind.takes_number_columns:
+            name = "media_column" if isinstance(kind, FileKind) else "text_column"
+            yield Select(name, kind.noun.capitalize(), columns, _content(look, kind))
+        own_id = next((name for name in ("external_id", "id") if name in look.columns), "")
+        none = [] if own_id else [("", "None: the items get ids")]
+        yield Select("id_column", "Id", [*none, *columns], layout.id_column or own_id)
+        own = "label" if "label" in look.columns else ""
+        none = [] if own else [("", "None: nothing is labeled")]
+        yield Select("label_column", "Label", [*none, *columns], layout.label_column or own)
+    if look.delimiter:
+        yield Select("delimiter", "Delimiter", list(DELIMITERS.items()), look.delimiter)
+        yield Select("encoding", "Encoding", list(ENCODINGS.items()), layout.encoding or "utf-8")
+
+
+def _content(look: parked.Look, kind: Kind) -> str:
+    own = [name for name in (kind.name, "file_name") if name in kind.columns and name in look.columns]
+    return look.layout.content or next(iter(own), "")
+
+
+def _named(look: parked.Look, kind: Kind) -> set[str]:
+    return {_content(look, kind), *look.layout.named}
+
+
+def _uses(look: parked.Look) -> list[tuple[str, str, str, bool]]:
+    """Return value, title, consequence and whether it is chosen of each use of labels."""
+    labels = f"{'' if look.survey.whole else 'At least '}{count(look.survey.labels, 'label')}"
+    chosen = look.layout.labels_as or "trusted"
+    return [(name, use.title, consequence(name, labels), name == chosen) for name, use in LABELS_AS.items()]
+
+
+def _unknown(names: dict[str, int]) -> str:
+    some = ", ".join(list(names)[:NAMED])
+    return f"{some} and {len(names) - NAMED} more" if len(names) > NAMED else some
+
+
+def _card(row: FirstRow, kind: Kind) -> Card:
+    if not isinstance(row.item, Draft):
+        return Card(row.where, row.label, row.item.reason)
+    data = row.item.data
+    return Card(row.where, row.label, "", row.item.external_id, kind.excerpt(data) or kind.bare, kind.facts(data))
+
+
+def _picture(first: Sequence[FirstRow], place: str, kind: Kind) -> HttpResponse:
+    """Return the picture of one of the first rows. 404 if the row has none."""
+    items = [row.item for row in first]
+    item = items[int(place)] if place.isdecimal() and int(place) < len(items) else None
+    if not isinstance(item, Draft) or not item.file or not kind.is_picture:
+        raise Http404("This row has no picture.")
+    content = item.thumbnail or item.preview
+    return HttpResponse(content or item.file, content_type="image/webp" if content else kind.content_types[item.suffix])

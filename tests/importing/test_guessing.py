@@ -1,0 +1,154 @@
+"""Columns, encodings and delimiters are guessed by their names and contents."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import openpyxl
+import pytest
+from import_files import picture, rules, write, write_zip
+
+from labeling.intake.guessing import Guess, guess, guess_encoding
+from labeling.intake.looking import first_rows, survey
+from labeling.intake.readers import Layout, UnreadableFile
+
+
+def table(path: Path, header: str, *rows: str) -> Path:
+    return write(path, "\n".join([header, *rows]))
+
+
+def guessed(path: Path, kind: str = "text", question: str = "single") -> Guess:
+    return guess(path, rules(kind, question), name=path.name)
+
+
+@pytest.mark.parametrize(
+    ("header", "layout"),
+    [
+        ("id,text,label", {}),
+        ("external_id,text,truth", {}),
+        ("ticket_id,body,category", {"text_column": "body", "id_column": "ticket_id", "label_column": "category"}),
+        ("Id,Text,Label", {"text_column": "Text", "id_column": "Id", "label_column": "Label"}),
+        ("nr,message,Sentiment", {"text_column": "message", "id_column": "nr", "label_column": "Sentiment"}),
+        ("a,b,c", {"text_column": "b", "id_column": "a", "label_column": "c"}),
+    ],
+)
+def test_by_name_then_by_content(tmp_path, header, layout):
+    rows = [f"{n},a rather long text number {n},{('cat', 'dog')[n % 2]}" for n in range(20)]
+    found = guessed(table(tmp_path / "a.csv", header, *rows))
+    expected = {**layout, "labels_as": "trusted"} if "label_column" in layout else layout
+    assert found.layout.stored() == expected
+    assert found.own is (not layout)
+
+
+def test_labels_that_are_no_classes_are_not_trusted_unseen(tmp_path):
+    rows = [f"{n},text {n},{('mail', 'web')[n % 2]}" for n in range(20)]
+    found = guessed(table(tmp_path / "a.csv", "id,text,source", *rows))
+    assert (found.layout.label_column, found.layout.labels_as) == ("source", "ignore")
+
+
+def test_a_second_column_of_the_same_labels_is_left_out(tmp_path):
+    rows = [f"{n},text {n},cat,cat" for n in range(5)]
+    assert guessed(table(tmp_path / "a.csv", "id,text,category,kind", *rows)).layout.leave_out == ("kind",)
+
+
+def test_columns_within_objects(tmp_path):
+    row = {"key": "a", "message": {"body": "one", "lang": "en"}, "meta": {"topic": "cat"}}
+    path = write(tmp_path / "a.jsonl", "\n".join(json.dumps({**row, "key": key}) for key in "abc"))
+    found = guessed(path)
+    assert found.columns == ("key", "message.body", "message.lang", "meta.topic")
+    assert (found.layout.text_column, found.layout.label_column) == ("message.body", "meta.topic")
+
+
+def test_numbers_of_vectors_are_no_labels(tmp_path):
+    found = guessed(table(tmp_path / "a.csv", "nr,x,y,class", "a,1,2,cat", "b,3,4,dog"), "vector")
+    assert (found.layout.id_column, found.layout.label_column) == ("nr", "class")
+
+
+def test_the_class_to_verify_is_no_label(tmp_path):
+    found = guessed(table(tmp_path / "a.csv", "id,text,class", "1,one,cat", "2,two,dog"), question="verify")
+    assert found.layout.label_column == ""
+
+
+GERMAN = "Ticket;Nachricht\n7;Wo bleibt mein Päckchen? Grüße\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "expected"),
+    [
+        (GERMAN, "utf-8", ""),
+        (GERMAN, "utf-8-sig", ""),
+        ("id,text\n", "ascii", ""),
+        (GERMAN, "utf-16", "utf-16"),
+        (GERMAN, "utf-16-le", "utf-16"),
+        (GERMAN, "latin-1", "cp1252"),
+        (GERMAN, "cp1252", "cp1252"),
+        ("id;text\n1;“naïve” café – 5 €\n", "cp1252", "cp1252"),
+        ("id;text\n1;Где моя посылка? Спасибо большое\n", "cp1251", "cp1251"),
+        ("id;text\n1;荷物はどこですか。ありがとうございます\n", "shift_jis", "shift_jis"),
+        ("id,text\n" + "1,plain\n" * 20_000 + "2,schön und grün\n", "cp1252", "cp1252"),
+    ],
+)
+def test_encodings(tmp_path, text, encoding, expected):
+    assert guess_encoding(write(tmp_path / "a.csv", text.encode(encoding))) == expected
+
+
+def test_a_character_cut_at_the_end_of_the_look_is_utf8(tmp_path, monkeypatch):
+    monkeypatch.setattr("labeling.intake.guessing._HEAD_BYTES", 11)
+    assert guess_encoding(write(tmp_path / "a.csv", "text\nschöne".encode())) == ""
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiters(tmp_path, delimiter):
+    path = table(tmp_path / "a.csv", delimiter.join(["nr", "body"]), delimiter.join(["1", "one"]))
+    assert guessed(path).delimiter == delimiter
+
+
+def test_a_workbook(tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["Nr", "Text", "Kategorie"], *([n, f"Text {n}", "cat"] for n in range(5))):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    found = guessed(tmp_path / "a.xlsx")
+    assert (found.layout.text_column, found.layout.id_column, found.layout.label_column) == ("Text", "Nr", "Kategorie")
+    assert (found.delimiter, found.layout.encoding) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\xfe", b"\0" * 50, b"a,a\n1,2\n", b"\n\n\n", b'"', b"{", b"[" * 100_000, b"text\n" + b"x" * (2 << 20)],
+)
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet", ".xlsx"])
+def test_hostile_files_are_refused_or_guessed_but_never_break(tmp_path, content, suffix):
+    path = write(tmp_path / f"a{suffix}", content)
+    with suppress(UnreadableFile):
+        found = guessed(path)
+        first_rows(path, found.layout, rules("text"), name=path.name)
+        survey(path, found.layout, rules("text"), name=path.name)
+
+
+def test_deep_and_wide_objects_are_looked_into_within_limits(tmp_path):
+    deep: object = "end"
+    for _ in range(500):
+        deep = {"a": deep}
+    wide = {f"column {n}": n for n in range(5000)}
+    path = write(tmp_path / "a.jsonl", json.dumps({"text": "one", "deep": deep}) + "\n" + json.dumps(wide))
+    assert len(guessed(path).columns) <= 200
+
+
+def test_a_survey_counts_labels_names_unknown_ones_and_ends_within_limits(tmp_path, monkeypatch):
+    rows = [f"{n},text,{('cat', 'dog', 'cow', '')[n % 4]}" for n in range(40)]
+    path = table(tmp_path / "a.csv", "id,text,label", *rows)
+    found = survey(path, Layout(), rules("text"), name="a.csv")
+    assert (found.rows, found.labels, found.unlabeled, found.unknown, found.whole) == (40, 20, 10, {"cow": 10}, True)
+    monkeypatch.setattr("labeling.intake.looking.ROWS", 10)
+    assert survey(path, Layout(), rules("text"), name="a.csv").whole is False
+    assert survey(path, Layout(), rules("text"), name="a.csv", whole=True).rows == 40
+
+
+def test_the_folder_around_all_files_is_no_class(tmp_path):
+    names = ["photos/cat/1.png", "photos/cow/2.png", "photos/3.png"]
+    path = write_zip(tmp_path / "a.zip", {name: picture(color=n) for n, name in enumerate(names)})
+    found = survey(path, Layout(), rules("image"), name="a.zip")
+    assert (found.labels, found.unknown, found.unlabeled) == (1, {"cow": 1}, 1)

@@ -1,0 +1,228 @@
+"""A file in a form of its own waits on its page, with its first rows as items and a choice of columns and labels."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from factories import digit_png, make_member, make_project
+
+from labeling.intake import uploads
+from labeling.models import ItemImport, Role, Upload
+
+pytestmark = pytest.mark.django_db
+
+GERMAN = "Ticket;Nachricht;Kategorie;Land\n" + "".join(
+    f"T{n};Wo bleibt mein Päckchen {n}?;{'cat' if n % 3 else 'dog'};Österreich\n" for n in range(12)
+)
+
+
+def start(kind: str = "text", role: str = Role.MANAGER, **fields: Any) -> tuple[Client, Any]:
+    project = make_project("pets", kind=kind, classes=["cat", "dog"], **fields)
+    client = Client()
+    client.force_login(make_member(project, "mona", role))
+    return client, project
+
+
+def send(client: Client, content: bytes | str, name: str = "a.csv", **fields: Any) -> Any:
+    file = SimpleUploadedFile(name, content.encode("cp1252") if isinstance(content, str) else content)
+    return client.post(reverse("project-import", args=["pets"]), {"file": file, **fields}, follow=True)
+
+
+def zipped(*names: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, name in enumerate(names):
+            archive.writestr(name, digit_png(number))
+    return buffer.getvalue()
+
+
+def chosen(page: str) -> dict[str, str]:
+    """The chosen option of each select, and the checked radio."""
+    selects = re.findall(r'<select id="id_(\w+)".*?</select>', page, re.S)
+    values = {
+        name: re.search(rf'<select id="id_{name}".*?value="([^"]*)" selected', page, re.S)[1]  # type: ignore[index]
+        for name in selects
+    }
+    radio = re.search(r'value="(\w+)" id="id_labels_as_\w+"\s+checked', page)
+    return values | ({"labels_as": radio[1]} if radio else {})
+
+
+def go(client: Client, do: str = "import", **fields: Any) -> Any:
+    page = client.get(address()).content.decode()
+    return client.post(address(), {**chosen(page), "do": do, **fields}, follow=True)
+
+
+def address() -> str:
+    return reverse("project-import-detail", args=["pets", ItemImport.objects.latest("pk").pk])
+
+
+def test_an_export_of_excel_is_guessed_shown_and_imported() -> None:
+    client, project = start()
+    page = send(client, GERMAN).content.decode()
+    assert chosen(page) == {
+        "text_column": "Nachricht",
+        "id_column": "Ticket",
+        "label_column": "Kategorie",
+        "delimiter": ";",
+        "encoding": "cp1252",
+        "labels_as": "trusted",
+    }
+    assert "Wo bleibt mein Päckchen 0?" in page
+    assert "12 labels: the model trains on them at once." in page
+    assert not project.items.exists()
+    assert project.imports.get().state == ItemImport.State.PARKED
+    answer = go(client).content.decode()
+    assert "12 items imported from a.csv." in answer
+    item = project.items.get(external_id="T1")
+    assert (item.data, item.label) == ({"text": "Wo bleibt mein Päckchen 1?", "Land": "Österreich"}, 0)
+    assert not Upload.objects.exists()
+
+
+def test_the_next_file_of_the_same_columns_is_read_alike() -> None:
+    client, project = start()
+    send(client, GERMAN)
+    go(client, label_column="Land", labels_as="ignore", leave_out=["Kategorie"])
+    assert project.items.count() == 12
+    page = send(client, GERMAN.replace("T", "U"), "b.csv").content.decode()
+    assert chosen(page)["label_column"] == "Kategorie"  # U is another name of a column
+    page = send(client, GERMAN.replace("\nT", "\nU"), "b.csv").content.decode()
+    assert (chosen(page)["label_column"], chosen(page)["labels_as"]) == ("Land", "ignore")
+    assert re.search(r'name="leave_out" value="Kategorie"\s+id="\w+" checked', page)
+
+
+def test_a_file_in_the_products_own_form_is_imported_at_once_unless_asked() -> None:
+    client, project = start()
+    send(client, b"id,text\n1,one\n")
+    assert project.items.count() == 1
+    page = send(client, b"id,text\n2,two\n", preview="1").content.decode()
+    assert chosen(page)["text_column"] == "text"
+    assert project.items.count() == 1
+    go(client)
+    assert project.items.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("labels_as", "label", "gold", "truth", "suggestion"),
+    [
+        ("trusted", 0, None, None, None),
+        ("gold", None, 0, None, None),
+        ("truth", None, None, 0, None),
+        ("suggestions", None, None, None, 0),
+        ("ignore", None, None, None, None),
+    ],
+)
+def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, suggestion) -> None:
+    client, project = start("image")
+    page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "photos.zip").content.decode()
+    assert "2 labels: the model trains on them at once." in page
+    assert "1 item in folders with other names than the classes" in page
+    assert client.get(address() + "?picture=0")["Content-Type"].startswith("image/")
+    assert client.get(address() + "?picture=7").status_code == 404
+    go(client, labels_as=labels_as)
+    assert project.items.count() == 3
+    item = project.items.get(source="cat/1.png")
+    assert (item.label, item.gold, item.truth, item.suggestion) == (label, gold, truth, suggestion)
+    assert "cat" not in item.external_id
+
+
+def test_unknown_classes_are_named_and_added_by_managers() -> None:
+    client, project = start()
+    page = send(client, GERMAN.replace("dog", "Vogel")).content.decode()
+    assert "4 rows with a label that is no class" in page
+    assert "Vogel" in page
+    go(client, add_classes="1")
+    assert list(project.classes.order_by("index").values_list("name", flat=True)) == ["cat", "dog", "Vogel"]
+    assert project.items.filter(label=2).count() == 4
+
+
+def test_a_column_that_gives_the_answer_away_is_named() -> None:
+    client, _ = start()
+    send(client, "id,text,label,kind\n" + "".join(f"{n}-cat,text {n},cat,CAT\n" for n in range(5)), preview="1")
+    page = go(client, "show", labels_as="gold").content.decode()
+    assert "The ids hold the labels" in page
+    assert "The column “kind” holds the label" in page
+    page = go(client, "show", labels_as="gold", leave_out=["kind"]).content.decode()
+    assert "The column “kind” holds" not in page
+
+
+def test_html_in_texts_is_text() -> None:
+    client, _ = start()
+    page = send(client, "body,<b>x</b>\n<script>alert(1)</script>,2\n").content.decode()
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in page
+    assert "<b>x</b>" not in page
+
+
+def test_a_change_of_the_delimiter_shows_other_columns() -> None:
+    client, _ = start()
+    send(client, GERMAN)
+    page = go(client, "show", delimiter=",").content.decode()
+    assert chosen(page)["text_column"] == "Ticket;Nachricht;Kategorie;Land"
+
+
+def test_a_parked_file_is_discarded_by_a_manager_or_after_a_day(tmp_path: Path) -> None:
+    client, project = start()
+    send(client, GERMAN)
+    assert "was discarded" in go(client, "discard").content.decode()
+    assert not project.imports.exists()
+    send(client, GERMAN)
+    assert Upload.objects.count() == 1  # storage counts it
+    folder = Path(settings.DATA_DIR) / "uploads"
+    assert len(list(folder.iterdir())) == 1
+    uploads.sweep()
+    assert project.imports.count() == 1
+    ItemImport.objects.update(created_at=timezone.now() - datetime.timedelta(days=1, minutes=1))
+    uploads.sweep()
+    assert not project.imports.exists()
+    assert not Upload.objects.exists()
+    assert list(folder.iterdir()) == []
+
+
+def test_two_tabs_import_it_once() -> None:
+    client, project = start()
+    send(client, GERMAN)
+    form = {**chosen(client.get(address()).content.decode()), "do": "import"}
+    there = address()
+    assert "12 items imported" in client.post(there, form, follow=True).content.decode()
+    assert "has been imported already" in client.post(there, form, follow=True).content.decode()
+    assert project.items.count() == 12
+
+
+def test_an_auditor_sees_it_and_changes_nothing() -> None:
+    client, project = start()
+    send(client, GERMAN)
+    auditor = Client()
+    auditor.force_login(make_member(project, "otto", Role.AUDITOR))
+    page = auditor.get(address()).content.decode()
+    assert "Päckchen" in page
+    assert 'value="import"' not in page
+    assert auditor.post(address(), {"do": "discard"}).status_code == 403
+
+
+def test_texts_are_pasted() -> None:
+    client, project = start()
+    url = reverse("project-import", args=["pets"])
+    assert 'name="texts"' in client.get(url).content.decode()
+    for _ in range(2):
+        client.post(url, {"texts": 'one\r\n\r\n two, "three" \r\n'})
+    assert sorted(item.data["text"] for item in project.items.all()) == ["one", "one", 'two, "three"', 'two, "three"']
+    assert client.post(url, {"texts": "  "}).status_code == 400
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv", b""), ("a.xlsx", b"PK\x03\x04"), ("a.csv", b"a,a\n1,2\n")])
+def test_what_cannot_be_read_is_refused_at_once(name: str, content: bytes) -> None:
+    client, project = start()
+    assert send(client, content, name).status_code == 400
+    assert not project.items.exists()
+    assert not ItemImport.objects.parked().exists()
