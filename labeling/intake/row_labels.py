@@ -22,6 +22,10 @@ LISTS = ("annotations", "skips")
 COLUMNS = (
     "label", *LISTS, "corrected_by", "corrected_at", "labeled_at", "label_probability", "label_distribution",
 )  # fmt: skip
+SHORT = ("labeled_by", "labeled_at")
+"""The columns of a short export that are not imported."""
+COPY_OF = "near-copy of "
+"""The beginning of `labeled_by` for a label that a near-copy has from another item."""
 MOST = 1000
 """The most answers of one item."""
 
@@ -101,6 +105,20 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(fields["annotations"], str):  # CSV
         kept = {name: _as_it_was(value) for name, value in kept.items()}
     return {**data, **kept}
+
+
+def is_short(fields: Mapping[str, Any]) -> bool:
+    """Return whether this is a row of a short export."""
+    return fields.keys() >= {"external_id", "label", *SHORT}
+
+
+def of_short(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a short export's row that an import reads: all but who labeled it and when, so that
+    annotators do not see those. A near-copy has no label: no person has answered it.
+    """
+    is_copy = str(fields["labeled_by"]).startswith(COPY_OF)
+    left = fields.keys() - {*SHORT, *(["label"] if is_copy else ())}
+    return {name: _as_it_was(value) for name, value in fields.items() if name in left}
 
 
 def _as_it_was(value: Any) -> Any:

@@ -8,6 +8,7 @@ Rows are read in pages by key, so the memory and the queries for each page do no
     lineage.py    the versions that picked a row and learned its label
     compact.py    the JSON of an item's fields
     weights.py    the number of pool items that a control item represents
+    short.py      the short rows of a CSV for people
     columns.py    the columns: names, order, meaning
     writing.py    pages of rows → bytes, in one of `labeling.outgoing.formats`
 """

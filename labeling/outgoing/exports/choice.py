@@ -81,7 +81,7 @@ def choose(project: Project, query: Mapping[str, Any]) -> Choice:
         raise FilterError(errors)
     values = {name: value for name, value in values.items() if value is not False}
     parts = [FILTERS[name].file_part(str(query[name]).strip(), value) for name, value in values.items()]
-    return Choice(values, "-".join(parts))
+    return Choice(values, "-".join(filter(None, parts)))
 
 
 def _batches(project: Project, text: str) -> frozenset[int]:
@@ -114,6 +114,12 @@ def _those_there_are(known: Sequence[int]) -> str:
 def _control(project: Project, text: str) -> str:
     if text not in ("only", "without"):
         raise LookupError(f"{_quoted(text)} is not valid. Write only or without.")
+    return text
+
+
+def _columns(project: Project, text: str) -> str:
+    if text not in ("full", "short"):
+        raise LookupError(f"{_quoted(text)} is not valid. Write full or short.")
     return text
 
 
@@ -256,6 +262,14 @@ _DECLARED = (
         "have the label of another item and no answers, so that `agreement` and `control=only` leave them out again; "
         "`since` and `until` go by when that item was labeled.",
         hint="They have the label of another item, which the column “propagated_from” names.",
+    ),
+    ExportFilter(
+        "columns", "Columns of the CSV",
+        "`short`: a CSV for people, with the text or file name, the imported fields, the label, who gave it and when; "
+        "`full`, the default: all columns. Other formats always have all.",
+        _columns, schema={**TEXT, "enum": ["full", "short"]},
+        choices=(("full", "All columns"),), unset="The item, its label, who and when",
+        metavar="full|short", file_part=lambda text, value: "",
     ),
 )  # fmt: skip
 FILTERS: dict[str, ExportFilter] = {each.name: each for each in _DECLARED}

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
+from django.db import connection
 
 from labeling import kinds
 from labeling.db.statements import as_moment, as_uuid_text, marks, moment, one_of, rows
@@ -85,19 +86,37 @@ class Export:
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
     """Count the rows of an export, up to `at_most` + 1. Takes one query, or two."""
     choice = choice or Choice()
-    condition, values = choice.condition()
-    sql = f"""
-        SELECT 1 FROM labeling_task task JOIN labeling_item item ON item.id = task.item_id
-        JOIN labeling_batch batch ON batch.id = task.batch_id WHERE batch.project_id = %s AND {condition}"""
-    values = [project.pk, *values]
-    if batches := choice.get("batch"):
-        sql += f" AND batch.number IN ({marks(len(batches))})"
-        values += batches
+    tables, condition, values = chosen_tasks(project, choice)
+    sql = f"SELECT 1 FROM {tables} WHERE {condition}"
     if at_most is not None:
         sql += " LIMIT %s"
         values.append(at_most + 1)
     [(count,)] = rows(f"SELECT COUNT(*) FROM ({sql}) counted", values)
     return int(count) + count_copies(project, choice)
+
+
+def chosen_tasks(project: Project, choice: Choice) -> tuple[str, str, list[Any]]:
+    """Return the chosen tasks with their `item` as parts of a statement: the tables, the condition and its values."""
+    condition, values = choice.condition()
+    condition = f"batch.project_id = %s AND {condition}"
+    if batches := choice.get("batch"):
+        condition += f" AND batch.number IN ({marks(len(batches))})"
+    tables = """labeling_task task JOIN labeling_item item ON item.id = task.item_id
+        JOIN labeling_batch batch ON batch.id = task.batch_id"""
+    return tables, condition, [project.pk, *values, *(batches or ())]
+
+
+def fields_of(project: Project, choice: Choice, *, most: int) -> list[str]:
+    """Return the names of the fields that the chosen items were imported with, at most `most`, the most frequent
+    first. One query.
+    """
+    tables, condition, values = chosen_tasks(project, choice)
+    on_postgres = connection.vendor == "postgresql"
+    of_item = "jsonb_object_keys(item.data) AS field(key)" if on_postgres else "json_each(item.data) AS field"
+    sql = f"""
+        SELECT field.key, COUNT(*) FROM {tables} JOIN {of_item} ON true WHERE {condition}
+        GROUP BY field.key ORDER BY COUNT(*) DESC, field.key LIMIT %s"""
+    return [name for name, _ in rows(sql, [*values, most])]
 
 
 def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:

@@ -13,6 +13,7 @@ from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.exports.short import short_layout
 from labeling.outgoing.formats import FORMATS, Layout, Page
 from labeling.outgoing.formats.base import LABELS
 from labeling.questions import Question
@@ -61,8 +62,10 @@ def export(
 
     progress: called with the number of rows of each page. Raises KeyError for an unknown format.
     """
+    is_short = format_name == "csv" and choice is not None and choice.get("columns") == "short"
+    layout = short_layout(project, choice) if choice and is_short else layout_for(project.asks)
     read = _reporting(pages(project, choice), progress)
-    return streamed(FORMATS[format_name].write(read, layout_for(project.asks)))
+    return streamed(FORMATS[format_name].write(read, layout))
 
 
 def _reporting(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:

@@ -30,6 +30,8 @@ class Layout:
     """The columns in their order, with their types."""
     as_columns: Callable[[Page], Page] = _as_it_is
     """A page of rows with a value for each column."""
+    for_people: bool = False
+    """Whether spreadsheets open the file: CSV then begins with a byte order mark, and quotes all texts."""
     as_objects: Callable[[Page], Iterable[Any]] = _as_it_is
     """A page of rows as JSON has them."""
 

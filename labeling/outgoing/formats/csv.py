@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime
 import io
@@ -24,9 +25,11 @@ _YES_OR_NO = {True: "true", False: "false"}
 def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     """Write a header and the rows, with lists and objects as JSON."""
     names = layout.schema.names
-    yield csv_lines([names])
+    # Excel takes UTF-8 for another encoding without the mark. Some programs keep quoted texts from becoming numbers.
+    for_people = layout.for_people
+    yield (codecs.BOM_UTF8 if for_people else b"") + _csv([map(cell, names)], quote_texts=for_people)
     for page in pages:
-        yield _csv(zip(*map(_cells, columns(layout.as_columns(page), names)), strict=True))
+        yield _csv(zip(*map(_cells, columns(layout.as_columns(page), names)), strict=True), quote_texts=for_people)
 
 
 def csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
@@ -34,9 +37,9 @@ def csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
     return _csv([cell(value) for value in line] for line in lines)
 
 
-def _csv(lines: Iterable[Iterable[Any]]) -> bytes:
+def _csv(lines: Iterable[Iterable[Any]], *, quote_texts: bool = False) -> bytes:
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(lines)
+    csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC if quote_texts else csv.QUOTE_MINIMAL).writerows(lines)
     return buffer.getvalue().encode()
 
 

@@ -32,6 +32,7 @@ class ExportForm(forms.Form):
         self._query = query
         self.choice = Choice()
         self.fields |= {name: _field(each, query.get(name, "")) for name, each in FILTERS.items()}
+        self.fields["columns"] = filter_field(FILTERS["columns"])  # unset, the page's CSV is short
         self.fields["batch"].help_text = _batches_hint(numbers)
 
     def shown(self) -> list[forms.BoundField]:

@@ -53,13 +53,15 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _rows(project: Project, choice: Choice) -> int:
     """Count the chosen rows. A counter has the number of all labeled items."""
-    if choice == Choice():
+    if not choice.values.keys() - {"columns"}:
         return int(project.batches.aggregate(n=Sum("labeled", default=0))["n"])
     return count_rows(project, choice, at_most=COUNTED)
 
 
 def _query(form: ExportForm, format_name: str) -> str:
-    return "&".join(filter(None, (f"format={format_name}", form.query())))
+    query = form.query()
+    short = "columns=short" if format_name == "csv" and "columns=" not in query else ""
+    return "&".join(filter(None, (f"format={format_name}", query, short)))
 
 
 def _counted(rows: int | None) -> str:

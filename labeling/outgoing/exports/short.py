@@ -1,0 +1,94 @@
+"""The short rows of a CSV for people: the item, the fields of its import, the label, and who gave it and when."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from labeling import kinds
+from labeling.intake.row_labels import COPY_OF
+from labeling.kinds import Kind
+from labeling.models import Project
+from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.rows import fields_of
+from labeling.outgoing.formats import Layout, Page, Row
+
+# A table with more columns is no table for people. The most frequent fields come first.
+MOST_FIELDS = 100
+
+
+def short_layout(project: Project, choice: Choice) -> Layout:
+    """Return the columns of the short rows. One query, which reads the names of all fields of the chosen items."""
+    kind = kinds.of(project)
+    content = ["file_name"] if kind.is_file else [kind.name] if kind.name == "text" else []
+    fixed = ["external_id", *(["class"] if project.asks.proposes else []), *content]
+    last = ["label", "labeled_by", "labeled_at"]
+    fields = {
+        name: _free(name, {*fixed, *last})
+        for name in fields_of(project, choice, most=MOST_FIELDS)
+        if name not in content
+    }
+    names = [*fixed, *fields.values(), *last]
+
+    def shortened(page: Page) -> Page:
+        return [_short(row, kind, fields) for row in page]
+
+    return Layout(pa.schema([(name, pa.string()) for name in names]), as_columns=shortened, for_people=True)
+
+
+def original_name(row: Row, kind: Kind) -> str:
+    """Return the path of the item's file in the folder or zip file of its import, or a name made of the item's id."""
+    source, external_id = str(row["source"]), str(row["external_id"])
+    if PurePosixPath(source).suffix and not kind.file_problem(source):
+        return source
+    if PurePosixPath(external_id).suffix and not kind.file_problem(external_id):
+        return external_id
+    return f"{external_id}{PurePosixPath(row['media'] or '').suffix}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    return f"imported_{name}" if name in taken else name
+
+
+def _short(row: Row, kind: Kind, fields: dict[str, str]) -> Row:
+    data = json.loads(row["data"])
+    at = row["labeled_at"]
+    return {
+        **{column: _cell(data.get(name)) for name, column in fields.items()},
+        "text": data.get("text"),
+        "file_name": original_name(row, kind) if kind.is_file else None,
+        "external_id": row["external_id"],
+        "class": row.get("proposed"),
+        "label": label_text(row["label"]),
+        "labeled_by": _labeled_by(row),
+        "labeled_at": at and f"{at:%Y-%m-%d %H:%M:%S}",
+    }
+
+
+def _cell(value: Any) -> Any:
+    """Numbers and texts as they are; lists and objects as JSON."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def label_text(label: Any) -> str | None:
+    """Return the label as text: a class, classes between bars, yes or no. An import reads all of them.
+
+    >>> label_text(["cat", "dog"])
+    'cat | dog'
+    """
+    if isinstance(label, bool):
+        return "yes" if label else "no"
+    if isinstance(label, list):
+        return " | ".join(label) if label and not any("|" in name for name in label) else _cell(label)
+    return None if label is None else str(label)
+
+
+def _labeled_by(row: Row) -> str:
+    """Return who gave the label: the person who corrected it, or all who answered."""
+    if row["propagated_from"] is not None:
+        return f"{COPY_OF}{row['propagated_from']}"
+    names: list[str] = [each["annotator"] for each in row["annotations"]]
+    return str(row["corrected_by"] or ", ".join(names))
