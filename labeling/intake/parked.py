@@ -65,6 +65,45 @@ def receive(
     )
 
 
+def receive_and_add_classes(
+    *, project: Project, user: User, name: str, strict: bool, layout: Layout, **upload: Any
+) -> ItemImport:
+    """Store an upload, add its labels that are no classes as classes, then import it.
+
+    Errors as for `uploads.receive` and `add_classes`.
+    """
+    path = uploads.keep(project=project, name=name, **upload)
+    try:
+        add_classes(project=project, user=user, names=unknown_names(path, project, layout, name=name))
+    except BaseException:
+        uploads.give_up(path)
+        raise
+    return uploads.begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout)
+
+
+def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Look:
+    """Look into an upload, and keep nothing of it. Without options, the layout is guessed.
+
+    Raises `ValidationError` as `uploads.keep` does, or if the file can be read in no layout.
+    """
+    path = uploads.keep(project=project, name=name, **upload)
+    try:
+        return look_into(path, project, layout, name=uploads.plain_name(name), guessing=True)
+    except UnreadableFile as error:
+        raise ValidationError(str(error)) from error
+    finally:
+        uploads.give_up(path)
+
+
+def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, whole: bool = False) -> list[str]:
+    """Return the labels of a file that are no classes; none if the file cannot be read, which its import then tells."""
+    try:
+        found = survey(path, layout, rules_of(project, allow_files=False), name=uploads.plain_name(name), whole=whole)
+    except UnreadableFile:
+        return []
+    return list(found.unknown)
+
+
 def look(item_import: ItemImport) -> Look:
     """Look into the file of a parked import. Raises `UnreadableFile` if it can be read in no layout."""
     path, project, name = store().local(store().path_of(item_import.path)), item_import.project, item_import.name
@@ -74,13 +113,19 @@ def look(item_import: ItemImport) -> Look:
     return found
 
 
-def look_into(path: Path, project: Project, layout: Layout, *, name: str, allow_files: bool = False) -> Look:
+def look_into(
+    path: Path, project: Project, layout: Layout, *, name: str, allow_files: bool = False, guessing: bool = False
+) -> Look:
     """Look into a file in this layout; with `allow_files`, its rows may name files beside it.
 
-    Raises `UnreadableFile` if it can be read in no layout.
+    `guessing`: if the layout has no options, take the guessed one. Raises `UnreadableFile` if the file can be read in
+    no layout.
     """
     rules = rules_of(project, allow_files=allow_files, blind_ids=True)
-    guessed = guess(path, rules, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
+    guessing = guessing and not layout.stored()
+    encoding = None if guessing else layout.encoding
+    guessed = guess(path, rules, name=name, encoding=encoding, delimiter=layout.delimiter)
+    layout = guessed.layout if guessing else layout
     seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], Survey())
     try:
         first = first_rows(path, layout, rules, name=name)

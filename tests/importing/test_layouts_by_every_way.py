@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 from factories import make_member, make_project
 
-from labeling.models import ItemImport, Role
+from labeling.models import ItemImport, Role, Upload
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +86,51 @@ def test_a_file_that_is_there_already_is_not_bad(project, client):
     for accepted in (1, 0):
         answer = post(client, b"id,text\n1,one\n")
         assert (answer.status_code, answer.json()["accepted"]) == (201, accepted)
+
+
+def test_a_preview_guesses_shows_and_imports_nothing(project, client, tmp_path: Path, capsys):
+    content = GERMAN + "9;Noch eine;Vogel\n".encode("latin-1")
+    answer = post(client, content, preview="true")
+    assert answer.status_code == 200
+    preview = answer.json()
+    assert preview["layout"] == {**OPTIONS, "encoding": "cp1252", "labels_as": "trusted"}
+    assert preview["rows"][0] == {
+        "where": "line 2",
+        "external_id": "7",
+        "data": {"text": "Wo bleibt mein Päckchen?"},
+        "label": "cat",
+        "problem": "",
+    }
+    assert (preview["labels"], preview["unknown"], preview["columns"]) == (
+        2,
+        {"Vogel": 1},
+        ["Ticket", "Nachricht", "Kategorie"],
+    )
+    (tmp_path / "a.csv").write_bytes(content)
+    call_command("import_items", "pets", str(tmp_path / "a.csv"), preview=True)
+    printed = capsys.readouterr().out
+    assert "--text-column Nachricht" in printed
+    assert "3 rows, 2 labels" in printed
+    assert "Vogel" in printed
+    assert not project.imports.exists()
+    assert not Upload.objects.exists()
+    assert list((Path(settings.DATA_DIR) / "uploads").iterdir()) == []
+
+
+def test_classes_are_added_by_every_way(project, client, tmp_path: Path):
+    content = GERMAN + "9;Noch eine;Vogel\n".encode("latin-1")
+    assert post(client, content, add_classes="true", **OPTIONS).json()["labeled"] == 3
+    (tmp_path / "a.csv").write_bytes(
+        content.replace(b"Vogel", b"Wal").replace(b"\n7", b"\n70").replace(b"\n8", b"\n80")
+    )
+    call_command("import_items", "pets", str(tmp_path / "a.csv"), add_classes=True, **OPTIONS)
+    assert list(project.classes.order_by("index").values_list("name", flat=True)) == ["cat", "dog", "Vogel", "Wal"]
+
+
+def test_a_preview_reads_no_file_of_the_server(client, project):
+    pictures = make_project("pictures", kind="image")
+    client.force_login(make_member(pictures, "mona", Role.MANAGER))
+    rows = b'[{"image": "../../etc/passwd"}, {"image": "/etc/passwd"}]'
+    url = "/api/v1/projects/pictures/items/?preview=true"
+    answer = client.post(url, rows, content_type="application/json").json()
+    assert ["an upload has none beside it" in row["problem"] for row in answer["rows"]] == [True, True]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,12 +21,13 @@ from labeling.api.shared.errors import Error, find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.api.shared.validation import read
 from labeling.disk.files import FileDamaged
-from labeling.intake import uploads
+from labeling.intake import parked, uploads
+from labeling.intake.drafts import Draft
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.kinds import KINDS, media
 from labeling.models import Ability, ItemImport, Project
 from labeling.outgoing.formats.csv import csv_lines
-from labeling.projects import seeing
+from labeling.projects import access, seeing
 
 
 class _Option(serializers.CharField):
@@ -39,14 +40,60 @@ class _Option(serializers.CharField):
 class UploadOptions(serializers.Serializer[Any]):
     strict = serializers.BooleanField(default=False, help_text="Refuse the whole upload if any row is bad.")
 
+    preview = serializers.BooleanField(
+        default=False,
+        help_text="Import nothing: return the first rows as items, and the layout, guessed where it is not given.",
+    )
+    add_classes = serializers.BooleanField(
+        default=False, help_text="Add the labels that are no classes as classes, first."
+    )
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {**super().get_fields(), **{name: _Option(help_text=help) for name, help in OPTIONS.items()}}
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         try:
-            return {"strict": values["strict"], "layout": Layout.read(values)}
+            return {**values, "layout": Layout.read(values)}
         except LayoutError as error:
             raise serializers.ValidationError({error.option: str(error)}) from error
+
+
+class PreviewRow(serializers.Serializer[Any]):
+    """One of the first rows: the item that it becomes, or the reason why it is set aside."""
+
+    where = serializers.CharField()
+    external_id = serializers.CharField(allow_blank=True)
+    data = serializers.DictField(help_text="The fields that annotators see.")  # type: ignore[assignment]
+    label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    problem = serializers.CharField(allow_blank=True)
+
+
+class Preview(serializers.Serializer[Any]):
+    """A file as it would be imported."""
+
+    example = {
+        "columns": ["ticket_id", "body", "category"],
+        "layout": {"text_column": "body", "id_column": "ticket_id", "label_column": "category", "labels_as": "trusted"},
+        "problem": "",
+        "rows": [{"where": "line 2", "external_id": "7", "data": {"text": "Hello"}, "label": "owl", "problem": ""}],
+        "surveyed": 1200,
+        "whole": True,
+        "labels": 1180,
+        "unknown": {"emu": 20},
+        "telling": [],
+    }
+
+    columns = serializers.ListField(child=serializers.CharField())
+    layout = serializers.DictField(help_text="The options to import it with.")
+    problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be read in this layout.")
+    rows = PreviewRow(many=True, help_text="The first five.")
+    surveyed = serializers.IntegerField(help_text="The rows in which labels were counted: 20,000 at most.")
+    whole = serializers.BooleanField(help_text="Whether these are all rows.")
+    labels = serializers.IntegerField(help_text="Rows with a label that is a class.")
+    unknown = serializers.DictField(child=serializers.IntegerField(), help_text="Other labels, with their rows.")
+    telling = serializers.ListField(
+        child=serializers.CharField(), help_text="Columns, the id among them, in which annotators could read the label."
+    )
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
@@ -112,9 +159,10 @@ class ItemsUpload(ProjectView):
 
     @extend_schema(
         parameters=[UploadOptions],
-        request=bodies("strict", OPTIONS),
+        request=bodies("strict", "preview", "add_classes", texts=OPTIONS),
         examples=[two_texts(ROWS)],
         responses={
+            200: OpenApiResponse(Preview, description="With `preview`: nothing was imported."),
             201: OpenApiResponse(ImportSerializer, description="All of it was looked at."),
             202: OpenApiResponse(ImportSerializer, description="The worker takes it in."),
             400: OpenApiResponse(Refusal, description="It cannot be read, or a row is bad and `strict` was asked for."),
@@ -128,13 +176,40 @@ class ItemsUpload(ProjectView):
         is refused before its end is read.
         """
         file, options = sent(request, self.project, UploadOptions)
-        item_import = uploads.receive(project=self.project, user=self.user, **options, **file)
+        layout, strict = options["layout"], options["strict"]
+        if options["preview"]:
+            return Response(Preview(_previewed(parked.preview(project=self.project, layout=layout, **file))).data)
+        receive: Callable[..., ItemImport] = uploads.receive
+        if options["add_classes"]:
+            access.require(self.membership, Ability.SETTINGS_CHANGE)
+            receive = parked.receive_and_add_classes
+        item_import = receive(project=self.project, user=self.user, strict=strict, layout=layout, **file)
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
             refused = {"code": "refused", "detail": item_import.reason, "import": body}
             return Response(refused, status=status.HTTP_400_BAD_REQUEST)
         is_done = item_import.state == ItemImport.State.DONE
         return Response(body, status=status.HTTP_201_CREATED if is_done else status.HTTP_202_ACCEPTED)
+
+
+def _previewed(look: parked.Look) -> dict[str, Any]:
+    return {
+        "columns": look.columns,
+        "layout": look.layout.stored(),
+        "problem": look.problem,
+        "rows": [
+            {
+                "where": row.where,
+                "external_id": row.item.external_id if isinstance(row.item, Draft) else "",
+                "data": row.item.data if isinstance(row.item, Draft) else {},
+                "label": row.label,
+                "problem": "" if isinstance(row.item, Draft) else row.item.reason,
+            }
+            for row in look.first
+        ],
+        "surveyed": look.survey.rows,
+        **{name: getattr(look.survey, name) for name in ("whole", "labels", "unknown", "telling")},
+    }
 
 
 class ImportList(ProjectView):

@@ -67,10 +67,10 @@ _ANY_ROW: dict[str, Any] = {
 ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never again.", "truth": "negative"}]
 
 
-def bodies(option: str, texts: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+def bodies(*flags: str, texts: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
     """Return the request bodies of an upload for the schema.
 
-    A form has the field `option` beside the file, and fields of text for `texts`, by name with their help.
+    A form has fields beside the file: of yes or no for `flags`, of text for `texts`, by name with their help.
     """
     lines = {"type": "string", "minLength": 1}
     file = {"type": "string", "format": "binary"}
@@ -83,7 +83,7 @@ def bodies(option: str, texts: Mapping[str, str] = MappingProxyType({})) -> dict
             "required": ["file"],
             "properties": {
                 "file": {**file, "description": "The format follows from its name."},
-                option: {"type": "boolean", "default": False},
+                **{flag: {"type": "boolean", "default": False} for flag in flags},
                 **{name: {"type": "string", "description": help} for name, help in texts.items()},
             },
         },

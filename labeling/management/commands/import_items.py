@@ -6,14 +6,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from labeling.intake import parked
+from labeling.intake.drafts import Rejection
+from labeling.intake.readers import UnreadableFile
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.intake.rejecting import KEPT, by_number
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
+from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
 from labeling.management.arguments import project_named
@@ -47,6 +52,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="The project.")
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Files or folders.")
+        parser.add_argument("--preview", action="store_true", help="Print the first rows as items, and import nothing.")
+        parser.add_argument("--add-classes", action="store_true", help="Add the labels that are no classes as classes.")
         parser.add_argument("--strict", action="store_true", help="Refuse a file as a whole if any row is bad.")
         parser.add_argument("--truth", type=Path, help="Known answers of a .npy file: .npy, .csv or .txt, a row each.")
         for name, text in OPTIONS.items():
@@ -71,6 +78,13 @@ class Command(BaseCommand):
         for path in [*paths, *([truth] if truth else [])]:
             if not path.exists():
                 raise CommandError(f"{path}: there is no such file or folder.")
+        if options["preview"]:
+            for path in paths:
+                self._preview(project, path.resolve(), layout)
+            return
+        if options["add_classes"]:
+            for path in paths:
+                self._add_classes(project, path.resolve(), layout)
         imports = [
             self._import(project, path.resolve(), strict, truth.resolve() if truth else None, layout) for path in paths
         ]
@@ -79,6 +93,34 @@ class Command(BaseCommand):
         refused = [each for each in imports if each.state != ItemImport.State.DONE]
         if refused:
             raise CommandError(refused[0].reason or f"{refused[0].name} was not imported: see the log above.")
+
+    def _preview(self, project: Project, path: Path, layout: Layout) -> None:
+        try:
+            look = parked.look_into(path, project, layout, name=path.name, allow_files=True, guessing=True)
+        except UnreadableFile as error:
+            raise CommandError(str(error)) from error
+        if look.problem:
+            raise CommandError(look.problem)
+        for name, value in look.layout.stored().items():
+            self.stdout.write(f"--{name.replace('_', '-')} {value if isinstance(value, str) else ','.join(value)}")
+        for row in look.first:
+            shown = row.item.reason if isinstance(row.item, Rejection) else {**row.item.data, "label": row.label}
+            self.stdout.write(f"  {row.where}: {excerpt(str(shown))}")
+        rows = "" if look.survey.whole else "at least "
+        self.stdout.write(f"{path.name}: {rows}{look.survey.rows} rows, {look.survey.labels} labels")
+        if look.survey.unknown:
+            self.stdout.write(f"  no classes: {excerpt(', '.join(look.survey.unknown))}; --add-classes adds them")
+        for column in look.survey.telling:
+            self.stdout.write(f"  {column} holds the label: --leave-out hides a column from annotators")
+
+    def _add_classes(self, project: Project, path: Path, layout: Layout) -> None:
+        names = parked.unknown_names(path, project, layout, name=path.name, whole=True)
+        try:
+            parked.add_classes(project=project, user=None, names=names)
+        except ValidationError as error:
+            raise CommandError(f"{path.name}: {' '.join(error.messages)}") from error
+        if names:
+            self.stdout.write(f"{path.name}: added {', '.join(names)}")
 
     def _import(self, project: Project, path: Path, strict: bool, truth: Path | None, layout: Layout) -> ItemImport:
         job = self._job(project, path, strict, truth, layout)
