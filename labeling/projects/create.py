@@ -22,6 +22,7 @@ from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role
 from labeling.projects.model_settings import check_model
 from labeling.projects.proposals import check_setting
+from labeling.projects.settings import starts_with_grids
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME, first_keys
 
@@ -140,7 +141,7 @@ def create_project(
     project = Project(slug=slug, kind=kind, created_by=creator, **{**settings, "guidelines": ""})
     names = check_classes(classes, project.question)
     if "grids" not in settings and project.question in QUESTIONS and project.kind in kinds.KINDS:
-        project.grids = project.asks.proposes and project.can_show_grids
+        project.grids = starts_with_grids(project)
     project.name = project.name or name_for(slug)
     project.full_clean()
     _check_encoder(project, project.encoder)

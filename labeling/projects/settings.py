@@ -57,7 +57,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the settings page; `anchor` is its place in the page's address."""
+    """A part of the settings page; `anchor` is its place in the page's address. All but the first are folded."""
 
     anchor: str
     title: str
@@ -65,38 +65,46 @@ class Section:
 
 
 SECTIONS = (
-    Section("annotators", "What annotators see", (
-        Setting("show_predictions", "Show annotators what the model predicts",
-                "Predictions appear on half of the tasks, from the next batch on; with more than ten classes the "
-                "five likeliest, a key each. Labeling is quicker, but people tend to agree with what they see. So "
-                "accuracy is measured only on control items in the other half.",
-                has_consequence=True),
-        Setting("class_proposals", "Let annotators propose classes",
-                "Annotators who skip an item because no class fits can name the missing class. You accept or dismiss "
-                "the names on the classes page. Annotators do not see each other's.",
-                offered=_classes_can_be_added),
-        Setting("show_suggestions", "Show annotators the suggestions that items came with",
-                "Suggestions come from the column “suggestion” of an import. They appear on half of the tasks, in "
-                "the first batch too, and take precedence over predictions. Accuracy is measured only on control "
-                "items in the other half. Models do not train on suggestions.",
-                has_consequence=True),
-        Setting("grids", "Ask about many items at once",
-                "Annotators see up to 60 items of one class, mark the wrong ones and confirm the rest. Where the "
-                "question is which class, only items with a suggested class come in grids, so allow suggestions "
-                "above; the other half is asked one by one and measures accuracy. Annotators can go back to one by "
-                "one.",
-                offered=_grids_can_be_shown),
-    )),
-    Section("batch", "The batch", (
+    Section("usual", "Usual settings", (
         Setting("batch_size", "Batch size",
                 "The model is retrained after this many answers. Small batches teach it sooner; large ones keep "
                 "people busy longer between trainings.",
                 has_consequence=True),
-        Setting("control_share", "Control share",
-                "This share of each batch, 0.1 for one item in ten, is drawn at random and kept out of training. "
-                "Accuracy is measured on it alone. Items are drawn for it when they are imported, so a larger share "
-                "takes effect only with later imports. With 0, accuracy is not measured.",
+        Setting("overlap", "Overlap",
+                "How many people answer each item. With 2 or more, their agreement is measured, and each label costs "
+                "that many answers.",
                 has_consequence=True),
+        Setting("show_predictions", "Show annotators what the model predicts",
+                "On half of the tasks, from the next batch on. Labeling is quicker, but people tend to agree with "
+                "what they see, so only control items in the other half measure accuracy.",
+                has_consequence=True),
+        Setting("grids", "Ask about many items at once",
+                "Annotators see up to 60 items of one class, mark the wrong ones and confirm the rest. Where the "
+                "question is which class, this needs predictions or suggestions.",
+                offered=_grids_can_be_shown),
+        Setting("control_share", "Control share",
+                "This share of each batch, 0.1 for one item in ten, is drawn at random and kept out of training: "
+                "accuracy is measured on it alone. A larger share applies to items that are imported later. With 0, "
+                "accuracy is not measured.",
+                has_consequence=True),
+        Setting("hourly_cost", "Cost of an hour",
+                "Of labeling, to estimate the cost of each setting.",
+                has_consequence=True),
+        Setting("currency", "Currency",
+                "For example EUR.",
+                has_consequence=True),
+    )),
+    Section("annotators", "What annotators see", (
+        Setting("class_proposals", "Let annotators propose classes",
+                "Annotators who skip an item because no class fits can name the missing class. You accept or dismiss "
+                "the names on the classes page.",
+                offered=_classes_can_be_added),
+        Setting("show_suggestions", "Show annotators the suggestions that items came with",
+                "Suggestions come from the column “suggestion” of an import. They appear on half of the tasks, and "
+                "take precedence over predictions. Models do not train on them.",
+                has_consequence=True),
+    )),
+    Section("batch", "The batch", (
         Setting("strategy", "Strategy",
                 "How the rest of a batch is picked. The first batch is always drawn at random. "
                 f"{' and '.join(each.title for each in STRATEGIES.values() if each.compares_all)} compare the whole "
@@ -104,26 +112,22 @@ SECTIONS = (
                 "fair sample of the pool.",
                 has_consequence=True),
         Setting("candidate_factor", "Candidate factor",
-                "For Cluster-Margin: the batch is drawn from the items that the model is least sure of, this many "
-                "times the batch size. Near 1, many of them look alike; with larger values the batch is more varied "
-                "and less uncertain. Empty: as many as needed to take each item from a different cluster, at most "
-                "ten times the batch size. That suits most pools.",
+                "For Cluster-Margin: the batch is drawn from this many times as many items, those that the model is "
+                "least sure of. With larger values the batch is more varied and less uncertain. Empty: as many as "
+                "needed to take each item from a different cluster, which suits most pools.",
                 has_consequence=True),
         Setting("mean_cluster_size", "Mean cluster size",
-                "For Cluster-Margin: items that look alike to the model are grouped in clusters of about this size, "
-                "and a batch takes from as many clusters as it can. Larger clusters keep near-duplicates further "
-                "apart.",
+                "For Cluster-Margin: items that look alike to the model form clusters of about this size. Larger "
+                "clusters keep near-duplicates further apart.",
                 has_consequence=True),
         Setting("class_guard", "Class guard",
-                "Limits how much of a batch one predicted class may fill, as a multiple of its even share. With 10 "
-                "classes and a guard of 3, that is 30 of 100 items. It keeps one hard class from filling the batch. "
-                "Near 1, easy classes fill their share too and teach the model little. Empty: no limit.",
+                "The most of a batch that one predicted class may fill, as a multiple of its even share. With 10 "
+                "classes, 3 allows 30 of 100 items. Empty: no limit.",
                 has_consequence=True),
         Setting("pick_ahead", "Share given out before the next batch is picked",
-                "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked with the "
-                "current model. It opens when this one has no item left, so no annotator waits for a training. "
-                "Items that no annotator has yet are picked again with the newer model. Empty: each batch waits for "
-                "the newest model, and people wait with it."),
+                "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked, so that no "
+                "annotator waits for a training. Items that no annotator has yet are picked again with the newer "
+                "model. Empty: people wait for the newest model."),
         Setting("daily_limit", "Answers a day and person",
                 "People who reach this number of answers get no more items until midnight, UTC. A member can have "
                 "another limit: see Members. Empty: no limit."),
@@ -134,59 +138,49 @@ SECTIONS = (
     Section("near-copies", "Near-copies", (
         Setting("near_copies", "Most near-copies of an item",
                 "Annotators see up to this many near-copies beside each item and take out those that differ. The "
-                "others get the same label. Near-copies come from the clusters, so there are none in the first "
-                "batch, nor with strategies that do not use clusters. 0: none.",
+                "others get the same label. There are none in the first batch, nor with strategies that do not use "
+                "clusters. 0: none.",
                 offered=_copies_can_be_shown, has_consequence=True),
         Setting("copy_error", "Share of near-copies that may be wrong",
-                "Near-copies get a label only as far apart as checks show that at most this share, 0.1 for one in "
-                "ten, would be given another label by people. People's own mistakes count, too: two who are right on "
-                "98 of 100 differ on 4. The smaller it is, the more checks that takes.",
+                "Near-copies get a label only as far apart as checks show that people would give at most this share, "
+                "0.1 for one in ten, another label. The smaller it is, the more checks that takes.",
                 offered=_copies_can_be_shown),
         Setting("copy_checks", "Checks for each task",
-                "People are asked about this many near-copies for each task of a batch, 0.1 for one in ten, as about "
-                "any other item. With 0.1 above, at least 33 checks must agree before any near-copy gets a label.",
+                "People are asked about this many near-copies for each task of a batch, 0.1 for one in ten. With 0.1 "
+                "above, at least 33 checks must agree before any near-copy gets a label.",
                 offered=_copies_can_be_shown, has_consequence=True),
         Setting("copy_weight", "What a near-copy counts in training",
-                "An answered item counts 1. Labels of near-copies add little that is new, so less than 1 is enough. "
-                "0: models do not train on them.",
+                "An answered item counts 1. Labels of near-copies add little that is new. 0: models do not train on "
+                "them.",
                 offered=_copies_can_be_shown),
     )),
     Section("people", "People", (
-        Setting("overlap", "Overlap",
-                "How many people answer each item. With 2 or more, their agreement is measured, and each label costs "
-                "that many answers.",
-                has_consequence=True),
         Setting("overlap_max", "Most answers an item",
-                "One more person is asked, up to this many, while an item's label is in doubt: people differ, the "
-                "model is sure of something else, or it is not known yet how reliable the answer is. Reliable people "
-                "are asked alone. Empty: every item gets the same number of answers.",
+                "One more person is asked, up to this many, while an item's label is in doubt. Reliable people are "
+                "asked alone. Empty: every item gets the same number of answers.",
                 has_consequence=True),
         Setting("label_confidence", "Probability that is enough",
-                "A label is settled once it is right with this probability, estimated from how often each person "
-                "agrees with others. Nearer to 1, more people are asked.",
+                "A label is settled once it is right with this probability, by how often each person agrees with "
+                "others. Nearer to 1, more people are asked.",
                 has_consequence=True),
         Setting("check_share", "Share that is checked",
                 "This share of the items, 0.05 for one in twenty, is always asked of one more person, to measure how "
                 "reliable people are. Annotators do not see which.",
                 has_consequence=True),
         Setting("resolving", "How answers become a label",
-                "Majority: the most frequent answer. Where items may be asked of more people, answers weigh by each "
-                "person's reliability. Dawid–Skene: learns which classes each person confuses; needs some dozens of "
-                "answers for each class and person. A tie has no label and waits for a manager."),
+                "Majority: the most frequent answer. Dawid–Skene: learns which classes each person confuses; needs "
+                "some dozens of answers for each class and person. A tie has no label and waits for a manager."),
         Setting("gold_share", "Gold share",
-                "Gold items have a known answer and are added on top of the batch: 0.05 adds one for every twenty "
-                "tasks. They look like any other task and measure how often each person is right. They take time and "
-                "add no labels. Choose gold items in the list of items, or import them with a column “gold”."),
+                "Gold items have a known answer and measure how often each person is right. 0.05 adds one for every "
+                "twenty tasks. Choose them in the list of items, or import them with a column “gold”."),
         Setting("gold_threshold", "Pause people who are right less often than",
                 "Pauses people whose answers to gold items are almost certainly right less often than this, 0.8 for "
-                "four of five, until a manager has looked. With two classes, 48 gold answers at 0.8, or 34 at 0.85, "
-                "find 99 of 100 people who answer at random. Empty: no person is paused."),
+                "four of five, until a manager has looked. Empty: no person is paused."),
         Setting("review_share", "Share of answers to review",
-                "This share of every person's answers, 0.05 for one in twenty, is drawn at random for reviewers. "
-                "Annotators do not see which. With 0, reviewers get only doubtful items."),
+                "This share of every person's answers, 0.05 for one in twenty, is drawn at random for reviewers. With "
+                "0, reviewers get only doubtful items."),
         Setting("lease_seconds", "Lease, in seconds",
-                "People who answer nothing for this long may lose the items they hold to others who have none left. "
-                "Too short, and slow people lose work; too long, and an absent person delays the batch.",
+                "People who answer nothing for this long may lose the items they hold to others who have none left.",
                 has_consequence=True),
         Setting("kept_ready", "Items kept ready",
                 "Each annotator's page loads this many items ahead, 10 to 200, and goes on with them without a "
@@ -195,26 +189,24 @@ SECTIONS = (
                 "items left get a share of those that a person holds and does not answer.",
                 has_consequence=True),
         Setting("max_seconds_per_item", "Longest time with one item, in seconds",
-                "After this time an item goes to others who have none left, even if its holder goes on answering other "
-                "items. The holder's answer still counts as long as no other person has the item. Empty: no limit.",
+                "After this time an item goes to others who have none left, even if its holder goes on answering "
+                "other items. Empty: no limit.",
                 has_consequence=True),
     )),
     Section("deadline", "Deadline", (
         Setting("deadline_hours", "Deadline, in hours",
-                "Hours after opening at which a batch may end before its last answer, so that an absent person does "
-                "not delay it. Unanswered items go back to the pool. Empty: no deadline.",
+                "Hours after opening at which a batch may end before its last answer. Unanswered items go back to the "
+                "pool. Empty: no deadline.",
                 has_consequence=True),
         Setting("complete_share", "Share that must be answered",
-                "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of ten. Otherwise "
-                "the batch stays open until it is.",
+                "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of ten.",
                 has_consequence=True),
     )),
     Section("privacy", "Privacy", (
         Setting("privacy_epsilon", "Privacy budget ε",
                 "With a budget, noise in every training hides the answer to any one item from those who see the "
-                "models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many hundreds; with "
-                "fewer the models learn little. All trainings together stay within the budget, and stop there. "
-                "Empty: not private.",
+                "models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many hundreds. Trainings "
+                "stop when it is spent. Empty: not private.",
                 has_consequence=True),
         Setting("privacy_delta", "Chance of failure δ",
                 "The chance that the guarantee fails: keep it well below one in the number of labels.",
@@ -224,16 +216,8 @@ SECTIONS = (
                 "from larger batches.",
                 has_consequence=True),
         Setting("privacy_noise", "Noise of each training",
-                "In clipping norms, on each sum of gradients. Trainings go on while the budget lasts, however many "
-                "those are. Empty: as much noise as dividing the budget needs.",
-                has_consequence=True),
-    )),
-    Section("cost", "Cost", (
-        Setting("hourly_cost", "Cost of an hour",
-                "What an hour of labeling costs, to estimate the cost of each setting. Nothing else depends on it.",
-                has_consequence=True),
-        Setting("currency", "Currency",
-                "The currency of the cost, for example EUR.",
+                "On each sum of gradients, in clipping norms. Trainings go on while the budget lasts. Empty: as much "
+                "noise as dividing the budget needs.",
                 has_consequence=True),
     )),
 )  # fmt: skip
@@ -250,6 +234,18 @@ def field_of(name: str) -> Field[Any, Any]:
     field = Project._meta.get_field(name)
     assert isinstance(field, Field)
     return field
+
+
+def differs(project: Project, name: str) -> bool:
+    """Whether the setting has another value than in a new project of the same kind and question."""
+    if name == "grids":
+        return project.grids != starts_with_grids(project)
+    return bool(getattr(project, name) != field_of(name).get_default())
+
+
+def starts_with_grids(project: Project) -> bool:
+    """Whether a new project like this one asks about many items at once."""
+    return project.asks.proposes and project.can_show_grids
 
 
 def default_of(name: str) -> Any:

@@ -67,6 +67,7 @@ urlpatterns = [
     path(f"{PROJECT}imports/<int:import_id>/retry/", imports.import_retry, name="project-import-retry"),
     path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
+    path(f"{PROJECT}settings/guidelines/", guidelines.edit, name="project-guidelines-edit"),
     path(f"{PROJECT}guidelines/<int:number>/restore/", guidelines.restore, name="project-guidelines-restore"),
     path(f"{PROJECT}guidelines/images/", guidelines_images.images, name="project-guidelines-images"),
     path(

@@ -144,6 +144,8 @@ DOORS = [
     Door("project-import-retry", "post", Ability.ITEMS_CHANGE, 302),
     Door("project-settings", "get", Ability.SETTINGS_READ, 200),
     Door("project-settings", "post", Ability.SETTINGS_CHANGE, 400),
+    Door("project-guidelines-edit", "get", Ability.SETTINGS_READ, 200),
+    Door("project-guidelines-edit", "post", Ability.SETTINGS_CHANGE, 302, {"guidelines": "Look twice."}),
     Door("project-consequence", "get", Ability.SETTINGS_READ, 200),
     Door("project-encoder", "get", Ability.SETTINGS_READ, 200),
     Door("project-encoder", "post", Ability.SETTINGS_CHANGE, 302, {"name": "pixels"}),

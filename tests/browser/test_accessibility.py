@@ -255,7 +255,7 @@ STATES = [
     State("project-import-detail", "filled", {**DIGITS, "import_id": import_in("done")}, unfold),
     State("project-import-detail", "failed", {**DIGITS, "import_id": import_in("failed")}, unfold),
     State("project-settings", "filled", DIGITS, unfold),
-    State("project-settings", "preview", DIGITS, written_preview),
+    State("project-guidelines-edit", "preview", DIGITS, written_preview),
     State("project-settings", "error", DIGITS, wrong_settings),
     State("project-classes", "filled", DIGITS),
     State("project-classes", "error", DIGITS, press("Add")),

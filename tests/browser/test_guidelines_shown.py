@@ -22,7 +22,7 @@ LONG = "# What counts\n\nThe sign **in front**.\n\n| sign | key |\n|---|---:|\n|
 )
 
 
-@pytest.mark.parametrize("path", some(["/new/", "/p/signs/settings/"]))
+@pytest.mark.parametrize("path", some(["/new/", "/p/signs/settings/guidelines/"]))
 def test_the_preview_follows_what_is_typed(open_page: Any, path: str) -> None:
     page: Page = open_page(make_member(make_project("signs"), "mona", Role.MANAGER), path)
     field = page.get_by_label("Guidelines")
@@ -143,7 +143,7 @@ def test_an_image_is_uploaded_named_in_the_text_and_seen_by_annotators(
     expect(page.get_by_role("img", name="A stop sign, half hidden by a tree")).to_have_js_property("naturalWidth", 900)
     screenshot(page, f"guidelines-images-{scheme}", full=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.goto("/p/signs/settings/")
+    page.goto("/p/signs/settings/guidelines/")
     page.get_by_label("Guidelines").fill("# Stop\n\nTake it all the same:\n\n![](stop-sign.png)")
     page.get_by_role("button", name="Preview").click()
     shown = page.get_by_role("region", name="Preview").get_by_role("img")

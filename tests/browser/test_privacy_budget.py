@@ -22,6 +22,7 @@ def test_a_budget_is_told_as_noise_and_labels_before_it_is_saved(open_page: Any,
     page.goto("/p/digits/settings/")
     row = page.locator('[data-row="privacy"]')
     expect(row).to_contain_text("trainings are not private")
+    page.locator("#privacy > summary").click()
     page.get_by_label("Privacy budget ε").fill("4")
     expect(row.locator("ins")).to_contain_text("noise of")
     expect(row).to_contain_text("10 trainings left; about")

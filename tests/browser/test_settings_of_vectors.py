@@ -24,6 +24,7 @@ def test_consequences_follow_what_is_typed(open_page: Any) -> None:
     rounds, hold = page.locator("[data-row=rounds]"), page.locator("[data-row=hold]")
     page.get_by_label("Batch size").fill("20")
     expect(rounds).to_have_text(re.compile(r"4\s+2 until no item is left"))
+    page.locator("#people > summary").click()
     page.get_by_label("Longest time with one item, in seconds").fill("600")
     expect(hold).to_have_text(re.compile(r"no limit\s+10\smin then others can get it; time for 120 answers"))
     # A field that is gone, as on a page of an earlier release, ends nothing.

@@ -28,7 +28,7 @@ def test_annotators_read_them_beside_the_item() -> None:
 
 def test_where_none_are_written_managers_are_led_to_where_they_can() -> None:
     project = make_project()
-    assert "/p/digits/settings/#id_guidelines" in manager(project).get("/p/digits/").content.decode()
+    assert "/p/digits/settings/guidelines/" in manager(project).get("/p/digits/").content.decode()
     assert "Guidelines" not in member(project, Role.ANNOTATOR).get("/p/digits/").content.decode()
 
 
@@ -53,7 +53,10 @@ def test_the_preview_is_for_those_who_are_signed_in_and_send_something() -> None
 
 def test_both_forms_offer_the_preview_with_and_without_scripts() -> None:
     client = manager(make_project())
-    for path, preview in (("/new/", "/new/preview/"), ("/p/digits/settings/", "/new/preview/?project=digits")):
+    for path, preview in (
+        ("/new/", "/new/preview/"),
+        ("/p/digits/settings/guidelines/", "/new/preview/?project=digits"),
+    ):
         page = client.get(path).content.decode()
         assert f'data-url="{preview}"' in page
         assert f'formaction="{preview}"' in page

@@ -176,10 +176,8 @@ def test_names_reach_nothing_but_the_projects_own_images(project: Project) -> No
     "shown", ["![](stop.png)", "[![A sign](stop.png)](https://example.org)", "![A sign][1]\n\n[1]: stop.png"]
 )
 def test_a_text_that_shows_a_missing_image_is_refused(project: Project, shown: str) -> None:
-    client = manager(project)
-    form = client.get("/p/digits/settings/").context["form"]
-    fields = {name: value for name, value in form.initial.items() if value is not None}
-    page = client.post("/p/digits/settings/", {**fields, "guidelines": shown})
+    page = manager(project).post("/p/digits/settings/guidelines/", {"guidelines": shown})
+    assert page.status_code == 400
     assert errors_of(page)["guidelines"] == "The project has no image called stop.png. Upload it first."
     with pytest.raises(ValidationError):
         guidelines.save(project=project, user=None, text=shown)

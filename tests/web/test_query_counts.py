@@ -53,6 +53,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-import", [], Role.MANAGER, 9),
     ("project-import-progress", [], Role.MANAGER, 6),
     ("project-settings", [], Role.MANAGER, 20),
+    ("project-guidelines-edit", [], Role.MANAGER, 3),
     ("project-encoder", [], Role.MANAGER, 3),
     ("project-learner", [], Role.MANAGER, 3),
     ("project-consequence", [], Role.MANAGER, 19),

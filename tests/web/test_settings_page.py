@@ -17,6 +17,7 @@ from labeling.answering.answer import Answer
 from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.kinds import KINDS
 from labeling.models import Project
+from labeling.projects.create import create_project
 from labeling.projects.settings import ON_PAGE, default_of
 from labeling.questions import QUESTIONS
 from models_store.config import TrainConfig
@@ -28,7 +29,6 @@ GOOD = {
     **{name: "" if (value := default_of(name)) is None or value is False else str(value) for name in ON_PAGE},
     "name": "Digits, again",
     "prompt": "Which digit?",
-    "guidelines": "Look twice.",
     "show_predictions": "on",
     "class_proposals": "on",
     "grids": "on",
@@ -77,7 +77,7 @@ def test_all_of_it_is_saved() -> None:
     page = manager(project).post(address(project), GOOD, follow=True)
     assert "Saved." in text_of(page)
     saved = Project.objects.get()
-    assert (saved.name, saved.prompt, saved.guidelines) == ("Digits, again", "Which digit?", "Look twice.")
+    assert (saved.name, saved.prompt) == ("Digits, again", "Which digit?")
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
     assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
     assert (saved.overlap, saved.lease_seconds, saved.max_seconds_per_item) == (2, 90, 900)
@@ -318,3 +318,51 @@ def test_a_page_with_errors_tells_consequences_where_some_settings_have_no_field
     assert set(telling.split()) <= set(re.findall(r'name="(\w+)"', page)), "the script reads each of these fields"
     assert {"class_guard", "batch_size"} <= set(telling.split())
     assert f'for="{" ".join(f"id_{name}" for name in telling.split())}"' in page
+
+
+def folds_of(page: str) -> dict[str, tuple[bool, str]]:
+    """Whether each fold of the page is open, and its mark."""
+    folds = re.findall(r'<details id="([\w-]+)"( open)?>\s*<summary><h2>[^<]*</h2>(.*?)</summary>', page, re.DOTALL)
+    return {anchor: (bool(is_open), re.sub(r"<[^>]*>", "", mark).strip()) for anchor, is_open, mark in folds}
+
+
+def test_the_usual_settings_are_open_and_come_first() -> None:
+    page = manager(make_project(grids=False)).get("/p/digits/settings/").content.decode()
+    folds = folds_of(page)
+    assert [anchor for anchor, (is_open, _) in folds.items() if is_open] == ["usual"]
+    assert next(iter(folds)) == "usual"
+    names = re.findall(r'name="(\w+)"', page[page.index('id="usual"') : page.index("</details>")])
+    assert {"name", "prompt", "batch_size", "overlap", "control_share"} <= set(names)
+
+
+def test_settings_that_differ_from_their_defaults_are_marked() -> None:
+    project = make_project(
+        batch_size=7, gold_share=0.1, gold_threshold=0.9, deadline_hours=3, pick_ahead=default_of("pick_ahead")
+    )
+    Project.objects.update(training={"epochs": 3})
+    page = manager(project).get("/p/digits/settings/").content.decode()
+    marks = {anchor: mark for anchor, (_, mark) in folds_of(page).items() if mark}
+    assert marks == {"usual": "1 changed", "people": "2 changed", "deadline": "1 changed", "training": "1 changed"}
+    labels = re.findall(
+        r'<label for="id_\w+">([^<]+?)(?: <span\s+class="muted">\(optional\)</span>)? <span class="mark">changed', page
+    )
+    assert labels[:2] == ["Batch size", "Gold share"]
+
+
+@pytest.mark.parametrize(("question", "kind"), [("verify", "image"), ("single", "text")])
+def test_a_new_project_has_no_mark(question: str, kind: str) -> None:
+    project = create_project(slug="digits", kind=kind, classes=["a", "b"], settings={"question": question})
+    assert not [
+        mark for _, mark in folds_of(manager(project).get("/p/digits/settings/").content.decode()).values() if mark
+    ]
+
+
+def test_a_fold_with_an_error_is_open() -> None:
+    response = manager(make_project()).post("/p/digits/settings/", {**GOOD, "copy_error": "9", "training-epochs": "0"})
+    page = response.content.decode()
+    assert {anchor for anchor, (is_open, _) in folds_of(page).items() if is_open} == {
+        "usual",
+        "near-copies",
+        "training",
+    }
+    assert 'href="#id_copy_error"' in page

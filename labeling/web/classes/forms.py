@@ -59,7 +59,12 @@ class ClassForm(forms.Form):
         required=False, help_text="Other words that find it in the search, separated by commas.", max_length=4000
     )
     key = forms.CharField(required=False, max_length=1, help_text="The digit key that chooses it. Empty: no key.")
-    colour = forms.CharField(required=False, max_length=7, help_text="Of its mark, such as #3366cc. Empty: none.")
+    colour = forms.CharField(
+        required=False,
+        max_length=7,
+        help_text="Of its mark, such as #3366cc. Empty: none.",
+        widget=forms.TextInput(attrs={"class": "figure", "spellcheck": "false", "autocomplete": "off"}),
+    )
     place = forms.IntegerField(required=False, min_value=1, help_text="Its place among the classes.")
     parent = ClassField(required=False, label="Kind of", help_text="The class above it, if classes form a tree.")
 

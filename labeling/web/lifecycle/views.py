@@ -23,7 +23,7 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, moment
 
-SECTION = "project-settings"
+SECTION = "project-manage"
 
 
 @for_members(reading=Ability.SETTINGS_READ)

@@ -1,15 +1,19 @@
-"""The preview of guidelines, and the page of their versions."""
+"""The pages of guidelines: the text, its preview, and its versions."""
 
 from __future__ import annotations
 
+import copy
+
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from labeling.models import Ability, Membership
+from labeling.models import Ability, Membership, Project
 from labeling.projects import access, guidelines
 from labeling.projects.guidelines import answers_by_version
 from labeling.web.shared.forms import number_in
@@ -18,6 +22,36 @@ from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment, number
 
 LISTED = 100
+
+
+class GuidelinesForm(forms.ModelForm):
+    """The text that tells annotators how to decide."""
+
+    class Meta:
+        model = Project
+        fields = ("guidelines",)
+        help_texts = {"guidelines": "How to decide in doubtful cases. Annotators open them with a key."}
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 20})}
+
+
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
+def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Show the form with the text. A saved text holds at once."""
+    project = membership.project
+    data = request.POST if request.method == "POST" else None
+    form = GuidelinesForm(data, instance=copy.copy(project))
+    if form.is_bound and form.is_valid():
+        try:
+            guidelines.save(project=project, user=membership.user, text=form.cleaned_data["guidelines"])
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Saved. Annotators who label now see what changed.")
+            return redirect("project-guidelines-edit", project.slug)
+    status = 400 if form.errors else 200
+    return render_page(
+        request, membership, "guidelines/edit.html", {"form": form}, section="project-guidelines-edit", status=status
+    )
 
 
 @require_POST
@@ -55,7 +89,7 @@ def history(request: HttpRequest, membership: Membership) -> HttpResponse:
         version = get_object_or_404(project.guidelines_versions, number=chosen)
         before = guidelines.text_of(project, chosen - 1)
         context |= {"chosen": version, "passages": guidelines.compare(before, version.text), "before": chosen - 1}
-    return render_page(request, membership, "guidelines/history.html", context, section="project-settings")
+    return render_page(request, membership, "guidelines/history.html", context, section="project-guidelines-edit")
 
 
 @for_members(changing=Ability.SETTINGS_CHANGE)

@@ -53,7 +53,7 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {"form": form, "images": _rows(project)}
     status = 400 if form.errors else 200
     return render_page(
-        request, membership, "guidelines/images.html", context, section="project-settings", status=status
+        request, membership, "guidelines/images.html", context, section="project-guidelines-edit", status=status
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -9,31 +11,46 @@ from django.core.exceptions import ValidationError
 
 from labeling.models import Project
 from labeling.projects.model_settings import check_model
-from labeling.projects.settings import ON_PAGE, SECTIONS, TEXTS, Section, field_of
+from labeling.projects.settings import ON_PAGE, SECTIONS, Section, differs, field_of
 from labeling.web.shared.forms import say_bounds
 from labeling.web.shared.words import figure
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section of the page with its fields."""
+
+    section: Section
+    fields: list[forms.BoundField]
+    changed: list[str]
+    """The names of the fields whose saved value is not the default."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the section has to be seen at once."""
+        return self.section == SECTIONS[0] or any(field.errors for field in self.fields)
+
+
 class SettingsForm(forms.ModelForm):
-    """The texts for annotators, and the settings on the settings page."""
+    """The name, the question's text, and the settings that are declared for the page."""
 
     class Meta:
         model = Project
-        fields = (*TEXTS, *ON_PAGE)
+        fields = ("name", "prompt", *ON_PAGE)
         labels = {name: setting.label for name, setting in ON_PAGE.items()}
         help_texts = {
             "prompt": "What annotators read above each item. Empty: a default that fits the question.",
-            "guidelines": "How to decide in doubtful cases. Annotators open them with a key.",
             **{name: setting.help for name, setting in ON_PAGE.items()},
         }
         widgets = {
-            "guidelines": forms.Textarea(attrs={"rows": 5}),
             "currency": forms.TextInput(attrs={"class": "figure"}),
             **{name: forms.RadioSelect for name in ON_PAGE if field_of(name).choices},
         }
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any = None, *, project: Project) -> None:
+        # A copy, for the form changes its instance even when it turns out to be wrong.
+        super().__init__(data, instance=copy.copy(project))
+        self._saved = project
         self.fields["name"].error_messages["required"] = "Give the project a name."
         # The form shows 5 for 5.0.
         for name, value in self.initial.items():
@@ -47,10 +64,14 @@ class SettingsForm(forms.ModelForm):
         say_bounds(self, Project._meta.get_field)
 
     @property
-    def sections(self) -> list[tuple[Section, list[forms.BoundField]]]:
+    def parts(self) -> list[Part]:
         """Return the sections of the page, each with the fields of this project."""
-        sections = [(each, [self[one.name] for one in each.settings if one.name in self.fields]) for each in SECTIONS]
-        return [(section, fields) for section, fields in sections if fields]
+        parts = []
+        for section in SECTIONS:
+            names = [each.name for each in section.settings if each.name in self.fields]
+            changed = [name for name in names if differs(self._saved, name)]
+            parts.append(Part(section, [self[name] for name in names], changed))
+        return [part for part in parts if part.fields]
 
     @property
     def telling(self) -> list[str]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-
 from django.contrib import messages
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from labeling.insight import clusterings
 from labeling.models import Ability, Membership
-from labeling.projects import guidelines
 from labeling.web.models.fit import THRESHOLDS, fit_of
 from labeling.web.settings import consequences
 from labeling.web.settings.settings_form import SettingsForm
@@ -28,11 +23,11 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the settings, or save them for the next batch."""
     project = membership.project
     data = request.POST if request.method == "POST" else None
-    # A copy, because an invalid form changes its instance, too.
-    form = SettingsForm(data, instance=copy.copy(project))
+    form = SettingsForm(data, project=project)
     training = TrainingForm(data, training=project.training)
     # Both are checked, so that the page shows all errors at once.
-    if data is not None and all([form.is_valid(), training.is_valid()]) and _saved(form, training, membership):
+    if data is not None and all([form.is_valid(), training.is_valid()]):
+        _save(form, training)
         messages.success(request, "Saved. Applies from the next batch on; the lease and the texts apply at once.")
         return redirect("project-settings", project.slug)
     now = timezone.now()
@@ -48,25 +43,11 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
 
 
-def _saved(form: SettingsForm, training: TrainingForm, membership: Membership) -> bool:
-    """Save the settings. Return False, with the errors in the form, if that fails."""
-    try:
-        _save(form, training, membership)
-    except ValidationError as error:
-        form.add_error(None, error)
-        return False
-    return True
-
-
-@transaction.atomic
-def _save(form: SettingsForm, training: TrainingForm, membership: Membership) -> None:
+def _save(form: SettingsForm, training: TrainingForm) -> None:
     """Update only the changed fields, because the worker writes counts to the same row."""
     project = form.instance
     project.training = training.cleaned_data
-    changed = [name for name in form.changed_data if name != "guidelines"]
-    project.save(update_fields=[*changed, "training"])
-    if "guidelines" in form.changed_data:
-        guidelines.save(project=project, user=membership.user, text=form.cleaned_data["guidelines"])
+    project.save(update_fields=[*form.changed_data, "training"])
 
 
 @for_members(reading=Ability.SETTINGS_READ)
@@ -76,8 +57,8 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
     The query replaces the saved settings that it names.
     """
     project = membership.project
-    saved = SettingsForm(instance=project).initial
-    form = SettingsForm({**saved, **request.GET.dict()}, instance=copy.copy(project))
+    saved = SettingsForm(project=project).initial
+    form = SettingsForm({**saved, **request.GET.dict()}, project=project)
     form.full_clean()
     if wrong := _wrong(form):
         return JsonResponse({"errors": wrong})

@@ -33,7 +33,7 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
     ("Label", (Section("label", "Label", Ability.TASKS_ANSWER, lambda project: not project.archived_at),)),
     ("Review", (Section("project-review", "Review", Ability.REVIEW_READ),)),
     (
-        "Progress",
+        "Batches",
         (
             Section("project-batches", "Batches", Ability.PROJECT_READ),
             Section("project-progress", "Pace and people", Ability.BATCHES_READ),
@@ -42,7 +42,7 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
         ),
     ),
     (
-        "Data",
+        "Items",
         (
             Section("project-items", "Items", Ability.ITEMS_READ),
             Section("project-import", "Import", Ability.IMPORTS_READ),
@@ -60,7 +60,9 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
         "Settings",
         (
             Section("project-settings", "General", Ability.SETTINGS_READ),
+            Section("project-guidelines-edit", "Guidelines", Ability.SETTINGS_READ),
             Section("project-classes", "Classes", Ability.SETTINGS_READ),
+            Section("project-manage", "Archive, copy, delete", Ability.SETTINGS_READ),
         ),
     ),
     ("Members", (Section("project-members", "Members", Ability.MEMBERS_READ),)),

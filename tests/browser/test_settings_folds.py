@@ -1,0 +1,119 @@
+"""The settings page: the usual settings in view, the others a click or a link away, and Save always at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from axe import faults
+from factories import make_items, make_member, make_project
+from playwright.sync_api import Page, expect
+
+from labeling.models import LabelClass, Project, Role
+from tests.extent import some
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LOOKS = [({"width": 360, "height": 640}, "dark"), ({"width": 1280, "height": 800}, "light")]
+
+
+def open_settings(open_page: Any, path: str = "", **options: Any) -> Page:
+    project = make_project(batch_size=10, gold_share=0.1)
+    make_items(project, 40)
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER), f"/p/digits/settings/{path}", **options)
+    return page
+
+
+@pytest.mark.parametrize(("size", "scheme"), some(LOOKS), ids=str)
+def test_save_stays_in_view_with_what_is_typed(
+    open_page: Any, screenshot: Any, size: dict[str, int], scheme: str
+) -> None:
+    page = open_settings(open_page, viewport=size, color_scheme=scheme)
+    save = page.get_by_role("button", name="Save")
+    expect(save).to_be_in_viewport(ratio=1)
+    screenshot(page, f"settings-{scheme}", full=True)
+    height = page.evaluate("document.documentElement.scrollHeight")
+    assert height < (4200 if size["width"] == 360 else 2400), height
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_label("Batch size").fill("20")
+    expect(page.locator("[data-row=size] .was")).to_be_in_viewport()
+    expect(save).to_be_in_viewport(ratio=1)
+    save.click(trial=True)  # nothing lies over it
+    page.get_by_label("Name", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.locator("#id_batch_size").click(trial=True)  # nor over what has the focus
+    screenshot(page, f"settings-typed-{scheme}")
+    for fold in page.locator("#settings > details > summary").all()[1:]:
+        fold.click()
+    page.locator("#id_near_copies").scroll_into_view_if_needed()
+    save.click(trial=True)
+    assert faults(page) == []
+    save.click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert Project.objects.get().batch_size == 20
+
+
+def test_links_lead_into_closed_folds(open_page: Any) -> None:
+    page = open_settings(open_page, "#id_review_share")
+    expect(page.get_by_label("Share of answers to review")).to_be_focused()
+    expect(page.locator("#privacy")).not_to_have_attribute("open", "")
+    sections = page.get_by_role("navigation", name="Sections of this page")
+    for _ in range(2):
+        sections.get_by_role("link", name="Privacy").click()
+        expect(page.get_by_label("Privacy budget ε")).to_be_in_viewport()
+        page.locator("#privacy > summary").click()
+        expect(page.get_by_label("Privacy budget ε")).to_be_hidden()
+
+
+def test_by_keyboard_a_fold_opens_and_its_error_is_led_to(open_page: Any) -> None:
+    page = open_settings(open_page)
+    page.locator("#deadline > summary").focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Deadline, in hours")).to_be_focused()
+    page.keyboard.type("soon")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Deadline, in hours")).to_be_focused()
+    expect(page.get_by_label("Deadline, in hours")).to_have_value("soon")
+
+
+def test_a_setting_that_was_changed_says_so(open_page: Any) -> None:
+    page = open_settings(open_page)
+    expect(page.locator("#people > summary")).to_contain_text("1 changed")
+    page.locator("#people > summary").click()
+    expect(page.locator("#id_gold_share")).to_have_accessible_name("Gold share changed")
+
+
+def test_a_colour_is_picked_or_typed(open_page: Any, screenshot: Any) -> None:
+    project = make_project("pets", classes=["cat", "dog"])
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/pets/classes/1/")
+    picker, field = page.get_by_label("Colour, to pick"), page.locator("#id_colour")
+    picker.fill("#cc3333")
+    expect(field).to_have_value("#cc3333")
+    field.fill("#3366cc")
+    expect(picker).to_have_value("#3366cc")
+    screenshot(page, "class-colour", full=True)
+    assert faults(page) == []
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("link", name="dog")).to_be_visible()
+    assert LabelClass.objects.get(index=1).colour == "#3366cc"
+
+
+@pytest.mark.parametrize(("size", "scheme"), some(LOOKS), ids=str)
+def test_short_texts_take_two_lines_of_the_list(
+    open_page: Any, screenshot: Any, size: dict[str, int], scheme: str
+) -> None:
+    project = make_project(classes=["good", "bad"])
+    make_items(project, 40)
+    project.items.update(label=1)
+    page: Page = open_page(
+        make_member(project, "mona", Role.MANAGER), "/p/digits/items/", viewport=size, color_scheme=scheme
+    )
+    heights = page.locator(".items > li").evaluate_all("rows => rows.map((row) => row.getBoundingClientRect().height)")
+    assert len(heights) == 40
+    assert max(heights) <= 64, max(heights)
+    screenshot(page, f"items-of-texts-{scheme}")
