@@ -67,7 +67,7 @@ def test_from_a_new_project_to_people_who_label_it(
         with page.expect_download() as download:
             page.get_by_role("link", name="Download as CSV").click()
         assert "notes.png" in download.value.path().read_text()
-        go(page, "Data", "Import")
+        go(page, "Items", "Import")
         expect(page.get_by_text("60 items in the pool.")).to_be_visible(timeout=60_000)
         screenshot(page, "manager-imported", full=True)
         page.get_by_role("link", name="see how the batch goes").click()
@@ -155,7 +155,7 @@ def test_a_manager_watches_a_batch_and_how_it_goes(open_page: Any, screenshot: A
     expect(page.get_by_text("annie at work")).to_be_visible(timeout=BY_ITSELF)
     expect(page.get_by_role("img", name="2 answered")).to_be_visible()
     screenshot(page, "manager-watching", full=True)
-    go(page, "Progress", "Pace and people")
+    go(page, "Batches", "Pace and people")
     expect(page.get_by_role("img", name="2 answers within")).to_be_visible()
     page.get_by_text("The figures").first.click()
     expect(page.get_by_role("columnheader", name="Answers").first).to_be_visible()

@@ -91,7 +91,7 @@ def label_batch(page: Page) -> None:
 
 def export_rows(page: Page) -> list[dict[str, str]]:
     """Do step 6 of the tutorial."""
-    go(page, "Data", "Export")
+    go(page, "Items", "Export")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
