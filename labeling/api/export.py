@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.items.filter import FilterError
 from labeling.models import Ability
-from labeling.outgoing.exports import FILTERS, Choice, choose, export
-from labeling.outgoing.formats import DEFAULT, FORMATS
+from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
+from labeling.outgoing.formats import DEFAULT, EXPORTS
 
-FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default=DEFAULT, description="Of the file.")
-FILES = {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()}
+FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=list(EXPORTS), default=DEFAULT, description="Of the file.")
+FILES = {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in EXPORTS.values()}
 PARAMETERS = [FORMAT, *map(parameter, FILTERS.values())]
 
 
@@ -34,7 +34,7 @@ class Export(ProjectView):
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         name, choice = self._name_and_choice(request)
-        fmt = FORMATS[name]
+        fmt = EXPORTS[name]
         response = StreamingHttpResponse(export(self.project, name, choice), content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"
@@ -51,8 +51,9 @@ class Export(ProjectView):
             if name not in known
         }
         name = request.query_params.get("format") or DEFAULT
-        if name not in FORMATS:
-            errors["format"] = f"There is no format {name[:40]!r}; there are {', '.join(FORMATS)}."
+        formats = formats_of(self.project)
+        if name not in formats:
+            errors["format"] = f"There is no format {name[:40]!r}; there are {', '.join(formats)}."
         choice = Choice()
         try:
             choice = choose(self.project, request.query_params)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
 from django.core.management.base import CommandError, OutputWrapper
 
-from labeling.outgoing.formats import DEFAULT, FORMATS
+from labeling.outgoing.formats import DEFAULT, EXPORTS, FORMATS
 
 
-def format_of(output: str) -> str:
+def format_of(output: str, formats: Collection[str] = tuple(FORMATS)) -> str:
     """Return the format for a file's suffix; the default for unknown suffixes and for standard output."""
     suffix = Path(output).suffix.lower().removeprefix(".")
-    return suffix if suffix in FORMATS else DEFAULT
+    return suffix if suffix in formats else DEFAULT
 
 
 def to_standard_output(stdout: OutputWrapper, chunks: Iterable[bytes], format_name: str) -> None:
     """Write the chunks until the reader closes the pipe. Raises `CommandError` for binary chunks on a terminal."""
-    form = FORMATS[format_name]
+    form = EXPORTS[format_name]
     if not form.is_text and stdout.isatty():
         raise CommandError(f"{form.title} is no text to show on a terminal: name a file with --output.")
     out = cast("IO[bytes]", stdout.buffer)

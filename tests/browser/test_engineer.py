@@ -91,6 +91,9 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     assert rows.control_weight.sum() == pytest.approx(60)
     lines = download(page, page.get_by_role("button", name="Download JSONL")).read_bytes().splitlines()
     assert len(lines) == 20
+    with zipfile.ZipFile(download(page, page.get_by_role("button", name="Download files by class"))) as archive:
+        assert len(archive.namelist()) == 20
+        assert all(len(name.split("/")) == 3 for name in archive.namelist())
     # Rows are counted while filters are set, and what is wrong is told beside the field, which keeps the focus.
     page.get_by_label("Control items").select_option("without")
     n_control = int(rows.is_control.sum())

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from labeling.items.filter import FilterError
 from labeling.management.arguments import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
-from labeling.outgoing.exports import FILTERS, choose, count_rows, export
-from labeling.outgoing.formats import DEFAULT, FORMATS
+from labeling.outgoing.exports import FILTERS, choose, count_rows, export, formats_of
+from labeling.outgoing.formats import DEFAULT, EXPORTS
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("slug", help="The project.")
         parser.add_argument(
             "--format",
-            choices=list(FORMATS),
+            choices=list(EXPORTS),
             help=f"Left out, it follows from the ending of the output file, and is {DEFAULT} otherwise.",
         )
         parser.add_argument("--output", default="-", metavar="PATH", help="The file to write; - is standard output.")
@@ -42,7 +42,11 @@ class Command(BaseCommand):
         except FilterError as error:
             name, text = next(iter(error.fields.items()))
             raise CommandError(f"--{name}: {text}") from None
-        name = format or format_of(output)
+        name = format or format_of(output, EXPORTS)
+        if name not in formats_of(project):
+            raise CommandError(
+                f"--format: {name} holds files, and the items of {slug} are none. Choose another format."
+            )
         if output == "-":
             to_standard_output(self.stdout, export(project, name, choice), name)
             return

@@ -9,12 +9,13 @@ Rows are read in pages by key, so the memory and the queries for each page do no
     compact.py    the JSON of an item's fields
     weights.py    the number of pool items that a control item represents
     short.py      the short rows of a CSV for people
+    files.py      the items' files by class
     columns.py    the columns: names, order, meaning
     writing.py    pages of rows → bytes, in one of `labeling.outgoing.formats`
 """
 
 from labeling.outgoing.exports.choice import FILTERS, Choice, choose
 from labeling.outgoing.exports.rows import count_rows
-from labeling.outgoing.exports.writing import export
+from labeling.outgoing.exports.writing import export, formats_of
 
-__all__ = ["FILTERS", "Choice", "choose", "count_rows", "export"]
+__all__ = ["FILTERS", "Choice", "choose", "count_rows", "export", "formats_of"]

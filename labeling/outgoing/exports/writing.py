@@ -8,13 +8,15 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from labeling import kinds
 from labeling.db.replica import streamed
 from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.files import files_layout
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.short import short_layout
-from labeling.outgoing.formats import FORMATS, Layout, Page
+from labeling.outgoing.formats import ARCHIVES, EXPORTS, FORMATS, Format, Layout, Page
 from labeling.outgoing.formats.base import LABELS
 from labeling.questions import Question
 
@@ -62,10 +64,21 @@ def export(
 
     progress: called with the number of rows of each page. Raises KeyError for an unknown format.
     """
-    is_short = format_name == "csv" and choice is not None and choice.get("columns") == "short"
-    layout = short_layout(project, choice) if choice and is_short else layout_for(project.asks)
     read = _reporting(pages(project, choice), progress)
-    return streamed(FORMATS[format_name].write(read, layout))
+    return streamed(formats_of(project)[format_name].write(read, _layout(project, format_name, choice or Choice())))
+
+
+def formats_of(project: Project) -> dict[str, Format]:
+    """Return the formats of the project's exports by name, in the order in which pages offer them."""
+    return EXPORTS if kinds.of(project).is_file else FORMATS
+
+
+def _layout(project: Project, format_name: str, choice: Choice) -> Layout:
+    if format_name in ARCHIVES:
+        return files_layout(project)
+    if format_name == "csv" and choice.get("columns") == "short":
+        return short_layout(project, choice)
+    return layout_for(project.asks)
 
 
 def _reporting(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:

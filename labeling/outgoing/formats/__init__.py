@@ -1,13 +1,13 @@
 """The formats of exports and predictions.
 
-To add a format, add a module here with a function `write`, and its entry to `FORMATS`, which API, pages and commands
-read. Formats know neither the database nor the meaning of rows.
+To add a format, add a module here with a function `write`, and its entry to `FORMATS` or `ARCHIVES`, which API, pages
+and commands read. Formats know neither the database nor the meaning of rows.
 """
 
-from labeling.outgoing.formats import arrow, csv, jsonl, parquet
+from labeling.outgoing.formats import arrow, csv, jsonl, parquet, zip
 from labeling.outgoing.formats.base import Format, Layout, Page, Row
 
-__all__ = ["DEFAULT", "FORMATS", "Format", "Layout", "Page", "Row"]
+__all__ = ["ARCHIVES", "DEFAULT", "EXPORTS", "FORMATS", "Format", "Layout", "Page", "Row"]
 
 FORMATS = {
     each.name: each
@@ -45,6 +45,19 @@ FORMATS = {
     )
 }
 """By name, in the order in which pages offer them."""
+
+ARCHIVES = {
+    "zip": Format(
+        name="zip",
+        title="files by class",
+        note="the labeled files themselves, in folders for training: train/cat/001.jpg",
+        content_type="application/zip",
+        write=zip.write,
+    )
+}
+"""The formats of exports that hold the items' files, for projects whose items are files."""
+
+EXPORTS = {**FORMATS, **ARCHIVES}
 
 DEFAULT = "jsonl"
 """Of the API and of commands."""

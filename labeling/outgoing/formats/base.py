@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -22,6 +22,10 @@ def _as_it_is(page: Page) -> Page:
     return page
 
 
+def _no_files(page: Page) -> Iterable[tuple[str, BinaryIO]]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Layout:
     """The layout that all rows of a file share."""
@@ -34,6 +38,8 @@ class Layout:
     """Whether spreadsheets open the file: CSV then begins with a byte order mark, and quotes all texts."""
     as_objects: Callable[[Page], Iterable[Any]] = _as_it_is
     """A page of rows as JSON has them."""
+    as_files: Callable[[Page], Iterable[tuple[str, BinaryIO]]] = _no_files
+    """The opened files of a page, with their names in an archive."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
-from labeling.outgoing.exports import Choice, count_rows
+from labeling.outgoing.exports import Choice, count_rows, formats_of
 from labeling.outgoing.formats import FORMATS
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
@@ -32,7 +32,8 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = ExportForm(project, request.GET, numbers)
     url = reverse("api:export", args=[project.slug])
     file_format = request.GET.get("format", "")
-    if form.is_valid() and file_format in FORMATS:
+    formats = formats_of(project)
+    if form.is_valid() and file_format in formats:
         return redirect(f"{url}?{_query(form, file_format)}")
     rows = _rows(project, form.choice) if form.is_valid() else None
     context: dict[str, Any] = {
@@ -40,8 +41,8 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
         "labeled": bool(rows) or project.items.labeled().exists(),
         "rows": rows,
         "counted": _counted(rows),
-        "files": {name: form.choice.file_name(project, fmt.suffix) for name, fmt in FORMATS.items()},
-        "formats": FORMATS.values(),
+        "files": {name: form.choice.file_name(project, fmt.suffix) for name, fmt in formats.items()},
+        "formats": formats.values(),
         "columns": MEANINGS,
         "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
         "file": form.choice.file_name(project, FORMATS["parquet"].suffix),

@@ -1,0 +1,113 @@
+"""The items' files by class: `train/cat/001.jpg`. Each item's split follows from the hash of its id, so that it stays
+the same in later exports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from labeling import kinds
+from labeling.kinds import Kind, media
+from labeling.models import Project
+from labeling.outgoing.exports.short import original_name
+from labeling.outgoing.formats import Layout, Page, Row
+from labeling.projects.invisible import INVISIBLE
+from labeling.shared_files import read_whole
+
+SPLITS = (("train", 0.8), ("validation", 0.9), ("test", 1.0))
+"""The splits, each with the end of its part of all hashes."""
+
+# Files that are brought from an object store at a time.
+AT_ONCE = 32
+# Bytes of a folder's or file's name: file systems take 255.
+MOST_BYTES = 150
+
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
+# Names that Windows keeps for devices, with any suffix.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]) *(\.|\Z)", re.IGNORECASE)
+
+
+def files_layout(project: Project) -> Layout:
+    """Return the files of the rows, with their names in the archive. One query."""
+    kind = kinds.of(project)
+    names = Names(project.classes.order_by("index").values_list("name", flat=True), kind)
+
+    def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:
+        rows = iter(row for row in page if row["label"] is not None and row["media"])
+        while part := list(islice(rows, AT_ONCE)):
+            media.bring(row["media"] for row in part)
+            for row in part:
+                for name in names.of(row):
+                    with read_whole(media.path_of(row["media"]), lambda path: path.open("rb")) as file:
+                        yield name, file
+
+    return Layout(pa.schema([]), as_files=files)
+
+
+def split_of(external_id: str) -> str:
+    """Return the split of an item: 80 % train, 10 % validation, 10 % test.
+
+    >>> split_of("item-0001")
+    'train'
+    """
+    share = int.from_bytes(hashlib.sha256(external_id.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
+    return next(name for name, end in SPLITS if share < end or end == 1)
+
+
+def safe_name(text: str) -> str:
+    """Return the text as the name of a file or folder that every system takes, and that leads to no other folder.
+
+    >>> safe_name("../a:b"), safe_name("CON"), safe_name("..")
+    ('_a_b', '_CON', '_')
+    """
+    text = unicodedata.normalize("NFC", _FORBIDDEN.sub("_", INVISIBLE.sub("", text))).strip(" .")
+    text = text.encode("utf-8", "replace")[:MOST_BYTES].decode("utf-8", "ignore").rstrip(" .")
+    return f"_{text}" if not text or _DEVICE.match(text) else text
+
+
+class Names:
+    """The names in an archive. Different classes get different folders, different files different names, also where
+    capitals do not count.
+    """
+
+    def __init__(self, classes: Iterable[str], kind: Kind) -> None:
+        self._kind = kind
+        self._folders: dict[str, str] = {}
+        self._taken: set[str] = set()
+        for name in classes:
+            self._folder(name)
+
+    def of(self, row: Row) -> list[str]:
+        """Return the names of the row's file: one for each class of its label."""
+        split = split_of(row["propagated_from"] or row["external_id"])  # a near-copy goes where its source goes
+        path = PurePosixPath(original_name(row, self._kind))
+        stem, suffix = safe_name(path.stem), PurePosixPath(row["media"]).suffix
+        folders = [f"{split}/{self._folder(label)}" for label in _labels(row)]
+        return [self._free(f"{folder}/{stem}", f"-{row['item']}", suffix) for folder in folders]
+
+    def _folder(self, label: str) -> str:
+        if label not in self._folders:
+            self._folders[label] = self._free(safe_name(label), "-2", "")
+        return self._folders[label]
+
+    def _free(self, name: str, ending: str, suffix: str) -> str:
+        while f"{name}{suffix}".casefold() in self._taken:
+            name += ending
+        self._taken.add(f"{name}{suffix}".casefold())
+        return f"{name}{suffix}"
+
+
+def _labels(row: Row) -> list[str]:
+    """Return the classes of the row's label. The answer no to a proposed class is the class "not" it."""
+    label = row["label"]
+    if isinstance(label, bool):
+        return [row["proposed"] if label else f"not {row['proposed']}"]
+    return label if isinstance(label, list) else [str(label)]

@@ -1,0 +1,223 @@
+"""Test the zip file of an export: the labeled files, in folders by split and class, under safe names."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import zipfile
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from factories import digit_png, make_member, make_project
+from hypothesis import given
+from hypothesis import strategies as st
+from labeled import answer, make_batch, make_items
+from pages import member, signed_in
+
+from labeling import kinds
+from labeling.kinds import media
+from labeling.models import Item, Project, Role, User
+from labeling.outgoing.exports import choose, export
+from labeling.outgoing.exports.files import MOST_BYTES, Names, safe_name, split_of
+from labeling.outgoing.formats.zip import PIECE
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/projects/digits/export/?format=zip"
+FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+
+
+def labeled(values: list[Any], sources: list[str], *, classes: list[str] | None = None, **fields: Any) -> Project:
+    """Create a project of images with these labels, imported from these places of a folder."""
+    project = make_project(kind="image", classes=classes or ["cat", "dog"], **fields)
+    items = make_items(project, len(values))
+    for item, source in zip(items, sources, strict=True):
+        Item.objects.filter(pk=item.pk).update(source=source)
+    answer(make_batch(project, items), make_member(project, "ann"), values)
+    return project
+
+
+def archive_of(content: bytes) -> zipfile.ZipFile:
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    assert archive.testzip() is None
+    return archive
+
+
+def exported(project: Project, **filters: str) -> zipfile.ZipFile:
+    return archive_of(b"".join(export(project, "zip", choose(project, filters))))
+
+
+def within(archive: zipfile.ZipFile) -> list[str]:
+    """Return the names without their splits."""
+    return [name.partition("/")[2] for name in archive.namelist()]
+
+
+def test_each_file_is_in_the_folder_of_its_class_under_its_own_name() -> None:
+    project = labeled([0, 1, 0], ["in/001.png", "in/zwölf 猫.png", "row 3"])
+    archive = exported(project)
+    assert within(archive) == ["cat/001.png", "dog/zwölf 猫.png", "cat/item-0002.png"]
+    splits = [name.partition("/")[0] for name in archive.namelist()]
+    assert splits == [split_of(f"item-{number:04}") for number in range(3)]
+    for number, name in enumerate(archive.namelist()):
+        assert archive.read(name) == digit_png(number)
+    assert b"".join(export(project, "zip")) == b"".join(export(project, "zip"))
+
+
+def test_skipped_excluded_and_unlabeled_items_are_left_out() -> None:
+    project = labeled([0, "skip", 1], ["a.png", "b.png", "c.png"])
+    Item.objects.filter(source="c.png").update(excluded_at="2026-01-01T00:00Z")
+    make_items(project, 1)
+    assert within(exported(project)) == ["cat/a.png"]
+    assert within(exported(project, skipped="yes", excluded="yes")) == ["cat/a.png", "dog/c.png"]
+
+
+def test_equal_names_get_the_items_id_also_where_capitals_do_not_count() -> None:
+    project = labeled([0, 0, 0, 1], ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"])
+    ids = list(project.items.order_by("pk").values_list("pk", flat=True))
+    names = Names(["cat", "dog"], kinds.of(project))
+    shared = {"external_id": "same", "propagated_from": None, "media": "x.png"}
+    sources, labels = ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"], ["cat", "cat", "cat", "dog"]
+    rows = [
+        {**shared, "item": pk, "source": source, "label": label}
+        for pk, source, label in zip(ids, sources, labels, strict=True)
+    ]
+    split = split_of("same")
+    assert [name for row in rows for name in names.of(row)] == [
+        f"{split}/cat/a.png", f"{split}/cat/a-{ids[1]}.png", f"{split}/cat/A-{ids[2]}.png", f"{split}/dog/a.png",
+    ]  # fmt: skip
+    assert len(set(exported(project).namelist())) == 4
+
+
+def test_classes_that_need_the_same_folder_get_different_ones() -> None:
+    names = ["cat", "CAT", "a/b", "a:b", "..", "../..", "con", "NUL.txt", " dog. "]
+    project = labeled(list(range(9)), [f"{number}.png" for number in range(9)], classes=names)
+    folders = [name.split("/")[1] for name in exported(project).namelist()]
+    assert folders == ["cat", "CAT-2", "a_b", "a_b-2", "_", "_-2", "_con", "_NUL.txt", "dog"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "../../etc/passwd.png",
+        "/etc/x.png",
+        "C:\\x\\y.png",
+        "a/CON.png",
+        "a/aux.PNG",
+        "a/..png",
+        "a/\u202egnp.png",
+        "a/ .png",
+    ],
+)
+def test_hostile_names_stay_in_their_folder(source: str, tmp_path: Path) -> None:
+    archive = exported(labeled([0], [source]))
+    [name] = archive.namelist()
+    split, folder, file = name.split("/")
+    assert (split in ("train", "validation", "test"), folder) == (True, "cat")
+    assert not FORBIDDEN.search(file)
+    assert file not in ("", ".", "..")
+    assert not PureWindowsPath(file).is_reserved()
+    archive.extractall(tmp_path)
+    assert (tmp_path / split / "cat" / file).read_bytes() == digit_png(0)
+
+
+@given(text=st.text(max_size=300))
+def test_any_text_becomes_a_safe_name(text: str) -> None:
+    name = safe_name(text)
+    assert 0 < len(name.encode()) <= MOST_BYTES + 1
+    assert not FORBIDDEN.search(name)
+    assert name == name.strip(" .")
+    assert not PureWindowsPath(name).is_reserved()
+    assert safe_name(name) in (name, f"_{name}")
+
+
+@pytest.mark.parametrize(
+    ("question", "value", "folders"),
+    [
+        ("multi", [0, 1], ["cat", "dog"]),
+        ("multi", [], []),
+        ("verify", True, ["cat"]),
+        ("verify", False, ["not cat"]),
+    ],
+)
+def test_folders_of_the_other_questions(question: str, value: Any, folders: list[str]) -> None:
+    project = labeled([value], ["a.png"], question=question)
+    Item.objects.update(proposed=0)
+    assert within(exported(project)) == [f"{folder}/a.png" for folder in folders]
+
+
+def test_splits_are_eighty_ten_ten_and_a_near_copy_goes_with_its_source() -> None:
+    splits = [split_of(f"id {number}") for number in range(5000)]
+    shares = [splits.count(name) / 5000 for name in ("train", "validation", "test")]
+    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
+    names = Names(["cat"], kinds.get("image"))
+    row = {"item": 1, "source": "a.png", "media": "x.png", "label": "cat"}
+    for number in range(50):
+        of, copy = f"id {number}", f"copy {number}"
+        [name] = names.of({**row, "external_id": copy, "propagated_from": of})
+        assert name.partition("/")[0] == split_of(of)
+
+
+def test_no_more_than_a_piece_is_in_memory(settings: Any) -> None:
+    project = labeled([0, 1], ["a.png", "b.png"])
+    large = bytes(3 * PIECE + 7)
+    name = media.file_name(project.pk, "images", large, ".png")
+    media.write(name, large)
+    Item.objects.filter(source="a.png").update(media=name)
+    chunks = export(project, "zip")
+    sizes = [len(chunk) for chunk in chunks]
+    assert max(sizes) <= PIECE + 1000
+    assert sum(sizes) > len(large)
+
+
+def test_a_missing_file_ends_the_stream_before_the_archive_is_whole() -> None:
+    project = labeled([0, 1], ["a.png", "b.png"])
+    media.path_of(Item.objects.get(source="b.png").media).unlink()
+    chunks: list[bytes] = []
+    with pytest.raises(FileNotFoundError):
+        chunks.extend(export(project, "zip"))
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(io.BytesIO(b"".join(chunks)))
+
+
+def test_files_come_from_an_object_store(settings: Any, tmp_path: Path, data_dir: Path) -> None:
+    settings.OBJECT_STORE = f"file://{tmp_path}/store"
+    project = labeled([0, 1], ["a.png", "b.png"])
+    media.flush()
+    shutil.rmtree(data_dir / "media")
+    archive = exported(project)
+    assert within(archive) == ["cat/a.png", "dog/b.png"]
+    assert archive.read(archive.namelist()[1]) == digit_png(1)
+
+
+def test_api_page_and_command_offer_it_for_files_alone(tmp_path: Path) -> None:
+    project = labeled([0], ["a.png"])
+    client = member(project, Role.ENGINEER)
+    response = client.get(URL)
+    assert response["Content-Type"] == "application/zip"
+    assert response["Content-Disposition"] == 'attachment; filename="digits-labels.zip"'
+    assert within(archive_of(b"".join(response.streaming_content))) == ["cat/a.png"]  # type: ignore[attr-defined]
+    assert "Download files by class" in client.get("/p/digits/export/").content.decode()
+    path = tmp_path / "labels.zip"
+    call_command("export_labels", "digits", "--output", str(path))
+    assert within(archive_of(path.read_bytes())) == ["cat/a.png"]
+
+    texts = make_project("texts")
+    client = member(texts, Role.ENGINEER, "enzo")
+    refused = client.get(URL.replace("digits", "texts"))
+    assert (refused.status_code, "There is no format 'zip'" in refused.json()["detail"]) == (400, True)
+    assert "files by class" not in client.get("/p/texts/export/").content.decode()
+    with pytest.raises(CommandError, match="zip holds files, and the items of texts are none"):
+        call_command("export_labels", "texts", "--output", str(path))
+    assert within(archive_of(path.read_bytes())) == ["cat/a.png"]
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.REVIEWER])
+def test_who_may_not_export_gets_no_files(role: str) -> None:
+    project = labeled([0], ["a.png"])
+    assert member(project, role).get(URL).status_code == 403
+    assert signed_in(User.objects.create(username="stranger")).get(URL).status_code == 404
+    assert Client().get(URL).status_code == 401
