@@ -91,7 +91,7 @@ def test_a_setting_that_was_changed_says_so(open_page: Any) -> None:
 def test_a_colour_is_picked_or_typed(open_page: Any, screenshot: Any) -> None:
     project = make_project("pets", classes=["cat", "dog"])
     page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/pets/classes/1/")
-    picker, field = page.get_by_label("Colour, to pick"), page.locator("#id_colour")
+    picker, field = page.get_by_label("Pick from a palette"), page.locator("#id_colour")
     picker.fill("#cc3333")
     expect(field).to_have_value("#cc3333")
     field.fill("#3366cc")

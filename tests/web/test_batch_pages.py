@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import uuid
 
 import pytest
@@ -90,3 +91,17 @@ def test_a_batch_that_ended_early_says_what_was_left_out() -> None:
     assert "3 left out" in page
     assert "Deadline 2026-03-02 09:30 UTC ends it once 50 % of the answers are there" in page
     assert "3 left out" in text_of(manager(project).get("/p/digits/batches/"))
+
+
+def test_seeds_and_hashes_stand_in_a_fold_below_the_tasks() -> None:
+    project = make_project()
+    make_history(project, 1)
+    page = manager(project).get(address(project, 2)).content.decode()
+    assert page.index('id="tasks"') < page.index('<details class="fold" id="how">') < page.index("<dt>Seed</dt>")
+
+
+@pytest.mark.parametrize("title", ["Batches", "Items", "Settings", "Members", "Review"])
+def test_a_tab_opens_a_page_of_its_name(title: str) -> None:
+    client = manager(make_project())
+    [url] = re.findall(rf'<li><a href="([^"]+)">{title}</a></li>', client.get("/p/digits/").content.decode())
+    assert f"<h1>{title}</h1>" in client.get(url).content.decode()
