@@ -1,7 +1,7 @@
 """Writes the tables in docs/reference that are generated from declarations.
 
 These are the options of `create_project`, `import_items` and `export_labels` and the kinds of steps in commands.md, the
-filters in export.md, the roles in roles.md, and the callers of endpoints in api.md.
+filters in export.md, the roles in roles.md, and the endpoints in api.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
 """
@@ -17,7 +17,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
 TABLE = re.compile(r"(<!-- (\w+) -->\n).*?(?=<!-- /\2 -->)", re.DOTALL)
-ENDPOINT = re.compile(r"^\| `([A-Z]+ (?:deleted-)?projects/\S*)` \| [^|]+ \|", re.MULTILINE)
 
 
 def options_of(command: str) -> str:
@@ -68,13 +67,17 @@ def abilities_of_roles() -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
 
 
-def callers(text: str) -> str:
-    """Return the text of `api.md` with the callers of each endpoint updated. Django must be set up."""
-    from labeling.api.published.reference import subjects
+def endpoints_of(subject: str) -> str:
+    """Return the table of the endpoints of a subject, with the texts of the published schema. Django must be set up."""
+    from labeling.api.published.reference import published
 
-    endpoints = [endpoint for subject in subjects() for endpoint in subject.endpoints]
-    people = {f"{each.method} {each.path.removeprefix('/api/v1/')}": each.who for each in endpoints}
-    return ENDPOINT.sub(lambda row: f"| `{row[1]}` | {people.get(row[1], '')} |", text)
+    lines = ["| call | who | meaning |", "|---|---|---|"]
+    for path, methods in published()["paths"].items():
+        for method, operation in methods.items():
+            if subject in operation["tags"]:
+                call, meaning = f"{method.upper()} {path.removeprefix('/api/v1/')}", operation["description"].split()
+                lines.append(f"| `{call}` | {operation['x-who']} | {' '.join(meaning)} |")
+    return "\n".join(lines) + "\n"
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -88,11 +91,16 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def written(text: str) -> str:
-    """Return the text of a page with its generated tables updated."""
-    return TABLE.sub(lambda table: table[1] + TABLES[table[2]](), text)
+    """Return the text of a page with its generated tables updated. Other tables than `TABLES` are of endpoints."""
+
+    def table(match: re.Match[str]) -> str:
+        start, name = match.groups()
+        return start + (TABLES[name]() if name in TABLES else endpoints_of(name))
+
+    return TABLE.sub(table, text)
 
 
-PAGES = {"commands.md": written, "export.md": written, "roles.md": written, "api.md": callers}
+PAGES = ["commands.md", "export.md", "roles.md", "api.md"]
 
 
 if __name__ == "__main__":
@@ -101,6 +109,6 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings_test")
     django.setup()
-    for name, write in PAGES.items():
+    for name in PAGES:
         page = REFERENCE / name
-        page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")
+        page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import Resolver404, resolve
+from django.utils.html import escape
 from factories import make_user
 from pages import signed_in
 
-from labeling.api.published.reference import published, shapes, subjects
+from labeling.api.published.reference import _marked, published, shapes, subjects
+from labeling.api.published.schema import ERRORS
 
 pytestmark = pytest.mark.django_db
 
@@ -27,8 +29,8 @@ def page() -> str:
 def test_every_endpoint_is_there_with_its_address_and_who_may(page: str) -> None:
     for path, methods in published()["paths"].items():
         for operation in methods.values():
-            part = page.split(f'<article class="api-endpoint" aria-labelledby="{operation["operationId"]}">')[1]
-            part = part.partition("</article>")[0]
+            before, after = page.split(f'<div id="{operation["operationId"]}"')
+            part = before.rpartition('<details class="api-endpoint">')[2] + after.partition("</details>")[0]
             assert f"<code>{path}</code>" in part
             assert operation["x-who"] in part
             for status in operation["responses"]:
@@ -62,6 +64,22 @@ def test_the_line_for_a_shell_can_be_run(endpoint: Any) -> None:
         pytest.fail(f"{path} is no address")
     if "application/json" in [body.media_type for body in endpoint.bodies]:
         assert "-d" in words
+
+
+def test_each_example_of_an_object_is_shown_once(page: str) -> None:
+    for shape in shapes():
+        assert not shape.example or page.count(f"<code>{escape(shape.example)}</code>") == 1, shape.name
+
+
+def test_the_meaning_of_an_error_is_explained_once(page: str) -> None:
+    for status, (text, *_) in ERRORS.items():
+        assert page.count(_marked(text)) == 1, status
+
+
+def test_commands_name_the_address_that_the_page_was_opened_at() -> None:
+    client = signed_in(make_user("enzo"))
+    for host in ("one.example", "two.example"):
+        assert f"http://{host}/api/v1/projects/" in client.get("/api/docs/", HTTP_HOST=host).content.decode()
 
 
 def test_it_is_found_and_no_script_is_needed_to_read_it(page: str, client: Client) -> None:

@@ -9,6 +9,7 @@ from django.urls import URLPattern
 
 from labeling.api.published.reference import Endpoint, subjects
 from labeling.api.urls import urlpatterns
+from scripts.reference import written
 
 TEXT = (Path(__file__).parents[2] / "docs/reference/api.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| `([A-Z]+ (?:deleted-)?projects/\S*)` \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)
@@ -21,6 +22,10 @@ def endpoints() -> list[Endpoint]:
 def test_every_endpoint_is_documented_with_who_may_call_it() -> None:
     published = [(f"{each.method} {each.path.removeprefix('/api/v1/')}", each.who) for each in endpoints()]
     assert [(call, who) for call, who, _ in ROWS] == published
+
+
+def test_the_texts_are_those_of_the_published_schema() -> None:
+    assert written(TEXT) == TEXT, "run scripts/reference.py"
 
 
 def test_each_row_says_what_the_call_means() -> None:

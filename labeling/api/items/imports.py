@@ -172,8 +172,9 @@ class ItemsUpload(ProjectView):
         """Import items from a JSON list, JSON lines, or a file in any format that the server imports.
 
         A small upload is imported at once (201). A large one is imported in the background (202): poll the returned
-        import. Bad rows are rejected with a reason, and the other rows are imported. A file with almost only bad rows
-        is refused before its end is read.
+        import. Bad rows are rejected with a reason, and the other rows are imported. The import stops as
+        `refused` when 10,000 rows, and 99 % of all rows so far, are bad, or if the file has no good row; rows of
+        existing items do not count as bad. With `preview`, nothing is imported, and the first rows come back (200).
         """
         file, options = sent(request, self.project, UploadOptions)
         layout, strict = options["layout"], options["strict"]
@@ -235,7 +236,9 @@ class ImportDetail(ProjectView):
 
 
 class RejectedRows(ProjectView):
-    """Download the first 1,000 rejected rows of an import as CSV, with place, reason and excerpt."""
+    """Download the first 1,000 rejected rows of an import as CSV, with place, reason and excerpt. The import itself has
+    the number of rows for each reason: `rejected_by_reason`.
+    """
 
     subject = "Items"
     reading = Ability.IMPORTS_READ

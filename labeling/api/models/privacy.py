@@ -67,7 +67,9 @@ class PrivacySerializer(serializers.Serializer[Any]):
 
 
 class PrivacyDetail(ProjectView):
-    """Return the privacy ledger: the cost of each training, their total, and the budget left."""
+    """Return the privacy ledger: the noise of each training, ε so far, and the budget left. If no ε can be stated, it
+    gives the reason. Trainings of other projects on the same labels count: `elsewhere` lists them.
+    """
 
     subject = "Models"
     reading = Ability.MODELS_READ

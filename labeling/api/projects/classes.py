@@ -147,13 +147,14 @@ class ClassList(_Classes):
 
 
 class ClassDetail(_Classes):
-    """A single class."""
+    """The endpoint of a single class."""
 
     reading = Ability.PROJECT_READ
     changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses=ProjectClass)
     def get(self, request: Request, slug: str, index: int) -> Response:
+        """Return one class."""
         return self.shown(self.find(index))
 
     @extend_schema(request=ClassEdit, responses=ProjectClass)
@@ -202,36 +203,43 @@ class ClassSplit(_Classes):
 
 
 class ClassArchive(_Classes):
-    """Archive a class, so that annotators cannot choose it (POST), or offer it again (DELETE). Its labels stay."""
+    """The endpoint that archives and restores a class."""
 
     changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=None, responses=ProjectClass)
     def post(self, request: Request, slug: str, index: int) -> Response:
+        """Archive a class: annotators can no longer choose it. Its labels stay."""
         self.find(index)
         classes.archive(project=self.project, user=self.user, index=index)
         return self.shown(self.find(index))
 
     @extend_schema(responses={200: ProjectClass})
     def delete(self, request: Request, slug: str, index: int) -> Response:
+        """Restore an archived class, so that annotators can choose it again."""
         self.find(index)
         classes.restore(project=self.project, user=self.user, index=index)
         return self.shown(self.find(index))
 
 
 class ClassExampleDetail(_Classes):
-    """Show an item to annotators as an example of the class (PUT), or end that (DELETE). A class has at most six."""
+    """The endpoint that adds and removes an example of a class."""
 
     changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=None, responses=ProjectClass)
     def put(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+        """Show an item to annotators as an example of the class. A class has at most six examples.
+
+        Respond with 409 for an item with another label, or one that annotators can still be asked about.
+        """
         self.find(index)
         examples.choose(project=self.project, user=self.user, index=index, item=self._item(item_id))
         return self.shown(self.find(index))
 
     @extend_schema(responses={200: ProjectClass})
     def delete(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+        """Stop showing an item as an example of the class."""
         self.find(index)
         examples.remove(project=self.project, index=index, item=self._item(item_id))
         return self.shown(self.find(index))

@@ -96,9 +96,11 @@ class InvitationList(ProjectView):
 
     @extend_schema(request=InvitationBody, responses={201: NewInvitationSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Create a link with which one person, or `limit` people, can join. Only this response has the link.
+        """Create a link with which one person can join in the given role for 7 days, or `limit` people until the end of
+        `last_day`. Only this response has the link, as `url`.
 
-        The response does not depend on whether an account of the name exists.
+        With `to_account`, the account with the username `name` also finds the invitation on its home page. The response
+        does not depend on whether this account exists. Respond with 409 after invitations for 100 people in 7 days.
         """
         fields = read(InvitationBody, request.data)
         try:

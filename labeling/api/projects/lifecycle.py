@@ -87,36 +87,39 @@ class _Lifecycle(ProjectView):
 
 
 class ProjectArchive(_Lifecycle):
-    """Archive the project (POST) or reopen it (DELETE). Members can read and export an archived project, but not change
-    it.
-    """
+    """The endpoint that archives and reopens a project."""
 
     changing = Ability.PROJECT_CHANGE
 
     @extend_schema(request=None, responses=ProjectSerializer)
     def post(self, request: Request, slug: str) -> Response:
+        """Archive the project. Members can read and export it; all changes answer 403 until it is reopened."""
         lifecycle.archive(project=self.project)
         return self.shown()
 
     @extend_schema(responses={200: ProjectSerializer})
     def delete(self, request: Request, slug: str) -> Response:
+        """Reopen an archived project."""
         lifecycle.unarchive(project=self.project)
         return self.shown()
 
 
 class ProjectDeletion(_Lifecycle):
-    """Return the contents that a deletion would remove (GET), or delete the project (POST)."""
+    """The endpoint that previews and starts the deletion of a project."""
 
     reading = Ability.SETTINGS_READ
     changing = Ability.PROJECT_CHANGE
 
     @extend_schema(responses=ProjectContents)
     def get(self, request: Request, slug: str) -> Response:
+        """Count what a deletion would remove: items, labels, annotations, model versions, members and bytes."""
         return Response(ProjectContents(contents_of(self.project)).data)
 
     @extend_schema(request=DeletionRequest, responses=DeletedProject)
     def post(self, request: Request, slug: str) -> Response:
-        """Delete the project for all members at once. Its managers can restore it for 30 days."""
+        """Delete the project for all members at once. Send its name to confirm. Its managers can restore it for 30
+        days.
+        """
         name = read(DeletionRequest, request.data)["name"]
         try:
             lifecycle.delete(project=self.project, user=self.user, name=name)

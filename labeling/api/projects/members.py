@@ -58,7 +58,8 @@ class MemberList(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         """Change a member's role, group and daily limit. A missing field keeps its value.
 
-        Superusers may also add any account as a member; managers invite people instead.
+        Respond with 404 for people who are not members, whether they have an account or not: invite them. Superusers
+        may also add any account as a member.
         """
         fields = read(MemberSerializer, request.data)
         username = fields["user"]["username"]

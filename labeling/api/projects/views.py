@@ -151,7 +151,7 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
     """List the caller's projects."""
 
     subject = "Projects"
-    who = {"GET": SIGNED_IN, "POST": "staff, and whoever manages a project"}
+    who = {"GET": SIGNED_IN, "POST": "staff, and managers of any project"}
     serializer_class = ProjectSerializer
 
     def get_serializer_context(self) -> dict[str, Any]:
@@ -174,9 +174,10 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 
     @extend_schema(responses={201: ProjectSerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Create a project and make the caller its manager. The slug of a caller who is not staff gets a random ending.
+        """Create a project and make the caller its manager. Staff get the requested slug, or 409 if it is taken. Other
+        callers get the slug with a random ending, such as `owls-k7f3`.
 
-        Respond with 409 if the server has its maximum of projects.
+        Respond with 409 at the maximum number of projects (`MAX_PROJECTS`, `MAX_PROJECTS_PER_PERSON`).
         """
         user = request.user
         if not isinstance(user, User) or not access.may_create_projects(user):

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from drf_spectacular.generators import SchemaGenerator
 
 from labeling.api.published.addresses import variable
+from labeling.api.published.schema import ERRORS
 
 MAX_DEPTH = 4
 JSON = "application/json"
@@ -82,6 +83,7 @@ class Shape:
     name: str
     text: SafeString
     fields: list[Field]
+    example: str
 
 
 @cache
@@ -107,10 +109,18 @@ def subjects() -> list[Subject]:
 def shapes() -> list[Shape]:
     """Return the named shapes of response bodies."""
     named = {content.shape for subject in subjects() for each in subject.endpoints for content in _contents(each)}
-    components = published()["components"]["schemas"]
+    return [_shape(name, published()["components"]["schemas"][name]) for name in sorted(named - {""})]
+
+
+def _shape(name: str, schema: dict[str, Any]) -> Shape:
+    text = _marked(schema.get("description", ""))
+    return Shape(f"shape-{name}", name, text, list(_fields(schema)), _shown(_example(schema)))
+
+
+def errors() -> list[StatusAnswer]:
+    """Return the error statuses with their usual meaning."""
     return [
-        Shape(f"shape-{name}", name, _marked(components[name].get("description", "")), list(_fields(components[name])))
-        for name in sorted(named - {""})
+        StatusAnswer(str(status), HTTPStatus(status).phrase, _marked(text), []) for status, (text, *_) in ERRORS.items()
     ]
 
 
@@ -165,7 +175,10 @@ def _curl(method: str, path: str, bodies: list[Content], answers: list[StatusAns
 
 def _answer(status: str, answer: dict[str, Any]) -> StatusAnswer:
     contents = _all_contents(answer.get("content", {}))
-    return StatusAnswer(status, HTTPStatus(int(status)).phrase, _marked(answer.get("description", "")), contents)
+    text = answer.get("description", "")
+    if int(status) in ERRORS and text == ERRORS[int(status)][0]:
+        text = ""  # the page explains each usual error once
+    return StatusAnswer(status, HTTPStatus(int(status)).phrase, _marked(text), contents)
 
 
 def _all_contents(contents: dict[str, Any]) -> list[Content]:
@@ -181,8 +194,11 @@ def _content(media_type: str, content: dict[str, Any]) -> Content:
         example = next(iter(content["examples"].values()))["value"]
     if example is None:
         example = _example(schema)
-    shown = "" if example is None else json.dumps(example, indent=2, ensure_ascii=False)
-    return Content(media_type, name, many, list(_fields(schema)), shown)
+    return Content(media_type, name, many, list(_fields(schema)), _shown(example))
+
+
+def _shown(example: Any) -> str:
+    return "" if example is None else json.dumps(example, indent=2, ensure_ascii=False)
 
 
 def _example(schema: dict[str, Any]) -> Any:

@@ -33,37 +33,37 @@ class _SessionByHeader(SessionScheme):
 
 # The headings of the schema in their order, each with its text.
 SUBJECTS = {
-    "Projects": "Projects with their settings and members.",
-    "Classes": "The classes of a project, which may change at any time.",
-    "Items": "Items: on their way in, found again, corrected; and their images.",
-    "Labeling": "What an annotator's program does: claim tasks, answer or skip them, take back, give back.",
-    "Batches": "Batches: how each was selected, and how it goes.",
-    "Models": "Model versions with metrics, lineage and files.",
-    "Export": "Labels for training and analysis.",
+    "Projects": "Create projects, change settings, manage members.",
+    "Classes": "Add, rename, merge, split and archive classes.",
+    "Items": "Import, find and correct items, and download their files.",
+    "Labeling": "Claim tasks, answer or skip them, withdraw answers, release tasks.",
+    "Batches": "Follow, divide, retry and end batches.",
+    "Models": "Compare, choose and download model versions, and predict with them.",
+    "Export": "Download labels for training and analysis.",
 }
 
 # For each error status its meaning and an example.
 ERRORS = {
     400: (
-        "What was sent is not right; `fields` says where.",
+        "The request is invalid; `fields` says which fields and why.",
         "invalid",
         "page_size: Ensure this value is less than or equal to 1000.",
     ),
     401: (
-        "No token or session, or one that has ended.",
+        "The token or session is missing or has expired.",
         "not_authenticated",
         "Give a token or sign in.",
     ),
-    403: ("The caller may not do that.", "permission_denied", "Only managers of this project may do that."),
+    403: ("The caller lacks the permission.", "permission_denied", "Only managers of this project may do that."),
     404: (
-        "It does not exist, or not for the caller.",
+        "It does not exist, or the caller cannot see it.",
         "not_found",
-        "There is no such project.",
+        "This project does not exist.",
     ),
-    409: ("Not in the present state of things.", "conflict", "Only an open batch can be ended."),
+    409: ("The request conflicts with the present state.", "conflict", "Only an open batch can be ended."),
     413: ("The body is too large.", "too_large", "The body is larger than 5 MB. Send it in several requests."),
     415: (
-        "The body's content type is not taken here.",
+        "The content type of the body is not accepted here.",
         "unsupported_media_type",
         "Unsupported media type: send JSON.",
     ),
