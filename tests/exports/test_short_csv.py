@@ -72,6 +72,13 @@ def test_it_has_the_text_the_imported_fields_the_label_who_and_when(texts: Proje
     assert rows[0]["labeled_at"] == f"{at:%Y-%m-%d %H:%M:%S}"
 
 
+def test_no_two_columns_have_the_same_name() -> None:
+    data = [{"text": "A.", "label": "x", "imported_label": "y", "external_id": "z"}]
+    [row] = table(short(labeled(["0", "1"], [1], data)))
+    assert (row["external_id"], row["label"], row["imported_external_id"]) == ("item-0000", "1", "z")
+    assert {row["imported_label"], row["imported_imported_label"]} == {"x", "y"}
+
+
 def test_spreadsheets_take_it_for_utf_8_and_texts_are_quoted(texts: Project) -> None:
     content = short(texts)
     assert content.startswith(b"\xef\xbb\xbf" + b'"external_id","text","score"')

@@ -23,14 +23,13 @@ MOST_FIELDS = 100
 def short_layout(project: Project, choice: Choice) -> Layout:
     """Return the columns of the short rows. One query, which reads the names of all fields of the chosen items."""
     kind = kinds.of(project)
-    content = ["file_name"] if kind.is_file else [kind.name] if kind.name == "text" else []
+    content = ["file_name"] if kind.is_file else sorted(kind.columns)
     fixed = ["external_id", *(["class"] if project.asks.proposes else []), *content]
     last = ["label", "labeled_by", "labeled_at"]
-    fields = {
-        name: _free(name, {*fixed, *last})
-        for name in fields_of(project, choice, most=MOST_FIELDS)
-        if name not in content
-    }
+    fields: dict[str, str] = {}
+    for name in fields_of(project, choice, most=MOST_FIELDS):
+        if name not in content:
+            fields[name] = _free(name, {*fixed, *last, *fields.values()})
     names = [*fixed, *fields.values(), *last]
 
     def shortened(page: Page) -> Page:
@@ -50,15 +49,17 @@ def original_name(row: Row, kind: Kind) -> str:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    return f"imported_{name}" if name in taken else name
+    while name in taken:
+        name = f"imported_{name}"
+    return name
 
 
 def _short(row: Row, kind: Kind, fields: dict[str, str]) -> Row:
     data = json.loads(row["data"])
     at = row["labeled_at"]
     return {
+        **{name: data.get(name) for name in kind.columns},
         **{column: _cell(data.get(name)) for name, column in fields.items()},
-        "text": data.get("text"),
         "file_name": original_name(row, kind) if kind.is_file else None,
         "external_id": row["external_id"],
         "class": row.get("proposed"),
