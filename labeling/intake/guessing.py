@@ -28,6 +28,7 @@ OWN_LABELS = frozenset({"label", "truth", "gold", "suggestion"})
 """The product's own columns of labels."""
 _DEPTH = 3
 _HEAD_BYTES = 4 << 20
+_SAMPLE_BYTES = 16 << 20
 _PIECE_BYTES = 64 << 10
 # The encodings that are told apart. Latin-1 is a part of Windows-1252.
 _GUESSED = ("cp1252", "cp1250", "cp1251", "shift_jis", "gb18030")
@@ -78,7 +79,7 @@ def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, d
     with open_source(path, kind=rules.kind, name=name, layout=replace(text, unsettled=True)) as source:
         if source.holds_files:
             return Guess(Layout(), (), "", own=True)
-        rows = [record.fields for record in islice(source.records(), SAMPLE) if record.fields is not None]
+        rows = list(_sample(source))
         columns = source.columns if _is_flat(source, rows) else tuple(_names(rows, kind))
         in_use = source.delimiter if isinstance(source, CsvSource) and is_text else ""
         numbers = source.number_columns
@@ -108,6 +109,17 @@ def guess_encoding(path: Path) -> str:
             return "cp1252"
         return best.encoding if best.encoding in _GUESSED else "cp1252"
     return ""
+
+
+def _sample(source: Source) -> Iterator[dict[str, Any]]:
+    """Yield the fields of the first rows, fewer if they are large."""
+    size = 0
+    for record in islice(source.records(), SAMPLE):
+        size += record.size
+        if record.fields is not None:
+            yield record.fields
+        if size > _SAMPLE_BYTES:
+            return
 
 
 def value_at(row: Mapping[str, Any], column: str) -> Any:

@@ -136,6 +136,15 @@ def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, sug
     assert "cat" not in item.external_id
 
 
+def test_a_folder_is_imported_as_chosen_or_looked_at_first() -> None:
+    client, project = start("image")
+    photos = zipped("cat/1.png", "dog/2.png")
+    send(client, photos, "photos.zip", labels_as="gold", preview="1")
+    assert ItemImport.objects.parked().count() == 1
+    send(client, photos, "photos.zip", labels_as="gold")
+    assert sorted(project.items.values_list("gold", flat=True)) == [0, 1]
+
+
 def test_unknown_classes_are_named_and_added_by_managers() -> None:
     client, project = start()
     page = send(client, GERMAN.replace("dog", "Vogel")).content.decode()

@@ -206,7 +206,7 @@ def _received(membership: Membership, form: UploadForm) -> ItemImport | None:
         "strict": form.cleaned_data["strict"],
     }
     try:
-        if labels_as:
+        if labels_as and "preview" not in form.data:
             received = uploads.receive(**upload, layout=Layout(labels_as=labels_as))
         else:
             received = parked.receive(**upload, always="preview" in form.data)
