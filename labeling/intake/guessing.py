@@ -43,7 +43,7 @@ _FILES = (
 _IDS = ("id", "external_id", "uuid", "guid", "key", "index", "nr", "number")
 _LABELS = (
     "label", "labels", "category", "class", "class_name", "target", "tag", "tags", "topic", "intent", "sentiment",
-    "gold_label", "answer",
+    "gold_label", "answer", "kategorie", "klasse",
 )  # fmt: skip
 _FEW = 50  # different labels in a sample, at most
 _SHORT = 64  # characters of an id or a label, at most
@@ -155,9 +155,9 @@ def _columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], kind: Ki
     values = {name: [value for row in rows if not is_blank(value := value_at(row, name))] for name in columns}
     content = "" if kind.takes_number_columns else _content(values, kind)
     rest = {name: cells for name, cells in values.items() if name != content}
+    has_id = [rest.pop(name) for name in ("id", "external_id") if name in rest]
     label = "" if not OWN_LABELS.isdisjoint(columns) else _label(rest, classes)
     rest.pop(label, None)
-    has_id = not {"id", "external_id"}.isdisjoint(columns)
     the_id = "" if has_id else _id(rest, len(rows))
     is_own = not content or (content in kind.columns if isinstance(kind, FileKind) else content == kind.name)
     option = "media_column" if isinstance(kind, FileKind) else "text_column"
@@ -186,16 +186,18 @@ def _content(values: Mapping[str, Sequence[Any]], kind: Kind) -> str:
 
 
 def _label(values: Mapping[str, Sequence[Any]], classes: Container[str]) -> str:
-    """Return the column with values that are classes, else with a usual name, else with few different short values."""
+    """Return the column with a usual name, else with values that are classes, else with few different short values."""
+    named = _by_name(values, _LABELS)
+    if named:
+        return named
     shares = {
-        name: sum(_name(cell) in classes for cell in cells) / len(cells) for name, cells in values.items() if cells
+        name: sum(_name(cell) in classes for cell in cells) / len(cells)
+        for name, cells in values.items()
+        if len(set(map(_name, cells))) < len(cells)  # ids may be numbers, as classes may
     }
     best = max(shares, key=lambda name: shares[name], default="")
     if best and shares[best] >= 0.5:
         return best
-    named = _by_name(values, _LABELS)
-    if named:
-        return named
     few = [name for name, cells in values.items() if 2 <= len(set(map(_name, cells))) <= min(_FEW, len(cells) // 4)]
     short = [name for name in few if all(0 < len(_name(cell)) <= _SHORT for cell in values[name])]
     return short[0] if len(short) == 1 else ""

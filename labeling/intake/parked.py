@@ -178,7 +178,7 @@ def _guessed(project: Project, path: Path, name: str) -> Guess | None:
         found = survey(path, guessed.layout, rules, name=name)
     except (UnreadableFile, OSError):
         return None
-    if not found.from_folders or not (found.labels or found.unknown):
+    if not found.from_folders or not (found.labels or len(found.unknown) > 1):  # one folder sorts nothing
         return guessed
     labels_as = "trusted" if found.labels >= sum(found.unknown.values()) else "ignore"
     return guessed._replace(layout=Layout(labels_as=labels_as), own=False)

@@ -87,7 +87,12 @@ EVERY_WAY = (
     hostile.npy_with_nan,
 )
 WAYS = [(case, by_api) for case in hostile.ALL] + [
-    (case, way) for case in hostile.ALL if case.make in EVERY_WAY for way in (by_page, by_command)
+    (case, way)
+    for case in hostile.ALL
+    if case.make in EVERY_WAY
+    for way in (by_page, by_command)
+    # The page guesses the encoding: tests/web/test_parked_import.py
+    if (case.make, way) != (hostile.csv_utf_16, by_page)
 ]
 
 

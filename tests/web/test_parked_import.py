@@ -165,6 +165,22 @@ def test_a_column_that_gives_the_answer_away_is_named() -> None:
     assert "The column “kind” holds" not in page
 
 
+def test_utf_16_is_guessed() -> None:
+    client, project = start()
+    page = send(client, "id,text\n1,één\n".encode("utf-16")).content.decode()
+    assert chosen(page)["encoding"] == "utf-16"
+    go(client)
+    assert project.items.get().data == {"text": "één"}
+
+
+def test_numbers_as_ids_are_no_labels_where_classes_are_numbers() -> None:
+    client, project = start()
+    for name in ("1", "3"):
+        project.classes.create(name=name, index=project.classes.count(), position=project.classes.count())
+    send(client, b"id,text\n1,one\n3,three\n")
+    assert project.items.count() == 2
+
+
 def test_html_in_texts_is_text() -> None:
     client, _ = start()
     page = send(client, "body,<b>x</b>\n<script>alert(1)</script>,2\n").content.decode()

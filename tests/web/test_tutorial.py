@@ -20,6 +20,7 @@ TUTORIAL = (ROOT / "docs/tutorial/first-batch.md").read_text(encoding="utf-8")
 SOURCES = [
     *(ROOT / "templates").rglob("*.html"),
     *(ROOT / "labeling/web").rglob("*.py"),
+    ROOT / "labeling/intake/readers/layout.py",  # the uses of labels
     *(ROOT / "static/js").rglob("*.js"),
 ]
 
