@@ -28,8 +28,8 @@ from tests.extent import ALL
 # How many made-up requests for each endpoint and role. Those at the bounds of what the schema allows come from the
 # manager alone: whoever may less is turned away before they are read.
 EXAMPLES = 3
-# What a file, a filter, an option of an encoder or a model, a misleading class name or the name of a member means, no
-# schema can say: one that it allows may still be refused.
+# What a file, a filter, an option of an encoder or a model, a misleading class name, the name of a member or the last
+# day of an invitation means, no schema can say: one that it allows may still be refused.
 MEANING = {
     "/api/v1/projects/",
     "/api/v1/projects/{slug}/",
@@ -43,6 +43,7 @@ MEANING = {
     "/api/v1/projects/{slug}/items/changes/",
     "/api/v1/projects/{slug}/items/{item_id}/correction/",
     "/api/v1/projects/{slug}/batches/{number}/parts/",
+    "/api/v1/projects/{slug}/invitations/",
     "/api/v1/projects/{slug}/models/{number}/predict/",
     "/api/v1/projects/{slug}/export/",
 }
