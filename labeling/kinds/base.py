@@ -96,6 +96,9 @@ class Kind(ABC):
     chunks_at_once: ClassVar[int] = 1
     """The chunks that an import stores in one transaction."""
 
+    can_be_typed: ClassVar[bool] = False
+    """Whether people can type or paste items."""
+
     is_file: ClassVar[bool] = False
     """Whether an item is a file, which is stored, served and exported."""
 

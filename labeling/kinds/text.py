@@ -24,6 +24,7 @@ class Text(Kind):
     noun = "text"
     plural = "texts"
     columns = frozenset({"text"})
+    can_be_typed = True
     # Fewer transactions cost fewer flushes, but each makes other writers wait: with two chunks for a tenth of a second.
     chunks_at_once = 2
 

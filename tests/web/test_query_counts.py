@@ -40,7 +40,7 @@ def first_prediction(project: Project) -> int:
 # name of the address, its arguments besides the project (a function: of the project), role, queries: two of them for
 # session and user, one for the membership.
 PAGES: list[tuple[str, list[Any], str, int]] = [
-    ("label", [], Role.ANNOTATOR, 5),
+    ("label", [], Role.ANNOTATOR, 6),
     ("label-classes", [], Role.ANNOTATOR, 6),
     ("label-today", [], Role.ANNOTATOR, 4),
     ("label-comments", [], Role.ANNOTATOR, 4),

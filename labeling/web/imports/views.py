@@ -72,7 +72,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     project = membership.project
     context = {
         "form": form,
-        "paste": pasted if project.kind == "text" else None,
+        "paste": pasted if kinds.of(project).can_be_typed else None,
         "uses": list(LABELS_AS.items()),
         "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
         "max_mb": number(settings.MAX_UPLOAD_MB),
