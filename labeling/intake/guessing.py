@@ -188,6 +188,7 @@ def _content(values: Mapping[str, Sequence[Any]], kind: Kind) -> str:
 def _label(values: Mapping[str, Sequence[Any]], classes: Container[str]) -> str:
     """Return the column with a usual name, else with values that are classes, else with few different short values."""
     named = _by_name(values, _LABELS)
+    named = named or next((name for name in values if _plain(name).endswith(("_label", "_class", "_category"))), "")
     if named:
         return named
     shares = {

@@ -105,6 +105,19 @@ def test_delimiters(tmp_path, delimiter):
     assert guessed(path).delimiter == delimiter
 
 
+def test_what_hugging_face_writes(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    features = datasets.Features({"img": datasets.Image(), "fine_label": datasets.ClassLabel(names=["dog", "cat"])})
+    content = {"bytes": picture(), "path": "1.png"}
+    data = datasets.Dataset.from_dict({"img": [content] * 6, "fine_label": [1, 0] * 3}, features=features)
+    data.to_parquet(path := tmp_path / "a.parquet")
+    found = guessed(path, "image")
+    assert found.layout.stored() == {"media_column": "img", "label_column": "fine_label", "labels_as": "trusted"}
+    assert [row.label for row in first_rows(path, found.layout, rules("image"), name=path.name)] == [
+        "cat", "dog", "cat", "dog", "cat",
+    ]  # fmt: skip
+
+
 def test_a_workbook(tmp_path):
     book = openpyxl.Workbook()
     for row in (["Nr", "Text", "Kategorie"], *([n, f"Text {n}", "cat"] for n in range(5))):

@@ -47,7 +47,7 @@ class ParquetSource(Source):
             self.close()
             raise
         self.columns = tuple(schema.names)
-        self._class_names = _class_names(schema, layout.label_column)
+        self._class_names = _class_names(schema, layout)
         self._total = sum(group.rows for group in self._groups)
         # A value stored once can stand for any number of rows: limit the bytes read in proportion to the file.
         self._most_bytes = max(16 * MIB, limits.unpack_ratio * path.stat().st_size)
@@ -179,15 +179,12 @@ def _problem(fields: dict[str, Any]) -> str:
     return ""
 
 
-def _class_names(schema: pa.Schema, label_column: str) -> dict[str, list[str]]:
+def _class_names(schema: pa.Schema, layout: Layout) -> dict[str, list[str]]:
     """Return the class names of the columns of labels, from the metadata of Hugging Face's datasets."""
     try:
         features = orjson.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        columns = {
-            column: features[column]["names"]
-            for column in ("label", "truth", label_column)
-            if "names" in features.get(column, ())
-        }
+        labels = features if layout.unsettled else ("label", "truth", layout.label_column)
+        columns = {column: features[column]["names"] for column in labels if "names" in features.get(column, ())}
     except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError):
         return {}
     return {column: names for column, names in columns.items() if isinstance(names, list)}
