@@ -1,0 +1,83 @@
+"""Choose weights and stakes so that the evidence is expected to grow fastest, from calibrated probabilities of errors.
+
+Only the number of answers depends on them: a proof is valid with all weights and stakes. Doubtful labels get larger
+weights, because their answers tell more: with a calibrated model, a proof then takes 10 to 40 % fewer answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+HALVINGS = 50
+LEVELS = np.geomspace(1e-6, 10, 60)
+MOST_LOG_RATIO = 30.0
+LEAST_STAKE = 1 + 1e-6
+MOST_EXPECTED = 0.85
+"""The largest expected number of wrong labels, as a share of the number that is to be refuted: no bet wins if as many
+are expected as are to be refuted."""
+
+
+def plausible(expected: np.ndarray, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Return expected shares of wrong labels (..., G) within [1e-6, 0.9], lowered to `MOST_EXPECTED` of `most` + 1."""
+    total = np.maximum((sizes * expected).sum(axis=-1), 1e-12)
+    factor = np.minimum(1, MOST_EXPECTED * (most + 1) / total)
+    return np.clip(expected * factor[..., None], 1e-6, 0.9)
+
+
+def choose_stakes(chances: np.ndarray, expected: np.ndarray, sizes: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """Return the stakes (..., G) of the fastest growth.
+
+    Setting the derivative of `growth` to 0 gives y r² - (y + 1) r + 1 - p = 0 with y = 1 / (D q) for a label with the
+    chance q and the expected error p, where D = S - R: a search by halves finds D.
+
+    Parameters
+    ----------
+    chances : (..., G) the chance of each label of a stratum to be the first one drawn.
+    expected : (..., G) the expected share of wrong labels, as from `plausible`.
+    sizes : (..., G) the labels of each stratum that belong to the set; 0 for strata outside.
+    most : (...) the largest number of wrong labels that is to be proven.
+    """
+    n = sizes.sum(axis=-1)
+    low, high = np.log(n * 1e-6), np.log(n * 1e6)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        stakes = _stakes(np.exp(middle), chances, expected)
+        more = (sizes * stakes).sum(axis=-1) - (most + 1) > np.exp(middle)
+        low, high = np.where(more, middle, low), np.where(more, high, middle)
+    return np.maximum(_stakes(np.exp(high), chances, expected), LEAST_STAKE)
+
+
+def _stakes(rest: np.ndarray, chances: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    y = 1 / (rest[..., None] * chances)
+    return (y + 1 + np.sqrt((y + 1) ** 2 - 4 * y * (1 - expected))) / (2 * y)
+
+
+def growth(
+    chances: np.ndarray, stakes: np.ndarray, expected: np.ndarray, sizes: np.ndarray, most: np.ndarray
+) -> np.ndarray:
+    """Return the expected logarithm (...) of the factor by which the first draw multiplies the evidence."""
+    rest = (sizes * stakes).sum(axis=-1) - (most + 1)
+    gain = (1 - expected) * np.log(stakes) + expected * np.log(stakes - 1) - np.log(chances * rest[..., None])
+    return np.where(sizes > 0, sizes * chances * gain, 0).sum(axis=-1)
+
+
+def choose_weights(expected: np.ndarray, sizes: np.ndarray, most: int) -> np.ndarray:
+    """Return the weights (G,) of the fastest growth for the set of all strata, 1 on average over its labels.
+
+    `growth` is concave in chances and stakes. At its maximum the chances are proportional to r^(1 - p) (r - 1)^p, and
+    s = r / (r - 1) solves (1 - p + p s) / s^p = C for a C > 1 that all labels share: a search by halves finds s for
+    each of many C, and the best C is taken.
+    """
+    p = plausible(expected, sizes, np.array(most))
+    low, high = np.zeros((len(LEVELS), len(sizes))), np.full((len(LEVELS), len(sizes)), MOST_LOG_RATIO)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        below = np.log(1 - p + p * np.exp(middle)) - p * middle < np.log1p(LEVELS)[:, None]
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    stakes = np.maximum(1 / -np.expm1(-high), LEAST_STAKE)
+    chances = stakes ** (1 - p) * (stakes - 1) ** p
+    chances /= (sizes * chances).sum(axis=1, keepdims=True)
+    wins = (sizes * stakes).sum(axis=1) > most + 1
+    with np.errstate(invalid="ignore"):
+        speed = np.where(wins, growth(chances, stakes, p, sizes, np.array(most)), -np.inf)
+    return chances[np.argmax(speed)] * sizes.sum()

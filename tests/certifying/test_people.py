@@ -1,0 +1,58 @@
+"""Test how people's own errors enter a bound, against simulated people."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from extent import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from labeling.certifying.people import chance_missed, most_seen, most_wrong, upper_error
+
+
+@settings(max_examples=examples(50), deadline=None)
+@given(st.integers(0, 200), st.sampled_from([0.0, 0.001, 0.01, 0.05]), st.sampled_from([0.001, 0.01]))
+def test_most_wrong_and_most_seen_are_inverse(seen, missed, risk):
+    most = most_wrong(seen, missed, risk)
+    assert most >= seen
+    assert missed == 0 or binom.cdf(seen, most + 1, 1 - missed) <= risk
+    assert most_seen(most, missed, risk) == seen or most_wrong(most_seen(most, missed, risk), missed, risk) <= most
+    assert most == seen or most_seen(most - 1, missed, risk) < seen
+
+
+def test_an_audit_misses_wrong_labels_at_most_as_often_as_computed():
+    rng = np.random.default_rng(0)
+    for error, coincidence in [(0.1, 1.0), (0.2, 1.0), (0.3, 0.5)]:
+        missed = np.mean([_missed(rng, error, coincidence) for _ in range(4000)])
+        assert missed <= chance_missed(error, coincidence) + 0.02
+
+
+def _missed(rng: np.random.Generator, error: float, coincidence: float) -> bool:
+    """Return whether people, asked until two agree after a disagreement, settle on the model's wrong label."""
+
+    def answer() -> str | int:
+        if rng.random() >= error:
+            return "right"
+        return "model" if rng.random() < coincidence else int(rng.integers(1_000_000))
+
+    answers = [answer()]
+    if answers[0] == "model":
+        return True
+    while len(set(answers)) == len(answers):
+        answers.append(answer())
+    return max(answers, key=answers.count) == "model"
+
+
+def test_no_missed_error_leaves_the_bound_as_it_is():
+    assert most_wrong(20, 0.0, 0.005) == most_seen(20, 0.0, 0.005) == 20
+    assert most_seen(-1, 0.01, 0.005) == -1
+    assert chance_missed(0.0, 1.0) == 0.0
+
+
+def test_few_gold_answers_leave_people_in_doubt():
+    assert upper_error(0, 10) > upper_error(0, 100) > upper_error(0, 1000)
+    assert upper_error(0, 0) == upper_error(3, 3) == 1.0
+    with pytest.raises(ValueError, match="error"):
+        chance_missed(0.5, 0.1)
