@@ -78,7 +78,7 @@ def test_answers_are_taken_by_class_name() -> None:
     good = annotation(tasks[0]["id"], "7", flagged=True)
     number = annotation(tasks[1]["id"], 3)
     body = post(client, "annotations", {"annotations": [good, number]}).json()
-    assert body == {"accepted": [good["id"], number["id"]], "rejected": []}
+    assert body == {"accepted": [good["id"], number["id"]], "rejected": [], "class_revision": 0}
     stored = Annotation.objects.get(pk=good["id"])
     assert (stored.value, stored.seconds, stored.flagged) == (7, 1.5, True)
     assert Item.objects.get(pk=tasks[0]["item"]["id"]).label == 7
