@@ -50,6 +50,7 @@ DATA = {
     "label-classes",
     "label-guidelines",
     "label-today",
+    "label-worker",
     "project-consequence",
     "project-import-progress",
     "project-item-classes",

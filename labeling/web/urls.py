@@ -1,11 +1,10 @@
 """The addresses of the pages."""
 
-from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
-from labeling.web.account.views import SignIn
+from labeling.web.account.views import SignIn, SignOut
 from labeling.web.batches import batch_parts
 from labeling.web.batches import views as batches
 from labeling.web.classes import proposals
@@ -14,7 +13,7 @@ from labeling.web.export import views as engineer
 from labeling.web.imports import views as imports
 from labeling.web.items import changes
 from labeling.web.items import views as items
-from labeling.web.label.views import label_classes, label_guidelines, label_page, label_today
+from labeling.web.label.views import label_classes, label_guidelines, label_page, label_today, label_worker
 from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
 from labeling.web.members.invitations import answer_invitation
@@ -37,7 +36,7 @@ BATCH = f"{PROJECT}batches/<int:number>/"
 urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
-    path("logout/", LogoutView.as_view(), name="logout"),
+    path("logout/", SignOut.as_view(), name="logout"),
     path("setup/", account.setup, name="setup"),
     path("invitation/<word:token>/", invitation, name="invitation"),
     path("invitations/<int:invitation_id>/", answer_invitation, name="invitation-answer"),
@@ -45,6 +44,7 @@ urlpatterns = [
     path(f"{PROJECT}label/classes/", label_classes, name="label-classes"),
     path(f"{PROJECT}label/guidelines/", label_guidelines, name="label-guidelines"),
     path(f"{PROJECT}label/today/", label_today, name="label-today"),
+    path(f"{PROJECT}label/worker.js", label_worker, name="label-worker"),
     path(f"{PROJECT}label/comments/", comments.own_comments, name="label-comments"),
     path("deleted/", lifecycle.deleted, name="projects-deleted"),
     path("new/", create.new_project, name="project-new"),

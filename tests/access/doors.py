@@ -122,6 +122,7 @@ DOORS = [
     Door("project-new", "get", CREATORS, 200),
     Door("project-new", "post", CREATORS, 400),
     Door("label", "get", Ability.TASKS_ANSWER, 200),
+    Door("label-worker", "get", Ability.TASKS_ANSWER, 200),
     Door("label-classes", "get", Ability.TASKS_ANSWER, 200),
     Door("label-guidelines", "get", Ability.TASKS_ANSWER, 200),
     Door("label-today", "get", Ability.TASKS_ANSWER, 400),

@@ -37,6 +37,7 @@ NOT_FOR_AUDITORS = {
     "label-classes",
     "label-guidelines",
     "label-today",
+    "label-worker",
     "label-comments",
     "api:comments",
     "project-batch-end",

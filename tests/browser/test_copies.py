@@ -113,7 +113,7 @@ def test_without_a_network_what_was_taken_out_is_kept(open_screen: Any) -> None:
         see(screen)  # they were loaded with the items ahead
         copy(screen.page, place).click()
         seen += screen.answer("3")
-    expect(screen.unsent).to_contain_text("2 answers not sent yet")
+    expect(screen.unsent).to_contain_text("Offline: 2 answers are kept here")
     screen.page.context.set_offline(False)
     screen.wait_until_sent()
     assert [words(task) for task in seen] == [{n: n != out for n in range(1, 5)} for out in (1, 2)]

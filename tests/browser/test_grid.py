@@ -153,7 +153,7 @@ def test_without_a_network_a_grid_is_kept_and_sent_later(open_screen: Any) -> No
     n = cells(screen).count()
     screen.page.context.set_offline(True)
     screen.press("Enter")
-    expect(screen.unsent).to_contain_text(f"{n} answers not sent yet")
+    expect(screen.unsent).to_contain_text(f"Offline: {n} answers are kept here")
     screen.page.context.set_offline(False)
     assert values(screen) == [True] * n
 

@@ -37,7 +37,7 @@ def test_a_cut_network_loses_nothing_and_doubles_nothing(open_screen: Any, scree
     images_are_there(screen.page)
     screen.page.context.set_offline(True)
     seen += screen.answer("3", "4", "5")
-    expect(screen.unsent).to_have_text("3 answers not sent yet – they are kept here and will be sent")
+    expect(screen.unsent).to_have_text("Offline: 3 answers are kept here and will be sent")
     expect(screen.page.locator("#item img")).to_have_js_property("complete", True)
     screenshot(screen.page, "offline-unsent")
     assert len(values()) == 2

@@ -10,10 +10,11 @@ from django.contrib import messages
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
-from django.contrib.auth.views import LoginView, PasswordChangeView, redirect_to_login
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import rotate_token
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
@@ -96,6 +97,15 @@ def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
     messages.success(request, f"The token {key[:8]}… is revoked: programs that use it are refused from now on.")
     return redirect("account")
+
+
+class SignOut(LogoutView):
+    """Sign out. The CSRF token changes, so that open and kept pages of the annotator's screen send nothing more."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = super().post(request, *args, **kwargs)
+        rotate_token(request)
+        return response
 
 
 class SignIn(LoginView):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -49,7 +51,7 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
         "proposes_classes": project.class_proposals and not project.asks.fixed_classes,
         "unread": comments.unread(project, membership.user),
         "skip_reasons": project.asks.skip_reasons,
-        "config": _config(membership),
+        "config": _config(request, membership),
     }
     return render(request, "label/page.html", context)
 
@@ -61,12 +63,14 @@ def _suggests(project: Project, n_classes: int) -> bool:
     return project.show_predictions or (project.show_suggestions and project.items.suggested().exists())
 
 
-def _config(membership: Membership) -> dict[str, Any]:
+def _config(request: HttpRequest, membership: Membership) -> dict[str, Any]:
     project = membership.project
     slug, lease = project.slug, project.lease.total_seconds()
     return {
         "project": slug,
         "user": membership.user.pk,
+        # The CSRF token changes when somebody signs in or out: a page that a browser kept knows by it whose it is.
+        "signedIn": hashlib.sha256(_csrf_cookie(request).encode()).hexdigest(),
         "kind": project.kind,
         "several": project.asks.value_is_list,
         "grids": project.grids,
@@ -85,9 +89,25 @@ def _config(membership: Membership) -> dict[str, Any]:
             "classes": reverse("label-classes", args=[slug]),
             "guidelines": reverse("label-guidelines", args=[slug]),
             "today": reverse("label-today", args=[slug]),
+            "worker": reverse("label-worker", args=[slug]),
             "signIn": f"{reverse('login')}?{urlencode({'next': reverse('label', args=[slug])})}",
         },
     }
+
+
+def _csrf_cookie(request: HttpRequest) -> str:
+    """Return the cookie that the browser has after this response."""
+    if request.META.get("CSRF_COOKIE_NEEDS_UPDATE"):
+        return str(request.META["CSRF_COOKIE"])
+    return request.COOKIES.get(settings.CSRF_COOKIE_NAME, "")
+
+
+@for_members(reading=Ability.TASKS_ANSWER)
+def label_worker(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Return the service worker of the annotator's screen. Its address is below the page's, so it serves that page
+    only.
+    """
+    return render(request, "label/worker.js", content_type="text/javascript")
 
 
 @conditional_page

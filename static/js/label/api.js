@@ -34,14 +34,21 @@ export class Api {
   #urls;
   #token = csrfToken();
   #down = false;
+  #forAnother = false;
 
   constructor(urls) {
     this.#urls = urls;
   }
 
-  /** Whether somebody has signed in since this page was loaded. */
+  /** Whether somebody has signed in or out since this page was made. */
   get outdated() {
-    return csrfToken() !== this.#token;
+    return this.#forAnother || csrfToken() !== this.#token;
+  }
+
+  /** `signedIn`: the digest of the token when this page was made. One that a browser kept may be somebody else's. */
+  async verify(signedIn) {
+    // Without HTTPS browsers keep no page, and have no digests.
+    if (crypto.subtle) this.#forAnother = (await digest(this.#token)) !== signedIn;
   }
 
   /** `sameClass`: what is new is to be of one class, for a grid. */
@@ -115,6 +122,11 @@ export class Api {
       }
     }
   }
+}
+
+async function digest(text) {
+  const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function send(url, options) {

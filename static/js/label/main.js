@@ -1,6 +1,6 @@
 // The annotator's screen: makes the parts and ties them together.
 
-import { Api } from "./api.js";
+import { Api, SignedOut } from "./api.js";
 import { BatchProgress } from "./batch.js";
 import { showClasses } from "./class-guide.js";
 import { Classes } from "./classes.js";
@@ -12,14 +12,15 @@ import { Guard } from "./guard.js";
 import { Guidelines } from "./guidelines.js";
 import { History } from "./history.js";
 import { commandOf } from "./keys.js";
+import { Kept } from "./kept.js";
 import { KINDS } from "./kinds/index.js";
 import { Labeler } from "./labeler.js";
 import { Outbox } from "./outbox.js";
 import { Pace, Stopwatch } from "./pace.js";
 import { createPicker, needsClasses } from "./pickers/index.js";
 import { Preloader } from "./preload.js";
-import { TaskQueue } from "./queue.js";
-import { ENDLESS, unsentLine } from "./sentences.js";
+import { DRAWN, TaskQueue } from "./queue.js";
+import { ENDLESS, trouble, unsentLine } from "./sentences.js";
 import { Store } from "./store.js";
 import { onSwipe } from "./swipe.js";
 import { Tabs } from "./tabs.js";
@@ -34,11 +35,21 @@ const { picker: pickerName, proposes } = document.querySelector("#content").data
 const START_MS = 3_000;
 
 const api = new Api(config.urls);
+await api.verify(config.signedIn);
 const kind = KINDS[config.kind];
 const view = new View(kind);
 const outbox = new Outbox(new Store(`${key}:outbox`), api);
 const preloader = new Preloader(kind);
-const queue = new TaskQueue({ api, outbox, preloader, leaseSeconds: config.leaseSeconds, keptReady: config.keptReady });
+const { leaseSeconds } = config;
+const queue = new TaskQueue({ api, outbox, preloader, leaseSeconds, keptReady: Kept.works ? config.keptReady : DRAWN });
+const kept = new Kept({
+  ...config,
+  filesOf: ({ item }) => [
+    ...kind.files(item),
+    ...[...(config.grids ? [item] : []), ...(item.copies ?? [])].flatMap((each) => kind.files(each, { small: true })),
+  ],
+  held: () => (settled ? { tasks: queue.tasks, answered: outbox.answeredTasks() } : null),
+});
 const history = new History(key, kind);
 const batch = new BatchProgress({ api, outbox });
 const pace = new Pace();
@@ -57,7 +68,7 @@ const waiting = new Waiting({
   outbox,
   batch,
   view,
-  signIn: () => location.assign(config.urls.signIn),
+  signIn,
   onready: () => labeler.show(),
 });
 
@@ -75,12 +86,14 @@ const classes = new Classes({
   revision: known?.revision ?? config.classRevision,
   picker: pickerName,
 });
+kept.classes = known;
 let picker = pickerOf(known ?? { classes: [] });
 new Connection({
   api,
   probe: () => api.progress(),
   onback: () => {
     if (outbox.trouble) outbox.retryNow();
+    if (queue.trouble) queue.claim();
     waiting.look();
   },
 });
@@ -121,10 +134,15 @@ const labeler = new Labeler({
 });
 
 let yielded = false; // another tab has taken over
+let settled = false; // the queue has what is ours
 
 tieEvents();
 tieInput();
 await start();
+
+function signIn() {
+  location.assign(config.urls.signIn);
+}
 
 /** The classes are needed before anything else: try until they are here. */
 async function loadClasses() {
@@ -132,20 +150,27 @@ async function loadClasses() {
     try {
       return await api.classes();
     } catch (error) {
-      view.showPanel({ title: "No connection", text: `The page goes on by itself. ${error.message}`, bar: ENDLESS });
+      const away = { title: "No connection", text: `The page goes on by itself. ${error.message}`, bar: ENDLESS };
+      const out = { ...trouble("signed-out", outbox.unsent), button: "Sign in", onbutton: signIn };
+      view.showPanel(error instanceof SignedOut ? out : away);
       await new Promise((resolve) => setTimeout(resolve, 1_000));
     }
   }
 }
 
-/** Send what an earlier visit has left, then claim: the server then gives nothing that is answered already. */
+/** Send what an earlier visit has left, then claim: the server then gives nothing that is answered already. Without the
+ *  server, go on with what was held. */
 async function start() {
-  yielded = false;
+  yielded = settled = false;
   tabs.takeOver();
   queue.clear();
   queue.cells = grids?.held ?? 0;
-  await Promise.race([outbox.start(), new Promise((resolve) => setTimeout(resolve, START_MS))]);
-  await Promise.all([queue.claim(), batch.refresh()]);
+  const patience = () => new Promise((resolve) => setTimeout(resolve, START_MS));
+  await Promise.race([outbox.start(), patience()]);
+  const claimed = Promise.all([queue.claim(), batch.refresh()]).then(() => queue.trouble !== "unreachable");
+  if (!(await Promise.race([claimed, patience()]))) queue.restore(await kept.tasks());
+  settled = true;
+  keep();
   pace.start(api);
   labeler.show();
 }
@@ -157,6 +182,7 @@ function pickerOf({ classes: names, details, above }) {
 
 /** The classes are others now: show them, with what was chosen of them so far. */
 function showNewClasses(changed, rename) {
+  kept.classes &&= changed;
   showClasses(changed.classes, changed.details, kind);
   const chosen = picker.chosen && [...picker.chosen].map(rename).filter((name) => changed.classes.includes(name));
   const typed = document.querySelector("#search")?.value;
@@ -172,8 +198,9 @@ function tieEvents() {
   queue.onchange = () => {
     classes.follow(queue.classRevision);
     guidelines.follow(queue.guidelinesVersion);
-    if (queue.reason !== "paused") history.keep(queue.openBatches);
+    if (!queue.trouble && queue.reason !== "paused") history.keep(queue.openBatches);
     showUnsent();
+    keep();
     if (!queue.trouble && !queue.reason) batch.claimed(queue.batch);
     batch.show();
   };
@@ -186,6 +213,7 @@ function tieEvents() {
   outbox.onchange = () => {
     showUnsent();
     batch.show();
+    keep();
   };
   outbox.onclasses = (revision) => classes.follow(revision);
   classes.onchange = showNewClasses;
@@ -199,6 +227,7 @@ function tieEvents() {
   dialogs.onskip = (reason, proposed, comment) => labeler.skip(reason, proposed, comment);
   tabs.onyield = () => {
     yielded = true;
+    settled = false;
     outbox.stop();
     waiting.stop();
     queue.clear();
@@ -217,7 +246,7 @@ function tieEvents() {
 
 function leave() {
   outbox.leave();
-  queue.release();
+  if (navigator.onLine) queue.release();
 }
 
 function lookAround() {
@@ -233,9 +262,18 @@ function comeBack() {
   queue.claim();
 }
 
+/** Keep what is ours, once the server has said what that is. */
+function keep() {
+  if (!settled || api.outdated) return;
+  if (queue.trouble === "forbidden") kept.forget();
+  else if (queue.classRevision !== null) kept.soon();
+}
+
 function showUnsent() {
   const signedOut = [outbox.trouble, queue.trouble].includes("signed-out");
-  view.showUnsent(unsentLine(outbox.trouble, outbox.unsent, outbox.durable), signedOut);
+  const offline = !navigator.onLine;
+  const items = queue.restored ? queue.tasks.length : 0;
+  view.showUnsent(unsentLine(outbox.trouble, outbox.unsent, { durable: outbox.durable, offline, items }), signedOut);
 }
 
 function tieInput() {

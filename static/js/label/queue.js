@@ -9,7 +9,7 @@ const LOW = 5;
 // ask whenever a tenth of it is answered what is still ours.
 const NEAR_END = 10;
 // The item on the screen and the next nine are drawn ahead.
-const DRAWN = 10;
+export const DRAWN = 10;
 // A grid asks for more while fewer than half of its cells and so many more are held.
 const BESIDE_GRID = 10;
 const MAX_CLAIM = 200;
@@ -35,6 +35,8 @@ export class TaskQueue {
   limit = null;
   /** Why the last claim failed: "", "unreachable", "signed-out" or "forbidden". */
   trouble = "";
+  /** Whether the tasks are those of an earlier visit, and the server has not been asked since. */
+  restored = false;
   onchange = () => {};
   onlost = () => {};
 
@@ -118,6 +120,16 @@ export class TaskQueue {
     this.#preload();
   }
 
+  /** The server cannot be reached: go on with what was ours when it last could. */
+  restore(tasks) {
+    const onTheirWay = this.#outbox.answeredTasks();
+    this.tasks = tasks.filter((task) => !onTheirWay.has(task.id));
+    this.restored = true;
+    this.#claiming?.then(() => this.claim()); // the claim under way does not know them
+    this.#preload();
+    this.onchange();
+  }
+
   /** Ask for more if few are left. Resolves when there is nothing to wait for; never rejects. */
   refill() {
     const dry = Date.now() - this.#dryAt < DRY_MS;
@@ -174,6 +186,7 @@ export class TaskQueue {
       return;
     }
     this.trouble = "";
+    this.restored = false;
     this.#claimedAt = askedAt;
     this.#lastClaim = reply.claimed_at ?? this.#lastClaim;
     // By the server's clock alone: this machine's may be wrong.

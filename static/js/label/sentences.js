@@ -129,9 +129,12 @@ export function trouble(kind, unsent) {
   return { title: "No connection", text: `The next items come as soon as the server can be reached.${kept}`, bar: ENDLESS };
 }
 
-/** The quiet line about answers that have not got through; "" where all is well. */
-export function unsentLine(kind, unsent, durable) {
+/** The quiet line about answers that have not got through; "" where all is well. `items`: so many that the browser has
+ *  kept are here, where the page has started without the server. */
+export function unsentLine(kind, unsent, { durable, offline, items }) {
+  if (offline && items && !unsent) return `Offline: ${count(items, "item")} ${items === 1 ? "is" : "are"} kept here`;
   if (!kind || !unsent) return "";
+  if (offline && durable) return `Offline: ${answers(unsent)} ${unsent === 1 ? "is" : "are"} kept here and will be sent`;
   const start = `${answers(unsent)} not sent yet`;
   if (!durable) return `${start} – this browser cannot keep ${unsent === 1 ? "it" : "them"}: leave the page open`;
   if (kind === "signed-out") return `${start} – kept here and sent when you sign in`;

@@ -76,6 +76,10 @@ export function load(task, wanted) {
   return { audio, bars };
 }
 
+export function files({ media_url: url }) {
+  return url ? [url] : [];
+}
+
 export function show(place, task, loaded) {
   shown?.pause();
   shown = loaded?.audio ?? null;

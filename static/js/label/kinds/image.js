@@ -57,6 +57,11 @@ export function load(task, wanted, { small = false, many = false } = {}) {
   return image;
 }
 
+/** The addresses of an item's files, as they are shown; `small`: in a grid or as a near-copy. */
+export function files({ media_url: url }, { small = false } = {}) {
+  return url ? [sized(url, small ? "thumbnail" : "preview")] : [];
+}
+
 export function show(place, task, image) {
   const frame = document.createElement("div");
   frame.className = "picture";

@@ -2,6 +2,7 @@
 //
 //   load(task, wanted, {small, many})  what `show` is given, loaded ahead; `wanted()`: somebody may still come to it;
 //                            `small`: it is a near-copy, which comes after what is asked about; `many`: it is one of a grid
+//   files(item, {small})     the addresses of its files, as `load` asks for them
 //   show(place, task, loaded)  put the item into `place`
 //   thumbnail(task, seen)    what stands for it in the list; `seen`: it has been on the screen by itself
 //   cell(task, loaded)       what stands for it in a grid, and `spoken(task)` its words, if it has any; where the kind has grids

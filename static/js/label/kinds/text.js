@@ -16,6 +16,8 @@ export function load() {
   return null;
 }
 
+export const files = () => [];
+
 export function show(place, task) {
   const { data } = task.item;
   const shown = document.createElement("div");

@@ -9,6 +9,8 @@ export function load() {
   return null;
 }
 
+export const files = () => [];
+
 export function show(place, task) {
   place.replaceChildren(table(task.item.data));
 }
