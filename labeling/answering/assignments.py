@@ -42,7 +42,7 @@ class TasksChanged(Exception):
     """Another request changed the same tasks: the caller rolls the transaction back and tries again."""
 
     def __str__(self) -> str:
-        return "Somebody else changed these tasks at the same moment. Try again."
+        return "Another request changed these tasks at the same moment. Try again."
 
 
 class Held(NamedTuple):

@@ -46,28 +46,30 @@ CLOSING = (EXCLUDE, DELETE)
 
 ACTIONS: Mapping[str, Action] = {
     QUEUE: Action("Queue for labeling", "queued", "They will be in the next batch.", _queueable),
-    UNQUEUE: Action("Remove from the queue", "taken off the queue", "They can still be picked.", ItemQuerySet.queued),
-    RELABEL: Action("Relabel", "relabeled", "Your label overrides the answers. They are kept.", _correctable),
+    UNQUEUE: Action(
+        "Remove from the queue", "removed from the queue", "They can still be picked.", ItemQuerySet.queued
+    ),
+    RELABEL: Action("Relabel", "relabeled", "Your label overrides the answers. The answers are kept.", _correctable),
     AGAIN: Action(
         "Ask again",
         "to be asked again",
-        "They lose their label, and people are asked again in the next batches. Existing answers are kept. "
-        "Items that a manager has settled stay as they are.",
+        "They lose their label and are asked again in the next batches. Existing answers are kept. Items that a "
+        "manager has settled stay the same.",
         asking_again.repeatable,
     ),
     GOLD: Action(
         "Use as gold",
         "used as gold",
-        "Their label counts as known. Annotators get them among other items, at the share in the settings, and cannot "
-        "tell. The answers measure how often each person is right and do not change the label.",
+        "Their label counts as known. Annotators get them among other items, at the share in the settings, and "
+        "cannot recognize them. The answers measure how often each person is right and do not change the label.",
         lambda items: items.labeled().kept().filter(row__isnull=False, gold__isnull=True),
     ),
-    UNGOLD: Action("Use as gold no more", "gold no more", "No new batch has them as gold.", ItemQuerySet.gold),
+    UNGOLD: Action("Stop using as gold", "no longer gold", "New batches do not use them as gold.", ItemQuerySet.gold),
     EXCLUDE: Action(
         "Exclude",
         "excluded",
-        "They are not picked, trained on, measured or exported. Answers are kept. Existing model versions stay as they "
-        "are; the next training leaves them out.",
+        "They are not picked, trained on, measured or exported. Answers are kept. Existing model versions stay the "
+        "same; the next training leaves them out.",
         ItemQuerySet.kept,
     ),
     INCLUDE: Action(

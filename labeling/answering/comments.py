@@ -53,10 +53,10 @@ def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
     if not text:
         raise CommentError("Write something.")
     if len(text) > MAX_COMMENT or "\x00" in text:
-        raise CommentError(f"Write at most {MAX_COMMENT:,} characters, and no NUL among them.")
+        raise CommentError(f"Write at most {MAX_COMMENT:,} characters, without NUL.")
     person = annotators_of(item).get(to) if to else None
     if to and person is None:
-        raise CommentError(f"“{to[:60]}” has not answered this item: only who has can be answered.")
+        raise CommentError(f"“{to[:60]}” has not answered this item. Only annotators who answered it can get a reply.")
     return Comment.objects.create(item=item, user=user, to=person, text=text)
 
 

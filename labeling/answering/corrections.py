@@ -67,7 +67,7 @@ def withdraw(*, item: Item, user: User) -> None:
     task = _lock_settled_task(item)
     standing = Correction.objects.standing().filter(item=item).first()
     if standing is None:
-        raise CorrectionError("not_corrected", "No correction of this item stands: there is nothing to withdraw.")
+        raise CorrectionError("not_corrected", "This item has no correction to withdraw.")
     _end(standing, user)
     project = task.batch.project
     label, agreement = project.asks.resolve([project.follow(answer) for answer in _answers(task)])
@@ -87,7 +87,7 @@ def _lock_settled_task(item: Item) -> Task:
     if task is None:
         raise CorrectionError(
             "not_asked",
-            "No batch has taken this item yet, so there is no label to correct. It can still be picked and labeled.",
+            "This item has not been in a batch yet, so it has no label to correct. It can still be picked and labeled.",
         )
     if not task.has_all_answers:
         raise CorrectionError(
@@ -104,4 +104,4 @@ def _answers(task: Task) -> list[Any]:
 def _end(standing: Correction, user: User) -> None:
     ended = Correction.objects.standing().filter(pk=standing.pk)
     if not ended.update(withdrawn_at=timezone.now(), withdrawn_by=user):  # cannot happen while the task is locked
-        raise CorrectionError("conflict", "Somebody else corrected this item at the same moment. Look at it again.")
+        raise CorrectionError("conflict", "Another person corrected this item at the same moment. Look at it again.")

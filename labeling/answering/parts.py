@@ -73,10 +73,10 @@ def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "
         raise PartError(f"Batch {batch.number} is {batch.state}: tasks are assigned while it is ready or open.")
     if not annotators_of(batch, user, group).exists():
         raise PartError(
-            f"Nobody in “{user or group}” can answer: name a group, an annotator or a manager of the project."
+            f"“{user or group}” has no members who can answer. Name a group, an annotator or a manager of the project."
         )
     if batch.parts.count() >= MOST_PARTS:
-        raise PartError(f"A batch has at most {MOST_PARTS} assignments: lift one first.")
+        raise PartError(f"A batch has at most {MOST_PARTS} assignments: remove one first.")
     free = batch.tasks.claimable().values_list("rank", flat=True).first()
     last = batch.tasks.aggregate(last=Max("rank"))["last"]
     assigned = batch.parts.aggregate(stop=Max("stop"))["stop"] or 0

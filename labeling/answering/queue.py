@@ -225,7 +225,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
             .get(pk=annotation_id)
         )
     except Annotation.DoesNotExist:
-        raise QueueError("not_found", "You have no such annotation in this project.") from None
+        raise QueueError("not_found", "This is not an annotation of yours in this project.") from None
     lock_person(project, user)
     person = person_in(
         project=project, user=user, batch=annotation.task.batch, without=annotation.pk, in_grids=project.grids

@@ -125,7 +125,7 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = Non
                 return changed
         except TasksChanged:
             time.sleep(PAUSE_SECONDS)
-    raise RemovalError("busy", "Somebody is working on these items at this moment. Try again.")
+    raise RemovalError("busy", "These items are being changed at this moment. Try again.")
 
 
 def _take_out(project: Project, ids: Sequence[int], user: User, reason: str, delete: bool) -> int:

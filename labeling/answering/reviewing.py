@@ -108,4 +108,4 @@ def _settled(item: Item) -> str:
     standing = Correction.objects.standing().filter(item=item).select_related("user").first()
     if standing is not None:
         return f"{standing.user.username} settled {item.external_id} meanwhile. Nothing was changed."
-    return f"{item.external_id} was sent back, or changed, meanwhile. It does not wait any more."
+    return f"{item.external_id} was sent back, or changed, meanwhile. It no longer waits for a review."

@@ -100,7 +100,7 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
             detail = "This task is not assigned to you. Claim tasks first."
             outcome.rejected.append(Refusal(answer.id, "not_assigned", detail))
         else:
-            detail = "This task was already answered, by you or by somebody else."
+            detail = "This task was already answered, by you or by another person."
             outcome.rejected.append(Refusal(answer.id, "taken", detail))
     for batch in {tasks[pk].batch_id: tasks[pk].batch for pk in sorted(held)}.values():
         of_batch = {pk: fresh[pk] for pk in held if tasks[pk].batch_id == batch.pk}

@@ -37,7 +37,10 @@ class Part(serializers.Serializer[Any]):
     start = serializers.IntegerField(help_text="Rank of its first task.")
     stop = serializers.IntegerField(help_text="The rank behind its last task.")
     unanswered = serializers.IntegerField(help_text="Its tasks that lack answers.")
-    people = serializers.IntegerField(help_text="Members who can answer them; with 0 the batch waits in vain: lift it.")
+    people = serializers.IntegerField(
+        help_text="The number of members who can answer them. With 0, the batch "
+        "cannot become complete: remove the part."
+    )
 
 
 def _shown(record: PartRecord) -> dict[str, Any]:
@@ -73,7 +76,7 @@ class BatchParts(OneBatch):
         if "username" in values:
             user = User.objects.filter(memberships__project=self.project, username=values["username"]).first()
             if user is None:
-                raise ValidationError({"username": "There is no such member."})
+                raise ValidationError({"username": "The project has no member with this username."})
         try:
             part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
         except parts.PartError as error:
@@ -93,5 +96,5 @@ class OnePart(OneBatch):
         annotators.
         """
         if not parts.lift(batch=self.find(number), part_id=part_id):
-            raise NotFound("There is no such part of the batch.")
+            raise NotFound("The batch has no part with this id.")
         return Response(status=status.HTTP_204_NO_CONTENT)

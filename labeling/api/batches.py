@@ -55,11 +55,11 @@ class _Facts(serializers.Serializer[Any]):
         source="choice.user.username",
         allow_null=True,
         default=None,
-        help_text="The manager whose choice of a model version held then; null for the gate's.",
+        help_text="The manager who had chosen the model version; null if the gate chose it.",
     )
     kept = serializers.ListField(
         child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2),
-        help_text="Ranks [start, stop) that it left as an earlier selection had picked them: people held them.",
+        help_text="The ranks [start, stop) that kept their earlier pick, because annotators held the tasks.",
     )
 
 
@@ -81,7 +81,8 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
         source="model_version.number", allow_null=True, help_text="The model version that was trained on it."
     )
     remaining = serializers.SerializerMethodField(
-        help_text="Tasks that lack answers. Annotators are told about how many, where some are asked of more people."
+        help_text="The number of tasks that lack answers. Annotators get an estimate if some tasks may be asked of "
+        "more people."
     )
     answered = serializers.SerializerMethodField(help_text="Tasks that have all their answers.")
     selection = serializers.IntegerField(help_text="How often it was picked: 2 if a newer model came in time.")
@@ -114,7 +115,8 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
         read_only_fields = fields
         extra_kwargs = {
             "candidates": {
-                "help_text": "k_m: the most doubted items, which it was drawn from; null if any item could be picked."
+                "help_text": "k_m: the least certain items, from which the batch was drawn; null if any item could "
+                "be picked."
             }
         }
 

@@ -46,9 +46,7 @@ class Export(ProjectView):
         """
         known = ["format", *FILTERS]
         errors = {
-            name: f"There is no such parameter; there are {', '.join(known)}."
-            for name in request.query_params
-            if name not in known
+            name: f"Unknown parameter. Known: {', '.join(known)}." for name in request.query_params if name not in known
         }
         name = request.query_params.get("format") or DEFAULT
         formats = formats_of(self.project)

@@ -35,7 +35,7 @@ def figures(now: datetime.datetime) -> Iterator[Figure]:
     yield from _open_batches(now)
     yield from _leases(now)
     yield _bytes()
-    yield Figure("marginalia_workers", "Workers that were seen within the last minute.", (), {(): signs.alive(now)})
+    yield Figure("marginalia_workers", "Workers with a sign of life in the last minute.", (), {(): signs.alive(now)})
 
 
 def disk() -> Iterator[Figure]:
@@ -61,7 +61,7 @@ def _due(now: datetime.datetime) -> Iterator[Figure]:
     ages = {kind: (now - since).total_seconds() for kind, _, since in kinds}
     labels = ("kind",)
     yield Figure("marginalia_due_jobs", "Steps that wait for a worker.", labels, _each(Job.Kind, counts))
-    text = "How long the oldest step that is due has waited for a worker."
+    text = "Time that the oldest due step has waited for a worker."
     yield Figure("marginalia_oldest_due_job_seconds", text, labels, _each(Job.Kind, ages))
 
 
@@ -80,7 +80,7 @@ def _leases(now: datetime.datetime) -> Iterator[Figure]:
     lapsed = Count("pk", filter=Q(lease_expires_at__lte=now))
     leases = Assignment.objects.pending().aggregate(held=Count("pk"), lapsed=lapsed)
     yield Figure("marginalia_leases", "Assignments that annotators hold.", (), {(): leases["held"]})
-    text = "Those whose lease has run out: the next annotator who finds no free task gets the task."
+    text = "Assignments whose lease has run out: the next annotator without a free task gets their task."
     yield Figure("marginalia_lapsed_leases", text, (), {(): leases["lapsed"]})
 
 
@@ -98,7 +98,7 @@ def _bytes() -> Figure:
         sizes |= {(slug, files): size or 0 for slug, size in by_project}
     sizes |= {(slug, noun): size for slug, noun, size in file_sizes()}
     owned = ", ".join(table.noun for table in file_owners())
-    text = f"Room that a project takes: media, rows in the database, uploads that wait to be imported, {owned}."
+    text = f"Space that a project takes: media, rows in the database, uploads that wait to be imported, {owned}."
     return Figure("marginalia_project_bytes", text, ("project", "files"), sizes)
 
 

@@ -56,7 +56,7 @@ def _original(item_import: ItemImport) -> Project:
     copied_from = item_import.copied_from_id
     original = None if copied_from is None else Project.objects.filter(pk=copied_from).first()
     if original is None:
-        raise StepFailed("The project that is copied is gone. What was copied by then stays.")
+        raise StepFailed("The project that is being copied was removed. The items copied so far stay.")
     if original.deleted_at is not None:
         raise StepFailed(f"{original.name}, which is copied, was deleted. Restore it, then retry.")
     return original

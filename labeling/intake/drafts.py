@@ -155,7 +155,7 @@ def _external_id(left: dict[str, Any]) -> str:
         raise BadValue(f'column "{column}" must be text or a whole number')
     text = str(value).strip()
     if len(text) > ID_LENGTH:
-        raise BadValue(f'column "{column}" has {len(text)} characters, more than the {ID_LENGTH} that are taken')
+        raise BadValue(f'column "{column}" has {len(text)} characters, more than the {ID_LENGTH} allowed')
     if printable(text) != text:
         raise BadValue(f'column "{column}" holds characters that cannot be printed')
     return text

@@ -163,7 +163,7 @@ def _list(value: Any, column: str) -> list[Any]:
     if not isinstance(value, list):
         raise BadValue(f'column "{column}" must be a list of answers, not a {type_name(value)}')
     if len(value) > MOST:
-        raise BadValue(f'column "{column}" has {len(value):,} answers, more than the {MOST:,} that are taken')
+        raise BadValue(f'column "{column}" has {len(value):,} answers, more than the {MOST:,} allowed')
     return value
 
 
@@ -215,7 +215,7 @@ def _reason(value: Any) -> str:
     if "\0" in value:
         raise BadValue("a skip's reason holds characters that cannot be stored")
     if len(value) > _REASON_LENGTH:
-        raise BadValue(f"a skip's reason has more than the {_REASON_LENGTH} characters that are taken")
+        raise BadValue(f"a skip's reason has more than the {_REASON_LENGTH} characters allowed")
     return value
 
 

@@ -314,7 +314,7 @@ def retry(*, item_import: ItemImport) -> None:
         state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None
     )
     if not put_back:
-        raise ValidationError(f"{item_import.name} has not failed, or somebody has retried it already.")
+        raise ValidationError(f"{item_import.name} has not failed, or was retried already.")
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.WAITING, reason="")
 
 

@@ -105,7 +105,7 @@ def read_annotator(project: Project, username: str) -> User:
         or user.annotations.filter(task__batch__project=project).exists()
     )
     if user is None or not known:
-        raise LookupError(f"Nobody called “{username[:60]}” is or was an annotator of this project.")
+        raise LookupError(f"No annotator of this project is or was called “{username[:60]}”.")
     return user
 
 
@@ -118,7 +118,7 @@ def read_words(project: Project, text: str) -> Matches:
 def read_like(project: Project, text: str) -> Alike:
     item = project.items.filter(pk=int(text)).first() if ITEM_NUMBER.fullmatch(text) else None
     if item is None:
-        raise LookupError("There is no such item in this project.")
+        raise LookupError("This project has no item with this id.")
     return alike(project, item)
 
 

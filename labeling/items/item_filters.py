@@ -103,35 +103,36 @@ def _mark(
 _DECLARED = (
     ItemFilter(
         "q", "Words",
-        "What they say: text, external id and other fields. All words must occur, the last may go on; "
-        '`"quoted words"` are a phrase; `key:value` asks for a field that begins so. Case and accents do not matter.',
-        filter_values.read_words, chip="says “{}”", place="front",
+        "Words in the text, the external id and other fields. All words must occur; the last may be incomplete. "
+        '`"quoted words"` are a phrase; `key:value` finds a field that begins with the value. '
+        "Case and accents do not matter.",
+        filter_values.read_words, chip="contains “{}”", place="front",
         attrs={"type": "search", "placeholder": 'word, "exact phrase", field:value'},
     ),
     ItemFilter(
-        "search", "Id holds",
-        "A part of their external id, or of their place in the import (a file's name), in any case.",
+        "search", "Id contains",
+        "A part of the external id, or of the place in the import (a file's name), in any case.",
         lambda project, text: text,
         narrow=lambda project, items, text: items.filter(Q(external_id__icontains=text) | Q(source__icontains=text)),
-        chip="id holds “{}”", attrs={"type": "search"},
+        chip="id contains “{}”", attrs={"type": "search"},
     ),
     ItemFilter(
         "like", "Like",
-        "The id of an item: only the 240 nearest to it, by the embeddings that the pool was clustered by, "
-        "or else by the encoder's features. The nearest come first.",
+        "The id of an item: finds the 240 nearest items, by the embeddings of the clustering or, without a "
+        "clustering, by the encoder's features. The nearest come first.",
         filter_values.read_like, schema=COUNT, chip="like {}", place="",
     ),
     _class(
-        "label", "Label", "label: {}", "Their label: a class, or for `verify` yes or no.", place="front",
+        "label", "Label", "label: {}", "The label: a class, or for `verify` yes or no.", place="front",
         narrow=lambda project, items, label: items.labeled().filter(holds(project, "label", label)),
     ),
     ItemFilter(
-        "state", "State", "`skipped`: by everybody.",
+        "state", "State", "`skipped`: all annotators of the task skipped the item.",
         _read_state, schema={"type": "string", "enum": list(STATES)}, choices=tuple(State.choices),
         narrow=lambda project, items, state: STATES[state](items), place="front",
     ),
     ItemFilter(
-        "batch", "Batch", "The number of their batch.",
+        "batch", "Batch", "The number of the batch.",
         filter_values.read_batch, schema=COUNT, narrow=lambda project, items, batch: items.filter(task__batch=batch),
         chip="batch {}", attrs={"inputmode": "numeric"},
     ),
@@ -148,67 +149,70 @@ _DECLARED = (
         filter_values.read_predicted, narrow=lambda project, items, predicted: predicted.among(items),
         chip="version {0} predicts {1}", attrs={"placeholder": "version:class"},
     ),
-    _person("annotator", "Annotator", "by {}", "Somebody who answered or skipped them."),
+    _person("annotator", "Annotator", "by {}", "An annotator who answered or skipped the item."),
     _class(
         "answered", "Answered", "answered {}",
-        "A class that somebody (with `annotator`, this person) answered, or for `verify` yes or no.",
+        "A class that an annotator (with `annotator`, this annotator) answered, or for `verify` yes or no.",
     ),
     _class(
-        "against", "Another answered", "another answered {}",
-        "A class that another person answered in the same task. As on the page of agreement, tasks with a known "
-        "answer and those with a prediction in view do not count, here and for `divided` and `unlike`.",
+        "against", "Answer of another person", "another person answered {}",
+        "A class that another person answered in the same task. As on the agreement page, `against`, `divided` and "
+        "`unlike` leave out gold tasks and tasks that showed a prediction.",
     ),
     _class(
-        "divided", "Divided on", "divided on {}", "A class that some people chose and some did not, in the same task."
+        "divided", "Different answers about", "different answers about {}", "A class that some people chose and "
+        "others did not, in the same task."
     ),
     _person(
         "unlike", "Answered differently by", "{} answered differently",
-        "Somebody who answered the same task differently.",
+        "An annotator who answered the same task differently.",
     ),
     _class(
-        "known", "Known to be", "known to be {}", "The known answer of gold items: a class, or for `verify` yes or no."
+        "known", "Known answer", "known answer: {}", "The known answer of gold items: a class, or for `verify` yes "
+        "or no."
     ),
     _mark(
-        "flagged", "Flag", "Whether an annotator flagged them.", ItemQuerySet.flagged, ("flagged", "not flagged")
+        "flagged", "Flag", "Whether an annotator flagged the item.", ItemQuerySet.flagged, ("flagged", "not flagged")
     ),
     _mark(
-        "disagreement", "Agreement", "Whether their answers differ from the label. `false`: all agree.",
+        "disagreement", "Agreement", "Whether answers differ from the label. `false`: all agree.",
         ItemQuerySet.in_disagreement, ("in disagreement", "all agree"),
         lacking=lambda items: items.filter(agreement=1),
     ),
     _mark(
-        "skips", "Skips", "Whether somebody skipped them.",
-        ItemQuerySet.skipped_by_somebody, ("somebody skipped it", "nobody skipped it"),
+        "skips", "Skips", "Whether an annotator skipped the item.",
+        ItemQuerySet.skipped_by_somebody, ("skipped by someone", "not skipped"),
     ),
     _mark(
-        "corrected", "Settled by a manager", "Whether a manager has settled them.",
+        "corrected", "Settled by a manager", "Whether a manager settled the label.",
         ItemQuerySet.corrected, ("settled", "not settled"), lacking=ItemQuerySet.uncorrected,
         chip=("settled by a manager", "not settled"),
     ),
     _mark(
-        "control", "Control slice", "Whether they are kept for the control slice.",
+        "control", "Control slice", "Whether the item is in the control slice: drawn at random and kept out of "
+        "training, to measure accuracy.",
         ItemQuerySet.control, ("in it", "not in it"), lacking=lambda items: items.filter(reserved=False),
         chip=("control", "not control"),
     ),
     _mark(
-        "queued", "Queued for labeling", "Whether a manager wants them in the next batch.",
+        "queued", "Queued for labeling", "Whether a manager queued the item for the next batch.",
         ItemQuerySet.queued, ("queued", "not queued"), chip=("queued for labeling", "not queued"),
     ),
     _mark(
-        "propagated", "Labeled as a near-copy", "Whether they are near-copies that have the label of another item.",
+        "propagated", "Labeled as a near-copy", "Whether the item is a near-copy with the label of another item.",
         ItemQuerySet.propagated, ("labeled as a near-copy", "not labeled as a near-copy"), place="",
     ),
     _mark(
-        "gold", "Gold", "Whether their answer is known, and checks annotators.",
+        "gold", "Gold", "Whether the item has a known answer, which checks annotators.",
         ItemQuerySet.gold, ("gold", "not gold"), place="",
     ),
     _mark(
-        "excluded", "Excluded", "Whether they are out of the pool.",
+        "excluded", "Excluded", "Whether the item is excluded: not picked, trained on or measured.",
         ItemQuerySet.excluded, ("excluded", "not excluded"), lacking=ItemQuerySet.kept,
         choices=(("true", "excluded"),), unset="not excluded",
     ),
     _mark(
-        "deleted", "Deleted", "Deleted ones alone. Without it, and with `false`, there are none.",
+        "deleted", "Deleted", "`true`: only deleted items. Otherwise deleted items are left out.",
         ItemQuerySet.deleted, ("deleted", "not deleted"), lacking=lambda items: items.filter(deleted_at__isnull=True),
         choices=(("true", "deleted"),), unset="not deleted",
     ),

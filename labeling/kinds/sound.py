@@ -65,7 +65,7 @@ def _check(sound: soundfile.SoundFile, most_seconds: int) -> None:
     if not RATES[0] <= sound.samplerate <= RATES[1]:
         raise Unfit(f"has {sound.samplerate:,} samples a second: {RATES[0]:,} to {RATES[1]:,} are taken")
     if sound.channels > MOST_CHANNELS:
-        raise Unfit(f"has {sound.channels} channels, more than the {MOST_CHANNELS} that are taken")
+        raise Unfit(f"has {sound.channels} channels, more than the {MOST_CHANNELS} allowed")
     if sound.frames > most_seconds * sound.samplerate:
         raise Unfit(_too_long(most_seconds))
 

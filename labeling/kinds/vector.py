@@ -51,13 +51,13 @@ def number(cell: str) -> float | None:
         value = float(cell)
     except ValueError:
         return None
-    return None if "_" in cell else value  # float() accepts 1_000, which is no number in a table
+    return None if "_" in cell else value  # float() accepts 1_000, which is not a number in a table
 
 
 def _number(cell: Any, column: str) -> float:
     value = number(cell) if isinstance(cell, str) else cell
     if value is None:
-        what = "is empty" if is_blank(cell) else f'holds "{excerpt(str(cell))[:60]}", which is no number'
+        what = "is empty" if is_blank(cell) else f'holds "{excerpt(str(cell))[:60]}", which is not a number'
         raise BadValue(f'column "{printable(column)}" {what}')
     return float(value)
 

@@ -113,13 +113,11 @@ class SelectionFacts(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="+",
-        help_text="The word of a manager that held then.",
+        help_text="The manager's choice of a version at that time.",
     )
-    copy_reach = models.FloatField(null=True, help_text="As far apart as items may be that were shown as near-copies.")
+    copy_reach = models.FloatField(null=True, help_text="The greatest distance at which near-copies were shown.")
     select_seconds = models.FloatField(null=True)
-    kept = models.JSONField(
-        default=list, help_text="Ranks [start, stop) that it left as an earlier selection had picked them."
-    )
+    kept = models.JSONField(default=list, help_text="Ranks [start, stop) that kept their earlier pick.")
 
     class Meta:
         abstract = True
@@ -158,7 +156,9 @@ class Batch(SelectionFacts):
     selection = models.PositiveSmallIntegerField(default=1, help_text="How often it was picked; the last one holds.")
 
     overlap = models.PositiveSmallIntegerField(default=1)
-    overlap_max = models.PositiveSmallIntegerField(null=True, help_text="The most answers of a task; null: overlap.")
+    overlap_max = models.PositiveSmallIntegerField(
+        null=True, help_text="The maximum number of answers to a task; null: overlap."
+    )
     answers_expected = models.PositiveIntegerField(
         null=True, help_text="The expected number of answers. Annotators see how many of them are there."
     )
@@ -169,15 +169,15 @@ class Batch(SelectionFacts):
     )
     labeled = models.IntegerField(default=0, help_text="Items of it that have a label, by a correction or otherwise.")
     dropped = models.PositiveIntegerField(default=0, help_text="Tasks without an answer when it was ended early.")
-    in_parts = models.BooleanField(default=False, help_text="Some of its tasks are kept for somebody: see `BatchPart`.")
+    in_parts = models.BooleanField(default=False, help_text="Whether some of its tasks are reserved: see `BatchPart`.")
     copy_radius = models.FloatField(
-        null=True, help_text="Its near-copies up to this height get their source's label; null: none does, as yet."
+        null=True, help_text="Near-copies up to this height get their source's label; null: none yet."
     )
     complete_share = models.FloatField(null=True, help_text="The part that must be answered at the deadline.")
     deadline_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True)
-    nothing_left_at = models.DateTimeField(null=True, help_text="When no item was found for a batch behind it.")
+    nothing_left_at = models.DateTimeField(null=True, help_text="When no item was left for a next batch.")
     completed_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
 

@@ -59,9 +59,9 @@ class LabelClass(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="children",
-        help_text="What it is a kind of.",
+        help_text="The class above it.",
     )
-    archived_at = models.DateTimeField(null=True, help_text="Since when it is not offered any more.")
+    archived_at = models.DateTimeField(null=True, help_text="The time since which annotators cannot choose it.")
 
     objects = LabelClassQuerySet.as_manager()
 

@@ -190,20 +190,20 @@ class Item(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     # The item's removals say who excluded it and why. A deleted item also has `excluded_at`, so queries test only that.
-    excluded_at = models.DateTimeField(null=True, help_text="Since when it is out of the pool; empty if it is not.")
-    deleted_at = models.DateTimeField(null=True, help_text="Since when it is gone from all lists.")
+    excluded_at = models.DateTimeField(null=True, help_text="When it was excluded; empty if it is not.")
+    deleted_at = models.DateTimeField(null=True, help_text="When it was deleted; empty if it is not.")
     queued_at = models.DateTimeField(null=True, help_text="When a manager asked for it to be in the next batch.")
     again_at = models.DateTimeField(null=True, help_text="Since when it waits to be asked again, in the next batch.")
     sent_back = models.BooleanField(
         default=False, db_default=False, help_text="It is asked again at the word of a person."
     )
-    gold = models.JSONField(null=True, help_text="The answer that is known to be right: it checks annotators.")
+    gold = models.JSONField(null=True, help_text="The known answer, which checks annotators.")
     # The step that looks for label errors writes both, only for items whose label it doubts.
     label_quality = models.FloatField(
-        null=True, help_text="How well models that had not learned it think that the label fits, if they doubt it."
+        null=True, help_text="The probability of the label by models that had not learned it, if they doubt it."
     )
     likely_label = models.PositiveIntegerField(
-        null=True, help_text="What those models take it for: a class's index, or for verify 1 for yes and 0 for no."
+        null=True, help_text="The prediction of those models: a class's index, or for verify 1 for yes and 0 for no."
     )
 
     objects = ItemQuerySet.as_manager()

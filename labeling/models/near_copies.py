@@ -76,7 +76,7 @@ class Copy(models.Model):
     is_check = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Drawn by chance: people are asked about it later, without a hint. Annotators are not told.",
+        help_text="Drawn by chance: people are asked about it later. Never shown to annotators.",
     )
 
     objects = CopyQuerySet.as_manager()

@@ -79,14 +79,16 @@ class Membership(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     paused_at = models.DateTimeField(
-        null=True, blank=True, help_text="Since when they get no tasks, until a manager has looked."
+        null=True, blank=True, help_text="The time since which they get no tasks, until a manager decides."
     )
     pause_reason = models.CharField(max_length=300, blank=True)
     looked_at = models.DateTimeField(
-        null=True, blank=True, help_text="When a manager let them go on: answers before are forgiven."
+        null=True, blank=True, help_text="When a manager ended a pause: earlier gold answers no longer count."
     )
     accuracy = models.FloatField(
-        null=True, blank=True, help_text="Share of their answers that are right, by how they agree with others' so far."
+        null=True,
+        blank=True,
+        help_text="The share of their answers that are right, estimated from the agreement with others.",
     )
     asked_in_doubt = models.BooleanField(
         default=True,
@@ -94,7 +96,7 @@ class Membership(models.Model):
         help_text="Whether they get items that others answered and whose label is in doubt.",
     )
     waiting_since = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Since when they have asked for items and got none."
+        null=True, blank=True, editable=False, help_text="The time since which they have asked for items and got none."
     )
 
     objects = MembershipQuerySet.as_manager()

@@ -35,14 +35,14 @@ class ProjectSettings(models.Model):
     batch_size = models.PositiveIntegerField(
         default=100,
         validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
-        help_text="Items in one batch (k_t): the model is trained anew after that many answers.",
+        help_text="Items in one batch (k_t): the model is retrained after that many answers.",
     )
     candidate_factor = models.FloatField(
         null=True,
         blank=True,
         validators=[finite, MinValueValidator(1.0), MaxValueValidator(1000.0)],
-        help_text="The batch is drawn from this many times its size of the items that the model doubts most; if empty, "
-        "from as many as it takes for each to come from another cluster.",
+        help_text="The batch is drawn from the least certain items, this many times its size; if empty, from as "
+        "many as needed to take each item from a different cluster.",
     )
     mean_cluster_size = models.FloatField(
         default=5.0,
@@ -63,7 +63,8 @@ class ProjectSettings(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(2), MaxValueValidator(9)],
-        help_text="Up to so many people answer a task whose label is in doubt; if empty, none gets more than others.",
+        help_text="The maximum number of people who answer a task whose label is in doubt; if empty, every task "
+        "gets the same number.",
     )
     label_confidence = models.FloatField(
         default=0.95,
@@ -81,18 +82,18 @@ class ProjectSettings(models.Model):
     gold_share = models.FloatField(
         default=0.0,
         validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text="As many tasks for each task of a batch have an answer that is known, to check annotators.",
+        help_text="The number of gold tasks, which have a known answer and check annotators, for each task of a batch.",
     )
     gold_threshold = models.FloatField(
         null=True,
         blank=True,
         validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="Who is very probably right less often than this gets no more tasks until a manager has looked.",
+        help_text="People who are very probably right less often than this get no more tasks until a manager decides.",
     )
     review_share = models.FloatField(
         default=0.0,
         validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="This part of every person's answers is drawn at random and comes to the reviewers.",
+        help_text="This part of every person's answers is drawn at random for the reviewers.",
     )
     lease_seconds = models.PositiveIntegerField(
         default=180,
@@ -129,23 +130,27 @@ class ProjectSettings(models.Model):
     )
     replace_skips = models.BooleanField(
         default=True,
-        help_text="Whether an item that everybody skips is replaced by a similar one, in up to a fifth of the batch.",
+        help_text="Whether an item that all annotators skip is replaced by a similar one, in up to a fifth of the "
+        "batch.",
     )
     strategy = models.CharField(max_length=20, choices=strategies.choices, default="cluster-margin")
     class_guard = models.FloatField(
         null=True,
         blank=True,
         validators=[finite, MinValueValidator(1.0), MaxValueValidator(MAX_CLASSES)],
-        help_text="No class, as the model takes it, has more than this many times its even share of a batch.",
+        help_text="No predicted class has more than this many times its even share of a batch.",
     )
     training = models.JSONField(default=dict, blank=True, help_text="Overrides of the training settings.")
     model = models.JSONField(
-        default=dict, blank=True, help_text="What learns from the labels; if empty, a network. See also `training`."
+        default=dict,
+        blank=True,
+        help_text="The model that learns from the labels; if empty, a network. See also `training`.",
     )
     encoder = models.JSONField(
         default=dict,
         blank=True,
-        help_text="What turns items into numbers; if empty, the default of the kind. Holds once an item is encoded.",
+        help_text="The encoder, which turns items into numbers; if empty, the default of the kind. It cannot "
+        "change once an item is encoded.",
     )
     show_predictions = models.BooleanField(
         default=False,
@@ -169,25 +174,27 @@ class ProjectSettings(models.Model):
         default=0,
         db_default=0,
         validators=[MaxValueValidator(MOST_COPIES)],
-        help_text="Up to so many near-copies of an item are shown beside it, and get its label; 0 for none.",
+        help_text="The maximum number of near-copies that are shown beside an item and get its label; 0 for none.",
     )
     copy_error = models.FloatField(
         default=0.1,
         db_default=0.1,
         validators=[finite, MinValueValidator(0.001), MaxValueValidator(0.5)],
-        help_text="The part of the near-copies that may have another label than people would give them.",
+        help_text="The part of the near-copies that may have a different label than people would give.",
     )
     copy_checks = models.FloatField(
         default=0.1,
         db_default=0.1,
         validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text="As many near-copies for each task of a batch are asked of people, to measure that.",
+        help_text="The number of near-copies, for each task of a batch, that people are asked about to measure "
+        "that part.",
     )
     copy_weight = models.FloatField(
         default=0.5,
         db_default=0.5,
         validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="What a near-copy counts in training, beside 1 for an answered item; 0: it is not learned from.",
+        help_text="The weight of a near-copy in training, where an answered item counts 1; 0: models do not train "
+        "on near-copies.",
     )
 
     # Without an epsilon the project is not private.
@@ -200,18 +207,19 @@ class ProjectSettings(models.Model):
     privacy_delta = models.FloatField(
         default=1e-6,
         validators=[finite, MinValueValidator(1e-12), MaxValueValidator(0.001)],
-        help_text="The chance (δ) with which that may fail.",
+        help_text="The chance (δ) that the guarantee fails.",
     )
     privacy_trainings = models.PositiveIntegerField(
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text="So many trainings share the budget.",
+        help_text="The number of trainings that share the budget.",
     )
     privacy_noise = models.FloatField(
         null=True,
         blank=True,
         validators=[finite, MinValueValidator(0.3), MaxValueValidator(10_000.0)],
-        help_text="Noise multiplier of every training; empty: what makes the budget last for its trainings.",
+        help_text="Noise multiplier of every training; if empty, the noise with which the budget lasts for its "
+        "trainings.",
     )
 
     # A deadline ends a batch before its last answer, so that an absent annotator cannot stall the loop.

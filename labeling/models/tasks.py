@@ -95,7 +95,7 @@ class Task(models.Model):
         help_text="In place of `item`: an item that is asked again.",
     )
     is_gold = models.BooleanField(
-        default=False, db_default=False, help_text="Its answer is known: it checks who answers, and labels nothing."
+        default=False, db_default=False, help_text="Its answer is known: it checks annotators and gives no label."
     )
     rank = models.PositiveIntegerField()
     selection = models.PositiveSmallIntegerField(default=1, help_text="Which selection of its batch picked it.")
@@ -109,7 +109,7 @@ class Task(models.Model):
         on_delete=models.SET_NULL,
         db_index=False,
         related_name="replaced_by",
-        help_text="The task that everybody skipped, whose place it has taken.",
+        help_text="The task that it replaces, because all annotators skipped that task.",
     )
     margin = models.FloatField(null=True)
     cluster = models.PositiveBigIntegerField(null=True)

@@ -31,7 +31,7 @@ class ModelVersion(models.Model):
     class Calibrating(models.TextChoices):
         """The state of the version's calibration after its training."""
 
-        SEALED = "sealed", "as far as its training told"
+        SEALED = "sealed", "from its training alone"
         WAITING = "waiting", "still to come"
         DONE = "done"
         SKIPPED = "skipped"
@@ -56,7 +56,7 @@ class ModelVersion(models.Model):
     metrics = models.JSONField(default=dict, help_text="As measured when it was trained.")
     gate = models.JSONField(
         default=dict,
-        help_text="How it did beside the version that the gate let through before it; empty if there was none.",
+        help_text="The comparison with the version that passed the gate before it; empty if there was none.",
     )
     held_back = models.BooleanField(default=False, help_text="Worse than that version: it picks no batch by itself.")
     damaged = models.CharField(
@@ -68,7 +68,7 @@ class ModelVersion(models.Model):
     )
     calibrating = models.CharField(max_length=10, choices=Calibrating, default=Calibrating.SEALED)
     calibration = models.JSONField(
-        default=dict, help_text="What its calibration needs to know, then what it found, or why there is none."
+        default=dict, help_text="The input of its calibration, then the result, or the reason why there is none."
     )
     seconds = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)

@@ -24,7 +24,7 @@ def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
     """
     membership = find_membership(user, slug) if isinstance(user, User) else None
     if membership is None:
-        raise Http404("There is no such project, or you are not a member of it.")
+        raise Http404("This project does not exist, or you are not a member.")
     return membership
 
 

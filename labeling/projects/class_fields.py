@@ -20,7 +20,7 @@ def fill(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
     """Set these fields of the class, without saving it. Raises `ValidationError`, by field, for a wrong value."""
     unknown = set(fields) - {*EDITABLE, "parent"}
     if unknown:
-        raise ValidationError(dict.fromkeys(unknown, "A class has no such field."))
+        raise ValidationError(dict.fromkeys(unknown, "A class does not have this field."))
     for name, value in fields.items():
         setattr(label_class, name, value)
     label_class.name = label_class.name.strip()
@@ -70,7 +70,7 @@ def _check_parent(label_class: LabelClass) -> None:
     if parent is None:
         return
     if parent.project_id != label_class.project_id:
-        raise ValidationError({"parent": "This project has no such class."})
+        raise ValidationError({"parent": "This project does not have this class."})
     parents = dict(label_class.project.classes.filter(parent__isnull=False).values_list("pk", "parent"))
     above: int | None = parent.pk
     while above is not None:

@@ -35,7 +35,7 @@ def hold(project: Project) -> Project:
 def class_at(project: Project, index: int) -> LabelClass:
     label_class = project.classes.filter(index=index).first()
     if label_class is None:
-        raise ClassError("This project has no such class.")
+        raise ClassError("This project does not have this class.")
     return label_class
 
 

@@ -97,7 +97,7 @@ def class_lines(text: str) -> list[str]:
 def _misleading(number: int, name: str, at: int) -> str:
     return (
         f"Class {number}, “{invisible.shown(name)}”, has {invisible.named(name[at])} in place {at + 1}, "
-        "which nobody sees: one class could look like another. Delete it."
+        "which is invisible: one class could look like another. Delete it."
     )
 
 

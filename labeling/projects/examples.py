@@ -91,7 +91,7 @@ def _indices(project: Project, item: Item) -> list[int]:
 def _class(project: Project, index: int) -> LabelClass:
     label_class = project.classes.filter(index=index).first()
     if label_class is None:
-        raise ExampleError("This project has no such class.")
+        raise ExampleError("This project does not have this class.")
     return label_class
 
 
@@ -104,7 +104,7 @@ def _why_not(project: Project, label_class: LabelClass, item: Item) -> str:
     if not is_of(project, item, label_class.index):
         return f"This item's label is not “{label_class.name}”. Correct the label first, if it is wrong."
     if item.gold is not None:
-        return "This item is gold: as an example it would give its answer away to whoever is checked with it."
+        return "This item is gold: as an example it would give its answer away to the annotators whom it checks."
     if item.excluded_at is not None:
         return "This item is excluded or deleted. Include it again first."
     return ""

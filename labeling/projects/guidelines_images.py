@@ -119,7 +119,7 @@ def _checked(alt_text: str) -> str:
     if len(text) > MOST_ALT_TEXT:
         raise ValidationError({"alt_text": f"At most {MOST_ALT_TEXT} characters."})
     if first_invisible(text) is not None:
-        raise ValidationError({"alt_text": "There is a character in it that nobody sees. Delete it."})
+        raise ValidationError({"alt_text": "It contains an invisible character. Delete it."})
     return text
 
 

@@ -261,8 +261,8 @@ def release(*, version: ModelVersion, user: User) -> None:
 def held(version: ModelVersion) -> str:
     """Return the message for a refused download of the version's files."""
     return (
-        f"Model version {version.number} was trained without privacy, and the project is private: what it learned by "
-        "heart would leave with it. A manager can release it on the version’s page."
+        f"Model version {version.number} was trained without privacy, and the project is private: its files could "
+        f"reveal single answers. A manager can release it on the version’s page."
     )
 
 

@@ -60,7 +60,7 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
     if user == successor or people.count() < 2:
         raise ValidationError("Choose another member of the project, and be one yourself.")
     if role not in roles_without(Ability.MEMBERS_CHANGE):
-        raise ValidationError(f"Choose what you are to be: {either(roles_without(Ability.MEMBERS_CHANGE))}.")
+        raise ValidationError(f"Choose your new role: {either(roles_without(Ability.MEMBERS_CHANGE))}.")
     set_role(project=project, user=successor, role=Role.MANAGER)
     set_role(project=project, user=user, role=role)
 
@@ -71,7 +71,7 @@ def _keep_a_manager(project: Project, user: User) -> None:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     managers = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project)
     if set(managers.values_list("user", flat=True)) == {user.pk}:
-        raise ValidationError("This is the project's last manager. Make somebody else manager first.")
+        raise ValidationError("This is the project's last manager. Make another member a manager first.")
 
 
 def get_or_create_user(username: str, password: str | None = None) -> tuple[User, bool]:

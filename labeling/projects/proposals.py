@@ -126,7 +126,7 @@ def dismiss(*, project: Project, user: User, key: str) -> int:
 def _existing(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
     label_class = project.classes.offered().filter(index=index).first()
     if label_class is None:
-        raise ClassError("This project offers no such class.")
+        raise ClassError("This project does not offer this class.")
     known = {folded(each) for each in (label_class.name, *label_class.aliases)}
     if proposal.key not in known and len(label_class.aliases) < MAX_ALIASES:
         aliases = [*label_class.aliases, proposal.name]

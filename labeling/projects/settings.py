@@ -131,9 +131,9 @@ SECTIONS = (
         Setting("daily_limit", "Answers a day and person",
                 "People who reach this number of answers get no more items until midnight, UTC. A member can have "
                 "another limit: see Members. Empty: no limit."),
-        Setting("replace_skips", "Replace items that everybody skips",
-                "A similar item joins the open batch for each item that everybody skips, for up to a fifth of the "
-                "batch. The batch does not wait for it."),
+        Setting("replace_skips", "Replace items that all annotators skip",
+                "A similar item joins the open batch for each item that all annotators skip, for up to a fifth of "
+                "the batch. The batch does not wait for it."),
     )),
     Section("near-copies", "Near-copies", (
         Setting("near_copies", "Most near-copies of an item",

@@ -56,7 +56,7 @@ class ObjectStore(Store):
         try:
             self._store.pipe_file(f"{self._root}/marginalia", b"")
         except FileNotFoundError:
-            raise StoreAway(f"{self._url}: there is no such bucket") from None
+            raise StoreAway(f"{self._url}: the bucket does not exist") from None
 
     def recorded(self, path: Path) -> str:
         """Return the path below DATA_DIR, which may be another folder on each host."""

@@ -51,8 +51,8 @@ def rebuild_encoder(step: Step) -> None:
         raise StepFailed(f"The encoder cannot be set up again: {error.messages[0]}") from error
     if encoder.digest != known:
         raise StepFailed(
-            f"The encoder ({path.name}) was fitted to the items of its time, and cannot be made again from those that "
-            "there are now. Restore the file from a backup, then retry."
+            f"The encoder ({path.name}) was fitted to earlier items and cannot be rebuilt from the present ones. "
+            f"Restore the file from a backup, then retry."
         )
     make_room(path)
     encoder.save(path)

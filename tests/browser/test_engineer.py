@@ -150,6 +150,6 @@ def test_on_a_phone_the_page_is_as_wide_as_the_phone(open_page: Any, screenshot:
     expect(page.locator("#command")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.goto("/account/")
-    page.get_by_text("How a program uses one").click()
+    page.get_by_text("Use a token in a program").click()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     screenshot(page, "engineer-account-phone", full=True)

@@ -60,7 +60,7 @@ def printed_link(tmp_path: Path) -> Iterator[str]:
 def test_from_the_terminal_to_the_first_project(page: Page, printed_link: str) -> None:
     site = printed_link.partition("/setup/")[0]
     page.goto(site)
-    expect(page.get_by_role("heading", name="Nobody has an account here yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="This server has no accounts yet")).to_be_visible()
     page.goto(printed_link)
     expect(page.get_by_role("heading", name="Welcome to Marginalia")).to_be_visible()
     page.get_by_label("Username").fill("mona")

@@ -141,5 +141,5 @@ def test_sign_in_home_and_missing_pages(open_page: Any, screenshot: Any) -> None
     expect(page.get_by_role("heading", name="You cannot do that")).to_be_visible()
     screenshot(page, "denied-small")
     page.goto("/p/nothing/label/")
-    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
     screenshot(page, "missing-small")

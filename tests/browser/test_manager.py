@@ -118,7 +118,7 @@ def test_from_a_new_project_to_people_who_label_it(
 
     go(page, "Overview")
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("Paused: nobody gets items until you start again.")).to_be_visible()
+    expect(page.get_by_text("Paused: annotators get no items until you start again.")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("The loop is running.")).to_be_visible()
     # The browser also reports the forms that were sent back with status 400: that is meant.

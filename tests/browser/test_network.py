@@ -181,7 +181,7 @@ def test_leases_are_renewed_while_answers_come_and_a_lost_item_is_told_of(open_s
     gone = screen.task
     leases.filter(task=gone).update(user=bert)
     expect(screen.page.locator(f'#stage[data-task="{gone}"]')).to_have_count(0)  # as soon as the leases are renewed
-    expect(screen.told).to_contain_text("went to somebody else")
+    expect(screen.told).to_contain_text("went to other people")
     assert leases.earliest("lease_expires_at").lease_expires_at > first
 
 

@@ -167,7 +167,7 @@ def test_without_scripts_items_are_found_and_settled(open_page: Any) -> None:
     project = labeled_project()
     page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/items/", java_script_enabled=False)
     page.get_by_text("More filters").click()
-    page.get_by_label("Id holds").fill("item-0003")
+    page.get_by_label("Id contains").fill("item-0003")
     page.get_by_role("button", name="Show").click()
     page.locator("a.item").click()
     page.get_by_role("radio", name="9", exact=True).check()

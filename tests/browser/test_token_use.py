@@ -27,7 +27,7 @@ def test_the_lines_of_the_page_work_until_the_token_is_revoked(open_page: Any) -
     page = open_page(make_member(project, "enzo", "engineer"), "/account/")
     page.get_by_role("button", name="Create a token").click()
     token = page.locator("#secret").inner_text()
-    page.get_by_text("How a program uses one").click()
+    page.get_by_text("Use a token in a program").click()
     line = page.locator("#use-curl").inner_text()
     assert '"slug":"digits"' in run("bash", "-c", line, token=token)
     code = page.locator("#use-python").inner_text()

@@ -51,4 +51,4 @@ def test_a_file_is_predicted_while_one_looks_on(open_page: Any, screenshot: Any,
     taken = [json.loads(line) for line in Path(started.value.path()).read_text().splitlines()]
     assert [row["external_id"] for row in taken] == ["a", "c"]
     page.get_by_role("button", name="Remove it now").click()
-    expect(page.get_by_text("what was predicted of it are removed")).to_be_visible()
+    expect(page.get_by_text("its predictions are removed")).to_be_visible()

@@ -102,7 +102,7 @@ def fill_predictions(project: Project) -> None:
         values = {"finished_at": timezone.now()} if state in ("done", "failed") else {}
         if state == "done":
             values |= {"predicted": 1200, "rejected": 1, "rejections": rejections, "size": len(content)}
-        reason = "night-failed.zip: the file is damaged: make it anew" if state == "failed" else ""
+        reason = "night-failed.zip: the file is damaged: create it again" if state == "failed" else ""
         PredictionRun.objects.filter(pk=run.pk).update(reason=reason, **values)
         job_state = {"waiting": "waiting", "running": "running"}.get(state, "done")
         Job.objects.filter(prediction=run).update(

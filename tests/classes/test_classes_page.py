@@ -39,7 +39,7 @@ def test_a_class_is_added_and_the_addition_undone(mona: Client, project: Project
     text = text_of(mona.post(address("project-classes", project), {"name": "owl"}, follow=True))
     assert "“owl” is added. The next model learns it." in text
     assert "4 classes." in text
-    assert "Added “owl”. It can be undone until the next training." in text
+    assert "Added “owl”. You can undo this until the next training." in text
     text = text_of(mona.post(address("project-classes-undo", project), {"revision": "1"}, follow=True))
     assert "Undone: Added “owl”." in text
     assert "3 classes." in text
@@ -67,7 +67,7 @@ def test_a_merge_says_what_it_does_before_it_is_done(mona: Client, project: Proj
     text = text_of(mona.get(address("project-class-merge", project, 1), {"into": "fox"}))
     assert "Merge dog into fox?" in text
     assert "3 labels of dog will be labels of fox, which has 0 labels now." in text
-    assert "1 model version tell the two apart" in text
+    assert "by 1 model version count for" in text
     assert not ClassChange.objects.exists(), "nothing is done yet"
     text = text_of(mona.post(address("project-class-merged", project, 1), {"into": "fox"}, follow=True))
     assert "“dog” is now part of “fox”. Its labels follow in the background." in text
@@ -90,7 +90,9 @@ def test_the_points_of_a_scale_can_only_be_described() -> None:
     project = make_project("taste", classes=["1", "2", "3"], question="score")
     client = Client()
     client.force_login(make_member(project, "mona", Role.MANAGER))
-    assert "They cannot be changed, but described." in text_of(client.get(address("project-classes", project)))
+    assert "You can describe the points, but not change them." in text_of(
+        client.get(address("project-classes", project))
+    )
     page = client.post(address("project-class", project, 0), {"description": "awful"}, follow=True)
     assert "Saved." in text_of(page)
     assert project.classes.get(index=0).description == "awful"

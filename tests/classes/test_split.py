@@ -119,7 +119,7 @@ def test_taking_back_the_new_answer_asks_again_and_the_old_answer_decides_nothin
     [
         (CAT, ["kitten"], "Name 2 to 20 classes"),
         (CAT, ["cat", "kitten"], "cannot become itself"),
-        (99, ["a", "b"], "no such class"),
+        (99, ["a", "b"], "does not have this class"),
     ],
 )
 def test_what_cannot_be_split_changes_nothing(project: Project, index: int, into: list[str], problem: str) -> None:

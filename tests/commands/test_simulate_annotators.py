@@ -130,7 +130,7 @@ def test_a_pool_that_ends_is_no_failure(tumours: Project, live_server: Any) -> N
     Project.objects.update(batch_size=150)
     with worker():
         text = simulate("tumours", "--annotators", "2", "--batches", "9", "--url", live_server.url)
-    assert "Every item of the project is dealt with" in text
+    assert "All items of the project are labeled or skipped" in text
     assert "Batches done: 2." in text
     assert tumours.items.labeled().count() == 200
     assert ModelVersion.objects.count() == 2
@@ -144,7 +144,7 @@ def test_ctrl_c_gives_back_what_is_held(live_server: Any) -> None:
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert output.strip().splitlines() == ["CommandError: Stopped. What was held has been given back."]
+    assert output.strip().splitlines() == ["CommandError: Stopped. Held tasks were given back."]
     assert Annotation.objects.count() < 3000
     assert not Assignment.objects.pending().exists()
     assert not AuthToken.objects.exists()

@@ -187,8 +187,8 @@ def test_numeric_columns_are_the_vector_and_keep_their_names(tmp_path):
         ("inf", 'Column "y" is infinite or too large.'),
         ("1e300", 'Column "y" is infinite or too large.'),
         ("", 'Column "y" is empty.'),
-        ("abc", 'Column "y" holds "abc", which is no number.'),
-        ("1_0", 'Column "y" holds "1_0", which is no number.'),
+        ("abc", 'Column "y" holds "abc", which is not a number.'),
+        ("1_0", 'Column "y" holds "1_0", which is not a number.'),
     ],
 )
 def test_a_cell_that_is_no_number_is_set_aside_wherever_it_stands(tmp_path, cell, reason):

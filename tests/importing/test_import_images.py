@@ -104,7 +104,7 @@ def test_a_metadata_file_describes_the_images(pack, table):
         ("a.png", None, {"caption": "bye"}),
     ]
     assert "is missing" in bad[0].reason
-    assert "leads out of" in bad[1].reason
+    assert "path outside of" in bad[1].reason
     assert [(row.where, row.reason[:30]) for row in bad[2:]] == [
         ("extra.png", "The image is not named in meta"),
         ("x.txt", "The file is no PNG, JPEG, GIF,"),

@@ -64,7 +64,7 @@ def test_answers_and_skips_are_read_with_their_authors(source):
         ({"label": {}}, 'Column "label" must name a class, not hold a JSON object.'),
         ({"annotations": "many"}, 'Column "annotations" must be a list of answers, not a text.'),
         ({"annotations": ["cat"]}, 'Column "annotations" must be a list of objects, not of text.'),
-        ({"skips": [SKIPPED] * 1001}, 'Column "skips" has 1,001 answers, more than the 1,000 that are taken.'),
+        ({"skips": [SKIPPED] * 1001}, 'Column "skips" has 1,001 answers, more than the 1,000 allowed.'),
         ({"annotations": [{"value": "cat"}]}, 'An annotation has no "annotator".'),
         ({"annotations": [{"annotator": "ana"}]}, "An annotation has no value."),
         ({"annotations": [GIVEN, GIVEN]}, "Annotator ana has answered it more than once."),

@@ -84,7 +84,7 @@ def test_bad_lines_of_the_truth_file_set_their_vectors_aside(tmp_path):
         ("t.csv", "a,b\n1,2\n1,2\n1,2\n1,2\n", 'no column is called "truth"'),
         ("t.txt", "", "is empty"),
         ("t.json", "[1,2,3,4]", r"read from a \.npy, \.csv or \.txt"),
-        ("t.npy", "junk", "no array of plain numbers"),
+        ("t.npy", "junk", "not an array of plain numbers"),
     ],
 )
 def test_a_truth_file_that_does_not_fit_is_refused(tmp_path, name, content, complaint):

@@ -198,7 +198,7 @@ def test_a_footer_that_makes_arrow_abort_is_refused_and_the_process_lives(tmp_pa
     path = write(tmp_path / "a.parquet", content.replace(optional, b"\x25\x12" + optional[2:]))
     facts = subprocess.run([sys.executable, parquet_facts.__file__, path, "1", "1"], capture_output=True, check=False)
     assert facts.returncode != 0  # by SIGABRT in pyarrow 26
-    with pytest.raises(UnreadableFile, match="no Parquet file or is damaged"):
+    with pytest.raises(UnreadableFile, match="not a Parquet file or is damaged"):
         read(path, "text")
 
 

@@ -141,15 +141,15 @@ def test_many_rows_are_read_in_little_memory(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "kind", "complaint"),
     [
-        ("gone.csv", None, "text", "there is no such file"),
-        ("a.xls", b"\xd0\xcf", "text", "spreadsheets are not read: save it as CSV"),
-        ("a.xlsx", b"PK\x03\x04", "text", "is no .xlsx workbook or is damaged: save it again"),
+        ("gone.csv", None, "text", "this file or folder does not exist"),
+        ("a.xls", b"\xd0\xcf", "text", "spreadsheet cannot be read: save it as CSV"),
+        ("a.xlsx", b"PK\x03\x04", "text", "is not an .xlsx workbook or is damaged: save it again"),
         ("a.docx", b"hello", "text", "this kind of file is not read: CSV, TSV"),
         ("a.csv", b"PAR1....", "text", "is called .csv but holds parquet"),
         ("a.csv", b"PK\x03\x04....", "text", "is called .csv but holds zip"),
         ("a.zip", b"PK\x03\x04....", "text", "a zip is for projects of kind image or audio, this one is of kind text"),
         ("a.npy", b"x", "image", "a npy is for projects of kind vector"),
-        ("a.zip", b"nothing", "image", "is no zip file or is damaged"),
+        ("a.zip", b"nothing", "image", "is not a zip file or is damaged"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path, name, content, kind, complaint):

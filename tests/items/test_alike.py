@@ -112,7 +112,7 @@ def test_embeddings_are_asked_before_features() -> None:
 @pytest.mark.parametrize("like", ["0", "x", "-1", "9" * 30, "²", "1.5", "1 OR 1", "99999"])
 def test_what_is_no_item_is_told(like: str) -> None:
     project = line()
-    with pytest.raises(FilterError, match="no such item"):
+    with pytest.raises(FilterError, match="no item with this id"):
         read_filter(project, {"like": like})
     assert manager(project).get(PAGE, {"like": like}).status_code == 400
 
@@ -123,7 +123,7 @@ def test_anothers_item_and_one_that_is_not_encoded_are_told() -> None:
     (theirs,) = make_items(make_project("theirs"), 1)
     (late,) = make_items(project, 1, first=50, row=None)
     (bare,) = make_items(project, 1, first=51, row=999)
-    for other, words in ((theirs, "no such item"), (late, "not known yet"), (bare, "not known yet")):
+    for other, words in ((theirs, "no item with this id"), (late, "not known yet"), (bare, "not known yet")):
         with pytest.raises(FilterError, match=words):
             read_filter(project, {"like": str(other.pk)})
 
@@ -161,4 +161,4 @@ def test_the_api_lists_them() -> None:
     assert [each["external_id"] for each in body["results"]] == [f"item-{n:04}" for n in (1, 2, 3, 4)]
     body = client.get(body["next"]).json()
     assert [each["external_id"] for each in body["results"]] == [f"item-{n:04}" for n in (5, 6, 7, 8)]
-    assert client.get(API, {"like": "x"}).json()["fields"] == {"like": ["There is no such item in this project."]}
+    assert client.get(API, {"like": "x"}).json()["fields"] == {"like": ["This project has no item with this id."]}

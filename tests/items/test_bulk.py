@@ -99,7 +99,7 @@ def test_the_page_asks_says_how_far_it_is_and_when_it_is_done() -> None:
     address = "/p/digits/items/change/?action=exclude&all=1&state=unlabeled"
     assert "10 items will be excluded." in text_of(client.get(address))
     told = text_of(client.post(address, {"note": "Broken."}, follow=True))
-    assert "10 items: the worker is at it." in told
+    assert "10 items: in progress." in told
     assert "Exclude: 0 of 10 items asked for by mona" in told
     bulk.carry_on(0)
     assert "Exclude: 4 of 10 items" in text_of(client.get("/p/digits/items/"))

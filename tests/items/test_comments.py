@@ -93,7 +93,10 @@ def test_a_reviewer_writes_only_to_those_who_answered_the_item(project: Project)
     assert rita.post(path, {"text": "A 3.", "to": "annie"}, content_type=JSON).status_code == 201
     refused = rita.post(path, {"text": "A 3.", "to": "bert"}, content_type=JSON)
     assert refused.status_code == 409
-    assert refused.json()["detail"] == "“bert” has not answered this item: only who has can be answered."
+    assert (
+        refused.json()["detail"]
+        == "“bert” has not answered this item. Only annotators who answered it can get a reply."
+    )
     assert [each["to"] for each in rita.get(path).json()] == ["annie"]
     # What was written to somebody who wrote nothing is read as well.
     assert len(comments.threads_of(project, annie)) == 1

@@ -91,7 +91,7 @@ def test_every_kind_of_question(question: str, answers: list[Any], corrected: An
 def test_an_item_that_is_not_in_a_batch_has_no_label_to_correct() -> None:
     project, _, mona = settled(3)
     (item,) = make_items(project, 1, first=50)
-    with pytest.raises(CorrectionError, match="No batch has taken this item yet"):
+    with pytest.raises(CorrectionError, match="This item has not been in a batch yet"):
         correct(item=item, user=mona, value=1)
 
 
@@ -113,7 +113,7 @@ def test_an_item_that_people_are_still_answering_waits_for_them() -> None:
 def test_nothing_is_withdrawn_where_nothing_stands() -> None:
     _, item, mona = settled(3)
     for _ in range(2):
-        with pytest.raises(CorrectionError, match="nothing to withdraw"):
+        with pytest.raises(CorrectionError, match="no correction to withdraw"):
             withdraw(item=item, user=mona)
         assert fresh(item) == (3, 1.0, True)
 

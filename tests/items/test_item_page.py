@@ -35,7 +35,7 @@ def test_it_tells_how_the_label_came_to_be() -> None:
     client = member(project, Role.ENGINEER)
     assert "1 of 2 answers agree." in text_of(client.get(address(project, 1)))
     assert "All 2 answers agree." in text_of(client.get(address(project, 0)))
-    assert "Everybody skipped it: annie, bert." in text_of(client.get(address(project, 2)))
+    assert "All annotators skipped it: annie, bert." in text_of(client.get(address(project, 2)))
     assert "bert’s answer." in text_of(client.get(address(project, 3)))
     assert "Confirmed by mona." in text_of(client.get(address(project, 5)))
     assert "1 of 2 have answered." in text_of(client.get(address(project, 6)))
@@ -71,7 +71,7 @@ def test_it_tells_why_it_was_picked_and_what_the_model_took_it_for() -> None:
     words = text_of(member(project, Role.ENGINEER).get(address(project, 7)))
     assert "Picked in pass 1 from cluster 1234, which held 7 candidates" in words
     assert "Margin 0.2500" in words
-    assert "Taken for class 4 (62.5 % sure) by version 1" in words
+    assert "Predicted class 4 (62.5 % sure) by version 1" in words
     assert "Cluster 1,234" in words
     assert "Cluster size 7" in words
     assert "truth" not in words.lower()
@@ -209,12 +209,12 @@ def test_a_correction_is_withdrawn() -> None:
     assert "the annotators’ answers count again" in text_of(response)
     assert item_of(project, 1).label is None, "they were a tie"
     response = client.post(address(project, 1, "withdraw/"), follow=True)
-    assert "nothing to withdraw" in text_of(response)
+    assert "no correction to withdraw" in text_of(response)
 
 
 @pytest.mark.parametrize(
     ("number", "said"),
-    [(6, "People are still answering this item"), (9, "No batch has taken this item yet")],
+    [(6, "People are still answering this item"), (9, "This item has not been in a batch yet")],
 )
 def test_what_cannot_be_corrected_has_no_form_and_says_why(number: int, said: str) -> None:
     project = mixture()

@@ -92,7 +92,7 @@ HOSTILE = [
     ("batch", "-1", "number of a batch"),
     ("batch", "1e9", "number of a batch"),
     ("batch", "9" * 40, "number of a batch"),
-    ("annotator", "nobody", "Nobody called"),
+    ("annotator", "nobody", "No annotator"),
     ("state", "lost", "Choose one of"),
     ("flagged", "perhaps", "true or false"),
     ("sort", "'; drop table", "Choose one of"),
@@ -106,7 +106,7 @@ def test_what_makes_no_sense_is_said_beside_its_field(name: str, value: str, sai
     assert list(errors_of(response)) == [name]
     assert said in errors_of(response)[name]
     assert 'value="item"' in response.content.decode(), "what else was asked for is kept"
-    assert "Nothing was looked for" in text_of(response)
+    assert "Check the filters" in text_of(response)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_note_may_go_to_those_whose_answers_are_sent_back_and_to_nobody_else(p
     assert len(answered) == 2
     page = decide(client, tie, decision="back", note="Look at the hook.", tell="on")
     assert "item-0001 is sent back and will be asked again. Those who answered can read your note." in text_of(page)
-    assert "People who are asked next do not" in text_of(page), "it stands beside the field"
+    assert "Annotators do not, because" in text_of(page), "it stands beside the field"
     assert set(Comment.objects.values_list("to__username", flat=True)) == answered
     annie, carol = User.objects.get(username="annie"), make_member(project, "carol")
     [thread] = comments.threads_of(project, annie)
@@ -166,7 +166,7 @@ def test_no_two_people_are_on_one_item_and_the_second_is_told_that_it_was_settle
     assert shown(other.get(f"/p/{project.slug}/review/")) == item_of(project, 4)
     page = other.get(f"/p/{project.slug}/review/?item={tie.pk}", follow=True)
     assert shown(page) == item_of(project, 4)
-    assert "Somebody else is reviewing item-0001" in text_of(page)
+    assert "Another person is reviewing item-0001" in text_of(page)
     page = decide(other, tie, decision="accept")
     assert "rita is reviewing item-0001 right now. Nothing was changed." in text_of(page)
     # The first one went away: the item is free, and the second settles it.

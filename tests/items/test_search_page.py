@@ -32,7 +32,7 @@ def test_the_page_finds_keeps_and_takes_off_what_was_typed() -> None:
     assert "1 item matches" in text_of(response)
     page = response.content.decode()
     assert 'value="&quot;barn owl&quot; camera:north"' in page
-    assert "says “" in page
+    assert "contains “" in page
     assert re.search(r'class="item" href="/p/owls/items/\d+/\?q=%22barn\+owl%22\+camera%3Anorth"', page)
     assert "cannot be searched yet" not in page
 
@@ -42,7 +42,7 @@ def test_the_page_says_that_the_index_is_behind() -> None:
     search.catch_up()
     make_items(project, 2, first=6, data={"text": "an owl"})
     assert "2 items cannot be searched yet" in text_of(manager(project).get(PAGE, {"q": "owl"}))
-    assert "cannot be found" not in text_of(manager(project).get(PAGE))
+    assert "cannot be searched" not in text_of(manager(project).get(PAGE))
 
 
 @pytest.mark.parametrize("q", [q for q in HOSTILE if q.isprintable()])

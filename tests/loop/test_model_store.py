@@ -68,7 +68,7 @@ def test_later_versions_lie_in_the_store_and_earlier_ones_stay(project: Project,
         archive = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
         assert archive.namelist() == names
         assert f"digits, version {number}" in archive.read("README.md").decode()
-        assert "Its files are gone" not in client.get(f"/p/digits/models/{number}/").content.decode()
+        assert "Its files are missing" not in client.get(f"/p/digits/models/{number}/").content.decode()
 
     store.pipe_file(f"{place.removeprefix('memory:/')}/README.md", b"something else")
     answer = client.get(f"{API}2/artifact/")
@@ -77,7 +77,7 @@ def test_later_versions_lie_in_the_store_and_earlier_ones_stay(project: Project,
         "The version’s files are damaged: README.md: truncated or changed, the content does not match its hash.",
     )
     store.rm(place.removeprefix("memory:/"), recursive=True)
-    assert "Its files are gone, or cannot be read." in client.get("/p/digits/models/2/").content.decode()
+    assert "Its files are missing or cannot be read." in client.get("/p/digits/models/2/").content.decode()
 
 
 def test_a_store_that_is_not_there_fails_the_batch_with_the_reason_and_a_retry_mends_it(

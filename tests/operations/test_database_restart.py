@@ -164,7 +164,7 @@ def test_whatever_asks_a_database_that_is_away_is_told_to_come_back(error: Excep
     assert (page.status_code, told.status_code) == (503, 503)
     assert page["Retry-After"] == told["Retry-After"] == "2"
     assert "The server will be back in a moment" in page.content.decode()
-    detail = "The database does not answer at this moment. Send the same again soon."
+    detail = "The database does not answer at the moment. Send the request again soon."
     assert told.json() == {"code": "unavailable", "detail": detail}
 
 

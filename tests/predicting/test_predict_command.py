@@ -152,7 +152,7 @@ def test_on_the_shell_standard_output_is_the_table_and_the_exit_code_tells(texts
     [
         (["nowhere", "texts.jsonl"], "There is no project 'nowhere'."),
         (["p", "texts.jsonl", "--version", "7"], "p has no model version 7: there are 1 to 1."),
-        (["p", "missing.jsonl"], "missing.jsonl: there is no such file or folder"),
+        (["p", "missing.jsonl"], "missing.jsonl: this file or folder does not exist"),
         (["p", "texts.docx"], "this kind of file is not read"),
         (["p", "texts.jsonl", "--output", "."], "is a folder: name a file in it."),
     ],

@@ -96,7 +96,7 @@ def test_nobody_who_cannot_answer_is_assigned_anything() -> None:
     eve = make_member(project, "eve", Role.ENGINEER)
     stranger = make_member(make_project("other"), "stranger")
     for whom in ({"user": eve}, {"user": stranger}, {"group": "nobody"}, {"group": ""}):
-        with pytest.raises(PartError, match="Nobody in"):
+        with pytest.raises(PartError, match="has no members who can answer"):
             parts.keep(batch=batch, share=0.5, **whom)
     Batch.objects.update(state=Batch.State.TRAINING)
     with pytest.raises(PartError, match="is training"):

@@ -158,7 +158,7 @@ def test_undo_of_a_skip() -> None:
 def test_nobody_undoes_the_answer_of_another_or_twice() -> None:
     project, _, ann, bob = setup()
     given = answer(project, ann, claim(project, ann, 1)[0]).accepted[0]
-    with pytest.raises(QueueError, match="no such annotation"):
+    with pytest.raises(QueueError, match="not an annotation of yours"):
         queue.undo(project=project, user=bob, annotation_id=given)
     queue.undo(project=project, user=ann, annotation_id=given)
     with pytest.raises(QueueError, match="already undone"):

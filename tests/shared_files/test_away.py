@@ -32,7 +32,7 @@ from tests.loop.digits import annotator, answer_batch, digits_project, digits_zi
 pytestmark = pytest.mark.django_db(transaction=True)
 
 API, PAGE = "/api/v1/projects/digits/items/", "/p/digits/import/"
-SENTENCE = "The store of files does not answer at this moment. Send the same again soon."
+SENTENCE = "The store of files does not answer at the moment. Send the request again soon."
 
 
 @pytest.fixture

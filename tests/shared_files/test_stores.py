@@ -265,5 +265,5 @@ def test_a_host_that_lost_its_disk_finds_everything(hosts: Hosts) -> None:
 
 
 def test_a_bucket_that_is_not_there_is_no_store_of_missing_files(server: str, tmp_path: Path) -> None:
-    with pytest.raises(StoreAway, match="s3://elsewhere/marginalia: there is no such bucket"):
+    with pytest.raises(StoreAway, match="s3://elsewhere/marginalia: the bucket does not exist"):
         ObjectStore("s3://elsewhere/marginalia", tmp_path, shared=SHARED, most_bytes=MOST_BYTES)

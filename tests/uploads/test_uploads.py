@@ -197,7 +197,7 @@ def test_command_takes_vectors_with_their_truth(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["nothing", "x.csv"], "no project"),
-        (["digits", "missing.csv"], "no such file"),
+        (["digits", "missing.csv"], "does not exist"),
     ],
 )
 def test_command_says_what_is_wrong(arguments: list[str], says: str) -> None:

@@ -91,7 +91,7 @@ def test_looking_at_a_link_uses_nothing_up() -> None:
 def test_a_member_keeps_the_role_and_leaves_the_invitation(role: str) -> None:
     path = make_invitation(Role.MANAGER)
     client = signed_in(make_member(Project.objects.get(), "annie", role))
-    assert f"You are still its {role}." in text_of(client.get(path))
+    assert f"You are its {role}." in text_of(client.get(path))
     assert f"You are in Handwritten digits, as {role}." in text_of(client.post(path, follow=True))
     assert roles() == {"annie": role}
     assert not is_over(path)
@@ -99,7 +99,7 @@ def test_a_member_keeps_the_role_and_leaves_the_invitation(role: str) -> None:
 
 def test_a_superuser_is_in_every_project_already() -> None:
     path, client = make_invitation(), signed_in(make_user("boss", is_superuser=True))
-    assert "You are still its manager" in text_of(client.get(path))
+    assert "You are its manager" in text_of(client.get(path))
     client.post(path)
     assert roles() == {}
     assert not is_over(path)

@@ -22,7 +22,7 @@ from labeling.web.items.item_view import label_text
 OVERRIDE = "do\u202eg"
 SENTENCE = (
     "Class 2, “do<U+202E>g”, has U+202E (RIGHT-TO-LEFT OVERRIDE) in place 3, "
-    "which nobody sees: one class could look like another. Delete it."
+    "which is invisible: one class could look like another. Delete it."
 )
 
 

@@ -103,7 +103,7 @@ def test_the_page_says_so_before_and_after() -> None:
     form = {"old_password": "mona-password", "new_password1": NEW, "new_password2": NEW}
     after = text_of(client.post("/account/password/", form, follow=True))
     assert "You are signed out everywhere else. 2 API tokens of yours ended with it" in after
-    assert "You have none." in after
+    assert "You have no tokens." in after
 
 
 def test_the_admin_and_the_command_say_so_too() -> None:

@@ -36,7 +36,7 @@ def test_the_page_asks_first_and_then_ends_it(project: Project) -> None:
     answered(project, 3)
     client = manager(project)
     asked = text_of(client.get(page(project)))
-    assert "Of its 4 items, 1 item has not all the answers asked for" in asked
+    assert "Of its 4 items, 1 item has not all required answers" in asked
     assert Batch.objects.get().state == Batch.State.OPEN
     said = text_of(client.post(page(project), follow=True))
     assert "Batch 1 is ended, 1 item back in the pool" in said

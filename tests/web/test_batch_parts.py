@@ -31,6 +31,6 @@ def test_a_manager_assigns_a_part_sees_that_it_waits_and_lifts_it(client: Client
     assert BatchPart.objects.count() == 1
 
     client.post(reverse("project-role", args=[project.slug, "ann"]), {**role, "group": ""})
-    assert "nobody can answer these" in client.get(reverse("project-batch", args=[project.slug, 1])).content.decode()
+    assert "no member can answer these" in client.get(reverse("project-batch", args=[project.slug, 1])).content.decode()
     client.post(reverse("project-batch-part-lift", args=[project.slug, 1, BatchPart.objects.get().pk]))
     assert not BatchPart.objects.exists()

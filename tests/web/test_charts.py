@@ -93,8 +93,8 @@ def test_class_balance_with_the_pools_share() -> None:
     classes = [frequency("seven", 60, 100, 10, 20), frequency("one", 40, 100, 10, 20)]
     figure = balance.class_balance(Balance(classes, labeled=100, control=20, seen=2, n_classes=2))
     assert figure is not None
-    assert figure.finding.replace("\u00a0", " ") == "From 40 % of labels (“one”) to 60 % (“seven”)"
-    assert "by 20 control items" in figure.note
+    assert figure.finding.replace("\u00a0", " ") == "“seven” has 60 % of 100 labeled items, “one” 40 %"
+    assert "on 20 control items" in figure.note
     assert figure.rows[0] == ["seven", "60", "60.0\u00a0%", "10", "29.9\u00a0% to 70.1\u00a0%"]
     assert len(figure.drawing.marks) == 2
     within(figure)
@@ -104,7 +104,7 @@ def test_class_balance_without_control_items_claims_nothing_of_the_pool() -> Non
     figure = balance.class_balance(Balance([frequency("a", 5, 5)], labeled=5, control=0, seen=1, n_classes=3))
     assert figure is not None
     assert figure.drawing.marks == []
-    assert "No control item is labeled yet" in figure.note
+    assert "appears once control items are labeled" in figure.note
     assert "2 of 3 classes have none yet" in figure.finding
     assert figure.columns[-1].title == "Share of labels"
 
@@ -152,7 +152,7 @@ def test_what_the_time_of_rounds_goes_into() -> None:
     figure = rounds.round_times([*done, Round(4, 10, 60, 0, NOW, under_way=True)])
     assert figure is not None
     # Whoever leaves it open overnight has not labeled all night.
-    told = "A batch takes 2 h 2 min, the median of 3; it is open for 98.6 % of that, with 20 min of labeling"
+    told = "A batch usually takes 2 h 2 min (median of 3): it is open 98.6 % of the time, with 20 min of labeling"
     assert figure.finding.replace("\u00a0", " ") == told
     assert figure.rows[-1][-1] == "70\u00a0s so far"
     assert [meaning for _, meaning in figure.legend] == ["picking", "open to people", "training"]
@@ -175,7 +175,7 @@ def test_people_are_called_different_only_where_the_intervals_say_so() -> None:
     within(figure)
     alike = people.accuracy_of_people([annotator("annie", 2, 18, 20), annotator("bert", 3, 16, 20)])
     assert alike is not None
-    assert "Nobody stands out" in alike.finding
+    assert "No person stands out" in alike.finding
     assert people.accuracy_of_people([annotator("annie", 2, 1, 1)]) is None  # one item tells nothing
 
 

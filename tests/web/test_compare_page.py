@@ -112,7 +112,7 @@ def test_kinds_of_disagreement_are_those_of_a_loop(monkeypatch: pytest.MonkeyPat
 
 def test_a_version_that_has_not_looked_at_the_pool() -> None:
     page = text_of(member(compared_project(), Role.ENGINEER).get(PAGE, {"a": "1", "b": "3"}))
-    assert "There is no labeled control item that both versions have looked at." in page
+    assert "No control item that both versions have predicted is labeled yet." in page
     assert "Labels 80 240" in page
     project = compared_project(slug="several", question="multi")
     assert "any number of classes" in text_of(

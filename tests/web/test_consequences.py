@@ -208,7 +208,7 @@ def test_more_control_items_make_accuracy_better_known() -> None:
 
 def test_a_pace_that_is_not_known_is_said_to_be_assumed() -> None:
     nobody = Standing(pool=STANDING.pool, pace=Pace(None, 0, 0, 1))
-    assert said(nobody)["done"] == "8 min by one person: nobody labeled in the last 7 days"
+    assert said(nobody)["done"] == "8 min by one person: no answers in the last 7 days"
     assert consequences_of(nobody, SAVED).basis == "No pace measured yet: 5\u00a0s an answer are assumed."
     assert "3.6\u00a0s an answer, the median of the newest 240 answers" in consequences_of(STANDING, SAVED).basis
 

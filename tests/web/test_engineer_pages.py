@@ -133,5 +133,5 @@ def test_an_engineer_of_a_new_project_is_told_what_comes() -> None:
     project = make_project()
     make_open_batch(project, make_items(project, 2))
     said = text_of(member(project, Role.ENGINEER).get("/p/digits/"))
-    assert "No model yet The first version is trained the moment the first batch is complete." in said
+    assert "No model yet The first version is trained when the first batch is complete." in said
     assert "0 labels" in said

@@ -132,7 +132,7 @@ def test_a_file_whose_form_has_other_errors_is_not_lost() -> None:
         (b"\xff\xfe\x00", "UTF-8"),
         (b"", "empty"),
         (b"x" * ((2 << 20) + 1), "larger than 2 MB"),
-        (b"x" * (5 << 20), "No file as large as that"),
+        (b"x" * (5 << 20), "The file is too large"),
         (b"a\n" * 3, "twice"),
     ],
 )

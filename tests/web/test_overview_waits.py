@@ -61,23 +61,23 @@ def test_classes_that_annotators_proposed_are_told_with_the_way_to_them(project:
 def test_people_who_are_paused_or_at_their_limit(project: Project) -> None:
     ann, bob = make_member(project, "ann"), make_member(project, "bob")
     gold.pause(Membership.objects.get(user=ann), "Look at it.")
-    assert told(project) == ["ann is paused, and given no items until a manager has looked."]
+    assert told(project) == ["ann is paused, and gets no items until a manager decides."]
     Membership.objects.filter(user=bob).update(daily_limit=2)
     answer(project, bob, 1)
     assert len(told(project)) == 1
     answer(project, bob, 1)
-    assert told(project)[1] == "bob is at the daily limit, and given items again from midnight, UTC."
+    assert told(project)[1] == "bob is at the daily limit, until midnight UTC."
     Project.objects.update(daily_limit=0)
-    assert "Nobody can be given items now." in told(project)
+    assert "No person can get items now." in told(project)
     assert "bob and mona are at the daily limit" in " ".join(told(project)) or "ann, bob" in " ".join(told(project))
 
 
 def test_fewer_people_than_each_item_is_asked_of(project: Project) -> None:
     Batch.objects.update(overlap=3)
-    assert told(project) == ["Each item is asked of 3 people, and 1 person can be given items now."]
+    assert told(project) == ["Each item is asked of 3 people, and 1 person can get items now."]
     make_member(project, "ann")
     make_member(project, "enzo", Role.ENGINEER)
-    assert told(project) == ["Each item is asked of 3 people, and 2 people can be given items now."]
+    assert told(project) == ["Each item is asked of 3 people, and 2 people can get items now."]
     make_member(project, "bob")
     assert told(project) == []
 
@@ -88,12 +88,12 @@ def test_items_that_are_assigned_hold_it_up_when_no_others_are_left_or_nobody_ca
     part = parts.keep(batch=batch, share=0.4, user=ann)
     assert told(project) == []
     answer(project, bob, 10)
-    assert told(project) == ["4 items are left to be given out, and assigned. Others are given none."]
+    assert told(project) == ["4 items are left, all assigned. Other people get no items."]
     gold.pause(Membership.objects.get(user=ann), "Look at it.")
-    assert "4 items are assigned to people who can be given none now." in told(project)
+    assert "4 items are assigned to people who cannot get items now." in told(project)
     Membership.objects.filter(user=bob).update(group="night")
     type(part).objects.update(user=None, group="night")
-    assert "4 items are left to be given out, and assigned. Others are given none." in told(project)
+    assert "4 items are left, all assigned. Other people get no items." in told(project)
     parts.lift(batch=batch, part_id=part.pk)
     assert len(told(project)) == 1
 
@@ -105,7 +105,7 @@ def test_gold_items_when_no_others_lack_answers(project: Project) -> None:
     Batch.objects.update(further=1, size=11, remaining=11)
     assert told(project) == []
     answer(project, make_member(project, "ann"), 10)
-    assert told(project) == ["Only a gold item lacks answers. The batch can be ended without."]
+    assert told(project) == ["Only a gold item lacks answers. You can end the batch without them."]
     assert "gold" not in text_of(member(project, Role.ANNOTATOR).get("/p/digits/"))
 
 
@@ -116,7 +116,7 @@ def test_items_in_place_of_skipped_ones(project: Project) -> None:
     skipped = Task.objects.get(outstanding=0)
     Task.objects.create(batch=batch, item=item, replaces=skipped, rank=10, free=1, outstanding=1)
     Batch.objects.update(size=11, remaining=10)
-    assert told(project) == ["1 item is in the batch in place of skipped ones, and still without all answers."]
+    assert told(project) == ["1 item is in the batch in place of skipped items, and still lacks answers."]
     answer(project, ann, 10)
     assert told(project) == []
     assert Item.objects.labeled().count() == 10

@@ -137,8 +137,8 @@ def test_the_overview_says_why_nothing_is_told_yet() -> None:
     make_history(project, 2)
     page = text_of(manager(project).get("/p/digits/"))
     assert "Is it paying off?" in page
-    assert "Too early to suggest anything" in page
-    assert "told from 50 labeled control items on" in page
+    assert "Too early for a suggestion" in page
+    assert "needs 50 labeled control items" in page
 
 
 @pytest.mark.django_db

@@ -57,7 +57,7 @@ def test_each_task_says_why_it_was_picked() -> None:
         assert (
             "Picked in pass 2 from cluster 17, which held 5 candidates; margin 0.03. 4 52 % open 0.0300 17 5 2" in page
         )
-        assert "Drawn at random for control: it measures the model, which never learns from it. control" in page
+        assert "Drawn at random for control: it measures the model, which does not learn from it. control" in page
     first = text_of(member(project, Role.ENGINEER).get(address(project, 1)))
     assert "Drawn at random: there was no model yet." in first
 

@@ -51,7 +51,7 @@ def test_a_version_that_is_held_back_is_told_with_what_it_means_and_what_to_do(h
     said = f"Version 3 is held back; version 2 goes on picking the batches. {FINDING}"
     page = text_of(manager(held_back).get(path))
     assert said in page
-    assert "If they are right, nothing needs to be done" in page
+    assert "If they are right, do nothing" in page
     assert "Use version 3 anyway" in page
     engineer = text_of(member(held_back, Role.ENGINEER).get(path))
     assert said in engineer
@@ -80,14 +80,12 @@ def test_one_click_there_and_one_back(held_back: Project) -> None:
     page = client.post(f"{MODEL}use/", {"back": "overview"}, follow=True)
     assert page.redirect_chain[-1][0] == OVERVIEW
     assert "Version 3 picks the batches, from the next one on." in text_of(page)
-    assert "Version 3 picks the batches: mona chose it, just now . Versions that are trained later wait." in text_of(
-        page
-    )
+    assert "Version 3 picks the batches: mona chose it just now . Later versions do not pick." in text_of(page)
     assert "held back;" not in text_of(page)
     page = client.post("/p/digits/models/automatic/", follow=True)
     assert page.redirect_chain[-1][0] == MODELS
     assert "Version 3 is held back; version 2 goes on picking the batches." in text_of(page)
-    assert "Who chose what Automatic again mona, just now Version 3 mona, just now" in text_of(page)
+    assert "Earlier choices Automatic again mona, just now Version 3 mona, just now" in text_of(page)
     told = [(str(choice.user), choice.version and choice.version.number) for choice in VersionChoice.objects.all()]
     assert told == [("mona", 3), ("mona", None)]
 
@@ -105,7 +103,7 @@ def test_a_batch_names_who_had_chosen_its_version(project: Project) -> None:
 def test_what_cannot_be_compared_is_told(project: Project) -> None:
     ModelVersion.objects.filter(number=3).update(gate={**GATE, "n": 0, "gained": 0, "lost": 0})
     client = manager(project)
-    assert "let through No control item was labeled yet." in text_of(client.get(MODEL))
+    assert "passed No control item was labeled yet." in text_of(client.get(MODEL))
     ModelVersion.objects.filter(number=3).update(gate={**GATE, "reason": "gone"})
     assert "It was not compared: the files of version 2 could not be read." in text_of(client.get(MODEL))
 

@@ -110,7 +110,7 @@ def test_what_stands_there_until_it_is_drawn() -> None:
     assert page.content.count(b'<a href="/p/digits/items/?cluster=2:7">') == 2, "in the drawing and in the table"
     project.batches.get(number=2).tasks.filter(rank=0).update(cluster=7)
     opened = text_of(client.get("/p/digits/items/?cluster=2:7"))
-    assert "1 item matches cluster 7 of batch 2 : take it off" in opened
+    assert "1 item matches cluster 7 of batch 2 : remove this filter" in opened
     assert "Cluster 7: 2 picked" in text_of(client.get("/p/digits/batches/2/?cluster=7"))
     ProjectFiles(project).map(2).write_bytes(b"damaged")
     assert client.get("/p/digits/batches/2/").status_code == 200

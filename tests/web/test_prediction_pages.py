@@ -84,6 +84,6 @@ def test_it_is_removed_by_one_click(project: Project) -> None:
     run = finished(project)
     client = member(project, Role.ENGINEER)
     page = client.post(f"/p/digits/predictions/{run.pk}/remove/", follow=True)
-    assert "a.csv and what was predicted of it are removed." in text_of(page)
+    assert "a.csv and its predictions are removed." in text_of(page)
     assert not ProjectFiles(project).owned(run).exists()
     assert client.get(f"/p/digits/predictions/{run.pk}/").status_code == 404

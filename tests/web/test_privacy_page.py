@@ -124,7 +124,7 @@ def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes()
     assert f"ε = {ledger.ledger_of(project).spent:.2f} of 4 spent" in after
     assert "did not end" in after
     assert "2 trainings left" in after
-    for words in ("The answer to any one item", "exports of labels hold them", "Control items", "picking of batches"):
+    for words in ("The answer to any one item", "exports contain them", "Control items", "picking of batches"):
         assert words in after
 
 

@@ -63,7 +63,7 @@ def test_what_each_annotator_has_done() -> None:
     assert "bert 2 0 2 9.0 s 18 s – not enough data yet to tell: 2 control items – just now" in said
     assert "Not enough data yet to tell how often people are right" in said
     assert "An answer takes from 3.0 s (annie) to 9.0 s (bert)" in said
-    assert "Agreement is not known: each item was answered by one person." in said
+    assert "Agrees with others Not known: each item was answered by one person." in said
     assert "5 answers within ten minutes" in said or "5 answers; the busiest ten minutes" in said
 
 

@@ -31,7 +31,7 @@ def told(*parts: Contribution, pace: Pace = PACE, **fields: Any) -> Running:
 
 def test_the_parts_of_the_bar() -> None:
     pieces = told(ANNIE, BERT).pieces
-    assert [piece.text for piece in pieces] == ["48 answered", "2 skipped", "5 in people’s hands", "45 open"]
+    assert [piece.text for piece in pieces] == ["48 answered", "2 skipped", "5 with annotators", "45 open"]
     assert sum(piece.box.width for piece in pieces) == pytest.approx(1000)
     assert pieces[1].box.x == pytest.approx(480)
 
@@ -54,7 +54,7 @@ def test_who_answered_lately_is_at_work() -> None:
     ("parts", "pace", "outlook"),
     [
         ([ANNIE, BERT], PACE, "At this pace done in about 5 min, with one person at work."),
-        ([BERT], PACE, "Nobody has answered in the last 10 minutes."),
+        ([BERT], PACE, "No answers in the last 10 minutes."),
         ([], PACE, ""),
         ([ANNIE], Pace(None, 2, 1, 1), ""),
     ],
@@ -66,10 +66,10 @@ def test_when_it_is_likely_to_be_done(parts: list[Contribution], pace: Pace, out
 @pytest.mark.parametrize(
     ("hours", "share", "says"),
     [
-        (2, 0.9, "Deadline in 2 h: it ends the batch then, with 40 answers more."),
-        (2, 0.5, "Deadline in 2 h: it ends the batch then, for enough is answered."),
-        (-1, 0.51, "The deadline is over: the batch ends after 1 answer more."),
-        (-1, 0.5, "The deadline is over: the batch ends within a minute."),
+        (2, 0.9, "Deadline in 2 h: the batch then ends if it has 40 answers more."),
+        (2, 0.5, "Deadline in 2 h: the batch then ends."),
+        (-1, 0.51, "The deadline has passed: the batch ends after 1 answer more."),
+        (-1, 0.5, "The deadline has passed: the batch ends within a minute."),
     ],
 )
 def test_the_deadline(hours: float, share: float, says: str) -> None:

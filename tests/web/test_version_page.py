@@ -105,9 +105,9 @@ def test_each_class_has_its_figures(project: Project) -> None:
 
 def test_confidence_is_held_against_how_often_it_is_right(project: Project) -> None:
     said = page(project, 1)
-    assert "It is surer than it should be: 95.0 % sure, 50.0 % right" in said
-    assert "Expected calibration error 45.0 % as measured" in said
-    assert "Without chance it is, with 95 % certainty, between 30.6 % and 60.1 %." in said
+    assert "It is more confident than it should be: confidence 95.0 %, accuracy 50.0 %" in said
+    assert "Expected calibration error: 45.0 % as measured" in said
+    assert "Without chance, it is with 95 % certainty between 30.6 % and 60.1 %." in said
     assert "Brier score 0.452" in said
     assert "80.0 % to 80.0 % 40 80.0 % 92.5 %" in page(project, 2)
 
@@ -160,9 +160,9 @@ def test_files_are_told_with_their_hashes_and_load_with_safetensors_alone(projec
 def test_files_that_are_gone_are_missed(project: Project) -> None:
     folder = ProjectFiles(project).root / "models/v2"
     (folder / "manifest.json").write_text('{"files": []}')
-    assert "Its files are gone, or cannot be read" in page(project, 2)
+    assert "Its files are missing or cannot be read" in page(project, 2)
     (folder / "manifest.json").unlink()
-    assert "Its files are gone, or cannot be read" in page(project, 2)
+    assert "Its files are missing or cannot be read" in page(project, 2)
 
 
 def test_thousands_of_classes_are_told_in_short(project: Project) -> None:
@@ -210,10 +210,10 @@ def test_a_difference_within_chance_is_no_verdict() -> None:
     right = np.arange(60) % 10 > 0
     told = reliability_diagram(calibration(np.full(60, 0.95), right))
     assert told is not None
-    assert told.finding == "It is right as often as it says, as far as so many items can tell"
+    assert told.finding == "Its confidence matches its accuracy, within the noise of this many items"
     told = reliability_diagram(calibration(np.full(6000, 0.85), np.arange(6000) % 10 > 0))
     assert told is not None
-    assert told.finding == "It is less sure than it should be: 85.0\u00a0% sure, 90.0\u00a0% right"
+    assert told.finding == "It is less confident than it should be: confidence 85.0\u00a0%, accuracy 90.0\u00a0%"
     assert told.rows == [
         ["85.0\u00a0% to 85.0\u00a0%", "6,000", "85.0\u00a0%", "90.0\u00a0%", "89.2\u00a0% to 90.7\u00a0%"]
     ]
@@ -240,7 +240,10 @@ def test_each_figure_of_the_confusion_matrix_opens_its_items(project: Project) -
     for means, address in shown:
         assert f"{means.split(' of ')[0]} items match" in text_of(client.get(address))
     opened = text_of(client.get(shown[1][1]))
-    assert "label: owl : take it off version 2 predicts wren : take it off control : take it off" in opened
+    assert (
+        "label: owl : remove this filter version 2 predicts wren : remove this filter control : remove this filter"
+        in opened
+    )
     listed = client.get("/api/v1/projects/digits/items/?label=owl&predicted=2:wren").json()
     assert [each["external_id"] for each in listed["results"]] == ["item-0000", "item-0002", "item-0004"]
 

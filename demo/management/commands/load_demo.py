@@ -31,7 +31,7 @@ ACCOUNTS = {
 PASSWORD = "marginalia-demo"  # noqa: S105  printed by the command; the demo listens on this machine only
 
 DIGITS_GUIDELINES = """\
-Type the digit that you read, **as it was meant** by whoever wrote it.
+Type the digit that you read, **as the writer meant it**.
 
 - A *7* may have a bar through it.
 - A *1* may have a foot; without one, look for the flag at its top.

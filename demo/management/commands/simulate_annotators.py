@@ -28,8 +28,9 @@ BAR = "{desc} |{bar}| {n_fmt} of {total_fmt} answered"
 
 class Command(BaseCommand):
     help = (
-        "Play annotators over HTTP: they answer from each item's known answer (imported as `truth`) until that many "
-        "more batches are done, beginning with the one under way. Web and worker must be running. Ctrl-C ends it: held "
+        "Simulate annotators over HTTP. They answer with each item's known answer (imported as `truth`) until the "
+        "given number of batches is done, counted from the current one. Web and worker must be running. Ctrl-C "
+        "ends it: held "
         "tasks go back to the queue and the tokens are deleted; the accounts SLUG-sim-1, -2, … stay."
     )
 
@@ -69,9 +70,9 @@ class Command(BaseCommand):
             except SimulationError as error:
                 raise CommandError(str(error)) from error
             except KeyboardInterrupt:
-                raise CommandError("Stopped. What was held has been given back.", returncode=130) from None
+                raise CommandError("Stopped. Held tasks were given back.", returncode=130) from None
         if display.batches < batches:
-            self.stdout.write("Every item of the project is dealt with: no further batch comes.")
+            self.stdout.write("All items of the project are labeled or skipped: no further batch follows.")
         counts = ", ".join(f"{tally[name]:,} {name}" for name in ("answers", "skips", "undone", "refused", "retries"))
         self.stdout.write(f"Batches done: {display.batches}. {counts}.")
 
@@ -88,7 +89,7 @@ def _check(project: Project, annotators: int, batches: int, rates: dict[str, flo
         if not 0 <= rate <= 1:
             raise CommandError(f"{name}: this must be a share from 0 to 1.")
     if rates["undo_rate"] == 1:
-        raise CommandError("undo_rate: who takes back every answer never gets done. Give less than 1.")
+        raise CommandError("undo_rate: an annotator who takes back every answer never finishes. Give less than 1.")
     active = project.batches.active().first()
     overlap = max(project.overlap, active.overlap if active else 1)
     if annotators < overlap:

@@ -103,7 +103,7 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
         child=serializers.IntegerField(),
         allow_null=True,
         read_only=True,
-        help_text="How many rows were set aside for each reason; null for imports of earlier versions.",
+        help_text="The number of rows set aside for each reason; null for imports of earlier versions.",
     )
 
     example: ClassVar[dict[str, Any]] = {
@@ -163,9 +163,9 @@ class ItemsUpload(ProjectView):
         examples=[two_texts(ROWS)],
         responses={
             200: OpenApiResponse(Preview, description="With `preview`: nothing was imported."),
-            201: OpenApiResponse(ImportSerializer, description="All of it was looked at."),
-            202: OpenApiResponse(ImportSerializer, description="The worker takes it in."),
-            400: OpenApiResponse(Refusal, description="It cannot be read, or a row is bad and `strict` was asked for."),
+            201: OpenApiResponse(ImportSerializer, description="The import is complete."),
+            202: OpenApiResponse(ImportSerializer, description="The worker imports the file."),
+            400: OpenApiResponse(Refusal, description="The file cannot be read, or a row is bad and `strict` is set."),
         },
     )
     def post(self, request: Request, slug: str) -> Response:
@@ -269,11 +269,14 @@ class MediaOptions(serializers.Serializer[Any]):
     size = serializers.ChoiceField(
         choices=["original", "preview", "thumbnail"],
         default="original",
-        help_text="Of a large image a smaller one is enough: upright, its longest side 1600 or 320 pixels. Of anything "
-        "else, the file itself comes.",
+        help_text="For large images: request an upright, smaller image with a longest side of 1600 or 320 pixels. "
+        "Other files are returned as they are.",
     )
     key = serializers.CharField(
-        default="", allow_blank=True, max_length=64, help_text="Of a near-copy: it stands in the `media_url` of claims."
+        default="",
+        allow_blank=True,
+        max_length=64,
+        help_text="For near-copies: take it from the `media_url` of the claim.",
     )
 
 

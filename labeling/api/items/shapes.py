@@ -39,18 +39,18 @@ class ItemSummary(serializers.Serializer[Any]):
     annotators = serializers.ListField(child=serializers.CharField())
     flagged = serializers.BooleanField()
     corrected = serializers.BooleanField()
-    gold = serializers.BooleanField(help_text="Whether its answer is known, and checks annotators.")
+    gold = serializers.BooleanField(help_text="Whether the item has a known answer, which checks annotators.")
     queued = serializers.BooleanField(help_text="Whether a manager wants it in the next batch.")
-    excluded = serializers.BooleanField(help_text="Whether it is out of the pool: not picked nor learned from.")
-    deleted = serializers.BooleanField(help_text="Whether it is removed for good 30 days after it was deleted.")
+    excluded = serializers.BooleanField(help_text="Whether the item is excluded: not picked, trained on or measured.")
+    deleted = serializers.BooleanField(help_text="Whether the item is deleted. It is removed for good 30 days later.")
 
 
 class ItemPageResponse(serializers.Serializer[Any]):
-    count = serializers.IntegerField(help_text="How many match; at most 10,000 are counted.")
+    count = serializers.IntegerField(help_text="The number of matching items, counted up to 10,000.")
     more = serializers.BooleanField(help_text="Whether more may match than `count`.")
     unindexed = serializers.IntegerField(
         allow_null=True,
-        help_text="With `q`: how many items came in lately and cannot be found by their words yet, up to 10,000.",
+        help_text="With `q`: the number of recent items that the search cannot find yet, up to 10,000.",
     )
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
@@ -107,7 +107,7 @@ class Selection(serializers.Serializer[Any]):
     selected_by = serializers.IntegerField(allow_null=True, help_text="The model version; none for a first batch.")
     selection = serializers.IntegerField(help_text="Which selection of its batch: 2 if it was picked again.")
     replaces = serializers.IntegerField(
-        allow_null=True, help_text="The id of the item whose place it took, because everybody skipped that."
+        allow_null=True, help_text="The id of the item that it replaced, because all annotators skipped that item."
     )
     margin = serializers.FloatField(allow_null=True)
     cluster = serializers.IntegerField(allow_null=True)
@@ -122,10 +122,10 @@ class ItemDetailResponse(ItemSummary):
     source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     proposed = serializers.CharField(allow_null=True, help_text="The class to verify.")
     encode_error = serializers.CharField(allow_blank=True)
-    correctable = serializers.BooleanField(help_text="Whether it has all the answers that it will get.")
+    correctable = serializers.BooleanField(help_text="Whether the task has all its answers.")
     selection = Selection(allow_null=True)
     annotations = GivenAnnotation(many=True)
-    corrections = CorrectionResponse(many=True, help_text="The newest first; at most that one stands.")
+    corrections = CorrectionResponse(many=True, help_text="The newest first. At most the newest is in force.")
     removals = RemovalResponse(many=True, help_text="When it was excluded or deleted, the newest first.")
     propagated = PropagatedLabel(allow_null=True, help_text="The label that it has as a near-copy of another item.")
     learned_by = serializers.ListField(
@@ -150,11 +150,13 @@ class ChangeRequest(serializers.Serializer[Any]):
     filter = serializers.DictField(
         child=StrictText(max_length=LONGEST, allow_blank=True),
         required=False,
-        help_text="In place of `items`: parameters of the list of items. All that match are changed by the worker.",
+        help_text="Instead of `items`: parameters of the list of items. The worker changes all matching items.",
     )
-    reason = StrictText(max_length=300, allow_blank=True, default="", help_text="Why, for whoever looks at it later.")
+    reason = StrictText(
+        max_length=300, allow_blank=True, default="", help_text="The reason, for people who look at the item later."
+    )
     value = AnswerValue(required=False, help_text="For `relabel`: the label.")
-    preview = serializers.BooleanField(default=False, help_text="Only tell what it would mean.")
+    preview = serializers.BooleanField(default=False, help_text="Show the effect without making the change.")
 
 
 class ChangeResponse(serializers.Serializer[Any]):

@@ -102,9 +102,7 @@ class Items(ItemsUpload):
         parameter.
         """
         query = request.query_params
-        errors = {
-            name: f"There is no such parameter; there are {', '.join(KNOWN)}." for name in query if name not in KNOWN
-        }
+        errors = {name: f"Unknown parameter. Known: {', '.join(KNOWN)}." for name in query if name not in KNOWN}
         chosen: Chosen = {}
         size = query.get("page_size") or str(PAGE_SIZE)
         try:
@@ -151,8 +149,8 @@ class ItemChanges(ProjectView):
     @extend_schema(
         request=ChangeRequest,
         responses={
-            200: OpenApiResponse(ChangeResponse, description="It is done; or with `preview`, it would be."),
-            202: OpenApiResponse(BulkChangeResponse, description="The worker changes all that match `filter`."),
+            200: OpenApiResponse(ChangeResponse, description="The change is made, or with `preview` would be made."),
+            202: OpenApiResponse(BulkChangeResponse, description="The worker changes all items that match `filter`."),
         },
     )
     def post(self, request: Request, slug: str) -> Response:
@@ -197,7 +195,7 @@ class _OneItem(ProjectView):
         try:
             return record_of(self.project, item_id)
         except Item.DoesNotExist:
-            raise Http404("There is no such item in this project.") from None
+            raise Http404("This project has no item with this id.") from None
 
 
 class ItemDetail(_OneItem):

@@ -27,27 +27,24 @@ from labeling.models.reviews import MAX_COMMENT
 MAX_SECONDS = 86_400.0
 MAX_ID = 2**63 - 1
 MAX_ANSWERS = 1000
-COMMENT = "What the person writes about it, for the reviewers. It flags the item; who wrote it sees what they answer."
-GUIDELINES_VERSION = "Number of the guidelines that the person had on the screen; the newest if left out."
-CLASS_REVISION = "The revision of the classes whose names these are, as the claim told it; of the newest if left out."
+COMMENT = "A comment on the item for the reviewers. It flags the item; the author sees the replies."
+GUIDELINES_VERSION = "The number of the guidelines that the person saw; the newest if left out."
+CLASS_REVISION = "The `class_revision` of the claim whose class names the answer uses; the newest if left out."
 # The longest text form of a UUID, with braces, hyphens and `urn:uuid:`.
 MAX_UUID = 64
 # The most near-copies in an answer; no page shows as many.
 MAX_NAMED = 100
-COPIES = (
-    "Items that are near-copies of this one: to be shown beside it, where the project shows any. An answer says of "
-    "each whether it gets the same label."
-)
-SAME = "Ids of the copies on the screen that get the same answer. Ids that are no copies of the item are passed over."
-DIFFERENT = "Ids of the copies on the screen that the person took out: they do not get this answer."
+COPIES = "Near-copies of this item, to show beside it. An answer says for each whether it gets the same label."
+SAME = "Ids of the shown copies that get the same answer. Ids of other items are ignored."
+DIFFERENT = "Ids of the shown copies that the person took out: they do not get this answer."
 
 
 class ClaimRequest(serializers.Serializer[Any]):
-    count = StrictInteger(min_value=1, max_value=queue.MAX_CLAIM, default=10, help_text="At most so many tasks.")
+    count = StrictInteger(min_value=1, max_value=queue.MAX_CLAIM, default=10, help_text="The maximum number of tasks.")
     same_class = StrictBoolean(
         default=False,
-        help_text="For a grid: tasks that are new to the caller are all of one proposed or suggested class, as long as "
-        "there are such tasks. Without effect unless the project's `grids` is on.",
+        help_text="For a grid: new tasks for the caller are all of one proposed or suggested class, while there "
+        "are any. Needs the project's setting `grids`.",
     )
 
 
@@ -64,22 +61,22 @@ class ShownItem(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField(help_text="As it was imported.")
     data = serializers.DictField(  # type: ignore[assignment]  # a field that DRF has an attribute for
-        help_text="What there is to see besides a file: `text`, or named numbers."
+        help_text="The content besides a file: `text`, or named numbers."
     )
-    media_url = serializers.CharField(allow_null=True, help_text="Where the file is, if the item is one.")
+    media_url = serializers.CharField(allow_null=True, help_text="The address of the item's file; null without a file.")
 
 
 class TaskItem(ShownItem):
     proposed = serializers.CharField(required=False, help_text="The class to verify.")
     prediction = Prediction(
         required=False,
-        help_text="A suggested answer, on half of the tasks, if the manager allows it: the item's, or the model's.",
+        help_text="A suggested answer from the import or the model, on half of the tasks, if the project shows "
+        "suggestions.",
     )
     suggestions = serializers.ListField(
         child=serializers.CharField(),
         required=False,
-        help_text="With `prediction`, where there are more than ten classes: the five likeliest by name, the likeliest "
-        "first.",
+        help_text="With `prediction` and more than ten classes: the five most likely classes, the most likely first.",
     )
     copies = ShownItem(many=True, required=False, help_text=COPIES)
 
@@ -95,30 +92,33 @@ class ClaimedTask(serializers.Serializer[Any]):
 
 class ReachedLimit(serializers.Serializer[Any]):
     answers = serializers.IntegerField(help_text="Answers a day.")
-    free_from = serializers.DateTimeField(help_text="From when on there are tasks again.")
+    free_from = serializers.DateTimeField(help_text="The time from which tasks are available again.")
 
 
 class ClaimResponse(serializers.Serializer[Any]):
     batch = serializers.IntegerField(
-        allow_null=True, help_text="The batch's number; null if none is open. That of the first task, if there are two."
+        allow_null=True,
+        help_text="The number of the open batch; null if none is open. With two open batches, that of the first task.",
     )
     open_batches = serializers.ListField(
         child=serializers.IntegerField(),
-        help_text="Numbers of the batches that take answers: the next one opens before this one is complete.",
+        help_text="The numbers of the open batches. The next batch can open before this one is complete.",
     )
     tasks = ClaimedTask(many=True)
     lease_expires_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="Until then nobody else is given these tasks. A claim renews it if an answer or skip was accepted "
-        "within one lease before.",
+        help_text="Until then other annotators do not get these tasks. A claim renews the lease if an answer or "
+        "skip was accepted within one lease before.",
     )
     claimed_at = serializers.DateTimeField(allow_null=True, help_text="The time of this claim, for `release`.")
     remaining = serializers.IntegerField(
-        help_text="Tasks of the batch that lack answers. Where some may be asked of more people: about how many, by "
-        "the number of answers that are in."
+        help_text="The number of tasks of the batch that lack answers; an estimate if some tasks may be asked of "
+        "more people."
     )
     class_revision = serializers.IntegerField(help_text="How often the classes have been changed: read them again.")
-    guidelines_version = serializers.IntegerField(help_text="Number of the guidelines as they are: read them again.")
+    guidelines_version = serializers.IntegerField(
+        help_text="The number of the present guidelines: if it grows, read them again."
+    )
     reason = serializers.CharField(
         required=False,
         help_text="Why there are no tasks: `all_taken`, `kept_for_others`, `limit_reached`, `paused`, `on_hold`, "
@@ -130,11 +130,13 @@ class ClaimResponse(serializers.Serializer[Any]):
 class AnnotationRequest(serializers.Serializer[Any]):
     """An answer to one task."""
 
-    id = serializers.UUIDField(help_text="Made by the sender. Sent again under the same id, it counts once.")
+    id = serializers.UUIDField(
+        help_text="A UUID that the client makes. A repeated answer with the same id counts once."
+    )
     task = serializers.IntegerField(min_value=1, max_value=MAX_ID)
     value = AnswerValue()
     seconds = serializers.FloatField(default=0, min_value=0, help_text="From the item's appearance to the answer.")
-    flagged = serializers.BooleanField(default=False, help_text="Somebody should look at it again.")
+    flagged = serializers.BooleanField(default=False, help_text="Whether reviewers should look at the item.")
     comment = serializers.CharField(required=False, max_length=MAX_COMMENT, help_text=COMMENT)
     guidelines_version = serializers.IntegerField(required=False, min_value=0, help_text=GUIDELINES_VERSION)
     class_revision = serializers.IntegerField(required=False, allow_null=True, min_value=0, help_text=CLASS_REVISION)
@@ -159,9 +161,11 @@ class SkipRequest(serializers.Serializer[Any]):
     proposed_class = StrictText(
         required=False,
         max_length=MAX_PROPOSAL,
-        help_text="The class that is missing, where the project takes proposals; the reason then names it.",
+        help_text="The missing class, if the project takes proposals. The reason then names it.",
     )
-    id = StrictUUID(required=False, help_text="Made by the sender; sent again, it counts once.")
+    id = StrictUUID(
+        required=False, help_text="A UUID that the client makes. A repeated skip with the same id counts once."
+    )
     seconds = StrictFloat(default=0, min_value=0, max_value=MAX_SECONDS)
     flagged = StrictBoolean(default=False)
     comment = StrictText(required=False, max_length=MAX_COMMENT, allow_blank=True, help_text=COMMENT)
@@ -185,17 +189,17 @@ class ReleaseRequest(serializers.Serializer[Any]):
         child=StrictInteger(min_value=1, max_value=MAX_ID),
         required=False,
         max_length=MAX_HELD,
-        help_text="Task ids; all that are held if left out.",
+        help_text="The ids of the tasks; all tasks of the caller if left out.",
     )
     claimed_at = serializers.DateTimeField(
         required=False,
-        help_text="As the last claim told it: tasks that were claimed again since then are kept. A page that is left "
-        "sends it, so that a release that arrives late takes nothing from the page that follows.",
+        help_text="The `claimed_at` of the last claim. Tasks claimed again since then are kept, so that a late "
+        "release from a closed page takes nothing from the next page.",
     )
 
 
 class ReleaseResponse(serializers.Serializer[Any]):
-    released = serializers.IntegerField(help_text="How many tasks were given back.")
+    released = serializers.IntegerField(help_text="The number of released tasks.")
 
 
 class OwnPart(serializers.Serializer[Any]):
@@ -210,13 +214,15 @@ class ProgressResponse(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True, help_text="Why the batch failed.")
     size = serializers.IntegerField()
     remaining = serializers.IntegerField(help_text="Tasks that lack answers.")
-    answered = serializers.IntegerField(help_text="Answers and skips that are in.")
+    answered = serializers.IntegerField(help_text="The number of answers and skips so far.")
     answers = serializers.IntegerField(
-        help_text="Answers that the batch takes; where some items may be asked of more people, about how many."
+        help_text="The number of answers that the batch needs; an estimate if some items may be asked of more people."
     )
     phase = serializers.CharField(allow_blank=True, help_text="The background step, in words.")
     share = serializers.FloatField(allow_null=True, help_text="Of the phase, from 0 to 1.")
-    detail = serializers.CharField(allow_blank=True, help_text="How the step fares, in words; of a training its loss.")
+    detail = serializers.CharField(
+        allow_blank=True, help_text="Details of the step in words, for example the loss of a training."
+    )
     seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the next batch opens.")
-    step_seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the step under way is done.")
-    own = OwnPart(required=False, help_text="The caller's part in the batch.")
+    step_seconds_left = serializers.IntegerField(allow_null=True, help_text="The time until the running step is done.")
+    own = OwnPart(required=False, help_text="The caller's answers and skips in the batch.")

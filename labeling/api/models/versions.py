@@ -40,7 +40,7 @@ class GateFigures(serializers.Serializer[Any]):
     n = serializers.IntegerField(min_value=0)
     gained = serializers.IntegerField(min_value=0)
     lost = serializers.IntegerField(min_value=0)
-    reason = serializers.CharField(required=False, help_text="Why they could not be compared, where that is so.")
+    reason = serializers.CharField(required=False, help_text="The reason why the versions could not be compared.")
 
 
 class CalibrationFacts(serializers.Serializer[Any]):
@@ -48,11 +48,13 @@ class CalibrationFacts(serializers.Serializer[Any]):
 
     state = serializers.ChoiceField(
         choices=ModelVersion.Calibrating.choices,
-        help_text="`sealed`: as far as its training told; `waiting`: further trainings are still to tell it, which "
-        "nobody waits for; `done`; `skipped`: it never will be.",
+        help_text="`sealed`: known from its training alone; `waiting`: further trainings at low priority will "
+        "measure it; `done`; `skipped`: it will not be measured.",
     )
     reason = serializers.CharField(help_text="Why it was skipped.")
-    labels = serializers.IntegerField(allow_null=True, help_text="That it was fitted to, once done.")
+    labels = serializers.IntegerField(
+        allow_null=True, help_text="The number of labels that it was fitted to, once done."
+    )
     digest = serializers.CharField(help_text="Of `calibration.json` among the version's files, once done.")
     measured = serializers.DictField(help_text="On the control items of its training, once done, as in `metrics`.")
 
@@ -68,11 +70,13 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
         source="parent.number", allow_null=True, help_text="The version that picked its last batch."
     )
     training = serializers.DictField(help_text="The training settings that it was trained with.")
-    metrics = serializers.DictField(help_text="As measured when it was trained; `control`: on control items.")
-    control_now = serializers.SerializerMethodField(help_text="On all control items labeled by now: compare by this.")
+    metrics = serializers.DictField(help_text="Metrics at the time of training; `control`: on control items.")
+    control_now = serializers.SerializerMethodField(
+        help_text="Metrics on all control items labeled by now. Use them to compare versions."
+    )
     in_use = serializers.SerializerMethodField(help_text="Whether it picks the next batch.")
     gate = serializers.SerializerMethodField(help_text="The comparison when it was trained; null for the first.")
-    calibration = serializers.SerializerMethodField(help_text="How far it is known how sure it may be.")
+    calibration = serializers.SerializerMethodField(help_text="The state of the version's calibration.")
 
     class Meta:
         model = ModelVersion
@@ -217,7 +221,7 @@ class InUseSerializer(serializers.Serializer[version_in_use.InUse]):
         source="choice.user.username",
         allow_null=True,
         default=None,
-        help_text="The manager who chose; null for nobody.",
+        help_text="The manager who chose the version; null without a choice.",
     )
     chosen_at = serializers.DateTimeField(source="choice.created_at", allow_null=True, default=None)
 

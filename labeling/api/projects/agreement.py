@@ -39,9 +39,13 @@ class ClassFigures(serializers.Serializer[Any]):
 
     index = serializers.IntegerField(min_value=0)
     name = serializers.CharField()
-    items = serializers.IntegerField(min_value=0, help_text="Items for which somebody chose it.")
-    divided = serializers.IntegerField(min_value=0, help_text="Of these, items for which somebody else did not.")
-    same = IntervalFigures(allow_null=True, help_text="How often another person chose it too, where one did.")
+    items = serializers.IntegerField(
+        min_value=0, help_text="The number of items for which at least one person chose it."
+    )
+    divided = serializers.IntegerField(
+        min_value=0, help_text="Of these, items for which another person did not choose it."
+    )
+    same = IntervalFigures(allow_null=True, help_text="How often another person chose it, too, if one person did.")
 
 
 class ConfusionFigures(serializers.Serializer[Any]):

@@ -36,7 +36,9 @@ class ProjectClass(serializers.Serializer[Any]):
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
         source="parent.index", allow_null=True, default=None, help_text="Index of the class that it is a kind of."
     )
-    archived_at = serializers.DateTimeField(allow_null=True, help_text="Since when it is not offered any more.")
+    archived_at = serializers.DateTimeField(
+        allow_null=True, help_text="The time since which annotators cannot choose it."
+    )
     examples = serializers.SerializerMethodField(help_text="Ids of the items that annotators see as its examples.")
     merged_into = serializers.SerializerMethodField(help_text="Index of the class that it has become; null if none.")
 
@@ -117,7 +119,7 @@ class _Classes(ProjectView):
     def find(self, index: int) -> LabelClass:
         label_class = self.project.classes.select_related("parent").filter(index=index).first()
         if label_class is None:
-            raise Http404("There is no such class in this project.")
+            raise Http404("This project has no class with this index.")
         return label_class
 
     def fields_of(self, details: dict[str, Any]) -> dict[str, Any]:
@@ -245,7 +247,7 @@ class ClassExampleDetail(_Classes):
         return self.shown(self.find(index))
 
     def _item(self, item_id: int) -> Item:
-        return find_or_404(self.project.items.all(), "There is no such item in this project.", pk=item_id)
+        return find_or_404(self.project.items.all(), "This project has no item with this id.", pk=item_id)
 
 
 class ClassChanges(_Classes):

@@ -53,7 +53,9 @@ class GuidelinesRestore(ProjectView):
 
     @extend_schema(request=None, responses=Guidelines)
     def post(self, request: Request, slug: str, number: int) -> Response:
-        find_or_404(self.project.guidelines_versions.all(), "These guidelines have no such version.", number=number)
+        find_or_404(
+            self.project.guidelines_versions.all(), "The guidelines have no version with this number.", number=number
+        )
         made = guidelines.go_back(project=self.project, user=self.user, number=number)
         version = self.project.guidelines_versions.select_related("user").get(number=made)
         return Response(Guidelines(version, context={"answers": answers_by_version(self.project)}).data)

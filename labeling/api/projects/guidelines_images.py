@@ -114,5 +114,5 @@ class OneImage(ProjectView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _find(self, name: str) -> GuidelinesImage:
-        missing = "These guidelines have no such image."
+        missing = "The guidelines have no image with this name."
         return find_or_404(self.project.guidelines_images.select_related("project"), missing, name=name)

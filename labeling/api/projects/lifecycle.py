@@ -163,7 +163,7 @@ class ProjectTransfer(ProjectView):
         values = read(TransferRequest, request.data)
         successor = self.project.memberships.select_related("user").filter(user__username=values["username"]).first()
         if successor is None:
-            raise Http404("There is no such member.")
+            raise Http404("The project has no member with this username.")
         try:
             transfer(project=self.project, user=self.user, successor=successor.user, role=values["role"])
         except ValidationError as error:
@@ -177,7 +177,7 @@ class DeletedProjects(Endpoint):
 
     subject = "Projects"
     who = {"GET": SIGNED_IN, "POST": "managers of the deleted project"}
-    missing = "There is no such deleted project that you can restore."
+    missing = "You cannot restore a project with this slug."
 
     @extend_schema(responses=DeletedProject(many=True))
     def get(self, request: Request) -> Response:

@@ -27,7 +27,7 @@ class MemberSerializer(serializers.Serializer[Any]):
     username = StrictText(max_length=150, source="user.username")
     role = StrictChoice(choices=Role.choices)
     paused_at = serializers.DateTimeField(
-        read_only=True, allow_null=True, help_text="Since when they get no tasks; null if they do."
+        read_only=True, allow_null=True, help_text="The time since which the member gets no tasks; null if not paused."
     )
     pause_reason = serializers.CharField(read_only=True)
     group = StrictText(
@@ -68,7 +68,7 @@ class MemberList(ProjectView):
         )
         user = people.filter(username=username).first()
         if user is None:
-            raise NotFound("There is no such member. Invite people with POST invitations/.")
+            raise NotFound("The project has no member with this username. Invite people with POST invitations/.")
         try:
             membership = set_role(project=self.project, user=user, role=fields["role"])
         except ValidationError as error:
@@ -105,7 +105,7 @@ class MemberPause(ProjectView):
         people = Membership.objects.filter(project=self.project).select_related("user", "project")
         member = people.filter(user__username=username).first()
         if member is None:
-            raise NotFound("There is no such member.")
+            raise NotFound("The project has no member with this username.")
         return member
 
 
@@ -120,7 +120,7 @@ class MemberDetail(ProjectView):
         user = User.objects.filter(memberships__project=self.project, username=username).first()
         try:
             if user is None or not remove_member(project=self.project, user=user):
-                raise NotFound("There is no such member.")
+                raise NotFound("The project has no member with this username.")
         except ValidationError as error:
             raise Conflict(error.messages[0]) from error
         return Response(status=status.HTTP_204_NO_CONTENT)

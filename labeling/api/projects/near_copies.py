@@ -28,15 +28,16 @@ class CopiesSerializer(serializers.Serializer[Any]):
     """The number of near-copies, of labels propagated to them, and of checks that confirm these labels."""
 
     shown = serializers.IntegerField(min_value=0, help_text="Near-copies that were chosen to be shown.")
-    answered = serializers.IntegerField(min_value=0, help_text="Of these, those that somebody has seen.")
-    same = serializers.IntegerField(min_value=0, help_text="Of these, those that everybody left in.")
+    answered = serializers.IntegerField(min_value=0, help_text="Of these, near-copies that at least one person saw.")
+    same = serializers.IntegerField(min_value=0, help_text="Of these, near-copies that no person took out.")
     propagated = serializers.IntegerField(min_value=0, help_text="Near-copies that have the label of their source.")
     due = serializers.IntegerField(min_value=0, help_text="Checks that wait for a batch.")
     right = RightFigures(help_text="Of the checked ones, those that people gave their source's label.")
     radius = serializers.FloatField(
-        allow_null=True, help_text="As far from their source near-copies have its label; null: none has, as yet."
+        allow_null=True,
+        help_text="The greatest distance at which near-copies get the label of their source; null if none gets it yet.",
     )
-    reach = serializers.FloatField(allow_null=True, help_text="As far from their source near-copies are shown.")
+    reach = serializers.FloatField(allow_null=True, help_text="The greatest distance at which near-copies are shown.")
     classes = ClassCopiesFigures(many=True)
 
 

@@ -22,7 +22,7 @@ from labeling.questions.base import MAX_NAME
 class Proposal(serializers.Serializer[Any]):
     """A class that annotators proposed when they skipped an item."""
 
-    key = serializers.CharField(help_text="What its spellings have in common, to settle it by.")
+    key = serializers.CharField(help_text="The key of the proposal, for all spellings of the name.")
     name = serializers.CharField(help_text="Its most frequent spelling.")
     people = serializers.IntegerField(help_text="How many proposed it.")
     items = serializers.SerializerMethodField(help_text="Ids of the items that it was proposed for.")
@@ -49,8 +49,8 @@ class AcceptResponse(serializers.Serializer[Any]):
 
     index = serializers.IntegerField(source="label_class.index", help_text="Of the class that the items got.")
     labeled = serializers.IntegerField(help_text="How many items got it.")
-    waiting = serializers.IntegerField(help_text="How many items people are still answering: accept again later.")
-    left = serializers.IntegerField(help_text="How many more there are: accept again.")
+    waiting = serializers.IntegerField(help_text="The number of items that still lack answers: accept again later.")
+    left = serializers.IntegerField(help_text="The number of items left: accept again.")
 
 
 class DismissResponse(serializers.Serializer[Any]):

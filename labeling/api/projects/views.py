@@ -124,8 +124,8 @@ class ProjectSerializer(VisibleToMember, Body):
         extra_kwargs = {
             "name": {"required": False, "help_text": "Its name on pages; from the slug if left out."},
             "candidate_factor": {
-                "help_text": "A batch is drawn from this many times its size of the most doubted items; null: from as "
-                "many as it takes for each to come from another cluster, at most ten times its size."
+                "help_text": "A batch is drawn from the least certain items, this many times its size; null: from "
+                "as many as needed to take each item from a different cluster, at most ten times its size."
             },
             "strategy": {
                 "help_text": "How batches after the first are picked: `docs/explanation/selection.md` says which "

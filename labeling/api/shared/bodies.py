@@ -62,7 +62,7 @@ PARSERS = [ListParser, NdjsonParser, JsonLinesParser, MultiPartParser, FileUploa
 _CONTENT = " or ".join(f"`{name}`" for name in KINDS)
 _ANY_ROW: dict[str, Any] = {
     "description": f"An item: an object with the content of its kind, {_CONTENT} (a file in base64), or numbers; and "
-    "`id`, `truth`, `class`. Anything else is set aside, with the reason."
+    "`id`, `truth`, `class`. Other values are rejected with the reason."
 }
 ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never again.", "truth": "negative"}]
 

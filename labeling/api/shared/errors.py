@@ -148,7 +148,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    text = "There is no such address. GET /api/schema/ lists all that there are."
+    text = "This address does not exist. GET /api/schema/ lists all addresses."
     return _outside(request, 404, "not_found", text) or defaults.page_not_found(request, exception)
 
 
@@ -164,13 +164,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(error, StoreAway):
         logger.error("The object store is away: %s", error)
         return _unavailable(request, "store of files")
-    text = "The server failed. It is not the request's fault; the operator finds the reason in the server's log."
+    text = "The server failed. The request was not the cause; the operator finds the reason in the server's log."
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
 
 
 def _no_room(request: HttpRequest) -> HttpResponse:
     """Return a 507: the server's disk is full; requests that store something succeed after an operator freed space."""
-    text = "The disk of the server is full. Nothing can be stored until the operator frees space: send it again then."
+    text = "The disk of the server is full. Nothing can be stored until the operator frees space. Then send the "
+    "request again."
     response = _outside(request, INSUFFICIENT_STORAGE, "disk_full", text)
     if response is None:
         response = HttpResponse(loader.render_to_string("507.html"), status=INSUFFICIENT_STORAGE)
@@ -180,7 +181,7 @@ def _no_room(request: HttpRequest) -> HttpResponse:
 
 def _unavailable(request: HttpRequest, part: str) -> HttpResponse:
     """Return a 503: a part of the server, for example the database, does not respond."""
-    text = f"The {part} does not answer at this moment. Send the same again soon."
+    text = f"The {part} does not answer at the moment. Send the request again soon."
     response = _outside(request, 503, "unavailable", text)
     if response is None:
         response = HttpResponse(loader.render_to_string("503.html", {"part": f"Its {part}"}), status=503)

@@ -79,7 +79,7 @@ def check_form(path: Path, *, kind: str, name: str) -> None:
 def _form(path: Path, name: str) -> str:
     """Return the form of the file, by the suffix of its name or else by its first bytes. Raises UnreadableFile."""
     if not path.exists():
-        raise UnreadableFile(f"{name}: there is no such file or folder")
+        raise UnreadableFile(f"{name}: this file or folder does not exist")
     if not path.is_file():
         raise UnreadableFile(f"{name}: is neither a file nor a folder")
     if path.stat().st_size == 0:
@@ -89,7 +89,7 @@ def _form(path: Path, name: str) -> str:
     form_of_head = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
     suffix = Path(name).suffix.lower()
     if suffix in (".xls", ".ods"):
-        raise UnreadableFile(f"{name}: such spreadsheets are not read: save it as CSV or .xlsx")
+        raise UnreadableFile(f"{name}: this kind of spreadsheet cannot be read: save it as CSV or .xlsx")
     form = _SUFFIXES.get(suffix) or form_of_head
     if form is None:
         raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(_files())}")

@@ -147,7 +147,7 @@ def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Li
     most = limits.columns + (limits.vector_length if kind.takes_number_columns else 0)
     if len(columns) > most:
         raise UnreadableFile(
-            f"{name}: there are {len(columns):,} columns, more than the {most:,} that are taken: leave some out"
+            f"{name}: there are {len(columns):,} columns, more than the {most:,} allowed: leave some out"
         )
     if layout.unsettled:
         return
@@ -175,11 +175,11 @@ def find_inside(root: Path, name: str) -> Path:
     """Return the path of the file `name` below `root`. Links must stay below `root`. Raises BadFile."""
     plain = inside(name)
     if plain is None:
-        raise BadFile("is named by a path that leads out of the folder: give a path within it")
+        raise BadFile("is named by a path outside of the folder: give a path within it")
     try:
         path = (root / plain).resolve()
         if not path.is_relative_to(root.resolve()):
-            raise BadFile("is a link that leads out of the folder: put the file itself there")
+            raise BadFile("is a link out of the folder: put the file itself there")
         if not path.is_file():  # a pipe or a device would never end
             raise BadFile(f"is missing: there is no file {excerpt(plain)}")
     except (OSError, RuntimeError, UnicodeEncodeError) as error:  # too long a name, links in a circle, half a character

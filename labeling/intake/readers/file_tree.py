@@ -99,7 +99,7 @@ class FileTreeSource(Source):
         except UnreadableFile:
             raise
         except ZIP_ERRORS as error:
-            raise UnreadableFile(f"{self.name}: {table} in it cannot be read: make it anew") from error
+            raise UnreadableFile(f"{self.name}: {table} in it cannot be read: create it again") from error
 
     def _read(self, file: BinaryIO, table: str) -> Iterator[Record]:
         name, limit = f"{self.name}: {table}", self.limits.line

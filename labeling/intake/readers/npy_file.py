@@ -42,7 +42,7 @@ class NpySource(Source):
             raise UnreadableFile(f"{name}: the array is empty, its shape is {shape}")
         if shape[1] > limits.vector_length:
             raise UnreadableFile(
-                f"{name}: the vectors have {shape[1]:,} numbers, more than the {limits.vector_length:,} that are taken"
+                f"{name}: the vectors have {shape[1]:,} numbers, more than the {limits.vector_length:,} allowed"
             )
         self._companion = None if truth_path is None else _companion(truth_path, rows=shape[0], beside=name)
 
@@ -82,7 +82,7 @@ def load(path: Path, name: str) -> np.ndarray:
         RecursionError,
         tokenize.TokenError,
     ) as error:
-        problem = "is no array of plain numbers, or damaged: save it anew with numpy.save"
+        problem = "is not an array of plain numbers, or is damaged: save it again with numpy.save"
         raise UnreadableFile(f"{name}: the file {problem}") from error
 
 

@@ -26,7 +26,7 @@ from .layout import Layout
 _BUFFER = MIB  # bytes of a column read at once; without it, whole column chunks are
 # To look through the footer of a file, which takes a second where there are millions of rows.
 FOOTER_SECONDS = 60.0
-_NO_PARQUET = "the file is no Parquet file or is damaged: write it again"
+_NO_PARQUET = "the file is not a Parquet file or is damaged: write it again"
 _DAMAGE = (pa.ArrowException, OSError, ValueError)
 
 

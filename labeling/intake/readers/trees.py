@@ -65,7 +65,7 @@ class FolderTree:
                 except OSError as error:
                     yield Entry(name, f"is a folder that cannot be opened: {error.strerror}")
             elif item.is_dir():
-                yield Entry(name, "is a link to a folder: such links are not followed")
+                yield Entry(name, "is a link to a folder: links to folders are not followed")
             else:
                 yield Entry(name, self._kind.file_problem(name))
 
@@ -99,7 +99,7 @@ class ZipTree:
             raise
         except ZIP_ERRORS as error:
             file.close()
-            raise UnreadableFile(f"{name}: the file is no zip file or is damaged: make it anew") from error
+            raise UnreadableFile(f"{name}: the file is not a zip file or is damaged: create it again") from error
         self._file = file
         self._infos: dict[str, zipfile.ZipInfo] = {}
         self._entries = self._sorted_entries()
@@ -115,7 +115,7 @@ class ZipTree:
     def read_file(self, name: str) -> bytes:
         plain = inside(name)
         if plain is None:
-            raise BadFile("is named by a path that leads out of the zip file: give a path within it")
+            raise BadFile("is named by a path outside of the zip file: give a path within it")
         info = self._infos.get(plain)
         if info is None:
             raise BadFile(f"is missing: there is no {printable(plain)} in the zip file, or it could not be read")

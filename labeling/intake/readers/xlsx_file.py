@@ -16,7 +16,7 @@ from .base import Record, UnreadableFile, numbered_id
 from .csv_file import CsvSource, CsvTable
 
 _SCRIPT = Path(__file__).with_name("xlsx_rows.py")
-_DAMAGED = "the file is no .xlsx workbook or is damaged: save it again, or save it as CSV"
+_DAMAGED = "the file is not an .xlsx workbook or is damaged: save it again, or save it as CSV"
 _PROBLEM = 3  # the script's status for a workbook that it refuses
 
 

@@ -22,19 +22,19 @@ MAX_TOKEN_DAYS = 3650
 
 class Command(BaseCommand):
     help = (
-        "Make a user a member of a project, or change the role of one who is. The account is created if there is none: "
-        "without --password it can only be used by token."
+        "Add a user to a project, or change the role of a member. Creates the account if needed; without "
+        "--password, it can only be used by token."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="The project.")
-        parser.add_argument("username", help="Who. Created if need be.")
+        parser.add_argument("username", help="The username. The account is created if needed.")
         parser.add_argument("--role", required=True, choices=Role.values, help="A manager may do everything.")
         parser.add_argument(
             "--password",
             metavar="P",
-            help="Set this password; sessions and API tokens of the account end. Others on this machine may see it "
-            "while this runs.",
+            help="Set this password; sessions and API tokens of the account end. Other users of this machine may "
+            "see it while the command runs.",
         )
         parser.add_argument(
             "--token", action="store_true", help="Make an API token and print it, alone on the last line."

@@ -18,18 +18,20 @@ from labeling.steps.stored_files import files_of
 
 class Command(BaseCommand):
     help = (
-        "Check every byte of the files of all projects, or of one: features, models, what models say of the pool, "
-        "clusterings, items' files, uploads. Damaged and missing ones are printed in a line each, and the exit status "
-        "is 1 if there are any. People can go on working meanwhile."
+        "Check every byte of the files of all projects, or of one: features, models, predictions of the pool, "
+        "clusterings, items' files, uploads. Prints a line for each damaged or missing file; the exit status is "
+        "then 1. People can keep working meanwhile."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", nargs="?", help="The project. All projects without one.")
         parser.add_argument(
-            "--without-media", action="store_true", help="Leave out items' files, which are most of what there is."
+            "--without-media", action="store_true", help="Leave out items' files, which are the largest part."
         )
         parser.add_argument(
-            "--rebuild", action="store_true", help="Have a worker rebuild damaged files that follow from others."
+            "--rebuild",
+            action="store_true",
+            help="Let a worker rebuild damaged files that can be computed from others.",
         )
 
     def handle(self, *args: Any, slug: str | None = None, without_media: bool, rebuild: bool, **options: Any) -> None:

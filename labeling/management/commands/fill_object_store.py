@@ -25,8 +25,8 @@ PART_BYTES = 64 << 20
 
 class Command(BaseCommand):
     help = (
-        "Copy what lies in DATA_DIR (images, uploads, features and all else that hosts share) into the store that "
-        "OBJECT_STORE names. Stop web and workers first. Called again, it goes on where it was. Model versions go to "
+        "Copy the files of DATA_DIR that hosts share (images, uploads, features and others) into the store that "
+        "OBJECT_STORE names. Stop web and workers first. A repeated call continues. Model versions go to "
         "MODEL_STORE, which is the same store unless it is set."
     )
 

@@ -45,8 +45,8 @@ class TerminalStep(Step):
 class Command(BaseCommand):
     help = (
         "Import items from CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy vectors, or a folder or zip of files. Bad "
-        "rows are set aside with the reason; the rest goes in. An import that was killed goes on where it was, by the "
-        "worker or when the same command is given again."
+        "rows are set aside with the reason; the rest goes in. A worker, or the same command again, continues an "
+        "import that was killed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -77,7 +77,7 @@ class Command(BaseCommand):
             raise CommandError(f"--{error.option.replace('_', '-')}: {error}") from error
         for path in [*paths, *([truth] if truth else [])]:
             if not path.exists():
-                raise CommandError(f"{path}: there is no such file or folder.")
+                raise CommandError(f"{path}: this file or folder does not exist.")
         if options["preview"]:
             for path in paths:
                 self._preview(project, path.resolve(), layout)

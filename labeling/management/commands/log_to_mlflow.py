@@ -16,8 +16,8 @@ from labeling.projects import ledger
 
 class Command(VersionCommand):
     help = (
-        "Log model versions to MLflow: a run each, with settings, metrics, lineage and files. What is there already is "
-        "left alone, so that it can be called again and again. Needs `scripts/setup.sh requirements-export.txt`."
+        "Log model versions to MLflow: a run each, with settings, metrics, lineage and files. Versions that MLflow "
+        "already has are left alone, so the command can be repeated. Needs `scripts/setup.sh requirements-export.txt`."
     )
     which = "The model version; all that are not there yet if left out."
 

@@ -18,7 +18,7 @@ from labeling.projects import quota
 class Command(BaseCommand):
     help = (
         "Make the previews and thumbnails that large images lack because they were imported by a release that made "
-        "none. It can be ended and begun again, and people can go on labeling meanwhile."
+        "none. It can be stopped and repeated. People can keep labeling meanwhile."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

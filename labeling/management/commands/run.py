@@ -16,7 +16,7 @@ from config.static_files import collect
 class Command(BaseCommand):
     help = (
         "Bring tables and front-end files up to date, then run web and worker in the foreground until Ctrl-C, on PORT. "
-        "A process of theirs that ends by itself is started again."
+        "Restarts a process that ends by itself."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -31,9 +31,7 @@ SHOWN = 10
 
 
 class Command(BaseCommand):
-    help = (
-        "Show where a project stands: items, the batch under way, the batches before it, and how good the models are."
-    )
+    help = "Show the state of a project: items, the current batch, earlier batches, and the accuracy of the models."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="The project.")

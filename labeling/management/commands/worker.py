@@ -63,8 +63,8 @@ def _kinds(text: str, option: str) -> list[str]:
 
 class Command(BaseCommand):
     help = (
-        "Run the loop's background steps. Start one or more beside the web server; a worker that dies can be started "
-        "again at any time, and goes on where it was. Ctrl-C ends it after the present steps, a second one at once."
+        "Run the loop's background steps. Start one or more beside the web server; a restarted worker continues "
+        "where the last one stopped. Ctrl-C ends it after the present steps, a second one at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -209,8 +209,8 @@ _WHEN = "a day in UTC (`2026-03-01`) or a time with its zone (`2026-03-01T14:30+
 _DECLARED = (
     ExportFilter(
         "batch", "Batches",
-        "Only items of these batches: one (`3`), several (`1,4`), a range (`2-5`), one and all later (`6-`), "
-        "or a list of these.",
+        "Only items of these batches: one (`3`), several (`1,4`), a range (`2-5`), all from one on (`6-`), or a "
+        "list of these.",
         _batches, metavar="N", attrs={"placeholder": "all", "class": "figure"}, file_part=_batches_part,
     ),
     ExportFilter(
@@ -224,20 +224,20 @@ _DECLARED = (
     ),
     ExportFilter(
         "since", "Labeled since",
-        f"Only labels that were settled then or later: {_WHEN}.",
+        f"Only labels settled at that time or later: {_WHEN}.",
         _moment, hint="A day in UTC.", metavar="TIME", attrs={"type": "date", "class": "figure"},
         condition=_compared("labeled_at", ">="), copies=lambda copies, at: copies.filter(of__labeled_at__gte=at),
         file_part=_moment_part("since"),
     ),
     ExportFilter(
         "until", "Labeled until",
-        f"Only labels that were settled earlier than that time, or on that day at the latest: {_WHEN}.",
+        f"Only labels settled before that time, or on that day at the latest: {_WHEN}.",
         _until, hint="That day included.", metavar="TIME", attrs={"type": "date", "class": "figure"},
         condition=_compared("labeled_at", "<"), copies=lambda copies, at: copies.filter(of__labeled_at__lt=at),
         file_part=_moment_part("until"),
     ),
     ExportFilter(
-        "agreement", "Least agreement", "Only labels with at least this agreement, from 0 to 1.",
+        "agreement", "Minimum agreement", "Only labels with at least this agreement, from 0 to 1.",
         _agreement, hint="The share of the annotations that agree with the label, from 0 to 1.",
         schema={"type": "number", "minimum": 0, "maximum": 1}, metavar="SHARE",
         attrs={"placeholder": "any", "class": "figure", "inputmode": "decimal"},
@@ -245,22 +245,22 @@ _DECLARED = (
         file_part=lambda text, share: f"agreement-{share:g}",
     ),
     _adding(
-        "skipped", "With the items that everybody skipped",
-        "Also the items that everybody skipped. They have no label, agreement or time of labeling, so that "
-        "`agreement`, `since` and `until` leave them out again.",
-        hint="They have no label, agreement or time of labeling, but tell who skipped them and why.",
+        "skipped", "With items that all annotators skipped",
+        "Also items that all annotators skipped. They have no label, agreement or time of labeling: `agreement`, "
+        "`since` and `until` leave them out.",
+        hint="They have no label. The column “skips” says who skipped them and why.",
         condition=lambda yes: (f"(item.label IS NOT NULL{' OR task.outstanding = 0' if yes else ''})", []),
     ),
     _adding(
-        "excluded", "With the items that were excluded or deleted",
-        "Also the items that a manager has excluded or deleted, as far as they match the rest.",
+        "excluded", "With excluded and deleted items",
+        "Also items that a manager excluded or deleted, if they match the other filters.",
         condition=lambda yes: ("" if yes else "item.excluded_at IS NULL", []),
     ),
     _adding(
         "copies", "With near-copies",
-        "Also near-copies, behind the items of the batch that they were shown in. They "
-        "have the label of another item and no answers, so that `agreement` and `control=only` leave them out again; "
-        "`since` and `until` go by when that item was labeled.",
+        "Also near-copies, after the items of the batch that showed them. They have the label of another item and "
+        "no answers: `agreement` and `control=only` leave them out; `since` and `until` use the time of that "
+        "item's label.",
         hint="They have the label of another item, which the column “propagated_from” names.",
     ),
     ExportFilter(

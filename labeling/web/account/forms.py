@@ -27,5 +27,5 @@ class TokenForm(forms.Form):
         coerce=int,
         choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")],
         initial=30,
-        help_text="Whoever has the token acts as you until then, or until you revoke it.",
+        help_text="A program with the token acts as you until then, or until you revoke it.",
     )

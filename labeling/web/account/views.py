@@ -95,7 +95,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     """Delete one of the user's own tokens."""
     get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
-    messages.success(request, f"The token {key[:8]}… is revoked: programs that use it are refused from now on.")
+    messages.success(request, f"The token {key[:8]}… is revoked. Programs that use it are refused.")
     return redirect("account")
 
 
@@ -166,7 +166,7 @@ class ChangePassword(PasswordChangeView):
         tokens = self._tokens()
         response = super().form_valid(form)
         devices.remember(self.request, response, form.user)
-        ended = f" {tokens} of yours ended with it: programs that used one need a new one." if tokens else ""
+        ended = f" {tokens} of yours ended with it. Programs that used them need new ones." if tokens else ""
         messages.success(self.request, f"Your password is changed. You are signed out everywhere else.{ended}")
         return response
 
@@ -201,7 +201,7 @@ def setup(request: HttpRequest) -> HttpResponse:
         values = form.cleaned_data
         user = first_account.create(username=values["username"], password=values["password1"])
         if user is None:
-            messages.error(request, "Somebody else made the first account a moment ago. Yours was not made.")
+            messages.error(request, "Another person created the first account a moment ago. Yours was not created.")
             return redirect("login")
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         messages.success(request, f"Your account {user.username} is there. Now create your first project.")

@@ -71,5 +71,5 @@ def lift_part(request: HttpRequest, membership: Membership, number: int, part_id
     batch = get_object_or_404(membership.project.batches, number=number)
     part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
     parts.lift(batch=batch, part_id=part_id)
-    messages.success(request, f"What was kept for {part.name} is for everybody.")
+    messages.success(request, f"The tasks of {part.name} is for everybody.")
     return redirect("project-batch", membership.project.slug, number)

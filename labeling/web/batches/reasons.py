@@ -11,15 +11,15 @@ from selector.strategies import STRATEGIES
 def reason(batch: Batch, task: Task) -> str:
     """Return the reason why the task is in its batch, as a sentence."""
     if batch.strategy == IMPORTED:
-        return "Imported with its label: nobody picked it."
-    replaces = ", in place of an item that everybody skipped" if task.replaces_id else ""
+        return "Imported with its label, not picked."
+    replaces = ", in place of an item that all annotators skipped" if task.replaces_id else ""
     if task.is_control:
-        return f"Drawn at random for control{replaces}: it measures the model, which never learns from it."
+        return f"Drawn at random for control{replaces}: it measures the model, which does not learn from it."
     if task.asked:
         return "A manager asked for it." if task.shown.queued_at else "It checks the label of a near-copy."
     picked = batch.selection_numbered(task.selection)
     if replaces and picked.selected_by is not None:
-        return f"Picked because it is like an item that everybody skipped{_doubt(task)}."
+        return f"Picked because it is like an item that all annotators skipped{_doubt(task)}."
     if picked.selected_by is None:
         return f"Drawn at random{replaces}: there was no model yet."
     strategy = STRATEGIES.get(picked.strategy)

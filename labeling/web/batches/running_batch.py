@@ -75,7 +75,7 @@ def _pieces(batch: Batch, asked: AskedAnswers) -> list[Piece]:
     named = [
         ("answered", "answered", asked.answered),
         ("skipped", "skipped", asked.skipped),
-        ("held", "in people’s hands", asked.held),
+        ("held", "with annotators", asked.held),
         ("free", "open" if is_open else "left out", asked.open),
     ]
     total = max(1, sum(n for _, _, n in named))
@@ -95,7 +95,7 @@ def _outlook(asked: AskedAnswers, at_work: int, pace: Pace) -> str:
     if not left:
         return ""
     if not at_work:
-        return "Nobody has answered in the last 10 minutes." if asked.answered + asked.skipped else ""
+        return "No answers in the last 10 minutes." if asked.answered + asked.skipped else ""
     if pace.seconds is None:
         return ""
     people = "one person" if at_work == 1 else f"{number(at_work)} people"
@@ -110,9 +110,9 @@ def _deadline(batch: Batch, asked: AskedAnswers, now: datetime.datetime) -> str:
     more = f"{count(missing, 'answer')} more" if missing > 0 else ""
     seconds = (batch.deadline_at - now).total_seconds()
     if seconds > 0:
-        condition = f"with {more}" if more else "for enough is answered"
-        return f"Deadline in {duration(seconds)}: it ends the batch then, {condition}."
-    return f"The deadline is over: the batch ends {f'after {more}' if more else 'within a minute'}."
+        condition = f" if it has {more}" if more else ""
+        return f"Deadline in {duration(seconds)}: the batch then ends{condition}."
+    return f"The deadline has passed: the batch ends {f'after {more}' if more else 'within a minute'}."
 
 
 def step_line(progress: dict[str, Any]) -> str:

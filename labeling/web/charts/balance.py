@@ -43,7 +43,7 @@ def finding(balance: Balance) -> str:
     if first.labels == last.labels:
         return f"Every class has {percent(first.share)} of {labeled}"
     rare, frequent = isolated(short(last.name, 24)), isolated(short(first.name, 24))
-    return f"From {percent(last.share)} of labels (“{rare}”) to {percent(first.share)} (“{frequent}”)"
+    return f"“{frequent}” has {percent(first.share)} of {labeled}, “{rare}” {percent(last.share)}"
 
 
 def _note(balance: Balance, unit: str) -> str:
@@ -51,10 +51,11 @@ def _note(balance: Balance, unit: str) -> str:
     if balance.others:
         bars += f" {number(balance.others)} rarer classes are not shown."
     if not balance.control:
-        return f"{bars} No control item is labeled yet, to tell what the pool holds."
+        return f"{bars} The share in the pool appears once control items are labeled."
     return (
-        f"{bars} Points with lines: share of the pool with its 95 % interval, by "
-        f"{count(balance.control, 'control item')} drawn at random. The two differ where the model asks more."
+        f"{bars} Points with lines: share of all items with its 95 % interval, estimated on "
+        f"{count(balance.control, 'control item')} drawn at random. The two differ for classes that the model asks "
+        f"about more often."
     )
 
 

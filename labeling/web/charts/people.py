@@ -88,7 +88,7 @@ def _accuracy_finding(people: Sequence[Annotator]) -> str:
         return f"{worst_name} is right on {percent(worst.value)} of control items"
     if worst.high < best.low:
         return f"{worst_name} is right less often ({percent(worst.value)}) than {best_name} ({percent(best.value)})"
-    return "Nobody stands out: the intervals overlap"
+    return "No person stands out: the intervals overlap"
 
 
 def _spread(each: Annotator) -> str:

@@ -73,9 +73,9 @@ def _finding(counts: dict[int, np.ndarray], shown: int | None) -> str:
 
 def _note(pool: PoolMap) -> str:
     return (
-        f"{count(len(pool.kinds), 'item')} of the pool, drawn at random from each sort. What is alike to the model by "
-        "which the pool was clustered lies together; how far apart other items lie means little. Numbers name "
-        "clusters; each opens the items that the batch picked out of it."
+        f"{count(len(pool.kinds), 'item')} of the pool, drawn at random from each group. Items that look alike to "
+        f"the model of the clustering lie together; large distances mean little. Numbers are clusters: each opens "
+        f"the items that the batch picked from it."
     )
 
 

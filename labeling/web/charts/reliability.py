@@ -10,27 +10,27 @@ from labeling.web.shared.words import count, number, percent
 WIDTH, HEIGHT = 380, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 220
 READING = (
-    "The dots stand for about equally many control items, which it never learned from. On the slanted line it is right "
-    "as often as it says, below it less often. The upright lines are 95 % intervals."
+    "Each dot is a group of about equally many control items, which no model learns from. On the diagonal, "
+    "confidence matches accuracy; below it, the model is too confident. Vertical lines are 95 % intervals."
 )
 
 
 def finding(calibration: Calibration) -> str:
     """Say in one sentence what the diagram shows. An error that chance can explain counts as none."""
     if calibration.ece <= calibration.chance:
-        return "It is right as often as it says, as far as so many items can tell"
+        return "Its confidence matches its accuracy, within the noise of this many items"
     sure, right = _exact(calibration.sure), _exact(calibration.right)
     if calibration.sure == calibration.right:
-        return "It is not right as often as it says"
-    surer = "surer" if calibration.sure > calibration.right else "less sure"
-    return f"It is {surer} than it should be: {sure} sure, {right} right"
+        return "Its confidence does not match its accuracy"
+    surer = "more confident" if calibration.sure > calibration.right else "less confident"
+    return f"It is {surer} than it should be: confidence {sure}, accuracy {right}"
 
 
 def note(calibration: Calibration) -> str:
     """Return the calibration errors with their meaning, and how to read the diagram."""
     return (
-        f"Expected calibration error {_exact(calibration.ece)} as measured; on {count(calibration.n, 'item')} chance "
-        f"alone makes up to {_exact(calibration.chance)}. Without chance it is, with 95 % certainty, between "
+        f"Expected calibration error: {_exact(calibration.ece)} as measured. On {count(calibration.n, 'item')}, "
+        f"chance alone makes up to {_exact(calibration.chance)}. Without chance, it is with 95 % certainty between "
         f"{_exact(calibration.low)} and {_exact(calibration.high)}. With bins of equal width "
         f"{_exact(calibration.ece_equal_width)}; Brier score {calibration.brier:.3f}. {READING}"
     )
@@ -83,7 +83,7 @@ def _draw(calibration: Calibration) -> Drawing:
         texts=[
             *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares),
             *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in shares),
-            Text(RIGHT, HEIGHT - 5, "how sure it was; vertically, how often it was right", "end"),
+            Text(RIGHT, HEIGHT - 5, "confidence; vertically, accuracy", "end"),
         ],
     )
 

@@ -73,7 +73,7 @@ def round_times(rounds: Sequence[Round]) -> Figure | None:
     return Figure(
         name="rounds",
         finding=finding(rounds),
-        note="Each batch from the moment in which its picking began. Labeling is what people spent on its items.",
+        note="Each batch from the start of its selection. Labeling is the time that people spent on its items.",
         drawing=_draw(rounds),
         columns=[
             Column("Batch"), Column("Began (UTC)", number=False), Column("Picking"), Column("Open"),
@@ -106,15 +106,17 @@ def finding(rounds: Sequence[Round]) -> str:
     usual = duration(statistics.median(each.total for each in finished))
     one = len(finished) == 1
     took = (
-        f"Batch {finished[0].number} took {usual}" if one else f"A batch takes {usual}, the median of {len(finished)}"
+        f"Batch {finished[0].number} took {usual}"
+        if one
+        else f"A batch usually takes {usual} (median of {len(finished)})"
     )
     if not total:
         return took
     if kind != "open":
-        return f"{took}; {percent(part / total)} of it is {kind}"
+        return f"{took}: {percent(part / total)} of the time is {kind}"
     spent = [each.labeling for each in finished if each.labeling]
     work = f", with {duration(statistics.median(spent))} of labeling" if spent else ""
-    return f"{took}; it is open for {percent(part / total)} of that{work}"
+    return f"{took}: it is open {percent(part / total)} of the time{work}"
 
 
 def _draw(rounds: Sequence[Round]) -> Drawing:

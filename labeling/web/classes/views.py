@@ -207,7 +207,7 @@ def split(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
         lambda: classes.split(
             project=membership.project, user=membership.user, index=index, into=form.cleaned_data["into"]
         ),
-        f"“{source.name}” is split. Its labels are taken off in the background, and its items asked again.",
+        f"“{source.name}” is split. Its labels are removed in the background, and its items are asked again.",
     )
 
 

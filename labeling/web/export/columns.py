@@ -27,7 +27,7 @@ MEANINGS = {
     "cluster_size": "candidates in that cluster",
     "draw_pass": "the pass in which it was drawn",
     "selection": "which selection of its batch picked it",
-    "imported": "whether it came with its label, which nobody here was asked for",
+    "imported": "whether the item came with its label, without answers from this project",
     "labeled_at": "when its label was last settled",
     "corrected_by": "the manager whose correction is the label",
     "corrected_at": "when the correction was made",

@@ -72,8 +72,8 @@ def _field(each: ExportFilter, text: str) -> forms.Field:
 
 def _batches_hint(numbers: list[int]) -> str:
     if not numbers:
-        return "There is none yet."
+        return "No batch yet."
     if len(numbers) == 1:
-        return f"There is one, {numbers[0]}."
-    there = f"There are {numbers[0]} to {numbers[-1]}."
-    return f"{there} Write one (3), some (1,4), a range (2-5), or 6- for it and all later."
+        return f"The only batch is {numbers[0]}."
+    there = f"Batches {numbers[0]} to {numbers[-1]}."
+    return f"{there} For example 3, or 1,4, or 2-5, or 6- for all from 6 on."

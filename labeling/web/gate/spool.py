@@ -79,7 +79,7 @@ class UploadSpool(TemporaryFileUploadHandler):
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         admission = uploads.admission_of(self.request)
         if admission is None:
-            self._skip("No file as large as that is taken here.")
+            self._skip("The file is too large for this page.")
         if not (admission.proven or self._form_is_ours()):
             raise StopUpload(connection_reset=True)  # Django's CSRF check of the whole form then fails, too
         if self._length > (settings.MAX_UPLOAD_MB << 20) + FORM_BYTES:

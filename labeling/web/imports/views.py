@@ -132,7 +132,7 @@ def import_retry(request: HttpRequest, membership: Membership, import_id: int) -
     except ValidationError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"{item_import.name} goes on behind record {number(item_import.position)}.")
+        messages.success(request, f"{item_import.name} continues after record {number(item_import.position)}.")
     return redirect("project-import", membership.project.slug)
 
 

@@ -127,7 +127,7 @@ def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, c
 def _leave_to_worker(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:
     change = replace(change, ids=())
     asked = bulk.ask(project=membership.project, user=membership.user, filters=finding.filters, change=change)
-    messages.success(request, f"{words.count(asked.total, 'item')}: the worker is at it. You need not wait.")
+    messages.success(request, f"{words.count(asked.total, 'item')}: in progress. You do not have to wait.")
     return redirect(_back(request, membership.project, finding))
 
 

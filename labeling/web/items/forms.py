@@ -84,7 +84,7 @@ class CorrectionForm(forms.Form):
         required=False,
         max_length=300,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="Why, for whoever looks at it later.",
+        help_text="The reason, for people who look at the item later.",
     )
 
     def __init__(self, *args: Any, project: Project, record: ItemRecord, classes: list[str], **kwargs: Any) -> None:

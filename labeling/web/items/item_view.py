@@ -174,11 +174,11 @@ def came_to_be(record: ItemRecord) -> str:
         again = " again" if task is not record.task else ""
         return f"{len(standing)} of {task.batch.overlap + task.extra} have answered{again}."
     if not answers:
-        return f"Everybody skipped it: {_people([each.user.username for each in standing])}." if standing else ""
+        return f"All annotators skipped it: {_people([each.user.username for each in standing])}." if standing else ""
     if len(answers) == 1:
         return f"{answers[0].user.username}’s answer."
     if record.item.label is None:
-        return f"{len(answers)} people answered, and none of their answers is probable enough."
+        return f"{len(answers)} people answered, and no answer is certain enough."
     agreeing = sum(each.value == record.item.label for each in answers)
     if agreeing == len(answers):
         return f"All {len(answers)} answers agree."
@@ -210,10 +210,10 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
     version = task.batch.selection_numbered(task.selection).selected_by
     facts: list[tuple[str, Any, str]] = [
         ("Picked", reason(task.batch, task), ""),
-        ("Replaces", task.replaces.shown.external_id if task.replaces else None, "everybody skipped it"),
+        ("Replaces", task.replaces.shown.external_id if task.replaces else None, "all annotators skipped it"),
         ("Rank", number(task.rank), "the order in which a batch is given out"),
-        ("Margin", None if task.margin is None else f"{task.margin:.4f}", "best class before the second best"),
-        ("Taken for", _prediction(record), f"by version {version.number}" if version else ""),
+        ("Margin", None if task.margin is None else f"{task.margin:.4f}", "best class minus second best"),
+        ("Predicted", _prediction(record), f"by version {version.number}" if version else ""),
         ("Cluster", task.cluster, ""),
         ("Cluster size", task.cluster_size, "candidates in it"),
         ("Pass", None if task.draw_pass is None else task.draw_pass + 1, "of the round-robin over the clusters"),
@@ -232,7 +232,7 @@ def model_says(record: ItemRecord) -> list[str]:
     if taken_for is not None and record.task is not None:
         version = record.task.batch.selection_numbered(record.task.selection).selected_by
         by = f"version {version.number}" if version else "the model"
-        sentences.append(f"Before it was labeled, {by} took it for {taken_for}.")
+        sentences.append(f"Before it was labeled, {by} predicted {taken_for}.")
     if item.likely_label is not None and item.label_quality is not None:
         doubt = _doubt(item, item.likely_label, percent(item.label_quality))
         sentences.append(f"Models that have not learned this label {doubt}.")

@@ -188,7 +188,7 @@ def _record(project: Project, item_id: int) -> ItemRecord:
     try:
         return record_of(project, item_id)
     except Item.DoesNotExist:
-        raise Http404("There is no such item in this project.") from None
+        raise Http404("This project has no item with this id.") from None
 
 
 def correction_form(project: Project, record: ItemRecord, classes: dict[str, Any], data: Any = None) -> CorrectionForm:

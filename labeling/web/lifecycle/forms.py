@@ -25,19 +25,19 @@ class DuplicateForm(forms.Form):
     items = forms.BooleanField(
         required=False,
         label="With its items",
-        help_text="They are copied in the background, without those that are excluded, and encoded anew. All classes "
-        "come along, archived ones too. Models stay here.",
+        help_text="The items are copied in the background, without excluded ones, and encoded again. All classes "
+        "are copied, including archived ones. Models are not copied.",
     )
     labels = forms.BooleanField(
         required=False,
         label="With its labels",
-        help_text="They come in as imported labels, with who answered what: the copy's first model trains on them, and "
-        "they measure nothing there.",
+        help_text="The labels are copied as imported labels with their answers. The copy's first model trains on "
+        "them; they do not measure accuracy there.",
     )
     members = forms.BooleanField(
         required=False,
         label="With its members",
-        help_text="They see the copy at once, with the roles, groups, limits and pauses they have here.",
+        help_text="The members see the copy at once, with the same roles, groups, limits and pauses.",
     )
 
     def __init__(self, project: Project, data: Any = None) -> None:

@@ -136,7 +136,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
 def _restore(request: HttpRequest, projects: list[Project]) -> HttpResponse:
     project = next((each for each in projects if each.slug == request.POST.get("slug")), None)
     if project is None:
-        raise Http404("There is no such deleted project that you can restore.")
+        raise Http404("You cannot restore a project with this slug.")
     try:
         lifecycle.restore(project=project)
     except ValidationError as error:

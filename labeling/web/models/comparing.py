@@ -53,7 +53,7 @@ def _chosen(request: HttpRequest, versions: list[ModelVersion], name: str) -> Mo
         return versions[place] if place < len(versions) else None
     version = next((each for each in versions if str(each.number) == asked), None)
     if version is None:
-        raise Http404("There is no such version.")
+        raise Http404("This version does not exist.")
     return version
 
 

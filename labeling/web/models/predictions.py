@@ -111,7 +111,7 @@ def remove_prediction(request: HttpRequest, membership: Membership, prediction_i
     """Delete a prediction run with its file and its result."""
     run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)
     requests.remove(run)
-    messages.success(request, f"{run.name} and what was predicted of it are removed.")
+    messages.success(request, f"{run.name} and its predictions are removed.")
     return redirect("project-model-predict", membership.project.slug, run.version.number)
 
 

@@ -79,9 +79,9 @@ def _why_not(payoff: Payoff, asks: Question) -> str:
         case NoFigure.PRIVATE:
             return "not estimated where trainings are private: it would have to learn from control items"
         case NoFigure.NOTHING_PICKED:
-            return "available once a batch has been picked and trained on: so far all labels were drawn at random"
+            return "available after a picked batch has been trained on: so far all labels were drawn at random"
         case NoFigure.FEW_CONTROL | NoFigure.NO_CONTROL:
-            return f"told from {LEAST_CONTROL} labeled control items on, of which there are {number(payoff.control)}"
+            return f"needs {LEAST_CONTROL} labeled control items; there are {number(payoff.control)}"
         case NoFigure.FAILED:
             return f"the estimate failed: {payoff.reason}"
         case _:
@@ -101,23 +101,24 @@ def _advice(payoff: Payoff, asks: Question) -> str:
                 "certain."
             )
             if payoff.more_control is None:
-                return f"{unclear} It lies too close to that to be told apart."
-            return f"{unclear} Telling needs about {about(payoff.more_control)} more control answers."
+                return f"{unclear} The estimate is too close to {worth}."
+            return f"{unclear} About {about(payoff.more_control)} more control answers are needed."
         case Advice.DONE:
             return "No item is left to label."
     if payoff.missing == NoFigure.QUESTION:
         return f"Nothing is suggested where {asks.best_is_no_answer}."
     if payoff.more_control:
-        return f"Too early to suggest anything: that needs {count(payoff.more_control, 'more control answer')}."
-    return f"Too early to suggest anything: that needs {LEAST_VERSIONS} model versions."
+        return f"Too early for a suggestion: it needs {count(payoff.more_control, 'more control answer')}."
+    return f"Too early for a suggestion: it needs {LEAST_VERSIONS} model versions."
 
 
 def _basis(payoff: Payoff) -> str:
     if payoff.next is None:
         return ""
     return (
-        f"By {count(payoff.versions, 'model version')} on {count(payoff.control, 'control item')}. The suggestion is "
-        f"about what the labels bring, whatever luck the next version has. Worth it is {_share(WORTH)} of accuracy."
+        f"Estimated from {count(payoff.versions, 'model version')} on {count(payoff.control, 'control item')}. The "
+        f"suggestion is about the labels, not the luck of one training. A batch is worth it from {_share(WORTH)} "
+        f"of accuracy on."
     )
 
 

@@ -44,7 +44,7 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     if membership.project.archived_at is not None:
         return "Archived: it can be read and exported, not changed."
     if loop == Project.Loop.PAUSED:
-        return "Paused by a manager: nobody gets items until labeling goes on."
+        return "Paused by a manager: annotators get no items until labeling goes on."
     if batch is None:
         return "Nothing to label yet. The first batch opens once items are imported."
     if batch.state == Batch.State.OPEN:
@@ -58,7 +58,7 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     if batch.state == Batch.State.READY:
         return f"Batch {batch.number} is picked, and opens in a moment."
     if batch.state == Batch.State.FAILED:
-        more = f" {batch.reason}" if membership.can(Ability.BATCHES_READ) else " A manager has to look at it."
+        more = f" {batch.reason}" if membership.can(Ability.BATCHES_READ) else " A manager must check it."
         return f"Batch {batch.number} has failed.{more}"
     if loop == Project.Loop.STOPPED:
         return f"Stopped by a manager after batch {batch.number}."

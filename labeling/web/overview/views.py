@@ -45,8 +45,8 @@ LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
         {
             "loop": Project.Loop.PAUSED,
             "title": "Pause",
-            "meaning": "Nobody gets items until you start again. People can still answer the items they hold, and "
-            "training goes on.",
+            "meaning": "Annotators get no items until you start again. They can still answer the items they hold, "
+            "and training goes on.",
         },
         {
             "loop": Project.Loop.STOPPED,
@@ -72,7 +72,7 @@ LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
 }
 SET = {
     Project.Loop.RUNNING: "The loop is running.",
-    Project.Loop.PAUSED: "Paused: nobody gets items until you start again.",
+    Project.Loop.PAUSED: "Paused: annotators get no items until you start again.",
     Project.Loop.STOPPED: "Stopped: no batch follows the current one.",
 }
 
@@ -203,8 +203,8 @@ def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
     lasts = duration((now - since).total_seconds())
     if job.state == Job.State.RUNNING:
         at = job.phase or job.facts.phase
-        return f"The worker that was {at} has given no sign for {lasts}, and no other has taken it up."
-    return f"{job.facts.phase.capitalize()} has waited for {lasts}, and no worker takes it up."
+        return f"The worker for {at} has not responded for {lasts}, and no other worker has taken over."
+    return f"{job.facts.phase.capitalize()} has waited for {lasts} without a worker."
 
 
 @for_members(changing=Ability.BATCHES_CHANGE)

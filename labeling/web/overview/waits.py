@@ -33,21 +33,23 @@ def lines(project: Project, batch: Batch, waits: Waits, *, can_end: bool) -> lis
     if waits.able < waits.asked:
         lines.append(Line(_too_few(waits), *members))
     if waits.paused:
-        lines.append(Line(f"{_names(waits.paused)} paused, and given no items until a manager has looked.", *members))
+        lines.append(Line(f"{_names(waits.paused)} paused, and gets no items until a manager decides.", *members))
     if waits.at_limit:
-        text = f"{_names(waits.at_limit)} at the daily limit, and given items again from midnight, UTC."
+        text = f"{_names(waits.at_limit)} at the daily limit, until midnight UTC."
         lines.append(Line(text, *members))
     if waits.assigned_to_nobody:
-        text = f"{_items(waits.assigned_to_nobody)} assigned to people who can be given none now."
+        text = f"{_items(waits.assigned_to_nobody)} assigned to people who cannot get items now."
         lines.append(Line(text, *parts))
     elif waits.assigned:
-        text = f"{_items(waits.assigned)} left to be given out, and assigned. Others are given none."
+        text = f"{_items(waits.assigned)} left, all assigned. Other people get no items."
         lines.append(Line(text, *parts))
     if waits.gold:
         text = "Only gold items lack answers" if waits.gold > 1 else "Only a gold item lacks answers"
-        lines.append(Line(f"{text}. The batch can be ended without.", *(_end(project, batch) if can_end else ("", ""))))
+        lines.append(
+            Line(f"{text}. You can end the batch without them.", *(_end(project, batch) if can_end else ("", "")))
+        )
     if waits.replacing:
-        text = f"{_items(waits.replacing)} in the batch in place of skipped ones, and still without all answers."
+        text = f"{_items(waits.replacing)} in the batch in place of skipped items, and still lacks answers."
         lines.append(Line(text, "Skipped items", skipped))
     return lines
 
@@ -58,9 +60,9 @@ def _end(project: Project, batch: Batch) -> tuple[str, str]:
 
 def _too_few(waits: Waits) -> str:
     if not waits.able:
-        return "Nobody can be given items now."
+        return "No person can get items now."
     able = count(waits.able, "person can", "people can")
-    return f"Each item is asked of {number(waits.asked)} people, and {able} be given items now."
+    return f"Each item is asked of {number(waits.asked)} people, and {able} get items now."
 
 
 def _names(people: Sequence[str]) -> str:

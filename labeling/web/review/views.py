@@ -48,7 +48,7 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
             messages.info(request, f"{item.external_id} no longer waits for a review.")
             return redirect(_address(project, reason))
         if asked in queue.held:
-            messages.info(request, f"Somebody else is reviewing {item.external_id} right now.")
+            messages.info(request, f"Another person is reviewing {item.external_id} right now.")
             return redirect(_address(project, reason))
     due = number_in(request.GET.get("next", ""), default=0)
     key = asked or (due if due in queue.ids and due not in queue.held else queue.next())

@@ -191,7 +191,7 @@ def _cost(hours: float, settings: ProjectSettings) -> tuple[str, str]:
 def _time_to_finish(hours: float, settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
     """Estimate the duration of a batch, if the recent annotators label again."""
     if not pace.active:
-        return duration(hours * HOUR), "by one person: nobody labeled in the last 7 days"
+        return duration(hours * HOUR), "by one person: no answers in the last 7 days"
     people = max(pace.active, settings.overlap)
     return duration(hours * HOUR / people), f"if {_people(people)}{' at once' if people > 1 else ''}"
 

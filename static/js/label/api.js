@@ -3,7 +3,7 @@
 /** The server cannot be reached or is in trouble: the same call may succeed later. */
 class Unreachable extends Error {}
 
-/** The session has ended, or somebody else has signed in: nothing may be sent from this page. */
+/** The session has ended, or another person has signed in: nothing may be sent from this page. */
 export class SignedOut extends Error {}
 
 /** The server has understood and said no; `code` is for programs, the message for people. */
@@ -40,7 +40,7 @@ export class Api {
     this.#urls = urls;
   }
 
-  /** Whether somebody has signed in or out since this page was made. */
+  /** Whether a person has signed in or out since this page was made. */
   get outdated() {
     return this.#forAnother || csrfToken() !== this.#token;
   }
@@ -93,8 +93,8 @@ export class Api {
   }
 
   async #call(method, url, body) {
-    // Signing in changes the token: what this page would send now, it would send in somebody else's name.
-    if (this.outdated) throw new SignedOut("Somebody has signed in or out in another tab.");
+    // Signing in changes the token: this page would now send requests in another person's name.
+    if (this.outdated) throw new SignedOut("You signed in or out in another tab.");
     const text = body && JSON.stringify(body);
     return this.#watched(url, {
       method,
@@ -146,7 +146,7 @@ async function read(response) {
     body = await response.json();
   } catch {
     // A proxy or a hotel's sign-in page answered in the server's place.
-    throw new Unreachable("The answer was no JSON.");
+    throw new Unreachable("The answer was not JSON.");
   }
   if (response.ok) return body;
   if (status === 403 && String(body.detail).startsWith("CSRF")) throw new SignedOut(body.detail);

@@ -45,7 +45,7 @@ export class BatchProgress {
     } catch {
       return null; // the queue and the outbox report failures
     }
-    // Whether the server has counted an answer that was on its way meanwhile cannot be told: trust our own count.
+    // The server may or may not have counted an answer that was on its way: trust our own count.
     const unsure = sending || sends !== this.#outbox.sends;
     const same = before?.batch === progress.batch && before.state === progress.state;
     this.#known = unsure && same ? { ...progress, answered: before.answered } : progress;
@@ -53,7 +53,7 @@ export class BatchProgress {
     return this.#known;
   }
 
-  /** A claim has told the batch's number. */
+  /** Set the batch's number from a claim. */
   claimed(batch) {
     if (this.#known?.batch !== batch || this.#known.state !== "open") this.refresh();
   }

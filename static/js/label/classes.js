@@ -4,7 +4,7 @@
 import { keysFor } from "./pickers/keys.js";
 import { classesSentence, isolated } from "./sentences.js";
 
-// Nobody has read which keys have changed in less.
+// A person needs at least this long to read which keys have changed.
 const READ_MS = 600;
 
 /** What an item says in names of classes. */
@@ -55,7 +55,7 @@ export class Classes {
       if (this.#queue.classRevision < classes.revision) await this.#queue.claim();
       if (this.#queue.classRevision === classes.revision) this.#show(classes);
     } catch {
-      // What is wrong with the connection is told elsewhere.
+      // Other code shows problems with the connection.
     } finally {
       this.#asking = false;
     }

@@ -1,6 +1,6 @@
 // The strip of near-copies beside the item in sight, which get its answer too unless they are taken out.
 //
-// An answer says nothing of a copy that nobody can have seen: one that has not loaded, or that was not in view for as
+// An answer does not count for a copy that a person cannot have seen: one that has not loaded, or that was not in view for as
 // long as it takes to see it. Where the row is longer than the screen is wide, those outside count once they have been
 // scrolled to.
 
@@ -100,7 +100,7 @@ export class Copies {
     return true;
   }
 
-  /** Where a key leads to from here: past an end if there is nothing, null if it is no such key. */
+  /** Where a key leads to from here: past an end if there is nothing, null for other keys. */
   #next(key, at) {
     if (key === "Home") return 0;
     if (key === "End") return this.#copies.length - 1;

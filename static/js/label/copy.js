@@ -16,7 +16,7 @@ export class Copy {
   #words;
   #onchange;
   #sight;
-  #pointed = false; // somebody has pressed its button
+  #pointed = false; // its button was pressed
   #madeAt = performance.now();
   #changedAt = -Infinity;
 
@@ -44,7 +44,7 @@ export class Copy {
     return !this.#pointed && this.#sight.missed;
   }
 
-  /** Whether somebody can have seen it: only then does an answer say anything of it. */
+  /** Whether a person can have seen it: only then does an answer count for it. */
   get seen() {
     return this.#sight.ready && (this.#pointed || this.#sight.seen);
   }

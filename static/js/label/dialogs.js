@@ -25,7 +25,7 @@ function shut(element) {
 
 /**
  * Take the focus out of a dialog that is closed. Where nothing was focused before, browsers leave it there until they
- * draw next, and a key that is pressed within these milliseconds would go to a button that nobody sees.
+ * draw next, and a key that is pressed within these milliseconds would go to an invisible button.
  */
 function leave(element) {
   if (element.contains(document.activeElement)) document.activeElement.blur();

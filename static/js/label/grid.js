@@ -14,7 +14,7 @@ const NARROW_PX = 640;
 const GAP_PX = 6;
 // The second half of a double click takes nothing back.
 const DOUBLE_MS = 300;
-// Nobody can have meant a cell that came this lately.
+// A person cannot have chosen a cell that appeared this recently.
 const GLANCE_MS = 300;
 const STEPS = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: (columns) => -columns, ArrowDown: (columns) => columns };
 
@@ -66,7 +66,7 @@ export class Grid {
     return this.#tasks((cell) => cell.state === state);
   }
 
-  /** The tasks without a mark that somebody can have seen. */
+  /** The tasks without a mark that a person can have seen. */
   get seen() {
     return this.#tasks((cell) => !cell.state && cell.sight.seen);
   }
@@ -85,7 +85,7 @@ export class Grid {
     return !this.#place.querySelector('[data-state="loading"]');
   }
 
-  /** Set aside what nobody can have seen: nothing is confirmed unseen. */
+  /** Set aside tasks that a person cannot have seen: a grid confirms only seen tasks. */
   setBrokenAside() {
     for (const cell of this.#cells.values()) {
       if (!cell.state && cell.element.querySelector('[data-state="failed"], .note')) this.#set(cell, "alone");

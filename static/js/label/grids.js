@@ -167,7 +167,7 @@ export class Grids {
     return this.shown && this.#grid.tasks.some((each) => each.id === task.id);
   }
 
-  /** These tasks went to somebody else. Returns how many cells are left. */
+  /** These tasks went to other people. Returns how many cells are left. */
   lost(ids) {
     this.#grid.drop(ids);
     this.#showMarks();

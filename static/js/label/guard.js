@@ -3,12 +3,12 @@
 //
 // Times are those of the gestures themselves, not of their handling: a browser that stutters makes no answer too quick.
 
-// Nobody sees an item that came by itself, decides and moves a finger in less. Two clicks on one spot, or two presses of
+// A person needs at least this long to see a new item, decide and move a finger. Two clicks on one spot, or two presses of
 // Enter, that are closer together are one double click.
 const DECIDE_MS = 300;
 // Two presses of one key that are closer together are one press. Who types six answers a second leaves 160 ms.
 const BOUNCE_MS = 150;
-// After an answer the next item is expected; even so, nobody has seen it before this.
+// After an answer the next item is expected; even so, a person cannot have seen it before this time.
 const GLANCE_MS = 90;
 const SPOT_PX = 24;
 

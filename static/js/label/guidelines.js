@@ -1,6 +1,6 @@
-// The guidelines on this screen: which version it is, and what is said when somebody has changed them.
+// The guidelines on this screen: their version, and the message about a change.
 //
-// A change is told in the status line and never moves the focus: an answer that is under way goes on. From then on the
+// The status line shows a change and never moves the focus: an answer that is under way goes on. From then on the
 // guidelines dialog has the new text, and above it what changed, until that is dismissed.
 
 export class Guidelines {
@@ -33,7 +33,7 @@ export class Guidelines {
     try {
       this.#show(await this.#api.guidelines(this.#seen));
     } catch {
-      // What is wrong with the connection is told elsewhere.
+      // Other code shows problems with the connection.
     } finally {
       this.#asking = false;
     }

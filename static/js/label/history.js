@@ -72,7 +72,7 @@ export class History {
     const wanted = this.#entries.toReversed().map((entry) => rows.get(entry.id) ?? this.#row(entry));
     this.#list.replaceChildren(...wanted);
     this.#empty.hidden = wanted.length > 0;
-    // Whoever presses it all the same is told why there is nothing.
+    // A press gets a message that says why there is nothing.
     this.#undo.setAttribute("aria-disabled", wanted.length === 0);
   }
 

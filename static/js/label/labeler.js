@@ -1,4 +1,4 @@
-// What happens when somebody answers, skips, takes back or flags. Always at once: the server hears of it afterwards.
+// Answering, skipping, undoing and flagging. The page changes at once; the server gets the answer afterwards.
 // An answer is taken only from a gesture that can have been meant for the item in sight: see guard.js.
 
 import { uuid } from "./ids.js";
@@ -178,9 +178,9 @@ export class Labeler {
     this.#batch.refresh();
   }
 
-  /** These tasks, of which some are on the screen, went to somebody else, because their lease had run out. */
+  /** These tasks, some of them on the screen, went to other people because their lease had run out. */
   lost(ids) {
-    const sentence = "Items that were left open for too long went to somebody else.";
+    const sentence = "Items that were open for too long went to other people.";
     this.#view.tell(sentence);
     if (!this.#grids?.shown || !this.#grids.lost(ids)) this.show(sentence);
   }

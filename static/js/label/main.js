@@ -250,7 +250,7 @@ function leave() {
 }
 
 function lookAround() {
-  if (api.outdated) location.reload(); // somebody has signed in meanwhile
+  if (api.outdated) location.reload(); // a person has signed in meanwhile
   else if (outbox.trouble) outbox.retryNow();
 }
 

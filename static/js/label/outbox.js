@@ -140,7 +140,7 @@ export class Outbox {
   }
 
   /**
-   * The page is being left, and nobody waits for replies any more: send what has not gone out. It stays in the log until
+   * The page is being closed and no longer waits for replies: send what has not gone out. It stays in the log until
    * the server's word is heard, and sent twice it counts once. What follows an undo waits for the next visit, for requests
    * side by side may arrive in any order.
    */

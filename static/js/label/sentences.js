@@ -74,7 +74,7 @@ const STILL = {
   },
   paused: {
     title: "Paused by a manager",
-    text: "Nobody gets items for now. This page continues by itself when labeling does.",
+    text: "Items are not given out for now. This page continues by itself when labeling does.",
   },
   kept_for_others: {
     title: "Nothing for you at the moment",
@@ -171,7 +171,7 @@ export function classesSentence({ added, gone, renamed }) {
 
 /** Why an answer did not count. */
 export function rejected(code, detail) {
-  if (code === "taken") return "That item was already answered, by somebody else or by you in another browser. This answer was not needed.";
+  if (code === "taken") return "That item was already answered, by another person or by you in another browser. This answer was not needed.";
   if (code === "batch_closed") return "The batch was completed meanwhile; your last answer was not needed.";
   return `An answer was refused: ${detail}`;
 }
@@ -182,7 +182,7 @@ const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 /** A name for a sentence: whatever is in it, the words beside it stay where they are. */
 export const isolated = (name) => (TURNING.test(name) ? `\u2068${name.replace(DIRECTIONS, "")}\u2069` : name);
 
-/** The answer that is suggested, by whoever brought the item or by the model: nobody is to tell which. */
+/** The suggested answer, from the import or the model. The text must not show which. */
 export function predictionSentence({ value }) {
   const names = Array.isArray(value) ? value.map((name) => isolated(String(name))).join(", ") || "none applies" : null;
   const answer = names ?? (typeof value === "boolean" ? (value ? "Yes" : "No") : isolated(String(value)));

@@ -1,6 +1,6 @@
-// Whether somebody can have seen something: it was loaded and in view for as long as it takes to see it.
+// Whether a person can have seen an element: it was loaded and in view for as long as it takes to see it.
 
-// Nobody sees in less what has just come.
+// A person needs at least this long to see a new element.
 export const SEE_MS = 300;
 // So much of it has to be in view.
 export const IN_VIEW = 0.7;

@@ -22,7 +22,7 @@ export class Tabs {
 
   #hear(theirs) {
     if (!this.#mine) return;
-    // Of two that spoke at once, the later one wins; the other one has to be told.
+    // Of two that spoke at once, the later one wins; notify the other one.
     const later = theirs.at - this.#mine.at || theirs.who - this.#mine.who;
     if (later > 0) {
       this.#mine = null;

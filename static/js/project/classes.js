@@ -2,7 +2,7 @@
 
 const PAUSE_MS = 150;
 
-/** Fill the list of proposals while somebody types into a field that has it. Does nothing where all names are there. */
+/** Fill a field's list of proposals during typing. Does nothing if the list has all names. */
 export function proposeClasses() {
   const list = document.querySelector("datalist[data-propose]");
   if (!list) return;

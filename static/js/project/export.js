@@ -1,4 +1,4 @@
-// Counts the rows that the filters choose while somebody sets them. The server counts, and says what is wrong.
+// Counts the rows of the filters while they are set. The server counts and reports errors.
 
 import { load, touched } from "./live.js";
 
@@ -33,7 +33,7 @@ async function count() {
   exchange(fresh.querySelector("#chosen"));
 }
 
-/** Mark the fields that are wrong, and only these: also the one somebody types in, for the count speaks of it. */
+/** Mark the fields that are wrong, and only these: also the field with the focus, because the count is about it. */
 function showErrors(fresh) {
   const next = fresh.querySelectorAll(".filters .field");
   document.querySelectorAll(".filters .field").forEach((field, place) => {
@@ -52,7 +52,7 @@ function showErrors(fresh) {
   });
 }
 
-/** What was chosen, and the ways to get it; nothing is exchanged that somebody is about to press. */
+/** What was chosen, and the ways to get it; elements under the pointer or with the focus are not replaced. */
 function exchange(next) {
   const old = document.querySelector("#chosen");
   if (!next || !old) return;

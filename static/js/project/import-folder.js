@@ -63,8 +63,8 @@ export function asItIs(file) {
 export function packed(files, dataset) {
   const { maxBytes, classes = "" } = dataset;
   const limit = Number(maxBytes);
-  if (!files.length) return { summary: "There is nothing in this folder.", more: [], problem: true };
-  if (!dataset.files) return { summary: "This project takes no folders: choose one file.", more: [], problem: true };
+  if (!files.length) return { summary: "This folder is empty.", more: [], problem: true };
+  if (!dataset.files) return { summary: "This project does not import folders: choose one file.", more: [], problem: true };
   const { noun, suffixes, foreign } = JSON.parse(dataset.files);
   const known = new Set(suffixes);
   const isOne = ({ name }) => known.has(suffix(name)) && !isHidden(name);

@@ -22,7 +22,7 @@ export async function pack({ files }, { signal, show }) {
   let size = 0;
   for (;;) {
     if (signal.aborted) {
-      await reader.cancel().catch(() => {}); // the library's generator ends by throwing what it is told
+      await reader.cancel().catch(() => {}); // the library's generator ends by throwing the reason
       throw new Cancelled();
     }
     const { done: over, value } = await reader.read().catch(() => {

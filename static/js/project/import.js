@@ -127,7 +127,7 @@ function busy(is) {
   for (const id of ["id_file", "id_folder"]) if (part(id)) part(id).disabled = is;
 }
 
-/** `share` is left out where nobody knows how long it takes. */
+/** `share` is left out if the duration is unknown. */
 function show(text, share) {
   part("sending").hidden = false;
   part("sending-text").textContent = text;

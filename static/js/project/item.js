@@ -8,7 +8,7 @@ const form = document.querySelector("#correct");
 const asked = form?.querySelector('input[list="classes"]');
 
 // Keys that were pressed before this page was there are lost. An Enter that arrives alone in its first moment is the end
-// of something of which the beginning was lost: taken at its word, it would confirm a label that nobody has looked at.
+// of something of which the beginning was lost: taken at its word, it would confirm a label that no person has looked at.
 const READY_MS = 500;
 
 keepPixels(document.querySelectorAll(".picture img"));

@@ -1,4 +1,4 @@
-// The item browser: small images keep their pixels, and long lists of classes are proposed while somebody types.
+// The item browser: small images keep their pixels, and long lists of classes are proposed during typing.
 
 import { keepPixels } from "./pixels.js";
 import { proposeClasses } from "./classes.js";

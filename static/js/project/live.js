@@ -18,7 +18,7 @@ export function load(url, fields = null) {
   });
 }
 
-/** Whether somebody was quicker than the scripts, or came back to a form that the browser has kept filled. */
+/** Whether a person was quicker than the scripts, or came back to a form that the browser has kept filled. */
 export function touched(form) {
   return [...form.elements].some((control) => {
     if (control.options) return [...control.options].some((o) => o.value && o.selected !== o.defaultSelected);

@@ -1,4 +1,4 @@
-// Proposes an address from the project's name until somebody writes one, and takes classes from the names of folders.
+// Proposes an address from the project's name until the person writes one, and takes classes from the names of folders.
 
 import { fromInput, isHidden, suffix } from "./import-folder.js";
 import { count } from "./import-words.js";
@@ -44,7 +44,7 @@ function takeNames() {
   const summary = document.querySelector("#folders-told");
   folders.value = "";
   if (!names.length) {
-    summary.textContent = "There are no folders with images or the like in it: choose the folder that holds one folder a class.";
+    summary.textContent = "This folder contains no folders with files to label. Choose the folder that contains one folder for each class.";
     return;
   }
   document.querySelector("#id_classes").value = names.join("\n").normalize("NFC");

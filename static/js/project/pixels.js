@@ -1,4 +1,4 @@
-// From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image helps nobody.
+// From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image does not help.
 const PIXELATED_FROM = 3;
 
 /** Give each of these images the class `pixelated` once it is there, if it is shown much larger than it is. */

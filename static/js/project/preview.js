@@ -32,7 +32,7 @@ function show() {
   request.addEventListener("load", () => {
     const fresh = request.response?.querySelector("#preview");
     if (request.status === 200 && fresh) place.replaceChildren(...fresh.childNodes);
-    else place.textContent = `There is no preview now: the server answered ${request.status}.`;
+    else place.textContent = `The preview failed: the server answered ${request.status}.`;
   });
   request.addEventListener("error", () => (place.textContent = "No preview: there is no connection."));
   request.open("POST", button.dataset.url);

@@ -4,7 +4,7 @@ import { proposeClasses } from "./classes.js";
 import { lookCloser, zoomByKey } from "./closer.js";
 import { keepPixels } from "./pixels.js";
 
-// An Enter in the first moment of an item was meant for the one before: it would accept what nobody has looked at.
+// An Enter in the first moment of an item was meant for the one before: it would accept a label that no person has looked at.
 const READY_MS = 300;
 
 const spoken = document.createElement("p");

@@ -1,4 +1,4 @@
-// Says what the settings would lead to while somebody types. The server does the arithmetic and finds the words.
+// Shows the consequences of the settings during typing. The server computes them and writes the texts.
 
 import { touched } from "./live.js";
 

@@ -5,7 +5,7 @@
 
 // The longest side of a preview. An image of just this size may stand for a larger one.
 export const PREVIEW = 1600;
-// From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image helps nobody.
+// From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image does not help.
 const SQUARES_FROM = 2;
 // Nor is it read more easily when each of its pixels gets as large as a thumb.
 const LARGEST_SCALE = 32;
@@ -47,7 +47,7 @@ export class Viewer {
 
   /** Show an image in its frame, all of it. `url`: of the original, if the image may be a preview. */
   show(frame, image, url = "") {
-    if (this.#coming) this.#coming.src = ""; // nobody waits for it any more
+    if (this.#coming) this.#coming.src = ""; // the image is no longer needed
     this.#coming = null;
     Object.assign(this, { original: "" });
     [this.#frame, this.#image, this.#url] = [frame, image, url];

@@ -58,7 +58,7 @@ function start(audio) {
   audio.play().catch(() => {}); // it has not arrived yet, which is said below it
 }
 
-/** The player of a task, tried again while somebody still wants it, and its waveform. */
+/** The player of a task, with its waveform. Loading is tried again while the page needs it. */
 export function load(task, wanted) {
   const url = task.item.media_url;
   if (!url) return null;
@@ -136,7 +136,7 @@ function fill(player, { audio, bars }) {
     time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
     play.firstChild.textContent = audio.paused || audio.ended ? "Play" : "Pause";
     draw(audio.duration ? audio.currentTime / audio.duration : 0);
-    if (audio.paused) tellPlace(wave, audio); // while it plays, nobody is read out where it is
+    if (audio.paused) tellPlace(wave, audio); // while it plays, screen readers do not read the position
   };
   const follow = () => {
     tell();

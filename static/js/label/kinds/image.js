@@ -1,12 +1,12 @@
 // Images, as large as the place allows. A large one comes as a preview, in rows and grids as a thumbnail; its original
-// only if somebody zooms in that far.
+// only if the person zooms in that far.
 
 import { tieGestures } from "../../viewer/gestures.js";
 import { toolsOf } from "../../viewer/tools.js";
 import { Viewer } from "../../viewer/viewer.js";
 import { excerpt, facts, note } from "./parts.js";
 
-// From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image helps nobody.
+// From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image does not help.
 const PIXELATED_FROM = 3;
 // So few pixels across are enlarged that much wherever near-copies are drawn, which need not be measured then.
 const TINY = 24;
@@ -35,7 +35,7 @@ export function zoomed() {
   return viewer.shows && viewer.zoomed;
 }
 
-/** An image that is tried again while somebody still wants it. `data-state`: loading, ready or failed. `small`: it is a
+/** An image that is tried again while the page needs it. `data-state`: loading, ready or failed. `small`: it is a
  *  near-copy, which must not keep items waiting; `many`: it is one of many in a grid.
  */
 export function load(task, wanted, { small = false, many = false } = {}) {

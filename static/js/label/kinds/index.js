@@ -1,6 +1,6 @@
 // The kinds of item, by name. Each says how an item is loaded ahead, shown, and kept in the list of the last answers.
 //
-//   load(task, wanted, {small, many})  what `show` is given, loaded ahead; `wanted()`: somebody may still come to it;
+//   load(task, wanted, {small, many})  what `show` is given, loaded ahead; `wanted()`: the task may still be shown;
 //                            `small`: it is a near-copy, which comes after what is asked about; `many`: it is one of a grid
 //   files(item, {small})     the addresses of its files, as `load` asks for them
 //   show(place, task, loaded)  put the item into `place`

@@ -28,7 +28,7 @@ export function show(place, task) {
   place.replaceChildren(shown, ...facts(data, "text"));
 }
 
-/** In a grid: all of it, for whoever confirms it has to have seen it; a long one scrolls. */
+/** In a grid: all of it, because a person who confirms it must have seen it; a long text scrolls. */
 export function cell(task) {
   const made = document.createElement("div");
   made.className = "cell-text";

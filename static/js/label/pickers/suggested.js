@@ -3,7 +3,7 @@
 import { isolated } from "../sentences.js";
 import { choiceButton, flash } from "./keys.js";
 
-/** Keys that choose a suggestion, and nothing else where classes are suggested: nobody must answer by where another
+/** Keys that choose a suggestion, and nothing else where classes are suggested: a person must not answer by the place where another
  *  class stands, because an item has no suggestion. */
 export const KEYS = "12345";
 

@@ -15,7 +15,7 @@ export class ClassTree {
   #rows = []; // { index, level, row }, as they stand
   #at = -1;
 
-  /** `above`: for each name the place of the class above it, -1 for none. `onmore`: somebody wants what is not drawn;
+  /** `above`: for each name the place of the class above it, -1 for none. `onmore`: called for classes that are not drawn;
    *  `onleave`: or the list. */
   constructor({ names, above, has, onpick, onmore, onleave }) {
     this.#names = names;
