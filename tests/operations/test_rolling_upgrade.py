@@ -25,7 +25,11 @@ pytestmark = pytest.mark.django_db
 # The last migration of the release before. Whoever makes a release writes its last one here.
 RELEASED = "0001_release_1_0"
 # What `problems` may say all the same, each with the reason why the release before does not trip over it.
-ACCEPTED: dict[str, str] = {}
+ACCEPTED: dict[str, str] = {
+    "0004_class_keys: RunPython": "it stores the keys that the release before shows anyway",
+    "labeling_labelclass: class_key_unique is new": "the release before refuses a key that another class has, and adds "
+    "classes without a key",
+}
 # Of each table.
 MOST_ROWS = 20
 
@@ -155,7 +159,7 @@ def test_what_older_code_trips_over_is_told() -> None:
     state.remove_constraint("labeling", "batch", "batch_number_unique")
     state.add_constraint("labeling", "task", models.UniqueConstraint(fields=["batch", "rank"], name="one_per_rank"))
     older = list(state.apps.get_app_config("labeling").get_models(include_auto_created=True))
-    assert problems(older) == {
+    assert problems(older) - ACCEPTED.keys() == {
         "labeling_item.is_control is gone",
         "labeling_project.name is required, and the database has no default",
         "labeling_batch: batch_number_unique is new",

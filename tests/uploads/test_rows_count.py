@@ -133,14 +133,12 @@ def test_guidelines_that_are_too_long_are_refused_beside_the_field() -> None:
     assert "guidelines" in errors_of(page)
 
 
-def test_the_settings_page_says_that_there_is_no_room(settings: Any) -> None:
+def test_the_page_of_the_guidelines_says_that_there_is_no_room(settings: Any) -> None:
     settings.PROJECT_STORAGE_MB = 1
     project = make_project()
     client = manager(project)
     quota.count(project, rows=(1 << 20) - 10)
-    form = client.get("/p/digits/settings/").context["form"]
-    sent = {name: form[name].value() for name in form.fields if form[name].value() is not None}
-    page = client.post("/p/digits/settings/", {**sent, "guidelines": "Look at the beak."})
+    page = client.post("/p/digits/settings/guidelines/", {"guidelines": "Look at the beak."})
     assert page.status_code == 400
     assert "no room" in errors_of(page)["guidelines"]
     project.refresh_from_db()
