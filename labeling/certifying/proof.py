@@ -16,7 +16,7 @@ class Proof:
     """A set of labels, and what its audit proves.
 
     last : the set's last stratum.
-    labels : the set's labels that nobody was asked about: the certified ones.
+    labels : the set's labels that no person was asked about: the certified ones.
     most_wrong : the largest number of wrong labels among them, at the plan's confidence.
     asked, found : the set's labels that people were asked about, and that they found wrong.
     evidence : the largest evidence against more wrong labels, as a logarithm.

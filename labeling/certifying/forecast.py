@@ -1,0 +1,75 @@
+"""Forecast the answers that a proof takes, if calibration is right: to choose the candidates, and to go on or stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from labeling.certifying.plan import Plan
+from labeling.certifying.proof import evidence_for
+
+OPTIONS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """Candidates that an audit may be planned for.
+
+    plan : the audit of the first strata only.
+    labels : how many candidates they hold.
+    answers : the audit's answers until all of them are expected to be proven; inf if never.
+    error : the expected share of wrong labels among them.
+    """
+
+    plan: Plan
+    labels: int
+    answers: float
+    error: float
+
+    def cost(self, n: int, price: float) -> float:
+        """Return the answers until all `n` items have a label, if each item that is not certified takes `price`."""
+        return self.answers + price * max(n - max(self.labels, self.answers), 0)
+
+
+def options(plan: Plan, *, n: int = OPTIONS) -> list[Option]:
+    """Return at most `n` options, from few candidates to all of the plan's: the curve of answers by labels."""
+    return [_option(plan, end) for end in _spread(1, len(plan.sizes), n)]
+
+
+def cheapest(plan: Plan, n_pool: int, price: float = 1.0) -> Option | None:
+    """Return the option with the lowest cost for a pool; None if asking about all items costs no more."""
+
+    def cost(option: Option) -> float:
+        return option.cost(n_pool, price)
+
+    ends = _spread(1, len(plan.sizes), OPTIONS)
+    best = min((_option(plan, end) for end in ends), key=cost)
+    at = int(np.searchsorted(ends, len(best.plan.sizes)))
+    near = np.arange(ends[max(at - 1, 0)], ends[min(at + 1, len(ends) - 1)] + 1)
+    best = min((_option(plan, end) for end in near), key=cost)
+    return best if cost(best) < price * n_pool else None
+
+
+def _spread(first: int, last: int, n: int) -> np.ndarray:
+    return np.unique(np.linspace(first, last, n).round().astype(int))
+
+
+def _option(whole: Plan, end: int) -> Option:
+    plan = replace(whole, sizes=whole.sizes[:end], expected=whole.expected[:end])
+    answers = float(plan.answers[plan.first :].max()) if plan.least[plan.first] >= 0 else np.inf
+    labels = int(plan.ends[-1])
+    return Option(plan, labels, answers if answers < labels else np.inf, float(plan.sizes @ plan.expected) / labels)
+
+
+def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray) -> float:
+    """Return about how many more answers prove the set that ends with stratum `last`, if calibration is right from here
+    on; inf if it will never be. `ranks` and `wrong` as in `proof.prove`.
+    """
+    strata = plan.strata(ranks)
+    inside = strata <= last
+    most = plan.most(int(plan.ends[last] - inside.sum())) + int(wrong[inside].sum())
+    path = evidence_for(plan, last, strata[inside], wrong[inside], max(most, int(plan.least[last])))
+    if path.max() >= plan.threshold or not plan.answers[last]:
+        return 0.0
+    return float(plan.answers[last] * (plan.threshold - path[-1]) / plan.threshold)
