@@ -48,13 +48,15 @@ def sequences(
                 yield [(stratum, wrong), *rest], chance * chance_of_rest
 
 
-def false_proof(plan: Plan, wrong: np.ndarray, order: np.ndarray, looks: Sequence[int], judge: Judge) -> bool:
+def false_proof(
+    plan: Plan, wrong: np.ndarray, seen: np.ndarray, order: np.ndarray, looks: Sequence[int], judge: Judge
+) -> bool:
     """Return whether the judge claims too few wrong labels for some set after one of the looks.
 
-    wrong : (N,) bool, the truth, by rank.
+    wrong, seen : (N,) bool, the truth, and the labels that people find wrong if they are asked, by rank.
     """
     for n in looks:
-        claim = judge(plan, order[:n], wrong[order[:n]])
+        claim = judge(plan, order[:n], seen[order[:n]])
         if claim:
             rest = np.setdiff1d(np.arange(plan.ends[claim[0]]), order[:n])
             if wrong[rest].sum() > claim[1]:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, hypergeom
 
+from labeling.certifying.people import chance_missed
 from labeling.certifying.plan import Plan, Target, stratify
 from labeling.certifying.proof import prove
 
@@ -79,7 +80,7 @@ def test_over_all_samples_of_a_tiny_pool_a_proof_is_false_at_most_as_often_as_th
     assert max(proven) > 0.2
 
 
-def plans() -> list[tuple[Plan, np.ndarray]]:
+def plans(missed: float = 0.0) -> list[tuple[Plan, np.ndarray]]:
     """Return plans for models of three accuracies, with the calibrated probabilities that labels are wrong."""
     made = []
     for accuracy, n in [(0.8, 40_000), (0.9, 2_000), (0.95, 20_000)]:
@@ -87,7 +88,7 @@ def plans() -> list[tuple[Plan, np.ndarray]]:
         mean = np.cumsum(errors) / np.arange(1, n + 1)
         errors = errors[: np.searchsorted(mean, 0.6 * TARGET.share)]
         _, sizes, expected = stratify(1 - errors, n_strata=20)
-        made.append((Plan(sizes, expected, TARGET, RISK), errors))
+        made.append((Plan(sizes, expected, TARGET, RISK, missed), errors))
     return made
 
 
@@ -104,14 +105,19 @@ def shifted(plan: Plan, errors: np.ndarray, rng: np.random.Generator) -> np.ndar
     return wrong
 
 
-def share_of_false_proofs(judge, order, *, seed: int, bad: float, projects: int = PROJECTS) -> float:
-    """Return the share of simulated projects in which some look of a growing audit proves something false."""
+def share_of_false_proofs(
+    judge, order, *, seed: int, bad: float, projects: int = PROJECTS, missed: float = 0.0, assumed: float = 0.0
+) -> float:
+    """Return the share of simulated projects in which some look of a growing audit proves something false. People miss
+    wrong labels with the probability `missed`, and the plans assume another one.
+    """
     rng = np.random.default_rng(seed)
-    made, false = plans(), 0
+    made, false = plans(assumed), 0
     for project in range(projects):
         plan, errors = made[project % len(made)]
         wrong = shifted(plan, errors, rng) if rng.random() < bad else rng.random(len(errors)) < errors
-        false += false_proof(plan, wrong, order(plan, rng), LOOKS, judge)
+        seen = wrong & (rng.random(len(wrong)) >= missed)
+        false += false_proof(plan, wrong, seen, order(plan, rng), LOOKS, judge)
     return false / projects
 
 
@@ -151,6 +157,17 @@ def test_a_procedure_that_looks_again_without_paying_fails_these_tests(bad):
     projects = PROJECTS if ALL else ENOUGH_FOR_A_MUTANT
     share = share_of_false_proofs(looks_again_unpaid, uniform, seed=2, bad=bad, projects=projects)
     assert share > most_by_luck(projects)
+
+
+def test_the_risk_holds_though_people_miss_wrong_labels():
+    missed = chance_missed(0.15, coincidence=1.0)
+    share = share_of_false_proofs(judged, Plan.order, seed=3, bad=1.0, missed=missed, assumed=missed)
+    assert share <= most_by_luck()
+
+
+def test_an_audit_that_takes_people_for_the_truth_fails_this_test():
+    share = share_of_false_proofs(judged, Plan.order, seed=3, bad=1.0, missed=0.4, assumed=0.0)
+    assert share > most_by_luck()
 
 
 @settings(max_examples=examples(40), deadline=None)
