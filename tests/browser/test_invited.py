@@ -61,7 +61,6 @@ def test_a_new_person_makes_an_account_and_labels(manager: Page, open_page: Any,
     expect(nora.get_by_label("Username")).to_have_value("mona")
     fill_account(nora, "nora")
     expect(nora.get_by_text("You are in Handwritten digits, as annotator.")).to_be_visible()
-    nora.get_by_role("navigation").get_by_role("link", name="Label", exact=True).click()
     expect(nora.locator('#content[data-state="item"]')).to_be_visible()
     screen = Screen(nora, nora.url)
     screen.answer("3")

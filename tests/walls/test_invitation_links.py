@@ -64,7 +64,9 @@ def test_a_new_person_makes_an_account_and_is_in() -> None:
 def test_somebody_with_an_account_joins_with_one_click() -> None:
     path, client = make_invitation(), signed_in(make_user("annie"))
     assert "Join as annie" in text_of(client.get(path))
-    assert "You are in Handwritten digits, as annotator." in text_of(client.post(path, follow=True))
+    response = client.post(path, follow=True)
+    assert response.redirect_chain == [("/p/digits/label/", 302)]
+    assert "You are in Handwritten digits, as annotator." in text_of(response)
     assert roles() == {"annie": "annotator"}
     assert is_over(path, signed_in(make_user("bert")))
 
@@ -366,7 +368,7 @@ def test_whom_a_login_provider_names_gets_an_account_of_that_name() -> None:
     assert "Join as nora@example.org" in text_of(page)
     assert "password1" not in page.content.decode()
     data = {**ACCOUNT, "username": "somebody-else"}
-    assert through_proxy(client, "post", path, "nora@example.org", data=data)["Location"] == "/p/digits/"
+    assert through_proxy(client, "post", path, "nora@example.org", data=data)["Location"] == "/p/digits/label/"
     assert roles() == {"nora@example.org": "annotator"}
     assert not User.objects.get(username="nora@example.org").has_usable_password()
     assert through_proxy(client, "get", "/p/digits/", "nora@example.org").status_code == 200

@@ -71,6 +71,21 @@ def test_an_invitation_is_a_link_that_is_shown_once() -> None:
     assert Client().get(link).status_code == 200
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:8431", "localhost:8000", "[::1]:8000"])
+def test_a_link_to_this_machine_alone_has_a_warning(host: str) -> None:
+    project = make_project()
+    client = manager(project)
+    assert "Other computers cannot open" not in text_of(invite(client, project))
+    page = text_of(client.post(address(project), {"role": "annotator"}, headers={"host": host}))
+    assert f"Other computers cannot open this link: {host} means the computer that opens it." in page
+
+
+def test_a_shared_link_lasts_as_many_days_as_its_last_day_is_away() -> None:
+    client = manager(make_project())
+    share(client, last_day=str(timezone.now().date() + timedelta(days=7)))
+    assert "Annotator mona in 7 days Withdraw" in text_of(client.get("/p/digits/members/"))
+
+
 def test_a_role_that_is_none_makes_no_link() -> None:
     project = make_project()
     response = invite(manager(project), project, "king")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -16,10 +15,10 @@ from django.views.decorators.http import require_http_methods
 from labeling.models import Invitation, User
 from labeling.models.roles import ROLES
 from labeling.projects import access, invitations
-from labeling.projects.invisible import isolated
 from labeling.projects.invitations import InvitationOver
 from labeling.web.account.forms import AccountForm
 from labeling.web.gate import devices
+from labeling.web.members.invitations import joined
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -46,7 +45,7 @@ def _with_account(request: HttpRequest, invitation: Invitation, user: User) -> H
         role = present.get_role_display().lower() if present else ""
         return _page(request, invitation, present_role=role)
     membership = present or invitations.join(invitation=invitation, user=user)
-    return _joined(request, invitation, membership.get_role_display().lower())
+    return joined(request, invitation.project, membership.role)
 
 
 def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
@@ -61,7 +60,7 @@ def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             form.add_error(None, error)
         else:
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-            response = _joined(request, invitation, invitation.get_role_display().lower())
+            response = joined(request, invitation.project, invitation.role)
             devices.remember(request, response, user)
             return response
     return _page(request, invitation, form=form, status=400 if form.is_bound else 200)
@@ -79,12 +78,7 @@ def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpRespons
     except ValidationError:
         return _page(request, invitation, named_by_proxy=name, refused=True, status=400)
     login(request, user, backend="labeling.web.gate.login_header.HeaderBackend")
-    return _joined(request, invitation, invitation.get_role_display().lower())
-
-
-def _joined(request: HttpRequest, invitation: Invitation, role: str) -> HttpResponse:
-    messages.success(request, f"You are in {isolated(invitation.project.name)}, as {role}.")
-    return redirect("project", invitation.project.slug)
+    return joined(request, invitation.project, invitation.role)
 
 
 def _page(request: HttpRequest, invitation: Invitation, *, status: int = 200, **context: object) -> HttpResponse:

@@ -11,7 +11,6 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import Error, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.http.request import split_domain_port
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
@@ -23,7 +22,7 @@ from prometheus_client.registry import Collector
 from labeling.insight import load, readiness
 from labeling.insight.load import Figure
 from labeling.metrics import add_web
-from labeling.web.gate.proxies import is_in, parse
+from labeling.web.gate.proxies import is_in, names_this_machine, parse
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +115,4 @@ def _may_watch(request: HttpRequest) -> bool:
     if address is None or not address.is_loopback:
         return True
     # A proxy that adds no header usually forwards the host name under which users visit the site.
-    host = split_domain_port(request.get_host())[0]
-    named = parse(host)
-    return host == "localhost" or (named is not None and named.is_loopback)
+    return names_this_machine(request)

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 
 from labeling.web.gate.login_header import meta_name
 
@@ -88,6 +89,13 @@ def parse(text: str) -> Address | None:
 
 def is_in(address: Address | None, networks: Iterable[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
+
+
+def names_this_machine(request: HttpRequest) -> bool:
+    """Return whether the request's host means the machine that asks: localhost, or a loopback address."""
+    host = split_domain_port(request.get_host())[0]
+    named = parse(host)
+    return host == "localhost" or (named is not None and named.is_loopback)
 
 
 def client_network(request: HttpRequest) -> str | None:

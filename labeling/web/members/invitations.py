@@ -13,11 +13,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from labeling.models import Invitation, Membership, Role, User
+from labeling.models import Invitation, Membership, Project, Role, User
 from labeling.models.roles import ROLES, offered
 from labeling.projects import invitations
 from labeling.projects.invisible import isolated
 from labeling.projects.invitations import InvitationOver
+from labeling.web.gate.proxies import names_this_machine
 from labeling.web.shared.forms import figure_input
 from labeling.web.shared.words import count, moment
 
@@ -34,7 +35,8 @@ class NamesForm(forms.Form):
     to_accounts = forms.BooleanField(
         label="These are usernames on this server",
         required=False,
-        help_text="The account of each name, if it exists, also finds the invitation on its home page.",
+        help_text="Write them exactly, capitals included. The account of each name, if it exists, also finds the "
+        "invitation on its home page.",
     )
     role = forms.ChoiceField(choices=offered(list(Role)), initial=Role.ANNOTATOR)
 
@@ -100,6 +102,7 @@ def shown(request: HttpRequest, made: list[tuple[Invitation, str]]) -> dict[str,
         "limit": first.limit,
         "until": moment(first.expires_at, timezone.now()),
         "to_accounts": first.to_account,
+        "on_this_machine": names_this_machine(request),
     }
 
 
@@ -139,5 +142,11 @@ def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
     except InvitationOver:
         messages.error(request, f"The invitation to {name} is over. Ask a manager of the project for a new one.")
         return redirect("home")
-    messages.success(request, f"You are in {name}, as {membership.get_role_display().lower()}.")
-    return redirect("project", invitation.project.slug)
+    return joined(request, invitation.project, membership.role)
+
+
+def joined(request: HttpRequest, project: Project, role: str) -> HttpResponse:
+    """Greet a new member: an annotator on the label page, others on the overview."""
+    messages.success(request, f"You are in {isolated(project.name)}, as {Role(role).label.lower()}.")
+    labels = role == Role.ANNOTATOR and project.archived_at is None
+    return redirect("label" if labels else "project", project.slug)

@@ -86,10 +86,14 @@ def moment(at: datetime.datetime | None, now: datetime.datetime) -> Moment | Non
     """Make the `Moment` of a time; None for None."""
     if at is None:
         return None
-    return Moment(ago=_distance((now - at).total_seconds()), exact=f"{at:%Y-%m-%d %H:%M:%S} UTC", iso=at.isoformat())
+    return Moment(ago=_distance(at, now), exact=f"{at:%Y-%m-%d %H:%M:%S} UTC", iso=at.isoformat())
 
 
-def _distance(seconds: float) -> str:
+def _distance(at: datetime.datetime, now: datetime.datetime) -> str:
+    seconds = (now - at).total_seconds()
+    if seconds <= -36 * HOUR:
+        # By the calendar: what ends with a day ends in as many days as that day is away.
+        return f"in {count(((at - datetime.timedelta.resolution).date() - now.date()).days, 'day')}"
     if seconds < 0:
         return f"in {_rough(-seconds)}"
     return "just now" if seconds < 5 else f"{_rough(seconds)} ago"
