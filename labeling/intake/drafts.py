@@ -80,7 +80,8 @@ def check_row(record: Record, rules: Rules, source: Source) -> Draft | Rejection
     try:
         return _draft(record, fields, rules, source)
     except BadValue as problem:
-        return Rejection(record.where, _sentence(str(problem)), _excerpt(fields))
+        reason = source.layout.named_in(str(problem), source.kind.name)
+        return Rejection(record.where, _sentence(reason), _excerpt(fields))
     except BadFile as problem:
         return bad_file(record, rules, problem)
 

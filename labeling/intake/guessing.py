@@ -35,7 +35,7 @@ _GUESSED = ("cp1252", "cp1250", "cp1251", "shift_jis", "gb18030")
 
 _TEXTS = (
     "text", "body", "message", "content", "comment", "review", "sentence", "document", "description", "question",
-    "tweet", "post", "utterance", "abstract", "prompt", "query", "title", "subject",
+    "tweet", "post", "utterance", "abstract", "prompt", "query", "title", "subject", "nachricht", "kommentar",
 )  # fmt: skip
 _FILES = (
     "image", "audio", "file_name", "filename", "file", "path", "img", "picture", "photo", "recording", "sound", "clip",
@@ -112,11 +112,11 @@ def guess_encoding(path: Path) -> str:
 
 
 def _sample(source: Source) -> Iterator[dict[str, Any]]:
-    """Yield the fields of the first rows, fewer if they are large."""
+    """Yield the fields of the first rows, fewer if they are large, without blank rows, as spreadsheets write them."""
     size = 0
     for record in islice(source.records(), SAMPLE):
         size += record.size
-        if record.fields is not None:
+        if record.fields is not None and not all(map(is_blank, record.fields.values())):
             yield record.fields
         if size > _SAMPLE_BYTES:
             return
@@ -182,7 +182,7 @@ def _content(values: Mapping[str, Sequence[Any]], kind: Kind) -> str:
         for name, cells in values.items()
         if (texts := [cell for cell in cells if isinstance(cell, str)])
     }
-    return max(lengths, key=lambda name: lengths[name], default="")
+    return max(lengths, key=lambda name: lengths[name], default=next(iter(values), ""))
 
 
 def _label(values: Mapping[str, Sequence[Any]], classes: Container[str]) -> str:

@@ -37,7 +37,7 @@ class FirstRow(NamedTuple):
 
 @dataclass
 class Survey:
-    """The labels of the surveyed rows. `whole`: all rows were surveyed.
+    """The labels of the surveyed rows. `whole`: all rows were surveyed. `empty` rows hold nothing.
 
     `unknown` are the names that are no classes of the project, with their numbers of rows, the most frequent first.
     `telling` are the columns, "id" among them, in which annotators could read the label.
@@ -46,10 +46,17 @@ class Survey:
     rows: int = 0
     labels: int = 0
     unlabeled: int = 0
+    empty: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
     telling: list[str] = field(default_factory=list)
     from_folders: bool = False
     whole: bool = True
+
+    @property
+    def all_labeled(self) -> bool:
+        """Whether no row becomes an item without a label: rows with a label that is no class are set aside."""
+        unsorted = sum(self.unknown.values()) if self.from_folders else 0
+        return self.whole and not self.unlabeled + unsorted
 
 
 def first_rows(path: Path, layout: Layout, rules: Rules, *, name: str) -> list[FirstRow]:
@@ -73,6 +80,7 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
     """
     found, unknown, telling = Survey(), Counter[str](), Counter[str]()
     roots: set[str] = set()
+    labeled = 0
     deadline = time.monotonic() + SECONDS
     trusted = replace(layout, labels_as="trusted")
     with open_source(path, kind=rules.kind, name=name, layout=trusted) as source:
@@ -86,17 +94,21 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
             if found.from_folders and record.fields is not None:
                 roots.add(str(record.fields.get("file_name")).partition("/")[0])
             if not names:
-                found.unlabeled += 1
+                is_empty = record.fields is not None and all(map(is_blank, record.fields.values()))
+                found.empty += is_empty
+                found.unlabeled += record.fields is not None and not is_empty
                 continue
+            labeled += 1
             missing = [name for name in names if not rules.question.proposes and name not in rules.indices]
             found.labels += not missing
             unknown.update(missing)
             if record.fields is not None and len(names) == 1:
                 telling.update(_telling(record.fields, names[0]))
     if len(roots) == 1:  # the folder around all files names no class
-        found.unlabeled += unknown.pop(roots.pop(), 0)
+        unsorted = unknown.pop(roots.pop(), 0)
+        found.unlabeled += unsorted
+        labeled -= unsorted
     found.unknown = dict(unknown.most_common(MOST_NAMES))
-    labeled = found.rows - found.unlabeled
     found.telling = [column for column, n in telling.items() if n >= _SHARE * labeled and labeled > 1]
     return found
 

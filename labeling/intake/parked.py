@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ def receive(
         owns_file=True,
         strict=strict,
         state=ItemImport.State.PARKED,
-        layout=_remembered(project, guessed) or guessed.layout.stored(),
+        layout=_remembered(project, guessed).stored(),
         columns=guessed.shape,
         created_by=user,
     )
@@ -184,12 +185,18 @@ def _guessed(project: Project, path: Path, name: str) -> Guess | None:
     return guessed._replace(layout=Layout(labels_as=labels_as), own=False)
 
 
-def _remembered(project: Project, guessed: Guess) -> dict[str, Any]:
-    """Return the layout of the project's newest import with the same columns; {} if there is none."""
-    if not guessed.shape:
-        return {}
-    alike = project.imports.filter(columns=guessed.shape).exclude(state=ItemImport.State.PARKED)
-    return alike.exclude(layout={}).values_list("layout", flat=True).first() or {}
+def _remembered(project: Project, guessed: Guess) -> Layout:
+    """Return the guess, with the uses of columns and labels of the project's newest import with the same columns.
+
+    Encoding and delimiter are those of the file at hand.
+    """
+    states = ItemImport.State
+    taken_in = project.imports.exclude(state__in=[states.PARKED, states.REFUSED, states.FAILED]).exclude(layout={})
+    earlier = taken_in.filter(columns=guessed.shape).values_list("layout", flat=True).first()
+    if not guessed.shape or earlier is None:
+        return guessed.layout
+    own = guessed.layout
+    return replace(Layout.read(earlier), encoding=own.encoding, delimiter=own.delimiter)
 
 
 def _gone(item_import: ItemImport) -> ValidationError:

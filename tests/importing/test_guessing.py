@@ -128,6 +128,18 @@ def test_a_workbook(tmp_path):
     assert (found.delimiter, found.layout.encoding) == ("", "")
 
 
+def test_blank_rows_decide_nothing(tmp_path):
+    rows = [["Ticket_ID", "Nachricht"], *([f"T{n}", f"Wo ist Paket {n}?"] for n in range(5))]
+    rows[3:3] = [["", ""]]
+    path = table(tmp_path / "a.csv", *(";".join(row) for row in rows), ";")
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    for each in (path, tmp_path / "a.xlsx"):
+        assert (guessed(each).layout.id_column, guessed(each).layout.text_column) == ("Ticket_ID", "Nachricht")
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"\xff\xfe", b"\0" * 50, b"a,a\n1,2\n", b"\n\n\n", b'"', b"{", b"[" * 100_000, b"text\n" + b"x" * (2 << 20)],

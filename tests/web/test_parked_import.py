@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import random
 import re
 import zipfile
 from pathlib import Path
@@ -99,6 +100,48 @@ def test_the_next_file_of_the_same_columns_is_read_alike() -> None:
     page = send(client, GERMAN.replace("\nT", "\nU"), "b.csv").content.decode()
     assert (chosen(page)["label_column"], chosen(page)["labels_as"]) == ("Land", "ignore")
     assert re.search(r'name="leave_out" value="Kategorie"\s+id="\w+" checked', page)
+
+
+def test_encoding_and_delimiter_are_those_of_each_file() -> None:
+    client, project = start()
+    ascii_only = GERMAN.replace("ä", "a").replace("Ö", "O")
+    send(client, ascii_only)
+    go(client, label_column="Land", labels_as="ignore")
+    page = send(client, GERMAN.replace("\nT", "\nU").replace(";", ","), "b.csv").content.decode()
+    assert (chosen(page)["encoding"], chosen(page)["delimiter"]) == ("cp1252", ",")
+    assert (chosen(page)["label_column"], chosen(page)["labels_as"]) == ("Land", "ignore")
+    assert "would be set aside" not in page
+    go(client)
+    assert project.items.count() == 24
+
+
+@pytest.mark.parametrize("state", [ItemImport.State.REFUSED, ItemImport.State.FAILED])
+def test_what_was_not_taken_in_is_not_remembered(state: str) -> None:
+    client, project = start()
+    send(client, GERMAN)
+    go(client, text_column="Land", label_column="", id_column="")
+    project.imports.update(state=state)
+    page = send(client, GERMAN, "b.csv").content.decode()
+    assert (chosen(page)["text_column"], chosen(page)["label_column"]) == ("Nachricht", "Kategorie")
+
+
+def test_a_file_of_empty_rows_is_named_so() -> None:
+    client, _ = start()
+    page = send(client, "Ticket;Nachricht;Kategorie\n" + ";;\n" * 60).content.decode()
+    assert "a.csv holds no items: all its rows are empty." in page
+    assert "no column is called" not in page
+    assert chosen(page)["text_column"] == "Nachricht"
+    assert "Column &quot;Nachricht&quot; is empty." in page
+    page = send(client, "Ticket;Nachricht\n", "b.csv").content.decode()
+    assert "b.csv holds no items: it has no rows." in page
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json"])
+def test_bytes_that_are_no_text_are_named_so(name: str) -> None:
+    client, _ = start()
+    answer = send(client, random.Random(0).randbytes(5000), name)
+    assert "this does not look like text" in answer.content.decode()
+    assert answer.status_code == 400
 
 
 def test_a_file_in_the_products_own_form_is_imported_at_once_unless_asked() -> None:

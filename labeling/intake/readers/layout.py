@@ -6,12 +6,13 @@ A file in the product's own form needs no layout. The options below are the same
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
-from labeling.kinds.wording import excerpt
+from labeling.kinds.wording import excerpt, printable
 
 ANSWERS = ("annotations", "skips")
 """The columns of an export that hold its answers. They are read together with the column `label`."""
@@ -61,9 +62,9 @@ LABELS_AS = {
     "truth": LabelsAs(
         "Hide them, for simulation",
         "truth",
-        "{labels} are kept from everyone who labels. People label these items as if nothing were known.",
+        "{labels}, kept from everyone who labels. People label these items as if nothing were known.",
     ),
-    "ignore": LabelsAs("Ignore them", "", "{labels} are left out of the import. People label all items."),
+    "ignore": LabelsAs("Ignore them", "", "{labels}, left out of the import. People label all items."),
 }
 
 
@@ -162,6 +163,11 @@ class Layout:
                 left.pop("external_id", None)
         left.update((target, value) for target, (value,) in moved if target)
         return left
+
+    def named_in(self, problem: str, content_column: str) -> str:
+        """Return the problem of a row with the names that its columns have in the file."""
+        names = {target: printable(column) for column, target in self._moves(content_column) if target}
+        return re.sub(r'column "(\w+)"', lambda found: f'column "{names.get(found[1], found[1])}"', problem)
 
     def _moves(self, content_column: str) -> list[tuple[str, str]]:
         """Return the columns that change their names, with the new names; "" for a column to leave out."""

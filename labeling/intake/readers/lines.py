@@ -13,6 +13,8 @@ from labeling.kinds.wording import EXCERPT
 from .base import UnreadableFile
 
 CHUNK = 256 * 1024
+_HEAD = 4096
+_CONTROL = bytes({*range(32), 127} - set(b"\t\n\f\r\x1b"))
 _FOREIGN = {
     codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, whose mark its own begins with
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -82,9 +84,10 @@ class TextLine(NamedTuple):
 def skip_mark(file: BinaryIO, name: str) -> int:
     """Skip a UTF-8 byte order mark at the start of `file`, and return its length in bytes.
 
-    Raises UnreadableFile if the file is empty, or in UTF-16 or UTF-32.
+    Raises UnreadableFile if the file is empty, in UTF-16 or UTF-32, or no text.
     """
-    head = file.read(4)
+    start = file.read(_HEAD)
+    head = start[:4]
     if not head:
         raise UnreadableFile(f"{name}: the file is empty")
     for mark, encoding in _FOREIGN.items():
@@ -92,6 +95,9 @@ def skip_mark(file: BinaryIO, name: str) -> int:
             raise UnreadableFile(f"{name}: the file is in {encoding}: save it as UTF-8, or name its encoding")
     if b"\0" in head:
         raise UnreadableFile(f"{name}: the file is not text in UTF-8: save it as UTF-8")
+    control = len(start) - len(start.translate(None, _CONTROL))
+    if control >= 16 and 20 * control > len(start):  # a few stray ones in a text cost only their rows
+        raise UnreadableFile(f"{name}: this does not look like text: save it as CSV or JSON Lines, in UTF-8")
     length = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     file.seek(length)
     return length

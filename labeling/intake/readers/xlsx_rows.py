@@ -17,8 +17,9 @@ import resource
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain, islice
 from typing import Any
 
 import openpyxl
@@ -28,6 +29,7 @@ _MIB = 1024 * 1024
 _MEMORY_BYTES = 1024 * _MIB
 _UNPACKED_BYTES = 1024 * _MIB
 _ROWS = 1_048_576  # as many as a sheet of Excel has
+_SAMPLE = 1000  # rows that tell which columns hold times of day
 
 
 class _Refused(Exception):
@@ -52,7 +54,7 @@ def _rows(path: str, most_columns: int) -> Iterator[tuple[int, list[str]]]:
     sheet.reset_dimensions()  # a file can claim any size
     header, width = 0, 0
     for header, row in enumerate(sheet.iter_rows(max_col=most_columns + 1, values_only=True), start=1):
-        cells = _texts(row)
+        cells = _texts(row, ())
         width = len(cells)
         if width > most_columns:
             raise _Refused(f"the sheet has more than {most_columns:,} columns: leave some out")
@@ -65,25 +67,31 @@ def _rows(path: str, most_columns: int) -> Iterator[tuple[int, list[str]]]:
         raise _Refused("the first sheet is empty")
     last = header
     below = sheet.iter_rows(min_row=header + 1, max_col=width + 1, values_only=True)
-    for number, row in enumerate(below, start=header + 1):
+    sample = list(islice(below, _SAMPLE))
+    timed = {at for row in sample for at, value in enumerate(row) if _has_time(value)}
+    for number, row in enumerate(chain(sample, below), start=header + 1):
         if number > _ROWS:
             raise _Refused(f"the sheet has more than {_ROWS:,} rows: split it")
-        if cells := _texts(row):
+        if cells := _texts(row, timed):
             for blank in range(last + 1, number):
                 yield blank, [""] * width
             yield number, cells + [""] * (width - len(cells))
             last = number
 
 
-def _texts(row: Sequence[Any]) -> list[str]:
-    """Return the cells as texts, up to the last one that is not empty."""
-    cells = [_text(value) for value in row]
+def _has_time(value: Any) -> bool:
+    return isinstance(value, datetime.datetime) and value.time() != datetime.time()
+
+
+def _texts(row: Sequence[Any], timed: Container[int]) -> list[str]:
+    """Return the cells as texts, up to the last one that is not empty. Columns that are `timed` keep midnights."""
+    cells = [_text(value, is_timed=at in timed) for at, value in enumerate(row)]
     while cells and not cells[-1]:
         cells.pop()
     return cells
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, *, is_timed: bool) -> str:
     match value:
         case None:
             return ""
@@ -91,7 +99,7 @@ def _text(value: Any) -> str:
             return str(value).lower()
         case float() if value.is_integer() and abs(value) < 1e15:
             return str(int(value))
-        case datetime.datetime() if value.time() == datetime.time():
+        case datetime.datetime() if not is_timed and not _has_time(value):
             return value.date().isoformat()
         case datetime.datetime() | datetime.date() | datetime.time():
             return value.isoformat()

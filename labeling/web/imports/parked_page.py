@@ -137,6 +137,8 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "from_folders": found.from_folders,
         "adds": count(len(unknown), "class", "classes") if adds else "",
         "telling": [] if look.layout.labels_as in ("", "trusted") else found.telling,
+        "empty": not look.problem and found.empty == found.rows,
+        "n_rows": found.rows,
         "rows": f"{'' if found.whole else 'more than '}{count(found.rows, 'row')}",
     }
 
