@@ -7,6 +7,7 @@ import math
 import re
 import uuid
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -24,6 +25,10 @@ COLUMNS = (
 )  # fmt: skip
 SHORT = ("labeled_by", "labeled_at")
 """The columns of a short export that are not imported."""
+ORIGIN = "origin"
+"""The column of a short export with one of `Origin`. Short exports of earlier versions lack it, and an imported field
+may have its name.
+"""
 COPY_OF = "near-copy of "
 """The beginning of `labeled_by` for a label that a near-copy has from another item."""
 MOST = 1000
@@ -34,6 +39,15 @@ _NAME = UnicodeUsernameValidator.regex
 _NAME_LENGTH, _REASON_LENGTH = 150, 200
 # A value to which `labeling.outgoing.formats.csv.defused` has added the first apostrophe.
 _DEFUSED = re.compile(r"'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))")
+
+
+class Origin(StrEnum):
+    """Where a label comes from."""
+
+    PERSON = "person"
+    CORRECTED = "corrected"
+    COPY = "copy"
+    IMPORTED = "imported"
 
 
 class ImportedAnswer(NamedTuple):
@@ -113,11 +127,13 @@ def is_short(fields: Mapping[str, Any]) -> bool:
 
 
 def of_short(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a short export's row that an import reads: all but who labeled it and when, so that
+    """Return the fields of a short export's row that an import reads: all but who labeled it, when and how, so that
     annotators do not see those. A near-copy has no label: no person has answered it.
     """
     is_copy = str(fields["labeled_by"]).startswith(COPY_OF)
     left = fields.keys() - {*SHORT, *(["label"] if is_copy else ())}
+    if fields.get(ORIGIN) in (None, "", *Origin):
+        left.discard(ORIGIN)
     return {name: _as_it_was(value) for name, value in fields.items() if name in left}
 
 

@@ -112,7 +112,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     expect(counted).to_have_text(f"{20 - n_control} rows")
     expect(page.locator(".errorlist")).to_have_count(0)
     short = pd.read_csv(download(page, page.get_by_role("button", name="Download CSV")), dtype=str)
-    assert list(short) == ["external_id", "file_name", "label", "labeled_by", "labeled_at"]
+    assert list(short) == ["external_id", "file_name", "label", "labeled_by", "labeled_at", "origin"]
     assert len(short) == 20 - n_control
     page.get_by_label("Columns of the CSV").select_option("All columns")
     expect(page.locator("#command")).to_contain_text("columns=full")

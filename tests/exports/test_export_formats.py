@@ -25,6 +25,7 @@ from labeling.outgoing.exports import export
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.writing import layout_for, schema_for
 from labeling.outgoing.formats import FORMATS, Page
+from labeling.outgoing.formats.csv import defused
 from labeling.questions import named
 from tests.exports.labeled import answer, make_batch, make_items
 from tests.extent import examples
@@ -34,7 +35,7 @@ QUESTIONS = ["single", "multi", "verify"]
 # As docs/reference/export.md has it.
 DOCUMENTED = r"^'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))"
 assert DOCUMENTED in (Path(__file__).parents[2] / "docs/reference/export.md").read_text(encoding="utf-8")
-NUMBER = r"-?\d+(\.\d+)?(e[+-]?\d+)?"
+NUMBER = r"[+-]?[ (]*[.]?[0-9][0-9 .,/()-]*([eE][+-]?[0-9]+)?"  # also telephone numbers
 FORMULAS = [
     " =1+1",
     "\u00a0+1",
@@ -175,6 +176,17 @@ def test_no_csv_cell_starts_a_formula(rows: list[dict[str, Any]]) -> None:
             assert cell[:1] not in set("\t\r\n")
             shown = cell.strip().strip("\u200b\u2060\ufeff").strip()
             assert shown[:1] not in set("=+-@＝＋－＠") or re.fullmatch(NUMBER, cell), cell
+
+
+@pytest.mark.parametrize("text", ["-1", "+3.5e-7", "-.5", "+49 (221) 12-34", "-1,5"])
+def test_a_number_keeps_its_sign_in_csv(text: str) -> None:
+    assert defused(text) == text
+    assert defused(f"'{text}") == f"''{text}"  # an import removes one apostrophe
+
+
+@pytest.mark.parametrize("text", ["=1", "@1", "-1+A1", "+cmd|x", "-1x", "--1", "-", "-1\n=2", "\u200b-1"])
+def test_other_texts_with_a_sign_are_guarded_in_csv(text: str) -> None:
+    assert defused(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

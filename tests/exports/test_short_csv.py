@@ -26,7 +26,7 @@ from labeling.outgoing.exports import choose, export
 pytestmark = pytest.mark.django_db
 
 URL = "/api/v1/projects/digits/export/?format=csv&columns=short"
-FIXED = ["label", "labeled_by", "labeled_at"]
+FIXED = ["label", "labeled_by", "labeled_at", "origin"]
 
 
 def labeled(classes: list[str], values: list[Any], data: list[dict[str, Any]], **fields: Any) -> Project:
@@ -62,11 +62,11 @@ def test_it_has_the_text_the_imported_fields_the_label_who_and_when(texts: Proje
     assert list(rows[0]) == ["external_id", "text", "score", "ticket", "imported_label", "tags", *FIXED]
     assert [row["text"] for row in rows] == ["Schöne Grüße, 猫", "'=1+1", 'two\nlines, "quoted"']
     assert [row["score"] for row in rows] == ["2.5", "-3", ""]
-    assert [row["ticket"] for row in rows] == ["007", "'-5", ""]
+    assert [row["ticket"] for row in rows] == ["007", "-5", ""]
     assert [row["imported_label"] for row in rows] == ["", "", "mine"]
     assert json.loads(rows[0]["tags"]) == ["a", "b"]
     assert [row["label"] for row in rows] == ["0", "naïve", "0"]
-    assert {row["labeled_by"] for row in rows} == {"ann"}
+    assert {(row["labeled_by"], row["origin"]) for row in rows} == {("ann", "person")}
     at = texts.items.get(external_id="item-0000").labeled_at
     assert at is not None
     assert rows[0]["labeled_at"] == f"{at:%Y-%m-%d %H:%M:%S}"
@@ -96,7 +96,14 @@ def test_pandas_reads_the_labels_as_texts(texts: Project) -> None:
 def test_the_person_who_corrected_a_label_gave_it(texts: Project) -> None:
     max_ = make_member(texts, "max", Role.MANAGER)
     correct(item=texts.items.get(external_id="item-0000"), user=max_, value=1)
-    assert next((row["label"], row["labeled_by"]) for row in table(short(texts))) == ("naïve", "max")
+    row = table(short(texts))[0]
+    assert (row["label"], row["labeled_by"], row["origin"]) == ("naïve", "max", "corrected")
+
+
+def test_an_imported_label_is_nobodys(texts: Project, tmp_path: Path) -> None:
+    items = imported_again(texts, short(texts), tmp_path)
+    rows = table(short(items[0].project))
+    assert {(row["labeled_by"], row["origin"]) for row in rows} == {("", "imported")}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +147,23 @@ def test_it_is_imported_again_with_its_labels_and_without_who_gave_them(texts: P
     assert [(item.external_id, item.label) for item in items] == [("item-0000", 0), ("item-0001", 1), ("item-0002", 0)]
     assert items[1].data["text"] == "=1+1"
     assert items[1].data["ticket"] == "-5"
-    assert not {"labeled_by", "labeled_at"} & {name for item in items for name in item.data}
+    assert not {"labeled_by", "labeled_at", "origin"} & {name for item in items for name in item.data}
+
+
+def test_a_field_with_the_name_origin_of_an_earlier_version_is_imported(texts: Project, tmp_path: Path) -> None:
+    content = short(texts).replace(b'"person"', b'"a web site"')
+    assert {item.data["origin"] for item in imported_again(texts, content, tmp_path)} == {"a web site"}
+
+
+@pytest.mark.parametrize("columns", ["short", "full"])
+def test_cells_may_end_with_semicolons(texts: Project, columns: str, tmp_path: Path) -> None:
+    content = b"".join(export(texts, "csv", choose(texts, {"columns": columns, "delimiter": "semicolon"})))
+    assert content.startswith(b"\xef\xbb\xbf")
+    assert b'";"' in content
+    rows = pd.read_csv(io.BytesIO(content), sep=";", dtype=str, keep_default_na=False)
+    assert rows.label.tolist() == ["0", "naïve", "0"]
+    items = imported_again(texts, content, tmp_path)
+    assert [(item.data["text"], item.label) for item in items][1] == ("=1+1", 1)
 
 
 def test_skipped_and_excluded_items_come_with_their_filters_and_without_a_label(texts: Project) -> None:
@@ -150,7 +173,9 @@ def test_skipped_and_excluded_items_come_with_their_filters_and_without_a_label(
 
 
 def test_a_project_without_labels_has_a_header() -> None:
-    assert short(make_project()).decode("utf-8-sig") == '"external_id","text","label","labeled_by","labeled_at"\r\n'
+    assert short(make_project()).decode("utf-8-sig") == (
+        '"external_id","text","label","labeled_by","labeled_at","origin"\r\n'
+    )
 
 
 def test_the_api_and_the_command_have_it_on_request_and_all_columns_otherwise(texts: Project, tmp_path: Path) -> None:
@@ -164,6 +189,11 @@ def test_the_api_and_the_command_have_it_on_request_and_all_columns_otherwise(te
     assert every.startswith(b"item,external_id,source,data,")
     call_command("export_labels", "digits", "--output", str(path))
     assert path.read_bytes() == every
+    refused = client.get(f"{URL}&delimiter=tab")
+    assert (refused.status_code, refused.json()["fields"]["delimiter"]) == (
+        400,
+        ["'tab' is not valid. Write comma or semicolon."],
+    )
     refused = client.get(URL.replace("short", "few"))
     assert (refused.status_code, refused.json()["fields"]["columns"]) == (
         400,
@@ -181,7 +211,11 @@ def test_the_page_offers_the_short_one_first(texts: Project) -> None:
     page = client.get("/p/digits/export/?format=csv&batch=1")
     assert page["Location"] == "/api/v1/projects/digits/export/?format=csv&batch=1&columns=short"
     page = client.get("/p/digits/export/?format=csv&columns=full")
-    assert page["Location"] == "/api/v1/projects/digits/export/?format=csv&columns=full"
+    assert page["Location"] == "/api/v1/projects/digits/export/?format=csv&columns=full&delimiter=comma"
+    every = b"".join(client.get(page["Location"]).streaming_content)  # type: ignore[attr-defined]
+    assert every.startswith(b'\xef\xbb\xbf"item","external_id"')
+    page = client.get("/p/digits/export/?format=csv&delimiter=semicolon")
+    assert page["Location"] == "/api/v1/projects/digits/export/?format=csv&delimiter=semicolon&columns=short"
     short_one = client.get(client.get("/p/digits/export/?format=csv")["Location"])
     assert short_one["Content-Disposition"] == 'attachment; filename="digits-labels.csv"'
 

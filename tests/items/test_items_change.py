@@ -36,6 +36,9 @@ def test_the_list_lets_managers_select_and_engineers_look() -> None:
     assert page.count('type="checkbox" name="item"') == 6
     assert '<input type="hidden" name="batch" value="1">' in page
     assert "All 6 items that match" in page
+    one = ids_of(project, 0)[0]
+    name = project.items.get(pk=one).external_id
+    assert "The 1 item that matches" in manager(project).get(f"{PAGE}?search={name}").content.decode()
     assert '<option value="restore">' not in page
     assert 'name="item"' not in member(project, Role.ENGINEER).get(PAGE).content.decode()
 

@@ -82,6 +82,16 @@ def test_who_answered_and_what_came_of_it() -> None:
     assert "36 s 90.0 % 80.0 % to 95.0 %" in text_of(manager(project).get("/p/digits/batches/"))
 
 
+def test_a_batch_of_imported_labels_says_so() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 4))
+    Batch.objects.filter(pk=batch.pk).update(strategy="imported", state=Batch.State.DONE)
+    page = text_of(manager(project).get(address(project, 1)))
+    assert "4 imported" in page
+    assert "left out" not in page
+    assert "picked imported" not in page
+
+
 def test_a_batch_that_ended_early_says_what_was_left_out() -> None:
     project = make_project()
     batch = make_open_batch(project, make_items(project, 4))

@@ -43,6 +43,7 @@ def test_with_several_answers_an_item_all_of_them_are_counted() -> None:
 def test_what_is_not_open_any_more_is_left_out() -> None:
     assert told(ANNIE, state="done", overlap=2).pieces[-1].text == "153 left out"
     assert told(ANNIE, state="done").outlook == ""
+    assert told(state="done", strategy="imported").pieces[-1].text == "100 imported"
 
 
 def test_who_answered_lately_is_at_work() -> None:

@@ -17,6 +17,7 @@ from labeling.models.near_copies import CopyQuerySet
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # The name of a file has only the number of batches if their list is longer than this.
 NAMED = 40
+DELIMITERS = {"comma": ",", "semicolon": ";"}
 
 _SPAN = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?", re.ASCII)
 # In an address a plus sign stands for a space, so `+02:00` often arrives without its plus sign.
@@ -120,6 +121,12 @@ def _control(project: Project, text: str) -> str:
 def _columns(project: Project, text: str) -> str:
     if text not in ("full", "short"):
         raise LookupError(f"{_quoted(text)} is not valid. Write full or short.")
+    return text
+
+
+def _delimiter(project: Project, text: str) -> str:
+    if text not in DELIMITERS:
+        raise LookupError(f"{_quoted(text)} is not valid. Write comma or semicolon.")
     return text
 
 
@@ -270,6 +277,15 @@ _DECLARED = (
         _columns, schema={**TEXT, "enum": ["full", "short"]},
         choices=(("full", "All columns"),), unset="The item, its label, who and when",
         metavar="full|short", file_part=lambda text, value: "",
+    ),
+    ExportFilter(
+        "delimiter", "Cells of the CSV end with a",
+        "`comma` or `semicolon`: a CSV for Excel, which begins with a byte order mark and quotes all texts; Excel in "
+        "German, French and other languages needs the semicolon. Left out: a comma, and the mark and the quotes only "
+        "with `columns=short`.",
+        _delimiter, schema={**TEXT, "enum": [*DELIMITERS]},
+        choices=(("semicolon", "semicolon, for Excel in German, French, …"),), unset="comma",
+        metavar="comma|semicolon", file_part=lambda text, value: "",
     ),
 )  # fmt: skip
 FILTERS: dict[str, ExportFilter] = {each.name: each for each in _DECLARED}

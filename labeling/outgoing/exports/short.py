@@ -1,4 +1,4 @@
-"""The short rows of a CSV for people: the item, the fields of its import, the label, and who gave it and when."""
+"""The short rows of a CSV for people: the item, the fields of its import, the label, who gave it, when, and how."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from labeling import kinds
-from labeling.intake.row_labels import COPY_OF
+from labeling.intake.row_labels import COPY_OF, ORIGIN, SHORT, Origin
 from labeling.kinds import Kind
 from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
@@ -25,7 +25,7 @@ def short_layout(project: Project, choice: Choice) -> Layout:
     kind = kinds.of(project)
     content = ["file_name"] if kind.is_file else sorted(kind.columns)
     fixed = ["external_id", *(["class"] if project.asks.proposes else []), *content]
-    last = ["label", "labeled_by", "labeled_at"]
+    last = ["label", *SHORT, ORIGIN]
     fields: dict[str, str] = {}
     for name in fields_of(project, choice, most=MOST_FIELDS):
         if name not in content:
@@ -66,6 +66,7 @@ def _short(row: Row, kind: Kind, fields: dict[str, str]) -> Row:
         "label": label_text(row["label"]),
         "labeled_by": _labeled_by(row),
         "labeled_at": at and f"{at:%Y-%m-%d %H:%M:%S}",
+        ORIGIN: None if row["label"] is None else _origin(row),
     }
 
 
@@ -88,8 +89,18 @@ def label_text(label: Any) -> str | None:
 
 
 def _labeled_by(row: Row) -> str:
-    """Return who gave the label: the person who corrected it, or all who answered."""
+    """Return who gave the label: the person who corrected it, or all who answered. A label that was imported without
+    answers is stored as an answer without a duration by the person who imported it.
+    """
     if row["propagated_from"] is not None:
         return f"{COPY_OF}{row['propagated_from']}"
-    names: list[str] = [each["annotator"] for each in row["annotations"]]
+    names: list[str] = [each["annotator"] for each in row["annotations"] if each["seconds"] or not row["imported"]]
     return str(row["corrected_by"] or ", ".join(names))
+
+
+def _origin(row: Row) -> Origin:
+    if row["propagated_from"] is not None:
+        return Origin.COPY
+    if row["corrected_by"]:
+        return Origin.CORRECTED
+    return Origin.IMPORTED if row["imported"] else Origin.PERSON

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ import pyarrow as pa
 from labeling import kinds
 from labeling.db.replica import streamed
 from labeling.models import Project
-from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.choice import DELIMITERS, Choice
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.files import files_layout
 from labeling.outgoing.exports.rows import pages
@@ -77,8 +78,11 @@ def _layout(project: Project, format_name: str, choice: Choice) -> Layout:
     if format_name in ARCHIVES:
         return files_layout(project)
     if format_name == "csv" and choice.get("columns") == "short":
-        return short_layout(project, choice)
-    return layout_for(project.asks)
+        layout = short_layout(project, choice)
+    else:
+        layout = layout_for(project.asks)
+    delimiter = choice.get("delimiter")
+    return replace(layout, for_people=True, delimiter=DELIMITERS[delimiter]) if delimiter else layout
 
 
 def _reporting(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:

@@ -13,6 +13,14 @@ FORMATS = {
     each.name: each
     for each in (
         Format(
+            name="csv",
+            title="CSV",
+            note="for spreadsheets and people",
+            content_type="text/csv; charset=utf-8",
+            is_text=True,
+            write=csv.write,
+        ),
+        Format(
             name="parquet",
             title="Parquet",
             note="typed and compact: the best choice for programs",
@@ -33,14 +41,6 @@ FORMATS = {
             content_type="application/x-ndjson",
             is_text=True,
             write=jsonl.write,
-        ),
-        Format(
-            name="csv",
-            title="CSV",
-            note="for spreadsheets and people",
-            content_type="text/csv; charset=utf-8",
-            is_text=True,
-            write=csv.write,
         ),
     )
 }

@@ -36,6 +36,8 @@ class Layout:
     """A page of rows with a value for each column."""
     for_people: bool = False
     """Whether spreadsheets open the file: CSV then begins with a byte order mark, and quotes all texts."""
+    delimiter: str = ","
+    """What stands between the cells of CSV."""
     as_objects: Callable[[Page], Iterable[Any]] = _as_it_is
     """A page of rows as JSON has them."""
     as_files: Callable[[Page], Iterable[tuple[str, BinaryIO]]] = _no_files

@@ -17,6 +17,8 @@ from labeling.outgoing.formats.base import JSON_OPTIONS, Layout, Page, columns
 # What a spreadsheet takes for the start of a formula; blanks before it, some of them invisible, may be trimmed.
 # Apostrophes before it count, too, so that an import that removes one apostrophe always restores the text.
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠])")
+# Numbers and telephone numbers, such as -1, +3.5e-7 and +49 (221) 12-3, which name no cell and no function.
+_NUMBER = re.compile(r"[+\-][ (]*\.?[0-9][0-9 .,/()\-]*(?:[eE][+\-]?[0-9]+)?")
 # The types of values that the csv module writes without conversion by `cell`.
 _AS_THEY_ARE = {int, float, type(None)}
 _YES_OR_NO = {True: "true", False: "false"}
@@ -26,10 +28,11 @@ def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     """Write a header and the rows, with lists and objects as JSON."""
     names = layout.schema.names
     # Excel takes UTF-8 for another encoding without the mark. Some programs keep quoted texts from becoming numbers.
-    for_people = layout.for_people
-    yield (codecs.BOM_UTF8 if for_people else b"") + _csv([map(cell, names)], quote_texts=for_people)
+    for_people, delimiter = layout.for_people, layout.delimiter
+    yield (codecs.BOM_UTF8 if for_people else b"") + _csv([map(cell, names)], delimiter, quote_texts=for_people)
     for page in pages:
-        yield _csv(zip(*map(_cells, columns(layout.as_columns(page), names)), strict=True), quote_texts=for_people)
+        rows = zip(*map(_cells, columns(layout.as_columns(page), names)), strict=True)
+        yield _csv(rows, delimiter, quote_texts=for_people)
 
 
 def csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
@@ -37,9 +40,10 @@ def csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
     return _csv([cell(value) for value in line] for line in lines)
 
 
-def _csv(lines: Iterable[Iterable[Any]], *, quote_texts: bool = False) -> bytes:
+def _csv(lines: Iterable[Iterable[Any]], delimiter: str = ",", *, quote_texts: bool = False) -> bytes:
     buffer = io.StringIO()
-    csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC if quote_texts else csv.QUOTE_MINIMAL).writerows(lines)
+    writer = csv.writer(buffer, delimiter=delimiter, quoting=csv.QUOTE_NONNUMERIC if quote_texts else csv.QUOTE_MINIMAL)
+    writer.writerows(lines)
     return buffer.getvalue().encode()
 
 
@@ -54,7 +58,9 @@ def _cells(column: Sequence[Any]) -> Iterable[Any]:
 
 def defused(text: str) -> str:
     """Return the text for a CSV cell, with an apostrophe in front if a spreadsheet would run the text as a formula."""
-    return f"'{text}" if not text[:1].isalnum() and _FORMULA.match(text) else text
+    if text[:1].isalnum() or not _FORMULA.match(text) or _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}"
 
 
 def cell(value: Any) -> Any:

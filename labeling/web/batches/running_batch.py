@@ -10,7 +10,7 @@ from typing import Any
 from labeling.insight.pace import Pace
 from labeling.insight.work import AskedAnswers, Contribution
 from labeling.models import Batch
-from labeling.models.batches import answers_needed
+from labeling.models.batches import IMPORTED, answers_needed
 from labeling.web.charts.drawing import Box
 from labeling.web.shared.words import Moment, count, duration, moment, number
 
@@ -71,12 +71,12 @@ def running(
 
 def _pieces(batch: Batch, asked: AskedAnswers) -> list[Piece]:
     """Make the pieces of the progress bar, `BAR` units wide: answered, skipped, held and open tasks."""
-    is_open = batch.state == Batch.State.OPEN
+    unasked = "imported" if batch.strategy == IMPORTED else "left out"
     named = [
         ("answered", "answered", asked.answered),
         ("skipped", "skipped", asked.skipped),
         ("held", "with annotators", asked.held),
-        ("free", "open" if is_open else "left out", asked.open),
+        ("free", "open" if batch.state == Batch.State.OPEN else unasked, asked.open),
     ]
     total = max(1, sum(n for _, _, n in named))
     pieces, before = [], 0

@@ -32,7 +32,8 @@ class ExportForm(forms.Form):
         self._query = query
         self.choice = Choice()
         self.fields |= {name: _field(each, query.get(name, "")) for name, each in FILTERS.items()}
-        self.fields["columns"] = filter_field(FILTERS["columns"])  # unset, the page's CSV is short
+        # Unset, the page's CSV is short, and has commas.
+        self.fields |= {name: filter_field(FILTERS[name]) for name in ("columns", "delimiter")}
         self.fields["batch"].help_text = _batches_hint(numbers)
 
     def shown(self) -> list[forms.BoundField]:

@@ -54,15 +54,16 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _rows(project: Project, choice: Choice) -> int:
     """Count the chosen rows. A counter has the number of all labeled items."""
-    if not choice.values.keys() - {"columns"}:
+    if not choice.values.keys() - {"columns", "delimiter"}:
         return int(project.batches.aggregate(n=Sum("labeled", default=0))["n"])
     return count_rows(project, choice, at_most=COUNTED)
 
 
 def _query(form: ExportForm, format_name: str) -> str:
     query = form.query()
-    short = "columns=short" if format_name == "csv" and "columns=" not in query else ""
-    return "&".join(filter(None, (f"format={format_name}", query, short)))
+    own = "columns=short" if "columns=" not in query else "" if "delimiter=" in query else "delimiter=comma"
+    # The page's CSV is for spreadsheets.
+    return "&".join(filter(None, (f"format={format_name}", query, own if format_name == "csv" else "")))
 
 
 def _counted(rows: int | None) -> str:

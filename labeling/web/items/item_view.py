@@ -11,6 +11,7 @@ from labeling.answering.changing import ACTIONS, AGAIN, DELETE, EXCLUDE, GOLD, I
 from labeling.items.item_filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names, names_of
 from labeling.models import Annotation, BulkChange, Correction, Item, Project
+from labeling.models.batches import IMPORTED
 from labeling.projects.invisible import isolated
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.words import Moment, duration, moment, number, percent
@@ -175,6 +176,8 @@ def came_to_be(record: ItemRecord) -> str:
         return f"{len(standing)} of {task.batch.overlap + task.extra} have answered{again}."
     if not answers:
         return f"All annotators skipped it: {_people([each.user.username for each in standing])}." if standing else ""
+    if task.batch.strategy == IMPORTED and not any(each.seconds for each in answers):
+        return "Imported."
     if len(answers) == 1:
         return f"{answers[0].user.username}’s answer."
     if record.item.label is None:
