@@ -39,7 +39,7 @@ def test_it_tells_how_the_label_came_to_be() -> None:
     assert "bert’s answer." in text_of(client.get(address(project, 3)))
     assert "Confirmed by mona." in text_of(client.get(address(project, 5)))
     assert "1 of 2 have answered." in text_of(client.get(address(project, 6)))
-    Batch.objects.filter(task__item=item_of(project, 3)).update(strategy="imported")
+    Batch.objects.filter(tasks__item=item_of(project, 3)).update(strategy="imported")
     Annotation.objects.filter(task__item=item_of(project, 3)).update(seconds=0)
     assert "Imported." in text_of(client.get(address(project, 3)))
     assert "The encoder could not read it: Broken." in text_of(client.get(address(project, 11)))
