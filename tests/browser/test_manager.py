@@ -105,6 +105,8 @@ def test_from_a_new_project_to_people_who_label_it(
         annie.get_by_label("Password", exact=True).fill("long-and-odd-7")
         annie.get_by_label("Password confirmation").fill("long-and-odd-7")
         annie.get_by_role("button", name="Create my account and join").click()
+        expect(annie.locator('#content[data-state="item"]')).to_be_visible()
+        annie.goto(annie.url.removesuffix("label/"))
         expect(annie.get_by_text("20 items wait for an answer.")).to_be_visible()
         expect(annie.get_by_role("button", name="Pause")).to_have_count(0)
     finally:
