@@ -103,7 +103,8 @@ def _mark(
 _DECLARED = (
     ItemFilter(
         "q", "Words",
-        "Words in the text, the external id and other fields. All words must occur; the last may be incomplete. "
+        "Words in the text, the external id, the path of the file and other fields. All words must occur; the last "
+        "may be incomplete. "
         '`"quoted words"` are a phrase; `key:value` finds a field that begins with the value. '
         "Case and accents do not matter.",
         filter_values.read_words, chip="contains “{}”", place="front",

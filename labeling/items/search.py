@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
+from labeling import kinds
 from labeling.db.statements import among, change, change_each, marks, rows
 from labeling.items.words import Term, item_words
 from labeling.models import Item, ItemIndex, Project
@@ -115,7 +116,11 @@ def _index_part(index: ItemIndex) -> bool:
     # An import adds the items of its block in any order: index them only after the import.
     end = last if first is None else min(last, first - 1)
     items = project.items.filter(pk__gt=index.indexed_to, pk__lte=end).order_by("pk")
-    part = [(pk, item_words(name, data)) for pk, name, data in items.values_list("pk", "external_id", "data")[:PART]]
+    kind = kinds.of(project)
+    part = [
+        (pk, item_words(name, data, source if kind.names_file(source) else ""))
+        for pk, name, data, source in items.values_list("pk", "external_id", "data", "source")[:PART]
+    ]
     if not part:
         return False
     with transaction.atomic():

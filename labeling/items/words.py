@@ -21,7 +21,7 @@ _PIECE = re.compile(r'(?:(?P<key>[^\s":]+):)?"(?P<phrase>[^"]*)(?:"|$)|(?P<bare>
 
 # The name of a field stands before its words, after this private-use character, which occurs in no word of a text.
 _MARK = "\ue000"
-ID_FIELD = "id"
+ID_FIELD, PATH_FIELD = "id", "source"
 # Below PostgreSQL's limits on the positions of a text and the bytes of a word.
 MAX_WORDS = 10_000
 MAX_LENGTH = 60
@@ -46,9 +46,12 @@ def words_of(text: str) -> Iterator[str]:
     return (match[0][:MAX_LENGTH] for match in _WORD.finditer(plain))
 
 
-def item_words(external_id: str, data: Mapping[str, Any]) -> list[str]:
-    """Return the words of an item for the index: of each field its marked name, then its words; at most `MAX_WORDS`."""
-    fields = ((name, value) for name, value in ((ID_FIELD, external_id), *data.items()))
+def item_words(external_id: str, data: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return the words of an item for the index: of each field its marked name, then its words; at most `MAX_WORDS`.
+    `path` is the path of the item's file, if it is one.
+    """
+    named = [(ID_FIELD, external_id), *([(PATH_FIELD, path)] if path else [])]
+    fields = ((name, value) for name, value in (*named, *data.items()))
     return list(
         islice((word for name, value in fields for word in (_marked(name), *words_of(_text(value)))), MAX_WORDS)
     )

@@ -146,6 +146,10 @@ class Kind(ABC):
         """
         return ""
 
+    def names_file(self, path: str) -> bool:
+        """Return whether this is the path of a file of this kind."""
+        return self.is_file and bool(PurePosixPath(path).suffix) and not self.file_problem(path)
+
     def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         """Return the encoder's input for an item with the fields `data` and the file or vector `stored`."""
         return stored

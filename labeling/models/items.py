@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
+
 from django.db import models
 
 from labeling.models.annotations import Annotation, Correction
@@ -9,6 +12,8 @@ from labeling.models.batches import BY_CHANCE, IMPORTED
 from labeling.models.near_copies import Copy
 from labeling.models.people import User
 from labeling.models.tasks import Task
+
+_DRAWN_ID = re.compile(r"[0-9a-f]{20}")  # see `labeling.intake.run.blind_ids_of`
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -263,6 +268,12 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+    @property
+    def title(self) -> str:
+        """The id; if the import drew it, the name of the item's file or its place in a table. Not for annotators."""
+        drawn = _DRAWN_ID.fullmatch(self.external_id)
+        return PurePosixPath(self.source).name if self.source and drawn else self.external_id
 
 
 class ItemIndex(models.Model):

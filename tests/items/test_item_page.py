@@ -266,3 +266,34 @@ def test_texts_are_shown_as_texts() -> None:
     assert b"<script>alert" not in page
     assert b"&lt;script&gt;alert(1)" in page
     assert Client().get(f"/p/digits/items/{item.pk}/").status_code == 302
+
+
+def test_files_are_called_by_their_names_and_not_by_drawn_ids() -> None:
+    project = mixture()
+    item, other = item_of(project, 0), item_of(project, 1)
+    drawn, source = "50f2a90bf038f6ae8355", "fotos/Quadrat/IMG_0080.jpg"
+    Item.objects.filter(pk=item.pk).update(external_id=drawn, source=source)
+    Item.objects.filter(pk=other.pk).update(external_id="my-own-id", source="fotos/Kreis/IMG_0081.jpg")
+    for role in (Role.REVIEWER, Role.ENGINEER, Role.MANAGER):
+        client = member(project, role)
+        page = client.get(address(project, 0))
+        assert "<title>IMG_0080.jpg" in page.content.decode()
+        assert f"Source {source}, id {drawn}" in text_of(page)
+        assert "<title>my-own-id" in client.get(address(project, 1)).content.decode()
+        items = client.get(f"/p/{project.slug}/items/")
+        assert f'title="{source}">IMG_0080.jpg<' in items.content.decode()
+        assert "my-own-id" in text_of(items)
+        assert drawn not in text_of(items)
+    picked = manager(project).get(f"/p/{project.slug}/batches/{item.task.batch.number}/")
+    assert "IMG_0080.jpg" in text_of(picked)
+    assert drawn not in text_of(picked)
+
+
+def test_annotators_never_see_the_name_of_a_file() -> None:
+    project = mixture()
+    Item.objects.update(source="fotos/Quadrat/IMG_0080.jpg")
+    annotator = member(project, Role.ANNOTATOR)
+    assert annotator.get(address(project, 0)).status_code == 403
+    assert annotator.get(f"/p/{project.slug}/items/").status_code == 403
+    for page in ("label/comments/", "label/", ""):
+        assert "IMG_0080" not in annotator.get(f"/p/{project.slug}/{page}").content.decode()

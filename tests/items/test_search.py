@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
+from django.apps import apps
 from factories import make_items, make_project
 
 from labeling.items import search
@@ -229,6 +231,39 @@ def test_what_was_said_under_a_number_before_is_forgotten() -> None:
     search.catch_up()
     assert find(project, q="feeder") == []
     assert find(project, q="kite") == [0]
+
+
+@pytest.mark.parametrize("few", [search.FEW, 0])
+def test_files_are_found_by_the_words_of_their_paths(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    project = make_project("photos", kind="image", classes=["cat", "dog"])
+    for item, source in zip(
+        make_items(project, 3),
+        ["fotos/Quadrat/IMG_0001.jpg", "fotos/Kreis/IMG_0010.jpg", "table.parquet:3"],
+        strict=True,
+    ):
+        Item.objects.filter(pk=item.pk).update(source=source)
+    search.catch_up()
+    for q, places in {
+        "IMG_0001": [0], "IMG_0001.jpg": [0], "img_00": [0, 1], "quadrat": [0], "source:fotos": [0, 1], "parquet": [],
+    }.items():  # fmt: skip
+        assert find(project, q=q) == places, q
+
+
+def test_texts_are_not_found_by_the_name_of_their_file() -> None:
+    project = owls()
+    Item.objects.update(source="complaints.csv:3")
+    search.catch_up()
+    assert find(project, q="complaints") == []
+
+
+def test_an_upgrade_indexes_files_again() -> None:
+    photos, texts = make_project("photos", kind="image", classes=["cat", "dog"]), owls()
+    make_items(photos, 1)
+    search.catch_up()
+    importlib.import_module("labeling.migrations.0007_index_file_names").index_again(apps, None)
+    assert ItemIndex.objects.get(project=photos).indexed_to == 0
+    assert ItemIndex.objects.get(project=texts).indexed_to > 0
 
 
 def test_a_search_takes_two_queries(django_assert_num_queries: Any) -> None:

@@ -41,9 +41,9 @@ def short_layout(project: Project, choice: Choice) -> Layout:
 def original_name(row: Row, kind: Kind) -> str:
     """Return the path of the item's file in the folder or zip file of its import, or a name made of the item's id."""
     source, external_id = str(row["source"]), str(row["external_id"])
-    if PurePosixPath(source).suffix and not kind.file_problem(source):
+    if kind.names_file(source):
         return source
-    if PurePosixPath(external_id).suffix and not kind.file_problem(external_id):
+    if kind.names_file(external_id):
         return external_id
     return f"{external_id}{PurePosixPath(row['media'] or '').suffix}"
 

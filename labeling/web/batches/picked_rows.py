@@ -20,7 +20,7 @@ class PickedRow:
 
     rank: str
     item_id: int
-    external_id: str
+    title: str
     image: bool
     excerpt: str
     reason: str
@@ -48,7 +48,7 @@ def picked_row(
     return PickedRow(
         rank=number(task.rank),
         item_id=item.pk,
-        external_id=item.external_id,
+        title=item.title,
         image=kinds.of(project).is_picture and bool(item.media),
         excerpt=excerpt(project, item)[:EXCERPT],
         reason=reason(batch, task),

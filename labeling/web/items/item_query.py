@@ -129,7 +129,7 @@ class Finding:
         if each.choices:
             return dict(each.choices)[text]
         if name == "like" and "like" in self.filter:
-            text = self.filter["like"].item.external_id
+            text = self.filter["like"].item.title
         parts = text.split(":", 1) if "{1}" in each.chip else [text]
         return each.chip.format(*map(isolated, parts))
 

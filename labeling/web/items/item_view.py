@@ -26,7 +26,8 @@ class ItemCard:
     """An item in a list. `label` is empty for an unlabeled item, and `state` says why."""
 
     id: int
-    external_id: str
+    title: str
+    source: str
     image: bool
     excerpt: str
     label: str
@@ -40,7 +41,8 @@ def card(project: Project, line: ItemLine, names: Names) -> ItemCard:
     item, task, kind = line.item, line.task, kinds.of(project)
     return ItemCard(
         id=item.pk,
-        external_id=item.external_id,
+        title=item.title,
+        source=item.source,
         image=kind.is_picture and bool(item.media),
         excerpt=excerpt(project, item) or kind.bare,
         label=label_text(project.asks.show(item.label, names)),
@@ -213,7 +215,7 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
     version = task.batch.selection_numbered(task.selection).selected_by
     facts: list[tuple[str, Any, str]] = [
         ("Picked", reason(task.batch, task), ""),
-        ("Replaces", task.replaces.shown.external_id if task.replaces else None, "all annotators skipped it"),
+        ("Replaces", task.replaces.shown.title if task.replaces else None, "all annotators skipped it"),
         ("Rank", number(task.rank), "the order in which a batch is given out"),
         ("Margin", None if task.margin is None else f"{task.margin:.4f}", "best class minus second best"),
         ("Predicted", _prediction(record), f"by version {version.number}" if version else ""),

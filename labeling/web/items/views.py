@@ -134,7 +134,7 @@ def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> 
     except corrections.CorrectionError as error:
         messages.error(request, error.detail)
         return _to_item(project, item_id, finding.with_place("at", place))
-    messages.success(request, f"{record.item.external_id} is settled.")
+    messages.success(request, f"{record.item.title} is settled.")
     if "next" not in request.POST:
         return _to_item(project, item_id, finding.with_place("at", place))
     if later is None:
@@ -152,10 +152,10 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
     try:
         if "remove" in request.POST:
             examples.remove(project=project, index=index, item=item)
-            messages.success(request, f"{item.external_id} is no longer shown as an example.")
+            messages.success(request, f"{item.title} is no longer shown as an example.")
         else:
             examples.choose(project=project, user=membership.user, index=index, item=item)
-            messages.success(request, f"{item.external_id} is shown to annotators as an example.")
+            messages.success(request, f"{item.title} is shown to annotators as an example.")
     except examples.ExampleError as error:
         messages.error(request, str(error))
     if request.POST.get("back") == "class" and project.classes.filter(index=index).exists():

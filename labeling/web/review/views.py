@@ -45,10 +45,10 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
     if asked:
         item = get_object_or_404(project.items, pk=asked)
         if not reasons_of(project, asked):
-            messages.info(request, f"{item.external_id} no longer waits for a review.")
+            messages.info(request, f"{item.title} no longer waits for a review.")
             return redirect(_address(project, reason))
         if asked in queue.held:
-            messages.info(request, f"Another person is reviewing {item.external_id} right now.")
+            messages.info(request, f"Another person is reviewing {item.title} right now.")
             return redirect(_address(project, reason))
     due = number_in(request.GET.get("next", ""), default=0)
     key = asked or (due if due in queue.ids and due not in queue.held else queue.next())
@@ -71,12 +71,12 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
         match request.POST.get("decision", ""):
             case "later":
                 reviewing.put_off(item=item, user=user)
-                messages.info(request, f"{item.external_id} will come back after the others.")
+                messages.info(request, f"{item.title} will come back after the others.")
             case "back":
                 tell = "tell" in request.POST
                 reviewing.send_back(project=project, item=item, user=user, note=note, tell=tell)
                 read = " Those who answered can read your note." if tell and note else ""
-                messages.success(request, f"{item.external_id} is sent back and will be asked again.{read}")
+                messages.success(request, f"{item.title} is sent back and will be asked again.{read}")
             case "accept" if item.label is not None:
                 reviewing.settle(item=item, user=user, value=item.label, note=note, seen=_seen(request))
                 messages.success(request, _settled(project, item, item.label))
@@ -114,7 +114,7 @@ def _seen(request: HttpRequest) -> Any:
 
 def _settled(project: Project, item: Item, value: Any) -> str:
     names = names_of(project, [value])
-    return f"{item.external_id} is settled as {item_view.label_text(project.asks.show(value, names))}."
+    return f"{item.title} is settled as {item_view.label_text(project.asks.show(value, names))}."
 
 
 def _address(project: Project, reason: Reason | None, **key: int) -> str:
