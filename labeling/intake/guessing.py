@@ -157,7 +157,8 @@ def _columns(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], kind: Ki
     rest = {name: cells for name, cells in values.items() if name != content}
     has_id = [rest.pop(name) for name in ("id", "external_id") if name in rest]
     label = "" if not OWN_LABELS.isdisjoint(columns) else _label(rest, classes)
-    rest.pop(label, None)
+    for taken in (label, *OWN_LABELS):
+        rest.pop(taken, None)
     the_id = "" if has_id else _id(rest, len(rows))
     is_own = not content or (content in kind.columns if isinstance(kind, FileKind) else content == kind.name)
     option = "media_column" if isinstance(kind, FileKind) else "text_column"

@@ -14,7 +14,7 @@ from labeling.intake import answer_cells
 from labeling.intake.checking import check
 from labeling.intake.drafts import Draft, Rejection, class_of_folder
 from labeling.intake.readers import Layout, Record, Source, open_source
-from labeling.intake.readers.layout import LABELS_AS
+from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
 from labeling.intake.rules import Rules
 from labeling.kinds.wording import excerpt, is_blank
 
@@ -152,6 +152,11 @@ def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:
             yield column
 
 
-def consequence(name: str, labels: str) -> str:
-    """Return the consequence of a use of labels; `labels` is their number in words, such as "300 labels"."""
-    return LABELS_AS[name].consequence.format(labels=labels)
+def consequence(name: str, labels: str, *, is_all: bool) -> str:
+    """Return the consequence of a use of labels; `labels` is their number in words, such as "300 labels".
+
+    `is_all`: no item of the project is without a label then.
+    """
+    use = LABELS_AS[name]
+    text = use.consequence.format(labels=labels)
+    return f"{text} {NOTHING_LEFT}" if use.settled and is_all else text

@@ -14,6 +14,7 @@ from labeling.intake import uploads
 from labeling.intake.guessing import Guess, guess
 from labeling.intake.looking import FirstRow, Survey, first_rows, survey
 from labeling.intake.readers import Layout, UnreadableFile
+from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
 from labeling.models import ItemImport, Job, Project, Upload, User
@@ -39,10 +40,19 @@ class Look(NamedTuple):
 
 
 def receive(
-    *, project: Project, user: User, name: str, strict: bool, always: bool = False, **upload: Any
+    *,
+    project: Project,
+    user: User,
+    name: str,
+    strict: bool,
+    always: bool = False,
+    adds_classes: bool = False,
+    **upload: Any,
 ) -> ItemImport:
-    """Store an upload. Import it at once if it is in the product's own form; else, or if `always`, park it.
+    """Store an upload. Import it at once if it is in the product's own form without labels; else, or if `always`, park
+    it.
 
+    `adds_classes`: whether the user may add classes; then labels that are no classes are no reason to ignore them.
     `upload` and errors as for `uploads.keep`.
     """
     path = uploads.keep(project=project, name=name, **upload)
@@ -51,6 +61,8 @@ def receive(
     except BaseException:
         uploads.give_up(path)
         raise
+    if guessed is not None and adds_classes and can_add_classes(project) and guessed.layout.labels_as == "ignore":
+        guessed = guessed._replace(layout=replace(guessed.layout, labels_as="trusted"))
     if guessed is None or (guessed.own and not always):
         return uploads.begin(project=project, user=user, path=path, name=name, strict=strict)
     return ItemImport.objects.create(
@@ -162,6 +174,11 @@ def discard(*, item_import: ItemImport) -> None:
         raise _gone(item_import)
 
 
+def can_add_classes(project: Project) -> bool:
+    """Return whether labels that are no classes can become classes of the project."""
+    return not (project.asks.proposes or project.asks.fixed_scale)
+
+
 @transaction.atomic
 def add_classes(*, project: Project, user: User | None, names: list[str]) -> None:
     """Add classes with these names. Raises `ClassError`, or `ValidationError` by field."""
@@ -170,16 +187,22 @@ def add_classes(*, project: Project, user: User | None, names: list[str]) -> Non
 
 
 def _guessed(project: Project, path: Path, name: str) -> Guess | None:
-    """Return the guess about a file; None if the file cannot be read, which its import then records."""
+    """Return the guess about a file; None if the file cannot be read, which its import then records.
+
+    A file with labels is not in the product's own form, so that a person says what they are; an export is.
+    """
     rules = rules_of(project, allow_files=False)
     try:
         guessed = guess(path, rules, name=name)
-        if guessed.columns or rules.question.proposes:
+        is_plain = guessed.columns and "label" not in guessed.columns
+        if not guessed.own or is_plain or EXPORTED.issubset(guessed.columns):
             return guessed
         found = survey(path, guessed.layout, rules, name=name)
     except (UnreadableFile, OSError):
         return None
-    if not found.from_folders or not (found.labels or len(found.unknown) > 1):  # one folder sorts nothing
+    if not found.from_folders:
+        return guessed._replace(own=not (found.labels or found.unknown))
+    if rules.question.proposes or not (found.labels or len(found.unknown) > 1):  # one folder sorts nothing
         return guessed
     labels_as = "trusted" if found.labels >= sum(found.unknown.values()) else "ignore"
     return guessed._replace(layout=Layout(labels_as=labels_as), own=False)

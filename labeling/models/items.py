@@ -31,6 +31,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Return the items that the next batch is picked from: unpicked items without the withheld near-copies."""
         return self.unpicked().exclude(pk__in=Copy.objects.withheld().values("item"))
 
+    def to_label(self) -> ItemQuerySet:
+        """Return items, encoded or not, without a label or a known answer: people may be asked about them."""
+        return self.kept().filter(label__isnull=True, gold__isnull=True)
+
     def propagated(self) -> ItemQuerySet:
         """Return near-copies that have their source's label."""
         return self.filter(pk__in=Copy.objects.propagated().values("item"))

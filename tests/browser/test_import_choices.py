@@ -98,6 +98,7 @@ def test_folders_ask_what_they_say(open_page: Any, screenshot: Any, tmp_path: Pa
     expect(page.get_by_text("What do the folders say?")).to_be_hidden()
     page.get_by_label("Choose a folder").set_input_files(tmp_path / "photos")
     expect(page.get_by_text("12 labels: the model trains on them at once.")).to_be_visible()
+    expect(page.get_by_text("Nothing is left for people to label.").first).to_be_visible()
     screenshot(page, "import-folders", full=True)
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("12 items imported from photos.zip.")).to_be_visible(timeout=20_000)
@@ -121,3 +122,35 @@ def test_a_zip_of_photos_shows_them(open_page: Any, screenshot: Any, tmp_path: P
     expect(page.get_by_text("8 items imported from photos.zip.")).to_be_visible(timeout=20_000)
     assert [item.label for item in Item.objects.all()] == [None] * 8
     assert said == []
+
+
+@pytest.mark.parametrize("look", some(list(LOOKS)))
+def test_several_photos_of_a_gallery_go_in_together(open_page: Any, screenshot: Any, tmp_path: Path, look: str) -> None:
+    page, said = opened(open_page, "image", **LOOKS[look])
+    paths = [tmp_path / folder / "image.png" for folder in "abc"]  # a phone gives them one name
+    for number, path in enumerate(paths):
+        path.parent.mkdir()
+        path.write_bytes(digit_png(number))
+    page.get_by_label("Choose a file or several").set_input_files(paths)
+    expect(page.get_by_text("3 images from images")).to_be_visible()
+    screenshot(page, f"import-several-{look}", full=True)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("3 items imported from images.zip.")).to_be_visible(timeout=20_000)
+    assert Item.objects.count() == 3
+    assert said == []
+
+
+def test_classes_are_offered_unless_labels_are_ignored(open_page: Any, screenshot: Any, tmp_path: Path) -> None:
+    page, _ = opened(open_page)
+    choose(page, tmp_path)
+    page.get_by_role("button", name="Import", exact=True).click()
+    box = page.get_by_label("Add 1 class first")
+    expect(box).to_be_visible()
+    page.get_by_label("Ignore them").check()
+    expect(box).to_be_hidden()
+    page.get_by_label("Known answers, for gold").check()
+    box.check()
+    screenshot(page, "import-adds-classes", full=True)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("1 class added: Lob.")).to_be_visible()
+    assert {item.gold for item in Item.objects.all()} == {0, 1, 2}

@@ -38,7 +38,10 @@ def label(project):
 def test_by_the_page_which_says_what_follows(project):
     client = signed_in(project, "manager")
     url = reverse("project-import", args=["pets"])
-    page = client.post(url, {"file": SimpleUploadedFile("l.jsonl", LINES)}, follow=True).content.decode()
+    client.post(url, {"file": SimpleUploadedFile("l.jsonl", LINES)})
+    assert not project.items.exists()  # a file with labels is looked at first
+    looked_at = reverse("project-import-detail", args=["pets", project.imports.get().pk])
+    page = client.post(looked_at, {"do": "import", "labels_as": "trusted"}, follow=True).content.decode()
     assert "1 label came in. The model trains on them once all items are encoded." in page
     assert label(project).user.username == "a-manager"
     detail = client.get(reverse("project-import-detail", args=["pets", project.imports.get().pk])).content.decode()

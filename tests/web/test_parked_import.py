@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from factories import digit_png, make_member, make_project
+from pages import text_of
 
 from labeling.intake import uploads
 from labeling.models import ItemImport, Role, Upload
@@ -196,6 +197,70 @@ def test_unknown_classes_are_named_and_added_by_managers() -> None:
     go(client, add_classes="1")
     assert list(project.classes.order_by("index").values_list("name", flat=True)) == ["cat", "dog", "Vogel"]
     assert project.items.filter(label=2).count() == 4
+
+
+def test_labels_in_the_products_own_form_are_looked_at_first() -> None:
+    client, project = start()
+    left = "People are not asked about these items. Nothing is left for people to label."
+    page = send(client, b"text,label\none,cat\ntwo,dog\n").content.decode()
+    assert not project.items.exists()
+    assert left in page
+    page = text_of(go(client))
+    assert "2 items imported from a.csv. 2 labels came in." in page
+    assert "All 2 items are labeled, and the model learns from them. Import more items to label." in page
+    assert "label the first batch" not in page
+    page = send(client, b"text,label\nthree,cat\nfour,\n", "b.csv").content.decode()
+    assert left not in page
+    page = go(client).content.decode()
+    assert "All 3" not in page
+    assert page.index("label the first batch") < page.index("<h1>")
+    page = send(client, b"text,label\nfive,cat\n", "c.csv").content.decode()
+    assert left not in page  # the fourth item is left
+
+
+def test_an_empty_column_of_labels_is_imported_at_once() -> None:
+    client, project = start()
+    send(client, b"text,label\none,\ntwo,\n")
+    assert project.items.count() == 2
+
+
+def test_metadata_in_a_zip_with_labels_is_looked_at_first() -> None:
+    client, project = start("image")
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("1.png", digit_png(1))
+        archive.writestr("metadata.csv", "file_name,label\n1.png,cat\n")
+    page = send(client, buffer.getvalue(), "photos.zip").content.decode()
+    assert "1 label: the model trains on them at once." in page
+    go(client)
+    assert project.items.get().label == 0
+
+
+def test_folders_of_classes_alone_leave_nothing_to_label() -> None:
+    client, _ = start("image")
+    page = send(client, zipped("cat/1.png", "dog/2.png"), "photos.zip").content.decode()
+    assert page.count("Nothing is left for people to label.") == 2  # trusted, and gold
+    page = send(client, zipped("cat/1.png", "dog/2.png", "scans/3.png"), "more.zip").content.decode()
+    assert "Nothing is left" not in page
+
+
+def test_few_known_classes_do_not_preselect_to_ignore_labels_where_classes_can_be_added() -> None:
+    client, project = start()
+    mostly_new = GERMAN.replace("cat", "Lob")
+    page = send(client, mostly_new).content.decode()
+    assert chosen(page)["labels_as"] == "trusted"
+    assert "12 labels, left out of the import. People label all items." in page
+    page = text_of(go(client, add_classes="1"))
+    assert "12 items imported from a.csv. 1 class added: Lob. 12 labels came in." in page
+    assert project.items.labeled().count() == 12
+
+
+def test_ignored_labels_add_no_classes() -> None:
+    client, project = start()
+    send(client, GERMAN.replace("dog", "Vogel"))
+    go(client, add_classes="1", labels_as="ignore")
+    assert project.classes.count() == 2
+    assert project.items.count() == 12
 
 
 def test_a_column_that_gives_the_answer_away_is_named() -> None:

@@ -35,11 +35,18 @@ DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Vertical bar"}
 
 
 class LabelsAs(NamedTuple):
-    """A use of the labels in a file. `column` is the product's own column for it; "" to leave the labels out."""
+    """A use of the labels in a file. `column` is the product's own column for it; "" to leave the labels out.
+
+    `settled`: batches do not ask people about these items.
+    """
 
     title: str
     column: str
     consequence: str
+    settled: bool = False
+
+
+NOTHING_LEFT = "Nothing is left for people to label."
 
 
 LABELS_AS = {
@@ -47,6 +54,7 @@ LABELS_AS = {
         "Labels I trust",
         "label",
         "{labels}: the model trains on them at once. People are not asked about these items.",
+        settled=True,
     ),
     "suggestions": LabelsAs(
         "Suggestions to check",
@@ -58,6 +66,7 @@ LABELS_AS = {
         "gold",
         "{labels}: these items are mixed in unseen to measure annotators, at the gold share of the settings. They are "
         "not picked for labeling.",
+        settled=True,
     ),
     "truth": LabelsAs(
         "Hide them, for simulation",

@@ -6,6 +6,9 @@ import datetime
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.urls import reverse
+from django.utils.html import format_html
+
 from labeling.loop.progress import unattended
 from labeling.models import Batch, ItemImport, Job, Project
 from labeling.web.shared.words import Moment, count, moment, number, percent
@@ -109,6 +112,19 @@ def label_notice(item_import: ItemImport) -> str:
     if batch.state == Batch.State.FAILED:
         return f"{came}. Training on them has failed: see batch {batch.number}."
     return f"{came}. The model trains on them once all items are encoded."
+
+
+def next_step(project: Project) -> str:
+    """Return what to do after an import, as HTML."""
+    if not project.items.to_label().exists():
+        labeled = count(project.items.kept().labeled().count(), "item")
+        return format_html("All {} are labeled, and the model learns from them. Import more items to label.", labeled)
+    pages = [reverse(name, args=[project.slug]) for name in ("label", "project-members", "project")]
+    return format_html(
+        'Next: <a href="{}">label the first batch</a>, <a href="{}">add the people who label</a>, or '
+        '<a href="{}">see how the batch goes</a>.',
+        *pages,
+    )
 
 
 def _step(item_import: ItemImport, job: Job | None) -> StepRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
-from labeling.web.imports.import_rows import label_notice
+from labeling.web.imports.import_rows import label_notice, next_step
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.words import count
 
@@ -82,10 +82,12 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
         parked.change(item_import=item_import, layout=layout)
         if action != "import":
             return here
-        if request.POST.get("add_classes") and membership.can(Ability.SETTINGS_CHANGE):
-            names = list(parked.look(item_import).survey.unknown)
-            parked.add_classes(project=project, user=membership.user, names=names)
-        return answer(request, parked.start(item_import=item_import, layout=layout))
+        added: list[str] = []
+        is_asked = layout.labels_as != "ignore" and request.POST.get("add_classes")
+        if is_asked and membership.can(Ability.SETTINGS_CHANGE):
+            added = list(parked.look(item_import).survey.unknown)
+            parked.add_classes(project=project, user=membership.user, names=added)
+        return answer(request, parked.start(item_import=item_import, layout=layout), added)
     except (LayoutError, UnreadableFile) as error:
         messages.error(request, str(error))
     except ValidationError as error:
@@ -95,8 +97,8 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
     return here
 
 
-def answer(request: HttpRequest, received: ItemImport) -> HttpResponse:
-    """Say what became of an upload, and lead to the page that shows more of it."""
+def answer(request: HttpRequest, received: ItemImport, added: Sequence[str] = ()) -> HttpResponse:
+    """Say what became of an upload and of the classes `added` for it, and lead to the page that shows more of it."""
     slug = received.project.slug
     if received.state == ItemImport.State.PARKED:
         return redirect("project-import-detail", slug, received.pk)
@@ -105,16 +107,17 @@ def answer(request: HttpRequest, received: ItemImport) -> HttpResponse:
         return redirect("project-import-detail", slug, received.pk)
     if received.state == ItemImport.State.DONE:
         brought = f"{count(received.accepted, 'item')} imported from {received.name}."
-        brought = f"{brought} {label_notice(received)}" if received.labeled else brought
+        brought = " ".join(filter(None, [brought, _added(added), label_notice(received)]))
+        step = next_step(received.project)
         if received.rejected:
             address = reverse("project-import-detail", args=[slug, received.pk])
             aside = count(received.rejected, "row")
             link = format_html('{} set aside: <a href="{}">see the list</a>.', aside, address)
-            messages.warning(request, format_html("{} {}", brought, link))
+            messages.warning(request, format_html("{} {} {}", brought, link, step))
         else:
-            messages.success(request, brought)
+            messages.success(request, format_html("{} {}", brought, step))
     else:
-        messages.success(request, f"{received.name} is uploaded. Importing in the background.")
+        messages.success(request, f"{received.name} is uploaded. {_added(added)} Importing in the background.")
     return redirect("project-import", slug)
 
 
@@ -122,7 +125,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
     project = membership.project
     kind, found = kinds.of(project), look.survey
     unknown, proposes = found.unknown, project.asks.proposes
-    adds = bool(unknown) and not (proposes or project.asks.fixed_scale) and membership.can(Ability.SETTINGS_CHANGE)
+    adds = bool(unknown) and parked.can_add_classes(project) and membership.can(Ability.SETTINGS_CHANGE)
     in_file = found.labels + sum(unknown.values())
     return {
         "problem": look.problem,
@@ -131,8 +134,8 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "leave_out": [
             (name, name in look.layout.leave_out) for name in look.columns if name not in {*OWN, *_named(look, kind)}
         ],
-        "uses": _uses(look) if in_file and not (proposes and found.from_folders) else [],
-        "unknown": _unknown(unknown),
+        "uses": _uses(found, look.layout, project) if in_file and not (proposes and found.from_folders) else [],
+        "unknown": _some(unknown),
         "unknown_rows": count(sum(unknown.values()), "item" if found.from_folders else "row"),
         "from_folders": found.from_folders,
         "adds": count(len(unknown), "class", "classes") if adds else "",
@@ -169,14 +172,23 @@ def _named(look: parked.Look, kind: Kind) -> set[str]:
     return {_content(look, kind), *look.layout.named}
 
 
-def _uses(look: parked.Look) -> list[tuple[str, str, str, bool]]:
+def _uses(found: Survey, layout: Layout, project: Project) -> list[tuple[str, str, str, bool]]:
     """Return value, title, consequence and whether it is chosen of each use of labels."""
-    labels = f"{'' if look.survey.whole else 'At least '}{count(look.survey.labels, 'label')}"
-    chosen = look.layout.labels_as or "trusted"
-    return [(name, use.title, consequence(name, labels), name == chosen) for name, use in LABELS_AS.items()]
+    chosen = layout.labels_as or "trusted"
+    is_all = found.all_labeled and not project.items.to_label().exists()
+    uses = []
+    for name, use in LABELS_AS.items():
+        n = found.labels if use.column else found.labels + sum(found.unknown.values())
+        labels = f"{'' if found.whole else 'At least '}{count(n, 'label')}"
+        uses.append((name, use.title, consequence(name, labels, is_all=is_all), name == chosen))
+    return uses
 
 
-def _unknown(names: dict[str, int]) -> str:
+def _added(names: Sequence[str]) -> str:
+    return f"{count(len(names), 'class', 'classes')} added: {_some(names)}." if names else ""
+
+
+def _some(names: Collection[str]) -> str:
     some = ", ".join(list(names)[:NAMED])
     return f"{some} and {len(names) - NAMED} more" if len(names) > NAMED else some
 

@@ -17,14 +17,22 @@ from django.views.decorators.cache import never_cache
 
 from labeling import kinds
 from labeling.intake import parked, uploads
-from labeling.intake.readers.layout import LABELS_AS, Layout
+from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT, Layout
 from labeling.intake.rejecting import KEPT, by_number
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
 from labeling.projects.encoder_settings import encoders_for
 from labeling.web.imports import parked_page
-from labeling.web.imports.import_rows import as_json, encoding_row, import_rows, label_notice, stalled, states_of
+from labeling.web.imports.import_rows import (
+    as_json,
+    encoding_row,
+    import_rows,
+    label_notice,
+    next_step,
+    stalled,
+    states_of,
+)
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -74,6 +82,8 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "form": form,
         "paste": pasted if kinds.of(project).can_be_typed else None,
         "uses": list(LABELS_AS.items()),
+        "nothing_left": lambda: "" if project.items.to_label().exists() else NOTHING_LEFT,
+        "next_step": lambda: next_step(project),
         "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
         "max_mb": number(settings.MAX_UPLOAD_MB),
         "max_bytes": settings.MAX_UPLOAD_MB << 20,
@@ -209,7 +219,8 @@ def _received(membership: Membership, form: UploadForm) -> ItemImport | None:
         if labels_as and "preview" not in form.data:
             received = uploads.receive(**upload, layout=Layout(labels_as=labels_as))
         else:
-            received = parked.receive(**upload, always="preview" in form.data)
+            can_add = membership.can(Ability.SETTINGS_CHANGE)
+            received = parked.receive(**upload, always="preview" in form.data, adds_classes=can_add)
     except ValidationError as error:
         form.add_error("file", error)
         return None

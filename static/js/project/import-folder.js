@@ -7,9 +7,21 @@ const TABLES = new Set(["metadata.csv", "metadata.jsonl"]);
 const PARCEL_BYTES = 1 << 30;
 const NAMED = 8; // names that are shown of many
 
-/** The files of an <input webkitdirectory>: [{name, file}], the folder's own name first in each path. */
+/** The files of an <input multiple>: [{name, file}]; from a folder, its own name is first in each path. */
 export function fromInput(list) {
-  return Array.from(list, (file) => ({ name: file.webkitRelativePath || file.name, file }));
+  return distinct(Array.from(list, (file) => ({ name: file.webkitRelativePath || file.name, file })));
+}
+
+/** Phones give photos of a gallery the same name: the second gets a number, or the zip file would hold both as one. */
+function distinct(files) {
+  const seen = new Set();
+  return files.map(({ name, file }) => {
+    const end = name.length - suffix(name).length;
+    let own = name;
+    for (let n = 2; seen.has(own); n += 1) own = `${name.slice(0, end)} (${n})${name.slice(end)}`;
+    seen.add(own);
+    return { name: own, file };
+  });
 }
 
 /** The files that were dropped, with all that lies in dropped folders. Call it before the event is over. */
@@ -83,7 +95,7 @@ export function packed(files, dataset) {
   const summary = `${count(items.length, noun)} from ${title}, ${megabytes(bytes)}`;
   const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), title);
   if (problem) return { summary: tooLarge(title, bytes, limit), more, problem };
-  return { summary, more, parcels, turns: parcels(false).length, labeled: sorted?.labeled };
+  return { summary, more, parcels, turns: parcels(false).length, labeled: sorted?.labeled, isAll: sorted?.labeled === items.length };
 }
 
 function split(files, most, title) {

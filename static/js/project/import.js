@@ -44,12 +44,18 @@ window.addEventListener("beforeunload", (event) => {
 function start() {
   if (part("folder")) part("folder").hidden = false;
   if (part("drop-hint")) part("drop-hint").hidden = false;
+  if (form()?.dataset.files) {
+    part("id_file").multiple = true;
+    part("id_file").labels[0].textContent = "Choose a file or several";
+  }
   for (const id of ["id_file", "id_folder"]) if (part(id)?.files.length) look(part(id));
 }
 
 function look(input) {
-  if (input.id === "id_file") choose(asItIs(input.files[0]), "id_folder");
-  if (input.id === "id_folder") choose(packed(fromInput(input.files), form().dataset), "id_file");
+  if (input.id !== "id_file" && input.id !== "id_folder") return;
+  const isOne = input.id === "id_file" && input.files.length < 2;
+  const upload = isOne ? asItIs(input.files[0]) : packed(fromInput(input.files), form().dataset);
+  choose(upload, input.id === "id_file" ? "id_folder" : "id_file");
 }
 
 async function drop(transfer) {
@@ -71,16 +77,16 @@ function choose(upload, ...others) {
   if (!upload) return say("");
   say(upload.summary, upload.problem ? "error" : "");
   part("chosen-more").replaceChildren(...upload.more.map(line));
-  askAboutLabels(upload.labeled ?? 0);
+  askAboutLabels(upload.labeled ?? 0, upload.isAll);
 }
 
-/** Ask what the classes are that the folders of `n` files name. Of other files the server asks when it has seen them. */
-function askAboutLabels(n) {
+/** Ask what the classes are that the folders of `n` files, or `all`, name. Of other files the server asks when it has seen them. */
+function askAboutLabels(n, all = false) {
   const choice = part("labels-as");
   if (!choice) return;
   choice.hidden = choice.disabled = !n;
   for (const hint of choice.querySelectorAll("[data-consequence]"))
-    hint.textContent = hint.dataset.consequence.replace("{labels}", count(n, "label"));
+    hint.textContent = `${hint.dataset.consequence.replace("{labels}", count(n, "label"))} ${all ? hint.dataset.all : ""}`.trim();
 }
 
 async function send(previews) {
