@@ -79,6 +79,17 @@ def test_with_no_item_set_apart_it_says_so() -> None:
     assert "none of these few items became a control item" in text_of(manager(project).get(address(project)))
 
 
+def test_where_all_items_came_labeled_it_is_not_chance_that_none_is_a_control_item() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 3))
+    Batch.objects.filter(pk=batch.pk).update(strategy="imported", state="done", remaining=0)
+    page = text_of(manager(project).get(address(project)))
+    assert "all items came with their labels, and labels of a file are never control items" in page
+    make_items(project, 1, first=3)
+    page = text_of(manager(project).get(address(project)))
+    assert "by chance, none of these few items became a control item" in page
+
+
 def test_before_the_first_training_it_says_when_accuracy_comes() -> None:
     project = make_project()
     make_items(project, 3, reserved=True)

@@ -307,6 +307,30 @@ def test_consequences_are_told_where_some_settings_have_no_field(kind: str, ques
     assert answer.json()["warnings"] == ["No item is left to label. The settings hold for items that come later."]
 
 
+@pytest.mark.parametrize(("typed", "saved"), [("25,50", "25.50"), (" 7,5 ", "7.50"), ("12.25", "12.25")])
+def test_a_price_may_have_a_decimal_comma(typed: str, saved: str) -> None:
+    project = make_project()
+    response = manager(project).post(address(project), {**GOOD, "hourly_cost": typed, "control_share": "0,15"})
+    assert response.status_code == 302
+    project.refresh_from_db()
+    assert (str(project.hourly_cost), project.control_share) == (saved, 0.15)
+
+
+@pytest.mark.parametrize("typed", ["1,000", "1,2,3", "1.000,50"])
+def test_what_may_be_thousands_is_no_decimal(typed: str) -> None:
+    response = manager(make_project()).post("/p/digits/settings/", {**GOOD, "hourly_cost": typed})
+    assert list(errors_of(response)) == ["hourly_cost"]
+
+
+def test_figures_that_do_not_follow_what_was_typed_say_so() -> None:
+    project = make_project()
+    make_items(project, 3)
+    client, sentence = manager(project), 'id="consequence-unknown"'
+    assert f"{sentence} hidden" in client.get(address(project)).content.decode()
+    page = client.post(address(project), {**GOOD, "hourly_cost": "much"}).content.decode()
+    assert f"{sentence}>Correct the wrong fields" in page
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_a_page_with_errors_tells_consequences_where_some_settings_have_no_field(kind: str, question: str) -> None:

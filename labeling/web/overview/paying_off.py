@@ -79,7 +79,7 @@ def _why_not(payoff: Payoff, asks: Question) -> str:
         case NoFigure.PRIVATE:
             return "not estimated where trainings are private: it would have to learn from control items"
         case NoFigure.NOTHING_PICKED:
-            return "available after a picked batch has been trained on: so far all labels were drawn at random"
+            return "available after a batch that the model picked has been trained on"
         case NoFigure.FEW_CONTROL | NoFigure.NO_CONTROL:
             return f"needs {LEAST_CONTROL} labeled control items; there are {number(payoff.control)}"
         case NoFigure.FAILED:

@@ -149,6 +149,8 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
     unencoded = items["total"] - items["encoded"] - items["unreadable"]
     return {
         "items": items,
+        # Asked only where the page has no accuracy to show.
+        "all_came_labeled": lambda: not items["control"] and 0 < items["encoded"] == project.batches.imported_items(),
         "unencoded": unencoded,
         "counts": [(title, number(n)) for title, n in counts if n or title != "Unreadable"],
         "leased": leased and count(leased, "item"),

@@ -35,6 +35,7 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {
         "form": form,
         "training": training,
+        "unknown": data is not None and typed is project,
         "consequences": consequences.consequences_of(standing_of(project, now), project, typed),
         "fit": fit_of(clusterings.clustering_of(project), now),
         "thresholds": THRESHOLDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -12,16 +13,25 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from labeling.items.filter import Filter
 from labeling.web.shared.words import figure
 
+DECIMAL_COMMA = re.compile(r"^\s*(\d+),(\d{1,2})\s*$")
+
 # The error codes of values beyond a field's bounds.
 BOUNDS = ("min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
 
 
+class FigureInput(forms.TextInput):
+    """A text input for a number. Unlike a browser's number input, it keeps invalid text for the user to correct."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        """Return the text; one comma before one or two decimals is a decimal comma."""
+        text = super().value_from_datadict(data, files, name)
+        return DECIMAL_COMMA.sub(r"\1.\2", text) if isinstance(text, str) else text
+
+
 def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:
-    """Make a text input for a number. Unlike a browser's number input, it keeps invalid text for the user to
-    correct.
-    """
     attrs = {"class": "figure", "autocomplete": "off", "inputmode": "numeric" if is_whole else "decimal"}
-    return forms.TextInput(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
+    widget = forms.TextInput if is_whole else FigureInput
+    return widget(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
 
 
 def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:

@@ -7,6 +7,7 @@ const PAUSE_MS = 200;
 const form = document.querySelector("#settings");
 const panel = document.querySelector("#consequences");
 const summary = document.querySelector("#consequence");
+const unknown = document.querySelector("#consequence-unknown");
 const warnings = document.querySelector("#consequence-warnings");
 const telling = form.dataset.telling.split(" ");
 let timer;
@@ -40,6 +41,7 @@ function typed(field) {
 /** Put what was and what would be into each row; or, for values that would be refused, why. */
 function show({ errors, rows = {}, changes = "", warnings: warned = [] }) {
   panel.classList.toggle("stale", Boolean(errors));
+  unknown.hidden = !errors;
   list(errors ?? warned);
   summary.textContent = errors ? errors.join(" ") : changes;
   if (errors) return;
