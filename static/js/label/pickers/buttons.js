@@ -1,4 +1,6 @@
+import { isolated } from "../sentences.js";
 import { choiceButton, flash, keysFor } from "./keys.js";
+import { suggestionsOf } from "./suggested.js";
 
 // How much room a button needs at least, in rem, and how many stand side by side at most.
 const LEAST_REM = { short: 3, narrow: 6.5, medium: 8.75, long: 18 };
@@ -12,6 +14,7 @@ export class ButtonPicker {
   #buttons;
   #byKey;
   #choice;
+  #suggested;
 
   constructor({ names, details = {}, choice }) {
     this.#choice = choice;
@@ -63,12 +66,38 @@ export class ButtonPicker {
     this.#choice.send();
   }
 
-  reset(value) {
+  /** What is read out with the item. */
+  get spoken() {
+    return this.#suggested ? `Suggested: ${isolated(this.#suggested.value)}.` : "";
+  }
+
+  /** Whether Enter takes the suggestion. */
+  get accepts() {
+    return !this.#choice.multi && Boolean(this.#suggested);
+  }
+
+  accept() {
+    flash(this.#suggested);
+    this.#choice.pick(this.#suggested.value);
+  }
+
+  /** Start anew, or from an answer that was taken back; `item`: what is to be answered, its suggestion marked. */
+  reset(value, item) {
+    const [name] = suggestionsOf(item);
+    this.#suggested = this.#buttons.find((button) => button.value === name);
+    for (const button of this.#buttons) {
+      const on = button === this.#suggested;
+      const hint = button.querySelector("kbd");
+      button.classList.toggle("suggests", on);
+      const text = on && !this.#choice.multi ? `${button.dataset.key} Enter` : button.dataset.key;
+      if (hint && hint.textContent !== text) hint.textContent = text;
+    }
     this.#choice.reset(value);
   }
 
   #button(name, key, { colour, description } = {}) {
     const button = choiceButton(name, key);
+    button.dataset.key = key;
     if (description) {
       button.title = description;
       button.setAttribute("aria-description", description);
