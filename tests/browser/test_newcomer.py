@@ -94,7 +94,7 @@ def export_rows(page: Page) -> list[dict[str, str]]:
     go(page, "Items", "Export")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
-    with Path(download.value.path()).open(newline="", encoding="utf-8") as file:
+    with Path(download.value.path()).open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
@@ -125,8 +125,8 @@ def test_from_an_empty_database_to_an_export(
         context.close()
     assert len(rows) == 10
     assert {row["label"] for row in rows} <= set(SHAPES)
-    assert all(f"/{row['label']}/" in row["source"] for row in rows)
-    assert {row["batch"] for row in rows} == {"1"}
+    assert all(f"/{row['label']}/" in row["file_name"] for row in rows)
+    assert {(row["labeled_by"], row["origin"]) for row in rows} == {("nora", "person")}
     assert User.objects.get().username == "nora"
     assert Project.objects.get().encoded_rows == 40
     assert said == []
