@@ -45,6 +45,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("label-today", [], Role.ANNOTATOR, 4),
     ("label-comments", [], Role.ANNOTATOR, 4),
     ("label-guidelines", [], Role.ANNOTATOR, 3),
+    ("label-worker", [], Role.ANNOTATOR, 3),
     ("project-import-detail", [first_import], Role.MANAGER, 5),
     ("project-batch-end", [open_batch], Role.MANAGER, 4),
     ("project", [], Role.ANNOTATOR, 9),
