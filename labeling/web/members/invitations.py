@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from labeling.models import Invitation, Membership, Project, Role, User
+from labeling.models import Ability, Invitation, Membership, Project, Role, User
 from labeling.models.roles import ROLES, offered
 from labeling.projects import invitations
 from labeling.projects.invisible import isolated
@@ -146,7 +146,8 @@ def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
 
 
 def joined(request: HttpRequest, project: Project, role: str) -> HttpResponse:
-    """Greet a new member: an annotator on the label page, others on the overview."""
+    """Greet a new member: on the label page if they only answer tasks, else on the overview."""
     messages.success(request, f"You are in {isolated(project.name)}, as {Role(role).label.lower()}.")
-    labels = role == Role.ANNOTATOR and project.archived_at is None
-    return redirect("label" if labels else "project", project.slug)
+    abilities = ROLES[role].abilities
+    labels = Ability.TASKS_ANSWER in abilities and Ability.ITEMS_READ not in abilities
+    return redirect("label" if labels and project.archived_at is None else "project", project.slug)
