@@ -70,7 +70,7 @@ def test_from_a_new_project_to_people_who_label_it(
         go(page, "Items", "Import")
         expect(page.get_by_text("60 items in the pool.")).to_be_visible(timeout=60_000)
         screenshot(page, "manager-imported", full=True)
-        page.get_by_role("link", name="see how the batch goes").click()
+        page.get_by_role("link", name="see how the batch goes").first.click()
         expect(page.get_by_role("heading", name="Batch 1")).to_be_visible(timeout=60_000)
         expect(page.get_by_role("link", name="Label", exact=True).last).to_be_visible()
     assert Batch.objects.get().state == "open"

@@ -111,7 +111,7 @@ def test_from_an_empty_database_to_an_export(
         with worker():
             import_folder(page, folder)
             screenshot(page, "newcomer-imported", full=True)
-            page.get_by_role("link", name="see how the batch goes").click()
+            page.get_by_role("link", name="see how the batch goes").first.click()
             expect(page.get_by_role("heading", name="Batch 1")).to_be_visible(timeout=WORK)
             page.get_by_role("navigation").get_by_role("link", name="Label", exact=True).click()
             label_batch(page)
