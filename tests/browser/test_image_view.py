@@ -79,7 +79,7 @@ def test_wheel_keys_and_mouse_look_closer_and_the_original_comes_once(open_scree
     assert near["y"] == pytest.approx(box["y"] - 30 * (near["height"] / box["height"] - 1), abs=1), "the point stays"
     screen.press("+", "+", "+")
     expect(page.locator(SHOWN)).to_have_js_property("naturalWidth", 2400)
-    assert asked == [""], "the original, once"
+    assert asked.count("") == 1, "the original, once"
     expect(note(page)).to_have_text(f"{zoom(page):.1f}×")
     before = left(page)
     page.mouse.move(500, 300)
