@@ -190,5 +190,5 @@ class ControlSlice:
         return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
     def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
-        """Return the version's `best` or `confidence` for the first control items: those that it has predicted."""
+        """Return the version's `best` or `confidence` for the first control items, as far as it has predicted them."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

@@ -113,7 +113,7 @@ class ReviewQueue:
         return next((key for key in self.ids[start:] if key not in self.held), None)
 
     def before(self, key: int) -> int | None:
-        """Return the last item before this one that no other reviewer has open."""
+        """Return the nearest earlier item that no other reviewer has open."""
         earlier = self.ids[: self.ids.index(key)] if key in self.ids else []
         return next((each for each in reversed(earlier) if each not in self.held), None)
 

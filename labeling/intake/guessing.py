@@ -30,7 +30,7 @@ _DEPTH = 3
 _HEAD_BYTES = 4 << 20
 _SAMPLE_BYTES = 16 << 20
 _PIECE_BYTES = 64 << 10
-# The encodings that are told apart. Latin-1 is a part of Windows-1252.
+# The encodings that a guess distinguishes. Latin-1 is a part of Windows-1252.
 _GUESSED = ("cp1252", "cp1250", "cp1251", "shift_jis", "gb18030")
 
 _TEXTS = (

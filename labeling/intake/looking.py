@@ -114,7 +114,7 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
 
 
 def _names(record: Record, rules: Rules, source: Source) -> list[str]:
-    """Return the labels of a row as texts, also those that are no classes."""
+    """Return the labels of a row as texts, including labels that are no classes."""
     if record.fields is None:
         return []
     if source.truth_from_folder:

@@ -47,7 +47,7 @@ class InvitationOver(Exception):
 def read_names(text: str, *, accounts: bool = False) -> list[str]:
     """The names or addresses in a text: one a line, or between commas or semicolons. `accounts`: usernames alone.
 
-    Raises `ValidationError` for the first one that is no name and no address, that is there twice, or is too many.
+    Raises `ValidationError` for the first entry that is no name and no address, is a repetition, or exceeds the limit.
 
     >>> read_names("Ann Lee; bo@example.org")
     ['Ann Lee', 'bo@example.org']

@@ -108,7 +108,7 @@ def _round(rows: _Gradients, nearest: NDArray[np.float64], most: int, rng: np.ra
     """Draw the items of a round, up to `most`; none once all distances are 0.
 
     Sets `nearest` to 0 for drawn items, and updates it for rejected ones. rng: one number for each draw, and after the
-    first item a second one that accepts or rejects the draw.
+    first item a second number, which accepts or rejects the draw.
     """
     sums = np.add.reduceat(nearest, np.arange(0, len(nearest), _BLOCK))
     items, wasted = np.empty(most, np.int64), 0

@@ -5,7 +5,7 @@ const MARK = "marginalia:";
 
 export const cacheOf = (user, project) => `${MARK}${user}:${project}`;
 
-/** Forget what is kept for all people but `user`, if there is one. The answers that wait to be sent are elsewhere. */
+/** Delete the caches of all people but `user`, if one is given. Answers that wait to be sent are stored elsewhere. */
 export async function forgetAllBut(user) {
   const others = (await caches.keys()).filter((name) => name.startsWith(MARK) && !name.startsWith(`${MARK}${user}:`));
   await Promise.all(others.map((name) => caches.delete(name)));

@@ -69,7 +69,7 @@ def _config(request: HttpRequest, membership: Membership) -> dict[str, Any]:
     return {
         "project": slug,
         "user": membership.user.pk,
-        # The CSRF token changes when somebody signs in or out: a page that a browser kept knows by it whose it is.
+        # The CSRF token changes at each sign-in and sign-out: by it, a cached page recognises its owner.
         "signedIn": hashlib.sha256(_csrf_cookie(request).encode()).hexdigest(),
         "kind": project.kind,
         "several": project.asks.value_is_list,

@@ -25,7 +25,7 @@ from labeling.web.shared.words import count, percent
 
 ITEMS_A_PAGE = 30
 EXCERPT = 160
-# Subsets of the items that the versions predict differently: all, those that one version predicts right, or neither.
+# Subsets of the items that the versions predict differently: all, right in one version, or right in neither.
 PARTS = {"": "all", "a": "only {a} right", "b": "only {b} right", "neither": "both wrong"}
 
 

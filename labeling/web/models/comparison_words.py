@@ -72,7 +72,7 @@ def class_rows(control: OnControl, names: Names) -> list[dict[str, Any]]:
 
 
 def shown_classes(control: OnControl) -> list[int]:
-    """Return the classes to show: first those that differ by more than noise, then the most frequent."""
+    """Return the classes to show: first the classes that differ by more than noise, then the most frequent."""
     classes = control.classes
     differs = classes.recall_differs | classes.precision_differs
     occurs = np.flatnonzero(classes.truth + classes.predicted_a + classes.predicted_b)

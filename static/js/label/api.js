@@ -45,7 +45,7 @@ export class Api {
     return this.#forAnother || csrfToken() !== this.#token;
   }
 
-  /** `signedIn`: the digest of the token when this page was made. One that a browser kept may be somebody else's. */
+  /** `signedIn`: the digest of the token when this page was made. A page from the browser's cache may belong to another person. */
   async verify(signedIn) {
     // Without HTTPS browsers keep no page, and have no digests.
     if (crypto.subtle) this.#forAnother = (await digest(this.#token)) !== signedIn;

@@ -1,8 +1,8 @@
 // The strip of near-copies beside the item in sight, which get its answer too unless they are taken out.
 //
-// An answer does not count for a copy that a person cannot have seen: one that has not loaded, or that was not in view for as
-// long as it takes to see it. Where the row is longer than the screen is wide, those outside count once they have been
-// scrolled to.
+// An answer does not count for a copy that a person cannot have seen: the copy has not loaded, or was not in view for as
+// long as it takes to see it. Where the row is longer than the screen is wide, the copies outside count once they have
+// been scrolled to.
 
 import { Copy } from "./copy.js";
 import { copiesSentence } from "./sentences.js";

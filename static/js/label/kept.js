@@ -49,7 +49,7 @@ export class Kept {
     return tasks;
   }
 
-  /** Something has changed: keep what is held by then, after a pause, so that no answer waits for it. */
+  /** Cache the held tasks half a second after a change, so that no answer waits for it. */
   async soon() {
     this.#wanted = true;
     if (!Kept.works || this.#running) return;

@@ -134,7 +134,7 @@ const labeler = new Labeler({
 });
 
 let yielded = false; // another tab has taken over
-let settled = false; // the queue has what is ours
+let settled = false; // the queue has the person's held tasks
 
 tieEvents();
 tieInput();
@@ -262,7 +262,7 @@ function comeBack() {
   queue.claim();
 }
 
-/** Keep what is ours, once the server has said what that is. */
+/** Cache the held tasks, once the server has listed them. */
 function keep() {
   if (!settled || api.outdated) return;
   if (queue.trouble === "forbidden") kept.forget();
