@@ -2,6 +2,7 @@
 
 from labeling.models.annotations import Annotation, Assignment, Correction, WorkLog
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
+from labeling.models.certificates import Audit, AuditDraw, Certificate, CertifiedLabel, Finish
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
 from labeling.models.files import DamagedFile, FeatureSum, ProjectStorage, Upload
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
@@ -23,9 +24,13 @@ __all__ = [
     "Ability",
     "Annotation",
     "Assignment",
+    "Audit",
+    "AuditDraw",
     "Batch",
     "BatchPart",
     "BulkChange",
+    "Certificate",
+    "CertifiedLabel",
     "ClassChange",
     "ClassExample",
     "ClassProposal",
@@ -36,6 +41,7 @@ __all__ = [
     "Correction",
     "DamagedFile",
     "FeatureSum",
+    "Finish",
     "GuidelinesImage",
     "GuidelinesVersion",
     "Invitation",
