@@ -6,7 +6,8 @@ a disagreement is asked again until two people agree.
 
 from __future__ import annotations
 
-import numpy as np
+from bisect import bisect_right
+
 from scipy.special import bdtr, betaincinv
 
 
@@ -54,6 +55,6 @@ def most_wrong(seen: int, missed: float, risk: float) -> int:
 
 def most_seen(wrong: int, missed: float, risk: float) -> int:
     """Return the largest `seen` for which `most_wrong` is at most `wrong`; -1 if there is none."""
-    seen = np.arange(wrong + 1)
-    fits = bdtr(seen, wrong + 1, 1 - missed) <= risk if missed else seen <= wrong
-    return int(np.flatnonzero(fits).max(initial=-1))
+    if not missed:
+        return max(wrong, -1)
+    return bisect_right(range(wrong + 1), risk, key=lambda seen: bdtr(seen, wrong + 1, 1 - missed)) - 1
