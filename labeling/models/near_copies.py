@@ -39,9 +39,14 @@ class CopyQuerySet(models.QuerySet["Copy"]):
         screen would fall for some kinds of tasks more than for others, and identify control tasks.
         """
         near = self._unasked().trusted().filter(is_check=False, of__reserved=False, of__excluded_at__isnull=True)
+        return self.on_screens() | near.confirmed()
+
+    def on_screens(self) -> CopyQuerySet:
+        """Return copies that an open or ready batch shows."""
         asks = models.Q(item=models.OuterRef("of")) | models.Q(repeats=models.OuterRef("of"))
-        shown = models.Exists(Task.objects.filter(asks, batch__in=Batch.objects.on_offer().order_by()))
-        return self._unasked().filter(shown) | near.confirmed()
+        return self._unasked().filter(
+            models.Exists(Task.objects.filter(asks, batch__in=Batch.objects.on_offer().order_by()))
+        )
 
     def due(self) -> CopyQuerySet:
         """Return copies that annotators must still be asked about, as a check."""

@@ -1,0 +1,73 @@
+"""The items whose labels an audit may prove: the pool's unpicked items, with the labels of one model version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.arrays import stored
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.models import Audit, Copy, ModelVersion, Project
+
+CHUNK = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """An audit's candidates by rank, (N,) each, and the order in which people are asked.
+
+    items : int64, the keys of the items.
+    rows : int64, the items' rows.
+    values : int64, the version's predicted answers, as the array `best` has them.
+    probabilities : float64, the probabilities of these, descending.
+    order : int64, the candidates' ranks in the order of the draws; empty until the audit is planned.
+    """
+
+    items: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
+    probabilities: np.ndarray
+    order: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+def read_candidates(project: Project, version: ModelVersion, *, of_class: int | None = None) -> Candidates:
+    """Return the items that no batch has taken and that this version has predicted, ranked as
+    `labeling.certifying.plan.stratify` ranks them.
+
+    Left out are items reserved for control, and near-copies that have or may get the label of their source. `of_class`:
+    only items with this predicted answer. Raises `FileMissing` or `FileDamaged` if an array of the version is damaged.
+    """
+    files = ProjectFiles(project)
+    best, confidence = (load_array(files.pool(version, name)) for name in ("best", "confidence"))
+    items = project.items.unlabeled().filter(reserved=False, row__lt=len(best))
+    items = items.exclude(pk__in=Copy.objects.confirmed().filter(of__project=project).values("item"))
+    keys = items.order_by("row").values_list("pk", "row").iterator(chunk_size=CHUNK)
+    pool = np.fromiter(keys, [("item", np.int64), ("row", np.int64)])
+    if of_class is not None:
+        pool = pool[best[pool["row"]] == of_class]
+    pool = pool[np.argsort(-confidence[pool["row"]], kind="stable")]
+    rows = pool["row"].copy()
+    return Candidates(
+        items=pool["item"].copy(),
+        rows=rows,
+        values=best[rows].astype(np.int64),
+        probabilities=confidence[rows].astype(np.float64),
+        order=np.empty(0, np.int64),
+    )
+
+
+def save(audit: Audit, candidates: Candidates) -> None:
+    """Write the planned candidates to the audit's file, and record its size."""
+    path = ProjectFiles(audit.project).owned(audit)
+    stored.save(path, candidates)
+    audit.size = path.stat().st_size
+    audit.save(update_fields=["size"])
+
+
+def load(audit: Audit) -> Candidates:
+    """Return the audit's candidates. Raises `FileMissing` or `FileDamaged`."""
+    return stored.read(ProjectFiles(audit.project).owned(audit), Candidates)
