@@ -203,15 +203,6 @@ class Migration(migrations.Migration):
                 ),
                 ("started_at", models.DateTimeField(auto_now_add=True)),
                 (
-                    "job",
-                    models.OneToOneField(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="finish",
-                        to="labeling.job",
-                    ),
-                ),
-                (
                     "project",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.CASCADE, related_name="finish", to="labeling.project"

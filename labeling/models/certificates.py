@@ -10,14 +10,12 @@ from django.db import models
 from django.db.models import Q
 
 from labeling.models.file_owners import FileOwner
-from labeling.models.jobs import Cause
 
 
-class Finish(Cause):
+class Finish(models.Model):
     """A project's goal: all items have a label, at most a share of them wrong. While it runs, batches ask audits."""
 
     project = models.OneToOneField("labeling.Project", on_delete=models.CASCADE, related_name="finish")
-    job = models.OneToOneField("labeling.Job", null=True, on_delete=models.SET_NULL, related_name="finish")
     running = models.BooleanField(default=True)
     error = models.FloatField(
         default=0.02,

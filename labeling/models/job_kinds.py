@@ -76,6 +76,7 @@ class Kind(StrEnum):
         "mislabeled",
         JobKind(phase="looking for label errors", awaited_by="no one", settings=("model", "training")),
     )
+    FINISH = "finish", JobKind(phase="proving labels of the model", awaited_by="managers")
     REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="no one")
 
     def __new__(cls, name: str, *facts: JobKind) -> Kind:

@@ -12,6 +12,7 @@ from labeling.steps.calibrate import calibrate
 from labeling.steps.cluster import cluster
 from labeling.steps.embed import embed
 from labeling.steps.encode import encode
+from labeling.steps.finish import finish
 from labeling.steps.mislabeled import mislabeled
 from labeling.steps.predict import predict
 from labeling.steps.rebuild import mending, rebuild
@@ -37,6 +38,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.BASELINE: baseline,
     Job.Kind.CALIBRATE: calibrate,
     Job.Kind.MISLABELED: mislabeled,
+    Job.Kind.FINISH: finish,
     Job.Kind.REBUILD: rebuild,
 }
 

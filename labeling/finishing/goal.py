@@ -1,0 +1,73 @@
+"""Start and stop the goal of a project: a label for all items, at most a share of them wrong."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.finishing.people import errors_of
+from labeling.models import Audit, Finish, Job, Membership, Project, User
+from labeling.projects.version_in_use import in_use
+
+
+class FinishRefused(Exception):
+    """The goal cannot be started; the message says why, and what to do."""
+
+
+@transaction.atomic
+def start(
+    project: Project, user: User | None, *, error: float, confidence: float, by_class: bool, within: int
+) -> Finish:
+    """Start the goal, or go on with a stopped one, and enqueue the step that plans the first audit.
+
+    Audits that were planned for another goal end. Raises `FinishRefused`.
+    """
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    goal = {"error": error, "confidence": confidence, "by_class": by_class, "within": within}
+    _check(project, goal)
+    finish = Finish.objects.filter(project=project).first() or Finish(project=project)
+    if any(getattr(finish, name) != value for name, value in goal.items()):
+        project.audits.asking().update(state=Audit.State.ENDED, reason="The goal was changed.", ended_at=timezone.now())
+    for name, value in goal.items():
+        setattr(finish, name, value)
+    if not finish.running or finish.pk is None:
+        finish.running, finish.started_by, finish.started_at = True, user, timezone.now()
+    finish.save()
+    Job.objects.enqueue(Job.Kind.FINISH, project=project)
+    return finish
+
+
+def stop(project: Project) -> None:
+    """Stop the goal: batches ask no further draws. Certificates stand; a start with the same goal goes on."""
+    Finish.objects.filter(project=project).update(running=False)
+
+
+def _check(project: Project, goal: dict[str, float | bool | int]) -> None:
+    try:
+        Finish(**goal).clean_fields(exclude={field.name for field in Finish._meta.fields} - goal.keys())
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        raise FinishRefused(f"{name}: {messages[0]}") from error
+    if project.asks.per_class:
+        raise FinishRefused("Finishing is not yet possible where an item may have several classes.")
+    points = project.classes.offered().count()
+    if goal["within"] and not (project.asks.ordered and goal["within"] < points):
+        allowed = f"0 to {points - 1}" if project.asks.ordered else "0: answers are no points of a scale"
+        raise FinishRefused(f"within: must be {allowed}.")
+    if in_use(project) is None:
+        raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
+    wrong = errors_of(project).label
+    if wrong >= goal["error"]:
+        raise FinishRefused(
+            f"People’s labels alone are expected to be wrong in {wrong:.1%}, and the goal is {goal['error']:.1%}. "
+            f"{_remedy(project)}, so that more people are asked about items in doubt; or choose a larger error."
+        )
+
+
+def _remedy(project: Project) -> str:
+    if project.overlap_max is None:
+        return f"Set “Most answers an item” (overlap_max), for example to {project.overlap + 2}"
+    if Membership.objects.annotators().filter(project=project).count() <= project.overlap:
+        return "Invite further annotators"
+    return "Raise “Most answers an item” (overlap_max) or “Probability that is enough” (label_confidence)"

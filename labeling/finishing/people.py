@@ -1,0 +1,82 @@
+"""The share of people's answers, and of the labels that follow from them, taken to be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import Avg, Count
+
+from labeling.answering import gold
+from labeling.certifying.people import chance_missed, upper_error
+from labeling.models import Membership, Project
+from labeling.resolving.outlook import Rule, outlook
+from labeling.resolving.posterior import ACCURACY
+
+USUAL_ERROR = 0.03
+"""The share of wrong answers, if the project has measured none."""
+
+PRIOR_ANSWERS = 50
+"""The weight of `USUAL_ERROR` against answers to gold items."""
+
+LEAST_GOLD = 20
+"""Answers to gold items from which their own upper bound counts."""
+
+LEAST_LABELS = 100
+NEWEST_LABELS = 2000
+"""The label error is measured on the newest labels with a probability, if there are enough."""
+
+HIGHEST = 0.49
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleErrors:
+    """Shares that are wrong.
+
+    answer : of single answers, as an expectation.
+    answer_at_most : the same as an upper bound, if gold items measure it.
+    label : of labels by the present rule for the number of answers, as an expectation.
+    coincidence : the probability that a person's wrong answer equals the model's wrong label.
+    """
+
+    answer: float
+    answer_at_most: float
+    label: float
+    coincidence: float
+
+    @property
+    def missed(self) -> float:
+        """The probability that an audit takes a wrong label for a right one."""
+        return chance_missed(self.answer_at_most, self.coincidence)
+
+
+def errors_of(project: Project) -> PeopleErrors:
+    """Return the errors of the project's people, from gold items, agreement or else experience. At most six queries."""
+    known = gold.answers_of(project)
+    wrong = sum(not answer.is_right for answer in known)
+    people = list(Membership.objects.annotators().filter(project=project).values_list("accuracy", flat=True))
+    accuracies = [accuracy for accuracy in people if accuracy is not None]
+    if len(known) >= LEAST_GOLD:
+        answer = (wrong + USUAL_ERROR * PRIOR_ANSWERS) / (len(known) + PRIOR_ANSWERS)
+        at_most = upper_error(wrong, len(known))
+    else:
+        answer = at_most = 1 - sum(accuracies) / len(accuracies) if accuracies else USUAL_ERROR
+    values = project.asks.possible(project.classes.offered().count())
+    several = project.overlap > 1 or project.overlap_max is not None
+    label = _measured(project) if several else answer
+    if label is None:
+        rule = Rule(project.overlap, project.overlap_max, project.label_confidence, project.check_share)
+        believed = [ACCURACY if each is None else each for each in people] or [ACCURACY]
+        label = min(answer, outlook(rule, believed, values).wrong)
+    return PeopleErrors(
+        answer=min(answer, HIGHEST),
+        answer_at_most=min(at_most, HIGHEST),
+        label=label,
+        coincidence=1 / max(values - 1, 1),
+    )
+
+
+def _measured(project: Project) -> float | None:
+    """Return the expected share of wrong ones among the newest labels; None if few have a probability."""
+    newest = project.items.labeled().filter(label_probability__isnull=False).order_by("-labeled_at")[:NEWEST_LABELS]
+    figures = newest.aggregate(n=Count("pk"), probability=Avg("label_probability"))
+    return 1 - figures["probability"] if figures["n"] >= LEAST_LABELS else None

@@ -1,0 +1,54 @@
+"""The goal of a project starts where it can be reached, and says in one line why not elsewhere."""
+
+import pytest
+
+from labeling.finishing.goal import FinishRefused, start, stop
+from labeling.models import Job, Project
+from tests.factories import make_items, make_member, make_open_batch, make_project
+from tests.pages import make_version
+
+pytestmark = pytest.mark.django_db
+
+GOAL = {"error": 0.02, "confidence": 0.95, "by_class": False, "within": 0}
+
+
+def trained(**settings: object) -> Project:
+    project = make_project(**settings)
+    for name in ("ann", "bob"):
+        make_member(project, name)
+    make_version(make_open_batch(project, make_items(project, 4)), 1)
+    return project
+
+
+def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
+    project = trained(overlap_max=3)
+    user = make_member(project, "mara", "manager")
+    finish = start(project, user, **GOAL)
+    assert start(project, user, **GOAL).pk == finish.pk
+    assert Job.objects.waiting().get(kind=Job.Kind.FINISH).project == project
+    stop(project)
+    finish.refresh_from_db()
+    assert (finish.running, finish.error, finish.started_by) == (False, 0.02, user)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "goal", "reason"),
+    [
+        ({}, {}, "wrong in 3.0%, and the goal is 2.0%. Set “Most answers an item” (overlap_max), for example to 3"),
+        ({"overlap": 2, "overlap_max": 3}, {"error": 0.001}, "Invite further annotators"),
+        ({"overlap_max": 3}, {"error": 0.0}, "error: "),
+        ({"overlap_max": 3}, {"within": 1}, "within: must be 0: answers are no points of a scale."),
+        ({"question": "score", "classes": ["1", "2", "3"]}, {"error": 0.1, "within": 3}, "within: must be 0 to 2."),
+        ({"question": "multi"}, {"error": 0.1}, "not yet possible where an item may have several classes"),
+    ],
+)
+def test_a_goal_out_of_reach_is_refused(chosen, goal, reason):
+    with pytest.raises(FinishRefused) as refused:
+        start(trained(**chosen), None, **{**GOAL, **goal})
+    assert reason in str(refused.value)
+    assert not Job.objects.filter(kind=Job.Kind.FINISH).exists()
+
+
+def test_a_project_without_a_model_is_refused():
+    with pytest.raises(FinishRefused, match="no model version yet"):
+        start(make_project(overlap_max=3), None, **GOAL)
