@@ -25,7 +25,7 @@ def start(
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     goal = {"error": error, "confidence": confidence, "by_class": by_class, "within": within}
-    _check(project, goal)
+    check(project, goal)
     finish = Finish.objects.filter(project=project).first() or Finish(project=project)
     if any(getattr(finish, name) != value for name, value in goal.items()):
         project.audits.asking().update(state=Audit.State.ENDED, reason="The goal was changed.", ended_at=timezone.now())
@@ -43,7 +43,8 @@ def stop(project: Project) -> None:
     Finish.objects.filter(project=project).update(running=False)
 
 
-def _check(project: Project, goal: dict[str, float | bool | int]) -> None:
+def check(project: Project, goal: dict[str, float | bool | int]) -> None:
+    """Raise `FinishRefused` if the project cannot start this goal. `goal`: the keyword arguments of `start`."""
     try:
         Finish(**goal).clean_fields(exclude={field.name for field in Finish._meta.fields} - goal.keys())
     except ValidationError as error:

@@ -29,6 +29,12 @@ class Migration(migrations.Migration):
                 ),
                 ("class_revision", models.PositiveIntegerField(help_text="How often the classes had been changed.")),
                 ("pool_size", models.PositiveBigIntegerField(help_text="Items of the pool, labeled or not.")),
+                (
+                    "pool_rows",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="Rows of the matrices: later items have higher rows."
+                    ),
+                ),
                 ("candidates", models.PositiveBigIntegerField()),
                 ("error", models.FloatField(help_text="The goal's, when it was planned.")),
                 ("confidence", models.FloatField()),
@@ -47,7 +53,12 @@ class Migration(migrations.Migration):
                 (
                     "state",
                     models.CharField(
-                        choices=[("asking", "Asking"), ("proven", "Proven"), ("ended", "ended without a proof")],
+                        choices=[
+                            ("planning", "planned, but its file is not written"),
+                            ("asking", "Asking"),
+                            ("proven", "Proven"),
+                            ("ended", "ended without a proof"),
+                        ],
                         default="asking",
                         max_length=10,
                     ),
@@ -202,6 +213,16 @@ class Migration(migrations.Migration):
                     models.JSONField(default=list, help_text="The forecast with each model version, the newest last."),
                 ),
                 ("started_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        help_text="The step that advances it.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="labeling.job",
+                    ),
+                ),
                 (
                     "project",
                     models.OneToOneField(

@@ -17,6 +17,9 @@ class Finish(models.Model):
 
     project = models.OneToOneField("labeling.Project", on_delete=models.CASCADE, related_name="finish")
     running = models.BooleanField(default=True)
+    job = models.ForeignKey(
+        "labeling.Job", null=True, on_delete=models.SET_NULL, related_name="+", help_text="The step that advances it."
+    )
     error = models.FloatField(
         default=0.02,
         validators=[MinValueValidator(0.001), MaxValueValidator(0.5)],
@@ -55,12 +58,13 @@ class Audit(FileOwner):
     """
 
     class State(models.TextChoices):
+        PLANNING = "planning", "planned, but its file is not written"
         ASKING = "asking"
         PROVEN = "proven"
         ENDED = "ended", "ended without a proof"
 
     noun = "audits"
-    whole = Q()
+    whole = ~Q(state="planning")
     admin_columns = ("project", "attempt", "of_class", "version", "state", "created_at")
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="audits")
@@ -69,6 +73,9 @@ class Audit(FileOwner):
     version = models.ForeignKey("labeling.ModelVersion", on_delete=models.PROTECT, related_name="audits")
     class_revision = models.PositiveIntegerField(help_text="How often the classes had been changed.")
     pool_size = models.PositiveBigIntegerField(help_text="Items of the pool, labeled or not.")
+    pool_rows = models.PositiveBigIntegerField(
+        default=0, help_text="Rows of the matrices: later items have higher rows."
+    )
     candidates = models.PositiveBigIntegerField()
     error = models.FloatField(help_text="The goal's, when it was planned.")
     confidence = models.FloatField()
@@ -128,17 +135,19 @@ class AuditDraw(models.Model):
 
 class CertificateQuerySet(models.QuerySet["Certificate"]):
     def standing(self) -> CertificateQuerySet:
-        return self.filter(suspended_at__isnull=True)
+        """Return certificates whose labels count: finished and not suspended."""
+        return self.filter(suspended_at__isnull=True).exclude(digest="")
 
 
 class Certificate(FileOwner):
     """The proof that at most `most_wrong` of `labels` labels of a model are wrong. Its file says how it was proven.
 
-    Only `suspended_at` and `suspended_for` change.
+    It counts once it has a digest; until then its labels are still being written. Later, only `suspended_at` and
+    `suspended_for` change.
     """
 
     noun = "certificates"
-    whole = Q()
+    whole = ~Q(digest="")
     admin_columns = ("project", "number", "labels", "most_wrong", "issued_at", "suspended_at")
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="certificates")
@@ -178,9 +187,11 @@ class Certificate(FileOwner):
 class CertifiedLabelQuerySet(models.QuerySet["CertifiedLabel"]):
     def standing(self) -> CertifiedLabelQuerySet:
         """Return the labels of certificates that stand, of items that have no label by people and are kept."""
-        return self.filter(
-            certificate__suspended_at__isnull=True, item__label__isnull=True, item__excluded_at__isnull=True
-        )
+        return self.certifying().filter(item__label__isnull=True, item__excluded_at__isnull=True)
+
+    def certifying(self) -> CertifiedLabelQuerySet:
+        """Return the labels of certificates that stand."""
+        return self.filter(certificate__in=Certificate.objects.standing().order_by())
 
 
 class CertifiedLabel(models.Model):
