@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,17 +38,20 @@ def options(plan: Plan, *, n: int = OPTIONS) -> list[Option]:
     return [_option(plan, end) for end in _spread(1, len(plan.sizes), n)]
 
 
-def cheapest(plan: Plan, n_pool: int, price: float = 1.0) -> Option | None:
-    """Return the option with the lowest cost for a pool; None if asking about all items costs no more."""
+def cheapest(plan: Plan, n_pool: int, price: float = 1.0, *, curve: Sequence[Option] = ()) -> Option | None:
+    """Return the option with the lowest cost for a pool; None if asking about all items costs no more.
+
+    curve : the plan's `options`, if they are known already.
+    """
 
     def cost(option: Option) -> float:
         return option.cost(n_pool, price)
 
-    ends = _spread(1, len(plan.sizes), OPTIONS)
-    best = min((_option(plan, end) for end in ends), key=cost)
-    at = int(np.searchsorted(ends, len(best.plan.sizes)))
-    near = np.arange(ends[max(at - 1, 0)], ends[min(at + 1, len(ends) - 1)] + 1)
-    best = min((_option(plan, end) for end in near), key=cost)
+    curve = curve or options(plan)
+    ends = [len(option.plan.sizes) for option in curve]
+    at = min(range(len(ends)), key=lambda at: cost(curve[at]))
+    near = range(ends[max(at - 1, 0)], ends[min(at + 1, len(ends) - 1)] + 1)
+    best = min((curve[ends.index(end)] if end in ends else _option(plan, end) for end in near), key=cost)
     return best if cost(best) < price * n_pool else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.db.models import Avg, Count
 
@@ -80,3 +81,9 @@ def _measured(project: Project) -> float | None:
     newest = project.items.labeled().filter(label_probability__isnull=False).order_by("-labeled_at")[:NEWEST_LABELS]
     figures = newest.aggregate(n=Count("pk"), probability=Avg("label_probability"))
     return 1 - figures["probability"] if figures["n"] >= LEAST_LABELS else None
+
+
+@lru_cache(maxsize=64)
+def _wrong_by(rule: Rule, accuracies: tuple[float, ...], values: int) -> float:
+    """Return the share of wrong labels by this rule. Each process caches it: a simulation takes a tenth of a second."""
+    return outlook(rule, accuracies, values).wrong

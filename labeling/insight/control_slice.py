@@ -164,10 +164,18 @@ class ControlSlice:
 
     def calibration(self, version: ModelVersion) -> Calibration | None:
         """Return the calibration on the items that the version has predicted; None without stored predictions."""
-        best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
-        if best is None or sure is None:
+        predicted = self.predicted(version)
+        if predicted is None:
             return None
-        return calibration(np.clip(sure, 0, 1), best == self._labels[: len(best)])
+        labels, best, sure = predicted
+        return calibration(np.clip(sure, 0, 1), best == labels)
+
+    def predicted(self, version: ModelVersion) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return the labels, predicted classes and confidences (n,) of the items that the version has predicted; None
+        without stored predictions.
+        """
+        best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
+        return None if best is None or sure is None else (self._labels[: len(best)], best, sure)
 
     def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
         """Compare two versions item by item; None if the predictions of one version are not stored."""

@@ -1,0 +1,196 @@
+"""Forecast what finishing a project takes: labels of the model, people's answers, hours and cost.
+
+It reads a sample of the pool, so that a page shows it for any error and confidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import numpy as np
+from django.db.models import Max, Sum
+
+from labeling.answering.rechecking import expected_answers
+from labeling.certifying.forecast import Option, cheapest, options
+from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.risks import of_attempt
+from labeling.finishing.goal import check
+from labeling.finishing.people import errors_of
+from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
+from labeling.insight.pace import Pace
+from labeling.insight.pool_counts import encoded_of
+from labeling.models import Project
+
+STRATA, CLASS_STRATA = 40, 12
+POINTS, CLASS_POINTS = 20, 5
+MOST_CLASSES = 16
+"""The most classes that are forecast one by one; of more, each stands for several of about its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """The arguments of `labeling.finishing.goal.start`, as `labeling.models.Finish` has them."""
+
+    error: float = 0.02
+    confidence: float = 0.95
+    by_class: bool = False
+    within: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The `labels` of which the model is surest, the expected share of wrong ones, and the answers of the audit that
+    proves them; None if the goal does not allow them.
+    """
+
+    labels: int
+    error: float
+    answers: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassForecast:
+    """Of the `candidates` that the model predicts as the class `index`, the `labels` that are expected to be taken from
+    it, and the answers of the audit: both 0 if people have to label the class.
+    """
+
+    index: int
+    candidates: int
+    labels: int
+    audit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What finishing takes, if the model is right as often as the control slice says.
+
+    Parameters
+    ----------
+    version : the number of the model version.
+    control : the labeled control items that the forecast stands on.
+    left : the items without a label.
+    candidates : of these, the items that the model may label.
+    labels : of these, the items that are expected to be taken from the model.
+    error : the expected share of wrong labels among them.
+    audit : the answers of the audit.
+    answers_each : people's answers for each item of the rest.
+    curve : from few labels to all candidates.
+    classes : for a goal by class, the classes with the most candidates first.
+    """
+
+    version: int
+    control: int
+    left: int
+    candidates: int
+    labels: int
+    error: float
+    audit: int
+    answers_each: float
+    curve: tuple[Point, ...]
+    classes: tuple[ClassForecast, ...]
+
+    @property
+    def asked(self) -> int:
+        """The items that people look at, those of the audit included."""
+        return self.left - self.labels
+
+    def seconds(self, pace: Pace) -> float:
+        """Return people's time until all items have a label."""
+        rest = max(self.asked - self.audit, 0)
+        return (self.audit + rest * self.answers_each) * pace.estimate
+
+    def seconds_by_hand(self, pace: Pace) -> float:
+        """Return people's time if the model labeled nothing."""
+        return self.left * self.answers_each * pace.estimate
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What an audit that is planned now has to prove. `left`, `answers_each`: as in `Forecast`."""
+
+    goal: Goal
+    target: Target
+    risk: float
+    missed: float
+    left: int
+    answers_each: float
+
+
+def forecast_of(project: Project, goal: Goal) -> Forecast:
+    """Return the forecast with the version in use. Raises `FinishRefused` if there is nothing to forecast from."""
+    check(project, asdict(goal))
+    facts = sample_facts(project)
+    errors = errors_of(project)
+    under_way = project.batches.active().aggregate(n=Sum("remaining", default=0))["n"]
+    attempts = project.audits.aggregate(n=Max("attempt"))["n"] or 0
+    return _computed(
+        facts,
+        _Terms(
+            goal=goal,
+            target=Target(goal.error)
+            if goal.by_class
+            else Target.of_pool(goal.error, encoded_of(project), errors.label),
+            risk=of_attempt(1 - goal.confidence, attempts + 1),
+            missed=errors.missed,
+            left=facts.pool.unlabeled + under_way,
+            answers_each=(expected_answers(project, 1000) or 1000 * project.overlap) / 1000,
+        ),
+    )
+
+
+@lru_cache(maxsize=64)
+def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
+    """Return the forecast. Each process caches it, since pages reload every few seconds."""
+    sample = sample_of(facts, terms.goal.within)
+    curve: list[Option] = []
+    chosen: list[Option] = []
+    classes: list[ClassForecast] = []
+    if sample.size:
+        plan = _plan(sample.probabilities, sample.size, terms, STRATA)
+        curve = options(plan, n=POINTS)
+        if terms.goal.by_class:
+            chosen, classes = _by_class(sample, terms)
+        else:
+            chosen = [best] if (best := cheapest(plan, terms.left, terms.answers_each, curve=curve)) else []
+    audit = sum(option.answers for option in chosen)
+    labels = sum(option.labels for option in chosen)
+    return Forecast(
+        version=facts.version.number,
+        control=sample.control,
+        left=terms.left,
+        candidates=sample.size,
+        labels=round(labels - audit),
+        error=sum(option.error * option.labels for option in chosen) / max(labels, 1),
+        audit=round(audit),
+        answers_each=terms.answers_each,
+        curve=tuple(
+            Point(option.labels, option.error, None if np.isinf(option.answers) else round(option.answers))
+            for option in curve
+        ),
+        classes=tuple(classes),
+    )
+
+
+def _by_class(sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[ClassForecast]]:
+    """Return the chosen audits and the forecast of each predicted class."""
+    values, sizes = np.unique(sample.values, return_counts=True)
+    scale = sample.size / len(sample.values)
+    largest_first = np.argsort(-sizes, kind="stable")
+    chosen, classes = [], []
+    for alike in np.array_split(largest_first, min(len(values), MOST_CLASSES)):
+        shown = alike[len(alike) // 2]
+        n = round(sizes[shown] * scale)
+        plan = _plan(sample.probabilities[sample.values == values[shown]], n, terms, CLASS_STRATA)
+        best = cheapest(plan, n, terms.answers_each, curve=options(plan, n=CLASS_POINTS))
+        chosen += [best] * len(alike) if best else []
+        labels, audit = (round(best.labels - best.answers), round(best.answers)) if best else (0, 0)
+        classes += [ClassForecast(int(values[each]), round(sizes[each] * scale), labels, audit) for each in alike]
+    return chosen, classes
+
+
+def _plan(probabilities: np.ndarray, size: int, terms: _Terms, n_strata: int) -> Plan:
+    """Return the audit of a sample (n,) that stands for `size` candidates."""
+    _, sizes, expected = stratify(probabilities, n_strata=n_strata)
+    ends = np.round(np.cumsum(sizes) * size / len(probabilities)).astype(np.int64)
+    return Plan(np.diff(ends, prepend=0), expected, terms.target, terms.risk, terms.missed)

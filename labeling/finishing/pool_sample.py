@@ -1,0 +1,114 @@
+"""A random sample of the items that a model may label, with the probabilities that its labels are right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+from labeling.arrays.files import ProjectFiles
+from labeling.db.statements import among
+from labeling.finishing.goal import FinishRefused
+from labeling.insight.control_slice import ControlFacts, ControlSlice, control_facts
+from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.models import ModelVersion, Project
+from labeling.projects.version_in_use import in_use
+from labeling.shared_files import store
+
+ROWS = 20_000
+"""The most rows of the pool that are read."""
+LEAST_ODDS = 1e-6
+PRIOR = np.array([4.0, 1.0])
+"""Precisions of the slope 1 and the shift 0 of a correction: a few control items change no probability much."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFacts:
+    """The cache key of a sample: equal facts give equal samples."""
+
+    project: Project
+    version: ModelVersion
+    written: tuple[str | None, ...]
+    pool: PoolCounts
+    control: ControlFacts
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSample:
+    """A sample of the items that an audit may prove, (n,) each, which stands for `size` items.
+
+    probabilities : float64, that the predicted answer is right, corrected by the control slice.
+    values : the predicted answers, as the array `best` has them.
+    control : the control items that corrected the probabilities.
+    """
+
+    probabilities: np.ndarray
+    values: np.ndarray
+    size: int
+    control: int
+
+
+def sample_facts(project: Project) -> SampleFacts:
+    """Read the facts with nine queries. Raises `FinishRefused` if no model can be asked."""
+    used = in_use(project)
+    if used is None:
+        raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
+    files = ProjectFiles(project)
+    paths = [files.pool(used.version, name) for name in ("best", "confidence")]
+    return SampleFacts(project, used.version, tuple(store().stamps(paths)), pool_of(project), control_facts(project))
+
+
+@lru_cache(maxsize=16)
+def sample_of(facts: SampleFacts, within: int) -> PoolSample:
+    """Return the sample. `within`: the points by which a right score may differ. Takes two queries.
+
+    Raises `FinishRefused` if the version's predictions are not stored, or if no control item tells how often the
+    version is right.
+    """
+    project, version = facts.project, facts.version
+    files = ProjectFiles(project)
+    best, confidence = files.answers(version), files.answers(version, "confidence")
+    if best is None or confidence is None:
+        raise FinishRefused(
+            f"Version {version.number} has no predictions for the pool yet. They follow when it picks a batch."
+        )
+    known = ControlSlice(project).predicted(version)
+    if known is None or not len(known[0]):
+        raise FinishRefused(
+            "No control item has a label yet, so nothing tells how often the model is right. Label a batch with a "
+            "control share above 0, then finish."
+        )
+    labels, predicted, sure = known
+    rows = np.sort(np.random.default_rng(version.number).choice(len(best), min(ROWS, len(best)), replace=False))
+    may = project.items.unlabeled().filter(reserved=False, row__in=among(rows.tolist()))
+    open_rows = np.sort(np.fromiter(may.order_by().values_list("row", flat=True), np.int64))
+    return PoolSample(
+        probabilities=corrected(confidence[open_rows], sure, np.abs(labels - predicted) <= within),
+        values=np.asarray(best[open_rows]),
+        size=round(len(open_rows) * len(best) / max(len(rows), 1)),
+        control=len(labels),
+    )
+
+
+def corrected(confidence: np.ndarray, known: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return confidences (n,) as probabilities of being right, by a logistic curve through the control items.
+
+    known, right : (m,) the confidences of control items, and whether their predictions are right.
+    """
+    odds, came = _log_odds(known), right.astype(np.float64)
+
+    def loss(curve: np.ndarray) -> float:
+        sure = curve[0] * odds + curve[1]
+        return float(np.logaddexp(0, sure).sum() - came @ sure + PRIOR @ (curve - [1, 0]) ** 2 / 2)
+
+    slope, shift = minimize(loss, [1.0, 0.0], method="BFGS").x
+    probabilities: np.ndarray = expit(max(slope, 0.0) * _log_odds(confidence) + shift)
+    return probabilities
+
+
+def _log_odds(confidence: np.ndarray) -> np.ndarray:
+    odds: np.ndarray = logit(np.clip(confidence.astype(np.float64), LEAST_ODDS, 1 - LEAST_ODDS))
+    return odds

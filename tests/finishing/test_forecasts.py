@@ -1,0 +1,110 @@
+"""Test the forecast of labels, answers and errors, from a sample of the pool."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from factories import make_member, make_project
+from pages import make_history
+from pools import OPEN, PEOPLE, pool_project
+
+from labeling.finishing import pool_sample
+from labeling.finishing.forecasts import Forecast, Goal, forecast_of
+from labeling.finishing.goal import FinishRefused
+from labeling.finishing.pool_sample import corrected
+from labeling.insight.pace import Pace
+from labeling.models import Project
+
+pytestmark = pytest.mark.django_db
+
+
+def forecast(project: Project, **goal: float) -> Forecast:
+    return forecast_of(project, Goal(**goal))
+
+
+def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers() -> None:
+    project = pool_project()
+    small, large = forecast(project, error=0.02), forecast(project, error=0.05)
+    assert 0 < small.labels < large.labels < small.candidates == OPEN
+    assert small.error < large.error
+    assert small.asked == small.left - small.labels > large.asked
+    pace = Pace(seconds=3, answers=50, active=2, annotators=2)
+    assert large.seconds(pace) < small.seconds(pace) < small.seconds_by_hand(pace)
+
+
+def test_the_curve_goes_to_all_candidates_and_says_where_the_goal_ends() -> None:
+    found = forecast(pool_project(), error=0.02)
+    assert found.curve[-1].labels == found.candidates
+    assert found.curve[-1].error == pytest.approx(0.06, abs=0.02)
+    assert found.curve[-1].answers is None
+    assert found.curve[len(found.curve) // 2].answers
+    errors = [point.error for point in found.curve]
+    assert errors == sorted(errors)
+
+
+def test_a_sample_forecasts_what_all_items_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = pool_project()
+    whole = forecast(project, error=0.03)
+    pool_sample.sample_of.cache_clear()
+    monkeypatch.setattr(pool_sample, "ROWS", 800)
+    sampled = forecast(project, error=0.031)
+    assert sampled.candidates == pytest.approx(OPEN, rel=0.1)
+    assert sampled.labels == pytest.approx(whole.labels, rel=0.2)
+
+
+def test_a_model_that_is_too_sure_is_corrected_by_the_control_slice() -> None:
+    rng = np.random.default_rng(1)
+    truth = np.clip(1 - rng.exponential(0.1, 4000), 0.2, 0.999)
+    too_sure = truth**0.25
+    known = rng.choice(4000, 300, replace=False)
+    mended = corrected(too_sure, too_sure[known], rng.random(300) < truth[known])
+    assert (1 - mended).mean() == pytest.approx((1 - truth).mean(), rel=0.25)
+    assert np.array_equal(np.argsort(mended), np.argsort(too_sure))
+
+
+def test_a_few_control_items_change_little() -> None:
+    sure = np.array([0.9, 0.99])
+    assert corrected(sure, np.array([0.9, 0.95]), np.array([True, True])) == pytest.approx(sure, abs=0.04)
+
+
+def test_classes_with_few_items_go_to_people() -> None:
+    project = pool_project(classes=["many", "few"])
+    found = forecast(project, error=0.05, by_class=True)
+    assert [each.candidates for each in found.classes] == sorted(
+        (each.candidates for each in found.classes), reverse=True
+    )
+    assert sum(each.candidates for each in found.classes) == found.candidates
+    assert found.labels <= sum(each.labels for each in found.classes) + 1
+
+
+@pytest.mark.parametrize(
+    ("question", "goal", "problem"),
+    [
+        ("single", {"error": 0.0}, "error: "),
+        ("single", {"confidence": 1.0}, "confidence: "),
+        ("multi", {}, "several classes"),
+        ("single", {"within": 1}, "within: "),
+        ("single", {}, "no predictions for the pool"),
+    ],
+)
+def test_a_goal_that_cannot_be_reached_is_refused_in_a_line(
+    question: str, goal: dict[str, float], problem: str
+) -> None:
+    project = make_project("pool", kind="vector", question=question, overlap_max=3)
+    make_history(project, 1)
+    for name in PEOPLE:
+        make_member(project, name)
+    with pytest.raises(FinishRefused, match=problem):
+        forecast(project, **goal)
+
+
+def test_without_labeled_control_items_nothing_is_forecast() -> None:
+    project = pool_project()
+    project.items.control().update(label=None)
+    with pytest.raises(FinishRefused, match="No control item has a label yet"):
+        forecast(project)
+
+
+def test_without_a_version_nothing_is_forecast() -> None:
+    with pytest.raises(FinishRefused, match="no model version yet"):
+        forecast(make_project("pool", overlap_max=3))
