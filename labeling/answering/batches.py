@@ -17,7 +17,7 @@ from __future__ import annotations
 import datetime
 
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
 from labeling.models import Annotation, Batch, ItemImport, Job, Project
@@ -53,8 +53,13 @@ def ensure_next(*, project: Project) -> Batch | None:
     if not _is_time(project):
         if is_first and not few:  # the first selection was delayed until the pool holds one batch
             Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
+        marked = project.batches.exclude(nothing_left_at=None)
+        if marked.exists() and _is_any_left(project):
+            marked.update(nothing_left_at=None)
         return None
     if not _is_any_left(project):
+        if last:
+            Batch.objects.filter(pk=last.pk).update(nothing_left_at=timezone.now())
         return None
     batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
     if project.versions.exists():
@@ -67,6 +72,16 @@ def ensure_next(*, project: Project) -> Batch | None:
 def _is_any_left(project: Project) -> bool:
     """Return whether the pool has an item for another batch: one to pick, or one to ask again."""
     return project.items.unlabeled().exists() or project.items.asked_again().exists()
+
+
+def final() -> QuerySet[Batch]:
+    """Return the batches after which none follows: when one last looked, no item was left, and none is being imported.
+
+    It reads the note of `ensure_next` and `pick_ahead`, not the pool: pages ask every second.
+    """
+    coming = Job.objects.unfinished().filter(kind__in=[Job.Kind.IMPORT, Job.Kind.ENCODE], project=OuterRef("project"))
+    newer = Batch.objects.filter(project=OuterRef("project"), number__gt=OuterRef("number")).exclude(strategy=IMPORTED)
+    return Batch.objects.exclude(nothing_left_at=None).exclude(Exists(coming)).exclude(Exists(newer))
 
 
 def _is_time(project: Project) -> bool:
@@ -178,6 +193,8 @@ def complete(*, batch_id: int) -> bool:
             open_ready(project=project)
         if project.pick_ahead is not None:
             ensure_next(project=project)
+        elif not _is_any_left(project):
+            Batch.objects.filter(pk=batch_id).update(nothing_left_at=timezone.now())
     return bool(closed)
 
 
@@ -228,7 +245,8 @@ def arrived(*, project: Project) -> None:
         newer = project.batches.filter(number__gt=batch.number).exists()
         batch.number = _next_number(project) if newer else batch.number
         batch.state, batch.completed_at = Batch.State.TRAINING, timezone.now()
-        batch.save(update_fields=["number", "state", "completed_at"])
+        batch.nothing_left_at = None if _is_any_left(project) else timezone.now()
+        batch.save(update_fields=["number", "state", "completed_at", "nothing_left_at"])
         Job.objects.enqueue(Job.Kind.TRAIN, project=project, batch=batch)
 
 

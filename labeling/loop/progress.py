@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.answering import queue, rechecking
+from labeling.answering import batches, queue, rechecking
 from labeling.models import Assignment, Batch, Job, Project, Task, User
 from labeling.models.job_kinds import PATIENT_KINDS
 
@@ -33,7 +33,8 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     """
     batch = _batch_of(project, user)
     job = _current_job(project)
-    seconds = seconds_until_open(project)
+    is_final = batch is not None and batch.nothing_left_at is not None and batches.final().filter(pk=batch.pk).exists()
+    seconds = None if is_final else seconds_until_open(project)
     step_seconds = _seconds_by_share(job, timezone.now()) if job else None
     answered, answers = rechecking.answers_shown(batch) if batch else (0, 0)
     progress: dict[str, Any] = {
@@ -45,6 +46,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "remaining": rechecking.remaining_shown(batch) if batch else 0,
         "answered": answered,
         "answers": answers,
+        "is_final": is_final,
         "phase": (job.phase or job.facts.phase) if job else (PHASES.get(batch.state, "") if batch else ""),
         "share": job.share if job else None,
         "detail": job.detail if job else "",

@@ -72,7 +72,7 @@ FIELDS: dict[str, Fields] = {
     "api:imports": IMPORT,
     "api:import": IMPORT,
     "api:progress": {
-        "project.read": "loop batch state reason size remaining answered answers phase share seconds_left "
+        "project.read": "loop batch state reason size remaining answered answers is_final phase share seconds_left "
         "step_seconds_left "
         "own.answered own.skipped",
         "batches.read": "detail",

@@ -71,6 +71,26 @@ def test_the_last_items_of_a_batch_come_back_when_another_gives_them_up(open_scr
     expect(annie.page.locator("#stage[data-task]")).to_be_visible()
 
 
+def test_the_end_of_the_last_batch_is_the_end_of_the_work(open_screen: Any, screenshot: Any) -> None:
+    project = make_project(kind="image", pick_ahead=0.9)
+    make_open_batch(project, make_items(project, 10))
+    bert = open_screen(project, make_member(project, "bert"))
+    bert.answer(*"123456789")
+    bert.wait_until_sent()
+    annie = open_screen(project, make_member(project, "annie"))
+    expect(annie.title).to_have_text("Others have the last items")
+    expect(annie.page.locator("#panel-text")).to_contain_text("No other item is left.")
+    bert.answer("1")
+    for screen in (bert, annie):
+        expect(screen.title).to_have_text("Batch 1 is complete")
+        expect(screen.page.locator("#panel-text")).to_contain_text(
+            "No item is left. Thank you: there is nothing more to do here."
+        )
+        expect(screen.page.locator("#panel-text")).not_to_contain_text("opens here")
+        expect(screen.page.get_by_role("link", name="Your projects", exact=True)).to_be_visible()
+    screenshot(annie.page, "waiting-final")
+
+
 def test_an_undo_works_while_others_have_the_last_items(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 11))

@@ -245,3 +245,26 @@ def test_claims_at_the_end_of_the_last_batch_do_not_look_through_the_pool_each_t
     Batch.objects.update(nothing_left_at=timezone.now() - batches.LOOK_AGAIN)
     assert queue.claim(project=project, user=ann, count=6).tasks == tasks
     assert Batch.objects.get(number=2).state == "selecting"
+
+
+def test_the_progress_says_that_no_batch_follows_until_items_come() -> None:
+    project = make_project(pick_ahead=0.5)
+    ann, bob = make_member(project, "ann"), make_member(project, "bob")
+    items = make_items(project, 11)
+    make_open_batch(project, items[:10])
+    Item.objects.filter(pk=items[10].pk).update(excluded_at=timezone.now())
+    assert not progress_of(project, ann)["is_final"]
+    tasks = queue.claim(project=project, user=ann, count=10).tasks
+    assert queue.claim(project=project, user=bob, count=1).reason == "all_taken"
+    assert progress_of(project, bob)["is_final"]
+    answer(project, ann, tasks)
+    progress = progress_of(project, bob)
+    assert (progress["state"], progress["is_final"], progress["seconds_left"]) == ("training", True, None)
+    importing = Job.objects.enqueue(Job.Kind.IMPORT, project=project)
+    assert not progress_of(project, ann)["is_final"], "more may come"
+    importing.delete()
+    assert progress_of(project, ann)["is_final"]
+    Project.objects.update(pick_ahead=None)  # the model picks first
+    restore(project=project, ids=[items[10].pk], user=ann)
+    assert not progress_of(project, ann)["is_final"]
+    assert Batch.objects.count() == 1

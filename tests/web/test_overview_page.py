@@ -10,11 +10,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
-from pages import make_history, manager, member, text_of
+from pages import make_history, manager, member, signed_in, text_of
 
 from labeling.answering import queue, submitting
 from labeling.answering.answer import Answer
-from labeling.models import Batch, ItemImport, Job, Project, Role
+from labeling.answering.removing import restore
+from labeling.models import Batch, Item, ItemImport, Job, Project, Role
 
 pytestmark = pytest.mark.django_db
 
@@ -262,6 +263,25 @@ def test_a_batch_that_is_the_last_promises_no_other() -> None:
     project.loop = "running"
     project.save(update_fields=["loop"])
     assert "Wait for batch 2" in text_of(client.get(address(project)))
+
+
+def test_the_batch_after_which_no_item_is_left_promises_no_other() -> None:
+    project = make_project(pick_ahead=None)
+    items = make_items(project, 4)
+    batch = make_open_batch(project, items[:3])
+    Item.objects.filter(pk=items[3].pk).update(excluded_at=timezone.now())
+    annie = make_member(project, "annie")
+    client = signed_in(annie)
+    tasks = queue.claim(project=project, user=annie, count=3).tasks
+    answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
+    submitting.submit(project=project, user=annie, answers=answers)
+    assert Batch.objects.get(pk=batch.pk).state == "training"
+    for page in (text_of(client.get(address(project))), text_of(client.get("/"))):
+        assert "Batch 1 is complete, and no item is left to label. The model is training on it." in page
+        assert "Wait for batch" not in page
+    restore(project=project, ids=[items[3].pk], user=annie)
+    for page in (text_of(client.get(address(project))), text_of(client.get("/"))):
+        assert "Wait for batch 2" in page
 
 
 def test_names_are_shown_as_they_are_and_run_nothing() -> None:

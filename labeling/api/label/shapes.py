@@ -218,6 +218,7 @@ class ProgressResponse(serializers.Serializer[Any]):
     answers = serializers.IntegerField(
         help_text="The number of answers that the batch needs; an estimate if some items may be asked of more people."
     )
+    is_final = serializers.BooleanField(help_text="Whether no batch follows, because no item is left.")
     phase = serializers.CharField(allow_blank=True, help_text="The background step, in words.")
     share = serializers.FloatField(allow_null=True, help_text="Of the phase, from 0 to 1.")
     detail = serializers.CharField(

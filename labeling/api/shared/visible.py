@@ -56,6 +56,7 @@ EVERY_MEMBER: dict[str, frozenset[str]] = {
             "remaining",
             "answered",
             "answers",
+            "is_final",
             "phase",
             "share",
             "seconds_left",

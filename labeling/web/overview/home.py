@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from labeling.answering import rechecking
+from labeling.answering import batches, rechecking
 from labeling.models import Ability, Batch, Project, User
 from labeling.projects import access
 from labeling.web.members import invitations
@@ -50,11 +51,12 @@ def home(request: HttpRequest) -> HttpResponse:
         ProjectCard(
             project=membership.project,
             role=membership.role,
-            batch=current.get(membership.project.pk),
-            situation=situation(membership, current.get(membership.project.pk)),
+            batch=batch,
+            situation=situation(membership, batch, is_final=batch is not None and batch.is_final),
             can_import=membership.can(Ability.ITEMS_CHANGE) and membership.project.archived_at is None,
         )
         for membership in memberships
+        for batch in [current.get(membership.project.pk)]
     ]
     context = {
         "cards": cards,
@@ -68,8 +70,9 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", context)
 
 
-def _current_batches(projects: list[Project]) -> dict[int, Batch]:
-    """Return the current batch of each project, by the project's key."""
+def _current_batches(projects: list[Project]) -> dict[int, Any]:
+    """Return the current batch of each project, by the project's key, with `is_final`: whether no batch follows it."""
     current = Batch.objects.filter(project=OuterRef("pk")).shown_first().values("pk")[:1]
     keys = Project.objects.filter(pk__in=[project.pk for project in projects]).values(current=Subquery(current))
-    return {batch.project_id: batch for batch in Batch.objects.filter(pk__in=keys)}
+    is_final = Exists(batches.final().filter(pk=OuterRef("pk")))
+    return {batch.project_id: batch for batch in Batch.objects.filter(pk__in=keys).annotate(is_final=is_final)}

@@ -20,9 +20,11 @@ class Situation:
     urgent: bool = False
 
 
-def situation(membership: Membership, batch: Batch | None) -> Situation:
-    """Describe the project's state for this member, from its current batch."""
-    text = _text(membership, batch)
+def situation(membership: Membership, batch: Batch | None, *, is_final: bool) -> Situation:
+    """Describe the project's state for this member, from its current batch. `is_final`: no item is left for another
+    batch.
+    """
+    text = _text(membership, batch, is_final)
     if membership.project.archived_at is not None:
         return Situation(text)
     if membership.can(Ability.REVIEW_DO) and not membership.can(Ability.TASKS_ANSWER):
@@ -34,12 +36,12 @@ def situation(membership: Membership, batch: Batch | None) -> Situation:
         return Situation(text)
     if batch.state == Batch.State.OPEN:
         return Situation(text, "Label", url, urgent=True)
-    if batch.state == Batch.State.DONE or _is_last(membership.project, batch):
+    if batch.state == Batch.State.DONE or _is_last(membership.project, batch, is_final):
         return Situation(text)
     return Situation(text, f"Wait for batch {_next_number(batch)}", url)
 
 
-def _text(membership: Membership, batch: Batch | None) -> str:
+def _text(membership: Membership, batch: Batch | None, is_final: bool) -> str:
     loop = membership.project.loop
     if membership.project.archived_at is not None:
         return "Archived: it can be read and exported, not changed."
@@ -51,7 +53,9 @@ def _text(membership: Membership, batch: Batch | None) -> str:
         waiting = f"{count(batch.remaining, 'item waits', 'items wait')} for an answer"
         return f"{waiting}; no batch follows this one." if loop == Project.Loop.STOPPED else f"{waiting}."
     if batch.state == Batch.State.TRAINING:
-        then = " No batch follows." if _is_last(membership.project, batch) else ""
+        if is_final:
+            return f"Batch {batch.number} is complete, and no item is left to label. The model is training on it."
+        then = " No batch follows." if _is_last(membership.project, batch, is_final) else ""
         return f"Batch {batch.number} is complete. The model is training on it.{then}"
     if batch.state == Batch.State.SELECTING:
         return f"Batch {batch.number} is being picked."
@@ -65,9 +69,9 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     return f"Batch {batch.number} is done, and no item is left to label."
 
 
-def _is_last(project: Project, batch: Batch) -> bool:
+def _is_last(project: Project, batch: Batch, is_final: bool) -> bool:
     """Return whether no batch opens after this one. A batch that is being picked opens even in a stopped loop."""
-    return batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED
+    return batch.state == Batch.State.TRAINING and (is_final or project.loop == Project.Loop.STOPPED)
 
 
 def _next_number(batch: Batch) -> int:

@@ -93,7 +93,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         rechecking.show_remaining(recent)
     batch = next((each for each in recent if each.number == progress["batch"]), None)
     context: dict[str, Any] = {
-        "situation": situation(membership, batch),
+        "situation": situation(membership, batch, is_final=progress["is_final"]),
         "progress": progress,
         "step": step_line(progress),
         "batch": batch,

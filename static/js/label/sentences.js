@@ -26,10 +26,13 @@ export const ENDLESS = "endless";
  * perhaps a bar, ENDLESS or a share from 0 to 1.
  */
 export function waiting(reason, progress = {}) {
-  const { batch, loop, seconds_left: seconds, share } = progress;
+  const { batch, loop, seconds_left: seconds, share, is_final: final } = progress;
   const last = loop === "stopped";
   switch (reason) {
     case "training":
+      if (final) {
+        return { ...STILL.finished, title: `Batch ${batch} is complete`, text: `${STILL.finished.text}${part(progress)}` };
+      }
       return {
         title: `Batch ${batch} is complete`,
         text: last
@@ -53,7 +56,7 @@ export function waiting(reason, progress = {}) {
     case "all_taken":
       return {
         title: progress.own?.answered && progress.answers !== progress.size ? "You have answered all your items" : "Others have the last items",
-        text: `${lastItems(progress)} with other annotators. If one comes back, it appears here. ${last ? "After that the model trains." : "The next batch opens here by itself."}`,
+        text: `${lastItems(progress)} with other annotators. If one comes back, it appears here. ${afterThem(last, final)}`,
       };
     case "limit_reached":
       return {
@@ -110,6 +113,11 @@ function failed({ batch }) {
 function part({ own, size }) {
   if (!own?.answered) return "";
   return own.answered === size ? " All its answers are yours: thank you." : ` ${answers(own.answered)} of yours are in it.`;
+}
+
+function afterThem(last, final) {
+  if (final) return "No other item is left.";
+  return last ? "After that the model trains." : "The next batch opens here by itself, if items are left.";
 }
 
 function lastItems({ remaining, batch, answers: needed, size }) {

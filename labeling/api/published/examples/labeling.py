@@ -55,6 +55,7 @@ LABELING: dict[str, Any] = {
         "remaining": 0,
         "answered": 200,
         "answers": 200,
+        "is_final": False,
         "phase": "training the model",
         "share": 0.4,
         "detail": "step 480 of 1,200, loss 0.31",
