@@ -199,27 +199,25 @@ def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraini
     budget = Budget.of(project)
     if budget is None:
         raise BudgetSpent(
-            "The privacy budget was removed from the settings just before a private training. Retry to train without "
-            "privacy, or set the budget again first."
+            "The privacy budget was removed just before a private training: set it again, or retry to train without it."
         )
     spent = spent_by(project)
     left = budget.left(labels, spent)
     if not left and budget.noise is not None:
         raise BudgetSpent(
             f"A training with a noise multiplier of {budget.noise:g} on {labels:,} labels costs more than is "
-            f"left of the privacy budget of ε = {budget.epsilon:g}. Raise the budget or the noise in the "
-            "settings, then retry; or stop the loop."
+            f"left of the privacy budget of ε = {budget.epsilon:g}. Raise the budget or the noise, then retry; or stop "
+            "the loop."
         )
     if not left:
         raise BudgetSpent(
             f"The privacy budget was made for {budget.trainings} trainings, and all have started. "
-            "Raise their number in the settings (and ε, if they are to learn anything), then retry; or stop the loop."
+            "Raise their number and ε, then retry; or stop the loop."
         )
     noise = budget.noise_of_each(labels, left, spent)
     if noise is None:
         raise BudgetSpent(
-            f"The privacy budget of ε = {budget.epsilon:g} is spent. "
-            "Raise it in the settings, then retry; or stop the loop."
+            f"The privacy budget of ε = {budget.epsilon:g} is spent. Raise it, then retry; or stop the loop."
         )
     config = PrivacyConfig(noise_multiplier=noise, delta=budget.delta)
     training = PrivateTraining.objects.create(
@@ -273,23 +271,20 @@ def _flaw(project: Project) -> str:
     family = project.family
     if (family and family.removed_flaw) or families.has_flaw(families.others(project)):
         return (
-            "Another project that holds the same labels trained on them without privacy, or counted one label several "
-            "times: no ε holds for all that has been shown of them. Take labels over only into projects that are "
-            "private from their first training."
+            "Another project with the same labels trained on them without privacy, or counted one label several times: "
+            "no ε holds. Take labels over only into projects that are private from their first training."
         )
     imported = project.imports.aggregate(repeated=Sum("repeated"), untraced=Sum("untraced"))
     if repeated := imported["repeated"]:
         return (
-            f"{repeated:,} imported label{'s' * (repeated > 1)} came in for content that the project had a label for: "
-            "such a label counts several times in a training, and ε holds for labels that count once. Import each "
-            "label once, into a new project."
+            f"{repeated:,} imported label{'s' * (repeated > 1)} came in for content that had a label already: such a "
+            "label counts several times, and no ε holds. Import each label once, into a new project."
         )
     if untraced := imported["untraced"]:
         return (
             f"{untraced:,} imported label{'s' * (untraced > 1)} {'were' if untraced > 1 else 'was'} not found in "
-            "another project: what was trained on them before is not known, and no ε holds for it. Only labels that "
-            "were given here, copied with their project, or imported from an export by a person who may export that "
-            "project, carry what was spent on them."
+            "another project: what was trained on them before is not known, and no ε holds. Import labels from an "
+            "export of a project that you may export."
         )
     return ""
 
@@ -304,8 +299,7 @@ def _open_versions(project: Project) -> str:
     one = len(numbers) == 1
     return (
         f"Model version{'' if one else 's'} {named} {'was' if one else 'were'} trained on the same labels without "
-        "privacy: no ε holds for all that has come out of this project. Only a project that is private from its first "
-        "training can state one."
+        "privacy: no ε holds. Only a project that is private from its first training has one."
     )
 
 

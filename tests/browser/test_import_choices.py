@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from axe import faults
+from django.db.models import F
 from factories import digit_png, make_member, make_project
 from playwright.sync_api import Page, expect
 from policy import keep_to_policy
 
-from labeling.models import Item, Role
+from labeling.models import Item, Project, Role
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -65,6 +66,12 @@ def test_an_export_of_excel_is_seen_and_mended_before_it_comes_in(
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("12 items imported from tickets.csv.")).to_be_visible()
     assert {item.label for item in Item.objects.all()} == {0, 1, 2}
+    Item.objects.update(row=F("pk"))
+    Project.objects.update(encoded_rows=12)
+    expect(page.get_by_text("12 items in the pool.")).to_be_visible()
+    expect(page.get_by_text("All 12 items are labeled").filter(visible=True)).to_have_count(1)
+    page.reload()
+    expect(page.get_by_text("All 12 items are labeled").filter(visible=True)).to_have_count(1)
     assert Item.objects.first().data.keys() == {"text", "Ticket"}
     assert said == []
 

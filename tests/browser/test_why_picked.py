@@ -88,6 +88,7 @@ def test_from_a_task_to_its_cluster_by_keyboard(open_page: Any) -> None:
     project = surveyed_project()
     page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/batches/3/")
     task = Task.objects.filter(batch__number=3, is_control=False).earliest("rank")
+    page.locator("#tasks > summary").press("Enter")
     expect(page.locator(".picked tbody tr").first).to_contain_text(f"from cluster {task.cluster}, which held")
     page.get_by_role("link", name=f"Tasks of cluster {task.cluster}", exact=True).first.focus()
     page.keyboard.press("Enter")

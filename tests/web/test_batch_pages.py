@@ -110,7 +110,15 @@ def test_seeds_and_hashes_stand_in_a_fold_below_the_tasks() -> None:
     assert page.index('id="tasks"') < page.index('<details class="fold" id="how">') < page.index("<dt>Seed</dt>")
 
 
-@pytest.mark.parametrize("title", ["Batches", "Items", "Settings", "Members", "Review"])
+def test_the_table_of_tasks_is_folded_until_one_looks_for_tasks() -> None:
+    project = make_project()
+    make_history(project, 1)
+    client = manager(project)
+    assert '<details class="fold" id="tasks">' in client.get(address(project, 2)).content.decode()
+    assert '<details class="fold" id="tasks" open>' in client.get(address(project, 2) + "?part=").content.decode()
+
+
+@pytest.mark.parametrize("title", ["Batches", "Items", "Models", "Settings", "Members", "Review"])
 def test_a_tab_opens_a_page_of_its_name(title: str) -> None:
     client = manager(make_project())
     [url] = re.findall(rf'<li><a href="([^"]+)">{title}</a></li>', client.get("/p/digits/").content.decode())

@@ -115,7 +115,11 @@ def label_notice(item_import: ItemImport) -> str:
 
 
 def next_step(project: Project) -> str:
-    """Return what to do after an import, as HTML."""
+    """Return what to do after an import, as HTML. The page shows it once: in the notice, if that has it."""
+    return format_html('<span class="next-step">{}</span>', _next_step(project))
+
+
+def _next_step(project: Project) -> str:
     if not project.items.to_label().exists():
         labeled = count(project.items.kept().labeled().count(), "item")
         return format_html("All {} are labeled, and the model learns from them. Import more items to label.", labeled)
