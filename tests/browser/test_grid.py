@@ -142,6 +142,42 @@ def test_what_was_not_in_view_is_not_confirmed(open_screen: Any, screenshot: Any
     assert values(screen) == [True] * 12
 
 
+def text_grid(open_screen: Any, texts: list[str], **options: Any) -> Any:
+    project = make_project("birds", grids=True, classes=BIRDS, question="verify", kind="text", prompt="Is this right?")
+    items = make_items(project, len(texts))
+    for item, text in zip(items, texts, strict=True):
+        item.data, item.proposed = {"text": text}, 1
+        item.save()
+    make_open_batch(project, items)
+    screen = open_screen(project, make_member(project, "annie"), **options)
+    look(screen)
+    return screen
+
+
+@pytest.mark.parametrize(("options", "least"), [({"viewport": {"width": 1280, "height": 800}}, 60), (PHONE, 12)])
+def test_one_line_texts_lie_in_a_dense_list(open_screen: Any, screenshot: Any, options: Any, least: int) -> None:
+    screen = text_grid(open_screen, [f"Where is my parcel {n}?" for n in range(90)], **options)
+    n = cells(screen).count()
+    assert n >= least
+    assert cells_in_view(screen) == n
+    cells(screen).nth(1).click()
+    screenshot(screen.page, f"grid-texts-{options['viewport']['width']}")
+    assert faults(screen.page) == []
+    screen.press("Enter")
+    assert values(screen) == [True, False] + [True] * (n - 2)
+    look(screen)
+    assert cells(screen).count() == min(n, 90 - n)
+    screen.press("Backspace")
+    expect(cells(screen)).to_have_count(n)
+
+
+def test_long_texts_have_cells_that_scroll(open_screen: Any, screenshot: Any) -> None:
+    screen = text_grid(open_screen, ["Where is my parcel? " * 40] * 40)
+    assert 12 <= cells(screen).count() < 40
+    assert cells_in_view(screen) == cells(screen).count()
+    screenshot(screen.page, "grid-long-texts")
+
+
 def cells_in_view(screen: Any) -> int:
     stage = screen.page.locator("#stage").bounding_box()
     boxes = [cells(screen).nth(place).bounding_box() for place in range(cells(screen).count())]

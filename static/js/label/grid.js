@@ -10,6 +10,8 @@ const LEAST_CELLS = 12;
 const MOST_CELLS = 60;
 // The smallest cell in pixels, by kind of item: narrow windows have smaller ones.
 const SIZES = { image: { wide: [112, 112], narrow: [88, 88] }, text: { wide: [240, 120], narrow: [150, 104] } };
+// Kinds whose cells may be as low as what is in them, in lines as of a list.
+const DENSE = new Set(["text"]);
 const NARROW_PX = 640;
 const GAP_PX = 6;
 // The second half of a double click takes nothing back.
@@ -25,6 +27,8 @@ export class Grid {
   #place = document.querySelector("#grid");
   #kind;
   #sizes;
+  #dense;
+  #fitting = MOST_CELLS; // of a dense grid: how many cells the last one had room for
   #cells = new Map(); // by the task's id: {task, element, sight, state: "", "wrong" or "alone"}
   #columns = 1;
   #sweep = null; // the state that the mouse gives to what it comes over
@@ -39,6 +43,7 @@ export class Grid {
   constructor(kind, name) {
     this.#kind = kind;
     this.#sizes = SIZES[name];
+    this.#dense = DENSE.has(name);
     this.#place.addEventListener("pointerdown", (event) => this.#press(event));
     this.#place.addEventListener("pointerover", (event) => this.#over(event));
     this.#place.addEventListener("click", (event) => this.#click(event));
@@ -47,8 +52,17 @@ export class Grid {
     addEventListener("resize", () => this.#lay());
   }
 
-  /** How many cells the window has room for. */
+  /** How many cells the window has room for, and those of a dense grid at most. */
+  get most() {
+    return this.#dense ? MOST_CELLS : this.#roomy;
+  }
+
+  /** How many cells the next grid is likely to have. */
   get capacity() {
+    return this.#dense ? this.#fitting : this.#roomy;
+  }
+
+  get #roomy() {
     const { columns, rows } = this.#fit();
     return Math.max(LEAST_CELLS, Math.min(columns * rows, MOST_CELLS));
   }
@@ -92,8 +106,9 @@ export class Grid {
     }
   }
 
-  /** Show these tasks, in states by their ids if some are given. `name`: what the cells are asked about. */
-  show(tasks, loaded, { name, states = {} }) {
+  /** Show these tasks, in states by their ids if some are given. `name`: what the cells are asked about; `all`: whether
+   *  a dense grid keeps those that it has no room for. */
+  show(tasks, loaded, { name, states = {}, all = false }) {
     this.#sweep = null;
     this.#shownAt = performance.now();
     const cell = (task) => ({
@@ -107,9 +122,10 @@ export class Grid {
     this.#place.setAttribute("aria-label", `Mark the items that are not: ${name}`);
     this.#place.replaceChildren(...[...this.#cells.values()].map((cell) => cell.element));
     this.#place.scrollTop = 0;
+    this.#lay();
+    if (this.#dense && !all) this.#keepFitting();
     for (const each of this.#cells.values()) this.#paint(each);
     this.#rove(this.#place.firstElementChild);
-    this.#lay();
     for (const { element } of this.#cells.values()) this.#observer.observe(element);
     // Where nothing else has the focus: the keys act on a cell that can be seen, and that is read out.
     if (document.activeElement === document.body) this.#place.firstElementChild.focus({ preventScroll: true });
@@ -234,16 +250,46 @@ export class Grid {
     element.dataset.mark = state;
   }
 
-  /** As many columns as make the cells largest. */
+  /** As many columns as make the cells largest, or of a dense grid, as show the most cells. */
   #lay() {
     const { size } = this.#cells;
     if (!size) return;
     const { width, height, least, tall } = this.#room();
+    this.#place.toggleAttribute("data-dense", this.#dense);
+    if (this.#dense) {
+      const inView = Array.from({ length: Math.max(1, Math.floor(width / least)) }, (_, n) => this.#inView(n + 1));
+      const most = Math.max(...inView);
+      if (most >= Math.min(size, this.#roomy)) {
+        this.#inView((this.#columns = inView.indexOf(most) + 1));
+        return;
+      }
+      this.#place.removeAttribute("data-dense"); // long texts: the cells scroll
+    }
     const scale = (columns) => Math.min(width / columns / least, height / Math.ceil(size / columns) / tall);
     const most = Math.min(size, Math.max(2, Math.floor(width / least)));
     this.#columns = 1;
     for (let columns = 2; columns <= most; columns++) if (scale(columns) > scale(this.#columns)) this.#columns = columns;
     this.#place.style.setProperty("--columns", this.#columns);
+  }
+
+  /** Lay a dense grid in so many columns. Returns how many of its cells are in view. */
+  #inView(columns) {
+    this.#place.style.setProperty("--columns", columns);
+    const { bottom } = this.#place.getBoundingClientRect();
+    return [...this.#place.children].filter((cell) => cell.getBoundingClientRect().bottom <= bottom).length;
+  }
+
+  /** Leave those that have no room for the next grid. */
+  #keepFitting() {
+    const { size } = this.#cells;
+    const room = this.#place.hasAttribute("data-dense") ? this.#inView(this.#columns) : this.#roomy;
+    const kept = Math.max(Math.min(LEAST_CELLS, size), Math.min(room, size));
+    this.#fitting = kept < size ? kept : MOST_CELLS;
+    for (const id of [...this.#cells.keys()].slice(kept)) {
+      this.#cells.get(id).element.remove();
+      this.#cells.delete(id);
+    }
+    if (kept < size) this.#lay();
   }
 
   #room() {

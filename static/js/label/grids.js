@@ -74,14 +74,16 @@ export class Grids {
   }
 
   /** Show the items of the next grid. False if the next item is to be asked alone. */
-  show(said, tasks = this.#next(), states = {}) {
+  show(said, back = null, states = {}) {
+    let tasks = back ?? this.#next();
     if (tasks.length < 2) {
       this.#grid.clear();
       return false;
     }
     const name = classOf(tasks[0]);
     this.#view.showGrid(name, tasks[0].id);
-    this.#grid.show(tasks, (task) => this.#preloader.loaded(task), { name: isolated(name), states });
+    this.#grid.show(tasks, (task) => this.#preloader.loaded(task), { name: isolated(name), states, all: back !== null });
+    tasks = this.#grid.tasks;
     this.#guard.appeared(Math.min(LOOK_MS + LOOK_CELL_MS * tasks.length, LOOK_MOST_MS));
     this.#stopwatch.start();
     this.#showMarks();
@@ -101,7 +103,7 @@ export class Grids {
     const name = classOf(queue.current);
     if (name === undefined) return [];
     const alike = queue.tasks.filter((task) => classOf(task) === name && !this.#alone.has(task.id));
-    return alike.slice(0, this.#grid.capacity);
+    return alike.slice(0, this.#grid.most);
   }
 
   /** How many tasks are held in grids: the grid on the screen, and the next one. 0 for no grids. */
