@@ -67,8 +67,12 @@ def _option(whole: Plan, end: int) -> Option:
 
 
 def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray) -> float:
-    """Return about how many more answers prove the set that ends with stratum `last`, if calibration is right from here
-    on; inf if it will never be. `ranks` and `wrong` as in `proof.prove`.
+    """Return about how many more answers prove the set that ends with stratum `last`; inf if probably none will.
+    `ranks` and `wrong` as in `proof.prove`.
+
+    The rate at which evidence grows is the mean of the calibrated rate and the rate so far, weighted by the answers of
+    the forecast and those so far. So hope is lost once the evidence is 1/threshold of its start: if calibration is
+    right, this has about the probability of the risk.
     """
     strata = plan.strata(ranks)
     inside = strata <= last
@@ -76,4 +80,5 @@ def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray) ->
     path = evidence_for(plan, last, strata[inside], wrong[inside], max(most, int(plan.least[last])))
     if path.max() >= plan.threshold or not plan.answers[last]:
         return 0.0
-    return float(plan.answers[last] * (plan.threshold - path[-1]) / plan.threshold)
+    grown = plan.threshold + path[-1]
+    return float((plan.threshold - path[-1]) / grown * (plan.answers[last] + len(ranks))) if grown > 0 else np.inf

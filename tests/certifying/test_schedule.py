@@ -1,0 +1,119 @@
+"""Test when audits begin and end, against simulated projects whose best moment is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from audits import pool
+from extent import ALL, some
+
+from labeling.certifying.forecast import cheapest
+from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.proof import prove
+from labeling.certifying.schedule import Outlook, advise, begins, draws, outlook
+
+AUDITS = 30 if ALL else 8
+
+
+def plan_of(errors: np.ndarray, error: float, n_pool: int) -> Plan:
+    _, sizes, expected = stratify(1 - errors, n_strata=20)
+    return Plan(sizes, expected, Target.of_pool(error, n_pool, 0.005), 0.03)
+
+
+def project(n: int, batch: int, error: float, noise: float) -> tuple[list[Outlook], list[float]]:
+    """Return what a manager sees after each batch, and the true totals of a project whose model learns with each.
+
+    People label the most doubtful items. Each version's calibration is wrong by a factor of its own.
+    """
+    rng = np.random.default_rng(n)
+    seen, totals = [], []
+    for labeled in range(batch, n // 2, batch):
+        errors = pool(np.random.default_rng(n), n, 1 - 0.02 - labeled**-0.5)[: n - labeled]
+        factors = np.exp(noise * rng.normal()), 1.0
+        looks = [
+            outlook(
+                [plan_of(np.minimum(factor * errors, 1), error, n)], n_left=n - labeled, spent=labeled, batch_size=batch
+            )
+            for factor in factors
+        ]
+        seen.append(looks[0])
+        totals.append(looks[1].spent + looks[1].left)
+    return seen, totals
+
+
+@pytest.mark.parametrize(
+    ("n", "batch", "error"), [(1800, 60, 0.02), *some([(1800, 60, 0.05), (6000, 300, 0.02), (20_000, 500, 0.02)], 1)]
+)
+def test_an_audit_begins_when_no_other_moment_would_have_saved_much(n, batch, error):
+    seen, totals = project(n, batch, error, noise=0.2)
+    begun = next(number for number in range(1, len(seen) + 1) if begins(seen[:number], batch))
+    assert totals[begun - 1] <= 1.1 * min(totals)
+    assert min(totals) < 0.9 * totals[0]
+
+
+def test_learning_goes_on_while_no_audit_pays_or_people_label_the_rest_anyway():
+    nothing = Outlook(spent=100, audit=0, rest=900, certified=0, later=900)
+    assert not begins([], 10)
+    assert not begins([nothing] * 5, 1000)
+    free = [Outlook(spent=100 * n, audit=200, rest=900 - 100 * n, certified=500, later=1100 - 100 * n) for n in (1, 2)]
+    assert not begins(free, 100)
+
+
+def test_an_audit_begins_if_it_takes_less_than_a_batch_or_a_batch_teaches_too_little():
+    short = Outlook(spent=100, audit=80, rest=10, certified=500, later=150)
+    assert begins([short], 100)
+    before, after = (Outlook(spent=spent, audit=300, rest=0, certified=500, later=380) for spent in (100, 200))
+    assert not begins([before], 100), "one version does not tell what a batch teaches"
+    assert begins([before, after], 100)
+    taught = Outlook(spent=200, audit=150, rest=0, certified=500, later=230)
+    assert not begins([before, taught], 100)
+
+
+def test_the_rest_of_a_pool_costs_its_price():
+    plan = plan_of(pool(np.random.default_rng(0), 3000, 0.85), 0.02, 4000)
+    dear, cheap = (outlook([plan], n_left=4000, spent=0, batch_size=100, price=price) for price in (1.0, 0.4))
+    assert cheap.left < dear.left
+    assert cheap.audit <= dear.audit
+    by_class = outlook([plan, plan], n_left=8000, spent=0, batch_size=100)
+    assert by_class.audit == pytest.approx(2 * dear.audit)
+    hopeless = outlook([plan_of(np.full(1000, 0.4), 0.02, 1000)], n_left=1000, spent=50, batch_size=100)
+    assert (hopeless.audit, hopeless.rest, hopeless.certified, hopeless.later) == (0, 1000, 0, 1000)
+
+
+@pytest.mark.parametrize(("factor", "most"), [(1.0, 1.1), (2.0, 1.6)])
+def test_an_audit_ends_near_its_forecast_though_the_model_errs_more(factor, most):
+    rng = np.random.default_rng(0)
+    errors = pool(rng, 5000, 0.95)
+    option = cheapest(plan_of(errors, 0.02, 5000), len(errors))
+    assert option is not None
+    costs = []
+    for _ in range(AUDITS):
+        asked, certified = audited(option.plan, rng.random(len(errors)) < factor * errors, rng)
+        costs.append(len(errors) - certified)
+        assert asked
+    assert np.mean(costs) <= most * option.cost(len(errors), 1.0)
+
+
+def audited(plan: Plan, wrong: np.ndarray, rng: np.random.Generator, batch: int = 100) -> tuple[int, int]:
+    """Return the answers of an audit, and the labels that it certifies."""
+    order, asked, left = plan.order(rng), 0, float(plan.answers[-1])
+    while left and asked < len(order):
+        asked = min(asked + draws(left, batch), len(order))
+        advice = advise(plan, order[:asked], wrong[order[:asked]])
+        assert advice.proof == prove(plan, order[:asked], wrong[order[:asked]])
+        left = advice.left
+    return asked, advice.proof.labels if advice.proof else 0
+
+
+def test_an_audit_of_a_bad_model_is_given_up():
+    rng = np.random.default_rng(0)
+    errors = pool(rng, 5000, 0.95)
+    option = cheapest(plan_of(errors, 0.02, 5000), len(errors))
+    assert option is not None
+    asked, certified = audited(option.plan, rng.random(len(errors)) < 0.3, rng)
+    assert certified == 0
+    assert asked < 1.5 * option.answers
+
+
+def test_a_batch_asks_fewer_draws_than_are_left():
+    assert [draws(left, 100) for left in (400, 40, 3, 0.5)] == [100, 30, 10, 10]
