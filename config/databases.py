@@ -1,15 +1,25 @@
-"""The connection settings of PostgreSQL, for the main database and a read replica."""
+"""The connection settings of the main database and a read replica."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+SQLITE = "django.db.backends.sqlite3"
+IN_MEMORY = ":memory:"
 POSTGRESQL = "django.db.backends.postgresql"
 OURS = "config.postgresql"
 # A connection to a replica whose host is gone fails within seconds: reads then go to the main database.
 GIVEN_UP_SOON = {"connect_timeout": 2, "keepalives_idle": 5, "tcp_user_timeout": 5000}
+
+
+def below(home: Path, database: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with the path of a SQLite file made absolute: a relative one counts from `home`."""
+    if database["ENGINE"] != SQLITE or database["NAME"] == IN_MEMORY:
+        return database
+    return {**database, "NAME": str(home / database["NAME"])}
 
 
 def on_postgresql(database: dict[str, Any], variable: str) -> dict[str, Any]:

@@ -36,7 +36,8 @@ LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 try:
-    DATA_DIR: Path = env.path("DATA_DIR", HOME / ("var" if IS_CLONE else "marginalia-data")).resolve()
+    # A relative path means the same folder to web, worker and commands, which start in different ones.
+    DATA_DIR: Path = (HOME / env.path("DATA_DIR", "var" if IS_CLONE else "marginalia-data")).resolve()
     DEBUG: bool = env.bool("DEBUG", False)
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], subcast=str.strip)
@@ -83,7 +84,7 @@ try:
     WORKER_STEPS: int = env.int("WORKER_STEPS", 4, validate=validate.Range(min=1, max=64))
     STEP_MAX_SECONDS: float = env.float("STEP_MAX_SECONDS", 12 * 3600, validate=validate.Range(min=1))
     STEP_MEMORY_MB: int = env.int("STEP_MEMORY_MB", 0, validate=validate.Range(min=0))
-    _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
+    _database = databases.below(HOME, env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}"))
     _replica = env.dj_db_url("DATABASE_REPLICA_URL") if env.str("DATABASE_REPLICA_URL", "") else None
     _secret_key: str = env.str("SECRET_KEY", "")
 except EnvError as error:

@@ -40,6 +40,8 @@ def duplicate(
     `labels`, their labels too. Copied labels may be of any class, so `items` copies all classes with their indices;
     without `items`, archived classes are left out.
 
+    Guidelines may show images that the original lacks: they are copied all the same (`guidelines.missing_images`).
+
     Raises `ValidationError` naming the field at fault, or `TooManyProjects`.
     """
     if labels and not items:
@@ -58,7 +60,7 @@ def duplicate(
     )
     _copy_details(classes, copy, with_position=items)
     guidelines_images.copy(project=project, into=copy)
-    guidelines.save(project=copy, user=user, text=project.guidelines)
+    guidelines.save(project=copy, user=user, text=project.guidelines, images_may_miss=True)
     _copy_memberships(project, copy, user, others=members)
     if items:
         _have_items_copied(project, copy, user, with_labels=labels)

@@ -46,17 +46,18 @@ Passage = list[Span]
 
 
 @transaction.atomic
-def save(*, project: Project, user: User | None, text: str) -> int:
+def save(*, project: Project, user: User | None, text: str, images_may_miss: bool = False) -> int:
     """Make `text` the project's guidelines, and return their version. A text without a change makes no new version.
 
-    Raises `ValidationError` naming the field if the text is too long, shows an image that the project does not have, or
-    exceeds the storage limit of the project.
+    Raises `ValidationError` naming the field if the text is too long, exceeds the storage limit of the project, or,
+    unless `images_may_miss`, shows an image that the project does not have.
     """
     held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     text = _unix(text)
     if _unix(held.guidelines) != text:
         _count(held, text)
-        _check_images(held, text)
+        if not images_may_miss and (missing := missing_images(held, text)):
+            raise ValidationError({"guidelines": f"The project has no image called {missing}. Upload it first."})
         held.guidelines, held.guidelines_version = text, held.guidelines_version + 1
         GuidelinesVersion.objects.create(
             project=held, number=held.guidelines_version, text=text, user=user, created_at=timezone.now()
@@ -94,13 +95,13 @@ def _count(project: Project, text: str) -> None:
     quota.count(project, rows=size)
 
 
-def _check_images(project: Project, text: str) -> None:
+def missing_images(project: Project, text: str) -> str:
+    """Return the names of images that the text shows and the project does not have, as a list in words. Takes one query
+    at most.
+    """
     named = images_in(text)
     missing = named.difference(project.guidelines_images.values_list("name", flat=True)) if named else set()
-    if missing:
-        raise ValidationError(
-            {"guidelines": f"The project has no image called {', '.join(sorted(missing))}. Upload it first."}
-        )
+    return ", ".join(sorted(missing))
 
 
 def images_in(text: str) -> set[str]:

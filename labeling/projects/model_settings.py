@@ -35,19 +35,16 @@ def learner_of(choice: Mapping[str, Any]) -> tuple[type[Learner], dict[str, Any]
 
 
 def learners_for(question: str) -> list[type[Learner]]:
-    """Return the learners that can learn the question, the default first; only built-in learners if a plug-in is
-    broken.
-    """
+    """Return the learners that can learn the question, the default first."""
+    return [each for each in known() if each.learns(question)]
+
+
+def known() -> list[type[Learner]]:
+    """Return all learners, the default first; only built-in learners if a plug-in is broken."""
     try:
-        known = estimators.known().values()
+        return [*estimators.known().values()]
     except EstimatorError:
-        known = estimators.OURS  # type: ignore[assignment]
-    return [each for each in known if each.learns(question)]
-
-
-def known() -> list[str]:
-    """Return the names of the learners for the question `single`."""
-    return [each.name for each in learners_for("single")]
+        return [*estimators.OURS]
 
 
 def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from labeling.management.commands import create_project
 from labeling.models import Membership, Project, User
+from models_store import estimators
+from models_store.estimators import NetworkLearner
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +59,20 @@ def test_every_setting_is_an_option() -> None:
     assert project.training == {"epochs": 40}
     assert project.show_predictions
     assert [(m.user.username, m.role) for m in Membership.objects.all()] == [("mona", "manager")]
+
+
+class Ordinal(NetworkLearner):
+    name = "ordinal"
+
+    @classmethod
+    def learns(cls, question: str) -> bool:
+        return question == "score"
+
+
+def test_the_help_lists_the_models_of_every_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimators, "known", lambda: {each.name: each for each in (NetworkLearner, Ordinal)})
+    help_text = create_project.Command().create_parser("manage.py", "create_project").format_help()
+    assert "What learns from the labels: network, ordinal." in " ".join(help_text.split())
 
 
 def test_a_setting_of_yes_or_no_is_turned_on_and_off() -> None:

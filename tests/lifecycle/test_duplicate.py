@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 from factories import make_items, make_member, make_project, make_user
-from pages import errors_of, manager, member, signed_in
+from pages import errors_of, manager, member, signed_in, text_of
 
 from labeling.answering import gold
 from labeling.models import Membership, Project, Role
@@ -81,6 +81,19 @@ def test_a_manager_who_is_paused_is_paused_in_a_copy_without_members() -> None:
     gold.pause(project.memberships.get(user=mona), "Paused by marc.")
     copy = duplicate(project=project, user=mona, slug="again", name="Again")
     assert copy.memberships.get(user=mona).pause_reason == "Paused by marc."
+
+
+def test_guidelines_whose_image_is_missing_are_copied_and_the_pages_say_so() -> None:
+    project = original()
+    Project.objects.update(guidelines="![](owl.png) Look at ![the owl](owl.png) and ![](face.png).")
+    client = manager(project)
+    values = {"copy-name": "Again", "copy-slug": "again"}
+    page = text_of(client.post(reverse("project-duplicate", args=[project.slug]), values, follow=True))
+    assert "The guidelines show images that are missing, here and in the original: face.png, owl.png." in page
+    copy = Project.objects.get(name="Again")
+    assert "face.png" in copy.guidelines
+    page = text_of(client.get(reverse("project-guidelines-edit", args=[copy.slug])))
+    assert "The guidelines show images that are missing: face.png, owl.png. Upload them" in page
 
 
 def test_the_page_makes_it_and_says_what_is_wrong() -> None:

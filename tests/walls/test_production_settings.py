@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -61,6 +62,17 @@ def test_check_deploy_would_find_something(tmp_path: Path) -> None:
 def test_a_secret_key_that_is_too_short_is_found(tmp_path: Path) -> None:
     settings = {**shown(INSTALL), "DATA_DIR": str(tmp_path), "SECRET_KEY": "short"}
     assert "security.W009" in manage(settings, "check", "--deploy")
+
+
+def test_relative_paths_mean_the_same_from_every_folder(tmp_path: Path) -> None:
+    settings = {
+        "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "DATA_DIR": os.path.relpath(tmp_path, ROOT),
+        "DATABASE_URL": "sqlite:///elsewhere.sqlite3",
+    }  # fmt: skip
+    ask = "from config import settings; print(settings.DATA_DIR, settings.DATABASES['default']['NAME'])"
+    for folder in (ROOT, tmp_path):
+        answer = subprocess.run([sys.executable, "-c", ask], cwd=folder, env=settings, capture_output=True, text=True)
+        assert answer.stdout.split() == [str(tmp_path), str(ROOT / "elsewhere.sqlite3")], answer.stderr
 
 
 ASK = """

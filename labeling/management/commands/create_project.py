@@ -52,7 +52,8 @@ class Command(BaseCommand):
             metavar="JSON",
             help='The options of the encoder, like \'{"folder": "minilm"}\'.',
         )
-        parser.add_argument("--model", metavar="NAME", help=f"What learns from the labels: {', '.join(known())}.")
+        models = ", ".join(each.name for each in known())
+        parser.add_argument("--model", metavar="NAME", help=f"What learns from the labels: {models}.")
         parser.add_argument(
             "--model-options", metavar="JSON", help='Its options, for example \'{"classifier": "GaussianNB"}\'.'
         )

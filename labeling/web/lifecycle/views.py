@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, User
-from labeling.projects import lifecycle, quota
+from labeling.projects import guidelines, lifecycle, quota
 from labeling.projects import members as memberships
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
@@ -92,6 +92,8 @@ def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
     except TooManyProjects as error:
         form.add_error(None, str(error))
         return _manage(request, membership, copy_form=form)
+    if missing := guidelines.missing_images(made, made.guidelines):
+        messages.warning(request, f"The guidelines show images that are missing, here and in the original: {missing}.")
     if values["items"]:
         messages.success(request, f"This is {made.name}: its settings and classes are copied. Its items follow.")
         return redirect("project-import", made.slug)

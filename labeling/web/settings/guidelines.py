@@ -50,7 +50,12 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
             return redirect("project-guidelines-edit", project.slug)
     status = 400 if form.errors else 200
     return render_page(
-        request, membership, "guidelines/edit.html", {"form": form}, section="project-guidelines-edit", status=status
+        request,
+        membership,
+        "guidelines/edit.html",
+        {"form": form, "missing": guidelines.missing_images(project, project.guidelines)},
+        section="project-guidelines-edit",
+        status=status,
     )
 
 

@@ -28,7 +28,6 @@ _PROJECT: dict[str, Any] = {
     "training": {"epochs": 40},
     "privacy_epsilon": 5.0,
     "class_proposals": True,
-    "near_copies": 6,
     "hourly_cost": 17.5,
 }
 _NEEDED = ("slug", "kind", "classes", "prompt", "batch_size")
