@@ -37,7 +37,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 try:
     # A relative path means the same folder to web, worker and commands, which start in different ones.
-    DATA_DIR: Path = (HOME / env.path("DATA_DIR", "var" if IS_CLONE else "marginalia-data")).resolve()
+    DATA_DIR: Path = (HOME / env.path("DATA_DIR", Path("var" if IS_CLONE else "marginalia-data"))).resolve()
     DEBUG: bool = env.bool("DEBUG", False)
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], subcast=str.strip)

@@ -79,7 +79,7 @@ def test_equal_names_get_the_items_id_also_where_capitals_do_not_count() -> None
     project = labeled([0, 0, 0, 1], ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"])
     ids = list(project.items.order_by("pk").values_list("pk", flat=True))
     names = Names(["cat", "dog"], kinds.of(project))
-    shared = {"external_id": "same", "propagated_from": None, "media": "x.png"}
+    shared = {"external_id": "same", "propagated_from": None, "media": "x.png", "data": "{}"}
     sources, labels = ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"], ["cat", "cat", "cat", "dog"]
     rows = [
         {**shared, "item": pk, "source": source, "label": label}
@@ -154,11 +154,21 @@ def test_splits_are_eighty_ten_ten_and_a_near_copy_goes_with_its_source() -> Non
     shares = [splits.count(name) / 5000 for name in ("train", "validation", "test")]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
     names = Names(["cat"], kinds.get("image"))
-    row = {"item": 1, "source": "a.png", "media": "x.png", "label": "cat"}
+    row = {"item": 1, "source": "a.png", "media": "x.png", "label": "cat", "data": "{}"}
     for number in range(50):
         of, copy = f"id {number}", f"copy {number}"
         [name] = names.of({**row, "external_id": copy, "propagated_from": of})
         assert name.partition("/")[0] == split_of(of)
+
+
+def test_the_items_of_a_group_are_in_one_split() -> None:
+    project = labeled([0] * 6, [f"{number}.png" for number in range(6)])
+    for item in project.items.all():
+        item.data = {"group": f"patient {item.pk % 2}"}
+        item.save()
+    splits = {name.rpartition("/")[2]: name.partition("/")[0] for name in exported(project).namelist()}
+    for item in project.items.all():
+        assert splits[item.source] == split_of(item.data["group"])
 
 
 def test_no_more_than_a_piece_is_in_memory(settings: Any) -> None:

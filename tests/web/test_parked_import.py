@@ -359,3 +359,10 @@ def test_what_cannot_be_read_is_refused_at_once(name: str, content: bytes) -> No
     assert send(client, content, name).status_code == 400
     assert not project.items.exists()
     assert not ItemImport.objects.parked().exists()
+
+
+def test_a_group_of_images_is_said_to_stay_together() -> None:
+    client, _ = start(kind="image")
+    for name, said in (("group", True), ("ward", False)):
+        page = text_of(send(client, f"photo,{name}\n/nowhere.png,a\n".encode(), f"{name}.csv", preview="1"))
+        assert ("Exported folders keep the items of one group in one split." in page) == said

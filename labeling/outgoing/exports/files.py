@@ -1,10 +1,11 @@
-"""The items' files by class: `train/cat/001.jpg`. Each item's split follows from the hash of its id, so that it stays
-the same in later exports.
+"""The items' files by class: `train/cat/001.jpg`. Each item's split follows from the hash of its group or its id, so
+that it stays the same in later exports.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -24,6 +25,9 @@ from labeling.shared_files import read_whole
 
 SPLITS = (("train", 0.8), ("validation", 0.9), ("test", 1.0))
 """The splits, each with the end of its part of all hashes."""
+
+GROUP = "group"
+"""The imported field whose items stay in one split: of one patient, one film, one place."""
 
 # Files that are brought from an object store at a time.
 AT_ONCE = 32
@@ -52,13 +56,13 @@ def files_layout(project: Project) -> Layout:
     return Layout(pa.schema([]), as_files=files)
 
 
-def split_of(external_id: str) -> str:
-    """Return the split of an item: 80 % train, 10 % validation, 10 % test.
+def split_of(name: str) -> str:
+    """Return the split of an item or a group with this name: 80 % train, 10 % validation, 10 % test.
 
     >>> split_of("item-0001")
     'train'
     """
-    share = int.from_bytes(hashlib.sha256(external_id.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
+    share = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
     return next(name for name, end in SPLITS if share < end or end == 1)
 
 
@@ -87,7 +91,8 @@ class Names:
 
     def of(self, row: Row) -> list[str]:
         """Return the names of the row's file: one for each class of its label."""
-        split = split_of(row["propagated_from"] or row["external_id"])  # a near-copy goes where its source goes
+        # A near-copy without a group goes where its source goes.
+        split = split_of(_group(row) or row["propagated_from"] or row["external_id"])
         path = PurePosixPath(original_name(row, self._kind))
         stem, suffix = safe_name(path.stem), PurePosixPath(row["media"]).suffix
         folders = [f"{split}/{self._folder(label)}" for label in _labels(row)]
@@ -103,6 +108,12 @@ class Names:
             name += ending
         self._taken.add(f"{name}{suffix}".casefold())
         return f"{name}{suffix}"
+
+
+def _group(row: Row) -> str:
+    """Return the item's group; "" without one."""
+    group = json.loads(row["data"]).get(GROUP)
+    return "" if group is None else str(group)
 
 
 def _labels(row: Row) -> list[str]:

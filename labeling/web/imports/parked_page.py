@@ -22,6 +22,7 @@ from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
+from labeling.outgoing.exports.files import GROUP
 from labeling.web.imports.import_rows import label_notice, next_step
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.words import count
@@ -134,6 +135,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "leave_out": [
             (name, name in look.layout.leave_out) for name in look.columns if name not in {*OWN, *_named(look, kind)}
         ],
+        "grouped": GROUP in look.columns and isinstance(kind, FileKind),
         "uses": _uses(found, look.layout, project) if in_file and not (proposes and found.from_folders) else [],
         "unknown": _some(unknown),
         "unknown_rows": count(sum(unknown.values()), "item" if found.from_folders else "row"),
