@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
+from labeling.kinds import examples
 from labeling.kinds.files import FileKind, Foreign
 from labeling.kinds.opening import Opener
 from labeling.kinds.wording import MIB
@@ -23,6 +25,7 @@ class Audio(FileKind):
 
     name = "audio"
     sentence = "Audio: speech, birdsong, the sound of a machine"
+    examples = "recordings of a low tone, a high tone or a hiss"
     noun = "recording"
     plural = "recordings"
     columns = frozenset({"audio", "file_name"})
@@ -51,3 +54,6 @@ class Audio(FileKind):
             "audio needs the package soundfile, which is not installed on the server. "
             "Install it with: scripts/setup.sh requirements-audio.txt"
         )
+
+    def example(self, number: int) -> dict[str, Any]:
+        return {"audio": examples.tone(number)}

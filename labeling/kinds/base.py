@@ -114,6 +114,9 @@ class Kind(ABC):
     content_types: ClassVar[Mapping[str, str]] = {}
     """The content types of the served files, by suffix. Files with other suffixes are not served."""
 
+    examples: ClassVar[str] = ""
+    """The words for its example items in the sentence "200 …"; empty for a kind without examples."""
+
     bare: ClassVar[str] = ""
     """The words in a list for an item without an excerpt."""
 
@@ -135,6 +138,10 @@ class Kind(ABC):
     @abstractmethod
     def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         """Remove the content from the fields of a row, and return it. Raises BadValue or BadFile."""
+
+    def example(self, number: int) -> dict[str, Any]:
+        """Return the row of an example item of the kind, for `examples`."""
+        raise NotImplementedError
 
     def open(self, files: Sequence[bytes], *, smaller: bool = False) -> Iterator[OpenedFile | BadFile]:
         """For each file, in order, the opened file, or the reason for its refusal. `smaller`: with smaller pictures."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from labeling.kinds import examples
 from labeling.kinds.files import FileKind, Foreign
 from labeling.kinds.opening import Opener
 from labeling.kinds.wording import MIB
@@ -14,6 +17,7 @@ class Image(FileKind):
 
     name = "image"
     sentence = "Images: photographs, scans, drawings"
+    examples = "pictures of a circle, a square or a cross"
     noun = "image"
     plural = "images"
     columns = frozenset({"image", "file_name"})
@@ -47,3 +51,6 @@ class Image(FileKind):
         ("−", "Zoom out"),
     )
     styles = ("css/kinds/image.css",)
+
+    def example(self, number: int) -> dict[str, Any]:
+        return {"image": examples.shape(number)}

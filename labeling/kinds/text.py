@@ -8,6 +8,7 @@ from typing import Any, SupportsBytes
 
 import numpy as np
 
+from labeling.kinds import examples
 from labeling.kinds.base import ItemContent, Kind, Surroundings
 from labeling.kinds.wording import BadValue, type_name
 
@@ -21,6 +22,7 @@ class Text(Kind):
     name = "text"
     in_grids = True
     sentence = "Texts: sentences, reviews, whole letters"
+    examples = "messages to a shop, each about a delivery, damage, a bill, a return, praise or a question"
     noun = "text"
     plural = "texts"
     columns = frozenset({"text"})
@@ -39,6 +41,9 @@ class Text(Kind):
         if not text.strip():
             raise BadValue('column "text" holds nothing but white space')
         return ItemContent(shown={"text": text})
+
+    def example(self, number: int) -> dict[str, Any]:
+        return {"text": examples.message(number)}
 
     def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         return str(data.get("text", ""))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from labeling.kinds import examples
 from labeling.kinds.base import ItemContent, Kind, Surroundings
 from labeling.kinds.wording import BadValue, excerpt, is_blank, printable, type_name, value_text
 
@@ -19,6 +20,7 @@ class Vector(Kind):
 
     name = "vector"
     sentence = "Vectors: measurements, or embeddings that you have computed"
+    examples = "leaves of three plants, measured"
     noun = "vector"
     plural = "vectors"
     forms = frozenset({"npy"})
@@ -37,6 +39,10 @@ class Vector(Kind):
             raise BadValue('column "vector" is missing')
         _check_length(vector, around.vector_length)
         return ItemContent(shown=shown, vector=vector)
+
+    def example(self, number: int) -> dict[str, Any]:
+        sizes = examples.measurements(number)
+        return {**sizes, "vector": list(sizes.values())}
 
     def identity(self, data: Mapping[str, Any], media: str, vector: np.ndarray | None) -> bytes:
         return b"" if vector is None else vector.astype("<f4").tobytes()

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from labeling import kinds
-from labeling.intake import parked, uploads
+from labeling.intake import examples, parked, uploads
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT, Layout
 from labeling.intake.rejecting import KEPT, by_number
 from labeling.kinds import FileKind, Kind
@@ -67,10 +67,14 @@ class PasteForm(forms.Form):
 
 @for_members(reading=Ability.IMPORTS_READ, changing=Ability.ITEMS_CHANGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Show the form and the list of imports, or import a file: a small one at once, a large one by the worker."""
+    """Show the form and the list of imports, or import a file, pasted texts or examples: few items at once, many by the
+    worker.
+    """
     pasted = PasteForm(request.POST if "texts" in request.POST else None)
     is_file = request.method == "POST" and not pasted.is_bound
     form = UploadForm(request.POST, request.FILES) if is_file else UploadForm()
+    if "examples" in request.POST:
+        return parked_page.answer(request, examples.import_examples(project=membership.project, user=membership.user))
     received = _pasted(membership, pasted) if pasted.is_bound else _received(membership, form)
     if received is not None:
         return parked_page.answer(request, received)
@@ -81,6 +85,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {
         "form": form,
         "paste": pasted if kinds.of(project).can_be_typed else None,
+        "n_examples": examples.N_EXAMPLES,
         "uses": list(LABELS_AS.items()),
         "nothing_left": lambda: "" if project.items.to_label().exists() else NOTHING_LEFT,
         "next_step": lambda: next_step(project),
