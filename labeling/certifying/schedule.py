@@ -32,13 +32,15 @@ class Outlook:
     audit : the audits' answers; 0 if no audit pays.
     rest : what the items cost that neither an audit nor a certificate covers.
     certified : labels that are expected to be certified.
-    later : all answers that are left, if people first label a further batch, and it teaches the model nothing.
+    batch : a further batch.
+    later : all answers that are left, if people first label this batch, and it teaches the model nothing.
     """
 
     spent: float
     audit: float
     rest: float
     certified: float
+    batch: float
     later: float
 
     @property
@@ -53,13 +55,14 @@ def outlook(plans: Sequence[Plan], *, n_left: int, spent: float, batch_size: int
     plans : of the whole pool, or one for each class.
     n_left : the items without a label, candidates of the plans or not.
     spent : people's answers so far.
-    price : the answers that an item of the rest takes: above 1 with overlap, below 1 in grids.
+    price : the answers that an item of a batch or of the rest takes: above 1 with overlap, below 1 in grids.
     """
     audit, covered = _covered(plans, price)
     share = min(batch_size / max(sum(int(plan.ends[-1]) for plan in plans), 1), 1)
     audit_later, covered_later = _covered([_without_doubtful(plan, share) for plan in plans], price)
-    later = batch_size + audit_later + price * max(n_left - batch_size - covered_later, 0)
-    return Outlook(spent, audit, price * max(n_left - covered, 0), covered - audit, later)
+    batch = price * min(batch_size, n_left)
+    later = batch + audit_later + price * max(n_left - batch_size - covered_later, 0)
+    return Outlook(spent, audit, price * max(n_left - covered, 0), covered - audit, batch, later)
 
 
 def _covered(plans: Sequence[Plan], price: float) -> tuple[float, float]:
@@ -75,7 +78,7 @@ def _without_doubtful(plan: Plan, share: float) -> Plan:
     return replace(plan, sizes=sizes[sizes > 0], expected=plan.expected[sizes > 0])
 
 
-def begins(outlooks: Sequence[Outlook], batch_size: int) -> bool:
+def begins(outlooks: Sequence[Outlook]) -> bool:
     """Return whether audits begin now, instead of learning from another batch.
 
     Batches take doubtful items, which people have to label in any case: learning from them is free until few of them
@@ -89,7 +92,6 @@ def begins(outlooks: Sequence[Outlook], batch_size: int) -> bool:
     Parameters
     ----------
     outlooks : one for each version since the last audit ended, or since the project began, the newest last.
-    batch_size : the answers of the next batch.
     """
     if not outlooks or not outlooks[-1].audit:
         return False
@@ -97,7 +99,7 @@ def begins(outlooks: Sequence[Outlook], batch_size: int) -> bool:
         before.spent + before.later - after.spent - after.left for before, after in pairwise(outlooks[-WINDOW - 1 :])
     ]
     teaches = max(median(taught), 0) if taught else math.inf
-    return outlooks[-1].left < max(batch_size, outlooks[-1].later - teaches)
+    return outlooks[-1].left < max(outlooks[-1].batch, outlooks[-1].later - teaches)
 
 
 @dataclass(frozen=True, slots=True)

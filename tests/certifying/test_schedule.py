@@ -46,27 +46,32 @@ def project(n: int, batch: int, error: float, noise: float) -> tuple[list[Outloo
 )
 def test_an_audit_begins_when_no_other_moment_would_have_saved_much(n, batch, error):
     seen, totals = project(n, batch, error, noise=0.2)
-    begun = next(number for number in range(1, len(seen) + 1) if begins(seen[:number], batch))
+    begun = next(number for number in range(1, len(seen) + 1) if begins(seen[:number]))
     assert totals[begun - 1] <= 1.1 * min(totals)
     assert min(totals) < 0.9 * totals[0]
 
 
 def test_learning_goes_on_while_no_audit_pays_or_people_label_the_rest_anyway():
-    nothing = Outlook(spent=100, audit=0, rest=900, certified=0, later=900)
-    assert not begins([], 10)
-    assert not begins([nothing] * 5, 1000)
-    free = [Outlook(spent=100 * n, audit=200, rest=900 - 100 * n, certified=500, later=1100 - 100 * n) for n in (1, 2)]
-    assert not begins(free, 100)
+    nothing = Outlook(spent=100, audit=0, rest=900, certified=0, batch=10, later=900)
+    assert not begins([])
+    assert not begins([nothing] * 5)
+    free = [
+        Outlook(spent=100 * n, audit=200, rest=900 - 100 * n, certified=500, batch=100, later=1100 - 100 * n)
+        for n in (1, 2)
+    ]
+    assert not begins(free)
 
 
 def test_an_audit_begins_if_it_takes_less_than_a_batch_or_a_batch_teaches_too_little():
-    short = Outlook(spent=100, audit=80, rest=10, certified=500, later=150)
-    assert begins([short], 100)
-    before, after = (Outlook(spent=spent, audit=300, rest=0, certified=500, later=380) for spent in (100, 200))
-    assert not begins([before], 100), "one version does not tell what a batch teaches"
-    assert begins([before, after], 100)
-    taught = Outlook(spent=200, audit=150, rest=0, certified=500, later=230)
-    assert not begins([before, taught], 100)
+    short = Outlook(spent=100, audit=80, rest=10, certified=500, batch=100, later=150)
+    assert begins([short])
+    before, after = (
+        Outlook(spent=spent, audit=300, rest=0, certified=500, batch=100, later=380) for spent in (100, 200)
+    )
+    assert not begins([before]), "one version does not tell what a batch teaches"
+    assert begins([before, after])
+    taught = Outlook(spent=200, audit=150, rest=0, certified=500, batch=100, later=230)
+    assert not begins([before, taught])
 
 
 def test_the_rest_of_a_pool_costs_its_price():
@@ -74,6 +79,7 @@ def test_the_rest_of_a_pool_costs_its_price():
     dear, cheap = (outlook([plan], n_left=4000, spent=0, batch_size=100, price=price) for price in (1.0, 0.4))
     assert cheap.left < dear.left
     assert cheap.audit <= dear.audit
+    assert (dear.batch, cheap.batch) == (100, 40)
     by_class = outlook([plan, plan], n_left=8000, spent=0, batch_size=100)
     assert by_class.audit == pytest.approx(2 * dear.audit)
     hopeless = outlook([plan_of(np.full(1000, 0.4), 0.02, 1000)], n_left=1000, spent=50, batch_size=100)
