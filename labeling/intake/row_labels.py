@@ -26,8 +26,8 @@ COLUMNS = (
 SHORT = ("labeled_by", "labeled_at")
 """The columns of a short export that are not imported."""
 ORIGIN = "origin"
-"""The column of a short export with one of `Origin`. Short exports of earlier versions lack it, and an imported field
-may have its name.
+"""The column with one of `Origin`. Exports of earlier versions lack it, and in their short form an imported field may
+have its name.
 """
 COPY_OF = "near-copy of "
 """The beginning of `labeled_by` for a label that a near-copy has from another item."""
@@ -48,6 +48,7 @@ class Origin(StrEnum):
     CORRECTED = "corrected"
     COPY = "copy"
     IMPORTED = "imported"
+    CERTIFIED = "certified"
 
 
 class ImportedAnswer(NamedTuple):
@@ -111,11 +112,14 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
     project of origin.
     """
     data = answer_cells.as_json(fields["data"])
-    # A label that was propagated to a near-copy is not imported: no person has answered it.
-    labels = COLUMNS if is_blank(fields.get("propagated_from")) else ()
+    is_certified = fields.get(ORIGIN) == Origin.CERTIFIED
+    # No person has answered it, if the label was propagated to a near-copy or is a model's.
+    labels = COLUMNS if is_blank(fields.get("propagated_from")) and not is_certified else ()
     kept = {name: fields[name] for name in (*_IDS, *labels, *kinds.KINDS, "file_name") if name in fields}
     if not is_blank(fields.get("proposed")):
         kept["class"] = fields["proposed"]
+    if is_certified:
+        kept["suggestion"] = fields.get("label")
     if isinstance(fields["annotations"], str):  # CSV
         kept = {name: _as_it_was(value) for name, value in kept.items()}
     return {**data, **kept}
@@ -128,13 +132,15 @@ def is_short(fields: Mapping[str, Any]) -> bool:
 
 def of_short(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a short export's row that an import reads: all but who labeled it, when and how, so that
-    annotators do not see those. A near-copy has no label: no person has answered it.
+    annotators do not see those. A near-copy has no label and a certified label is a suggestion: no person has answered.
     """
     is_copy = str(fields["labeled_by"]).startswith(COPY_OF)
-    left = fields.keys() - {*SHORT, *(["label"] if is_copy else ())}
+    is_certified = fields.get(ORIGIN) == Origin.CERTIFIED
+    left = fields.keys() - {*SHORT, *(["label"] if is_copy or is_certified else ())}
     if fields.get(ORIGIN) in (None, "", *Origin):
         left.discard(ORIGIN)
-    return {name: _as_it_was(value) for name, value in fields.items() if name in left}
+    kept = {name: _as_it_was(value) for name, value in fields.items() if name in left}
+    return {**kept, "suggestion": _as_it_was(fields["label"])} if is_certified else kept
 
 
 def _as_it_was(value: Any) -> Any:

@@ -80,7 +80,7 @@ def labels_of(question: str) -> st.SearchStrategy[Any]:
 def rows_of(question: str) -> st.SearchStrategy[dict[str, Any]]:
     label = labels_of(question)
     common = {"id": ids, "annotator": texts, "seconds": numbers, "flagged": st.booleans(), "created_at": times}
-    common["guidelines_version"] = st.integers(0, 9)
+    common |= {"guidelines_version": st.integers(0, 9), "batch": st.integers(1, 9), "prompted": st.booleans()}
     small = st.integers(0, 2**31 - 1)
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "integer": st.none() | small,

@@ -65,6 +65,8 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
                 "flagged": True,
                 "guidelines_version": 0,
                 "created_at": annotation.created_at,
+                "batch": 2,
+                "prompted": False,
             }
         ],
         "skips": [],
@@ -89,6 +91,9 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "propagated_from": None,
         "propagated_height": None,
         "propagated_radius": None,
+        "origin": "person",
+        "certificate": None,
+        "certified_probability": None,
     }
     assert (rows[1]["model_version"], rows[1]["learned_by"]) == (None, 1)
 

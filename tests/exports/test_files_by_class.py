@@ -79,7 +79,7 @@ def test_equal_names_get_the_items_id_also_where_capitals_do_not_count() -> None
     project = labeled([0, 0, 0, 1], ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"])
     ids = list(project.items.order_by("pk").values_list("pk", flat=True))
     names = Names(["cat", "dog"], kinds.of(project))
-    shared = {"external_id": "same", "propagated_from": None, "media": "x.png", "data": "{}"}
+    shared = {"external_id": "same", "propagated_from": None, "media": "x.png", "data": "{}", "origin": "person"}
     sources, labels = ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"], ["cat", "cat", "cat", "dog"]
     rows = [
         {**shared, "item": pk, "source": source, "label": label}
@@ -154,7 +154,7 @@ def test_splits_are_eighty_ten_ten_and_a_near_copy_goes_with_its_source() -> Non
     shares = [splits.count(name) / 5000 for name in ("train", "validation", "test")]
     assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
     names = Names(["cat"], kinds.get("image"))
-    row = {"item": 1, "source": "a.png", "media": "x.png", "label": "cat", "data": "{}"}
+    row = {"item": 1, "source": "a.png", "media": "x.png", "label": "cat", "data": "{}", "origin": "person"}
     for number in range(50):
         of, copy = f"id {number}", f"copy {number}"
         [name] = names.of({**row, "external_id": copy, "propagated_from": of})

@@ -30,7 +30,7 @@ CLASSES = ["cat", "dog", "=1+1"]
 ITS_OWN = {
     "item", "source", "media", "batch", "rank", "model_version", "learned_by", "is_control", "prompted", "prompted_by",
     "control_probability", "control_weight", "margin", "cluster", "cluster_size", "draw_pass", "selection", "imported",
-    "propagated_from", "propagated_height", "propagated_radius",
+    "propagated_from", "propagated_height", "propagated_radius", "origin", "certificate", "certified_probability",
 }  # fmt: skip
 VALUES: dict[str, list[Any]] = {
     "single": [0, 1, 2],
@@ -68,6 +68,8 @@ def labeled(question: str) -> Project:
 def rows_of(project: Project) -> list[dict[str, Any]]:
     """Return the rows by id, without the fields that depend on the project."""
     rows = [row for page in pages(project, Choice({"skipped": True})) for row in page]
+    for given in (each for row in rows for each in (*row["annotations"], *row["skips"])):
+        del given["batch"], given["prompted"]
     kept = [{name: value for name, value in row.items() if name not in ITS_OWN} for row in rows]
     return sorted(kept, key=lambda row: str(row["external_id"]))
 

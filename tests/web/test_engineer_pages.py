@@ -8,7 +8,8 @@ import re
 import pytest
 from django.test import Client
 from django.urls import reverse
-from factories import make_items, make_open_batch, make_project
+from django.utils import timezone
+from factories import certify, make_items, make_open_batch, make_project
 from pages import CONTROL, errors_of, make_history, member, text_of
 
 from labeling.models import Role
@@ -77,6 +78,26 @@ def test_rows_are_counted_before_the_download() -> None:
     assert "format=parquet&amp;batch=2&amp;skipped=on" in response.content.decode()
     assert "-o digits-batch-2-with-skipped.parquet" in text_of(response)
     assert "No row is left by these filters." in text_of(client.get("/p/digits/export/?batch=3"))
+
+
+def test_certified_labels_are_chosen_until_a_person_leaves_them_out() -> None:
+    project = make_project()
+    make_history(project, 2)
+    client = member(project, Role.ENGINEER)
+    assert "With certified labels" not in text_of(client.get("/p/digits/export/"))
+    unlabeled = make_items(project, 4, first=500)
+    certificate = certify(project, dict.fromkeys(unlabeled, 7), version=project.versions.latest("number"))
+    page = client.get("/p/digits/export/")
+    assert "10 rows" in text_of(page)
+    assert re.search(r'name="certified"[^>]* checked', page.content.decode())
+    assert "format=parquet&amp;certified=true" in page.content.decode()
+    assert "6 rows" in text_of(client.get("/p/digits/export/?chosen=1"))
+    assert "4 rows" in text_of(client.get("/p/digits/export/?chosen=1&certified=on&control=without&since=2026-01-01"))
+    name, content = downloaded(client, chosen="1", certified="on", format="csv")
+    assert name == "digits-with-certified.csv"
+    assert content.decode().count('"certificate 1"') == 4
+    type(certificate).objects.update(suspended_at=timezone.now())
+    assert "6 rows" in text_of(client.get("/p/digits/export/"))
 
 
 def test_beyond_what_is_counted_it_says_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-guidelines", [], Role.ENGINEER, 7),
     ("project-guidelines-images", [], Role.MANAGER, 5),
     ("project-privacy", [], Role.ENGINEER, 6),
-    ("project-export", [], Role.ENGINEER, 5),
+    ("project-export", [], Role.ENGINEER, 6),
 ]
 
 

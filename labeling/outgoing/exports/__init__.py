@@ -4,7 +4,9 @@ Rows are read in pages by key, so the memory and the queries for each page do no
 
     choice.py     the filters of rows
     rows.py       the database → pages of rows
+    answers.py    the answers and corrections of a page
     copy_rows.py  the rows of near-copies
+    certified_rows.py  the rows of labels that certificates cover
     lineage.py    the versions that picked a row and learned its label
     compact.py    the JSON of an item's fields
     weights.py    the number of pool items that a control item represents

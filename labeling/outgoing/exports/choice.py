@@ -12,6 +12,7 @@ from typing import Any
 from labeling.db.statements import stored
 from labeling.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import Item, Project
+from labeling.models.certificates import CertificateQuerySet
 from labeling.models.near_copies import CopyQuerySet
 
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -38,8 +39,12 @@ class ExportFilter(Filter):
     """The name of the value in the command's help; "" for an option without a value."""
     condition: Callable[[Any], Condition] = lambda value: ("", [])
     """The condition that the value, or None, comes to."""
+    adds: str = ""
+    """A condition like `condition`: if the value is true, tasks whose item has no label are rows, too, if it holds."""
     copies: Callable[[CopyQuerySet, Any], CopyQuerySet] = lambda copies, value: copies
     """The near-copies that the value leaves."""
+    certificates: Callable[[CertificateQuerySet, Any], CertificateQuerySet] = lambda certificates, value: certificates
+    """The certificates whose labels the value leaves."""
     file_part: Callable[[str, Any], str] = lambda text, value: text
     """The text and its value as a part of a file's name: only characters that every system takes."""
 
@@ -57,7 +62,9 @@ class Choice:
 
     def condition(self) -> Condition:
         """Return the SQL condition of all filters except the filter by batch; the project is not a part of it."""
-        parts = [each.condition(self.get(name)) for name, each in FILTERS.items()]
+        added = [each.adds for name, each in FILTERS.items() if each.adds and self.get(name)]
+        parts: list[Condition] = [(f"({' OR '.join(['item.label IS NOT NULL', *added])})", [])]
+        parts += [each.condition(self.get(name)) for name, each in FILTERS.items()]
         return " AND ".join(sql for sql, _ in parts if sql), [value for _, values in parts for value in values]
 
     def of_copies(self, copies: CopyQuerySet) -> CopyQuerySet:
@@ -65,6 +72,12 @@ class Choice:
         for name, value in self.values.items():
             copies = FILTERS[name].copies(copies, value)
         return copies
+
+    def of_certificates(self, certificates: CertificateQuerySet) -> CertificateQuerySet:
+        """Return the certificates whose labels match all filters except the filter by batch."""
+        for name, value in self.values.items():
+            certificates = FILTERS[name].certificates(certificates, value)
+        return certificates
 
     def file_name(self, project: Project, suffix: str) -> str:
         return f"{project.slug}-{self.name_part or 'labels'}{suffix}"
@@ -212,6 +225,14 @@ def _adding(name: str, label: str, meaning: str, **more: Any) -> ExportFilter:
     return ExportFilter(name, label, meaning, _yes_or_no, schema, file_part=lambda text, value: f"with-{name}", **more)
 
 
+_ANSWERED = """EXISTS (
+    SELECT 1 FROM labeling_task asked JOIN labeling_annotation answer ON answer.task_id = asked.id
+    WHERE (asked.id = task.id OR (asked.repeats_id = item.id AND NOT asked.is_gold))
+        AND answer.undone_at IS NULL AND answer.value IS NOT NULL)"""
+_CERTIFIED = """(item.excluded_at IS NULL AND EXISTS (
+    SELECT 1 FROM labeling_certifiedlabel certified
+    JOIN labeling_certificate certificate ON certificate.id = certified.certificate_id
+    WHERE certified.item_id = item.id AND certificate.suspended_at IS NULL))"""
 _WHEN = "a day in UTC (`2026-03-01`) or a time with its zone (`2026-03-01T14:30+01:00`)"
 _DECLARED = (
     ExportFilter(
@@ -227,6 +248,7 @@ _DECLARED = (
         unset="With them", metavar="only|without",
         condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
         copies=lambda copies, value: copies.none() if value == "only" else copies,
+        certificates=lambda certificates, value: certificates.none() if value == "only" else certificates,
         file_part=lambda text, value: "control" if value == "only" else "without-control",
     ),
     ExportFilter(
@@ -234,6 +256,7 @@ _DECLARED = (
         f"Only labels settled at that time or later: {_WHEN}.",
         _moment, hint="A day in UTC.", metavar="TIME", attrs={"type": "date", "class": "figure"},
         condition=_compared("labeled_at", ">="), copies=lambda copies, at: copies.filter(of__labeled_at__gte=at),
+        certificates=lambda certificates, at: certificates.filter(issued_at__gte=at),
         file_part=_moment_part("since"),
     ),
     ExportFilter(
@@ -241,6 +264,7 @@ _DECLARED = (
         f"Only labels settled before that time, or on that day at the latest: {_WHEN}.",
         _until, hint="That day included.", metavar="TIME", attrs={"type": "date", "class": "figure"},
         condition=_compared("labeled_at", "<"), copies=lambda copies, at: copies.filter(of__labeled_at__lt=at),
+        certificates=lambda certificates, at: certificates.filter(issued_at__lt=at),
         file_part=_moment_part("until"),
     ),
     ExportFilter(
@@ -249,6 +273,7 @@ _DECLARED = (
         schema={"type": "number", "minimum": 0, "maximum": 1}, metavar="SHARE",
         attrs={"placeholder": "any", "class": "figure", "inputmode": "decimal"},
         condition=_compared("agreement", ">="), copies=lambda copies, share: copies.none(),
+        certificates=lambda certificates, share: certificates.none(),
         file_part=lambda text, share: f"agreement-{share:g}",
     ),
     _adding(
@@ -256,7 +281,15 @@ _DECLARED = (
         "Also items that all annotators skipped. They have no label, agreement or time of labeling: `agreement`, "
         "`since` and `until` leave them out.",
         hint="They have no label. The column “skips” says who skipped them and why.",
-        condition=lambda yes: (f"(item.label IS NOT NULL{' OR task.outstanding = 0' if yes else ''})", []),
+        adds="task.outstanding = 0",
+    ),
+    _adding(
+        "unresolved", "With items that have answers and no label",
+        "Also items that people answered and that have no label: ties that wait for review, and tasks that still lack "
+        "answers. All their answers are in the row, so that agreement can be computed again. `since` and `until` leave "
+        "them out.",
+        hint="Ties that wait for review, and tasks that lack answers. All answers are in “annotations”.",
+        adds=_ANSWERED,
     ),
     _adding(
         "excluded", "With excluded and deleted items",
@@ -269,6 +302,14 @@ _DECLARED = (
         "no answers: `agreement` and `control=only` leave them out; `since` and `until` use the time of that "
         "item's label.",
         hint="They have the label of another item, which the column “propagated_from” names.",
+    ),
+    _adding(
+        "certified", "With certified labels",
+        "Also labels that a model gave and a certificate covers, after all others. No person was asked about their "
+        "items, so they have no answers: `batch`, `agreement` and `control=only` leave them out; `since` and `until` "
+        "use the date of the certificate.",
+        hint="A model gave them. The column “certificate” says which proof covers them.",
+        adds=_CERTIFIED,
     ),
     ExportFilter(
         "columns", "Columns of the CSV",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 # "label" is text, a list of texts or yes/no, as the project's question has it; "answers" and "skips" are lists of
 # objects.
@@ -48,4 +48,11 @@ COLUMNS = (
     ExportColumn("propagated_from", "text"),
     ExportColumn("propagated_height", "number"),
     ExportColumn("propagated_radius", "number"),
+    ExportColumn("origin", "text"),
+    ExportColumn("certificate", "integer"),
+    ExportColumn("certified_probability", "number"),
 )
+NOTHING: dict[str, Any] = {column.name: None for column in COLUMNS} | {
+    "annotations": [], "skips": [], "is_control": False, "prompted": False, "imported": False
+}  # fmt: skip
+"""The row of an item that no person was asked about; its item and label are missing."""

@@ -6,15 +6,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from labeling.intake.row_labels import ORIGIN, Origin
 from labeling.models import Batch, Copy, Project
 from labeling.models.near_copies import CopyQuerySet
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.columns import NOTHING
 from labeling.outgoing.formats import Page, Row
-
-NOTHING: Row = {column.name: None for column in COLUMNS} | {
-    "annotations": [], "skips": [], "is_control": False, "prompted": False, "imported": False
-}  # fmt: skip
 
 
 def count_copies(project: Project, choice: Choice) -> int:
@@ -56,4 +53,5 @@ def _row(copy: Copy, batch: Batch, show: Callable[[Any], Any], *, is_file: bool)
         "propagated_from": copy.of.external_id,
         "propagated_height": copy.height,
         "propagated_radius": batch.copy_radius,
+        ORIGIN: Origin.COPY,
     }

@@ -1,5 +1,6 @@
 """The items' files by class: `train/cat/001.jpg`. Each item's split follows from the hash of its group or its id, so
-that it stays the same in later exports.
+that it stays the same in later exports. Files with certified labels are in folders of their own:
+`certified/train/cat/001.jpg`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from labeling import kinds
+from labeling.intake.row_labels import ORIGIN, Origin
 from labeling.kinds import Kind, media
 from labeling.models import Project
 from labeling.outgoing.exports.short import original_name
@@ -95,7 +97,8 @@ class Names:
         split = split_of(_group(row) or row["propagated_from"] or row["external_id"])
         path = PurePosixPath(original_name(row, self._kind))
         stem, suffix = safe_name(path.stem), PurePosixPath(row["media"]).suffix
-        folders = [f"{split}/{self._folder(label)}" for label in _labels(row)]
+        part = f"{Origin.CERTIFIED}/{split}" if row[ORIGIN] == Origin.CERTIFIED else split
+        folders = [f"{part}/{self._folder(label)}" for label in _labels(row)]
         return [self._free(f"{folder}/{stem}", f"-{row['item']}", suffix) for folder in folders]
 
     def _folder(self, label: str) -> str:

@@ -6,6 +6,7 @@ batch, or undo answers, while the export runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +17,13 @@ import orjson
 from django.db import connection
 
 from labeling import kinds
-from labeling.db.statements import as_moment, as_uuid_text, marks, moment, one_of, rows
+from labeling.db.statements import as_moment, marks, moment, rows
+from labeling.intake.row_labels import ORIGIN, Origin
 from labeling.models import Project, Task
 from labeling.models.batches import IMPORTED
 from labeling.models.tasks import PromptedBy
+from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
+from labeling.outgoing.exports.certified_rows import certified_among, certified_pages, count_certified, unasked
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.exports.copy_rows import copy_pages, count_copies
@@ -30,15 +34,7 @@ from labeling.outgoing.formats import Page, Row
 PAGE = 500
 LABELS_KEPT = 4096
 NOT_PROPAGATED: Row = {"propagated_from": None, "propagated_height": None, "propagated_radius": None}
-UNCORRECTED: tuple[Row, str | None] = ({"corrected_by": None, "corrected_at": None}, None)
-
-
-class _Answers(NamedTuple):
-    """The answers of one task in the order of their times: annotations with a value, their stored values, skips."""
-
-    annotations: list[Row]
-    values: list[str]
-    skips: list[Row]
+UNCERTIFIED: Row = {"certificate": None, "certified_probability": None}
 
 
 class _Task(NamedTuple):
@@ -84,7 +80,7 @@ class Export:
 
 
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
-    """Count the rows of an export, up to `at_most` + 1. Takes one query, or two."""
+    """Count the rows of an export, up to `at_most` + 1 of each origin. Takes one query to three."""
     choice = choice or Choice()
     tables, condition, values = chosen_tasks(project, choice)
     sql = f"SELECT 1 FROM {tables} WHERE {condition}"
@@ -92,7 +88,7 @@ def count_rows(project: Project, choice: Choice | None = None, *, at_most: int |
         sql += " LIMIT %s"
         values.append(at_most + 1)
     [(count,)] = rows(f"SELECT COUNT(*) FROM ({sql}) counted", values)
-    return int(count) + count_copies(project, choice)
+    return int(count) + count_copies(project, choice) + count_certified(project, choice, at_most=at_most)
 
 
 def chosen_tasks(project: Project, choice: Choice) -> tuple[str, str, list[Any]]:
@@ -108,19 +104,26 @@ def chosen_tasks(project: Project, choice: Choice) -> tuple[str, str, list[Any]]
 
 def fields_of(project: Project, choice: Choice, *, most: int) -> list[str]:
     """Return the names of the fields that the chosen items were imported with, at most `most`, the most frequent
-    first. One query.
+    first. One query, or two.
     """
-    tables, condition, values = chosen_tasks(project, choice)
     on_postgres = connection.vendor == "postgresql"
     of_item = "jsonb_object_keys(item.data) AS field(key)" if on_postgres else "json_each(item.data) AS field"
-    sql = f"""
-        SELECT field.key, COUNT(*) FROM {tables} JOIN {of_item} ON true WHERE {condition}
-        GROUP BY field.key ORDER BY COUNT(*) DESC, field.key LIMIT %s"""
-    return [name for name, _ in rows(sql, [*values, most])]
+    items = [chosen_tasks(project, choice)]
+    if choice.get("certified"):
+        keys, of_keys = unasked(project, choice).values("pk").query.sql_with_params()
+        items.append(("labeling_item item", f"item.id IN ({keys})", list(of_keys)))
+    counts: Counter[str] = Counter()
+    for tables, condition, values in items:
+        sql = f"""
+            SELECT field.key, COUNT(*) FROM {tables} JOIN {of_item} ON true WHERE {condition}
+            GROUP BY field.key ORDER BY COUNT(*) DESC, field.key LIMIT %s"""
+        counts.update(dict(rows(sql, [*values, most])))
+    return [name for name, _ in counts.most_common(most)]
 
 
 def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
-    """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each.
+    """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each;
+    then the certified labels by item.
 
     Takes at most nine queries, one for each `size` tasks of the batches, and two or three for each page.
     """
@@ -147,16 +150,25 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
     numbers = choice.get("batch")
     for facts in batches:
         if numbers is None or facts.number in numbers:
-            yield from _pages_of(facts, choice, shared, size)
+            yield from _pages_of(facts, choice, shared, shown, size)
             yield from copy_pages(by_id[facts.id], choice, shown, is_file=shared.is_file, size=size)
+    yield from certified_pages(project, choice, shown, names, is_file=shared.is_file, size=size)
 
 
-def _pages_of(facts: BatchFacts, choice: Choice, shared: Export, size: int) -> Iterator[Page]:
+def _pages_of(
+    facts: BatchFacts, choice: Choice, shared: Export, shown: Callable[[Any], Any], size: int
+) -> Iterator[Page]:
     chosen = _tasks_of(facts, choice, size)
     while tasks := list(islice(chosen, size)):
-        answers = _annotations([task.id for task in tasks], shared)
-        corrections = _corrections([task.item for task in tasks])
-        yield [_row(task, answers[task.id], corrections.get(task.item, UNCORRECTED), facts, shared) for task in tasks]
+        asked = {task.id: Asked(facts.number, task.prompted) for task in tasks}
+        answers = answers_of(asked, show=shared.show, asked_again=shared.asked_again)
+        corrections = corrections_of([task.item for task in tasks])
+        unlabeled = [task.item for task in tasks if task.label is None] if choice.get("certified") else []
+        certified = certified_among(unlabeled, shown) if unlabeled else {}
+        page = [_row(task, answers[task.id], corrections.get(task.item, UNCORRECTED), facts, shared) for task in tasks]
+        for row in page if certified else ():
+            row |= certified.get(row["item"], {})
+        yield page
 
 
 def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
@@ -182,62 +194,7 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
         rank = tasks[-1].rank
 
 
-def _annotations(tasks: list[int], shared: Export) -> dict[int, _Answers]:
-    """Return the standing annotations of each task, and of the further tasks that asked about its item again."""
-    by_task = {task: _Answers([], [], []) for task in tasks}
-    if shared.asked_again:
-        these, values = one_of("first.id", tasks)
-        further = rows(
-            "SELECT task.id, first.id FROM labeling_task first "
-            "JOIN labeling_task task ON task.repeats_id = first.item_id "
-            f"WHERE NOT task.is_gold AND {these}",
-            values,
-        )
-        by_task |= {task: by_task[first] for task, first in further}
-        tasks = list(by_task)
-    these, values = one_of("annotation.task_id", tasks)
-    sql = f"""
-        SELECT annotation.task_id, annotation.id, person.username, annotation.value, annotation.skip_reason,
-            annotation.seconds, annotation.flagged, annotation.guidelines_version,
-            {moment("annotation.created_at")}
-        FROM labeling_annotation annotation JOIN labeling_user person ON person.id = annotation.user_id
-        WHERE annotation.undone_at IS NULL AND {these}
-        ORDER BY annotation.created_at, annotation.id"""
-    for task, pk, annotator, value, reason, seconds, flagged, guidelines, created_at in rows(sql, values):
-        answers = by_task[task]
-        if value is None:
-            which, name, content = answers.skips, "reason", reason
-        else:
-            which, name, content = answers.annotations, "value", shared.show(value)
-            answers.values.append(value)
-        which.append(
-            {
-                "id": as_uuid_text(pk),
-                "annotator": annotator,
-                name: content,
-                "seconds": seconds,
-                "flagged": flagged,
-                "guidelines_version": guidelines,
-                "created_at": as_moment(created_at),
-            }
-        )
-    return by_task
-
-
-def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
-    """Return the standing corrections of these items: their authors, times and labels."""
-    these, values = one_of("correction.item_id", items)
-    sql = f"""
-        SELECT correction.item_id, correction.value, person.username, {moment("correction.created_at")}
-        FROM labeling_correction correction JOIN labeling_user person ON person.id = correction.user_id
-        WHERE correction.withdrawn_at IS NULL AND {these}"""
-    return {
-        item: ({"corrected_by": name, "corrected_at": as_moment(at)}, value)
-        for item, value, name, at in rows(sql, values)
-    }
-
-
-def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Export) -> Row:
+def _row(task: _Task, answers: Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Export) -> Row:
     correction, corrected_to = corrected
     values = answers.values if corrected_to is None else [corrected_to]
     is_control, is_labeled = task.is_control, task.label is not None
@@ -277,7 +234,15 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
         "labeled_at": as_moment(task.labeled_at),
         **correction,
         **NOT_PROPAGATED,
+        ORIGIN: _origin(correction, facts) if is_labeled else None,
+        **UNCERTIFIED,
     }
+
+
+def _origin(correction: Row, facts: BatchFacts) -> Origin:
+    if correction["corrected_by"] is not None:
+        return Origin.CORRECTED
+    return Origin.IMPORTED if facts.imported else Origin.PERSON
 
 
 def _distribution(text: str | None, shared: Export) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from labeling import kinds
-from labeling.intake.row_labels import COPY_OF, ORIGIN, SHORT, Origin
+from labeling.intake.row_labels import COPY_OF, ORIGIN, SHORT
 from labeling.kinds import Kind
 from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
@@ -66,7 +66,7 @@ def _short(row: Row, kind: Kind, fields: dict[str, str]) -> Row:
         "label": label_text(row["label"]),
         "labeled_by": _labeled_by(row),
         "labeled_at": at and f"{at:%Y-%m-%d %H:%M:%S}",
-        ORIGIN: None if row["label"] is None else _origin(row),
+        ORIGIN: row[ORIGIN],
     }
 
 
@@ -89,18 +89,13 @@ def label_text(label: Any) -> str | None:
 
 
 def _labeled_by(row: Row) -> str:
-    """Return who gave the label: the person who corrected it, or all who answered. A label that was imported without
-    answers is stored as an answer without a duration by the person who imported it.
+    """Return who gave the label: the person who corrected it, all who answered, the item that it was copied from, or
+    the certificate of a model's label. A label that was imported without answers is stored as an answer without a
+    duration by the person who imported it.
     """
     if row["propagated_from"] is not None:
         return f"{COPY_OF}{row['propagated_from']}"
+    if row["certificate"] is not None:
+        return f"certificate {row['certificate']}"
     names: list[str] = [each["annotator"] for each in row["annotations"] if each["seconds"] or not row["imported"]]
     return str(row["corrected_by"] or ", ".join(names))
-
-
-def _origin(row: Row) -> Origin:
-    if row["propagated_from"] is not None:
-        return Origin.COPY
-    if row["corrected_by"]:
-        return Origin.CORRECTED
-    return Origin.IMPORTED if row["imported"] else Origin.PERSON

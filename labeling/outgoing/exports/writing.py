@@ -28,7 +28,7 @@ def schema_for(question: Question) -> pa.Schema:
     """Return the typed columns for a project's question."""
     who = [("id", pa.string()), ("annotator", pa.string())]
     how = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("guidelines_version", pa.int64())]
-    when = [*how, ("created_at", _TIME)]
+    when = [*how, ("created_at", _TIME), ("batch", pa.int64()), ("prompted", pa.bool_())]
     label = LABELS[question.exported_as]
     types = {
         "integer": pa.int64(),

@@ -34,4 +34,7 @@ MEANINGS = {
     "propagated_from": "for near-copies, the item whose label it is",
     "propagated_height": "for near-copies, how far they are from that item",
     "propagated_radius": "how far they could be",
+    "origin": "where the label comes from: person, corrected, copy, imported or certified",
+    "certificate": "for certified labels, the number of the certificate",
+    "certified_probability": "for certified labels, the probability that the model gave",
 }

@@ -26,7 +26,13 @@ class ExportForm(forms.Form):
     use_required_attribute = False
 
     def __init__(self, project: Project, query: QueryDict, numbers: list[int]) -> None:
-        """Make the form of an export. `numbers`: the numbers of the project's batches, ascending."""
+        """Make the form of an export. `numbers`: the numbers of the project's batches, ascending.
+
+        Before a person has chosen anything, certified labels are included if the project has some. One query.
+        """
+        self.certifies = project.certificates.standing().exists()
+        if self.certifies and not query:
+            query = QueryDict("certified=true")
         super().__init__(query)
         self._project = project
         self._query = query
@@ -37,8 +43,9 @@ class ExportForm(forms.Form):
         self.fields["batch"].help_text = _batches_hint(numbers)
 
     def shown(self) -> list[forms.BoundField]:
-        """Return the fields on the page. The filter for near-copies needs a project that shows some."""
-        return [field for field in self if field.name != "copies" or self._project.near_copies]
+        """Return the fields on the page. Near-copies and certified labels need a project that has some."""
+        hidden = {"copies": not self._project.near_copies, "certified": not self.certifies}
+        return [field for field in self if not hidden.get(field.name)]
 
     def clean(self) -> dict[str, Any]:
         # A field with its own error is left out, because the page shows that error.

@@ -12,6 +12,7 @@ from django.urls import reverse
 from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import Choice, count_rows, formats_of
+from labeling.outgoing.exports.certified_rows import count_certified
 from labeling.outgoing.formats import FORMATS
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
@@ -53,9 +54,10 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _rows(project: Project, choice: Choice) -> int:
-    """Count the chosen rows. A counter has the number of all labeled items."""
-    if not choice.values.keys() - {"columns", "delimiter"}:
-        return int(project.batches.aggregate(n=Sum("labeled", default=0))["n"])
+    """Count the chosen rows. A counter has the number of all items with labels by people."""
+    if not choice.values.keys() - {"columns", "delimiter", "certified"}:
+        by_people = int(project.batches.aggregate(n=Sum("labeled", default=0))["n"])
+        return by_people + count_certified(project, choice, at_most=COUNTED)
     return count_rows(project, choice, at_most=COUNTED)
 
 
