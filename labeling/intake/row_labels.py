@@ -7,7 +7,6 @@ import math
 import re
 import uuid
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -17,6 +16,7 @@ from labeling.intake import answer_cells
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
 from labeling.kinds.wording import excerpt, is_blank, type_name
+from labeling.models.items import Origin
 from labeling.resolving.posterior import LEAST_SUPPORT
 
 LISTS = ("annotations", "skips")
@@ -39,16 +39,6 @@ _NAME = UnicodeUsernameValidator.regex
 _NAME_LENGTH, _REASON_LENGTH = 150, 200
 # A value to which `labeling.outgoing.formats.csv.defused` has added the first apostrophe.
 _DEFUSED = re.compile(r"'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))")
-
-
-class Origin(StrEnum):
-    """Where a label comes from."""
-
-    PERSON = "person"
-    CORRECTED = "corrected"
-    COPY = "copy"
-    IMPORTED = "imported"
-    CERTIFIED = "certified"
 
 
 class ImportedAnswer(NamedTuple):

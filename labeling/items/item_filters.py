@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, TextChoices
+from django.db.models import Exists, OuterRef, Q, TextChoices
 
 from labeling.items import filter_values
 from labeling.items.answered import FIELDS, Answered, holds
 from labeling.items.filter import COUNT, YES_OR_NO, Filter, FilterError, read_values
-from labeling.models import Project
-from labeling.models.items import ItemQuerySet
+from labeling.models import CertifiedLabel, Project
+from labeling.models.batches import IMPORTED
+from labeling.models.items import ItemQuerySet, Origin
 
 LONGEST = 220  # the longest name of a class, and a number in front of it
 
@@ -44,6 +45,16 @@ STATES: dict[str, Items] = {
 }
 
 
+ORIGINS: dict[str, Items] = {
+    Origin.PERSON: lambda items: items.labeled().uncorrected().filter(~Q(task__batch__strategy=IMPORTED)),
+    Origin.CORRECTED: lambda items: items.labeled().corrected(),
+    Origin.COPY: ItemQuerySet.propagated,
+    Origin.IMPORTED: lambda items: items.labeled().uncorrected().imported(),
+    # Not `pk__in`: SQLite would collect a million labels for a page of sixty.
+    Origin.CERTIFIED: lambda items: items.filter(Exists(CertifiedLabel.objects.standing().filter(pk=OuterRef("pk")))),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ItemFilter(Filter):
     """A filter of the project's items."""
@@ -59,6 +70,12 @@ class ItemFilter(Filter):
 def _read_state(project: Project, text: str) -> str:
     if text not in STATES:
         raise LookupError(f"Choose one of {', '.join(STATES)}.")
+    return text
+
+
+def _read_origin(project: Project, text: str) -> str:
+    if text not in ORIGINS:
+        raise LookupError(f"Choose one of {', '.join(ORIGINS)}.")
     return text
 
 
@@ -131,6 +148,13 @@ _DECLARED = (
         "state", "State", "`skipped`: all annotators of the task skipped the item.",
         _read_state, schema={"type": "string", "enum": list(STATES)}, choices=tuple(State.choices),
         narrow=lambda project, items, state: STATES[state](items), place="front",
+    ),
+    ItemFilter(
+        "origin", "Origin of the label", "Where the label comes from. `certified`: a model gave it, and a certificate "
+        "covers it; no person was asked.",
+        _read_origin, schema={"type": "string", "enum": list(ORIGINS)},
+        choices=tuple(Origin.choices),
+        narrow=lambda project, items, origin: ORIGINS[origin](items),
     ),
     ItemFilter(
         "batch", "Batch", "The number of the batch.",

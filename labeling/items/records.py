@@ -11,21 +11,20 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from labeling.items.item_filters import State
-from labeling.models import Annotation, Copy, Correction, Item, ModelVersion, Project, Removal, Task
-from labeling.questions import Stored
+from labeling.models import Annotation, CertifiedLabel, Copy, Correction, Item, ModelVersion, Project, Removal, Task
 
 Names = dict[int, str]
 
 
 @dataclass(slots=True)
 class ItemLine:
-    """An item as lists show it. `answers`: (annotator, answer or None for a skip), in the order of their times.
+    """An item as lists show it. `answers`: (annotator, seconds) of each answer or skip, in the order of their times.
 
     `out_again`: people are being asked about the item again.
     """
 
     item: Item
-    answers: list[tuple[str, Stored | None]] = field(default_factory=list)
+    answers: list[tuple[str, float]] = field(default_factory=list)
     flagged: bool = False
     corrected: bool = False
     out_again: bool = False
@@ -37,6 +36,10 @@ class ItemLine:
     @property
     def state(self) -> State | None:
         return state_of(self.item, out_again=self.out_again)
+
+    @property
+    def certified(self) -> CertifiedLabel | None:
+        return certified_of(self.item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ class ItemRecord:
     removals: list[Removal]
     names: Names
     near_copy: Copy | None = None
+
+    @property
+    def certified(self) -> CertifiedLabel | None:
+        return certified_of(self.item)
 
     @property
     def correction(self) -> Correction | None:
@@ -118,6 +125,15 @@ def task_of(item: Item) -> Task | None:
     return item.task if hasattr(item, "task") else None
 
 
+def certified_of(item: Item) -> CertifiedLabel | None:
+    """Return the certified label that takes the place of a label by people. Takes one query unless
+    `certified_label__certificate` was selected with the item.
+    """
+    label: CertifiedLabel | None = getattr(item, "certified_label", None)
+    stands = label is not None and item.label is None and item.excluded_at is None and label.certificate.stands
+    return label if stands else None
+
+
 def state_of(item: Item, *, out_again: bool) -> State | None:
     """Return the state of the item, as in the filter `state`. `out_again`: people are being asked about the item again.
 
@@ -139,24 +155,26 @@ def state_of(item: Item, *, out_again: bool) -> State | None:
 
 def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Names]:
     """Return the items with these ids, in this order, and the names of the classes that occur. Takes five queries."""
-    items = project.items.select_related("task__batch").in_bulk(ids)
+    items = project.items.select_related("task__batch", "certified_label__certificate").in_bulk(ids)
     lines = {pk: ItemLine(items[pk]) for pk in ids if pk in items}
     tasks = Task.objects.of_items(list(lines))
     answers = Annotation.objects.standing().filter(task__in=tasks).order_by("created_at", "pk")
     shown = Coalesce("task__item", "task__repeats")
-    for item, username, value, flagged in answers.values_list(shown, "user__username", "value", "flagged"):
-        lines[item].answers.append((username, value))
+    for item, username, seconds, flagged in answers.values_list(shown, "user__username", "seconds", "flagged"):
+        lines[item].answers.append((username, seconds))
         lines[item].flagged |= flagged
     for item in Correction.objects.standing().filter(item__in=list(lines)).values_list("item", flat=True):
         lines[item].corrected = True
     for item in tasks.further().unanswered().values_list("repeats", flat=True):
         lines[item].out_again = True
-    return list(lines.values()), names_of(project, [line.item.label for line in lines.values()])
+    labels = [line.certified.value if line.certified else line.item.label for line in lines.values()]
+    return list(lines.values()), names_of(project, labels)
 
 
 def record_of(project: Project, item_id: int) -> ItemRecord:
     """Return the whole record of one item. Raises `Item.DoesNotExist`. Takes six queries."""
-    item = project.items.select_related("task__batch__selected_by").get(pk=item_id)
+    certified = "certified_label__certificate__audit__version"
+    item = project.items.select_related("task__batch__selected_by", certified).get(pk=item_id)
     task = task_of(item)
     tasks = list(Task.objects.filter(Q(item=item) | Q(repeats=item)).select_related("batch").order_by("pk"))
     annotations = Annotation.objects.filter(task__in=tasks).select_related("user").order_by("created_at", "pk")
@@ -171,6 +189,7 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
     values = [
         item.label,
         copy.of.label if copy else None,
+        item.certified_label.value if certified_of(item) else None,
         *(each.value for each in annotations),
         *(each.value for each in corrections),
     ]

@@ -179,6 +179,11 @@ class Certificate(FileOwner):
         return PurePosixPath(self.noun, f"{self.pk}.json")
 
     @property
+    def stands(self) -> bool:
+        """Whether its labels count, as in `CertificateQuerySet.standing`."""
+        return self.suspended_at is None and self.digest != ""
+
+    @property
     def error(self) -> float:
         """The largest share of wrong labels among the certified ones."""
         return self.most_wrong / max(self.labels, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import certify, make_items, make_member, make_open_batch, make_project
 from mixture import mixture, numbers
 from pages import make_version
 
@@ -64,6 +64,11 @@ FOUND: list[tuple[dict[str, str], list[int]]] = [
     ({"queued": "false", "state": "unlabeled"}, [9]),
     ({"propagated": "true"}, [9]),
     ({"propagated": "false", "state": "unlabeled"}, [10]),
+    ({"origin": "person"}, [0, 1, 3, 4]),
+    ({"origin": "corrected"}, [5]),
+    ({"origin": "copy"}, [9]),
+    ({"origin": "imported"}, []),
+    ({"origin": "certified"}, [10]),
     ({"excluded": "true"}, []),
     ({"excluded": "false"}, list(range(12))),
     ({"deleted": "true"}, []),
@@ -94,14 +99,16 @@ FOUND: list[tuple[dict[str, str], list[int]]] = [
 
 
 def mark(project: Project) -> None:
-    """Queue an item, make one gold, have one asked again, predict class 5 for all, pick two by a cluster, and leave one
-    in as a near-copy.
+    """Queue an item and certify its label, make one gold, have one asked again, predict class 5 for all, pick two by a
+    cluster, and leave one in as a near-copy.
     """
     project.items.filter(external_id="item-0010").update(queued_at=timezone.now())
     project.items.filter(external_id="item-0003").update(gold=3)
     project.items.filter(external_id="item-0011").update(again_at=timezone.now())
     first, second = project.batches.order_by("number")
-    save_array(ProjectFiles(project).pool(make_version(first, 1), "best"), np.full(11, 5))
+    version = make_version(first, 1)
+    certify(project, {project.items.get(external_id="item-0010"): 5}, version=version)
+    save_array(ProjectFiles(project).pool(version, "best"), np.full(11, 5))
     project.batches.filter(pk=second.pk).update(clusters=3)
     second.tasks.filter(rank__in=(0, 2)).update(cluster=7)
     source, near = (project.items.get(external_id=f"item-000{number}") for number in (0, 9))

@@ -11,7 +11,8 @@ from factories import make_items, make_project
 from mixture import mixture, numbers
 from pages import manager, member, text_of
 
-from labeling.models import Project, Role
+from labeling.models import Annotation, Project, Role
+from labeling.models.batches import IMPORTED
 from labeling.web.items.views import ITEMS_A_PAGE
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +29,15 @@ def shown(project: Project, response: Any) -> list[int]:
 def errors_of(response: Any) -> dict[str, str]:
     found = re.findall(r'errorlist" id="find-(\w+)_error"><li>(.*?)</li>', response.content.decode())
     return dict(found)
+
+
+def test_an_imported_label_is_not_ascribed_to_the_person_who_imported_it() -> None:
+    project = mixture()
+    project.batches.filter(number=1).update(strategy=IMPORTED)
+    Annotation.objects.filter(task__item__external_id="item-0004").update(seconds=0)
+    words = text_of(manager(project).get(ITEMS, {"origin": "imported"}))
+    assert "item-0004 batch 1 · imported" in words
+    assert "item-0000 batch 1 · annie, bert" in words, "an export brings the names of those who answered"
 
 
 def test_every_item_is_there_the_newest_label_first() -> None:

@@ -30,6 +30,7 @@ def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
         "corrections": [_correction(project, each, names) for each in record.corrections],
         "removals": [_removal(each) for each in record.removals],
         "propagated": _propagated(project, record),
+        "certified": _certified(project, record),
         "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
     }
 
@@ -43,6 +44,18 @@ def _propagated(project: Project, record: ItemRecord) -> dict[str, Any] | None:
         "external_id": copy.of.external_id,
         "label": project.asks.show(copy.of.label, record.names),
         "height": copy.height,
+    }
+
+
+def _certified(project: Project, record: ItemRecord) -> dict[str, Any] | None:
+    label = record.certified
+    if label is None:
+        return None
+    return {
+        "label": project.asks.show(label.value, record.names),
+        "probability": label.probability,
+        "certificate": label.certificate.number,
+        "version": label.certificate.audit.version.number,
     }
 
 

@@ -22,6 +22,15 @@ class PropagatedLabel(serializers.Serializer[Any]):
     height = serializers.FloatField(help_text="At which the dendrogram merges the two.")
 
 
+class CertifiedLabelResponse(serializers.Serializer[Any]):
+    """A label that a model gave and that a certificate covers."""
+
+    label = serializers.JSONField(help_text="As an answer.")  # type: ignore[assignment]
+    probability = serializers.FloatField(help_text="By the model and its calibration.")
+    certificate = serializers.IntegerField(help_text="The number of the certificate.")
+    version = serializers.IntegerField(help_text="The number of the model version.")
+
+
 class ItemSummary(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField()
@@ -128,6 +137,9 @@ class ItemDetailResponse(ItemSummary):
     corrections = CorrectionResponse(many=True, help_text="The newest first. At most the newest is in force.")
     removals = RemovalResponse(many=True, help_text="When it was excluded or deleted, the newest first.")
     propagated = PropagatedLabel(allow_null=True, help_text="The label that it has as a near-copy of another item.")
+    certified = CertifiedLabelResponse(
+        allow_null=True, help_text="A model’s label that a certificate covers. No person was asked."
+    )
     learned_by = serializers.ListField(
         child=serializers.IntegerField(), help_text="The model versions that have learned from it."
     )

@@ -8,9 +8,10 @@ from typing import Any
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from labeling.intake.row_labels import ORIGIN, Origin
+from labeling.intake.row_labels import ORIGIN
 from labeling.models import Certificate, CertifiedLabel, Project
 from labeling.models.certificates import CertificateQuerySet, CertifiedLabelQuerySet
+from labeling.models.items import Origin
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import NOTHING
 from labeling.outgoing.exports.compact import compact

@@ -232,7 +232,7 @@ _ANSWERED = """EXISTS (
 _CERTIFIED = """(item.excluded_at IS NULL AND EXISTS (
     SELECT 1 FROM labeling_certifiedlabel certified
     JOIN labeling_certificate certificate ON certificate.id = certified.certificate_id
-    WHERE certified.item_id = item.id AND certificate.suspended_at IS NULL))"""
+    WHERE certified.item_id = item.id AND certificate.suspended_at IS NULL AND certificate.digest <> ''))"""
 _WHEN = "a day in UTC (`2026-03-01`) or a time with its zone (`2026-03-01T14:30+01:00`)"
 _DECLARED = (
     ExportFilter(

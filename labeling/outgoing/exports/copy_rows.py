@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from labeling.intake.row_labels import ORIGIN, Origin
+from labeling.intake.row_labels import ORIGIN
 from labeling.models import Batch, Copy, Project
+from labeling.models.items import Origin
 from labeling.models.near_copies import CopyQuerySet
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import NOTHING

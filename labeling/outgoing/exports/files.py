@@ -17,9 +17,10 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from labeling import kinds
-from labeling.intake.row_labels import ORIGIN, Origin
+from labeling.intake.row_labels import ORIGIN
 from labeling.kinds import Kind, media
 from labeling.models import Project
+from labeling.models.items import Origin
 from labeling.outgoing.exports.short import original_name
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.projects.invisible import INVISIBLE

@@ -18,9 +18,10 @@ from django.db import connection
 
 from labeling import kinds
 from labeling.db.statements import as_moment, marks, moment, rows
-from labeling.intake.row_labels import ORIGIN, Origin
+from labeling.intake.row_labels import ORIGIN
 from labeling.models import Project, Task
 from labeling.models.batches import IMPORTED
+from labeling.models.items import Origin
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
 from labeling.outgoing.exports.certified_rows import certified_among, certified_pages, count_certified, unasked

@@ -93,7 +93,8 @@ class CorrectionForm(forms.Form):
         self.auto_id = "correct-%s"
         self._project = project
         self.stored: Stored | None = None
-        shown = project.asks.show(record.item.label, record.names)
+        label = record.certified.value if record.certified else record.item.label
+        shown = project.asks.show(label, record.names)
         if project.asks.proposes:
             self._choose_one([("true", "Yes"), ("false", "No")], shown if shown is None else str(shown).lower())
         elif project.asks.per_class:

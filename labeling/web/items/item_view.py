@@ -23,7 +23,7 @@ NAMED = 3  # the most annotators by name; the others are counted
 
 @dataclass(frozen=True, slots=True)
 class ItemCard:
-    """An item in a list. `label` is empty for an unlabeled item, and `state` says why."""
+    """An item in a list. `label` is empty for an unlabeled item, and `state` says why. `origin` says who gave it."""
 
     id: int
     title: str
@@ -32,29 +32,40 @@ class ItemCard:
     excerpt: str
     label: str
     state: str
-    batch: int | None
-    annotators: str
+    origin: str
     marks: list[tuple[str, str]]
 
 
 def card(project: Project, line: ItemLine, names: Names) -> ItemCard:
-    item, task, kind = line.item, line.task, kinds.of(project)
+    item, kind, certified = line.item, kinds.of(project), line.certified
     return ItemCard(
         id=item.pk,
         title=item.title,
         source=item.source,
         image=kind.is_picture and bool(item.media),
         excerpt=excerpt(project, item) or kind.bare,
-        label=label_text(project.asks.show(item.label, names)),
+        label=label_text(project.asks.show(certified.value if certified else item.label, names)),
         state=state_text(line.state),
-        batch=task.batch.number if task else None,
-        annotators=_people([username for username, _ in line.answers]),
+        origin=_origin(line),
         marks=list(_marks(line)),
     )
 
 
+def _origin(line: ItemLine) -> str:
+    if line.certified:
+        return f"certificate {line.certified.certificate.number}"
+    if line.task is None:
+        return ""
+    # A label that was imported without answers is stored as an answer without a duration.
+    unasked = line.task.batch.strategy == IMPORTED and not any(seconds for _, seconds in line.answers)
+    by = "imported" if unasked else _people([username for username, _ in line.answers])
+    return " · ".join(filter(None, [f"batch {line.task.batch.number}", by]))
+
+
 def _marks(line: ItemLine) -> Any:
     """Yield (text, look) of each mark."""
+    if line.certified:
+        yield "certified", "good"
     if line.flagged:
         yield "flagged", "warn"
     if line.item.agreement is not None and line.item.agreement < 1:

@@ -222,6 +222,7 @@ def _page(
     at = finding.place(request.GET.get("at"))
     earlier, later = finding.around(item, str(at) if at else None)
     label = item_view.label_text(project.asks.show(item.label, record.names))
+    certified = record.certified
     context = {
         "record": record,
         "item": item,
@@ -233,6 +234,9 @@ def _page(
         **thread_context(item),
         "keys": project.asks.keys(classes.get("class_keys", {})),
         "label": label,
+        "certified": certified,
+        "certified_label": certified and item_view.label_text(project.asks.show(certified.value, record.names)),
+        "probability": certified and words.percent(certified.probability),
         "changes": item_view.changes(record, labeled=bool(label)),
         "state": item_view.state_text(record.state),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),

@@ -69,6 +69,7 @@ ITEMS: dict[str, Any] = {
         "corrections": [],
         "removals": [],
         "propagated": None,
+        "certified": None,
         "learned_by": [4],
     },
     "ChangeRequest": {"action": "exclude", "items": [812, 813], "reason": "No bird in it.", "preview": False},

@@ -1,0 +1,77 @@
+"""Test that lists and pages show certified labels as what they are, and that a person's label takes their place."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from factories import certify, make_items, make_open_batch, make_project
+from pages import make_version, member, text_of
+
+from labeling.models import Batch, Certificate, Item, Project, Role
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    """Create a project with a done batch of two items, and certified labels "owl" of two others."""
+    project = make_project(classes=["cat", "dog", "owl"])
+    items = make_items(project, 4)
+    batch = make_open_batch(project, items[:2])
+    batch.tasks.update(free=0, outstanding=0)
+    Batch.objects.update(state=Batch.State.DONE, remaining=0)
+    certify(project, dict.fromkeys(items[2:], 2), version=make_version(batch, 1))
+    return project
+
+
+def item_of(project: Project, number: int = 2) -> Item:
+    item: Item = project.items.get(external_id=f"item-000{number}")
+    return item
+
+
+def page_of(client: Client, item: Item) -> str:
+    return text_of(client.get(reverse("project-item", args=[item.project.slug, item.pk])))
+
+
+def test_the_list_shows_the_label_its_mark_and_the_certificate(project: Project) -> None:
+    client = member(project, Role.ENGINEER)
+    address = reverse("project-items", args=[project.slug])
+    assert "owl certified item-0002 certificate 1" in text_of(client.get(address))
+    found = text_of(client.get(address, {"origin": "certified"}))
+    assert "2 items match" in found
+    assert "certified : remove this filter" in found
+    assert "item-0000" not in found
+    assert "Choose one of person, corrected, copy, imported, certified." in text_of(
+        client.get(address, {"origin": "x"})
+    )
+
+
+def test_the_page_says_that_no_person_was_asked(project: Project) -> None:
+    shown = page_of(member(project, Role.ENGINEER), item_of(project))
+    assert "item-0002 owl" in shown
+    assert (
+        "Labeled by version 1 with a probability of 97 %. Certificate 1 covers the label: no person was asked." in shown
+    )
+
+
+def test_the_api_has_certificate_probability_and_version(project: Project) -> None:
+    client = member(project, Role.ENGINEER)
+    address = f"/api/v1/projects/{project.slug}/items/"
+    body = client.get(f"{address}{item_of(project).pk}/").json()
+    assert body["certified"] == {"label": "owl", "probability": 0.97, "certificate": 1, "version": 1}
+    assert body["label"] is None
+    assert client.get(f"{address}{item_of(project, 0).pk}/").json()["certified"] is None
+    listed = client.get(address, {"origin": "certified"}).json()
+    assert [each["external_id"] for each in listed["results"]] == ["item-0002", "item-0003"]
+
+
+@pytest.mark.parametrize("change", ["suspended", "excluded"])
+def test_a_label_without_standing_certificate_is_not_shown(project: Project, change: str) -> None:
+    item = item_of(project)
+    if change == "suspended":
+        Certificate.objects.update(suspended_at=timezone.now(), suspended_for="Classes were merged.")
+    else:
+        Item.objects.filter(pk=item.pk).update(excluded_at=timezone.now())
+    assert "owl" not in page_of(member(project, Role.ENGINEER), item)
