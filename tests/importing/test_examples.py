@@ -23,7 +23,9 @@ def address(project: Project) -> str:
 def test_one_click_brings_examples_of_each_kind(kind: str, question: str) -> None:
     project = make_project(kind=kind, question=question)
     client = manager(project)
-    assert f"Import {N_EXAMPLES} examples" in text_of(client.get(address(project)))
+    page = text_of(client.get(address(project)))
+    assert f"Import {N_EXAMPLES} examples" in page
+    assert "0 KB waiting to be imported. Imports" in page
     page = text_of(client.post(address(project), {"examples": "1"}, follow=True))
     assert f"{N_EXAMPLES} items imported from examples.jsonl." in page
     assert "Or try it with examples" not in page

@@ -166,10 +166,10 @@ def _under_way(project: Project) -> dict[str, Any]:
 
 
 def _storage(project: Project) -> dict[str, Any]:
-    """Return the storage that the project uses, in words."""
+    """Return the storage that the project uses, in words; in `files` without those that it has none of."""
     use = quota.use_of(project)
     sizes = {name: quota.shown(size) for name, size in use.by_name().items()}
-    return {**sizes, "files": [f"{sizes[noun]} {noun}" for noun in use.files]}
+    return {**sizes, "files": [f"{sizes[noun]} {noun}" for noun, size in use.files.items() if size]}
 
 
 def _has_choice(project: Project) -> bool:
