@@ -28,10 +28,10 @@ from labeling.models.annotations import AssignmentQuerySet
 
 OWN = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
-# An annotator who held another task of the same item would recognise it, so a gold task goes to other annotators first.
-# The gold task itself does not count: an annotator who released it may get it again, like any other task.
+# An annotator who held another task of the same item would recognise it, so a task that asks an item again, a gold task
+# too, goes to other annotators first. The task itself does not count: an annotator who released it may get it again.
 NEW_TO_THEM = """
-            AND (NOT t.is_gold OR NOT EXISTS (
+            AND (t.repeats_id IS NULL OR NOT EXISTS (
                 SELECT 1 FROM labeling_task o
                 WHERE (o.repeats_id = t.repeats_id OR o.item_id = t.repeats_id) AND o.id <> t.id
                 AND EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = o.id AND a.user_id = %s)
@@ -139,8 +139,9 @@ def pick(
 ) -> list[int]:
     """Pick up to `number` free tasks, reduce their `free` count, and return their ids for `hold`.
 
-    `among`: pick only these tasks. `besides`: tasks that the caller picked before and does not hold yet. A gold task
-    goes to annotators who have not seen its item; with `known` also to others, so that the batch can be completed.
+    `among`: pick only these tasks. `besides`: tasks that the caller picked before and does not hold yet. A task that
+    asks an item again goes to annotators who have not seen the item; with `known` also to others, so that the batch can
+    be completed.
 
     Tasks are picked by rank. If tasks take several answers, the search begins behind the task that the person took
     last: otherwise each claim would scan all tasks that the person has answered and others have not.
@@ -222,7 +223,8 @@ def hold(person: Person, picked: Sequence[int]) -> list[Held]:
     again within its lease, the lease and the longest time go on as before. Raises `TasksChanged` if the person answered
     one of the tasks meanwhile.
 
-    The tasks are sorted by id, which is random: `pick` returns gold tasks last, and their order would identify them.
+    The tasks are sorted by id, which is random: `pick` returns tasks of known items last, and their order would
+    identify them.
     """
     if not picked:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -19,21 +19,26 @@ from labeling.certifying.plan import Plan, Target
 from labeling.db.statements import among
 from labeling.finishing.candidates import load
 from labeling.models import Annotation, Audit, Copy, Correction, Project, Task
-from labeling.models.items import ItemQuerySet
 from labeling.questions import Stored
 
 CHUNK = 1000
+MOST_TASKS = 6
+"""The most tasks that ask about an item. Half of them show a prediction, in projects that show predictions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A candidate by its place in the order of its audit's draws. `value`: the predicted answer, as `best` has it."""
+    """A candidate by its place in the order of its audit's draws. `value`: the predicted answer, as `best` has it.
+
+    is_decoy : its annotators see the prediction, so its answer proves nothing.
+    """
 
     audit: Audit
     place: int
     item: int
     row: int
     value: int
+    is_decoy: bool = False
 
 
 class Outcome(Enum):
@@ -52,11 +57,13 @@ class Outcomes:
     ranks : (n,) int64, the candidates' ranks.
     wrong : (n,) bool, whether people found the label wrong.
     undecided : the items of draws, in their order, whose answers do not settle them although no task asks for more.
+    awaited : the number of draws that were asked and do not count yet.
     """
 
     ranks: np.ndarray
     wrong: np.ndarray
     undecided: list[int]
+    awaited: int
 
 
 def plan_of(audit: Audit) -> Plan:
@@ -73,40 +80,42 @@ def plan_of(audit: Audit) -> Plan:
 def next_draws(project: Project, n: int) -> list[Draw]:
     """Return the first `n` draws of all asking audits that no task asks about, those with a low place first.
 
-    Left out are items that a batch has taken, and items that an open or ready batch shows as near-copies.
+    Left out are items that a batch has taken or a manager queued, and items that an open or ready batch shows as
+    near-copies.
     """
     audits = project.audits.asking().order_by("pk")
     return list(islice(merge(*(_unasked(audit, n) for audit in audits), key=lambda draw: draw.place), n))
 
 
-def next_decoys(project: Project, n: int) -> list[Draw]:
-    """Return `n` draws from the ends of the orders, for tasks whose annotators see the prediction."""
+def next_decoys(project: Project, n: int, *, besides: Container[int]) -> list[Draw]:
+    """Return `n` decoys from the ends of the orders, without the rows `besides`."""
     audits = project.audits.asking().order_by("pk")
-    ends = (_unasked(audit, n, from_end=True) for audit in audits)
-    return list(islice(merge(*ends, key=lambda draw: draw.place, reverse=True), n))
+    ends = merge(*(_unasked(audit, n, decoys=True) for audit in audits), key=lambda draw: draw.place, reverse=True)
+    return list(islice((draw for draw in ends if draw.row not in besides), n))
 
 
-def _unasked(audit: Audit, n: int, *, from_end: bool = False) -> Iterator[Draw]:
-    """Yield draws of unpicked items by place, read in chunks; `from_end`: the last place first."""
+def _unasked(audit: Audit, n: int, *, decoys: bool = False) -> Iterator[Draw]:
+    """Yield draws of unpicked items by place, read in chunks; or decoys, from the last place on."""
     candidates = load(audit)
-    places = np.arange(len(candidates))[:: -1 if from_end else 1]
+    places = np.arange(len(candidates))[:: -1 if decoys else 1]
     for start in range(0, len(places), max(n, CHUNK)):
         part = places[start : start + max(n, CHUNK)]
         ranks = candidates.order[part]
-        items = audit.project.items.unpicked().filter(pk__in=among(candidates.items[ranks].tolist()))
+        items = audit.project.items.unpicked().filter(queued_at=None, pk__in=among(candidates.items[ranks].tolist()))
         free = set(items.exclude(pk__in=Copy.objects.on_screens().values("item")).values_list("pk", flat=True))
-        for place, rank in zip(part.tolist(), ranks.tolist(), strict=True):
-            if candidates.items[rank] in free:
-                of_rank = (candidates.items, candidates.rows, candidates.values)
-                yield Draw(audit, place, *(int(array[rank]) for array in of_rank))
+        found = (candidates.items[ranks], candidates.rows[ranks], candidates.values[ranks])
+        for place, item, row, value in zip(part.tolist(), *(array.tolist() for array in found), strict=True):
+            if item in free:
+                yield Draw(audit, place, item, row, value, is_decoy=decoys)
 
 
 def outcomes(audit: Audit) -> Outcomes:
     """Return what people's answers say about the audit's draws so far.
 
-    A manager's correction decides. Else the answers to the item's tasks decide (`settle`): of each person the first one
-    whose task showed no prediction. An item that all skipped, or that was excluded or deleted, counts as wrong. It does
-    not matter why a batch took the item: the order of the draws was fixed before. A few queries for `CHUNK` draws.
+    A manager's correction decides. Else the answers to the item's tasks that showed no prediction decide (`settle`). An
+    item that all skipped, that was excluded or deleted, or that `MOST_TASKS` tasks asked about in vain, counts as
+    wrong. It does not matter why a batch took the item: the order of the draws was fixed before. A few queries for
+    `CHUNK` draws.
     """
     candidates = load(audit)
     asked = audit.draws.filter(is_decoy=False).aggregate(n=Max("place") + 1)["n"] or 0
@@ -128,7 +137,7 @@ def outcomes(audit: Audit) -> Outcomes:
                 wrong.append(outcome is Outcome.WRONG)
             elif outcome is Outcome.UNDECIDED and place < asked:
                 undecided.append(item)
-    return Outcomes(np.array(ranks, np.int64), np.array(wrong, bool), undecided)
+    return Outcomes(np.array(ranks, np.int64), np.array(wrong, bool), undecided, max(asked - len(ranks), 0))
 
 
 def _outcomes_of(audit: Audit, values: Mapping[int, int]) -> dict[int, Outcome]:
@@ -141,43 +150,34 @@ def _outcomes_of(audit: Audit, values: Mapping[int, int]) -> dict[int, Outcome]:
     kept = dict(items.kept().values_list("pk", "again_at"))
     corrections = Correction.objects.standing().filter(item__in=items)
     corrected = {item: project.follow(value) for item, value in corrections.values_list("item", "value")}
-    tasks = Task.objects.of_items(items).order_by().values(key=Coalesce("item", "repeats"))
-    unfinished: dict[int, int] = dict(
-        tasks.annotate(n=Count("pk", filter=Q(outstanding__gt=0))).values_list("key", "n")
-    )
-    answers, answered = _answers_to(project, items)
+    of_items = Task.objects.of_items(items)
+    tasks: dict[int, tuple[int, int]] = {
+        item: (n, n_open)
+        for item, n, n_open in of_items.order_by()
+        .values(key=Coalesce("item", "repeats"))
+        .annotate(n=Count("pk"), n_open=Count("pk", filter=Q(outstanding__gt=0)))
+        .values_list("key", "n", "n_open")
+    }
+    answers: dict[int, list[Stored]] = defaultdict(list)
+    given = Annotation.objects.answers().filter(task__in=of_items).order_by("created_at", "pk")
+    keyed = given.annotate(key=Coalesce("task__item", "task__repeats"))
+    for item, value, prompted in keyed.values_list("key", "value", "task__prompted"):
+        answers[item] += [] if prompted else [project.follow(value)]
 
     def outcome_of(item: int, value: Stored) -> Outcome:
         if item not in kept:
             return Outcome.WRONG
         if item in corrected:
             return Outcome.WRONG if differ(value, corrected[item]) else Outcome.RIGHT
-        outcome = settle(value, answers[item], differ)
+        outcome = settle(value, answers.get(item, []), differ)
+        n, n_open = tasks.get(item, (0, 0))
         if outcome is not Outcome.UNDECIDED:
             return outcome
-        if unfinished.get(item, 1) or kept[item] is not None:
+        if not n or n_open or kept[item] is not None:
             return Outcome.OPEN
-        return Outcome.UNDECIDED if item in answered else Outcome.WRONG
+        return Outcome.UNDECIDED if item in answers and n < MOST_TASKS else Outcome.WRONG
 
     return {item: outcome_of(item, project.follow(project.asks.as_answer(value))) for item, value in values.items()}
-
-
-def _answers_to(project: Project, items: ItemQuerySet) -> tuple[Mapping[int, list[Stored]], set[int]]:
-    """Return the answers to each of these items by time, of each person the first one whose task showed no prediction;
-    and the items with any answer.
-    """
-    answers = Annotation.objects.answers().filter(task__in=Task.objects.of_items(items)).order_by("created_at", "pk")
-    by_person: dict[tuple[int, int], Stored] = {}
-    answered: set[int] = set()
-    of_item = answers.annotate(key=Coalesce("task__item", "task__repeats"))
-    for item, user, value, prompted in of_item.values_list("key", "user", "value", "task__prompted"):
-        answered.add(item)
-        if not prompted:
-            by_person.setdefault((item, user), project.follow(value))
-    values: dict[int, list[Stored]] = defaultdict(list)
-    for (item, _), value in by_person.items():
-        values[item].append(value)
-    return values, answered
 
 
 def settle(predicted: Stored, answers: Sequence[Stored], differ: Callable[[Stored, Stored], bool]) -> Outcome:

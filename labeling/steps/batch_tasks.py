@@ -6,9 +6,9 @@ A batch may have a million tasks, which are written in parts. They are served on
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from labeling.arrays.plan import Plan
 from labeling.arrays.stand_ins import stand_ins
 from labeling.db.long_writes import in_parts
 from labeling.db.statements import among, insert_many
+from labeling.finishing.audits import Draw
 from labeling.loop.step import Step
-from labeling.models import Batch, Item, ModelVersion, Project, Task
+from labeling.models import AuditDraw, Batch, Item, ModelVersion, Project, Task
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.tasks import PromptedBy
 from labeling.steps.further import Further
@@ -45,11 +46,22 @@ PICKING_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """The result of a selection: the plan, the facts that replay it, and the version that picked."""
+    """The result of a selection: the plan, the facts that replay it, and the version that picked.
+
+    clusters : (rows,) the cluster of each row, if the selection used clusters.
+    draws : the draws of audits among the plan's items, by row.
+    """
 
     plan: Plan
     facts: dict[str, Any]
     version: ModelVersion | None
+    clusters: np.ndarray | None = None
+    draws: Mapping[int, Draw] = field(default_factory=dict)
+
+
+def suggests(project: Project) -> bool:
+    """Return whether annotators see imported suggestions. At most one query."""
+    return project.show_suggestions and project.items.suggested().exists()
 
 
 def prompted(project: Project, number: int, n: int, *, suggesting: bool = False) -> np.ndarray:
@@ -68,8 +80,8 @@ def prompted(project: Project, number: int, n: int, *, suggesting: bool = False)
 class TaskFacts:
     """The values of each task's columns `TASK_FACTS`: its item, the reason of its pick, and the model's prediction.
 
-    `size`: the number of ranks of the batch. `further`: (m,) rows of the items that are asked again. `sureness`: (n,)
-    float, the model's confidence on picked tasks; by default, on the picked tasks of the plan.
+    `size`: the number of ranks of the batch. `further`: for each kind of task that asks an item again, the rows of its
+    items. `sureness`: (n,) float, the model's confidence on picked tasks; by default, on the picked tasks of the plan.
     """
 
     def __init__(
@@ -79,12 +91,13 @@ class TaskFacts:
         picked: Picked,
         *,
         size: int,
-        further: np.ndarray | None = None,
+        further: Sequence[np.ndarray] = (),
         sureness: np.ndarray | None = None,
     ) -> None:
         self._project = project
         self._plan = picked.plan
-        self._suggesting = project.show_suggestions and project.items.suggested().exists()
+        self._drawn = list(picked.draws)
+        self._suggesting = suggests(project)
         self._shown = prompted(project, batch.number, size, suggesting=self._suggesting)
         self._arrays: dict[str, np.ndarray] = {}
         self._likely = np.empty((0, 0), np.int16)
@@ -97,10 +110,8 @@ class TaskFacts:
                     self._likely = load_array(files.pool(picked.version, "likely"), mmap=True)
         self._stand_in = self._stand_ins(batch, further, sureness)
 
-    def _stand_ins(self, batch: Batch, further: np.ndarray | None, sureness: np.ndarray | None) -> dict[int, float]:
-        """Return the stand-ins by row of control, asked and further tasks, computed for each of the three kinds by
-        itself.
-        """
+    def _stand_ins(self, batch: Batch, further: Sequence[np.ndarray], sureness: np.ndarray | None) -> dict[int, float]:
+        """Return the stand-ins by row of control, audit, asked and further tasks, computed for each kind by itself."""
         if not self._arrays:
             return {}
         plan, confidence = self._plan, self._arrays["confidence"]
@@ -110,11 +121,13 @@ class TaskFacts:
         subject = f"{batch.number}/{batch.selection}/{len(plan.rows)}"
         rng = np.random.default_rng(int.from_bytes(self._project.keyed("stand in", subject), "big"))
         found: dict[int, float] = {}
-        for rows in (plan.rows[plan.is_control], plan.rows[plan.is_asked], further):
-            if rows is not None:
-                rows = rows[rows < len(confidence)]
-                values = stand_ins(confidence[rows], sureness, rng)
-                found.update(zip(rows.tolist(), values.tolist(), strict=True) if len(sureness) else ())
+        is_drawn = np.isin(plan.rows, self._drawn)
+        for rows in (
+            plan.rows[plan.is_control], plan.rows[is_drawn], plan.rows[plan.is_asked & ~is_drawn], *further,
+        ):  # fmt: skip
+            rows = rows[rows < len(confidence)]
+            values = stand_ins(confidence[rows], sureness, rng)
+            found.update(zip(rows.tolist(), values.tolist(), strict=True) if len(sureness) else ())
         return found
 
     def __call__(self, places: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
@@ -200,7 +213,8 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     asked again: docs/decisions/0057-ids-of-tasks-tell-nothing.md.
     """
     n, m = len(picked.plan.rows), len(further.items)
-    facts_of = TaskFacts(batch.project, batch, picked, size=n + m, further=further.rows)
+    by_kind = (further.rows[further.is_gold], further.rows[~further.is_gold])
+    facts_of = TaskFacts(batch.project, batch, picked, size=n + m, further=by_kind)
     report = step.progress("writing the batch", start=PICKING_SHARE)
     ranks = np.concatenate([further.ranks_of_others(n), further.ranks])
     rng = np.random.default_rng(int.from_bytes(batch.project.keyed("task ids", batch.number), "big"))
@@ -214,6 +228,7 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
         waited = further.items[again - n][~further.is_gold[again - n]].tolist()
         with step.write():
             _insert(batch, ranks[some].tolist(), [values[place] for place in some.tolist()])
+            _insert_draws(batch, picked, chosen, ranks)
             if waited:
                 Item.objects.filter(pk__in=waited).update(again_at=None, sent_back=False)
         report(part.stop / (n + m))
@@ -239,6 +254,21 @@ def _insert(batch: Batch, ranks: Sequence[int], values: Sequence[tuple[Any, ...]
         ("batch", "rank", *fixed, "repeats", "is_gold", *TASK_FACTS),
         [(batch.pk, rank, *fixed.values(), *each) for rank, each in zip(ranks, values, strict=True)],
     )
+
+
+def _insert_draws(batch: Batch, picked: Picked, places: np.ndarray, ranks: np.ndarray) -> None:
+    """Insert the draws of audits among these places of the plan, whose tasks are there."""
+    of_rank = {int(ranks[n]): row for n in places.tolist() if (row := int(picked.plan.rows[n])) in picked.draws}
+    if of_rank:
+        tasks = batch.tasks.filter(rank__in=of_rank).values_list("pk", "rank")
+        drawn = [(pk, picked.draws[of_rank[rank]]) for pk, rank in tasks]
+        as_answer = batch.project.asks.as_answer
+        AuditDraw.objects.bulk_create(
+            AuditDraw(
+                audit=draw.audit, place=draw.place, task_id=pk, value=as_answer(draw.value), is_decoy=draw.is_decoy
+            )
+            for pk, draw in drawn
+        )
 
 
 def _known(value: np.integer) -> int | None:

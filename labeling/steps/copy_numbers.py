@@ -32,7 +32,7 @@ at most MOST_GROUPS, and as many as VISITS visits allow.
 CHUNK = 2000
 TASK = [
     *((name, np.int64) for name in ("key", "item", "row", "showing")),
-    *((name, bool) for name in ("gold", "again", "control", "asked")),
+    *((name, bool) for name in ("gold", "again", "control", "audit", "asked")),
 ]
 
 
@@ -43,10 +43,11 @@ class TaskKind(IntEnum):
     CONTROL = 1
     GOLD = 2
     AGAIN = 3
-    ASKED = 4  # a manager asked for it, or it checks a near-copy
+    AUDIT = 4
+    ASKED = 5  # a manager asked for it, or it checks a near-copy
 
 
-SETTING = (TaskKind.PICKED, TaskKind.CONTROL, TaskKind.GOLD, TaskKind.AGAIN)
+SETTING = (TaskKind.PICKED, TaskKind.CONTROL, TaskKind.GOLD, TaskKind.AGAIN, TaskKind.AUDIT)
 """The kinds that decide how many copies all tasks show. ASKED is not among them: checks have few copies, and a few
 checks would lower the numbers of all tasks.
 """
@@ -94,13 +95,13 @@ def unseen_tasks(batch: Batch) -> Tasks:
     """
     facts = batch.tasks.unseen().order_by("pk").values_list(
         "pk", Coalesce("item", "repeats"), Coalesce("item__row", "repeats__row"), Coalesce("copies_shown", MOST_COPIES),
-        "is_gold", "repeats", "is_control", "asked",
+        "is_gold", "repeats", "is_control", "audit_draw", "asked",
     )  # fmt: skip
     # Straight into the array: a list of tuples would take ten times its memory.
     values = np.fromiter(facts.iterator(chunk_size=CHUNK), TASK)
     kinds = np.select(
-        [values["gold"], values["again"], values["control"], values["asked"]],
-        [TaskKind.GOLD, TaskKind.AGAIN, TaskKind.CONTROL, TaskKind.ASKED],
+        [values["gold"], values["again"], values["control"], values["audit"], values["asked"]],
+        [TaskKind.GOLD, TaskKind.AGAIN, TaskKind.CONTROL, TaskKind.AUDIT, TaskKind.ASKED],
         TaskKind.PICKED,
     )
     return Tasks(values["key"], values["item"], values["row"], kinds, values["showing"])

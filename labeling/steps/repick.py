@@ -85,7 +85,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         return
     picked = make_plan(
         project,
-        read_pool(project, pool_rows, also=_replaceable(batch)),
+        read_pool(project, pool_rows, also=project.items.filter(task__in=_replaceable(batch))),
         pool_rows=pool_rows,
         batch_size=len(untouched.keys),
         strategy=strategy,

@@ -78,7 +78,7 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
     gold = _gold(project, batch, sum(task.is_gold for task, _ in pairs))
     facts_of = TaskFacts(
         project, batch, picked, size=_next_rank(batch) + len(pairs),
-        further=np.array([row for _, row in gold], np.int64), sureness=_sureness(batch),
+        further=[np.array([row for _, row in gold], np.int64)], sureness=_sureness(batch),
     )  # fmt: skip
     with step.write():
         # Read again under the locks: a skip may have been undone, an item excluded.

@@ -6,21 +6,20 @@ The next attempt after a kill removes the tasks written so far, and plans the ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
 
 from labeling.answering import batches, rechecking
 from labeling.arrays.files import ProjectFiles, load_array, load_checked
 from labeling.arrays.plan import Guard, Pool, plan_batch
 from labeling.loop.step import Step, StepFailed
-from labeling.models import Batch, Clustering, ModelVersion, Project, Task
+from labeling.models import Batch, Clustering, ModelVersion, Project
 from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
 from labeling.projects.version_in_use import in_use
-from labeling.steps import batch_copies
+from labeling.steps import audit_draws, batch_copies
 from labeling.steps.batch_tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from labeling.steps.cluster import Clustered, clusters_at
 from labeling.steps.compute import compute
@@ -42,17 +41,20 @@ def select(step: Step) -> None:
         look_again(step, batch)
     remove_tasks(step, batch)
     pool_rows = project.encoded_rows if batch.selected_by is None else _rows_of(batch.selected_by)
+    draws = audit_draws.due(step, project)
     picked = make_plan(
         project,
-        read_pool(project, pool_rows),
+        read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws])),
         pool_rows=pool_rows,
         batch_size=project.batch_size,
         strategy=batch.strategy or SEED,
         version=batch.selected_by,
         seed=seed_of(project, batch.number),
+        draws=[draw.row for draw in draws],
         progress=report,
     )
     further = choose_further(project, batch, len(picked.plan.rows))
+    picked = audit_draws.seat(batch, picked, further, draws)
     write_tasks(step, batch, picked, further)
     of_copies = batch_copies.choose(step, batch, picked.facts)
     with step.finish():
@@ -99,8 +101,10 @@ def make_plan(
     version: ModelVersion | None,
     seed: int,
     progress: Callable[[float], None],
+    draws: Sequence[int] = (),
 ) -> Picked:
-    """Plan a batch of `batch_size` items of this pool by the version's predictions.
+    """Plan a batch of `batch_size` items of this pool by the version's predictions. `draws`: rows of draws of audits,
+    which it takes first.
 
     Raises `StepFailed` if the strategy needs clusters and the clustering does not cover `pool_rows`.
     """
@@ -111,6 +115,7 @@ def make_plan(
         best = load_array(ProjectFiles(project).pool(version, "best"))
         guard = Guard(best, project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
+    copies = batch_copies.due_rows(project)
     if "clusters" in by.needs:
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
@@ -125,7 +130,7 @@ def make_plan(
         labeled_rows=_taken_rows(project, pool, pool_rows) if by.apart_from_labeled else None,
         guard=guard,
         asked=_asked_rows(project),
-        checks=batch_copies.due_rows(project),
+        checks=np.concatenate([np.array(draws, np.int64), copies[~np.isin(copies, draws)]]),
         rng=np.random.default_rng(seed),
         progress=progress,
         workers=compute.workers,
@@ -147,7 +152,7 @@ def make_plan(
         "pool_rows": pool_rows,
         "dendrogram_hash": clustering.digest if clustering and clusters is not None else "",
     }
-    return Picked(plan, facts, version)
+    return Picked(plan, facts, version, clusters)
 
 
 def _arrays_of(project: Project, version: ModelVersion, needs: Collection[str]) -> dict[str, np.ndarray]:
@@ -172,14 +177,12 @@ def seed_of(project: Project, number: int, selection: int = 1) -> int:
     return int.from_bytes(project.keyed("select", subject)[:8], "big") >> 1
 
 
-def read_pool(project: Project, pool_rows: int, *, also: QuerySet[Task] | None = None) -> Pool:
-    """Return the unlabeled items of the first `pool_rows` rows and the items of the tasks `also`, in the order of the
-    rows.
-    """
-    items = [project.items.unlabeled(), *([] if also is None else [project.items.filter(task__in=also)])]
+def read_pool(project: Project, pool_rows: int, *, also: ItemQuerySet | None = None) -> Pool:
+    """Return the unlabeled items of the first `pool_rows` rows and the items `also`, in the order of the rows."""
+    items = [project.items.unlabeled(), *([] if also is None else [also])]
     # Straight into the array: a list of tuples would take ten times its memory.
     values = np.concatenate([np.fromiter(_pool_values(part, pool_rows), POOL) for part in items])
-    values = values[np.argsort(values["row"])]
+    values = values[np.unique(values["row"], return_index=True)[1]]
     return Pool(values["row"], values["reserved"], values["key"])
 
 

@@ -194,7 +194,8 @@ def _sizes(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
 
 def kinds_of(project: Project, batch: int) -> dict[int, str]:
     """Return the kind of each task of the batch."""
-    tasks = Task.objects.filter(batch__project=project, batch__number=batch).select_related("item__as_copy")
+    tasks = Task.objects.filter(batch__project=project, batch__number=batch)
+    tasks = tasks.select_related("item__as_copy", "audit_draw")
     return {task.pk: _kind(task) for task in tasks}
 
 
@@ -203,6 +204,8 @@ def _kind(task: Task) -> str:
         return "gold"
     if task.is_control:
         return "control"
+    if hasattr(task, "audit_draw"):
+        return "audit"
     is_check = task.asked and task.item is not None and hasattr(task.item, "as_copy") and task.item.as_copy.is_check
     return "check" if is_check else "other"
 

@@ -20,23 +20,25 @@ from sklearn.datasets import load_digits
 
 from labeling.answering import copy_answers, gold, item_labels, queue, rechecking, submitting
 from labeling.answering.answer import Answer
+from labeling.certifying import schedule
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
-from labeling.models import Assignment, Batch, Item, Job, Project, Task, User
+from labeling.models import Assignment, Batch, Finish, Item, Job, Project, Task, User
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.steps import replace
 from labeling.steps.registry import run_step
 from tests.extent import some
+from tests.finishing.audit_rows import make_audit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DIGITS, TIMES = 150, 4
 SMALL, LARGE = 40, 70
 """Sizes of the batches before the one that the adversary plays, and of that one."""
-KINDS = ("gold", "control")
+KINDS = ("gold", "control", "audit")
 """Checks are played, too. A person who saw one as a near-copy knows it again: docs/decisions/0080."""
 SUSPICIOUS = 0.01
 SETTINGS = {
@@ -67,6 +69,12 @@ IN_GRIDS: dict[str, Any] = {
 ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.MISLABELED)
 
 
+@pytest.fixture(autouse=True)
+def _thirty_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the audit ask half of the batch, whatever it needs."""
+    monkeypatch.setattr(schedule, "advise", lambda plan, ranks, wrong: schedule.Advice(None, 40.0))
+
+
 def drain() -> None:
     """Run the steps of the loop, except slow steps that only measure."""
     worker = Worker(run_step)
@@ -95,8 +103,8 @@ def noisy_digits(path: Path, *, proposing: bool) -> Path:
 
 
 def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
-    """Create a project whose third batch is open, with gold and control tasks, and with checks if it shows
-    near-copies.
+    """Create a project whose third batch is open, with gold and control tasks and the draws of an audit, and with
+    checks if it shows near-copies.
     """
     classes = [str(digit) for digit in range(10)]
     all_settings = {**SETTINGS, **settings, "secret": bytes([number]) * 32}
@@ -114,6 +122,10 @@ def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
         Item.objects.filter(pk__in=list(known.values_list("pk", flat=True))).update(gold=1)
         for item in project.items.filter(gold__isnull=False):
             Item.objects.filter(pk=item.pk).update(gold=item.label)
+        if not share:
+            drain()
+            Finish.objects.create(project=project)
+            make_audit(project.versions.get(), in_order=False, target_share=0.02)
     drain()
     project.refresh_from_db()
     return project
@@ -157,7 +169,11 @@ def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdic
     assert played == ({*KINDS, "check", "other"} if project.near_copies else {*KINDS, "other"})
     tasks = Task.objects.filter(pk__in=features).select_related("item", "repeats")
     proposed = {task.pk: task.shown.proposed for task in tasks if task.shown.proposed is not None}
-    return [judge(features, kinds, kind, proposed) for kind in KINDS if kind in played]
+    unseen = {task.pk: kinds[task.pk] for task in tasks if not task.prompted}
+    return [
+        *(judge(features, kinds, kind, proposed) for kind in KINDS if kind in played),
+        judge(features, unseen, "audit", proposed),  # the tasks whose answers prove: decoys left out
+    ]
 
 
 def unmend_skips(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from labeling.answering.answer import Answer
 from labeling.arrays.files import ProjectFiles, save_array
 from labeling.certifying.plan import Target, stratify
 from labeling.finishing import candidates
+from labeling.finishing.audits import plan_of
 from labeling.models import Audit, Batch, Item, ModelVersion, Project, Task, User
 
 
@@ -38,7 +39,7 @@ def make_predicted(project: Project, n: int, *, labeled: int = 4) -> ModelVersio
 
 
 def make_audit(version: ModelVersion, *, in_order: bool = True, of_class: int | None = None, **fields: Any) -> Audit:
-    """Create an audit of all candidates. `in_order`: people are asked in the order of the ranks."""
+    """Create an audit of all candidates. `in_order`: people are asked in the order of the ranks, not of the plan."""
     project = version.project
     found = candidates.read_candidates(project, version, of_class=of_class)
     _, sizes, expected = stratify(found.probabilities)
@@ -49,7 +50,7 @@ def make_audit(version: ModelVersion, *, in_order: bool = True, of_class: int | 
         "risk": 0.05, "missed": 0.0, "sizes": sizes.tolist(), "expected": expected.tolist(), "seed": 1,
     }  # fmt: skip
     audit = Audit.objects.create(project=project, version=version, of_class=of_class, **{**values, **fields})
-    order = np.arange(len(found)) if in_order else np.random.default_rng(1).permutation(len(found))
+    order = np.arange(len(found)) if in_order else plan_of(audit).order(np.random.default_rng(audit.seed))
     candidates.save(audit, replace(found, order=order))
     return audit
 

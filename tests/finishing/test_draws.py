@@ -92,7 +92,7 @@ def test_the_next_draws_are_the_first_that_no_task_asks_about() -> None:
     assert [(draw.place, draw.row, draw.value) for draw in audits.next_draws(project, 3)] == [
         (2, 6, 6), (5, 9, 9), (6, 10, 0),
     ]  # fmt: skip
-    assert [draw.place for draw in audits.next_decoys(project, 2)] == [7, 6]
+    assert [draw.place for draw in audits.next_decoys(project, 2, besides={10})] == [7, 5]
     Audit.objects.update(state=Audit.State.ENDED)
     assert audits.next_draws(project, 3) == []
 
@@ -136,18 +136,26 @@ def test_answers_settle_draws_up_to_the_first_that_is_open() -> None:
     assert wrong_by_row(audit) == {4: False, 5: True, 6: False, 7: False}
 
 
-def test_two_people_have_to_agree_and_one_person_counts_once() -> None:
+def test_a_disagreement_is_open_until_two_answers_agree() -> None:
     audit = audited()
     [task] = ask(audit, 1)
-    say(task, "annie", 1)
-    say(again(task.item_key, 3), "annie", 1)
-    assert audits.outcomes(audit).undecided == [task.item_key]
-    say(again(task.item_key, 4), "bert", 2)
-    assert audits.outcomes(audit).undecided == [task.item_key]
-    say(again(task.item_key, 5), "carl", 4)
-    assert audits.outcomes(audit).undecided == [task.item_key], "the first said otherwise"
-    say(again(task.item_key, 6), "dora", 4)
+    for number, (name, value) in enumerate([("annie", 1), ("bert", 2), ("carl", 4), ("dora", 4)], 3):
+        assert wrong_by_row(audit) == {}
+        say(task, name, value)
+        assert audits.outcomes(audit).undecided == ([task.item_key] if name != "dora" else [])
+        task = again(task.item_key, number)
     assert wrong_by_row(audit) == {4: False}
+
+
+def test_an_item_that_many_tasks_asked_about_in_vain_counts_as_wrong() -> None:
+    audit = audited()
+    [task] = ask(audit, 1)
+    say(task, "annie", 0)
+    for number in range(1, audits.MOST_TASKS):
+        assert audits.outcomes(audit).undecided == [task.item_key]
+        task = again(task.item_key, 2 + number)
+        say(task, "annie", "skip")
+    assert (wrong_by_row(audit), audits.outcomes(audit).undecided) == ({4: True}, [])
 
 
 def test_what_all_skipped_or_a_manager_took_out_counts_as_wrong() -> None:

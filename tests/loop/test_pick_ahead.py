@@ -109,7 +109,7 @@ def test_the_second_selection_can_be_replayed(project: Project) -> None:
     margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"))
     assert sha256_of(margins) == batch.margins_hash
     clusters, _ = clusters_at(project, project.clustering, batch.mean_cluster_size)
-    pool = read_pool(project, batch.pool_rows, also=batch.tasks.exclude(rank__in=kept))
+    pool = read_pool(project, batch.pool_rows, also=project.items.filter(task__in=batch.tasks.exclude(rank__in=kept)))
     assert len(pool.rows) == batch.pool_size
     plan = plan_batch(
         pool,

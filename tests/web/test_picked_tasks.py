@@ -15,7 +15,8 @@ from factories import make_items, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
 from labeling.insight.picked import ORDERS, RANK, TaskFilter, page_of, read_task_filter
-from labeling.models import Batch, Project, Role, Task
+from labeling.models import AuditDraw, Batch, Project, Role, Task
+from tests.finishing.audit_rows import make_audit, make_predicted
 
 pytestmark = pytest.mark.django_db
 
@@ -199,3 +200,13 @@ def test_a_task_that_was_asked_for_says_by_whom() -> None:
     project.items.filter(task__rank=0).update(queued_at=timezone.now())
     page = text_of(manager(project).get(address(project, 1)))
     assert page.count("A manager asked for it.") == page.count("It checks the label of a near-copy.") == 1
+
+
+def test_managers_see_which_tasks_are_of_an_audit() -> None:
+    project = make_project()
+    audit = make_audit(make_predicted(project, 4))
+    batch = make_open_batch(project, list(project.items.unpicked()[:2]), number=2)
+    for task in batch.tasks.all():
+        AuditDraw.objects.create(audit=audit, place=task.rank, task=task, value=1, is_decoy=task.rank == 1)
+    page = text_of(manager(project).get(address(project, 2)))
+    assert page.count("An audit asks about it") == page.count("It keeps an audit unrecognised") == 1

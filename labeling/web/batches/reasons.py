@@ -9,12 +9,16 @@ from selector.strategies import STRATEGIES
 
 
 def reason(batch: Batch, task: Task) -> str:
-    """Return the reason why the task is in its batch, as a sentence."""
+    """Return the reason why the task is in its batch, as a sentence. Select the task with its `audit_draw`."""
     if batch.strategy == IMPORTED:
         return "Imported with its label, not picked."
     replaces = ", in place of an item that all annotators skipped" if task.replaces_id else ""
     if task.is_control:
         return f"Drawn at random for control{replaces}: it measures the model, which does not learn from it."
+    if hasattr(task, "audit_draw"):
+        if task.audit_draw.is_decoy:
+            return "It keeps an audit unrecognised: annotators see its prediction, so its answer proves nothing."
+        return "An audit asks about it, to prove labels of the model."
     if task.asked:
         return "A manager asked for it." if task.shown.queued_at else "It checks the label of a near-copy."
     picked = batch.selection_numbered(task.selection)

@@ -1,0 +1,68 @@
+"""The draws of audits that a batch asks people about, among its other tasks.
+
+A draw is asked without the model's answer. In a project that shows answers, chance decides by a task's rank whether its
+annotators see one (`batch_tasks.prompted`). On these ranks a decoy takes the place of a draw: a candidate from the end
+of the order. So tasks with and without a shown answer are equally often of an audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from django.utils import timezone
+
+from labeling.certifying import schedule
+from labeling.finishing import audits
+from labeling.finishing.audits import Draw
+from labeling.loop.step import Step
+from labeling.models import Batch, Finish, Project
+from labeling.steps.batch_tasks import Picked, prompted, suggests
+from labeling.steps.further import Further
+
+
+def due(step: Step, project: Project) -> list[Draw]:
+    """Return the draws that the next batch asks, the earliest first; empty without a running goal.
+
+    Let items whose answers do not settle their draw wait for the batch's further tasks.
+    """
+    if not Finish.objects.filter(project=project, running=True).exists():
+        return []
+    left = 0.0
+    undecided: list[int] = []
+    for audit in project.audits.asking():
+        plan, found = audits.plan_of(audit), audits.outcomes(audit)
+        left += max(schedule.advise(plan, found.ranks, found.wrong).left - found.awaited, 0)
+        undecided += found.undecided
+    if undecided:
+        with step.write():
+            project.items.filter(pk__in=undecided, again_at=None).update(again_at=timezone.now())
+    return audits.next_draws(project, schedule.draws(left, project.batch_size)) if left else []
+
+
+def seat(batch: Batch, picked: Picked, further: Further, draws: Sequence[Draw]) -> Picked:
+    """Return the plan with the draws on ranks without a shown answer, in their order, and decoys on the others.
+
+    The plan has dealt the ranks of the draws by chance: neither their number nor their ranks change.
+    """
+    plan, project = picked.plan, batch.project
+    of_row = {draw.row: draw for draw in draws}
+    places = np.flatnonzero(np.isin(plan.rows, list(of_row)))
+    if not len(places):
+        return picked
+    size = len(plan.rows) + len(further.ranks)
+    shows = prompted(project, batch.number, size, suggesting=suggests(project))[
+        further.ranks_of_others(len(plan.rows))[places]
+    ]
+    n_draws, n_decoys = int((~shows).sum()), int(shows.sum())
+    taken = sorted((of_row[row] for row in plan.rows[places].tolist()), key=lambda draw: draw.place)
+    decoys = audits.next_decoys(project, n_decoys, besides=set(plan.rows.tolist()))
+    # Near the end of a small pool, draws themselves are the decoys.
+    decoys += [replace(draw, is_decoy=True) for draw in taken[n_draws:][: n_decoys - len(decoys)]]
+    seated = taken[:n_draws] + decoys
+    rows = plan.rows.copy()
+    rows[np.concatenate([places[~shows], places[shows]])] = [draw.row for draw in seated]
+    clusters = plan.clusters if picked.clusters is None else picked.clusters[rows]
+    plan = replace(plan, rows=rows, clusters=clusters)
+    return replace(picked, plan=plan, draws={draw.row: draw for draw in seated})
