@@ -20,9 +20,9 @@ def readings(source: str) -> Iterator[int]:
             yield node.lineno
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_module_reads_the_environment(path: Path) -> None:
-    assert not list(readings(path.read_text(encoding="utf-8")))
+def test_no_module_reads_the_environment() -> None:
+    lines = [f"{path.relative_to(ROOT)}:{line}" for path in MODULES for line in readings(path.read_text("utf-8"))]
+    assert lines == []
 
 
 @pytest.mark.parametrize("source", ["import os\nos.environ['A']", "from os import getenv", "import os\nos.getenv('A')"])
