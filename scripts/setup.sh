@@ -52,7 +52,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$(checksum "$requirements")" ]; then
     exit 0
 fi
 echo "setup: installing $requirements (minutes the first time: torch is large)"
-$venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r "$requirements" ||
+# Compiling is half of pip's time, because it compiles one file after the other, with the tests of all packages.
+$venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r "$requirements" ||
     fail "pip could not install $requirements: see its message above."
+# Files for other versions of Python cannot be compiled, which is no failure.
+$venv/bin/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' $venv/lib/python3*/site-packages || true
 checksum requirements.txt >$venv/.installed-requirements
 checksum "$requirements" >"$stamp"
