@@ -98,6 +98,17 @@ def web(**variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
         process.wait()
 
 
+def family(process: int) -> list[int]:
+    """Return the process and all its descendants."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(each for child in children for each in family(int(child)))]
+
+
+def umask_of(process: int) -> str:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("Umask"))
+
+
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from processes import lay_tables
+from processes import family, lay_tables, umask_of, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,13 +48,6 @@ sys.exit(serve.main())
 
 
 @pytest.fixture
-def server(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Run web and worker until both are ready."""
-    with ready(start(installation)) as process:
-        yield process
-
-
-@pytest.fixture
 def stand_ins(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Run config/serve.py with small programs in place of the web server and the worker."""
     with ready(start(installation, "-c", STAND_INS)) as process:
@@ -78,9 +71,10 @@ def ready(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
 
 
 def start(environment: dict[str, str], *program: str) -> subprocess.Popen[str]:
+    """Start config/serve.py with the usual umask of a login shell."""
     command = [sys.executable, *(program or ["scripts/serve.py"])]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, umask=0o022
     )
 
 
@@ -109,12 +103,21 @@ def check_end(server: subprocess.Popen[str], installation: dict[str, str], signu
         os.kill(worker, 0)
 
 
-def test_told_to_stop_it_ends_both_with_success(server: subprocess.Popen[str], installation: dict[str, str]) -> None:
-    check_end(server, installation, signal.SIGTERM)
+def test_the_real_ones_are_started_again_and_end_with_success(installation: dict[str, str]) -> None:
+    with ready(start(installation)) as server:
+        wait_until(lambda: {umask_of(process) for process in family(server.pid)} == {"0077"})  # files for the owner
+        os.kill(child(server, "config.command_line worker"), signal.SIGKILL)
+        read_until(server, "[worker] was killed", "is ready.")
+        os.kill(child(server, "gunicorn"), signal.SIGKILL)
+        read_until(server, "[web]    was killed", "Ready on")
+        check_end(server, installation, signal.SIGTERM)
 
 
-def test_ctrl_c_does_too(stand_ins: subprocess.Popen[str], installation: dict[str, str]) -> None:
-    check_end(stand_ins, installation, signal.SIGINT)
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_ends_both_with_success(
+    stand_ins: subprocess.Popen[str], installation: dict[str, str], signum: signal.Signals
+) -> None:
+    check_end(stand_ins, installation, signum)
 
 
 def read_until(server: subprocess.Popen[str], *texts: str) -> list[str]:
@@ -159,14 +162,6 @@ def test_one_that_waits_to_be_started_does_not_hold_up_the_end(stand_ins: subpro
     read_until(stand_ins, "It is started again in")
     stand_ins.terminate()
     assert stand_ins.wait(30) == 0
-
-
-def test_the_real_ones_are_started_again(server: subprocess.Popen[str], installation: dict[str, str]) -> None:
-    os.kill(child(server, "config.command_line worker"), signal.SIGKILL)
-    read_until(server, "[worker] was killed", "is ready.")
-    os.kill(child(server, "gunicorn"), signal.SIGKILL)
-    read_until(server, "[web]    was killed", "Ready on")
-    assert is_served(installation["PORT"])
 
 
 def test_one_that_cannot_be_started_ends_both_with_what_it_said(installation: dict[str, str]) -> None:

@@ -18,6 +18,9 @@ from models_store.training import Stopped, TrainConfig, Trained, together
 from tests.extent import some
 
 CONFIG = TrainConfig(calibration_labels=0, epochs=6, batch_size=60)
+# Processes are forked from one that has loaded torch, which takes seconds, and nothing else of the tests.
+PRELOADED = get_context("forkserver")
+PRELOADED.set_forkserver_preload(["models_store.training"])
 
 
 class Processes:
@@ -27,7 +30,7 @@ class Processes:
 
     def __init__(self, count: int) -> None:
         self.room = count
-        self.pool = ProcessPoolExecutor(count, get_context("spawn"), torch.set_num_threads, (1,))
+        self.pool = ProcessPoolExecutor(count, PRELOADED, torch.set_num_threads, (1,))
         self.started: list[Future[Any]] = []
 
     def share(self, value: Any) -> Any:

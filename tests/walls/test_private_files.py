@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,8 @@ import pytest
 from django.core.management import call_command
 
 from config import private
-from tests.operations.servers import ROOT, free_port, web_server
-from tests.processes import lay_tables, wait_until
+from tests.operations.servers import web_server
+from tests.processes import family, umask_of, wait_until
 from tests.starter import Process
 
 
@@ -38,18 +35,6 @@ def manage(folder: Path, *arguments: str, **environment: str) -> str:
     _, warned = process.communicate()
     assert process.returncode == 0, warned
     return warned
-
-
-def umask_of(process: int) -> str:
-    return next(
-        line.split()[1] for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("Umask")
-    )
-
-
-def family(process: int) -> list[int]:
-    """Return the process and all its descendants."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [process, *(each for child in children for each in family(int(child)))]
 
 
 def test_a_new_installation_is_closed(tmp_path: Path) -> None:
@@ -105,20 +90,6 @@ def test_web_processes_write_for_their_owner_alone(tmp_path: Path) -> None:
         master = int(log.with_suffix(".pid").read_text())
         wait_until(lambda: len(family(master)) == 3)
         assert {umask_of(process) for process in family(master)} == {"0077"}
-
-
-@pytest.mark.django_db
-def test_so_do_the_pair_and_the_worker(tmp_path: Path) -> None:
-    lay_tables(tmp_path / "data" / "db.sqlite3")
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(tmp_path / "data")}
-    values = {"PORT": str(free_port()), "DATABASE_URL": f"sqlite:///{tmp_path}/data/db.sqlite3", "WEB_CONCURRENCY": "2"}
-    pair = subprocess.Popen([sys.executable, "scripts/serve.py"], cwd=ROOT, env={**environment, **values})
-    try:
-        wait_until(lambda: len(family(pair.pid)) >= 5)  # itself, web with two processes, worker
-        wait_until(lambda: {umask_of(process) for process in family(pair.pid)} == {"0077"})
-    finally:
-        pair.send_signal(signal.SIGTERM)
-        pair.wait(30)
 
 
 def test_front_end_files_are_for_whoever_serves_them(tmp_path: Path, settings: Any) -> None:
