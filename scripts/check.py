@@ -92,6 +92,8 @@ MORE_ON_POSTGRES = [
 ]
 # Minutes of generated requests, on the stricter database only, and tests with several hosts, which need it.
 ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py", "operations/test_several_hosts.py"]
+# The product imports no benchmark, and their tests load more packages than the rest. For `test-long`.
+IN_FULL_ONLY = ["benchmarks"]
 
 CHECKS: dict[str, list[list[str]]] = {
     "lint": [
@@ -109,7 +111,7 @@ CHECKS: dict[str, list[list[str]]] = {
             *SIDE_BY_SIDE,
             *WITHOUT_BROWSER,
             *("-m", "not browser and not ray and not long"),
-            *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY),
+            *(f"--ignore=tests/{name}" for name in [*ON_POSTGRES_ONLY, *IN_FULL_ONLY]),
         ]
     ],
     "test-postgres": [

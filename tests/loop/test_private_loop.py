@@ -56,6 +56,7 @@ def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(t
     assert ledger.ledger_of(project).spent <= 12.0
 
 
+@pytest.mark.long
 def test_a_copy_with_its_labels_does_not_train_on_what_the_original_has_spent(tmp_path, settings) -> None:
     settings.DATA_DIR = tmp_path
     project, user, worker = trained_once(tmp_path)

@@ -19,6 +19,7 @@ from models_store import encoders
 from models_store.encoders import EncoderSetupError, EncodingError
 from models_store.encoders.backbone import Backbone
 from models_store.encoders.pictures import picture
+from tests.extent import some
 
 IMAGES = [as_file(Image.linear_gradient("L").resize((40, 30)).rotate(angle)) for angle in (0, 90, 200)]
 SMALL = ("timm/test_resnet", "torchvision/shufflenet_v2_x0_5")
@@ -211,7 +212,7 @@ def test_weights_that_will_not_do_are_told_in_one_line_and_no_code_is_run(how: s
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("missing", ["timm", "torchvision"])
+@pytest.mark.parametrize("missing", some(["timm", "torchvision"]))
 def test_nothing_asks_the_network_and_a_missing_library_is_told(missing: str, tmp_path: Path) -> None:
     architecture, other = SMALL if missing == "torchvision" else SMALL[::-1]
     weights = saved(network_of(architecture), tmp_path / "w.safetensors")

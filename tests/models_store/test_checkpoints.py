@@ -85,6 +85,7 @@ def test_images_dropout_and_shifts_too(tmp_path, digits):
     assert same(train_on(pool, shape=SHAPES["image"], config=config), resumed)
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_goes_on(tmp_path):
     """A training is killed by kill -9, and a second process continues from the file."""
     code = textwrap.dedent(

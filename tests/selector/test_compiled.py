@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import selector
 from selector.compiled import Threads
 
@@ -28,6 +30,7 @@ print(select([.3, .1, .2], [0, 0, 1], batch_size=3, candidate_factor=1, rng=np.r
 """
 
 
+@pytest.mark.long
 def test_without_a_folder_to_keep_machine_code_in_everything_is_imported_and_picks(tmp_path):
     """In this copy of the package, files stand where numba would create folders."""
     package = tmp_path / "selector"
