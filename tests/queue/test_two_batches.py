@@ -16,7 +16,7 @@ from labeling.answering import batches, deadlines, queue, submitting
 from labeling.answering.answer import Answer, Outcome
 from labeling.answering.removing import restore
 from labeling.loop.progress import progress_of
-from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
+from labeling.models import Annotation, Assignment, Batch, Item, ItemImport, Job, Project, Task, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -268,3 +268,16 @@ def test_the_progress_says_that_no_batch_follows_until_items_come() -> None:
     restore(project=project, ids=[items[10].pk], user=ann)
     assert not progress_of(project, ann)["is_final"]
     assert Batch.objects.count() == 1
+
+
+@pytest.mark.parametrize("unlabeled", [0, 2])
+def test_imported_labels_for_every_item_promise_no_batch(unlabeled: int) -> None:
+    project = make_project()
+    ann = make_member(project, "ann")
+    items = make_items(project, 3 + unlabeled)
+    batch = make_open_batch(project, items[:3])
+    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.IMPORTING, strategy="imported")
+    project.imports.create(name="a.csv", state=ItemImport.State.DONE, batch=batch, created_by=ann)
+    batches.arrived(project=project)
+    progress = progress_of(project, ann)
+    assert (progress["state"], progress["is_final"]) == ("training", not unlabeled)
