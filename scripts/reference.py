@@ -1,7 +1,7 @@
 """Writes the tables in docs/reference that are generated from declarations.
 
-These are the options of `create_project`, `import_items` and `export_labels` and the kinds of steps in commands.md, the
-filters in export.md, the roles in roles.md, and the endpoints in api.md.
+These are the options of `create_project`, `import_items`, `export_labels` and `finish` and the kinds of steps in
+commands.md, the filters in export.md, the roles in roles.md, and the endpoints in api.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
 """
@@ -84,6 +84,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "create_project": lambda: options_of("create_project"),
     "export_labels": lambda: options_of("export_labels"),
     "filters": filters_of_exports,
+    "finish": lambda: options_of("finish"),
     "import_items": lambda: options_of("import_items"),
     "kinds": kinds_of_steps,
     "roles": abilities_of_roles,

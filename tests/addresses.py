@@ -17,6 +17,7 @@ TAKERS = {
     "project-duplicate",
     "project-delete",
     "project-cluster-anew",
+    "project-finish-stop",
     "project-model-use",
     "project-model-release",
     "project-models-automatic",

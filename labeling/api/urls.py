@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batch_parts, batches, export
+from labeling.api import batch_parts, batches, export, finish
 from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
@@ -104,5 +104,9 @@ urlpatterns = [
     path(f"{PROJECT}privacy/", privacy.PrivacyDetail.as_view(), name="privacy"),
     path(f"{PROJECT}clustering/", clusterings.ClusteringDetail.as_view(), name="clustering"),
     path(f"{PROJECT}clustering/anew/", clusterings.ClusteringAnew.as_view(), name="clustering-anew"),
+    path(f"{PROJECT}finish/", finish.ProjectFinish.as_view(), name="finish"),
+    path(f"{PROJECT}certificates/", finish.CertificateList.as_view(), name="certificates"),
+    path(f"{PROJECT}certificates/<int:number>/", finish.CertificateDetail.as_view(), name="certificate"),
+    path(f"{PROJECT}certificates/<int:number>/file/", finish.CertificateFile.as_view(), name="certificate-file"),
     path(f"{PROJECT}export/", export.Export.as_view(), name="export"),
 ]

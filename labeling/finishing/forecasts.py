@@ -5,22 +5,21 @@ It reads a sample of the pool, so that a page shows it for any error and confide
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 
 import numpy as np
 from django.db.models import Max, Sum
 
-from labeling.answering.rechecking import expected_answers
 from labeling.certifying.forecast import Option, cheapest, options
 from labeling.certifying.plan import Plan, Target, stratify
 from labeling.certifying.risks import of_attempt
 from labeling.finishing.goal import check
-from labeling.finishing.people import errors_of
+from labeling.finishing.people import answers_each, errors_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import encoded_of
-from labeling.models import Project
+from labeling.models import Finish, Project
 
 STRATA, CLASS_STRATA = 40, 12
 POINTS, CLASS_POINTS = 20, 5
@@ -36,6 +35,11 @@ class Goal:
     confidence: float = 0.95
     by_class: bool = False
     within: int = 0
+
+    @classmethod
+    def of(cls, finish: Finish | None) -> Goal:
+        """Return the goal that was started; the usual one without."""
+        return cls(*(getattr(finish, field.name) for field in fields(cls))) if finish else cls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ def forecast_of(project: Project, goal: Goal) -> Forecast:
             risk=of_attempt(1 - goal.confidence, attempts + 1),
             missed=errors.missed,
             left=facts.pool.unlabeled + under_way,
-            answers_each=(expected_answers(project, 1000) or 1000 * project.overlap) / 1000,
+            answers_each=answers_each(project),
         ),
     )
 

@@ -20,8 +20,11 @@ class Ability(models.TextChoices):
     REVIEW_READ = "review.read", "see the items that wait for a review"
     REVIEW_DO = "review.do", "settle and correct labels, write comments"
     LABELS_READ = "labels.read", "export labels; see agreement, near-copies, and versions of guidelines and classes"
-    BATCHES_READ = "batches.read", "see how batches were picked, pace, people, payoff, and all fields of the API"
-    BATCHES_CHANGE = "batches.change", "start, pause and stop the loop; end, retry and assign batches"
+    BATCHES_READ = (
+        "batches.read",
+        "see how batches were picked, pace, people, payoff, certificates, and all fields of the API",
+    )
+    BATCHES_CHANGE = "batches.change", "start, pause and stop the loop and the goal; end, retry and assign batches"
     MODELS_READ = "models.read", "see models, predictions and the privacy ledger; download models"
     MODELS_CHANGE = "models.change", "choose the version that picks batches, release its files, cluster again"
     PREDICTIONS_CHANGE = "predictions.change", "have a model predict a file, remove predictions"

@@ -10,6 +10,7 @@ from labeling.web.batches import views as batches
 from labeling.web.classes import proposals
 from labeling.web.classes import views as classes
 from labeling.web.export import views as engineer
+from labeling.web.finish import views as finish
 from labeling.web.imports import views as imports
 from labeling.web.items import changes
 from labeling.web.items import views as items
@@ -130,6 +131,8 @@ urlpatterns = [
         predictions.remove_prediction,
         name="project-prediction-remove",
     ),
+    path(f"{PROJECT}finish/", finish.finish, name="project-finish"),
+    path(f"{PROJECT}finish/stop/", finish.stop, name="project-finish-stop"),
     path(f"{PROJECT}privacy/", privacy.privacy, name="project-privacy"),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),
 ]

@@ -211,6 +211,9 @@ DOORS = [
     Door("project-prediction", "get", Ability.MODELS_READ, 200),
     Door("project-prediction-remove", "post", Ability.PREDICTIONS_CHANGE, 302),
     Door("project-privacy", "get", Ability.MODELS_READ, 200),
+    Door("project-finish", "get", Ability.BATCHES_READ, 200),
+    Door("project-finish", "post", Ability.BATCHES_CHANGE, 400),  # people alone are wrong more often
+    Door("project-finish-stop", "post", Ability.BATCHES_CHANGE, 302),
     Door("project-export", "get", Ability.LABELS_READ, 200),
     # the API
     Door("api-docs", "get", SIGNED_IN, 200),
@@ -307,6 +310,12 @@ DOORS = [
     Door("api:prediction", "delete", Ability.PREDICTIONS_CHANGE, 204),
     Door("api:prediction-result", "get", Ability.MODELS_READ, 409),  # it waits
     Door("api:payoff", "get", Ability.BATCHES_READ, 200),
+    Door("api:finish", "get", Ability.BATCHES_READ, 200),
+    Door("api:finish", "post", Ability.BATCHES_CHANGE, 409, {}),  # people alone are wrong more often
+    Door("api:finish", "delete", Ability.BATCHES_CHANGE, 200),
+    Door("api:certificates", "get", Ability.BATCHES_READ, 200),
+    Door("api:certificate", "get", Ability.BATCHES_READ, 200),
+    Door("api:certificate-file", "get", Ability.BATCHES_READ, 200),
     Door("api:agreement", "get", Ability.LABELS_READ, 200),
     Door("api:near-copies", "get", Ability.LABELS_READ, 200),
     Door("api:privacy", "get", Ability.MODELS_READ, 200),

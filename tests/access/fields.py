@@ -30,6 +30,10 @@ VERSION: Fields = {
     "models.read": "version batch parent labels labels_hash digest seed training metrics control_now in_use held_back "
     "gate calibration seconds created_at",
 }
+CERTIFICATE: Fields = {
+    "batches.read": "number attempt version labels most_wrong error confidence threshold asked found digest issued_at "
+    "suspended_at suspended_for",
+}
 CLASS: Fields = {
     "project.read": "index name position description key colour aliases parent archived_at examples merged_into",
 }
@@ -86,6 +90,11 @@ FIELDS: dict[str, Fields] = {
     "api:predictions": PREDICTION,
     "api:prediction": PREDICTION,
     "api:payoff": {"batches.read": "advice control versions version spent saved missing reason next more_control"},
+    "api:finish": {
+        "batches.read": "progress running goal started_by started_at forecast refused audits",
+    },
+    "api:certificates": CERTIFICATE,
+    "api:certificate": CERTIFICATE,
     "api:agreement": {
         "labels.read": "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others "
         "gold "
@@ -118,6 +127,7 @@ FILES = {
     "api:guidelines-image",
     "api:item-media",
     "api:rejected-rows",
+    "api:certificate-file",
     "api:model-artifact",
     "api:models-compare",
     "api:prediction-result",

@@ -24,6 +24,7 @@ from django.utils import timezone
 from factories import make_guidelines_image, make_items, make_member, make_open_batch, make_project, make_user, recount
 from knox.models import AuthToken
 from pages import make_prediction
+from pools import make_certificate
 
 from labeling.models import (
     Annotation,
@@ -121,6 +122,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     Batch.objects.filter(pk=batch.pk).update(in_parts=True)
     version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
     predicted = make_prediction(version, name="b.csv")
+    make_certificate(version, number=number)
     Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)
     manager = project.memberships.get(role=Role.MANAGER).user
     BulkChange.objects.create(project=project, user=manager, action="queue", last_item=0, total=0)

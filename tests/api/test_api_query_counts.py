@@ -16,6 +16,7 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 from pages import make_history, make_prediction
+from pools import make_certificate
 from rest_framework.test import APIClient
 
 from labeling.answering import queue
@@ -53,6 +54,8 @@ LISTS: list[tuple[str, str, int]] = [
     ("batches/1/", Role.ANNOTATOR, 2),
     ("models/", Role.ENGINEER, 6),
     ("models/1/", Role.ENGINEER, 5),
+    ("certificates/", Role.ENGINEER, 2),
+    ("finish/", Role.ENGINEER, 23),
     ("predictions/", Role.ENGINEER, 1),
     ("progress/", Role.ANNOTATOR, 5),
 ]
@@ -70,6 +73,7 @@ def projects(once: Path) -> list[Project]:
             make_member(project, f"annie-{number}")
             register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
             make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
+            make_certificate(project.versions.earliest("number"), number=number + 1)
     return made
 
 

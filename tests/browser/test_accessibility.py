@@ -111,6 +111,12 @@ def wrong_settings(page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
+def wrong_goal(page: Page) -> None:
+    page.get_by_label("Confidence").fill("100")
+    page.get_by_role("button", name="Forecast").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
 def locked_out(page: Page) -> None:
     """Enter wrong passwords until the sign-in is locked."""
     for _ in range(30):
@@ -310,6 +316,9 @@ STATES = [
     State("project-prediction", "done", {**DIGITS, "prediction_id": prediction_in("done")}),
     State("project-prediction", "failed", {**DIGITS, "prediction_id": prediction_in("failed")}),
     State("project-privacy", "filled", DIGITS),
+    State("project-finish", "filled", {"slug": "pool"}, unfold),
+    State("project-finish", "error", {"slug": "pool"}, wrong_goal),
+    State("project-finish", "empty", EMPTY),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),
     State("login", "locked out", act=locked_out, user=""),

@@ -11,11 +11,25 @@ import orjson
 from django.utils import timezone
 from factories import make_guidelines_image, make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, make_prediction
+from pools import make_audit, make_certificate, pool_project
 
 from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles, save_array
 from labeling.arrays.pool_map import LABELED, PICKED, REST, PoolMap
-from labeling.models import Annotation, Batch, Comment, Copy, Item, ItemImport, Job, PredictionRun, Project, Role, Task
+from labeling.models import (
+    Annotation,
+    Batch,
+    Comment,
+    Copy,
+    Finish,
+    Item,
+    ItemImport,
+    Job,
+    PredictionRun,
+    Project,
+    Role,
+    Task,
+)
 from labeling.models.jobs import worker_name
 from labeling.projects import guidelines
 
@@ -197,6 +211,17 @@ def twice_answered() -> Project:
     return project
 
 
+def finishing_project() -> Project:
+    """Create a project whose goal runs, with an audit and two certificates, one of them suspended."""
+    project = pool_project(name="Certified shapes", hourly_cost=17, currency="EUR")
+    version = project.versions.get()
+    Finish.objects.create(project=project, by_class=True, forecasts=[])
+    make_certificate(version, number=1, suspended_at=timezone.now(), suspended_for="Classes 3 and 8 were merged.")
+    make_certificate(version, number=2)
+    make_audit(version, attempt=3)
+    return project
+
+
 def fill_world(manager: str = "mona") -> None:
     """Create all projects, with `manager` as their manager."""
     lively = lively_project()
@@ -208,5 +233,14 @@ def fill_world(manager: str = "mona") -> None:
     Item.objects.filter(project=finished).update(label=1, agreement=1, labeled_at=timezone.now())
     recount(finished)
     copies = [project_with_copies(), project_with_copies("text", slug="text-copies")]
-    for project in (lively, empty, finished, twice_answered(), broken_project(), *annotators_projects(), *copies):
+    for project in (
+        lively,
+        empty,
+        finishing_project(),
+        finished,
+        twice_answered(),
+        broken_project(),
+        *annotators_projects(),
+        *copies,
+    ):
         make_member(project, manager, Role.MANAGER)

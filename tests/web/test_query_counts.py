@@ -13,6 +13,7 @@ from addresses import OPERATORS, REDIRECTS, TAKERS, all_names
 from django.urls import reverse
 from factories import make_member, make_project
 from pages import make_history, make_prediction, signed_in
+from pools import make_certificate
 
 from labeling.intake.uploads import register
 from labeling.models import Batch, Project, Role
@@ -49,8 +50,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-import-detail", [first_import], Role.MANAGER, 5),
     ("project-batch-end", [open_batch], Role.MANAGER, 4),
     ("project", [], Role.ANNOTATOR, 9),
-    ("project", [], Role.ENGINEER, 37),
-    ("project", [], Role.MANAGER, 42),
+    ("project", [], Role.ENGINEER, 36),
+    ("project", [], Role.MANAGER, 41),
     ("project-import", [], Role.MANAGER, 9),
     ("project-import-progress", [], Role.MANAGER, 6),
     ("project-settings", [], Role.MANAGER, 20),
@@ -84,7 +85,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-guidelines", [], Role.ENGINEER, 7),
     ("project-guidelines-images", [], Role.MANAGER, 5),
     ("project-privacy", [], Role.ENGINEER, 6),
-    ("project-export", [], Role.ENGINEER, 6),
+    ("project-finish", [], Role.MANAGER, 26),
+    ("project-export", [], Role.ENGINEER, 7),
 ]
 
 
@@ -125,6 +127,7 @@ def fill(project: Project, much: int) -> None:
         make_member(project, f"annie-{number}")
         register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
         make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
+        make_certificate(project.versions.earliest("number"), number=number + 1)
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,7 @@ SUBJECTS = {
     "Labeling": "Claim tasks, answer or skip them, withdraw answers, release tasks.",
     "Batches": "Follow, divide, retry and end batches.",
     "Models": "Compare, choose and download model versions, and predict with them.",
+    "Finish": "Forecast, start and stop the proof of a model’s labels; read certificates.",
     "Export": "Download labels for training and analysis.",
 }
 

@@ -24,6 +24,7 @@ from labeling.answering.queue import QueueError
 from labeling.answering.removing import RemovalError
 from labeling.db import outages
 from labeling.disk.files import is_full
+from labeling.finishing.goal import FinishRefused
 from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
@@ -40,6 +41,7 @@ CONFLICTS = (
     ClassError,
     ClusteringError,
     ExampleError,
+    FinishRefused,
     GuidelinesError,
     PredictionError,
     TasksChanged,

@@ -13,9 +13,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
 from labeling.answering import batches, rechecking
+from labeling.finishing.progress import pool_progress
 from labeling.insight.attention import Attention, attention_of
 from labeling.insight.clusterings import clustering_of
-from labeling.insight.pace import pace_of
+from labeling.insight.pace import Pace, pace_of
 from labeling.insight.payoff import payoff_of
 from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
 from labeling.insight.waits import waits_of
@@ -28,6 +29,7 @@ from labeling.web.batches.picking import picking_of
 from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
 from labeling.web.charts.payoff import payoff_chart
+from labeling.web.finish.words import sentence
 from labeling.web.models.fit import fit_of
 from labeling.web.overview.paying_off import paying_off
 from labeling.web.overview.situation import situation
@@ -103,13 +105,14 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     if membership.can(Ability.ITEMS_READ):
         context["attention"] = attention = attention_of(project)
     if membership.can(Ability.BATCHES_READ):
-        context |= _numbers(membership, attention, now)
+        pace = pace_of(project, now)
+        context |= _numbers(membership, attention, pace, now)
         context["fit"] = fit_of(clustering_of(project), now)
         context["picking"] = picking_of(in_use(project), now)
         context["damaged"] = damaged_lines(project, now)
         if batch and batch.state == Batch.State.OPEN:
             people = contributions_of(batch, now)
-            context["running"] = running(batch, people, asked_answers_of(batch, people), pace_of(project, now), now)
+            context["running"] = running(batch, people, asked_answers_of(batch, people), pace, now)
     if membership.can(Ability.SETTINGS_READ):
         context |= {
             "waiting": _waiting_in_vain(project, now),
@@ -130,8 +133,8 @@ def count_answered(progress: dict[str, Any]) -> str:
     return f"{number(progress['answered'])} of {number(progress['answers'])} {unit}" if progress["size"] else ""
 
 
-def _numbers(membership: Membership, attention: Attention, now: datetime.datetime) -> dict[str, Any]:
-    """Return the counts, the accuracy of the versions, and the payoff.
+def _numbers(membership: Membership, attention: Attention, pace: Pace, now: datetime.datetime) -> dict[str, Any]:
+    """Return the counts, the progress in a sentence, the accuracy of the versions, and the payoff.
 
     The page requests them at every change, so nothing here reads all annotations.
     """
@@ -149,6 +152,7 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
     unencoded = items["total"] - items["encoded"] - items["unreadable"]
     return {
         "items": items,
+        "finished": sentence(pool_progress(project, items, pace)) if items["encoded"] else "",
         # Asked only where the page has no accuracy to show.
         "all_came_labeled": lambda: not items["control"] and 0 < items["encoded"] == project.batches.imported_items(),
         "unencoded": unencoded,
@@ -156,7 +160,7 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
         "leased": leased and count(leased, "item"),
         "points": points,
         "models": len(versions),
-        **_payoff(membership, points, now),
+        **_payoff(membership, points, pace),
         # A failed step of a batch is shown with the batch; a failed encoding is over once all items are encoded.
         "failures": [
             failure
@@ -175,13 +179,13 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
     }
 
 
-def _payoff(membership: Membership, points: list[Accuracy], now: datetime.datetime) -> dict[str, Any]:
+def _payoff(membership: Membership, points: list[Accuracy], pace: Pace) -> dict[str, Any]:
     """Return the learning curve, with the curve of uniform labels if it was estimated, and the payoff in words."""
     project = membership.project
     if not points:
         return {"curve": None}
     payoff = payoff_of(project)
-    sentences = paying_off(project, payoff, pace_of(project, now), with_cost=membership.can(Ability.SETTINGS_READ))
+    sentences = paying_off(project, payoff, pace, with_cost=membership.can(Ability.SETTINGS_READ))
     return {
         "payoff": sentences,
         "curve": payoff_chart(points, payoff.saved, payoff.spent)

@@ -56,6 +56,7 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("project-privacy", "Privacy", Ability.MODELS_READ),
         ),
     ),
+    ("Finish", (Section("project-finish", "Finish", Ability.BATCHES_READ),)),
     (
         "Settings",
         (

@@ -28,7 +28,7 @@ async function look() {
   const changed = shown.some((name) => loop.dataset[name] !== String(progress[name] ?? ""));
   const due = "watched" in loop.dataset && Date.now() - refreshed > WATCH_MS;
   if (changed || due || busy !== wasBusy) {
-    await refresh("loop", "people", "numbers", "recent");
+    await refresh("finished", "loop", "people", "numbers", "recent");
     refreshed = Date.now();
   }
   wasBusy = busy;

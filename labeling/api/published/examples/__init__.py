@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.api.published.examples.classes import CLASSES
+from labeling.api.published.examples.finishing import FINISHING
 from labeling.api.published.examples.items import ITEMS
 from labeling.api.published.examples.labeling import LABELING
 from labeling.api.published.examples.models import MODELS
 from labeling.api.published.examples.people import PEOPLE
 from labeling.api.published.examples.projects import PROJECTS
 
-EXAMPLES: dict[str, Any] = {**PROJECTS, **CLASSES, **PEOPLE, **ITEMS, **LABELING, **MODELS}
+EXAMPLES: dict[str, Any] = {**PROJECTS, **CLASSES, **PEOPLE, **ITEMS, **LABELING, **MODELS, **FINISHING}

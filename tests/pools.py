@@ -1,13 +1,16 @@
-"""A project with a model that is right as often as it says, for tests of finishing."""
+"""A project with a model that is right as often as it says, and a certificate's rows, for tests of finishing."""
 
 from __future__ import annotations
+
+import hashlib
+from typing import Any
 
 import numpy as np
 from factories import make_items, make_member, make_project
 from pages import make_history
 
 from labeling.arrays.files import ProjectFiles, save_array
-from labeling.models import Item, Project
+from labeling.models import Audit, Certificate, Item, ModelVersion, Project
 
 OPEN, CONTROL, LABELED = 3000, 200, 8
 PEOPLE = ("annie", "bert", "carl")
@@ -41,3 +44,28 @@ def pool_project(slug: str = "pool", **settings: object) -> Project:
     save_array(files.pool(version, "confidence"), probabilities.astype(np.float32))
     project.refresh_from_db()
     return project
+
+
+def make_audit(version: ModelVersion, *, attempt: int = 1, **fields: Any) -> Audit:
+    """Create the row of an audit, without a file."""
+    values: dict[str, Any] = {
+        "class_revision": 0, "pool_size": 4000, "candidates": 3000, "error": 0.02, "confidence": 0.95,
+        "people_error": 0.003, "target_share": 0.003, "target_constant": 68.0, "risk": 0.033, "missed": 0.001,
+        "sizes": [3000], "expected": [0.01], "seed": 1,
+    }  # fmt: skip
+    return Audit.objects.create(project=version.project, version=version, attempt=attempt, **{**values, **fields})
+
+
+def make_certificate(version: ModelVersion, *, number: int = 1, **fields: Any) -> Certificate:
+    """Create a certificate with its audit and its file, without certified labels."""
+    project, content = version.project, b'{"format": 1}'
+    values: dict[str, Any] = {
+        "labels": 2500, "most_wrong": 45, "last_stratum": 0, "threshold": 0.93, "asked": 300, "found": 4,
+        "evidence": 3.5, "digest": hashlib.sha256(content).hexdigest(), "size": len(content),
+    }  # fmt: skip
+    audit = make_audit(version, attempt=number, state=Audit.State.PROVEN)
+    certificate = Certificate.objects.create(project=project, audit=audit, number=number, **{**values, **fields})
+    path = ProjectFiles(project).owned(certificate)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return certificate

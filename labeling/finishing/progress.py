@@ -1,0 +1,70 @@
+"""How far a pool is from finished: labels, their error, and people's time to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import F, Sum
+
+from labeling.finishing.people import answers_each, errors_of
+from labeling.insight.pace import Pace
+from labeling.models import CertifiedLabel, Finish, Project, WorkLog
+
+
+@dataclass(frozen=True, slots=True)
+class PoolProgress:
+    """Parameters
+    ----------
+    pool : the items that a label is wanted for.
+    labeled : those with a label by people.
+    certified : those with a certified label alone.
+    wrong : the largest share of wrong ones among all labels; None without certified labels. The certified ones are
+        wrong at most as often as their certificates say, the others as often as people are expected to be.
+    seconds : people's time until each item has a label.
+    people : those who share it.
+    """
+
+    pool: int
+    labeled: int
+    certified: int
+    wrong: float | None
+    seconds: float
+    people: int
+
+    @property
+    def left(self) -> int:
+        return max(self.pool - self.labeled - self.certified, 0)
+
+
+def pool_progress(project: Project, items: Mapping[str, int], pace: Pace) -> PoolProgress:
+    """Return the progress. `items`: of `labeling.insight.status.items_of`. Takes at most ten queries."""
+    pool = items["encoded"] - items["excluded"]
+    labeled = min(items["labeled"], pool)
+    certified = CertifiedLabel.objects.standing().filter(certificate__project=project).count()
+    wrong = None
+    if certified:
+        standing = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
+        wrong = (min(standing, certified) + errors_of(project).label * labeled) / (labeled + certified)
+    left = max(pool - labeled - certified, 0)
+    return PoolProgress(
+        pool=pool,
+        labeled=labeled,
+        certified=certified,
+        wrong=wrong,
+        seconds=_answers_left(project, left) * pace.estimate,
+        people=max(pace.active, 1),
+    )
+
+
+def _answers_left(project: Project, left: int) -> float:
+    """Return people's answers until the `left` items have a label: by the newest forecast of the goal that runs, less
+    the answers since; without one, if the model labels nothing.
+    """
+    by_hand = left * answers_each(project)
+    finish = Finish.objects.filter(project=project, running=True).first()
+    if finish is None or not finish.forecasts:
+        return by_hand
+    newest = finish.forecasts[-1]
+    spent = WorkLog.objects.filter(batch__project=project).aggregate(n=Sum(F("answers") + F("skips"), default=0))["n"]
+    return min(max(newest["audit"] + newest["rest"] - (spent - newest["spent"]), 0), by_hand)

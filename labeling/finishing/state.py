@@ -1,0 +1,101 @@
+"""The state of a project's goal, its audits and its certificates, for pages and programs."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from labeling.finishing.forecasts import Goal, forecast_of
+from labeling.finishing.goal import FinishRefused
+from labeling.finishing.progress import pool_progress
+from labeling.insight.pace import pace_of
+from labeling.insight.status import items_of
+from labeling.models import Audit, AuditDraw, Certificate, Finish, Project
+
+LISTED = 50
+"""The most audits in a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditState:
+    """An audit, the draws that tasks ask about, and those of them with all their answers."""
+
+    audit: Audit
+    asked: int
+    answered: int
+
+
+def audits_of(project: Project) -> list[AuditState]:
+    """Return the newest audits, at most `LISTED`. Takes two queries."""
+    audits = list(project.audits.select_related("version").order_by("-pk")[:LISTED])
+    draws = AuditDraw.objects.filter(audit__in=audits, is_decoy=False).values_list("audit")
+    counts = draws.annotate(asked=Count("pk"), answered=Count("pk", filter=Q(task__outstanding=0)))
+    by_audit = {audit: (asked, answered) for audit, asked, answered in counts}
+    return [AuditState(audit, *by_audit.get(audit.pk, (0, 0))) for audit in audits]
+
+
+def certificates_of(project: Project) -> QuerySet[Certificate]:
+    """Return the issued certificates, suspended ones included, the newest first."""
+    return project.certificates.exclude(digest="").select_related("audit__version").order_by("-number")
+
+
+def forecast_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[str, Any]:
+    """Return the forecast as plain values, for programs. Raises `FinishRefused`."""
+    forecast, pace = forecast_of(project, goal), pace_of(project, now)
+    hours, hours_by_hand = forecast.seconds(pace) / 3600, forecast.seconds_by_hand(pace) / 3600
+    names = project.answer_names(each.index for each in forecast.classes)
+    values = asdict(forecast)
+    return {
+        **{name: values[name] for name in ("version", "control", "left", "candidates", "labels", "error", "audit")},
+        "asked": forecast.asked,
+        "hours": hours,
+        "hours_by_hand": hours_by_hand,
+        "cost": None if project.hourly_cost is None else hours * float(project.hourly_cost),
+        "currency": project.currency,
+        "curve": values["curve"],
+        "classes": [{**each, "name": names.get(each["index"], "")} for each in values["classes"]],
+    }
+
+
+def finish_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[str, Any]:
+    """Return the forecast for a goal, the state of the goal that was started, and its audits, as plain values."""
+    started = Finish.objects.filter(project=project).select_related("started_by").first()
+    audits = audits_of(project)
+    progress = pool_progress(project, items_of(project), pace_of(project, now))
+    names = project.answer_names(each.audit.of_class for each in audits if each.audit.of_class is not None)
+    values: dict[str, Any] = {
+        "progress": {
+            **{name: value for name, value in asdict(progress).items() if name != "seconds"},
+            "left": progress.left,
+            "hours": progress.seconds / 3600,
+        },
+        "running": started is not None and started.running,
+        "goal": started and asdict(Goal.of(started)),
+        "started_by": started and started.started_by and started.started_by.username,
+        "started_at": started and started.started_at,
+        "forecast": None,
+        "refused": "",
+        "audits": [
+            {
+                "attempt": each.audit.attempt,
+                "of_class": None if each.audit.of_class is None else names.get(each.audit.of_class, ""),
+                "version": each.audit.version.number,
+                "candidates": each.audit.candidates,
+                "asked": each.asked,
+                "answered": each.answered,
+                "state": each.audit.state,
+                "reason": each.audit.reason,
+                "created_at": each.audit.created_at,
+                "ended_at": each.audit.ended_at,
+            }
+            for each in audits
+        ],
+    }
+    try:
+        values["forecast"] = forecast_values(project, goal, now)
+    except FinishRefused as refused:
+        values["refused"] = str(refused)
+    return values

@@ -1,0 +1,82 @@
+"""The expected share of wrong labels, by how many the model gives."""
+
+from __future__ import annotations
+
+from labeling.finishing.forecasts import Forecast
+from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
+from labeling.web.charts.payoff import about
+from labeling.web.charts.scales import Scale, shares_to
+from labeling.web.shared.words import count, number, percent
+
+WIDTH, HEIGHT = 380, 230
+LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 188
+TALLEST = 4.0
+"""The top of the axis, as a multiple of the goal: errors far above it are not drawn."""
+NOTE = (
+    "Estimated from control items, which no model learns from. The surest labels come first. Dashed: the goal for the "
+    "whole pool. The model’s labels alone may exceed it, because people’s labels of the rest stay below it."
+)
+QUARTERS = (0, 0.25, 0.5, 0.75, 1)
+
+
+def error_curve(forecast: Forecast, error: float) -> Figure | None:
+    """Draw the expected error of the labels of which the model is surest, by their number, with the goal and the
+    forecast; None if the model may label no item.
+    """
+    if not forecast.curve:
+        return None
+    return Figure(
+        name="errors",
+        finding=_finding(forecast),
+        note=NOTE,
+        drawing=_draw(forecast, error),
+        columns=[
+            Column("Labels of the model"),
+            Column("Of the open items"),
+            Column("Expected to be wrong"),
+            Column("Answers of the audit"),
+        ],
+        rows=[
+            [
+                number(point.labels),
+                percent(point.labels / forecast.left, exact=True),
+                percent(point.error, exact=True),
+                "beyond the goal" if point.answers is None else number(point.answers),
+            ]
+            for point in forecast.curve
+        ],
+    )
+
+
+def _finding(forecast: Forecast) -> str:
+    if not forecast.labels:
+        return "No label can be taken from the model yet at this error"
+    share = percent(round(forecast.labels / forecast.left, 2))
+    return f"The model can label about {about(forecast.labels)} items, {share} of what is open"
+
+
+def _draw(forecast: Forecast, error: float) -> Drawing:
+    highest = max(point.error for point in forecast.curve)
+    lines = shares_to(min(max(highest, error), TALLEST * error))
+    across, up = Scale(0, 1, LEFT, RIGHT), Scale(0, lines[-1], BOTTOM, TOP)
+    places = [(point.labels / forecast.left, point.error) for point in forecast.curve if point.error <= lines[-1]]
+    marks = []
+    if forecast.labels:
+        x, y = across((forecast.labels + forecast.audit) / forecast.left), up(forecast.error)
+        title = f"{count(forecast.labels, 'label')} of the model: {percent(forecast.error)} expected to be wrong"
+        marks = [Mark(x=x, y=y, x1=x, y1=y, x2=x, y2=y, title=title)]
+    return Drawing(
+        width=WIDTH,
+        height=HEIGHT,
+        lines=[
+            *(Line(LEFT, up(share), RIGHT, up(share)) for share in lines),
+            Line(LEFT, up(error), RIGHT, up(error), "ideal"),
+        ],
+        marks=marks,
+        texts=[
+            *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in lines),
+            *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in QUARTERS),
+            Text(RIGHT, HEIGHT - 5, "of the open items by the model; vertically, wrong", "end"),
+        ],
+        path=" ".join(f"{across(share)},{up(wrong)}" for share, wrong in [(0, 0), *places]),
+    )

@@ -1,0 +1,102 @@
+"""The page that finishes a project: the forecast for a goal, its start and stop, audits and certificates."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import asdict
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from labeling.finishing import goal as goals
+from labeling.finishing.forecasts import Goal, forecast_of
+from labeling.finishing.goal import FinishRefused
+from labeling.finishing.progress import pool_progress
+from labeling.finishing.state import audits_of, certificates_of
+from labeling.insight.pace import Pace, pace_of
+from labeling.insight.status import items_of
+from labeling.models import Ability, Finish, Membership
+from labeling.web.charts.finish import error_curve
+from labeling.web.finish import words
+from labeling.web.finish.forms import GoalForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment
+
+SECTION = "project-finish"
+
+
+@for_members(reading=Ability.BATCHES_READ, changing=Ability.BATCHES_CHANGE)
+def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Show the forecast for a goal, and the state of the goal that was started; POST starts a goal."""
+    project = membership.project
+    started = Finish.objects.filter(project=project).select_related("started_by").first()
+    form = GoalForm(project, Goal.of(started), request.POST or request.GET)
+    if request.method == "POST" and form.is_valid():
+        try:
+            goals.start(project, membership.user, **asdict(form.goal))
+        except FinishRefused as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"The goal is set: {words.goal_words(form.goal)}.")
+            return redirect(SECTION, project.slug)
+    now = timezone.now()
+    pace = pace_of(project, now)
+    context = {
+        "form": form,
+        "line": words.sentence(pool_progress(project, items_of(project), pace)),
+        **_forecast(membership, form, pace),
+        **_state(membership, form, started, now),
+    }
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/finish.html", context, section=SECTION, status=status)
+
+
+@for_members(changing=Ability.BATCHES_CHANGE)
+def stop(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Stop the goal."""
+    goals.stop(membership.project)
+    messages.success(request, "Stopped: no further audit is asked. Certificates stay, and so do their labels.")
+    return redirect(SECTION, membership.project.slug)
+
+
+def _forecast(membership: Membership, form: GoalForm, pace: Pace) -> dict[str, Any]:
+    """Return the forecast for the form's goal in words, or the reason why there is none."""
+    if not form.is_valid():
+        return {}
+    project = membership.project
+    try:
+        forecast = forecast_of(project, form.goal)
+    except FinishRefused as refused:
+        return {"refused": str(refused)}
+    with_cost = membership.can(Ability.SETTINGS_READ)
+    return {
+        "goal": words.goal_words(form.goal),
+        "figures": words.figures(project, forecast, pace, with_cost=with_cost),
+        "basis": words.basis(forecast, pace),
+        "classes": words.class_rows(project, forecast),
+        "classes_left": max(0, len(forecast.classes) - words.CLASSES_SHOWN),
+        "curve": error_curve(forecast, form.goal.error),
+    }
+
+
+def _state(membership: Membership, form: GoalForm, started: Finish | None, now: datetime.datetime) -> dict[str, Any]:
+    """Return the started goal, its audits and the certificates, the newest first."""
+    project = membership.project
+    running, audits = started is not None and started.running, audits_of(project)
+    return {
+        "running": running,
+        "same": running and form.is_valid() and form.goal == Goal.of(started),
+        "stage": words.stage(audits),
+        "started": started
+        and {
+            "goal": words.goal_words(Goal.of(started)),
+            "by": started.started_by,
+            "at": moment(started.started_at, now),
+        },
+        "audits": words.audit_rows(project, audits, now),
+        "certificates": [words.certificate_row(project, each, now) for each in certificates_of(project)],
+    }

@@ -1,0 +1,141 @@
+"""A forecast, audits and certificates in words. Pure functions."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from typing import Any
+
+from labeling.finishing.forecasts import Forecast, Goal
+from labeling.finishing.progress import PoolProgress
+from labeling.finishing.state import AuditState
+from labeling.insight.pace import Pace
+from labeling.models import Audit, Certificate, Project
+from labeling.web.charts.payoff import about
+from labeling.web.shared.words import HOUR, MINUTE, count, duration, figure, moment, money, number, percent
+
+CLASSES_SHOWN = 50
+IN_WORDS = ("", "one person", "two people", "three people", "four people", "five people", "six people", "seven people")
+
+
+def sentence(progress: PoolProgress) -> str:
+    """Say how far the pool is from finished."""
+    labeled = progress.labeled + progress.certified
+    parts = [f"{number(labeled)} of {number(progress.pool)} labeled"]
+    if progress.wrong is not None:
+        parts.append(f"{percent(progress.wrong)} wrong at most")
+    if progress.left:
+        parts.append(f"about {_time_of(progress.seconds, progress.people)} to the end")
+    return f"{'; '.join(parts)}."
+
+
+def _time_of(seconds: float, people: int) -> str:
+    """Return the time of each of these people: 2 hours of two people."""
+    each = seconds / people
+    time = count(round(each / HOUR), "hour") if each >= 90 * MINUTE else count(max(round(each / MINUTE), 1), "minute")
+    return f"{time} of {IN_WORDS[people] if people < len(IN_WORDS) else count(people, 'person', 'people')}"
+
+
+def goal_words(goal: Goal) -> str:
+    """Return the goal for a sentence: at most 2 % wrong in the whole pool, with 95 % confidence."""
+    scope = "of each class" if goal.by_class else "in the whole pool"
+    near = ", a score one point off counting as right" if goal.within else ""
+    return f"at most {percent(goal.error)} wrong {scope}, with {percent(goal.confidence)} confidence{near}"
+
+
+def figures(project: Project, forecast: Forecast, pace: Pace, *, with_cost: bool) -> list[tuple[str, str, str]]:
+    """Return rows (name, value, detail). `with_cost` adds the cost if the project has an hourly cost."""
+    seconds, by_hand = forecast.seconds(pace), forecast.seconds_by_hand(pace)
+    people = max(pace.active, 1)
+    rows = [
+        (
+            "The model labels",
+            f"about {about(forecast.labels)}" if forecast.labels else "none",
+            f"of {count(forecast.left, 'item')} without a label"
+            + (f"; about {percent(forecast.error)} of them wrong" if forecast.labels else ""),
+        ),
+        (
+            "The audit asks",
+            f"about {about(forecast.audit)} items" if forecast.audit else "nothing",
+            "in ordinary tasks" if forecast.audit else "",
+        ),
+        ("People look at", f"about {about(forecast.asked)} items", "in all, the audit included"),
+        (
+            "Work",
+            f"about {duration(seconds)}",
+            f"{f'for each of {number(people)} people {duration(seconds / people)}; ' if people > 1 else ''}"
+            f"without the model {duration(by_hand)}",
+        ),
+    ]
+    if with_cost and project.hourly_cost is not None:
+        cost = [money(float(project.hourly_cost) * each / HOUR, project.currency) for each in (seconds, by_hand)]
+        rows.append(("Cost", f"about {cost[0]}", f"without the model {cost[1]}"))
+    return rows
+
+
+def class_rows(project: Project, forecast: Forecast) -> list[tuple[str, str, str, str]]:
+    """Return the classes with the most candidates: name, candidates, labels of the model, answers of the audit."""
+    shown = forecast.classes[:CLASSES_SHOWN]
+    names = project.answer_names({each.index for each in shown})
+    return [
+        (
+            names.get(each.index, str(each.index)),
+            number(each.candidates),
+            f"about {about(each.labels)}" if each.labels else "people label it",
+            f"about {about(each.audit)}" if each.audit else "–",
+        )
+        for each in shown
+    ]
+
+
+def basis(forecast: Forecast, pace: Pace) -> str:
+    """Say what the forecast stands on."""
+    known = "" if pace.seconds is not None else "an assumed "
+    return (
+        f"Estimated with version {forecast.version} from {count(forecast.control, 'control item')}, at "
+        f"{known}{duration(pace.estimate)} an answer and {figure(round(forecast.answers_each, 1))} answers an item. "
+        "Only the audit proves it: if the model is worse, the audit asks more or proves less."
+    )
+
+
+def stage(audits: Sequence[AuditState]) -> str:
+    """Say what a running goal does now."""
+    asking = [each for each in audits if each.audit.state == Audit.State.ASKING]
+    if not asking:
+        return "No audit is asked now. The next one begins once training saves no more answers than it takes."
+    answered, asked = (sum(getattr(each, name) for each in asking) for name in ("answered", "asked"))
+    return f"Audit {asking[0].audit.attempt} is under way: {number(answered)} of {count(asked, 'item')} asked so far."
+
+
+def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.datetime) -> list[dict[str, Any]]:
+    names = project.answer_names({each.audit.of_class for each in audits if each.audit.of_class is not None})
+    return [
+        {
+            "attempt": each.audit.attempt,
+            "of": "all candidates" if each.audit.of_class is None else names.get(each.audit.of_class, ""),
+            "version": each.audit.version.number,
+            "candidates": number(each.audit.candidates),
+            "asked": number(each.asked),
+            "answered": number(each.answered),
+            "state": each.audit.get_state_display().lower(),
+            "reason": each.audit.reason,
+            "at": moment(each.audit.created_at, now),
+        }
+        for each in audits
+    ]
+
+
+def certificate_row(project: Project, each: Certificate, now: datetime.datetime) -> dict[str, Any]:
+    """Return the row of a certificate."""
+    return {
+        "number": each.number,
+        "labels": number(each.labels),
+        "most": number(each.most_wrong),
+        "share": percent(each.error, exact=True),
+        "asked": number(each.asked),
+        "found": number(each.found),
+        "version": each.audit.version.number,
+        "issued": moment(each.issued_at, now),
+        "suspended": moment(each.suspended_at, now),
+        "reason": each.suspended_for,
+    }

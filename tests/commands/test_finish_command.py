@@ -1,0 +1,40 @@
+"""Test the command `finish`."""
+
+from __future__ import annotations
+
+import io
+
+import orjson
+import pytest
+from django.core.management import CommandError, call_command
+from pools import make_certificate, pool_project
+
+from labeling.models import Finish
+
+pytestmark = pytest.mark.django_db
+
+
+def said(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("finish", "pool", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_forecasts_starts_and_stops() -> None:
+    make_certificate(pool_project().versions.get())
+    forecast = said("--error", "0.05")
+    assert "at most 5.0% wrong, confidence 95.0%: not started" in forecast
+    assert "at most 45 of 2,500 labels wrong, stands" in forecast
+    assert not Finish.objects.exists()
+    assert "running" in said("--error", "0.05", "--start")
+    found = orjson.loads(said("--stop", "--json"))
+    assert (found["running"], found["goal"]["error"]) == (False, 0.05)
+    assert found["forecast"]["labels"]
+
+
+@pytest.mark.parametrize(("arguments", "problem"), [(["--error", "1"], "error: "), (["--within", "2"], "within: ")])
+def test_a_goal_that_is_none_is_refused(arguments: list[str], problem: str) -> None:
+    pool_project()
+    with pytest.raises(CommandError, match=problem):
+        said(*arguments, "--start")
+    assert not Finish.objects.exists()

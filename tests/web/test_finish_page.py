@@ -1,0 +1,149 @@
+"""Test the page that finishes a project, and the sentence on the overview."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from factories import make_items, make_open_batch, make_project
+from pages import errors_of, make_history, manager, member, text_of
+from pools import make_audit, make_certificate, pool_project
+
+from labeling.finishing.progress import PoolProgress
+from labeling.models import Finish, Job, Project, Role
+from labeling.web.finish.words import sentence
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/p/pool/finish/"
+
+
+@pytest.mark.parametrize(
+    ("progress", "text"),
+    [
+        (
+            PoolProgress(50_000, 11_200, 30_000, 0.0139, 14_400, 2),
+            "41,200 of 50,000 labeled; 1.4\u00a0% wrong at most; about 2 hours of two people to the end.",
+        ),
+        (
+            PoolProgress(50_000, 200, 0, None, 1500, 1),
+            "200 of 50,000 labeled; about 25 minutes of one person to the end.",
+        ),
+        (PoolProgress(900, 500, 400, 0.02, 0, 3), "900 of 900 labeled; 2\u00a0% wrong at most."),
+        (
+            PoolProgress(900, 500, 0, None, 400 * 3600, 20),
+            "500 of 900 labeled; about 20 hours of 20 people to the end.",
+        ),
+    ],
+)
+def test_the_sentence(progress: PoolProgress, text: str) -> None:
+    assert sentence(progress) == text
+
+
+def test_the_forecast_is_shown_before_anything_is_done() -> None:
+    client = manager(pool_project(hourly_cost=17, currency="EUR"))
+    usual, large = (text_of(client.get(PAGE, query)) for query in ({}, {"error": "5"}))
+    assert "4 of 3,208 labeled; about" in usual
+    assert "For at most 2 % wrong in the whole pool, with 95 % confidence" in usual
+    assert "For at most 5 % wrong" in large
+    for text in (usual, large):
+        assert "The model labels about" in text
+        assert "Cost about EUR" in text
+        assert "from 200 control items" in text
+    assert not Finish.objects.exists()
+
+
+def test_the_forecast_by_class_lists_the_classes() -> None:
+    text = text_of(manager(pool_project(classes=["cat", "dog"])).get(PAGE, {"error": "5", "by_class": "class"}))
+    assert "at most 5 % wrong of each class" in text
+    assert "Predicted class Items The model labels The audit asks" in text
+
+
+def test_a_wrong_error_is_named_beside_the_field() -> None:
+    project = pool_project()
+    client = manager(project)
+    for answer in (client.get(PAGE, {"error": "0"}), client.post(PAGE, {"error": "100", "confidence": "95"})):
+        assert answer.status_code == 400
+        assert errors_of(answer) == {"error": "Enter a number from 0.1 to 50."}
+    assert not Finish.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("question", "rounds", "reason"),
+    [
+        ("single", 0, "no model version yet"),
+        ("multi", 1, "several classes"),
+        ("single", 1, "no predictions for the pool"),
+    ],
+)
+def test_a_page_without_a_forecast_says_why(question: str, rounds: int, reason: str) -> None:
+    project = make_project("pool", kind="text", question=question)
+    if rounds:
+        make_history(project, rounds)
+    answer = manager(project).get(PAGE, {"error": "5"})
+    assert answer.status_code == 200
+    assert reason in text_of(answer)
+    assert "Start" not in text_of(answer)
+
+
+def test_a_goal_is_started_changed_and_stopped() -> None:
+    project = pool_project()
+    client = manager(project)
+    goal = {"error": "2,5", "confidence": "90", "by_class": "class"}
+    text = text_of(client.post(PAGE, goal, follow=True))
+    finish = Finish.objects.get()
+    assert (finish.running, finish.error, finish.confidence, finish.by_class) == (True, 0.025, 0.9, True)
+    assert Job.objects.filter(kind=Job.Kind.FINISH, project=project).exists()
+    assert "The goal is at most 2.5 % wrong of each class, with 90 % confidence. Started by mona" in text
+    assert "Change to this goal" not in text
+    assert "Change to this goal" in text_of(client.get(PAGE, {"error": "5"}))
+    text = text_of(client.post(f"{PAGE}stop/", follow=True))
+    assert "Stopped: no further audit is asked" in text
+    assert not Finish.objects.get().running
+
+
+def test_a_refused_start_says_why_and_starts_nothing() -> None:
+    project = pool_project(overlap_max=None)
+    answer = manager(project).post(PAGE, {"error": "2", "confidence": "95"})
+    assert answer.status_code == 400
+    assert "Set “Most answers an item” (overlap_max)" in text_of(answer)
+    assert not Finish.objects.exists()
+
+
+def test_audits_and_certificates_are_listed_with_their_state() -> None:
+    project = pool_project()
+    version = project.versions.get()
+    make_audit(version, attempt=9, reason="The goal was changed.", state="ended")
+    make_certificate(version, number=1)
+    moved = "Classes were merged. People label its items, or a new audit proves them."
+    make_certificate(version, number=2, suspended_at=timezone.now(), suspended_for=moved)
+    text = text_of(manager(project).get(PAGE))
+    assert "ended without a proof: The goal was changed." in text
+    assert f"suspended {moved}" in text
+    assert "1 2,500 1.8 % 45 300 4 1" in text
+
+
+@pytest.mark.parametrize("much", [1, 3])
+def test_the_number_of_queries_is_fixed(much: int, django_assert_num_queries: Any) -> None:
+    project = pool_project()
+    for number in range(1, 1 + much):
+        make_certificate(project.versions.get(), number=number)
+    client = manager(project)
+    with django_assert_num_queries(49):
+        assert client.get(PAGE).status_code == 200
+
+
+def test_engineers_read_the_page_and_cannot_start() -> None:
+    text = text_of(member(pool_project(hourly_cost=17), Role.ENGINEER).get(PAGE))
+    assert "The model labels about" in text
+    assert "Start" not in text
+    assert "Cost" not in text
+
+
+def test_the_overview_says_how_far_the_pool_is_from_finished() -> None:
+    project = make_project("pool", kind="text")
+    make_open_batch(project, make_items(project, 20))
+    Project.objects.filter(pk=project.pk).update(encoded_rows=20)
+    assert "0 of 20 labeled; about 2 minutes of one person to the end." in text_of(manager(project).get("/p/pool/"))
+    assert "to the end" not in text_of(member(project, Role.ANNOTATOR).get("/p/pool/"))
