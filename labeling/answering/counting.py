@@ -22,7 +22,7 @@ from django.db.models import CharField, Count, F, Func, IntegerField, Max, Q, Qu
 from django.db.models.functions import Cast, Substr
 
 from labeling.db.statements import change, stored
-from labeling.models import Annotation, Batch, Item, Project, Task, User, WorkLog
+from labeling.models import Annotation, Batch, CertifiedLabel, Item, Project, Task, User, WorkLog
 from labeling.models.batches import IMPORTED
 
 MINUTES = 10
@@ -110,6 +110,23 @@ def trainable_labels(project: Project) -> int:
     control = Max(counted(project.items.control().labeled()))
     excluded = Max(counted(project.items.excluded().labeled().filter(reserved=False)))
     return project.batches.aggregate(n=Sum("labeled") - control - excluded)["n"] or 0
+
+
+def certified_unpicked(project: Project) -> Any:
+    """Return an aggregate of any rows: the number of certified items that `ItemQuerySet.unlabeled` leaves out.
+
+    It is the number of certified labels, less the few of items that a batch has taken, that are excluded or gold, or
+    that a manager has queued. To join all certified labels with their items would take seconds for a million.
+    """
+    labels = CertifiedLabel.objects.certifying().filter(certificate__project=project)
+    unpicked = project.items.certified().kept().filter(task__isnull=True)
+    others = (
+        project.items.certified().excluded(),
+        unpicked.filter(gold__isnull=False),
+        unpicked.filter(gold__isnull=True, queued_at__isnull=False),
+        Task.objects.filter(batch__project=project, item__in=project.items.certified().kept()),
+    )
+    return Max(counted(labels)) - sum((Max(counted(rows)) for rows in others[1:]), Max(counted(others[0])))
 
 
 @contextmanager

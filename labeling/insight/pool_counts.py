@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Q, Subquery, Sum
 
+from labeling.answering.counting import certified_unpicked
 from labeling.models import Project
 
 
@@ -33,12 +34,18 @@ def pool_of(project: Project) -> PoolCounts:
     read every item.
     """
     taken = project.batches.aggregate(
-        items=Sum(F("size") - F("further"), default=0), control=Sum("control_tasks", default=0)
+        items=Sum(F("size") - F("further"), default=0),
+        control=Sum("control_tasks", default=0),
+        certified=certified_unpicked(project),
     )
     excluded = project.items.excluded_unpicked().aggregate(n=Count("pk"), control=Count("pk", filter=Q(reserved=True)))
     control = project.items.control()
     return PoolCounts(
-        unlabeled=encoded_of(project) - taken["items"] - excluded["n"] - project.items.gold_unpicked().count(),
+        unlabeled=encoded_of(project)
+        - taken["items"]
+        - (taken["certified"] or 0)
+        - excluded["n"]
+        - project.items.gold_unpicked().count(),
         # All control items minus the few without a row: to count items with a row would read every item.
         reserved=control.count() - control.filter(row__isnull=True).count() - taken["control"] - excluded["control"],
     )

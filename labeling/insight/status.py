@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, Sum
 from django.utils import timezone
 
-from labeling.answering.counting import counted
+from labeling.answering.counting import certified_unpicked, counted
 from labeling.insight.attention import flagged_in
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.pool_counts import encoded_of
@@ -59,7 +59,9 @@ def items_of(project: Project) -> dict[str, int]:
     items = project.items
     encoded = encoded_of(project)
     batches = project.batches.aggregate(
-        items=Sum(F("size") - F("further"), default=0), labeled=Sum("labeled", default=0)
+        items=Sum(F("size") - F("further"), default=0),
+        labeled=Sum("labeled", default=0),
+        certified=certified_unpicked(project),
     )
     without_row = items.filter(row__isnull=True).aggregate(
         n=Count("pk"), unreadable=Count("pk", filter=~Q(encode_error=""))
@@ -71,7 +73,11 @@ def items_of(project: Project) -> dict[str, int]:
         "encoded": encoded,
         "unreadable": without_row["unreadable"],
         # The size of `items.unlabeled()`, which would read every item.
-        "unlabeled": encoded - batches["items"] - excluded["unpicked"] - items.gold_unpicked().count(),
+        "unlabeled": encoded
+        - batches["items"]
+        - (batches["certified"] or 0)
+        - excluded["unpicked"]
+        - items.gold_unpicked().count(),
         "labeled": batches["labeled"],
         "excluded": excluded["n"],
         "control": items.control().count(),

@@ -17,6 +17,8 @@ class FileOwner(models.Model):
     """The name of the files on pages, in `status --json` and in metrics: one word, plural."""
     whole: ClassVar[Q]
     """The rows whose file must exist, with at least `size` bytes."""
+    digest: Any = ""
+    """The SHA-256 of the file, in hex; empty if none is stored."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="+")
     size = models.PositiveBigIntegerField(default=0)

@@ -6,9 +6,11 @@ import re
 from pathlib import PurePosixPath
 
 from django.db import models
+from django.db.models.lookups import IsNull
 
 from labeling.models.annotations import Annotation, Correction
 from labeling.models.batches import BY_CHANCE, IMPORTED
+from labeling.models.certificates import CertifiedLabel
 from labeling.models.near_copies import Copy
 from labeling.models.people import User
 from labeling.models.tasks import Task
@@ -39,12 +41,18 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
 
     def unlabeled(self) -> ItemQuerySet:
-        """Return the items that the next batch is picked from: unpicked items without the withheld near-copies."""
-        return self.unpicked().exclude(pk__in=Copy.objects.withheld().values("item"))
+        """Return the items that the next batch is picked from: unpicked items without the withheld near-copies, and
+        without certified items that no manager has queued.
+        """
+        return self.unpicked().exclude(pk__in=Copy.objects.withheld().values("item")).filter(~_certified_unqueued())
 
     def to_label(self) -> ItemQuerySet:
         """Return items, encoded or not, without a label or a known answer: people may be asked about them."""
         return self.kept().filter(label__isnull=True, gold__isnull=True)
+
+    def certified(self) -> ItemQuerySet:
+        """Return items that a standing certificate covers, with or without a label by people."""
+        return self.filter(models.Exists(CertifiedLabel.objects.certifying().filter(item=models.OuterRef("pk"))))
 
     def propagated(self) -> ItemQuerySet:
         """Return near-copies that have their source's label."""
@@ -167,6 +175,14 @@ class ItemQuerySet(models.QuerySet["Item"]):
     def uncorrected(self) -> ItemQuerySet:
         """Return items without a standing correction: their label, if any, follows from the annotators' answers."""
         return self.exclude(pk__in=Correction.objects.standing().values("item"))
+
+
+def _certified_unqueued() -> models.Exists:
+    """Return the condition that a standing certificate covers an item, and no manager has queued it."""
+    # Within the subquery: PostgreSQL joins for NOT EXISTS, but not if OR stands beside it.
+    queued_at = models.ExpressionWrapper(models.OuterRef("queued_at"), output_field=models.DateTimeField())
+    covering = CertifiedLabel.objects.certifying().filter(item=models.OuterRef("pk"))
+    return models.Exists(covering.filter(IsNull(queued_at, True)))
 
 
 class Item(models.Model):
