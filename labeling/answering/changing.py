@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from labeling.answering import asking_again, corrections, removing
 from labeling.answering.corrections import CorrectionError
-from labeling.models import Project, User
+from labeling.models import CertifiedLabel, Project, User
 from labeling.models.items import ItemQuerySet
 
 # One request changes at most this many items: it takes some seconds, with pauses for other writers.
@@ -32,7 +32,8 @@ class Action(NamedTuple):
 
 
 def _correctable(items: ItemQuerySet) -> ItemQuerySet:
-    return items.filter(task__isnull=False, task__outstanding=0)
+    certified = CertifiedLabel.objects.standing().filter(item=OuterRef("pk"))
+    return items.filter(Q(task__isnull=False, task__outstanding=0) | (Q(task=None) & Exists(certified)))
 
 
 def _queueable(items: ItemQuerySet) -> ItemQuerySet:

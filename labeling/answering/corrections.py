@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.answering import counting
+from labeling.answering import certified, counting
 from labeling.models import Annotation, Correction, Item, Task, User
 from labeling.questions import Stored
 
@@ -33,7 +33,8 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
     """Make `value`, which is valid for the project, the item's label in place of the annotators' answers.
 
     A `value` equal to the label confirms it. An earlier correction is withdrawn and kept; the same correction by the
-    same user changes nothing. Raises `CorrectionError` if no batch has taken the item, or its task lacks answers.
+    same user changes nothing. Raises `CorrectionError` if no batch has taken the item and it has no certified label, or
+    if its task lacks answers.
     """
     task = _lock_settled_task(item)
     standing = Correction.objects.standing().filter(item=item).first()
@@ -55,6 +56,7 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
             again_at=None,
             sent_back=False,
         )
+    certified.corrected(item)
     return made
 
 
@@ -75,6 +77,7 @@ def withdraw(*, item: Item, user: User) -> None:
         Item.objects.filter(pk=item.pk).update(
             label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
         )
+    certified.drop_unasked(task)
 
 
 def _lock_settled_task(item: Item) -> Task:
@@ -83,7 +86,7 @@ def _lock_settled_task(item: Item) -> Task:
     Raises `CorrectionError` if no batch has taken the item, or its task lacks answers.
     """
     tasks = Task.objects.of_items([item.pk]).deciding().select_related("batch__project")
-    task = tasks.select_for_update(no_key=True, of=("self",)).first()
+    task = tasks.select_for_update(no_key=True, of=("self",)).first() or certified.task_to_correct(item)
     if task is None:
         raise CorrectionError(
             "not_asked",

@@ -115,7 +115,9 @@ class ItemRecord:
 
     @property
     def can_be_corrected(self) -> bool:
-        return self.decides is not None and self.decides.has_all_answers
+        if self.decides is None:
+            return self.certified is not None
+        return self.decides.has_all_answers
 
 
 def task_of(item: Item) -> Task | None:

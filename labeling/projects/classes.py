@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from labeling.answering import relabeling
+from labeling.answering import certified, relabeling
 from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, Project, Task, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.projects.class_fields import EDITABLE, fill, free_key
@@ -117,6 +117,7 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
     project.save(update_fields=["merged"])
     text = f"Merged “{source.name}” into “{target.name}”"
     record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
+    certified.class_changed(project, index, f"{text}.")
     relabel(project)
 
 
@@ -144,6 +145,7 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     set_archived(source)
     text = f"Split “{source.name}” into {', '.join(f'“{each.name}”' for each in parts)}"
     record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
+    certified.class_changed(project, index, f"{text}.")
     relabel(project)
     return parts
 
