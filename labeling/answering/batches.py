@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
-from labeling.models import Annotation, Batch, ItemImport, Job, Project
+from labeling.models import Annotation, Batch, Finish, ItemImport, Job, Project
 from labeling.models.batches import IMPORTED
 
 # The first batch waits this long for more items if the pool holds fewer than one batch.
@@ -54,10 +54,10 @@ def ensure_next(*, project: Project) -> Batch | None:
         if is_first and not few:  # the first selection was delayed until the pool holds one batch
             Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
         marked = project.batches.exclude(nothing_left_at=None)
-        if marked.exists() and _is_any_left(project):
+        if marked.exists() and is_any_left(project):
             marked.update(nothing_left_at=None)
         return None
-    if not _is_any_left(project):
+    if not is_any_left(project):
         if last:
             Batch.objects.filter(pk=last.pk).update(nothing_left_at=timezone.now())
         return None
@@ -69,7 +69,7 @@ def ensure_next(*, project: Project) -> Batch | None:
     return batch
 
 
-def _is_any_left(project: Project) -> bool:
+def is_any_left(project: Project) -> bool:
     """Return whether the pool has an item for another batch: one to pick, or one to ask again."""
     return project.items.unlabeled().exists() or project.items.asked_again().exists()
 
@@ -121,7 +121,7 @@ def pick_ahead(*, project: Project, batch: Batch) -> None:
         return
     if project.batches.filter(number__gt=batch.number).exclude(strategy=IMPORTED).exists() or not _is_time(project):
         return
-    if _is_any_left(project):
+    if is_any_left(project):
         ensure_next(project=project)
     else:
         Batch.objects.filter(pk=batch.pk).update(nothing_left_at=now)
@@ -193,7 +193,7 @@ def complete(*, batch_id: int) -> bool:
             open_ready(project=project)
         if project.pick_ahead is not None:
             ensure_next(project=project)
-        elif not _is_any_left(project):
+        elif not is_any_left(project):
             Batch.objects.filter(pk=batch_id).update(nothing_left_at=timezone.now())
     return bool(closed)
 
@@ -245,7 +245,7 @@ def arrived(*, project: Project) -> None:
         newer = project.batches.filter(number__gt=batch.number).exists()
         batch.number = _next_number(project) if newer else batch.number
         batch.state, batch.completed_at = Batch.State.TRAINING, timezone.now()
-        batch.nothing_left_at = None if _is_any_left(project) else timezone.now()
+        batch.nothing_left_at = None if is_any_left(project) else timezone.now()
         batch.save(update_fields=["number", "state", "completed_at", "nothing_left_at"])
         Job.objects.enqueue(Job.Kind.TRAIN, project=project, batch=batch)
 
@@ -259,14 +259,19 @@ def _next_number(project: Project) -> int:
 def trained(*, batch: Batch) -> None:
     """Move a batch whose training has ended from `training` to `done`, and enqueue the steps that follow.
 
-    These are the next selection, the second selection of a batch that was picked ahead (its tasks without an
-    assignment), the baseline and the search for label errors. Raises `BatchError` if the batch is not in training.
+    These are the next selection, or else the step of the project's goal; the second selection of a batch that was
+    picked ahead (its tasks without an assignment); the baseline and the search for label errors.
+
+    Raises `BatchError` if the batch is not in training.
     """
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.TRAINING).update(
         state=Batch.State.DONE, done_at=timezone.now()
     ):
         raise BatchError(f"Batch {batch.number} is not being trained on.")
-    ensure_next(project=batch.project)
+    following = ensure_next(project=batch.project)
+    # The selection of a next batch advances the goal itself.
+    if following is None and Finish.objects.filter(project=batch.project, running=True).exists():
+        Job.objects.enqueue(Job.Kind.FINISH, project=batch.project)
     if batch.project.batches.on_offer().exists():
         Job.objects.enqueue(Job.Kind.REPICK, project=batch.project)
     Job.objects.enqueue(Job.Kind.BASELINE, project=batch.project, batch=batch)

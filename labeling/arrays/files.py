@@ -97,6 +97,10 @@ class ProjectFiles:
     def pool(self, version: ModelVersion, name: str) -> Path:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"
 
+    def has_predicted(self, version: ModelVersion) -> bool:
+        """Return whether the version's predictions for the pool are stored."""
+        return all(store().exists(self.pool(version, name)) for name in ("best", "confidence"))
+
     def predictions(self, version: ModelVersion, name: str, rows: np.ndarray) -> np.ndarray | None:
         """Return the version's `best` or `confidence` for the first of `rows` (n,), ascending: those that it has
         predicted.

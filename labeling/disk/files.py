@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import tempfile
@@ -103,6 +104,12 @@ class _Steady(FileIO):
             os.fsync(self.fileno())
             self._unsynced = 0
         return written
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 (hex) of a file's content. Raises `FileMissing` or `FileDamaged`."""
+    with reading(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -2,9 +2,126 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import asdict, fields
+
+from django.utils import timezone
+
+from labeling.arrays.files import ProjectFiles
+from labeling.certifying import schedule
+from labeling.certifying.schedule import Outlook, begins
+from labeling.db.statements import among
+from labeling.disk.files import FileDamaged
+from labeling.finishing import certificates, planning
+from labeling.finishing.audits import outcomes, plan_of
+from labeling.finishing.goal import GOAL
 from labeling.loop.step import Step
-from labeling.models import Project
+from labeling.models import Audit, Finish, Job, ModelVersion, Project
+from labeling.projects.version_in_use import in_use
+
+logger = logging.getLogger(__name__)
+
+BUSY_SECONDS = 5
 
 
 def advance(step: Step, project: Project) -> None:
-    """Do what the project's goal needs now. A second call without new answers changes nothing."""
+    """Do what the project's goal needs now. A second call without new answers changes nothing.
+
+    One step at a time advances a project. If another one does, a later step does the rest.
+    """
+    if not Finish.objects.filter(project=project).exists():
+        return
+    finish = _claim(step, project)
+    if finish is None:
+        return
+    certificates.sweep(step, project)
+    if finish.running:
+        for audit in project.audits.asking().select_related("project", "version").order_by("pk"):
+            _look_at(step, audit)
+        version = _predicting(project)
+        is_new = version and version.number not in [each["version"] for each in finish.forecasts]
+        if version is not None and is_new and not project.audits.asking().exists():
+            _plan(step, finish, version)
+    with step.write():
+        Finish.objects.filter(pk=finish.pk, job=step.job).update(job=None)
+
+
+def _claim(step: Step, project: Project) -> Finish | None:
+    """Return the project's goal, with this step as the one that advances it; None if another step does."""
+    with step.write():
+        finish = Finish.objects.select_for_update(no_key=True).get(project=project)
+        if finish.job_id not in (None, step.job.pk) and Job.objects.running().filter(pk=finish.job_id).exists():
+            Job.objects.enqueue(Job.Kind.FINISH, project=project, delay_seconds=BUSY_SECONDS)
+            return None
+        Finish.objects.filter(pk=finish.pk).update(job=step.job)
+    finish.project = project
+    return finish
+
+
+def _predicting(project: Project) -> ModelVersion | None:
+    """Return the version in use, or the version that picked the newest batch if the former has not predicted the pool
+    yet.
+    """
+    used, files = in_use(project), ProjectFiles(project)
+    newest = project.batches.exclude(selected_by=None).select_related("selected_by").order_by("-number").first()
+    for version in (used and used.version, newest and newest.selected_by):
+        if version and not version.damaged and files.has_predicted(version):
+            return version
+    return None
+
+
+def _look_at(step: Step, audit: Audit) -> None:
+    """End the audit, with a certificate of the largest proven set, if it has proven all it can or costs too much."""
+    if certificates.classes_changed(audit):
+        return _end(step, audit, "Classes were merged or split.")
+    try:
+        found = outcomes(audit)
+    except FileDamaged as damage:
+        logger.warning("%s", damage)
+        return _end(step, audit, "Its file is damaged.")
+    advice = schedule.advise(plan_of(audit), found.ranks, found.wrong, price=planning.price_of(audit.project))
+    if advice.left:
+        return _ask_again(step, audit, found.undecided)
+    if advice.proof is None:
+        asked = f"{len(found.ranks):,} answers, {int(found.wrong.sum()):,} of them against the model"
+        return _end(step, audit, f"No set of labels could be proven at a reasonable cost ({asked}).")
+    if certificates.issue(step, audit, advice.proof, found) is None:
+        return _end(step, audit, "No label was left to certify.")
+    return None
+
+
+def _ask_again(step: Step, audit: Audit, items: list[int]) -> None:
+    """Let these items, whose answers do not settle their draw, wait for the further tasks of the next batch."""
+    if items:
+        with step.write():
+            audit.project.items.filter(pk__in=among(items), again_at=None).update(again_at=timezone.now())
+
+
+def _end(step: Step, audit: Audit, reason: str) -> None:
+    with step.write():
+        Audit.objects.asking().filter(pk=audit.pk).update(
+            state=Audit.State.ENDED, reason=reason, ended_at=timezone.now()
+        )
+
+
+def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
+    """Store the forecast with a new version, and plan the next audits if it is time."""
+    project = finish.project
+    step.progress("planning an audit")(0)
+    situation = planning.read_situation(project, finish, version)
+    outlook = situation.outlook(project.batch_size)
+    forecast = {
+        "version": version.number,
+        "attempt": situation.attempt,
+        "at": timezone.now().isoformat(),
+        "people_error": situation.errors.label,
+        **asdict(outlook),
+    }
+    with step.write():
+        # The update changes nothing if the goal was changed meanwhile.
+        same = Finish.objects.filter(pk=finish.pk, **{name: getattr(finish, name) for name in GOAL})
+        same.update(forecasts=[*finish.forecasts, forecast])
+    since = [each for each in (*finish.forecasts, forecast) if each["attempt"] == situation.attempt]
+    names = [field.name for field in fields(Outlook)]
+    if begins([Outlook(**{name: each[name] for name in names}) for each in since]):
+        planning.create(step, finish, version, situation, planning.cheapest_of(situation))

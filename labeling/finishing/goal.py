@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling.finishing.people import errors_of
-from labeling.models import Audit, Finish, Job, Membership, Project, User
+from labeling.models import Audit, AuditDraw, Finish, Job, Membership, Project, User
 from labeling.projects.version_in_use import in_use
+
+GOAL = ("error", "confidence", "by_class", "within")
 
 
 class FinishRefused(Exception):
@@ -24,18 +29,24 @@ def start(
     Audits that were planned for another goal end. Raises `FinishRefused`.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    goal = {"error": error, "confidence": confidence, "by_class": by_class, "within": within}
+    goal: dict[str, Any] = dict(zip(GOAL, (error, confidence, by_class, within), strict=True))
     check(project, goal)
-    finish = Finish.objects.filter(project=project).first() or Finish(project=project)
-    if any(getattr(finish, name) != value for name, value in goal.items()):
-        project.audits.asking().update(state=Audit.State.ENDED, reason="The goal was changed.", ended_at=timezone.now())
-    for name, value in goal.items():
-        setattr(finish, name, value)
-    if not finish.running or finish.pk is None:
-        finish.running, finish.started_by, finish.started_at = True, user, timezone.now()
-    finish.save()
+    finish = Finish.objects.select_for_update(no_key=True).filter(project=project).first()
+    if finish is None or any(getattr(finish, name) != value for name, value in goal.items()):
+        _end_audits(project)
+        goal["forecasts"] = []
+    if finish is None or not finish.running:
+        goal |= {"running": True, "started_by": user, "started_at": timezone.now()}
+    finish, _ = Finish.objects.update_or_create(project=project, defaults=goal)
     Job.objects.enqueue(Job.Kind.FINISH, project=project)
     return finish
+
+
+def _end_audits(project: Project) -> None:
+    """End the audits that ask. Those that have asked no person yet use up no attempt: the step removes them."""
+    asked = AuditDraw.objects.filter(audit=OuterRef("pk"))
+    project.audits.asking().filter(~Exists(asked)).update(state=Audit.State.PLANNING)
+    project.audits.asking().update(state=Audit.State.ENDED, reason="The goal was changed.", ended_at=timezone.now())
 
 
 def stop(project: Project) -> None:
@@ -43,7 +54,7 @@ def stop(project: Project) -> None:
     Finish.objects.filter(project=project).update(running=False)
 
 
-def check(project: Project, goal: dict[str, float | bool | int]) -> None:
+def check(project: Project, goal: dict[str, Any]) -> None:
     """Raise `FinishRefused` if the project cannot start this goal. `goal`: the keyword arguments of `start`."""
     try:
         Finish(**goal).clean_fields(exclude={field.name for field in Finish._meta.fields} - goal.keys())

@@ -11,33 +11,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from django.utils import timezone
 
 from labeling.certifying import schedule
 from labeling.finishing import audits
 from labeling.finishing.audits import Draw
-from labeling.loop.step import Step
+from labeling.finishing.planning import price_of
 from labeling.models import Batch, Finish, Project
 from labeling.steps.batch_tasks import Picked, prompted, suggests
 from labeling.steps.further import Further
 
 
-def due(step: Step, project: Project) -> list[Draw]:
-    """Return the draws that the next batch asks, the earliest first; empty without a running goal.
-
-    Let items whose answers do not settle their draw wait for the batch's further tasks.
-    """
+def due(project: Project) -> list[Draw]:
+    """Return the draws that the next batch asks, the earliest first; empty without a running goal."""
     if not Finish.objects.filter(project=project, running=True).exists():
         return []
-    left = 0.0
-    undecided: list[int] = []
+    left, price = 0.0, price_of(project)
     for audit in project.audits.asking():
         plan, found = audits.plan_of(audit), audits.outcomes(audit)
-        left += max(schedule.advise(plan, found.ranks, found.wrong).left - found.awaited, 0)
-        undecided += found.undecided
-    if undecided:
-        with step.write():
-            project.items.filter(pk__in=undecided, again_at=None).update(again_at=timezone.now())
+        left += max(schedule.advise(plan, found.ranks, found.wrong, price=price).left - found.awaited, 0)
     return audits.next_draws(project, schedule.draws(left, project.batch_size)) if left else []
 
 

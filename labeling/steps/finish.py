@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from labeling.answering import batches
 from labeling.finishing.advance import advance
 from labeling.loop.step import Step
 
 
 def finish(step: Step) -> None:
     """Do what the project's goal needs now. See `labeling.finishing.advance`."""
-    advance(step, step.job.project)
+    project = step.job.project
+    advance(step, project)
     with step.finish():
-        pass
+        batches.ensure_next(project=project)  # items of a suspended certificate are in the pool again

@@ -14,6 +14,7 @@ import numpy as np
 from labeling.answering import batches, rechecking
 from labeling.arrays.files import ProjectFiles, load_array, load_checked
 from labeling.arrays.plan import Guard, Pool, plan_batch
+from labeling.finishing.advance import advance
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, ModelVersion, Project
 from labeling.models.batches import SEED
@@ -40,8 +41,14 @@ def select(step: Step) -> None:
     if batch.selected_by is not None and batch.selected_by.damaged:
         look_again(step, batch)
     remove_tasks(step, batch)
+    advance(step, project)
     pool_rows = project.encoded_rows if batch.selected_by is None else _rows_of(batch.selected_by)
-    draws = audit_draws.due(step, project)
+    draws = audit_draws.due(project)
+    if not batches.is_any_left(project):  # the rest of the pool has just been certified
+        with step.finish():
+            batch.delete()
+            batches.ensure_next(project=project)  # notes that no batch follows
+        return
     picked = make_plan(
         project,
         read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws])),

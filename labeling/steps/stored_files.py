@@ -17,11 +17,11 @@ from labeling.arrays.files import ProjectFiles, check_array
 from labeling.arrays.forecast import Sample
 from labeling.arrays.pool_map import PoolMap
 from labeling.arrays.sums import sums_of
-from labeling.disk.files import FileDamaged, FileMissing
+from labeling.disk.files import FileDamaged, FileMissing, sha256_of_file
 from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload
-from labeling.models.file_owners import file_owners
+from labeling.models.file_owners import FileOwner, file_owners
 from labeling.shared_files import read_whole, store
 from labeling.steps import rebuild_files
 from labeling.steps.cluster import read_dendrogram, read_joins
@@ -179,12 +179,18 @@ def _waiting(project: Project) -> Iterator[StoredFile]:
     for table in file_owners():
         for row in table._default_manager.filter(table.whole, project=project):
             path = ProjectFiles(project).owned(row)
-            yield StoredFile(damage.name_of(project, path), partial(_check_size, path, row.size))
+            yield StoredFile(damage.name_of(project, path), partial(_check_owned, path, row))
 
 
 def _removal_of(path: Path) -> Callable[[Step], None]:
     """Return the rebuild of a file that pages can do without, or that the next batch writes again: its removal."""
     return lambda step: store().remove(path)
+
+
+def _check_owned(path: Path, row: FileOwner) -> None:
+    _check_size(path, row.size)
+    if row.digest and read_whole(path, sha256_of_file) != row.digest:
+        raise FileDamaged(path, "it is not what was written")
 
 
 def _check_size(path: Path, size: int) -> None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from factories import make_member, make_project
 from loop.test_long_writes import killed_after
 
-from labeling.answering import deadlines, queue
+from labeling.answering import batches, deadlines, queue
 from labeling.certifying import schedule
 from labeling.db import long_writes
 from labeling.finishing import audits, candidates
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _ten_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let audits need so many answers that they ask half of a batch of 20."""
-    monkeypatch.setattr(schedule, "advise", lambda plan, ranks, wrong: schedule.Advice(None, 13.0))
+    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 13.0))
 
 
 def audited(n: int = 200, **settings: Any) -> Audit:
@@ -99,7 +99,7 @@ def test_draws_whose_answers_are_not_there_yet_are_not_asked_for_again() -> None
 
 
 def test_an_audit_may_take_a_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "advise", lambda plan, ranks, wrong: schedule.Advice(None, 500.0))
+    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 500.0))
     audit = audited(show_predictions=True)
     batch = select(audit.project)
     assert (batch.size, len(drawn(batch))) == (20, 20)
@@ -132,7 +132,7 @@ def test_a_small_pool_is_asked_to_its_end() -> None:
     """The strategy and prompted tasks take some candidates; they are asked again until a person sees no prediction."""
     audit = audited(24, show_predictions=True)
     Audit.objects.update(target_share=0.02)
-    for _ in range(audits.MOST_TASKS + 2):
+    while batches.is_any_left(audit.project) or audits.outcomes(audit).undecided:
         for task in select(audit.project).tasks.select_related("batch__project", "item", "repeats"):
             say(task, "annie", audit.project.asks.as_answer((task.shown.row or 0) % 10))
     assert not audit.project.items.unpicked().exists()

@@ -1,0 +1,217 @@
+"""Issue certificates: write the proven labels, and a file that says how they were proven.
+
+Labels are written in parts, and count once the certificate has its digest. The next step after a kill removes what the
+killed one wrote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+from django.db.models import Max
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from labeling.arrays.files import ProjectFiles
+from labeling.certifying.proof import Proof
+from labeling.db.long_writes import in_parts
+from labeling.db.statements import among, insert_many
+from labeling.disk.files import replace_file, sha256_of_file
+from labeling.finishing.audits import Outcomes, plan_of
+from labeling.finishing.candidates import Candidates, load
+from labeling.loop.step import Step
+from labeling.models import (
+    Annotation,
+    Audit,
+    Certificate,
+    CertifiedLabel,
+    ClassChange,
+    Correction,
+    Project,
+    Task,
+)
+from labeling.shared_files import read_whole, store
+
+PART = 4000
+"""Labels per transaction: other writers wait for its end."""
+
+CHUNK = 1000
+FORMAT = 1
+METHOD = "bets on weighted draws without replacement; nested sets in a fixed sequence (docs/explanation/certifying.md)"
+AUDIT_FIELDS = (
+    "attempt", "of_class", "class_revision", "pool_size", "pool_rows", "error", "confidence", "within", "people_error",
+    "target_share", "target_constant", "risk", "missed", "sizes", "expected", "seed",
+)  # fmt: skip
+PROOF_FIELDS = ("labels", "most_wrong", "last_stratum", "threshold", "asked", "found", "evidence")
+
+
+def issue(step: Step, audit: Audit, proof: Proof, outcomes: Outcomes) -> Certificate | None:
+    """Certify the labels of the proven set whose items no batch has taken, and end the audit.
+
+    Returns None if the audit has ended meanwhile, if classes have changed, or if no label is left to certify.
+    """
+    candidates = load(audit)
+    end = int(plan_of(audit).ends[proof.last])
+    certificate = Certificate(
+        project=audit.project,
+        audit=audit,
+        labels=0,
+        most_wrong=proof.most_wrong,
+        last_stratum=proof.last,
+        threshold=float(candidates.probabilities[end - 1]),
+        asked=proof.asked,
+        found=proof.found,
+        evidence=proof.evidence,
+    )
+    with step.write():
+        last = audit.project.certificates.aggregate(n=Max("number"))["n"] or 0
+        certificate.number = last + 1
+        certificate.save()
+    certificate.labels = _write_labels(step, certificate, candidates, end)
+    certificate.most_wrong = min(proof.most_wrong, certificate.labels)
+    if not certificate.labels:
+        return None
+    content = orjson.dumps(_document(certificate, candidates, outcomes), option=orjson.OPT_SORT_KEYS)
+    certificate.size, certificate.digest = len(content), hashlib.sha256(content).hexdigest()
+    path = ProjectFiles(audit.project).owned(certificate)
+    replace_file(path, content)
+    store().publish(path)
+    with step.write():
+        # Serialises with changes of classes, which suspend certificates.
+        Project.objects.select_for_update(no_key=True).get(pk=audit.project_id)
+        asking = Audit.objects.asking().filter(pk=audit.pk)
+        if classes_changed(audit) or not asking.update(state=Audit.State.PROVEN, ended_at=timezone.now()):
+            return None
+        certificate.save(update_fields=["labels", "most_wrong", "size", "digest"])
+    return certificate
+
+
+def classes_changed(audit: Audit) -> bool:
+    """Return whether classes were merged or split since the audit was planned."""
+    moved = (ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT)
+    return audit.project.class_changes.filter(revision__gt=audit.class_revision, kind__in=moved).exists()
+
+
+def sweep(step: Step, project: Project) -> None:
+    """Remove what a killed step left of audits and certificates, and the labels of suspended certificates."""
+    for audit in project.audits.filter(state=Audit.State.PLANNING):
+        discard(audit)
+    for certificate in project.certificates.exclude(pk__in=Certificate.objects.standing().order_by().values("pk")):
+        keys = list(certificate.certified_labels.values_list("pk", flat=True))
+        for part in in_parts(keys, PART, uncontended=True):
+            with step.write():
+                CertifiedLabel.objects.filter(pk__in=among(part)).delete()
+        if not certificate.digest:
+            discard(certificate)
+
+
+def discard(row: Audit | Certificate) -> None:
+    """Remove the row's file, then the row."""
+    store().remove(ProjectFiles(row.project).owned(row))
+    row.delete()
+
+
+def _write_labels(step: Step, certificate: Certificate, candidates: Candidates, end: int) -> int:
+    """Write the labels of the first `end` candidates whose items are still in the pool. Return their number."""
+    project = certificate.project
+    report = step.progress("writing certified labels")
+    texts = {
+        value: json.dumps(project.follow(project.asks.as_answer(value)))
+        for value in np.unique(candidates.values[:end]).tolist()
+    }
+    names = ("item", "certificate", "value", "probability")
+    written = 0
+    for part in in_parts(range(end), PART, uncontended=True):
+        keys = candidates.items[part.start : part.stop].tolist()
+        values = candidates.values[part.start : part.stop].tolist()
+        probabilities = candidates.probabilities[part.start : part.stop].tolist()
+        with step.write():
+            pool = project.items.unlabeled().filter(certified_label__isnull=True, pk__in=among(keys))
+            free = set(pool.values_list("pk", flat=True))
+            rows = zip(keys, values, probabilities, strict=True)
+            insert_many(
+                CertifiedLabel,
+                names,
+                ((key, certificate.pk, texts[value], chance) for key, value, chance in rows if key in free),
+            )
+        written += len(free)
+        report(part.stop / end)
+    return written
+
+
+def _document(certificate: Certificate, candidates: Candidates, outcomes: Outcomes) -> dict[str, Any]:
+    audit, project, version = certificate.audit, certificate.project, certificate.audit.version
+    path = ProjectFiles(project).owned(audit)
+    return {
+        "format": FORMAT,
+        "method": METHOD,
+        "project": project.slug,
+        "certificate": certificate.number,
+        "issued_at": certificate.issued_at,
+        "statement": f"With a confidence of {audit.confidence:.1%}, at most {certificate.most_wrong:,} of these "
+        f"{certificate.labels:,} labels are wrong.",
+        "question": {"kind": project.question, "classes": dict(_class_names(project))},
+        "model": {
+            "version": version.number,
+            "digest": version.digest,
+            "calibration": version.calibration_at(audit.created_at),
+        },
+        "candidates": {
+            "file": str(audit.file_name),
+            "number": len(candidates),
+            "sha256": read_whole(path, sha256_of_file),
+        },
+        "plan": {name: getattr(audit, name) for name in AUDIT_FIELDS} | {"planned_at": audit.created_at},
+        "proof": {name: getattr(certificate, name) for name in PROOF_FIELDS},
+        "draws": list(_draws(audit, candidates, outcomes)),
+    }
+
+
+def _class_names(project: Project) -> Iterator[tuple[str, str]]:
+    return ((str(index), name) for index, name in project.classes.order_by("index").values_list("index", "name"))
+
+
+def _draws(audit: Audit, candidates: Candidates, outcomes: Outcomes) -> Iterator[dict[str, Any]]:
+    """Yield the draws that count: the item, the model's value, who answered what, and the outcome."""
+    project = audit.project
+    for start in range(0, len(outcomes.ranks), CHUNK):
+        ranks = outcomes.ranks[start : start + CHUNK]
+        keys = candidates.items[ranks].tolist()
+        items = project.items.filter(pk__in=among(keys))
+        names = dict(items.values_list("pk", "external_id"))
+        answers = _answers(items)
+        for place, (key, rank) in enumerate(zip(keys, ranks.tolist(), strict=True), start):
+            yield {
+                "place": place,
+                "rank": rank,
+                "item": names.get(key),
+                "value": project.follow(project.asks.as_answer(int(candidates.values[rank]))),
+                "probability": float(candidates.probabilities[rank]),
+                "answers": answers[key],
+                "wrong": bool(outcomes.wrong[place]),
+            }
+
+
+def _answers(items: Any) -> dict[int, list[dict[str, Any]]]:
+    """Return the standing answers, skips and corrections by item, each with its author and time."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    given = Annotation.objects.standing().filter(task__in=Task.objects.of_items(items)).order_by("created_at", "pk")
+    rows = given.annotate(key=Coalesce("task__item", "task__repeats"))
+    for key, user, value, at, prompted in rows.values_list(
+        "key", "user__username", "value", "created_at", "task__prompted"
+    ):
+        found[key].append({"annotator": user, "value": value, "at": at, "saw_prediction": prompted})
+    corrections = (
+        Correction.objects.standing()
+        .filter(item__in=items)
+        .values_list("item", "user__username", "value", "created_at")
+    )
+    for key, user, value, at in corrections:
+        found[key].append({"corrected_by": user, "value": value, "at": at})
+    return found

@@ -1,0 +1,244 @@
+"""Plan the audits of the rest of the pool: candidates, targets and orders, and the rows that fix them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, F, Max, Sum
+
+from labeling.answering.rechecking import expected_answers
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.certifying.forecast import cheapest
+from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.risks import of_attempt
+from labeling.certifying.schedule import Outlook, outlook
+from labeling.finishing import candidates as stored_candidates
+from labeling.finishing.candidates import CHUNK, Candidates, read_candidates
+from labeling.finishing.goal import GOAL
+from labeling.finishing.people import PeopleErrors, errors_of
+from labeling.loop.step import Step
+from labeling.models import Audit, CertifiedLabel, Finish, ModelVersion, Project, WorkLog
+from labeling.models.certificates import CertifiedLabelQuerySet
+from labeling.models.items import ItemQuerySet
+
+LEAST_OF_CLASS = 30
+"""No audit of fewer candidates takes fewer answers than asking about all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the pool with a bound of its own: the whole pool, or the items that people or the model give one class.
+
+    items : all items of it.
+    labeled, wrong : those labeled by people, and how many of these labels are expected to be wrong.
+    certified, most_wrong : those with a certified label alone, and how many of these may be wrong.
+    """
+
+    items: int
+    labeled: int
+    wrong: float
+    certified: int
+    most_wrong: int
+
+    def target(self, error: float, people_error: float) -> Target:
+        """Return how many of n further certified labels may be wrong, if a share `error` of the part's labels may be,
+        and people, who label the rest, are wrong in a share `people_error`.
+        """
+        rest = self.items - self.labeled - self.certified
+        return Target(people_error, error * self.items - self.wrong - self.most_wrong - people_error * rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An audit to be: its candidates by rank, and its plan. `of_class`: as in `Audit`."""
+
+    of_class: int | None
+    candidates: Candidates
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The pool as it is, for the next audits.
+
+    plans : of all candidates, or of the candidates of each predicted class.
+    price : people's answers for an item that is not certified.
+    pool, rest : the pool's items, and those of them without any label.
+    spent : people's answers so far.
+    """
+
+    plans: list[Planned]
+    attempt: int
+    errors: PeopleErrors
+    price: float
+    pool: int
+    rest: int
+    spent: int
+
+    def outlook(self, batch_size: int) -> Outlook:
+        """Return what finishing takes if audits begin now, and if they begin after another batch."""
+        plans = [each.plan for each in self.plans]
+        return outlook(plans, n_left=self.rest, spent=self.spent, batch_size=batch_size, price=self.price)
+
+
+def read_situation(project: Project, finish: Finish, version: ModelVersion) -> Situation:
+    """Return what audits of the rest of the pool with this version may prove. Takes seconds for a million items."""
+    errors = errors_of(project)
+    attempt = (project.audits.aggregate(n=Max("attempt"))["n"] or 0) + 1
+    every = read_candidates(project, version)
+    pool = project.items.kept().filter(row__isnull=False)
+    labeled = _labeled(project, pool, errors, by_class=finish.by_class)
+    certified = _certified(project, by_class=finish.by_class)
+    n_pool = pool.count()
+    if finish.by_class:
+        parts = _parts(_predicted(project, pool, version), labeled, certified)
+    else:
+        parts = {None: Part(n_pool, *(counts[None] for counts in (*labeled, *certified)))}
+    plans = []
+    for of_class, part in parts.items():
+        found = every if of_class is None else _among(every, every.values == of_class)
+        if not len(found) or (of_class is not None and len(found) < LEAST_OF_CLASS):
+            continue
+        _, sizes, expected = stratify(found.probabilities)
+        target = part.target(finish.error, errors.label)
+        risk = of_attempt(1 - finish.confidence, attempt)
+        plans.append(Planned(of_class, found, Plan(sizes, expected, target, risk, errors.missed)))
+    return Situation(
+        plans=plans,
+        attempt=attempt,
+        errors=errors,
+        price=price_of(project),
+        pool=n_pool,
+        rest=n_pool - labeled[0].total() - certified[0].total(),
+        spent=WorkLog.objects.filter(batch__project=project).aggregate(n=Sum(F("answers") + F("skips"), default=0))[
+            "n"
+        ],
+    )
+
+
+def price_of(project: Project) -> float:
+    """Return people's answers for an item that is not certified."""
+    return (expected_answers(project, 1000) or 1000 * project.overlap) / 1000
+
+
+def cheapest_of(situation: Situation) -> list[Planned]:
+    """Return the audits that cost fewer answers than people's labels, with the candidates of their cheapest options."""
+    chosen = []
+    for each in situation.plans:
+        option = cheapest(each.plan, len(each.candidates), situation.price)
+        if option is not None:
+            first = _among(each.candidates, slice(option.labels))
+            chosen.append(replace(each, candidates=first, plan=option.plan))
+    return chosen
+
+
+def create(step: Step, finish: Finish, version: ModelVersion, situation: Situation, chosen: list[Planned]) -> None:
+    """Write these audits and their files. They ask from the last transaction on, unless the goal has changed."""
+    project = finish.project
+    same = {
+        "project": project,
+        "error": finish.error,
+        "confidence": finish.confidence,
+        "within": finish.within,
+        "attempt": situation.attempt,
+        "version": version,
+        "class_revision": project.class_revision,
+        "pool_size": situation.pool,
+        "pool_rows": project.encoded_rows,
+        "people_error": situation.errors.label,
+        "state": Audit.State.PLANNING,
+    }
+    made = []
+    for each in chosen:
+        audit = Audit(
+            **same,
+            **_values_of(each.plan),
+            of_class=each.of_class,
+            candidates=len(each.candidates),
+            seed=int.from_bytes(project.keyed("audit", f"{situation.attempt}/{each.of_class}")[:7], "big"),
+        )
+        with step.write():
+            audit.save()
+        order = each.plan.order(np.random.default_rng(audit.seed))
+        stored_candidates.save(audit, replace(each.candidates, order=order))
+        made.append(audit.pk)
+    with step.write():
+        now = Finish.objects.select_for_update(no_key=True).get(pk=finish.pk)
+        if now.running and all(getattr(now, name) == getattr(finish, name) for name in GOAL):
+            Audit.objects.filter(pk__in=made).update(state=Audit.State.ASKING)
+
+
+def _values_of(plan: Plan) -> dict[str, Any]:
+    return {
+        "target_share": plan.target.share,
+        "target_constant": plan.target.constant,
+        "risk": plan.risk,
+        "missed": plan.missed,
+        "sizes": plan.sizes.tolist(),
+        "expected": plan.expected.tolist(),
+    }
+
+
+def _among(candidates: Candidates, which: Any) -> Candidates:
+    """Return these candidates, in their order."""
+    arrays = {field.name: getattr(candidates, field.name) for field in fields(Candidates)}
+    return Candidates(**{name: array[which] if len(array) else array for name, array in arrays.items()})
+
+
+_Counts = tuple[Counter[Any], Counter[Any]]
+
+
+def _parts(predicted: Counter[int], labeled: _Counts, certified: _Counts) -> dict[int | None, Part]:
+    """Return the part of each class that the version predicts for an item without a label."""
+    sums = (*labeled, *certified)
+    return {
+        index: Part(n + labeled[0][index] + certified[0][index], *(counts[index] for counts in sums))
+        for index, n in sorted(predicted.items())
+    }
+
+
+def _predicted(project: Project, pool: ItemQuerySet, version: ModelVersion) -> Counter[int]:
+    """Return the number of items without any label by the version's prediction."""
+    best = load_array(ProjectFiles(project).pool(version, "best"))
+    rest = pool.filter(label__isnull=True, row__lt=len(best)).exclude(pk__in=_standing(project).values("item"))
+    rows = np.fromiter(rest.order_by().values_list("row", flat=True).iterator(chunk_size=CHUNK), np.int64)
+    return Counter(dict(zip(*(each.tolist() for each in np.unique(best[rows], return_counts=True)), strict=True)))
+
+
+def _standing(project: Project) -> CertifiedLabelQuerySet:
+    return CertifiedLabel.objects.standing().filter(certificate__project=project)
+
+
+def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_class: bool) -> _Counts:
+    """Return the number of people's labels, and of the wrong ones that are expected among them, by class or in all.
+
+    A label without a probability has one answer, and counts as wrong as often as single answers are.
+    """
+    number, unsure = Counter[Any](), Counter[Any]()
+    rows = (
+        pool.labeled()
+        .order_by()
+        .values("label" if by_class else "project")
+        .annotate(n=Count("pk"), known=Count("label_probability"), right=Sum("label_probability", default=0.0))
+    )
+    for row in rows:
+        index = project.asks.counted(row["label"])[0] if by_class else None
+        number[index] += row["n"]
+        unsure[index] += row["known"] - row["right"] + (row["n"] - row["known"]) * errors.answer
+    return number, unsure
+
+
+def _certified(project: Project, *, by_class: bool) -> _Counts:
+    """Return the number of certified labels, and how many of them may be wrong, by class or in all."""
+    number, wrong = Counter[Any](), Counter[Any]()
+    rows = (
+        _standing(project).order_by().values("certificate__most_wrong", "certificate", *(["value"] if by_class else []))
+    )
+    for row in rows.annotate(n=Count("pk")):
+        index = project.asks.counted(project.follow(row["value"]))[0] if by_class else None
+        number[index] += row["n"]
+        wrong[index] += min(row["certificate__most_wrong"], row["n"])
+    return number, wrong
