@@ -1,6 +1,6 @@
 // Recordings: a drawn waveform, and buttons with their keys. Nothing plays by itself.
 
-import { element, excerpt, facts, note } from "./parts.js";
+import { element, facts, named, note } from "./parts.js";
 
 const BACK_SECONDS = 3;
 const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
@@ -91,7 +91,7 @@ export function show(place, task, loaded) {
 }
 
 export function thumbnail(task) {
-  return excerpt(task.item.external_id);
+  return named(task, "Recording");
 }
 
 function fill(player, { audio, bars }) {

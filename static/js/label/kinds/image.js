@@ -4,7 +4,7 @@
 import { tieGestures } from "../../viewer/gestures.js";
 import { toolsOf } from "../../viewer/tools.js";
 import { Viewer } from "../../viewer/viewer.js";
-import { excerpt, facts, note } from "./parts.js";
+import { facts, named, note } from "./parts.js";
 
 // From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image does not help.
 const PIXELATED_FROM = 3;
@@ -109,7 +109,7 @@ export function copy({ loaded: image, onready }) {
 
 /** `seen`: it has been on the screen by itself, so the browser has its preview. */
 export function thumbnail(task, seen = false) {
-  if (!task.item.media_url) return excerpt(task.item.external_id);
+  if (!task.item.media_url) return named(task, "Image");
   const image = new Image();
   image.src = sized(task.item.media_url, seen ? "preview" : "thumbnail");
   image.alt = "";

@@ -1,8 +1,14 @@
 // What several kinds show alike.
 
+// An id that an import drew: it says nothing to a person.
+const DRAWN_ID = /^[0-9a-f]{20}$/;
+const NAME_LENGTH = 60;
+
+const filled = (data) => Object.keys(data).filter((name) => data[name] !== null && data[name] !== "");
+
 /** The fields that came with an item, as a quiet line beneath it. */
 export function facts(data, except) {
-  const names = Object.keys(data).filter((name) => name !== except && data[name] !== null && data[name] !== "");
+  const names = filled(data).filter((name) => name !== except);
   if (!names.length) return [];
   const list = document.createElement("dl");
   list.className = "fields";
@@ -19,6 +25,12 @@ export function shown(value) {
   if (typeof value !== "number") return typeof value === "object" ? JSON.stringify(value) : String(value);
   if (Number.isInteger(value)) return String(value);
   return String(Number(value.toPrecision(5)));
+}
+
+/** What stands for an item without text or picture in the list of the last answers: its fields, or its id, or a noun. */
+export function named({ item: { data, external_id: id } }, noun) {
+  const fields = filled(data).map((name) => shown(data[name]));
+  return excerpt((fields.join(" · ") || (DRAWN_ID.test(id) ? noun : id)).slice(0, NAME_LENGTH));
 }
 
 /** A few words that stand for an item in the list of the last answers. */

@@ -1,6 +1,6 @@
 // Vectors, as a table of what their numbers are called.
 
-import { element, excerpt, note, shown } from "./parts.js";
+import { element, named, note, shown } from "./parts.js";
 
 export const keys = {};
 export const commands = {};
@@ -16,7 +16,7 @@ export function show(place, task) {
 }
 
 export function thumbnail(task) {
-  return excerpt(task.item.external_id);
+  return named(task, "Vector");
 }
 
 function table(data) {
