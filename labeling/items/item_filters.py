@@ -13,7 +13,8 @@ from labeling.items.answered import FIELDS, Answered, holds
 from labeling.items.filter import COUNT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import CertifiedLabel, Project
 from labeling.models.batches import IMPORTED
-from labeling.models.items import ItemQuerySet, Origin
+from labeling.models.items import ItemQuerySet
+from labeling.resolving.origins import Origin
 
 LONGEST = 220  # the longest name of a class, and a number in front of it
 

@@ -15,17 +15,6 @@ from labeling.models.near_copies import Copy
 from labeling.models.people import User
 from labeling.models.tasks import Task
 
-
-class Origin(models.TextChoices):
-    """Where a label comes from."""
-
-    PERSON = "person", "by people"
-    CORRECTED = "corrected", "settled by a manager"
-    COPY = "copy", "as a near-copy"
-    IMPORTED = "imported", "imported"
-    CERTIFIED = "certified", "certified"
-
-
 _DRAWN_ID = re.compile(r"[0-9a-f]{20}")  # see `labeling.intake.run.blind_ids_of`
 
 

@@ -11,11 +11,11 @@ from django.db.models.functions import Cast
 from labeling.intake.row_labels import ORIGIN
 from labeling.models import Certificate, CertifiedLabel, Project
 from labeling.models.certificates import CertificateQuerySet, CertifiedLabelQuerySet
-from labeling.models.items import Origin
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import NOTHING
 from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.formats import Page, Row
+from labeling.resolving.origins import Origin
 
 _LABEL = ("pk", "certificate", "value", "probability")
 _ITEM = ("item__external_id", "item__source", "item__media", "item__proposed")

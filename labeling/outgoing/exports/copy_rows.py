@@ -8,11 +8,11 @@ from typing import Any
 
 from labeling.intake.row_labels import ORIGIN
 from labeling.models import Batch, Copy, Project
-from labeling.models.items import Origin
 from labeling.models.near_copies import CopyQuerySet
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import NOTHING
 from labeling.outgoing.formats import Page, Row
+from labeling.resolving.origins import Origin
 
 
 def count_copies(project: Project, choice: Choice) -> int:

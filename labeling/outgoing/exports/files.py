@@ -20,10 +20,10 @@ from labeling import kinds
 from labeling.intake.row_labels import ORIGIN
 from labeling.kinds import Kind, media
 from labeling.models import Project
-from labeling.models.items import Origin
 from labeling.outgoing.exports.short import original_name
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.projects.invisible import INVISIBLE
+from labeling.resolving.origins import Origin
 from labeling.shared_files import read_whole
 
 SPLITS = (("train", 0.8), ("validation", 0.9), ("test", 1.0))

@@ -21,7 +21,6 @@ from labeling.db.statements import as_moment, marks, moment, rows
 from labeling.intake.row_labels import ORIGIN
 from labeling.models import Project, Task
 from labeling.models.batches import IMPORTED
-from labeling.models.items import Origin
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
 from labeling.outgoing.exports.certified_rows import certified_among, certified_pages, count_certified, unasked
@@ -31,6 +30,7 @@ from labeling.outgoing.exports.copy_rows import copy_pages, count_copies
 from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.formats import Page, Row
+from labeling.resolving.origins import Origin
 
 PAGE = 500
 LABELS_KEPT = 4096
