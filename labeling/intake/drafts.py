@@ -19,6 +19,7 @@ from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, Surroundings
 from labeling.kinds.wording import excerpt, is_blank, printable
+from labeling.resolving.origins import Origin
 
 ID_LENGTH = 200
 _ARRAYS = (np.ndarray, np.generic)
@@ -130,6 +131,8 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     ignored.
     """
     data = fields.get("data")
+    if "gold" in fields and row_labels.unanswered(fields) == Origin.CERTIFIED:  # a model's label measures no person
+        fields = {**fields, "suggestion": fields["gold"], "gold": None}
     if row_labels.is_exported(fields):
         return row_labels.unpacked(fields)
     if row_labels.is_short(fields):

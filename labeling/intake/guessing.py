@@ -80,10 +80,12 @@ def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, d
         if source.holds_files:
             return Guess(Layout(), (), "", own=True)
         rows = list(_sample(source))
-        columns = source.columns if _is_flat(source, rows) else tuple(_names(rows, kind))
+        is_exported = bool(rows) and all(row.keys() >= EXPORTED for row in rows)
+        in_one = is_exported or _is_flat(source, rows)
+        columns = source.columns or tuple(rows[0]) if in_one else tuple(_names(rows, kind))
         in_use = source.delimiter if isinstance(source, CsvSource) and is_text else ""
         numbers = source.number_columns
-    if EXPORTED.issubset(columns):
+    if is_exported or EXPORTED.issubset(columns):
         return Guess(text, columns, in_use, own=not encoding)
     proposed = {"class"} if rules.question.proposes else set()
     layout = _columns(rows, [name for name in columns if name not in {*numbers, *proposed}], kind, rules.indices)

@@ -10,13 +10,14 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from labeling.intake import answer_cells
+from labeling.intake import answer_cells, row_labels
 from labeling.intake.checking import check
 from labeling.intake.drafts import Draft, Rejection, class_of_folder
 from labeling.intake.readers import Layout, Record, Source, open_source
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
 from labeling.intake.rules import Rules
 from labeling.kinds.wording import excerpt, is_blank
+from labeling.resolving.origins import Origin
 
 FIRST = 5
 """The rows that are shown as items."""
@@ -39,12 +40,16 @@ class FirstRow(NamedTuple):
 class Survey:
     """The labels of the surveyed rows. `whole`: all rows were surveyed. `empty` rows hold nothing.
 
-    `unknown` are the names that are no classes of the project, with their numbers of rows, the most frequent first.
-    `telling` are the columns, "id" among them, in which annotators could read the label.
+    Of an export, `answers` is their number, and labels that no person has given are counted apart: `certified` ones
+    and those of near-`copies`. `unknown` are the names that are no classes of the project, with their numbers of rows,
+    the most frequent first. `telling` are the columns, "id" among them, in which annotators could read the label.
     """
 
     rows: int = 0
     labels: int = 0
+    answers: int = 0
+    certified: int = 0
+    copies: int = 0
     unlabeled: int = 0
     empty: int = 0
     unknown: dict[str, int] = field(default_factory=dict)
@@ -68,7 +73,7 @@ def first_rows(path: Path, layout: Layout, rules: Rules, *, name: str) -> list[F
     ):
         pairs = zip(source.rows(), labeled.rows(), strict=True)
         return [
-            FirstRow(record.where, check(record, rules, source), ", ".join(_names(other, rules, labeled)))
+            FirstRow(record.where, check(record, rules, source), _label(other, rules, labeled))
             for record, other in islice(pairs, FIRST)
         ]
 
@@ -98,7 +103,14 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
                 found.empty += is_empty
                 found.unlabeled += record.fields is not None and not is_empty
                 continue
+            origin = row_labels.unanswered(record.fields or {})
+            if origin is not None:
+                found.certified += origin == Origin.CERTIFIED
+                found.copies += origin == Origin.COPY
+                found.unlabeled += 1
+                continue
             labeled += 1
+            found.answers += _answers(record)
             missing = [name for name in names if not rules.question.proposes and name not in rules.indices]
             found.labels += not missing
             unknown.update(missing)
@@ -111,6 +123,17 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
     found.unknown = dict(unknown.most_common(MOST_NAMES))
     found.telling = [column for column, n in telling.items() if n >= _SHARE * labeled and labeled > 1]
     return found
+
+
+def _label(record: Record, rules: Rules, source: Source) -> str:
+    names, origin = ", ".join(_names(record, rules, source)), row_labels.unanswered(record.fields or {})
+    return "" if origin == Origin.COPY else f"{names} (suggested)" if names and origin else names
+
+
+def _answers(record: Record) -> int:
+    """Return the number of answers of an exported row."""
+    answers = answer_cells.as_json((record.fields or {}).get("annotations"))
+    return len(answers) if isinstance(answers, list) else 0
 
 
 def _names(record: Record, rules: Rules, source: Source) -> list[str]:

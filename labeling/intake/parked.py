@@ -14,7 +14,6 @@ from labeling.intake import uploads
 from labeling.intake.guessing import Guess, guess
 from labeling.intake.looking import FirstRow, Survey, first_rows, survey
 from labeling.intake.readers import Layout, UnreadableFile
-from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
 from labeling.models import ItemImport, Job, Project, Upload, User
@@ -189,19 +188,19 @@ def add_classes(*, project: Project, user: User | None, names: list[str]) -> Non
 def _guessed(project: Project, path: Path, name: str) -> Guess | None:
     """Return the guess about a file; None if the file cannot be read, which its import then records.
 
-    A file with labels is not in the product's own form, so that a person says what they are; an export is.
+    A file with labels is not in the product's own form, so that a person says what they are.
     """
     rules = rules_of(project, allow_files=False)
     try:
         guessed = guess(path, rules, name=name)
         is_plain = guessed.columns and "label" not in guessed.columns
-        if not guessed.own or is_plain or EXPORTED.issubset(guessed.columns):
+        if not guessed.own or is_plain:
             return guessed
         found = survey(path, guessed.layout, rules, name=name)
     except (UnreadableFile, OSError):
         return None
     if not found.from_folders:
-        return guessed._replace(own=not (found.labels or found.unknown))
+        return guessed._replace(own=not (found.labels or found.unknown or found.certified or found.copies))
     if rules.question.proposes or not (found.labels or len(found.unknown) > 1):  # one folder sorts nothing
         return guessed
     labels_as = "trusted" if found.labels >= sum(found.unknown.values()) else "ignore"

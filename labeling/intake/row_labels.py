@@ -87,6 +87,15 @@ def is_resolved(label: Any, distribution: Distribution) -> bool:
     return any(value == label for value, probability in distribution if probability == most)
 
 
+def unanswered(fields: Mapping[str, Any]) -> Origin | None:
+    """Return the origin of an exported label that no person has given, `CERTIFIED` or `COPY`; else None."""
+    if "external_id" not in fields or not ("propagated_from" in fields or is_short(fields)):
+        return None
+    if not is_blank(fields.get("propagated_from")) or str(fields.get("labeled_by")).startswith(COPY_OF):
+        return Origin.COPY
+    return Origin.CERTIFIED if fields.get(ORIGIN) == Origin.CERTIFIED else None
+
+
 def is_exported(fields: Mapping[str, Any]) -> bool:
     """Return whether this is a row of an export. A Label Studio task has `annotations`, too, but no `external_id`."""
     if "external_id" not in fields or "annotations" not in fields:
@@ -102,13 +111,12 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
     project of origin.
     """
     data = answer_cells.as_json(fields["data"])
-    is_certified = fields.get(ORIGIN) == Origin.CERTIFIED
-    # No person has answered it, if the label was propagated to a near-copy or is a model's.
-    labels = COLUMNS if is_blank(fields.get("propagated_from")) and not is_certified else ()
+    origin = unanswered(fields)
+    labels = () if origin else COLUMNS
     kept = {name: fields[name] for name in (*_IDS, *labels, *kinds.KINDS, "file_name") if name in fields}
     if not is_blank(fields.get("proposed")):
         kept["class"] = fields["proposed"]
-    if is_certified:
+    if origin == Origin.CERTIFIED:
         kept["suggestion"] = fields.get("label")
     if isinstance(fields["annotations"], str):  # CSV
         kept = {name: _as_it_was(value) for name, value in kept.items()}
@@ -117,20 +125,21 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_short(fields: Mapping[str, Any]) -> bool:
     """Return whether this is a row of a short export."""
-    return fields.keys() >= {"external_id", "label", *SHORT}
+    return fields.keys() >= {"external_id", *SHORT} and not fields.keys().isdisjoint(("label", ORIGIN))
 
 
 def of_short(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a short export's row that an import reads: all but who labeled it, when and how, so that
     annotators do not see those. A near-copy has no label and a certified label is a suggestion: no person has answered.
     """
-    is_copy = str(fields["labeled_by"]).startswith(COPY_OF)
-    is_certified = fields.get(ORIGIN) == Origin.CERTIFIED
-    left = fields.keys() - {*SHORT, *(["label"] if is_copy or is_certified else ())}
+    origin = unanswered(fields)
+    left = fields.keys() - {*SHORT, *(["label"] if origin else ())}
     if fields.get(ORIGIN) in (None, "", *Origin):
         left.discard(ORIGIN)
     kept = {name: _as_it_was(value) for name, value in fields.items() if name in left}
-    return {**kept, "suggestion": _as_it_was(fields["label"])} if is_certified else kept
+    if origin == Origin.CERTIFIED and "label" in fields:
+        kept["suggestion"] = _as_it_was(fields["label"])
+    return kept
 
 
 def _as_it_was(value: Any) -> Any:

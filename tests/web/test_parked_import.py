@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 import random
 import re
 import zipfile
@@ -366,3 +367,40 @@ def test_a_group_of_images_is_said_to_stay_together() -> None:
     for name, said in (("group", True), ("ward", False)):
         page = text_of(send(client, f"photo,{name}\n/nowhere.png,a\n".encode(), f"{name}.csv", preview="1"))
         assert ("Exported folders keep the items of one group in one split." in page) == said
+
+
+def test_an_export_says_what_comes_in_and_waits_for_a_choice() -> None:
+    client, project = start()
+    item = {"data": {"text": "A."}, "skips": [], "propagated_from": None, "origin": "person", "certificate": None}
+    by_eva = [{"annotator": "eva", "value": "cat", "seconds": 2.5}, {"annotator": "ole", "value": "cat"}]
+    rows: list[dict[str, Any]] = [
+        {"external_id": "a", "label": "cat", "annotations": by_eva, **item},
+        {"external_id": "b", "label": "dog", "annotations": [], **item, "origin": "certified", "certificate": 1},
+        {"external_id": "c", "label": "dog", "annotations": [], **item, "origin": "copy", "propagated_from": "a"},
+    ]
+    page = send(client, "\n".join(map(json.dumps, rows)), "labels.jsonl")
+    words = text_of(page)
+    assert "This export has 2 answers. Trusted labels come in with their authors and times." in words
+    assert "This export has 1 certified label. No person gave them: they come in as suggestions." in words
+    assert "This export has 1 near-copy. Near-copies come in without a label." in words
+    assert "1 label: the model trains on them at once." in words
+    assert "Leave out" not in words
+    assert chosen(page.content.decode()) == {"labels_as": "trusted"}
+    assert not project.items.exists()
+    go(client)
+    found = {item.external_id: (item.label, item.suggestion) for item in project.items.all()}
+    assert found == {"a": (0, None), "b": (None, 1), "c": (None, None)}
+    assert {item.data["text"] for item in project.items.all()} == {"A."}
+
+
+@pytest.mark.parametrize(("labels_as", "gold"), [("gold", 0), ("ignore", None)])
+def test_a_certified_label_is_never_gold(labels_as: str, gold: int | None) -> None:
+    client, project = start()
+    item = {"data": {"text": "A."}, "annotations": [], "skips": [], "propagated_from": None}
+    rows = [
+        {"external_id": "a", "label": "cat", **item, "origin": "person", "certificate": None},
+        {"external_id": "b", "label": "dog", **item, "origin": "certified", "certificate": 1},
+    ]
+    send(client, "\n".join(map(json.dumps, rows)), "labels.jsonl")
+    go(client, labels_as=labels_as)
+    assert list(project.items.order_by("external_id").values_list("gold", flat=True)) == [gold, None]

@@ -19,6 +19,7 @@ from labeling.intake.drafts import Draft
 from labeling.intake.guessing import OWN_LABELS
 from labeling.intake.looking import FirstRow, Survey, consequence
 from labeling.intake.readers import Layout, UnreadableFile
+from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
@@ -133,8 +134,11 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "cards": [_card(row, kind) for row in look.first],
         "selects": list(_selects(look, kind, project)),
         "leave_out": [
-            (name, name in look.layout.leave_out) for name in look.columns if name not in {*OWN, *_named(look, kind)}
+            (name, name in look.layout.leave_out)
+            for name in (() if EXPORTED.issubset(look.columns) else look.columns)
+            if name not in {*OWN, *_named(look, kind)}
         ],
+        "exported": _exported(found),
         "grouped": GROUP in look.columns and isinstance(kind, FileKind),
         "uses": _uses(found, look.layout, project) if in_file and not (proposes and found.from_folders) else [],
         "unknown": _some(unknown),
@@ -150,7 +154,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
 
 def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select]:
     columns, layout = [(name, name) for name in look.columns], look.layout
-    if columns:
+    if columns and not EXPORTED.issubset(look.columns):
         if not kind.takes_number_columns:
             name = "media_column" if isinstance(kind, FileKind) else "text_column"
             yield Select(name, kind.noun.capitalize(), columns, _content(look, kind))
@@ -184,6 +188,22 @@ def _uses(found: Survey, layout: Layout, project: Project) -> list[tuple[str, st
         labels = f"{'' if found.whole else 'At least '}{count(n, 'label')}"
         uses.append((name, use.title, consequence(name, labels, is_all=is_all), name == chosen))
     return uses
+
+
+def _exported(found: Survey) -> list[str]:
+    """Return what comes in of an export, in sentences."""
+    least = "" if found.whole else "at least "
+    counts = (
+        (found.answers, "answer", "answers", "Trusted labels come in with their authors and times."),
+        (
+            found.certified,
+            "certified label",
+            "certified labels",
+            "No person gave them: they come in as suggestions.",
+        ),
+        (found.copies, "near-copy", "near-copies", "Near-copies come in without a label."),
+    )
+    return [f"This export has {least}{count(n, one, many)}. {meaning}" for n, one, many, meaning in counts if n]
 
 
 def _added(names: Sequence[str]) -> str:
