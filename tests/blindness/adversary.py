@@ -235,12 +235,9 @@ def matrix(features: Sequence[Mapping[str, float]]) -> tuple[list[str], np.ndarr
     return chosen, (table - table.mean(axis=0)) / table.std(axis=0)
 
 
-def auc(scores: np.ndarray, is_kind: np.ndarray) -> np.ndarray:
-    """Return the area under the ROC curve of each row of scores (k, n), for the kinds (k, n) bool."""
-    ranks = rankdata(scores, axis=1)
-    positive = is_kind.sum(axis=1)
-    negative = is_kind.shape[1] - positive
-    area: np.ndarray = ((ranks * is_kind).sum(axis=1) - positive * (positive + 1) / 2) / (positive * negative)
+def auc(rank_sums: np.ndarray, positive: int, negative: int) -> np.ndarray:
+    """Return the areas under ROC curves by the sums of the ranks of the positive ones."""
+    area: np.ndarray = (rank_sums - positive * (positive + 1) / 2) / (positive * negative)
     return area
 
 
@@ -286,8 +283,10 @@ def judge(
     hat = design @ np.linalg.solve(design.T @ design + penalty, design.T)
     wanted = dealt.astype(float)
     left_out = wanted - (wanted - wanted @ hat) / (1 - np.diag(hat))  # closed form of leaving one out
-    areas = auc(left_out, dealt)
-    singles = np.abs(np.stack([auc(np.tile(column, (len(dealt), 1)), dealt) for column in table.T]) - 0.5)
+    positive = int(is_kind.sum())
+    counts = positive, len(tasks) - positive
+    areas = auc((rankdata(left_out, axis=1) * dealt).sum(axis=1), *counts)
+    singles = np.abs(auc(rankdata(table, axis=0).T @ wanted.T, *counts) - 0.5)
     by_one = singles.max(axis=0)
     p = 2 * min(_share_as_good(areas), _share_as_good(by_one))
     best = np.argsort(-singles[:, 0])[:4]

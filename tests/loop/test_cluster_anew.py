@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from digits import annotator, answer_batch, digits_project
+from snapshots import Snapshot
 
 from labeling.arrays.files import ProjectFiles
 from labeling.insight import clusterings
@@ -31,16 +32,23 @@ def drain(*, before: str = "") -> None:
     assert not Job.objects.filter(state=Job.State.FAILED).exists()
 
 
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return Snapshot(tmp_path_factory.mktemp("second_batch"))
+
+
 @pytest.fixture
-def second_batch(tmp_path: Path) -> Project:
+def second_batch(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Create a project whose answered second batch, the first one picked by clusters, waits for its training."""
-    project = digits_project(tmp_path, n=300)
-    user = annotator(project)
-    drain()
-    answer_batch(project, user)
-    drain()
-    answer_batch(project, user)
-    return project
+    if not snapshot.lay():
+        project = digits_project(tmp_path, n=300)
+        user = annotator(project)
+        drain()
+        answer_batch(project, user)
+        drain()
+        answer_batch(project, user)
+        snapshot.keep()
+    return Project.objects.get()
 
 
 def test_each_cluster_step_measures_how_well_the_clustering_still_fits(second_batch: Project) -> None:

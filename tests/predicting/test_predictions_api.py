@@ -22,6 +22,7 @@ from django.utils import timezone
 from factories import DIGITS, digit_png, make_member
 from processes import wait_until, worker
 from rest_framework.test import APIClient
+from snapshots import Snapshot
 from trained import CLASSES, drain, on_file, text_rows, trained_project, write_rows
 
 from labeling.arrays.files import ProjectFiles
@@ -44,9 +45,17 @@ def engineer(project: Project) -> APIClient:
     return client
 
 
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return Snapshot(tmp_path_factory.mktemp("trained"))
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
+def project(snapshot: Snapshot, tmp_path: Path) -> Project:
+    if not snapshot.lay():
+        trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
+        snapshot.keep()
+    return Project.objects.get()
 
 
 def fetched(client: APIClient, body: dict[str, Any], form: str = "jsonl") -> bytes:
