@@ -20,8 +20,8 @@ run: runtime  ## the same without the demo, for data of your own
 setup:  ## .venv with all that demo, run and test need
 	@scripts/setup.sh requirements-dev.txt
 
-test: setup  ## every check: style, types, layers, migrations, tests in short on SQLite and PostgreSQL and in a browser
-	@scripts/system-packages.sh
+test:  ## every check: style, types, layers, migrations, tests in short on SQLite and PostgreSQL and in a browser
+	@scripts/system-packages.sh & system=$$!; scripts/setup.sh requirements-dev.txt; set_up=$$?; wait $$system && exit $$set_up
 	@exec $(PYTHON_VENV) scripts/check.py
 
 # One check for daily work; scripts/check.py says what each runs.
