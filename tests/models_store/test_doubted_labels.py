@@ -11,6 +11,7 @@ from models_store.config import TrainConfig
 from models_store.crossfit import held_out_probabilities
 from models_store.label_errors import label_errors, score_errors, set_errors
 from models_store.training import Recipe, TrainingSet
+from tests.extent import some
 
 N, WRONG = 700, 60
 SHORT = TrainConfig(temperature="none", epochs=8, min_steps=50, max_steps=100)
@@ -60,7 +61,7 @@ def test_the_next_point_of_a_scale_is_no_error() -> None:
     assert score_errors(np.array([0, 1]), np.array([[0.1, 0.7, 0.2]] * 2)).places.tolist() == [0]
 
 
-@pytest.mark.parametrize("question", ["multi", "score"])
+@pytest.mark.parametrize("question", some(["multi", "score"]))
 def test_injected_errors_come_first(question: str) -> None:
     """Labels are digits' properties (even, above four, with a loop) or halved digits as scores with errors of two
     points or more.

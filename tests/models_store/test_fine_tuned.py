@@ -177,6 +177,7 @@ def test_cut_short_it_ends_with_the_same_weights(
         assert torch.equal(tensor, resumed.model.network.state_dict()[name]), name
 
 
+@pytest.mark.long
 def test_it_becomes_an_onnx_graph_like_any_other(trained: Trained, few: Pool) -> None:
     runtime = pytest.importorskip("onnxruntime")
     model = trained.model

@@ -9,6 +9,7 @@ from apart import Apart
 from selector import joining, neighbours
 from selector.joining import nearest
 from selector.linkage import average_linkage
+from tests.extent import some
 
 
 def pool(rows: int, seed: int = 5) -> np.ndarray:
@@ -19,7 +20,7 @@ def pool(rows: int, seed: int = 5) -> np.ndarray:
     return points.astype(np.float32)
 
 
-@pytest.mark.parametrize("metric", ["cosine", "sqeuclidean"])
+@pytest.mark.parametrize("metric", some(["cosine", "sqeuclidean"]))
 def test_dendrogram_of_shards_is_the_same(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "ALL_PAIRS", 1000)  # trees at all levels but the last
     monkeypatch.setattr("selector.sharded.ALL_PAIRS", 1000)

@@ -16,6 +16,7 @@ from pages import make_history, manager, member, text_of
 
 from labeling.insight.picked import ORDERS, RANK, TaskFilter, page_of, read_task_filter
 from labeling.models import AuditDraw, Batch, Project, Role, Task
+from tests.extent import combinations
 from tests.finishing.audit_rows import make_audit, make_predicted
 
 pytestmark = pytest.mark.django_db
@@ -118,12 +119,10 @@ def expected(tasks: list[Task], sort: str) -> list[int]:
     return [task.rank for task in sorted(tasks, key=lambda task: (sign * key(task), task.rank))]
 
 
-@pytest.mark.parametrize("sort", ORDERS)
-@pytest.mark.parametrize(
-    "wanted",
-    [{}, {"part": "control"}, {"part": "picked"}, {"cluster": 2}, {"draw_pass": 1}, {"cluster": 3, "draw_pass": 0}],
-)
-@pytest.mark.parametrize("n", [1, 4, 100])
+WANTED = [{}, {"part": "control"}, {"part": "picked"}, {"cluster": 2}, {"draw_pass": 1}, {"cluster": 3, "draw_pass": 0}]
+
+
+@pytest.mark.parametrize(("sort", "wanted", "n"), combinations(list(ORDERS), WANTED, [1, 4, 100]))
 def test_pages_hold_every_task_once_in_either_direction(sort: str, wanted: dict[str, Any], n: int) -> None:
     batch = picked_batch()
     asked = TaskFilter(**wanted, sort=sort)
