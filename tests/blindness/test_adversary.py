@@ -72,7 +72,7 @@ ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.
 @pytest.fixture(autouse=True)
 def _thirty_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the audit ask half of the batch, whatever it needs."""
-    monkeypatch.setattr(schedule, "advise", lambda plan, ranks, wrong: schedule.Advice(None, 40.0))
+    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 40.0))
 
 
 def drain() -> None:
