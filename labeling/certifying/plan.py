@@ -23,7 +23,6 @@ calibration says."""
 FACTORS = np.array([1.0, 2.0])
 SHARES = np.array([0.75, 0.25])
 """Bets for the expected errors, and for twice as many, with their shares of the evidence at the start."""
-SPREAD = 1.0
 UNSEEN_RISK = 0.1
 """The part of the risk for wrong labels that people take for right ones."""
 
@@ -99,15 +98,13 @@ class Plan:
     def least(self) -> np.ndarray:
         """(sets,) int: before a larger set is tried, at most this number of a set's labels has to be wrong.
 
-        It is fixed before the audit, and low enough for the share that remains when a proof is expected: asked items
-        leave the set, and with few errors among them the rest holds a larger share. Negative if no proof is expected.
+        It is fixed before the audit: the number that the target allows among the labels that remain when a proof is
+        expected. Nothing is added for the errors that the audit will find, because a model that errs less often than
+        expected could not reach such a number. Negative if no proof is expected.
         """
         with np.errstate(invalid="ignore"):
             asked = np.minimum(self.answers * self._within, self.ends)
-        chances = self._chances * self._members
-        found = asked * (chances @ self.expected)
-        left = np.array([self.most(int(n)) for n in self.ends - asked])
-        return np.where(left < 0, -1, left + np.maximum(found - SPREAD * np.sqrt(found), 0).astype(int))
+        return np.array([self.most(int(n)) for n in self.ends - asked])
 
     @cached_property
     def answers(self) -> np.ndarray:
