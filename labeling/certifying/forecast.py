@@ -66,9 +66,9 @@ def _option(whole: Plan, end: int) -> Option:
     return Option(plan, labels, answers if answers < labels else np.inf, float(plan.sizes @ plan.expected) / labels)
 
 
-def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray) -> float:
+def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray, *, to_go_on: bool = False) -> float:
     """Return about how many more answers prove the set that ends with stratum `last`; inf if probably none will.
-    `ranks` and `wrong` as in `proof.prove`.
+    `ranks` and `wrong` as in `proof.prove`. `to_go_on`: prove so much of it that larger sets are tried.
 
     The rate at which evidence grows is the mean of the calibrated rate and the rate so far, weighted by the answers of
     the forecast and those so far. So hope is lost once the evidence is 1/threshold of its start: if calibration is
@@ -76,8 +76,10 @@ def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray) ->
     """
     strata = plan.strata(ranks)
     inside = strata <= last
+    least = int(plan.least[last])
     most = plan.most(int(plan.ends[last] - inside.sum())) + int(wrong[inside].sum())
-    path = evidence_for(plan, last, strata[inside], wrong[inside], max(most, int(plan.least[last])))
+    most = least if to_go_on else max(most, least)
+    path = evidence_for(plan, last, strata[inside], wrong[inside], most)
     if path.max() >= plan.threshold or not plan.answers[last]:
         return 0.0
     grown = plan.threshold + path[-1]

@@ -96,15 +96,19 @@ class Plan:
 
     @cached_property
     def least(self) -> np.ndarray:
-        """(sets,) int: before a larger set is tried, at most this number of a set's labels has to be wrong.
+        """(sets,) int: before a larger set is tried, at most this number of a set's labels has to be wrong, and no
+        smaller number can be claimed of it.
 
         It is fixed before the audit: the number that the target allows among the labels that remain when a proof is
-        expected. Nothing is added for the errors that the audit will find, because a model that errs less often than
-        expected could not reach such a number. Negative if no proof is expected.
+        expected. Nothing is added for errors that the audit will find: a model that errs less often than expected could
+        not reach such a number. 0 for the last set, so that any claim of it may be proven. Negative if no proof is
+        expected.
         """
         with np.errstate(invalid="ignore"):
             asked = np.minimum(self.answers * self._within, self.ends)
-        return np.array([self.most(int(n)) for n in self.ends - asked])
+        least = np.array([self.most(int(n)) for n in self.ends - asked])
+        least[-1] = min(least[-1], 0)
+        return least
 
     @cached_property
     def answers(self) -> np.ndarray:

@@ -29,9 +29,9 @@ class Outlook:
     """What finishing takes with one model version, in answers.
 
     spent : people's answers so far.
-    audit : the audits' answers; 0 if no audit pays.
+    audit : the audits' answers.
     rest : what the items cost that neither an audit nor a certificate covers.
-    certified : labels that are expected to be certified.
+    certified : labels that are expected to be certified; 0 if no audit pays.
     batch : a further batch.
     later : all answers that are left, if people first label this batch, and it teaches the model nothing.
     """
@@ -93,7 +93,7 @@ def begins(outlooks: Sequence[Outlook]) -> bool:
     ----------
     outlooks : one for each version since the last audit ended, or since the project began, the newest last.
     """
-    if not outlooks or not outlooks[-1].audit:
+    if not outlooks or not outlooks[-1].certified:
         return False
     taught = [
         before.spent + before.later - after.spent - after.left for before, after in pairwise(outlooks[-WINDOW - 1 :])
@@ -127,14 +127,17 @@ def advise(plan: Plan, ranks: np.ndarray, wrong: np.ndarray, *, price: float = 1
     strata = plan.strata(ranks)
     free = plan.ends - np.cumsum(np.bincount(strata, minlength=len(plan.sizes)))
     now = price * (free[-1] - (proof.labels if proof else 0))
-    best, left = now, 0.0
-    for last in range(proof.last + 1 if proof else plan.first, len(plan.sizes)):
-        answers = answers_left(plan, last, ranks, wrong)
+    proven = proof.last if proof else -1
+    best, left, before = now, 0.0, 0.0
+    for last in range(max(proven, plan.first), len(plan.sizes)):
+        answers = max(before, answers_left(plan, last, ranks, wrong))
         if answers >= free[-1]:
             break
-        outside = (free[-1] - free[last]) * (1 - answers / free[-1])
-        if answers + price * outside < best:
-            best, left = answers + price * outside, max(answers, 1.0)
+        cost = answers + price * (free[-1] - free[last]) * (1 - answers / free[-1])
+        # Without answers left and without a proof, the set has become too small for a claim.
+        if last > proven and answers and cost < best:
+            best, left = cost, max(answers, 1.0)
+        before = max(before, answers_left(plan, last, ranks, wrong, to_go_on=True))
     return Advice(proof, left)
 
 

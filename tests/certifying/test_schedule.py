@@ -70,6 +70,8 @@ def test_an_audit_begins_if_it_takes_less_than_a_batch_or_a_batch_teaches_too_li
     )
     assert not begins([before]), "one version does not tell what a batch teaches"
     assert begins([before, after])
+    few = Outlook(spent=100, audit=0, rest=0, certified=20, batch=100, later=20)
+    assert begins([few]), "all of them may be wrong: their proof takes no answer"
     taught = Outlook(spent=200, audit=150, rest=0, certified=500, batch=100, later=230)
     assert not begins([before, taught])
 
@@ -123,3 +125,14 @@ def test_an_audit_of_a_bad_model_is_given_up():
 
 def test_a_batch_asks_fewer_draws_than_are_left():
     assert [draws(left, 100) for left in (400, 40, 3, 0.5)] == [100, 30, 10, 10]
+
+
+@pytest.mark.parametrize("target", [Target(0.02), Target.of_pool(0.02, 1800, 0.012)])
+@pytest.mark.parametrize("calibrated", [0.004, 0.0005])
+def test_right_answers_beyond_the_forecast_take_no_proof_away(target, calibrated):
+    _, sizes, expected = stratify(np.full(950, 1 - calibrated))
+    plan = Plan(sizes, expected, target, 0.03, missed=0.003)
+    order = plan.order(np.random.default_rng(0))
+    proven = [prove(plan, order[:n], np.zeros(n, bool)) is not None for n in range(0, 600, 20)]
+    assert proven == sorted(proven)
+    assert proven[-1]
