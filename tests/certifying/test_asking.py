@@ -1,0 +1,67 @@
+"""Test how people are asked: the way that is chosen, and probabilities corrected by experience."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from labeling.certifying.asking import Errors, Pace, Way, choose, expected
+from labeling.certifying.experience import correct
+
+PACE = Pace(alone=2.1, accept=1.8, refuse=0.5, cell=0.43, mark=1.5)
+ERRORS = Errors(alone=0.03, follows=0.17, missed=0.2, slips=0.03)
+
+
+def test_sure_items_are_asked_in_grids_and_doubtful_ones_alone():
+    ways = choose(np.array([0.3, 0.99]), PACE, ERRORS, price=20.0)
+    assert ways.tolist() == [Way.ALONE, Way.GRID]
+
+
+def test_no_way_costs_less_than_the_chosen_one():
+    probabilities = np.linspace(0, 1, 50)
+    for price in (0.0, 5.0, 50.0):
+        seconds, shares = expected(probabilities, PACE, ERRORS)
+        costs = seconds + price * shares
+        chosen = choose(probabilities, PACE, ERRORS, price=price)
+        assert np.allclose(costs[chosen, np.arange(50)], costs.min(axis=0))
+
+
+def test_dear_errors_rule_out_suggestions():
+    doubtful = np.array([0.6])
+    careless = Errors(alone=0.03, follows=0.17, missed=0.5, slips=0.03)
+    assert choose(doubtful, PACE, careless, price=0.0)[0] != Way.ALONE
+    assert choose(doubtful, PACE, careless, price=100.0)[0] == Way.ALONE
+
+
+def test_expected_seconds_and_errors_are_those_of_simulated_people():
+    rng = np.random.default_rng(0)
+    n, p = 200_000, 0.8
+    right = rng.random(n) < p
+    marked = np.where(right, rng.random(n) < ERRORS.slips, rng.random(n) >= ERRORS.missed)
+    wrong = np.where(marked, rng.random(n) < ERRORS.alone, ~right)
+    seconds, shares = expected(np.array([p]), PACE, ERRORS)
+    assert seconds[Way.GRID, 0] == pytest.approx(PACE.cell + marked.mean() * (PACE.mark + PACE.alone), rel=0.01)
+    assert shares[Way.GRID, 0] == pytest.approx(wrong.mean(), rel=0.03)
+
+
+def test_no_experience_changes_no_probability():
+    said = np.array([0.2, 0.7, 0.999])
+    assert np.allclose(correct(said, np.empty(0), np.empty(0, bool)), said)
+
+
+@pytest.mark.parametrize(("shift", "slope"), [(1.5, 1.0), (-1.0, 1.0), (0.5, 1.3)])
+def test_experience_corrects_what_a_model_says_wrongly(shift, slope):
+    rng = np.random.default_rng(0)
+
+    def true(p):
+        return 1 / (1 + np.exp(-(shift + slope * np.log(p / (1 - p)))))
+
+    earlier, said = rng.uniform(0.3, 0.9, 300), rng.uniform(0.8, 0.99, 1000)
+    corrected = correct(said, earlier, rng.random(300) < true(earlier))
+    assert np.abs(corrected - true(said)).mean() < 0.7 * np.abs(said - true(said)).mean()
+    assert (np.diff(corrected[np.argsort(said)]) > 0).all()
+
+
+def test_certain_answers_stay_finite():
+    corrected = correct(np.array([0.0, 1.0]), np.array([1.0] * 50), np.zeros(50, bool))
+    assert np.isfinite(corrected).all()
