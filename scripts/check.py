@@ -24,12 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
 NO_TESTS = 5  # pytest's exit status when no test was selected
-CORES = os.cpu_count() or 1
-# One process more than cores, because tests wait for servers and locks. No more, because some tests start threads and
-# processes of their own, and each process loads torch and collects all tests.
-SIDE_BY_SIDE = ["-n", str(min(4, CORES + 1)), "--dist", "worksteal"]
-# Tests in Chromium also wait as long as people look at an item.
-IN_BROWSERS = ["-n", str(min(6, CORES + 2)), "--dist", "worksteal"]
+# One process more than cores, because tests wait for servers, Chromium and locks. No more, because some tests start
+# threads and processes of their own, and each process loads torch and collects all tests. Chromium keeps two cores
+# busy, though the summary counts less than one: nothing waits for the end of its processes.
+SIDE_BY_SIDE = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "worksteal"]
 # Tests with Chromium and Ray fail at times on a busy machine, so a failed one runs once more and is named at the end.
 # Other tests never run twice, because their random failures are race conditions to fix.
 ONCE_MORE = ["--reruns", "1", "-r", "fER"]
@@ -129,7 +127,7 @@ CHECKS: dict[str, list[list[str]]] = {
         ]
     ],
     "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray and not long", *ON_RAY]],
-    "test-browser": [[*PYTEST, *IN_BROWSERS, *ONCE_MORE, "-m", "browser and not timed and not long", "tests/browser"]],
+    "test-browser": [[*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed and not long", "tests/browser"]],
     "test-timed": [[*PYTEST, *ONCE_MORE, "-m", "browser and timed and not long", "tests/browser"]],
     # All tests with all cases, for half an hour and more, before a release.
     "test-long": [
@@ -149,7 +147,7 @@ CHECKS: dict[str, list[list[str]]] = {
             *(f"tests/{name}" for name in [*ON_POSTGRES, *MORE_ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ],
         [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "ray", *ON_RAY],
-        [*ALL_CASES, *PYTEST, *IN_BROWSERS, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"],
+        [*ALL_CASES, *PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"],
         [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"],
     ],
 }

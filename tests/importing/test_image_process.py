@@ -24,6 +24,7 @@ from labeling.kinds import BadFile
 from labeling.kinds.image import Image as ImageKind
 from labeling.kinds.opening import Opener
 from labeling.models import Item, RejectedRow
+from tests.extent import some
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,7 +86,7 @@ def slow_process(cpu_seconds: int, seconds: int) -> list[str]:
     return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
 
 
-@pytest.mark.parametrize(("cpu_seconds", "seconds"), [(0, 60), (20, 1)])
+@pytest.mark.parametrize(("cpu_seconds", "seconds"), some([(0, 60), (20, 1)]))
 def test_an_image_that_takes_too_long_is_refused_and_the_next_goes_in(
     cpu_seconds: int, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
