@@ -175,8 +175,8 @@ def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Name
 
 def record_of(project: Project, item_id: int) -> ItemRecord:
     """Return the whole record of one item. Raises `Item.DoesNotExist`. Takes six queries."""
-    certified = "certified_label__certificate__audit__version"
-    item = project.items.select_related("task__batch__selected_by", "task__audit_draw", certified).get(pk=item_id)
+    with_label = ("as_copy", "certified_label__certificate__audit__version")
+    item = project.items.select_related("task__batch__selected_by", "task__audit_draw", *with_label).get(pk=item_id)
     task = task_of(item)
     tasks = list(Task.objects.filter(Q(item=item) | Q(repeats=item)).select_related("batch").order_by("pk"))
     annotations = Annotation.objects.filter(task__in=tasks).select_related("user").order_by("created_at", "pk")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -38,7 +40,7 @@ def page_of(client: Client, item: Item) -> str:
 def test_the_list_shows_the_label_its_mark_and_the_certificate(project: Project) -> None:
     client = member(project, Role.ENGINEER)
     address = reverse("project-items", args=[project.slug])
-    assert "owl certified item-0002 certificate 1" in text_of(client.get(address))
+    assert "owl certificate 1 item-0002" in text_of(client.get(address))
     found = text_of(client.get(address, {"origin": "certified"}))
     assert "2 items match" in found
     assert "certified : remove this filter" in found
@@ -61,7 +63,7 @@ def test_the_api_has_certificate_probability_and_version(project: Project) -> No
     address = f"/api/v1/projects/{project.slug}/items/"
     body = client.get(f"{address}{item_of(project).pk}/").json()
     assert body["certified"] == {"label": "owl", "probability": 0.97, "certificate": 1, "version": 1}
-    assert body["label"] is None
+    assert (body["label"], body["correctable"]) == (None, True)
     assert client.get(f"{address}{item_of(project, 0).pk}/").json()["certified"] is None
     listed = client.get(address, {"origin": "certified"}).json()
     assert [each["external_id"] for each in listed["results"]] == ["item-0002", "item-0003"]
@@ -75,3 +77,29 @@ def test_a_label_without_standing_certificate_is_not_shown(project: Project, cha
     else:
         Item.objects.filter(pk=item.pk).update(excluded_at=timezone.now())
     assert "owl" not in page_of(member(project, Role.ENGINEER), item)
+
+
+def correct(client: Client, item: Item, value: str) -> Any:
+    address = reverse("project-item-correct", args=[item.project.slug, item.pk])
+    return client.post(address, {"value": value, "note": ""}, follow=True)
+
+
+def test_a_correction_takes_its_place_until_it_is_withdrawn(project: Project) -> None:
+    client, item = member(project, Role.MANAGER, "mona"), item_of(project)
+    assert "Certificate 1 covers" in page_of(client, item)
+    shown = text_of(correct(client, item, "dog"))
+    assert "item-0002 dog Settled by mona." in shown
+    assert "Certificate" not in shown
+    assert "A manager corrected its certified label." in shown
+    assert "dog settled item-0002 batch 1" in text_of(client.get(reverse("project-items", args=[project.slug])))
+    client.post(reverse("project-item-withdraw", args=[project.slug, item.pk]))
+    assert "Certificate 1 covers" in page_of(client, item)
+
+
+def test_many_certified_labels_are_corrected_at_once(project: Project) -> None:
+    client = member(project, Role.MANAGER, "mona")
+    items = list(project.items.filter(row__gte=2).values_list("pk", flat=True))
+    body = {"action": "relabel", "items": items, "value": "cat"}
+    response = client.post(f"/api/v1/projects/{project.slug}/items/changes/", body, content_type="application/json")
+    assert response.json()["items"] == 2
+    assert set(project.items.filter(pk__in=items).values_list("label", flat=True)) == {0}

@@ -15,7 +15,7 @@ from factories import make_items, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
 from labeling.insight.picked import ORDERS, RANK, TaskFilter, page_of, read_task_filter
-from labeling.models import AuditDraw, Batch, Project, Role, Task
+from labeling.models import AuditDraw, Batch, Copy, Project, Role, Task
 from tests.extent import combinations
 from tests.finishing.audit_rows import make_audit, make_predicted
 
@@ -194,11 +194,14 @@ def test_queries_do_not_grow(query: str, django_assert_max_num_queries: Any) -> 
 
 def test_a_task_that_was_asked_for_says_by_whom() -> None:
     project = make_project()
-    batch = make_open_batch(project, make_items(project, 2))
+    items = make_items(project, 3)
+    batch = make_open_batch(project, items)
     batch.tasks.update(asked=True)
     project.items.filter(task__rank=0).update(queued_at=timezone.now())
+    Copy.objects.create(of=items[0], item=items[1], batch=batch, height=0.1, is_check=True)
     page = text_of(manager(project).get(address(project, 1)))
     assert page.count("A manager asked for it.") == page.count("It checks the label of a near-copy.") == 1
+    assert page.count("A manager corrected its certified label.") == 1
 
 
 def test_managers_see_which_tasks_are_of_an_audit() -> None:

@@ -9,7 +9,9 @@ from selector.strategies import STRATEGIES
 
 
 def reason(batch: Batch, task: Task) -> str:
-    """Return the reason why the task is in its batch, as a sentence. Select the task with its `audit_draw`."""
+    """Return the reason why the task is in its batch, as a sentence. Select the task with its `audit_draw` and its
+    item's `as_copy`.
+    """
     if batch.strategy == IMPORTED:
         return "Imported with its label, not picked."
     replaces = ", in place of an item that all annotators skipped" if task.replaces_id else ""
@@ -19,8 +21,11 @@ def reason(batch: Batch, task: Task) -> str:
         if task.audit_draw.is_decoy:
             return "It keeps an audit unrecognised: annotators see its prediction, so its answer proves nothing."
         return "An audit asks about it, to prove labels of the model."
+    if task.asked and task.shown.queued_at:
+        return "A manager asked for it."
     if task.asked:
-        return "A manager asked for it." if task.shown.queued_at else "It checks the label of a near-copy."
+        is_check = hasattr(task.shown, "as_copy")
+        return "It checks the label of a near-copy." if is_check else "A manager corrected its certified label."
     picked = batch.selection_numbered(task.selection)
     if replaces and picked.selected_by is not None:
         return f"Picked because it is like an item that all annotators skipped{_doubt(task)}."

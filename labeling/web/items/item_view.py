@@ -52,8 +52,6 @@ def card(project: Project, line: ItemLine, names: Names) -> ItemCard:
 
 
 def _origin(line: ItemLine) -> str:
-    if line.certified:
-        return f"certificate {line.certified.certificate.number}"
     if line.task is None:
         return ""
     # A label that was imported without answers is stored as an answer without a duration.
@@ -65,7 +63,7 @@ def _origin(line: ItemLine) -> str:
 def _marks(line: ItemLine) -> Any:
     """Yield (text, look) of each mark."""
     if line.certified:
-        yield "certified", "good"
+        yield f"certificate {line.certified.certificate.number}", "good"
     if line.flagged:
         yield "flagged", "warn"
     if line.item.agreement is not None and line.item.agreement < 1:
