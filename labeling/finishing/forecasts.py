@@ -9,17 +9,19 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 
 import numpy as np
-from django.db.models import Max, Sum
+from django.db.models import Max, Q, Sum
 
+from labeling.answering.label_counts import counts_of
 from labeling.certifying.forecast import Option, cheapest, options
-from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.plan import Plan, stratify
 from labeling.certifying.risks import of_attempt
 from labeling.finishing.goal import check
-from labeling.finishing.people import answers_each, errors_of
+from labeling.finishing.people import PeopleErrors, errors_of
+from labeling.finishing.planning import Part, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import encoded_of
-from labeling.models import Finish, Project
+from labeling.models import CertifiedLabel, Finish, Project
 
 STRATA, CLASS_STRATA = 40, 12
 POINTS, CLASS_POINTS = 20, 5
@@ -111,12 +113,16 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """What an audit that is planned now has to prove. `left`, `answers_each`: as in `Forecast`."""
+    """What an audit that is planned now has to prove. `left`, `answers_each`: as in `Forecast`.
+
+    whole : the whole pool. labeled : people's labels by class, for a goal by class.
+    """
 
     goal: Goal
-    target: Target
+    whole: Part
+    labeled: tuple[tuple[int, int], ...]
+    errors: PeopleErrors
     risk: float
-    missed: float
     left: int
     answers_each: float
 
@@ -128,19 +134,28 @@ def forecast_of(project: Project, goal: Goal) -> Forecast:
     errors = errors_of(project)
     under_way = project.batches.active().aggregate(n=Sum("remaining", default=0))["n"]
     attempts = project.audits.aggregate(n=Max("attempt"))["n"] or 0
-    return _computed(
-        facts,
-        _Terms(
-            goal=goal,
-            target=Target(goal.error)
-            if goal.by_class
-            else Target.of_pool(goal.error, encoded_of(project), errors.label),
-            risk=of_attempt(1 - goal.confidence, attempts + 1),
-            missed=errors.missed,
-            left=facts.pool.unlabeled + under_way,
-            answers_each=answers_each(project),
-        ),
+    classes = counts_of(project.asks, project.batches.select_related("label_counts")).classes if goal.by_class else {}
+    terms = _Terms(
+        goal=goal,
+        whole=_whole(project, errors),
+        labeled=tuple(sorted(classes.items())),
+        errors=errors,
+        risk=of_attempt(1 - goal.confidence, attempts + 1),
+        left=facts.pool.unlabeled + under_way,
+        answers_each=price_of(project),
     )
+    return _computed(facts, terms)
+
+
+def _whole(project: Project, errors: PeopleErrors) -> Part:
+    """Return the whole pool, from sums of batches: labels with one answer are wrong as often as answers."""
+    single = Sum("labeled", filter=Q(overlap=1, overlap_max=None), default=0)
+    labels = project.batches.aggregate(n=Sum("labeled", default=0), single=single)
+    certified = CertifiedLabel.objects.standing().filter(certificate__project=project).count()
+    most_wrong = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
+    wrong = labels["single"] * errors.answer + (labels["n"] - labels["single"]) * errors.label
+    items = encoded_of(project) - project.items.excluded().filter(row__isnull=False).count()
+    return Part(items, labels["n"], wrong, certified, min(most_wrong, certified))
 
 
 @lru_cache(maxsize=64)
@@ -151,7 +166,7 @@ def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
     chosen: list[Option] = []
     classes: list[ClassForecast] = []
     if sample.size:
-        plan = _plan(sample.probabilities, sample.size, terms, STRATA)
+        plan = _plan(sample.probabilities, sample.size, terms.whole, terms, STRATA)
         curve = options(plan, n=POINTS)
         if terms.goal.by_class:
             chosen, classes = _by_class(sample, terms)
@@ -181,11 +196,13 @@ def _by_class(sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[Cla
     values, sizes = np.unique(sample.values, return_counts=True)
     scale = sample.size / len(sample.values)
     largest_first = np.argsort(-sizes, kind="stable")
-    chosen, classes = [], []
+    chosen, classes, labeled = [], [], dict(terms.labeled)
     for alike in np.array_split(largest_first, min(len(values), MOST_CLASSES)):
         shown = alike[len(alike) // 2]
         n = round(sizes[shown] * scale)
-        plan = _plan(sample.probabilities[sample.values == values[shown]], n, terms, CLASS_STRATA)
+        people = labeled.get(int(values[shown]), 0)
+        part = Part(n + people, people, people * terms.errors.label, 0, 0)
+        plan = _plan(sample.probabilities[sample.values == values[shown]], n, part, terms, CLASS_STRATA)
         best = cheapest(plan, n, terms.answers_each, curve=options(plan, n=CLASS_POINTS))
         chosen += [best] * len(alike) if best else []
         labels, audit = (round(best.labels - best.answers), round(best.answers)) if best else (0, 0)
@@ -193,8 +210,9 @@ def _by_class(sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[Cla
     return chosen, classes
 
 
-def _plan(probabilities: np.ndarray, size: int, terms: _Terms, n_strata: int) -> Plan:
-    """Return the audit of a sample (n,) that stands for `size` candidates."""
+def _plan(probabilities: np.ndarray, size: int, part: Part, terms: _Terms, n_strata: int) -> Plan:
+    """Return the audit of a sample (n,) that stands for `size` candidates of this part of the pool."""
     _, sizes, expected = stratify(probabilities, n_strata=n_strata)
     ends = np.round(np.cumsum(sizes) * size / len(probabilities)).astype(np.int64)
-    return Plan(np.diff(ends, prepend=0), expected, terms.target, terms.risk, terms.missed)
+    target = part.target(terms.goal.error, terms.errors.label)
+    return Plan(np.diff(ends, prepend=0), expected, target, terms.risk, terms.errors.missed)

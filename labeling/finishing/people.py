@@ -8,7 +8,6 @@ from functools import lru_cache
 from django.db.models import Avg, Count
 
 from labeling.answering import gold
-from labeling.answering.rechecking import expected_answers
 from labeling.certifying.people import chance_missed, upper_error
 from labeling.models import Membership, Project
 from labeling.resolving.outlook import Rule, outlook
@@ -82,11 +81,6 @@ def _measured(project: Project) -> float | None:
     newest = project.items.labeled().filter(label_probability__isnull=False).order_by("-labeled_at")[:NEWEST_LABELS]
     figures = newest.aggregate(n=Count("pk"), probability=Avg("label_probability"))
     return 1 - figures["probability"] if figures["n"] >= LEAST_LABELS else None
-
-
-def answers_each(project: Project) -> float:
-    """Return the number of answers that people give for an item, as an expectation."""
-    return (expected_answers(project, 1000) or 1000 * project.overlap) / 1000
 
 
 @lru_cache(maxsize=64)

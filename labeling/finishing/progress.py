@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import F, Sum
 
-from labeling.finishing.people import answers_each, errors_of
+from labeling.finishing.people import errors_of
+from labeling.finishing.planning import price_of
 from labeling.insight.pace import Pace
 from labeling.models import CertifiedLabel, Finish, Project, WorkLog
 
@@ -61,7 +62,7 @@ def _answers_left(project: Project, left: int) -> float:
     """Return people's answers until the `left` items have a label: by the newest forecast of the goal that runs, less
     the answers since; without one, if the model labels nothing.
     """
-    by_hand = left * answers_each(project)
+    by_hand = left * price_of(project)
     finish = Finish.objects.filter(project=project, running=True).first()
     if finish is None or not finish.forecasts:
         return by_hand

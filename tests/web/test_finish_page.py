@@ -49,6 +49,7 @@ def test_the_forecast_is_shown_before_anything_is_done() -> None:
     assert "For at most 5 % wrong" in large
     for text in (usual, large):
         assert "The model labels about" in text
+        assert "without the model 7 hours" in text
         assert "Cost about EUR" in text
         assert "from 200 control items" in text
     assert not Finish.objects.exists()
@@ -130,7 +131,7 @@ def test_the_number_of_queries_is_fixed(much: int, django_assert_num_queries: An
     for number in range(1, 1 + much):
         make_certificate(project.versions.get(), number=number)
     client = manager(project)
-    with django_assert_num_queries(49):
+    with django_assert_num_queries(53):
         assert client.get(PAGE).status_code == 200
 
 

@@ -31,9 +31,15 @@ def sentence(progress: PoolProgress) -> str:
 
 def _time_of(seconds: float, people: int) -> str:
     """Return the time of each of these people: 2 hours of two people."""
-    each = seconds / people
-    time = count(round(each / HOUR), "hour") if each >= 90 * MINUTE else count(max(round(each / MINUTE), 1), "minute")
-    return f"{time} of {IN_WORDS[people] if people < len(IN_WORDS) else count(people, 'person', 'people')}"
+    who = IN_WORDS[people] if people < len(IN_WORDS) else count(people, "person", "people")
+    return f"{_time(seconds / people)} of {who}"
+
+
+def _time(seconds: float) -> str:
+    """Format people's time: hours, as work is counted, however many there are."""
+    if seconds >= 90 * MINUTE:
+        return count(round(seconds / HOUR), "hour")
+    return count(max(round(seconds / MINUTE), 1), "minute")
 
 
 def goal_words(goal: Goal) -> str:
@@ -62,9 +68,9 @@ def figures(project: Project, forecast: Forecast, pace: Pace, *, with_cost: bool
         ("People look at", f"about {about(forecast.asked)} items", "in all, the audit included"),
         (
             "Work",
-            f"about {duration(seconds)}",
-            f"{f'for each of {number(people)} people {duration(seconds / people)}; ' if people > 1 else ''}"
-            f"without the model {duration(by_hand)}",
+            f"about {_time(seconds)}",
+            f"{f'for each of {number(people)} people {_time(seconds / people)}; ' if people > 1 else ''}"
+            f"without the model {_time(by_hand)}",
         ),
     ]
     if with_cost and project.hourly_cost is not None:
@@ -90,10 +96,11 @@ def class_rows(project: Project, forecast: Forecast) -> list[tuple[str, str, str
 
 def basis(forecast: Forecast, pace: Pace) -> str:
     """Say what the forecast stands on."""
+    each = "one answer" if forecast.answers_each == 1 else f"{figure(round(forecast.answers_each, 1))} answers"
     known = "" if pace.seconds is not None else "an assumed "
     return (
         f"Estimated with version {forecast.version} from {count(forecast.control, 'control item')}, at "
-        f"{known}{duration(pace.estimate)} an answer and {figure(round(forecast.answers_each, 1))} answers an item. "
+        f"{known}{duration(pace.estimate)} an answer and {each} an item. "
         "Only the audit proves it: if the model is worse, the audit asks more or proves less."
     )
 
