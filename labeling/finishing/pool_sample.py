@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import expit, logit
 
 from labeling.arrays.files import ProjectFiles
+from labeling.certifying.experience import correct
 from labeling.db.statements import among
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.control_slice import ControlFacts, ControlSlice, control_facts
@@ -20,9 +19,6 @@ from labeling.shared_files import store
 
 ROWS = 20_000
 """The most rows of the pool that are read."""
-LEAST_ODDS = 1e-6
-PRIOR = np.array([4.0, 1.0])
-"""Precisions of the slope 1 and the shift 0 of a correction: a few control items change no probability much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +82,8 @@ def sample_of(facts: SampleFacts, within: int) -> PoolSample:
     may = project.items.unlabeled().filter(reserved=False, row__in=among(rows.tolist()))
     open_rows = np.sort(np.fromiter(may.order_by().values_list("row", flat=True), np.int64))
     return PoolSample(
-        probabilities=corrected(confidence[open_rows], sure, np.abs(labels - predicted) <= within),
+        probabilities=correct(confidence[open_rows], sure, np.abs(labels - predicted) <= within),
         values=np.asarray(best[open_rows]),
         size=round(len(open_rows) * len(best) / max(len(rows), 1)),
         control=len(labels),
     )
-
-
-def corrected(confidence: np.ndarray, known: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return confidences (n,) as probabilities of being right, by a logistic curve through the control items.
-
-    known, right : (m,) the confidences of control items, and whether their predictions are right.
-    """
-    odds, came = _log_odds(known), right.astype(np.float64)
-
-    def loss(curve: np.ndarray) -> float:
-        sure = curve[0] * odds + curve[1]
-        return float(np.logaddexp(0, sure).sum() - came @ sure + PRIOR @ (curve - [1, 0]) ** 2 / 2)
-
-    slope, shift = minimize(loss, [1.0, 0.0], method="BFGS").x
-    probabilities: np.ndarray = expit(max(slope, 0.0) * _log_odds(confidence) + shift)
-    return probabilities
-
-
-def _log_odds(confidence: np.ndarray) -> np.ndarray:
-    odds: np.ndarray = logit(np.clip(confidence.astype(np.float64), LEAST_ODDS, 1 - LEAST_ODDS))
-    return odds

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from factories import make_member, make_project
 from pages import make_history
 from pools import OPEN, PEOPLE, pool_project
 
+from labeling.arrays.files import ProjectFiles, load_array, save_array
 from labeling.finishing import pool_sample
 from labeling.finishing.forecasts import Forecast, Goal, forecast_of
 from labeling.finishing.goal import FinishRefused
-from labeling.finishing.pool_sample import corrected
 from labeling.insight.pace import Pace
 from labeling.models import Project
 
@@ -53,18 +52,11 @@ def test_a_sample_forecasts_what_all_items_forecast(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_model_that_is_too_sure_is_corrected_by_the_control_slice() -> None:
-    rng = np.random.default_rng(1)
-    truth = np.clip(1 - rng.exponential(0.1, 4000), 0.2, 0.999)
-    too_sure = truth**0.25
-    known = rng.choice(4000, 300, replace=False)
-    mended = corrected(too_sure, too_sure[known], rng.random(300) < truth[known])
-    assert (1 - mended).mean() == pytest.approx((1 - truth).mean(), rel=0.25)
-    assert np.array_equal(np.argsort(mended), np.argsort(too_sure))
-
-
-def test_a_few_control_items_change_little() -> None:
-    sure = np.array([0.9, 0.99])
-    assert corrected(sure, np.array([0.9, 0.95]), np.array([True, True])) == pytest.approx(sure, abs=0.04)
+    project = pool_project()
+    path = ProjectFiles(project).pool(project.versions.get(), "confidence")
+    save_array(path, load_array(path) ** 0.25)
+    found = forecast(project, error=0.05)
+    assert found.curve[-1].error == pytest.approx(0.06, abs=0.02), "without a correction it would be 0.015"
 
 
 def test_classes_with_few_items_go_to_people() -> None:
