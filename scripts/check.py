@@ -43,6 +43,7 @@ ON_POSTGRES = [
     "classes/test_changes_while_people_label.py",
     "commands/test_status.py",
     "exports/test_export_rows.py",
+    "finishing/test_asking.py",
     "importing/test_import_ends_badly.py",
     "items/test_corrections.py",
     "items/test_corrections_at_once.py",

@@ -19,9 +19,11 @@ from labeling.finishing.audits import plan_of
 from labeling.models import Audit, Batch, Item, ModelVersion, Project, Task, User
 
 
-def make_predicted(project: Project, n: int, *, labeled: int = 4) -> ModelVersion:
-    """Create n unpicked items behind `labeled` picked ones, and a version that predicts the row's last digit, or
-    1 for odd rows where that is no answer, with a confidence that falls with the row.
+def make_predicted(
+    project: Project, n: int, *, labeled: int = 4, confidence: tuple[float, float] = (0.99, 0.5)
+) -> ModelVersion:
+    """Create n unpicked items behind `labeled` picked ones, and a version that predicts the row's last digit, with a
+    `confidence` that falls with the row.
     """
     items = make_items(project, n + labeled)
     batch = make_open_batch(project, items[:labeled])
@@ -33,7 +35,7 @@ def make_predicted(project: Project, n: int, *, labeled: int = 4) -> ModelVersio
     rows = np.arange(n + labeled)
     files = ProjectFiles(project)
     save_array(files.pool(version, "best"), (rows % min(project.answer_count, 10)).astype(np.int32))
-    save_array(files.pool(version, "confidence"), np.linspace(0.99, 0.5, len(rows), dtype=np.float32))
+    save_array(files.pool(version, "confidence"), np.linspace(*confidence, len(rows), dtype=np.float32))
     save_array(files.pool(version, "margins"), np.linspace(0.98, 0.1, len(rows), dtype=np.float32))
     return version
 

@@ -1,0 +1,105 @@
+"""Test a goal from its start to a certificate, with people who err; and the selection of draws under kills."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits import annotator, digits_project
+from factories import make_project
+from processes import wait_until, worker
+from test_crashes import attempts, kill
+
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
+from labeling.finishing import goal
+from labeling.loop.worker import Worker
+from labeling.models import Audit, AuditDraw, Batch, Certificate, Finish, Job, Project, Task, User
+from labeling.steps.registry import run_step
+from tests.finishing.audit_rows import make_audit, make_predicted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ERROR = 0.03
+MOST_BATCHES = 12
+ON_THE_SIDE = [Job.Kind.SURVEY, Job.Kind.CALIBRATE, Job.Kind.MISLABELED]
+
+
+def drain() -> None:
+    """Run the steps of the loop, except steps that only measure."""
+    runner = Worker(run_step)
+    runner.look_around()
+    while runner.run_next():
+        Job.objects.waiting().filter(kind__in=ON_THE_SIDE).delete()
+
+
+def answer_batch(project: Project, people: list[User], rng: np.random.Generator) -> None:
+    """Let people in turn answer a few tasks of the open batch, with errors, until none is left."""
+    while sum([_answer_some(project, user, rng) for user in people]):
+        pass
+
+
+def _answer_some(project: Project, user: User, rng: np.random.Generator) -> int:
+    tasks = queue.claim(project=project, user=user, count=10).tasks
+    answers = []
+    for task in tasks:
+        wrong = rng.integers(1, 10) if rng.random() < ERROR else 0
+        answers.append(Answer(uuid.uuid4(), task.pk, int(task.shown.truth + wrong) % 10))
+    assert not submitting.submit(project=project, user=user, answers=answers).rejected
+    return len(tasks)
+
+
+def test_an_audit_is_asked_and_ends_in_a_certificate_that_holds(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=1200, batch_size=120, control_share=0.1, training={})
+    people = [annotator(project, name) for name in ("annie", "bert")]
+    rng = np.random.default_rng(4)
+    drain()
+    answer_batch(project, people, rng)
+    drain()
+    goal.start(project, None, error=0.05, confidence=0.95, by_class=False, within=0)
+    for _ in range(MOST_BATCHES):
+        drain()
+        if not project.batches.open().exists():
+            break
+        answer_batch(project, people, rng)
+    assert not Job.objects.filter(state=Job.State.FAILED).exists()
+    certificate = Certificate.objects.standing().get()
+    assert certificate.audit.state == Audit.State.PROVEN
+    assert AuditDraw.objects.count() >= 0.8 * certificate.asked, "the others were picked for training, and count, too"
+    assert Task.objects.further().filter(is_gold=False).exists(), "an answer that differed was asked again"
+    certified = certificate.certified_labels.values_list("value", "item__truth")
+    assert len(certified) == certificate.labels > 200
+    assert sum(value != truth for value, truth in certified) <= certificate.most_wrong
+    assert not project.items.unlabeled().exists()
+    assert certificate.labels + project.items.labeled().count() == 1200, "each item has a label"
+
+
+@pytest.mark.long
+def test_a_selection_of_draws_that_is_killed_at_any_moment_asks_each_once() -> None:
+    project = make_project(batch_size=400, strategy="margin", show_predictions=True)
+    Finish.objects.create(project=project)
+    version = make_predicted(project, 1500, confidence=(0.9999, 0.8))
+    audit = make_audit(version, in_order=False)
+    batch = Batch.objects.create(project=project, number=2, selected_by=version, strategy="margin")
+    Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
+    rng = random.Random(3)
+    for _ in range(4):
+        before = attempts()
+        with worker() as process:
+            wait_until(lambda before=before: attempts() != before or not Job.objects.unfinished().exists())
+            time.sleep(0.3 * rng.random())
+            kill(process)
+    assert Job.objects.get(kind=Job.Kind.SELECT).attempts > 1, "no step was killed"
+    drain()
+    batch.refresh_from_db()
+    assert (batch.state, batch.size) == (Batch.State.OPEN, 400)
+    draws = AuditDraw.objects.filter(task__batch=batch)
+    places = sorted(draws.filter(is_decoy=False).values_list("place", flat=True))
+    assert places == list(range(len(places)))
+    assert AuditDraw.objects.count() == draws.count() > len(places) > 0
+    assert draws.filter(task__asked=True).count() == draws.count()
+    assert audit.project.items.filter(task__audit_draw__isnull=False).count() == draws.count()
