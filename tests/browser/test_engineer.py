@@ -79,6 +79,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     go(page, "Batches")
     page.get_by_role("link", name="1", exact=True).click()
     expect(page.get_by_role("heading", name="How it was picked")).to_be_visible()
+    page.get_by_text("Why each task was picked").click()
     expect(page.locator("tbody tr").filter(has_text="control").first).to_be_visible()
 
     go(page, "Items", "Export")
