@@ -12,7 +12,7 @@ from pools import make_audit, make_certificate, pool_project
 
 from labeling.finishing.progress import PoolProgress
 from labeling.models import Finish, Job, Project, Role
-from labeling.web.finish.words import sentence
+from labeling.web.finish.words import sentence, stage
 
 pytestmark = pytest.mark.django_db
 
@@ -148,3 +148,12 @@ def test_the_overview_says_how_far_the_pool_is_from_finished() -> None:
     Project.objects.filter(pk=project.pk).update(encoded_rows=20)
     assert "0 of 20 labeled; about 2 minutes of one person to the end." in text_of(manager(project).get("/p/pool/"))
     assert "to the end" not in text_of(member(project, Role.ANNOTATOR).get("/p/pool/"))
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [(0, "The goal is reached: all items have a label."), (2, "Items without a label that wait for a manager: 2.")],
+)
+def test_a_goal_that_is_over_says_what_is_left(left: int, text: str) -> None:
+    progress = PoolProgress(pool=20, labeled=12, certified=8 - left, wrong=0.01, seconds=0, people=1)
+    assert text in stage([], progress, is_over=True)

@@ -11,14 +11,15 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from labeling.answering.batches import final
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal, forecast_of
 from labeling.finishing.goal import FinishRefused
-from labeling.finishing.progress import pool_progress
+from labeling.finishing.progress import PoolProgress, pool_progress
 from labeling.finishing.state import audits_of, certificates_of
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
-from labeling.models import Ability, Finish, Membership
+from labeling.models import Ability, Batch, Finish, Membership
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words
 from labeling.web.finish.forms import GoalForm
@@ -45,11 +46,12 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
             return redirect(SECTION, project.slug)
     now = timezone.now()
     pace = pace_of(project, now)
+    progress = pool_progress(project, items_of(project), pace)
     context = {
         "form": form,
-        "line": words.sentence(pool_progress(project, items_of(project), pace)),
+        "line": words.sentence(progress),
         **_forecast(membership, form, pace),
-        **_state(membership, form, started, now),
+        **_state(membership, form, started, progress, now),
     }
     status = 400 if form.errors else 200
     return render_page(request, membership, "project/finish.html", context, section=SECTION, status=status)
@@ -83,14 +85,18 @@ def _forecast(membership: Membership, form: GoalForm, pace: Pace) -> dict[str, A
     }
 
 
-def _state(membership: Membership, form: GoalForm, started: Finish | None, now: datetime.datetime) -> dict[str, Any]:
+def _state(
+    membership: Membership, form: GoalForm, started: Finish | None, progress: PoolProgress, now: datetime.datetime
+) -> dict[str, Any]:
     """Return the started goal, its audits and the certificates, the newest first."""
     project = membership.project
     running, audits = started is not None and started.running, audits_of(project)
+    last = project.batches.current() if running else None
+    is_over = last is not None and last.state == Batch.State.DONE and final().filter(pk=last.pk).exists()
     return {
         "running": running,
         "same": running and form.is_valid() and form.goal == Goal.of(started),
-        "stage": words.stage(audits),
+        "stage": words.stage(audits, progress, is_over=is_over),
         "started": started
         and {
             "goal": words.goal_words(Goal.of(started)),

@@ -105,9 +105,13 @@ def basis(forecast: Forecast, pace: Pace) -> str:
     )
 
 
-def stage(audits: Sequence[AuditState]) -> str:
-    """Say what a running goal does now."""
+def stage(audits: Sequence[AuditState], progress: PoolProgress, *, is_over: bool) -> str:
+    """Say what a running goal does now. `is_over`: no batch is at work, and none follows."""
     asking = [each for each in audits if each.audit.state == Audit.State.ASKING]
+    if is_over and not progress.left:
+        return "The goal is reached: all items have a label."
+    if is_over:
+        return f"No batch follows. Items without a label that wait for a manager: {number(progress.left)}."
     if not asking:
         return "No audit is asked now. The next one begins once training saves no more answers than it takes."
     answered, asked = (sum(getattr(each, name) for each in asking) for name in ("answered", "asked"))

@@ -127,6 +127,10 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/overview.html", context, section="project")
 
 
+MENTIONED_IF_ANY = ("Unreadable", "Certified")
+"""Counts that the page leaves out where they are 0."""
+
+
 def count_answered(progress: dict[str, Any]) -> str:
     """Return the progress of the batch in answers, or in items where each item needs one answer."""
     unit = "done" if progress["answers"] == progress["size"] else "answers"
@@ -140,11 +144,13 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
     """
     project = membership.project
     items, versions, leased = items_of(project), models_of(project), leased_of(project)
+    progress = pool_progress(project, items, pace)
     counts = [
         ("Imported", items["total"]),
         ("Encoded", items["encoded"]),
         ("Unreadable", items["unreadable"]),
         ("Labeled", items["labeled"]),
+        ("Certified", progress.certified),
         ("Skipped by all", attention.skipped),
         ("Not yet in a batch", items["unlabeled"]),
     ]
@@ -152,11 +158,11 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
     unencoded = items["total"] - items["encoded"] - items["unreadable"]
     return {
         "items": items,
-        "finished": sentence(pool_progress(project, items, pace)) if items["encoded"] else "",
+        "finished": sentence(progress) if items["encoded"] else "",
         # Asked only where the page has no accuracy to show.
         "all_came_labeled": lambda: not items["control"] and 0 < items["encoded"] == project.batches.imported_items(),
         "unencoded": unencoded,
-        "counts": [(title, number(n)) for title, n in counts if n or title != "Unreadable"],
+        "counts": [(title, number(n)) for title, n in counts if n or title not in MENTIONED_IF_ANY],
         "leased": leased and count(leased, "item"),
         "points": points,
         "models": len(versions),
