@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,7 +11,7 @@ from heapq import merge
 from itertools import islice
 
 import numpy as np
-from django.db.models import Count, Max, Q
+from django.db.models import Max
 from django.db.models.functions import Coalesce
 
 from labeling.certifying.errors import is_wrong
@@ -150,18 +150,16 @@ def _outcomes_of(audit: Audit, values: Mapping[int, int]) -> dict[int, Outcome]:
     kept = dict(items.kept().values_list("pk", "again_at"))
     corrections = Correction.objects.standing().filter(item__in=items)
     corrected = {item: project.follow(value) for item, value in corrections.values_list("item", "value")}
-    of_items = Task.objects.of_items(items)
-    tasks: dict[int, tuple[int, int]] = {
-        item: (n, n_open)
-        for item, n, n_open in of_items.order_by()
-        .values(key=Coalesce("item", "repeats"))
-        .annotate(n=Count("pk"), n_open=Count("pk", filter=Q(outstanding__gt=0)))
-        .values_list("key", "n", "n_open")
-    }
+    tasks = Task.objects.of_items(among(values)).values_list(
+        "pk", Coalesce("item", "repeats"), "outstanding", "prompted"
+    )
+    asked = {pk: (item, left, prompted) for pk, item, left, prompted in tasks.order_by()}
+    n_tasks = Counter(item for item, *_ in asked.values())
+    unfinished = {item for item, left, _ in asked.values() if left}
     answers: dict[int, list[Stored]] = defaultdict(list)
-    given = Annotation.objects.answers().filter(task__in=of_items).order_by("created_at", "pk")
-    keyed = given.annotate(key=Coalesce("task__item", "task__repeats"))
-    for item, value, prompted in keyed.values_list("key", "value", "task__prompted"):
+    given = Annotation.objects.answers().filter(task__in=among(asked)).order_by("created_at", "pk")
+    for task, value in given.values_list("task", "value"):
+        item, _, prompted = asked[task]
         answers[item] += [] if prompted else [project.follow(value)]
 
     def outcome_of(item: int, value: Stored) -> Outcome:
@@ -170,12 +168,11 @@ def _outcomes_of(audit: Audit, values: Mapping[int, int]) -> dict[int, Outcome]:
         if item in corrected:
             return Outcome.WRONG if differ(value, corrected[item]) else Outcome.RIGHT
         outcome = settle(value, answers.get(item, []), differ)
-        n, n_open = tasks.get(item, (0, 0))
         if outcome is not Outcome.UNDECIDED:
             return outcome
-        if not n or n_open or kept[item] is not None:
+        if not n_tasks[item] or item in unfinished or kept[item] is not None:
             return Outcome.OPEN
-        return Outcome.UNDECIDED if item in answers and n < MOST_TASKS else Outcome.WRONG
+        return Outcome.UNDECIDED if item in answers and n_tasks[item] < MOST_TASKS else Outcome.WRONG
 
     return {item: outcome_of(item, project.follow(project.asks.as_answer(value))) for item, value in values.items()}
 
