@@ -53,6 +53,7 @@ def _answer_some(project: Project, user: User, rng: np.random.Generator) -> int:
     return len(tasks)
 
 
+@pytest.mark.slow
 def test_an_audit_is_asked_and_ends_in_a_certificate_that_holds(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=1200, batch_size=120, control_share=0.1, training={})
     people = [annotator(project, name) for name in ("annie", "bert")]
