@@ -20,6 +20,10 @@ class FinishRefused(Exception):
     """The goal cannot be started; the message says why, and what to do."""
 
 
+class PeopleErr(FinishRefused):
+    """People's labels alone are wrong too often. Settings for people are the remedy."""
+
+
 @transaction.atomic
 def start(
     project: Project, user: User | None, *, error: float, confidence: float, by_class: bool, within: int
@@ -71,7 +75,7 @@ def check(project: Project, goal: dict[str, Any]) -> None:
         raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
     wrong = errors_of(project).label
     if wrong >= goal["error"]:
-        raise FinishRefused(
+        raise PeopleErr(
             f"People’s labels alone are expected to be wrong in {wrong:.1%}, and the goal is {goal['error']:.1%}. "
             f"{_remedy(project)}, so that more people are asked about items in doubt; or choose a larger error."
         )

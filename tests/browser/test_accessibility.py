@@ -112,6 +112,7 @@ def wrong_settings(page: Page) -> None:
 
 
 def wrong_goal(page: Page) -> None:
+    unfold(page)
     page.get_by_label("Confidence").fill("100")
     page.get_by_role("button", name="Forecast").click()
     expect(page.get_by_role("alert")).to_be_visible()

@@ -106,7 +106,9 @@ def test_a_goal_is_started_changed_and_stopped() -> None:
 
 def test_a_refused_start_says_why_and_starts_nothing() -> None:
     project = pool_project(overlap_max=None)
-    answer = manager(project).post(PAGE, {"error": "2", "confidence": "95"})
+    client = manager(project)
+    assert 'href="/p/pool/settings/#people"' in client.get(PAGE).content.decode()
+    answer = client.post(PAGE, {"error": "2", "confidence": "95"})
     assert answer.status_code == 400
     assert "Set “Most answers an item” (overlap_max)" in text_of(answer)
     assert not Finish.objects.exists()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from labeling.answering.batches import final
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal, forecast_of
-from labeling.finishing.goal import FinishRefused
+from labeling.finishing.goal import FinishRefused, PeopleErr
 from labeling.finishing.progress import PoolProgress, pool_progress
 from labeling.finishing.state import audits_of, certificates_of
 from labeling.insight.pace import Pace, pace_of
@@ -73,7 +73,7 @@ def _forecast(membership: Membership, form: GoalForm, pace: Pace) -> dict[str, A
     try:
         forecast = forecast_of(project, form.goal)
     except FinishRefused as refused:
-        return {"refused": str(refused)}
+        return {"refused": str(refused), "people_err": isinstance(refused, PeopleErr)}
     with_cost = membership.can(Ability.SETTINGS_READ)
     return {
         "goal": words.goal_words(form.goal),
