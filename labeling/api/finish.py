@@ -123,6 +123,7 @@ class ProgressFigures(serializers.Serializer[Any]):
     )
     hours = serializers.FloatField(min_value=0, help_text="People's time to the end, in all.")
     people = serializers.IntegerField(min_value=1, help_text="People who answered in the last seven days.")
+    later = serializers.IntegerField(min_value=0, help_text="Items added after the newest audit with a certificate.")
 
 
 class FinishSerializer(serializers.Serializer[Any]):

@@ -38,7 +38,7 @@ from labeling.models import (
 )
 from labeling.shared_files import read_whole, store
 
-PART = 4000
+PART = 1500
 """Labels per transaction: other writers wait for its end."""
 
 CHUNK = 1000
@@ -131,16 +131,14 @@ def _write_labels(step: Step, certificate: Certificate, candidates: Candidates, 
         keys = candidates.items[part.start : part.stop].tolist()
         values = candidates.values[part.start : part.stop].tolist()
         probabilities = candidates.probabilities[part.start : part.stop].tolist()
+        # Outside the transaction, for which other writers wait. A label that an item gets meanwhile takes precedence.
+        pool = project.items.unlabeled().filter(certified_label__isnull=True, pk__in=among(keys))
+        free = set(pool.values_list("pk", flat=True))
+        rows = zip(keys, values, probabilities, strict=True)
+        labels = [(key, certificate.pk, texts[value], chance) for key, value, chance in rows if key in free]
         with step.write():
-            pool = project.items.unlabeled().filter(certified_label__isnull=True, pk__in=among(keys))
-            free = set(pool.values_list("pk", flat=True))
-            rows = zip(keys, values, probabilities, strict=True)
-            insert_many(
-                CertifiedLabel,
-                names,
-                ((key, certificate.pk, texts[value], chance) for key, value, chance in rows if key in free),
-            )
-        written += len(free)
+            insert_many(CertifiedLabel, names, labels)
+        written += len(labels)
         report(part.stop / end)
     return written
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, F, Max, Sum
 
+from labeling.answering.counting import certified_labels
 from labeling.answering.rechecking import expected_answers
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.certifying.forecast import cheapest
@@ -233,12 +234,13 @@ def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_c
 
 def _certified(project: Project, *, by_class: bool) -> _Counts:
     """Return the number of certified labels, and how many of them may be wrong, by class or in all."""
-    number, wrong = Counter[Any](), Counter[Any]()
-    rows = (
-        _standing(project).order_by().values("certificate__most_wrong", "certificate", *(["value"] if by_class else []))
-    )
+    if not by_class:
+        wrong = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
+        return Counter({None: certified_labels(project)}), Counter({None: wrong})
+    number, most_wrong = Counter[Any](), Counter[Any]()
+    rows = _standing(project).order_by().values("certificate", "certificate__most_wrong", "value")
     for row in rows.annotate(n=Count("pk")):
-        index = project.asks.counted(project.follow(row["value"]))[0] if by_class else None
+        index = project.asks.counted(project.follow(row["value"]))[0]
         number[index] += row["n"]
-        wrong[index] += min(row["certificate__most_wrong"], row["n"])
-    return number, wrong
+        most_wrong[index] += min(row["certificate__most_wrong"], row["n"])
+    return number, most_wrong

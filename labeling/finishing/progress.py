@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db.models import F, Sum
+from django.db.models import F, Max, Sum
 
+from labeling.answering.counting import certified_labels
 from labeling.finishing.people import errors_of
 from labeling.finishing.planning import price_of
 from labeling.insight.pace import Pace
-from labeling.models import CertifiedLabel, Finish, Project, WorkLog
+from labeling.models import Finish, Project, WorkLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class PoolProgress:
         wrong at most as often as their certificates say, the others as often as people are expected to be.
     seconds : people's time until each item has a label.
     people : those who share it.
+    later : items that were added after the newest audit with a standing certificate: no proof covers them.
     """
 
     pool: int
@@ -32,6 +34,7 @@ class PoolProgress:
     wrong: float | None
     seconds: float
     people: int
+    later: int = 0
 
     @property
     def left(self) -> int:
@@ -42,11 +45,12 @@ def pool_progress(project: Project, items: Mapping[str, int], pace: Pace) -> Poo
     """Return the progress. `items`: of `labeling.insight.status.items_of`. Takes at most ten queries."""
     pool = items["encoded"] - items["excluded"]
     labeled = min(items["labeled"], pool)
-    certified = CertifiedLabel.objects.standing().filter(certificate__project=project).count()
-    wrong = None
+    certified = certified_labels(project)
+    wrong, later = None, 0
     if certified:
-        standing = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
-        wrong = (min(standing, certified) + errors_of(project).label * labeled) / (labeled + certified)
+        standing = project.certificates.standing().aggregate(wrong=Sum("most_wrong"), rows=Max("audit__pool_rows"))
+        later = max(project.encoded_rows - standing["rows"], 0)
+        wrong = (min(standing["wrong"], certified) + errors_of(project).label * labeled) / (labeled + certified)
     left = max(pool - labeled - certified, 0)
     return PoolProgress(
         pool=pool,
@@ -55,6 +59,7 @@ def pool_progress(project: Project, items: Mapping[str, int], pace: Pace) -> Poo
         wrong=wrong,
         seconds=_answers_left(project, left) * pace.estimate,
         people=max(pace.active, 1),
+        later=later,
     )
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from factories import make_member
 from goals import advance, answer_draws, answer_until_proven, make_goal
 
-from labeling.answering import corrections, removing
+from labeling.answering import corrections, counting, removing
 from labeling.arrays.files import ProjectFiles
 from labeling.finishing import certificates
 from labeling.finishing.goal import start, stop
 from labeling.insight import pool_counts, status
-from labeling.models import Audit, Certificate, CertifiedLabel, Finish, Item, Job, Project, Role
-from labeling.projects import classes
+from labeling.models import Audit, AuditDraw, Batch, Certificate, CertifiedLabel, Finish, Item, Job, Project, Role
+from labeling.projects import classes, duplicating, erasing, lifecycle, purging
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +34,7 @@ def counts_agree(project: Project) -> None:
     certified = Certificate.objects.filter(project=project)
     assert sum(each.labels for each in certified.standing()) == CertifiedLabel.objects.certifying().count()
     assert pool_counts.pool_of(project).unlabeled == project.items.unlabeled().count()
+    assert counting.certified_labels(project) == CertifiedLabel.objects.standing().count()
     assert status.items_of(project)["labeled"] == project.items.labeled().count()
 
 
@@ -169,3 +172,25 @@ def test_a_damaged_certificate_is_found(project: Project) -> None:
     with pytest.raises(CommandError):
         call_command("check_files", project.slug, stdout=(out := StringIO()))
     assert "certificates/" in out.getvalue()
+
+
+def test_purged_items_and_erased_projects_leave_no_certified_rows(project: Project) -> None:
+    answer_until_proven(project)
+    manager = make_member(project, "mona", Role.MANAGER)
+    certified, drawn = CertifiedLabel.objects.first(), AuditDraw.objects.select_related("task").first()
+    assert certified is not None
+    assert drawn is not None
+    assert drawn.task.item_id is not None
+    removing.remove(project=project, ids=[certified.pk, drawn.task.item_id], user=manager, delete=True)
+    Batch.objects.update(state=Batch.State.DONE)
+    late = timezone.now() + datetime.timedelta(days=40)
+    assert purging.purge(late) == 2
+    assert not CertifiedLabel.objects.filter(pk=certified.pk).exists()
+    assert pool_counts.pool_of(project).unlabeled == project.items.unlabeled().count()
+    copied = duplicating.duplicate(project=project, user=manager, slug="copy", name="Copy", items=True, labels=True)
+    assert not Finish.objects.filter(project=copied).exists()
+    lifecycle.delete(project=project, user=manager, name=project.name)
+    Job.objects.all().delete()
+    erasing.erase(late, seconds=60)
+    assert not Project.objects.filter(pk=project.pk).exists()
+    assert not any(table.objects.exists() for table in (Finish, Audit, AuditDraw, Certificate, CertifiedLabel))

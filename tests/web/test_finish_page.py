@@ -30,6 +30,10 @@ PAGE = "/p/pool/finish/"
             PoolProgress(50_000, 200, 0, None, 1500, 1),
             "200 of 50,000 labeled; about 25 minutes of one person to the end.",
         ),
+        (
+            PoolProgress(1000, 600, 400, 0.02, 0, 3, later=100),
+            "1,000 of 1,000 labeled; 2\u00a0% wrong at most; 100 items added since the last audit.",
+        ),
         (PoolProgress(900, 500, 400, 0.02, 0, 3), "900 of 900 labeled; 2\u00a0% wrong at most."),
         (
             PoolProgress(900, 500, 0, None, 400 * 3600, 20),

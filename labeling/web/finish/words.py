@@ -24,6 +24,8 @@ def sentence(progress: PoolProgress) -> str:
     parts = [f"{number(labeled)} of {number(progress.pool)} labeled"]
     if progress.wrong is not None:
         parts.append(f"{percent(progress.wrong)} wrong at most")
+    if progress.later:
+        parts.append(f"{count(progress.later, 'item')} added since the last audit")
     if progress.left:
         parts.append(f"about {_time_of(progress.seconds, progress.people)} to the end")
     return f"{'; '.join(parts)}."

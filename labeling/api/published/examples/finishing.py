@@ -19,6 +19,7 @@ FINISHING: dict[str, Any] = {
             "wrong": None,
             "hours": 6.4,
             "people": 2,
+            "later": 0,
         },
         "running": True,
         "goal": _GOAL,
