@@ -38,3 +38,12 @@ def test_a_goal_that_is_none_is_refused(arguments: list[str], problem: str) -> N
     with pytest.raises(CommandError, match=problem):
         said(*arguments, "--start")
     assert not Finish.objects.exists()
+
+
+def test_it_says_where_a_goal_stands_without_a_forecast() -> None:
+    project = pool_project()
+    said("--start")
+    project.versions.update(number=9)  # its predictions are stored under another number
+    found = said()
+    assert "items without one" in found
+    assert "Forecast   none: Version 9 has no predictions for the pool yet." in found

@@ -46,11 +46,10 @@ class Command(BaseCommand):
                 goals.start(project, None, **asdict(goal))
             if stop:
                 goals.stop(project)
+            goals.check(project, asdict(goal))
         except FinishRefused as refused:
             raise CommandError(str(refused)) from None
         values = finish_values(project, goal, timezone.now())
-        if values["refused"]:
-            raise CommandError(values["refused"])
         if json:
             self.stdout.write(orjson.dumps(values, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2).decode())
         else:
@@ -58,12 +57,20 @@ class Command(BaseCommand):
 
 
 def _described(project: Project, goal: Goal, values: dict[str, Any]) -> Iterable[str]:
-    forecast = values["forecast"]
+    progress, forecast = values["progress"], values["forecast"]
     yield f"Goal       at most {goal.error:.1%} wrong, confidence {goal.confidence:.1%}: {_state(goal, values)}"
-    yield f"Model      about {forecast['labels']:,} labels of {forecast['left']:,} items, {forecast['error']:.1%} wrong"
-    yield f"Audit      about {forecast['audit']:,} answers"
-    yield f"People     look at about {forecast['asked']:,} items, {forecast['hours']:.1f} hours"
-    yield f"By hand    {forecast['hours_by_hand']:.1f} hours"
+    yield (
+        f"Labels     {progress['labeled']:,} by people, {progress['certified']:,} certified, "
+        f"{progress['left']:,} items without one"
+    )
+    if forecast:
+        labels, left, wrong = (forecast[name] for name in ("labels", "left", "error"))
+        yield f"Model      about {labels:,} labels of {left:,} items, {wrong:.1%} wrong"
+        yield f"Audit      about {forecast['audit']:,} answers"
+        yield f"People     look at about {forecast['asked']:,} items, {forecast['hours']:.1f} hours"
+        yield f"By hand    {forecast['hours_by_hand']:.1f} hours"
+    else:
+        yield f"Forecast   none: {values['refused']}"
     for audit in values["audits"][:5]:
         yield f"Audit {audit['attempt']:<5}{audit['answered']:,} of {audit['asked']:,} answered, {audit['state']}"
     for each in certificates_of(project)[:5]:
