@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from django.db.models import Max, Q, Sum
 
+from labeling.answering.counting import certified_labels
 from labeling.answering.label_counts import counts_of
 from labeling.certifying.forecast import Option, cheapest, options
 from labeling.certifying.plan import Plan, stratify
@@ -21,7 +22,7 @@ from labeling.finishing.planning import Part, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import encoded_of
-from labeling.models import CertifiedLabel, Finish, Project
+from labeling.models import Finish, Project
 
 STRATA, CLASS_STRATA = 40, 12
 POINTS, CLASS_POINTS = 20, 5
@@ -151,7 +152,7 @@ def _whole(project: Project, errors: PeopleErrors) -> Part:
     """Return the whole pool, from sums of batches: labels with one answer are wrong as often as answers."""
     single = Sum("labeled", filter=Q(overlap=1, overlap_max=None), default=0)
     labels = project.batches.aggregate(n=Sum("labeled", default=0), single=single)
-    certified = CertifiedLabel.objects.standing().filter(certificate__project=project).count()
+    certified = certified_labels(project)
     most_wrong = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
     wrong = labels["single"] * errors.answer + (labels["n"] - labels["single"]) * errors.label
     items = encoded_of(project) - project.items.excluded().filter(row__isnull=False).count()
