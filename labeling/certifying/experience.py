@@ -26,17 +26,26 @@ def correct(probabilities: np.ndarray, earlier: np.ndarray, right: np.ndarray) -
 
     Notes
     -----
-    a and b are the most probable ones under normal priors around 0 and 1: Newton's method on a concave function.
+    a and b are the most probable ones under normal priors around 0 and 1: Newton's method on a concave function, with
+    shorter steps where a whole one overshoots, as with models that are sure and often wrong.
     """
     x, y = _log_odds(earlier), right.astype(float)
     features = np.column_stack([np.ones(len(x)), x])
     prior, precision = np.array([0.0, 1.0]), np.array([SHIFT, SLOPE]) ** -2.0
+
+    def gain(at: np.ndarray) -> float:
+        z = features @ at
+        return float(y @ z - np.logaddexp(0, z).sum() - precision @ (at - prior) ** 2 / 2)
+
     at = prior.copy()
     for _ in range(STEPS):
         p = 1 / (1 + np.exp(-features @ at))
         gradient = features.T @ (y - p) - precision * (at - prior)
         curvature = (features * (p * (1 - p))[:, None]).T @ features + np.diag(precision)
-        at = at + np.linalg.solve(curvature, gradient)
+        step = np.linalg.solve(curvature, gradient)
+        while gain(at + step) < gain(at) and np.abs(step).max() > CLIP:
+            step /= 2
+        at = at + step
     return 1 / (1 + np.exp(-(at[0] + at[1] * _log_odds(probabilities))))
 
 

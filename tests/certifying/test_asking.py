@@ -65,3 +65,10 @@ def test_experience_corrects_what_a_model_says_wrongly(shift, slope):
 def test_certain_answers_stay_finite():
     corrected = correct(np.array([0.0, 1.0]), np.array([1.0] * 50), np.zeros(50, bool))
     assert np.isfinite(corrected).all()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.6])
+def test_a_model_that_is_sure_and_often_wrong_is_corrected(share):
+    rng = np.random.default_rng(0)
+    said = np.clip(1 - rng.exponential(0.06, 10_000), 0.1, 0.9999)
+    assert correct(said, said, rng.random(10_000) < share).mean() == pytest.approx(share, abs=0.01)
