@@ -44,6 +44,7 @@ ON_POSTGRES = [
     "commands/test_status.py",
     "exports/test_export_rows.py",
     "finishing/test_asking.py",
+    "finishing/test_certificates.py",
     "importing/test_import_ends_badly.py",
     "items/test_corrections.py",
     "items/test_corrections_at_once.py",

@@ -13,13 +13,15 @@ from django.utils import timezone
 from factories import make_member
 from goals import advance, answer_draws, answer_until_proven, make_goal
 
-from labeling.answering import corrections, counting, removing
+from labeling.answering import batches, corrections, counting, removing
 from labeling.arrays.files import ProjectFiles
 from labeling.finishing import certificates
 from labeling.finishing.goal import start, stop
 from labeling.insight import pool_counts, status
+from labeling.loop.step import Step
 from labeling.models import Audit, AuditDraw, Batch, Certificate, CertifiedLabel, Finish, Item, Job, Project, Role
 from labeling.projects import classes, duplicating, erasing, lifecycle, purging
+from labeling.steps.select import select
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +80,28 @@ def test_labels_that_a_killed_step_wrote_do_not_count(project: Project, monkeypa
     assert (certificate.number, certificate.labels) == (1, left)
     assert CertifiedLabel.objects.standing().count() == left
     assert Audit.objects.get().state == "proven"
+
+
+def test_a_step_leaves_the_goal_to_another_that_runs(project: Project) -> None:
+    other = Job.objects.create(project=project, kind=Job.Kind.SELECT, state=Job.State.RUNNING, worker="another")
+    Finish.objects.update(job=other)
+    answer_draws(project, 400)
+    before = Audit.objects.values().get()
+    advance(project)
+    assert Audit.objects.values().get() == before
+    assert Job.objects.waiting().filter(kind=Job.Kind.FINISH).exists()
+
+
+def test_a_batch_for_which_no_item_is_left_is_dissolved(project: Project) -> None:
+    answer_until_proven(project)
+    project.items.filter(label=None, certified_label=None).update(excluded_at=timezone.now())
+    batch = Batch.objects.create(project=project, number=99, selected_by=project.versions.get(), strategy="margin")
+    job = Job.objects.create(project=project, kind=Job.Kind.SELECT, batch=batch)
+    assert Job.objects.take(job, "a worker", timezone.now())
+    select(Step(job, gives_way=False))
+    assert not Batch.objects.filter(number=99).exists()
+    assert not Job.objects.filter(pk=job.pk).exists()
+    assert batches.final().exists()
 
 
 def test_corrections_undo_and_exclusion_keep_the_counts(project: Project) -> None:
@@ -139,15 +163,15 @@ def test_a_merge_ends_an_audit(project: Project) -> None:
 
 
 def test_each_class_has_an_audit_and_a_certificate_of_its_own() -> None:
-    project = make_goal(3000, goal={"by_class": True, "error": 0.1}, classes=["0", "1", "2"], batch_size=2500)
+    project = make_goal(1600, goal={"by_class": True, "error": 0.1}, classes=["0", "1"])
     audits = Audit.objects.order_by("of_class")
-    assert list(audits.values_list("attempt", "of_class")) == [(1, 0), (1, 1), (1, 2)]
+    assert list(audits.values_list("attempt", "of_class")) == [(1, 0), (1, 1)]
     answer_until_proven(project)
     for certificate in Certificate.objects.select_related("audit"):
         assert set(certificate.certified_labels.values_list("value", flat=True)) == {certificate.audit.of_class}
         labels = certificate.certified_labels.select_related("item")
         assert sum(label.value != label.item.truth for label in labels) <= certificate.most_wrong
-    assert Certificate.objects.count() == 3
+    assert Certificate.objects.count() == 2
 
 
 def test_a_changed_goal_ends_audits_and_a_stopped_one_keeps_them(project: Project) -> None:
