@@ -35,7 +35,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Substr
 
 from labeling.db.statements import change, stored
-from labeling.models import Annotation, Batch, CertifiedLabel, Item, Project, Task, User, WorkLog
+from labeling.models import Annotation, Batch, Certificate, CertifiedLabel, Item, Project, Task, User, WorkLog
 from labeling.models.batches import IMPORTED
 from labeling.models.certificates import CertifiedLabelQuerySet
 
@@ -139,7 +139,7 @@ def certified_unpicked(project: Project) -> Any:
         unpicked.filter(gold__isnull=False),
         unpicked.filter(gold__isnull=True, queued_at__isnull=False),
         # EXISTS, and not IN: SQLite would list all certified items.
-        Task.objects.filter(Exists(of_task), batch__project=project, item__excluded_at__isnull=True),
+        Task.objects.filter(_any(project), Exists(of_task), batch__project=project, item__excluded_at__isnull=True),
     )
     return Max(counted(_certifying(project))) - sum(
         (Max(counted(rows)) for rows in others[1:]), Max(counted(others[0]))
@@ -149,8 +149,14 @@ def certified_unpicked(project: Project) -> Any:
 def certified_labels(project: Project) -> int:
     """Return the size of `CertifiedLabelQuerySet.standing` in this project, without reading all its items."""
     certified = project.items.certified()
-    counts = counted(_certifying(project)) - counted(certified.excluded()) - counted(certified.kept().labeled())
+    labeled = certified.filter(_any(project)).kept().labeled()
+    counts = counted(_certifying(project)) - counted(certified.excluded()) - counted(labeled)
     return int(Project.objects.values_list(counts).get(pk=project.pk)[0])
+
+
+def _any(project: Project) -> Exists:
+    """Return whether a certificate stands. Without one, no database reads the rows of a query with this condition."""
+    return Exists(Certificate.objects.standing().filter(project=project).order_by())
 
 
 def _certifying(project: Project) -> CertifiedLabelQuerySet:
