@@ -20,7 +20,8 @@ from labeling.certifying.proof import Proof, prove
 
 WINDOW = 3
 """The number of latest batches that tell what a batch teaches."""
-SHARE_OF_LEFT = 0.75
+SMALL_REST = 0.1
+SHARE_OF_LEFT = 0.5
 LEAST_DRAWS = 10
 
 
@@ -89,6 +90,8 @@ def begins(outlooks: Sequence[Outlook]) -> bool:
     - `later`, less what a batch teaches: how much less than forecast was left after the latest `WINDOW` batches (the
       median, and no less than 0). Both forecasts of a version have the same errors of calibration, which cancel.
 
+    It begins, too, if batches teach nothing, and the rest is no more than a batch or a tenth of all that is left.
+
     Parameters
     ----------
     outlooks : one for each version since the last audit ended, or since the project began, the newest last.
@@ -99,7 +102,10 @@ def begins(outlooks: Sequence[Outlook]) -> bool:
         before.spent + before.later - after.spent - after.left for before, after in pairwise(outlooks[-WINDOW - 1 :])
     ]
     teaches = max(median(taught), 0) if taught else math.inf
-    return outlooks[-1].left < max(outlooks[-1].batch, outlooks[-1].later - teaches)
+    now = outlooks[-1]
+    return now.left < max(now.batch, now.later - teaches) or (
+        now.rest <= max(now.batch, SMALL_REST * now.left) and not teaches
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +154,6 @@ def draws(left: float, batch_size: int) -> int:
     certified label. The batch's other tasks are picked for training.
 
     >>> draws(400, 100), draws(40, 100), draws(3, 100)
-    (100, 30, 10)
+    (100, 20, 10)
     """
     return min(max(math.ceil(SHARE_OF_LEFT * left), LEAST_DRAWS), batch_size)

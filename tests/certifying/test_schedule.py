@@ -70,6 +70,8 @@ def test_an_audit_begins_if_it_takes_less_than_a_batch_or_a_batch_teaches_too_li
     )
     assert not begins([before]), "one version does not tell what a batch teaches"
     assert begins([before, after])
+    level = [Outlook(spent=100 * n, audit=300, rest=60, certified=500, batch=100, later=360) for n in (1, 2)]
+    assert begins(level), "batches teach nothing, and another one would take all of the rest"
     few = Outlook(spent=100, audit=0, rest=0, certified=20, batch=100, later=20)
     assert begins([few]), "all of them may be wrong: their proof takes no answer"
     taught = Outlook(spent=200, audit=150, rest=0, certified=500, batch=100, later=230)
@@ -124,7 +126,7 @@ def test_an_audit_of_a_bad_model_is_given_up():
 
 
 def test_a_batch_asks_fewer_draws_than_are_left():
-    assert [draws(left, 100) for left in (400, 40, 3, 0.5)] == [100, 30, 10, 10]
+    assert [draws(left, 100) for left in (400, 40, 3, 0.5)] == [100, 20, 10, 10]
 
 
 @pytest.mark.parametrize("target", [Target(0.02), Target.of_pool(0.02, 1800, 0.012)])
