@@ -67,6 +67,11 @@ class Source:
     labels: Path | None = None
     test_share: float = 0.3
 
+    @property
+    def is_split(self) -> bool:
+        """Whether the data set has no test items of its own, so that its test items are drawn from its pool."""
+        return self.vectors is not None or self.name not in IMAGES
+
     def load(self, seed: int) -> Data:
         """Load the data of one seed. Raises DataError.
 

@@ -1,0 +1,1 @@
+"""Modules of `benchmarks.finish`: the people, the project, the ways to its end, the comparison."""

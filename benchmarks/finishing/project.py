@@ -1,0 +1,220 @@
+"""A simulated project: what people and models say of each item, and the model that learns from it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.efficiency.datasets import Source
+from benchmarks.efficiency.loop import seed_for
+from benchmarks.finishing.crowd import Crowd
+from labeling.certifying.asking import Way, choose, expected
+from labeling.certifying.experience import correct
+from labeling.resolving.posterior import ModelVote, Vote, posterior
+from models_store.config import TrainConfig
+from models_store.model import Model
+from models_store.prediction import predict
+from models_store.training import Recipe, TrainingSet, train
+from selector.linkage import average_linkage
+from selector.strategies import PoolArrays, pick, settle_factor
+
+MEAN_CLUSTER_SIZE = 5.0
+STRATEGY = "cluster-margin"
+MOST_ANSWERS = 5
+REMEMBERED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """All items of a data set: test items are not left out, since all items need a label."""
+
+    features: np.ndarray
+    truth: NDArray[np.int64]
+    n_classes: int
+    input_shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, source: Source, seed: int) -> Pool:
+        data = source.load(seed)
+        features, truth = data.features, data.labels
+        if source.is_split:
+            features = np.concatenate([features, data.test_features])
+            truth = np.concatenate([truth, data.test_labels])
+        return cls(features, truth, data.n_classes, data.input_shape)
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(eq=False)
+class Predictions:
+    """The newest model's arrays over the pool. `confidence` is `said` corrected by experience."""
+
+    best: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    said: NDArray[np.float64]
+    margins: np.ndarray
+    embeddings: np.ndarray
+
+
+@dataclass(eq=False)
+class Project:
+    """labels : (n,) people's labels, -1 for none. doubt : (n,) the probability that such a label is wrong.
+
+    certified : (n,) the model's labels that a certificate covers, -1 for none.
+    margin : the probability that the least certain label is wrong that is left to the model. A person is asked where an
+        answer avoids wrong labels with a larger probability.
+    """
+
+    pool: Pool
+    crowd: Crowd
+    seed: int
+    config: TrainConfig
+    labels: NDArray[np.int64] = field(init=False)
+    doubt: NDArray[np.float64] = field(init=False)
+    certified: NDArray[np.int64] = field(init=False)
+    drawn: NDArray[np.bool_] = field(init=False)
+    predictions: Predictions | None = None
+    clusters: NDArray[np.int64] | None = None
+    experience: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: [(np.empty(0), np.empty(0, bool))])
+    batches: int = 0
+    margin: float = 0.1
+
+    def __post_init__(self) -> None:
+        n = len(self.pool)
+        self.labels, self.certified = np.full(n, -1), np.full(n, -1)
+        self.doubt, self.drawn = np.zeros(n), np.zeros(n, bool)
+
+    @property
+    def open(self) -> NDArray[np.int64]:
+        """Return the items without a label."""
+        return np.flatnonzero((self.labels < 0) & (self.certified < 0))
+
+    def copy(self) -> Project:
+        """Return the project as it is now, to go on in another way. Both have the same model and people."""
+        other = copy.copy(self)
+        other.labels, other.doubt, other.certified = self.labels.copy(), self.doubt.copy(), self.certified.copy()
+        other.crowd = self.crowd.copy()
+        return other
+
+    def first_batch(self, size: int) -> None:
+        """Label a batch that is drawn at random."""
+        rng = np.random.default_rng(seed_for(self.seed, "seed", 0))
+        rows = pick("uniform", PoolArrays(size=len(self.pool)), batch_size=size, rng=rng).indices
+        self.drawn[rows] = True
+        self.ask_alone(rows)
+
+    def next_batch(self, size: int) -> None:
+        """Label the batch that Cluster-Margin picks."""
+        self.batches += 1
+        said, rows = self.predictions, self.open
+        assert said is not None
+        if self.clusters is None:
+            self.clusters = average_linkage(said.embeddings).cut(mean_cluster_size=MEAN_CLUSTER_SIZE)
+        arrays = PoolArrays(size=len(rows), margins=said.margins[rows], clusters=self.clusters[rows])
+        factor = settle_factor(STRATEGY, arrays, batch_size=size, candidate_factor=None)
+        rng = np.random.default_rng(seed_for(self.seed, "select", self.batches))
+        picked = pick(STRATEGY, arrays, batch_size=size, candidate_factor=factor or 1.0, rng=rng)
+        rows = rows[picked.indices]
+        self.ask(rows)
+        self.experience.append((said.said[rows], said.best[rows] == self.labels[rows]))
+
+    def train(self) -> None:
+        """Train and calibrate a model on people's labels, and predict the pool."""
+        rows = np.flatnonzero(self.labels >= 0)
+        labeled = TrainingSet(
+            self.pool.features[rows],
+            self.labels[rows],
+            "single",
+            self.pool.n_classes,
+            self.pool.input_shape,
+            representative=self.drawn[rows],
+        )
+        model: Model = train(labeled, Recipe(seed_for(self.seed, "train", self.batches), self.config)).model
+        parts = list(predict(model, self.pool.features))
+        best, said, margins, embeddings = (
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("best", "confidence", "margins", "embeddings")
+        )
+        earlier, right = (np.concatenate(each) for each in zip(*self.experience[-REMEMBERED:], strict=True))
+        self.predictions = Predictions(best, correct(said, earlier, right), said, margins, embeddings)
+
+    def ask(self, rows: NDArray[np.int64]) -> None:
+        """Label these items, each in the way that is expected to be the cheapest."""
+        said = self.predictions
+        assert said is not None
+        sure = said.confidence[rows].astype(float)
+        ways = choose(sure, self.crowd.pace(), self.crowd.errors(sure), price=self.crowd.task / self.margin)
+        self.ask_alone(rows[ways == Way.ALONE])
+        self.ask_with_suggestions(rows[ways == Way.SUGGESTED])
+        self.ask_in_grids(rows[ways == Way.GRID])
+
+    def ask_alone(self, rows: NDArray[np.int64]) -> None:
+        self.settle(rows, [[answer] for answer in self.crowd.alone(rows).tolist()])
+
+    def ask_with_suggestions(self, rows: NDArray[np.int64]) -> None:
+        said = self.predictions
+        assert said is not None
+        guesses = said.best[rows]
+        answers = self.crowd.suggested(rows, guesses)
+        sure = said.confidence[rows].astype(float)
+        errors = self.crowd.errors(sure)
+        wrongly = errors.follows + (1 - errors.follows) * errors.alone / max(self.pool.n_classes - 1, 1)
+        rightly = errors.follows + (1 - errors.follows) * (1 - errors.alone)
+        self._confirm(rows, answers, guesses, (1 - sure) * wrongly / ((1 - sure) * wrongly + sure * rightly))
+
+    def _confirm(
+        self,
+        rows: NDArray[np.int64],
+        answers: NDArray[np.int64],
+        guesses: NDArray[np.int64],
+        doubt: NDArray[np.float64],
+    ) -> None:
+        """Write the labels that people confirmed, whose probability to be wrong is `doubt`, and settle the others."""
+        kept = answers == guesses
+        self.labels[rows[kept]], self.doubt[rows[kept]] = answers[kept], doubt[kept]
+        self.settle(rows[~kept], [[answer] for answer in answers[~kept].tolist()])
+
+    def ask_in_grids(self, rows: NDArray[np.int64]) -> None:
+        """Label items in grids of one predicted class, the surest first, so that wrong ones stand together."""
+        said = self.predictions
+        assert said is not None
+        rows = rows[np.argsort(-said.confidence[rows], kind="stable")]
+        answers, guesses = self.crowd.in_grids(rows, said.best[rows]), said.best[rows]
+        sure = said.confidence[rows].astype(float)
+        missed = (1 - sure) * self.crowd.errors(sure).missed
+        self._confirm(rows, answers, guesses, missed / (missed + sure))
+
+    def settle(self, rows: NDArray[np.int64], answers: list[list[int]]) -> None:
+        """Ask further people about items in doubt, and write labels: the most probable values."""
+        for row, votes in zip(rows.tolist(), answers, strict=True):
+            word = self._word(row)
+            while True:
+                found = posterior([Vote(value, 1 - self.crowd.error) for value in votes], self.pool.n_classes, word)
+                value, probability = max(found.items(), key=lambda pair: pair[1])
+                if 1 - probability <= self.margin or len(votes) >= MOST_ANSWERS:
+                    break
+                votes.append(int(self.crowd.alone(np.array([row]))[0]))
+            self.labels[row], self.doubt[row] = value, 1 - probability
+
+    def _word(self, row: int) -> ModelVote | None:
+        said = self.predictions
+        return said and ModelVote(int(said.best[row]), float(said.confidence[row]))
+
+    @property
+    def people_error(self) -> float:
+        """Return the expected share of people's labels that are wrong."""
+        return float(self.doubt[self.labels >= 0].mean())
+
+    def price(self, rows: NDArray[np.int64]) -> float:
+        """Return the expected seconds for one of these items, as a share of those for an item alone."""
+        said = self.predictions
+        assert said is not None
+        sure = said.confidence[rows].astype(float)
+        pace, errors = self.crowd.pace(), self.crowd.errors(sure)
+        ways = choose(sure, pace, errors, price=self.crowd.task / self.margin)
+        seconds, _ = expected(sure, pace, errors)
+        return float(seconds[ways, np.arange(len(rows))].mean() / self.crowd.task) if len(rows) else 1.0

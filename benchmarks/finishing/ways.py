@@ -1,0 +1,245 @@
+"""Ways to a label for every item of a pool."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.efficiency.datasets import Source
+from benchmarks.efficiency.loop import seed_for
+from benchmarks.finishing.crowd import Crowd
+from benchmarks.finishing.project import Pool, Project
+from labeling.certifying.forecast import Option, cheapest
+from labeling.certifying.people import chance_missed
+from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.risks import of_attempt
+from labeling.certifying.schedule import Outlook, advise, begins, draws, outlook
+from models_store.config import TrainConfig
+
+CONFIDENCE = 0.95
+LOWEST_MARGIN, HIGHEST_MARGIN = 0.03, 0.3
+
+
+@dataclass(frozen=True)
+class Work:
+    """All ways on one pool with one seed, to each of the targets."""
+
+    source: Source
+    seed: int
+    error: float
+    targets: tuple[float, ...]
+    batch: int | None
+    config: TrainConfig
+    log: bool = False
+
+
+@dataclass
+class Result:
+    """A finished pool. seconds: of people. error: the share of all labels that are wrong. facts: more, by way."""
+
+    seconds: float
+    error: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def run(work: Work) -> dict[str, dict[float, Result]]:
+    """Return the result of each way and target. Uses one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    pool = Pool.of(work.source, work.seed)
+    results: dict[str, dict[float, Result]] = {
+        "one-by-one": dict.fromkeys(work.targets, _one_by_one(work, pool)),
+        "one-by-one-overlap": dict.fromkeys(work.targets, _with_overlap(work, pool)),
+        **{name: {} for name in ("finish", "threshold", "grids")},
+    }
+    for target in work.targets:
+        finish = _Finish(work, pool, target)
+        results["finish"][target] = finish.run()
+        results |= {name: results[name] | {target: result} for name, result in finish.others.items()}
+    return results
+
+
+def crowd_of(work: Work, pool: Pool) -> Crowd:
+    return Crowd(pool.truth, pool.n_classes, work.seed, work.error)
+
+
+def _one_by_one(work: Work, pool: Pool) -> Result:
+    crowd = crowd_of(work, pool)
+    labels = crowd.alone(np.arange(len(pool)))
+    return Result(crowd.seconds, float((labels != pool.truth).mean()))
+
+
+def _with_overlap(work: Work, pool: Pool) -> Result:
+    """Two answers an item, and further ones until two agree."""
+    crowd = crowd_of(work, pool)
+    labels = two_agree(crowd, np.arange(len(pool)), crowd.alone(np.arange(len(pool))))
+    return Result(crowd.seconds, float((labels != pool.truth).mean()))
+
+
+def two_agree(crowd: Crowd, rows: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first label of each item that two people give. `first`: the answers so far."""
+    answers, labels = [first], np.full(len(rows), -1)
+    while (left := np.flatnonzero(labels < 0)).size:
+        new = np.full(len(rows), -1)
+        new[left] = crowd.alone(rows[left])
+        for earlier in answers:
+            labels[left] = np.where(new[left] == earlier[left], new[left], labels[left])
+        answers.append(new)
+    return labels
+
+
+class _Finish:
+    """The product's way: batches until an audit pays, audits, certificates, people for the rest."""
+
+    def __init__(self, work: Work, pool: Pool, target: float) -> None:
+        self.work, self.pool, self.target = work, pool, target
+        self.batch = work.batch or max(40, round(len(pool) / 50))
+        self.project = Project(pool, crowd_of(work, pool), work.seed, work.config)
+        self.attempt, self.most_wrong = 1, 0
+        self.outlooks: list[Outlook] = []
+        self.others: dict[str, Result] = {}
+        self.certified = 0
+        self.facts = {"audits": 0, "audit_answers": 0, "false_proofs": 0}
+
+    def run(self) -> Result:
+        project = self.project
+        project.first_batch(self.batch)
+        while len(project.open):
+            project.train()
+            plan = self._plan()
+            option = cheapest(plan, len(project.open), project.price(self._doubtful()))
+            # The price is that of the most doubtful items. Without an audit people label all, most of them in grids.
+            everything = project.price(project.open) * len(project.open)
+            if option and option.cost(len(project.open), project.price(self._doubtful())) > everything:
+                option = None
+            self._look(plan, option)
+            if option and (begins(self.outlooks) or len(project.open) <= self.batch):
+                self._others()
+                self._audit(option.plan)
+            elif len(project.open) <= self.batch:
+                project.ask(project.open)
+            else:
+                project.next_batch(min(self._next_size(), len(project.open)))
+        if not self.others:
+            self._others()
+        return self._result(project)
+
+    def _next_size(self) -> int:
+        """Return the size of the next batch: a tenth of all labels at least, so that a pool takes few trainings."""
+        return max(self.batch, round(len(self.pool) - len(self.project.open)) // 10)
+
+    def _plan(self) -> Plan:
+        """Return the audit of all open items, as `labeling.finishing.planning` plans it."""
+        project = self.project
+        said, rows = project.predictions, project.open
+        assert said is not None
+        _, sizes, expected = stratify(said.confidence[rows].astype(float))
+        people_error, labeled = project.people_error, project.labels >= 0
+        wrong = self.target * len(self.pool) - project.doubt[labeled].sum() - self.most_wrong
+        target = Target(people_error, wrong - people_error * len(rows))
+        missed = chance_missed(self.work.error, 1 / max(self.pool.n_classes - 1, 1))
+        return Plan(sizes, expected, target, of_attempt(1 - CONFIDENCE, self.attempt), missed)
+
+    def _look(self, plan: Plan, option: Option | None) -> None:
+        project = self.project
+        spent = project.crowd.seconds / project.crowd.task
+        price = project.price(self._doubtful())
+        n_left = len(project.open)
+        self.outlooks.append(outlook([plan], n_left=n_left, spent=spent, batch_size=self._next_size(), price=price))
+        if option:
+            project.margin = float(np.clip(option.plan.expected[-1], LOWEST_MARGIN, HIGHEST_MARGIN))
+        if self.work.log:
+            look, said = self.outlooks[-1], project.predictions
+            rows, n = project.open, len(self.pool)
+            assert said is not None
+            print(
+                f"{n - n_left:6d} labeled, {100 * spent / n:5.1f} % spent, price {price:.2f}, margin "
+                f"{project.margin:.2f}, open wrong {(said.best != self.pool.truth)[rows].mean():.4f} expected "
+                f"{1 - said.confidence[rows].mean():.4f} (model {1 - said.said[rows].mean():.4f}), people wrong "
+                f"{(project.labels != self.pool.truth)[project.labels >= 0].mean():.4f} expected "
+                f"{project.people_error:.4f}, audit {look.audit:.0f}, rest {look.rest:.0f}, total "
+                f"{100 * (spent + look.left) / n:.1f} %, later {look.later - look.left:+.0f}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _doubtful(self) -> NDArray[np.int64]:
+        """Return the items that the next batch would about take."""
+        said, rows = self.project.predictions, self.project.open
+        assert said is not None
+        return rows[np.argsort(said.confidence[rows], kind="stable")[: self._next_size()]]
+
+    def _audit(self, plan: Plan) -> None:
+        """Ask about draws until the audit ends, and certify the proven set."""
+        project, said = self.project, self.project.predictions
+        assert said is not None
+        rows, price = project.open, project.price(self._doubtful())
+        ranked = rows[np.argsort(-said.confidence[rows].astype(float), kind="stable")][: int(plan.ends[-1])]
+        order = plan.order(np.random.default_rng(seed_for(project.seed, "audit", self.attempt)))
+        wrong = np.empty(0, bool)
+        while (advice := advise(plan, order[: len(wrong)], wrong, price=price)).left and len(wrong) < len(order):
+            asked = ranked[order[len(wrong) : len(wrong) + draws(advice.left, self._next_size())]]
+            wrong = np.append(wrong, self._draw(asked))
+        proof = advice.proof
+        self.facts["audits"] += 1
+        self.facts["audit_answers"] += len(wrong)
+        if self.work.log:
+            print(f"audit: {len(wrong)} answers, {wrong.sum()} wrong, {proof}", file=sys.stderr, flush=True)
+        if proof:
+            labels = np.setdiff1d(ranked[: int(plan.ends[proof.last])], ranked[order[: len(wrong)]])
+            project.certified[labels] = said.best[labels]
+            self.most_wrong += proof.most_wrong
+            self.certified += len(labels)
+            self.facts["false_proofs"] += int((said.best != self.pool.truth)[labels].sum() > proof.most_wrong)
+        self.attempt += 1
+        self.outlooks = []
+
+    def _draw(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Ask about draws blind; return whether people found the model's label wrong."""
+        project, said = self.project, self.project.predictions
+        assert said is not None
+        labels = project.crowd.alone(rows)
+        doubtful = labels != said.best[rows]
+        labels[doubtful] = two_agree(project.crowd, rows[doubtful], labels[doubtful])
+        project.labels[rows] = labels
+        project.doubt[rows] = (1 - said.confidence[rows]) * chance_missed(
+            self.work.error, 1 / max(self.pool.n_classes - 1, 1)
+        )
+        return np.asarray(labels != said.best[rows])
+
+    def _others(self) -> None:
+        """Record the results of other ways to the end, from the moment at which the first audit begins."""
+        if not self.others:
+            self.others = {"threshold": self._threshold(), "grids": self._grids()}
+
+    def _threshold(self) -> Result:
+        """Take the labels from the model above the confidence at which the target is expected to be met."""
+        project, said = self.project.copy(), self.project.predictions
+        assert said is not None
+        rows = project.open
+        rows = rows[np.argsort(-said.confidence[rows].astype(float), kind="stable")]
+        doubt = np.cumsum(1 - said.confidence[rows].astype(float))
+        by_people = project.doubt[project.labels >= 0].sum() + project.people_error * (
+            len(rows) - np.arange(1, len(rows) + 1)
+        )
+        taken = int(np.flatnonzero(doubt + by_people <= self.target * len(self.pool)).max(initial=-1)) + 1
+        project.certified[rows[:taken]] = said.best[rows[:taken]]
+        project.ask_alone(rows[taken:])
+        return self._result(project)
+
+    def _grids(self) -> Result:
+        project = self.project.copy()
+        project.ask_in_grids(project.open)
+        return self._result(project)
+
+    def _result(self, project: Project, **facts: Any) -> Result:
+        if project is self.project:
+            certified = round(100 * self.certified / len(self.pool), 2)
+            facts = {**self.facts, "certified_percent": certified, "batches": project.batches}
+        final = np.where(project.labels >= 0, project.labels, project.certified)
+        return Result(project.crowd.seconds, float((final != self.pool.truth).mean()), facts)

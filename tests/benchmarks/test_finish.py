@@ -1,0 +1,69 @@
+"""Test the benchmark of finishing: its result, its people and its ways, on a pool that takes seconds."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks import finish
+from benchmarks.finishing.crowd import Crowd
+from benchmarks.finishing.ways import two_agree
+from benchmarks.seconds.people import missed
+
+WAYS = {"finish", "one-by-one", "one-by-one-overlap", "grids", "threshold"}
+
+
+def test_every_item_gets_a_label_and_each_way_has_its_figures(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=300)
+    np.save(tmp_path / "X.npy", (rng.normal(size=(3, 8))[truth] * 4 + rng.normal(size=(300, 8))).astype(np.float32))
+    np.save(tmp_path / "y.npy", truth)
+    arguments = ["--vectors", str(tmp_path / "X.npy"), "--labels", str(tmp_path / "y.npy"), "--seeds", "1"]
+    assert finish.main([*arguments, "--targets", "0.05", "--processes", "1", "--quick", "--batch", "60", "--json"]) == 0
+    pool = json.loads(capsys.readouterr().out)["pools"]["X"]
+    assert set(pool) == WAYS
+    figures = {way: pool[way]["0.05"] for way in WAYS}
+    assert all(len(each["seconds_percent"]) == len(each["error_percent"]) == 1 for each in figures.values())
+    assert figures["one-by-one"]["seconds_percent"] == [100]
+    assert figures["one-by-one-overlap"]["seconds_percent"][0] > 200
+    assert figures["one-by-one-overlap"]["error_percent"][0] < figures["one-by-one"]["error_percent"][0]
+    assert figures["finish"]["error_percent"][0] <= 5
+    assert figures["finish"]["seconds_percent"][0] < 60
+    assert figures["finish"]["false_proofs"] == [0]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--vectors", "X.npy"], ["--seeds", "0"], ["--targets", "2"], ["--person-error", "0.7"]]
+)
+def test_arguments_that_make_no_sense_are_refused(arguments, capsys):
+    with pytest.raises(SystemExit):
+        finish.main(arguments)
+    assert "error:" in capsys.readouterr().err
+
+
+def test_people_answer_independently_and_two_who_agree_are_rarely_wrong():
+    truth = np.random.default_rng(0).integers(10, size=20_000)
+    crowd = Crowd(truth, 10, seed=0, error=0.05)
+    rows = np.arange(len(truth))
+    first = crowd.alone(rows)
+    second = crowd.alone(rows)
+    assert (first != truth).mean() == pytest.approx(0.05, abs=0.005)
+    assert ((first != truth) & (second != truth)).mean() == pytest.approx(0.0025, abs=0.001)
+    assert crowd.seconds == pytest.approx(2 * len(truth) * crowd.task)
+    labels = two_agree(crowd, rows, first)
+    assert (labels != truth).mean() < 0.002
+
+
+def test_a_project_measures_the_pace_and_errors_of_its_people():
+    truth = np.zeros(6000, np.int64)
+    truth[::10] = 1
+    crowd = Crowd(truth, 2, seed=0, error=0.03)
+    labels = crowd.in_grids(np.arange(6000), np.zeros(6000, np.int64))
+    errors = crowd.errors(np.full(1, 0.9))
+    assert errors.missed == pytest.approx([missed(0.1)])
+    marked = 0.1 * (1 - errors.missed[0]) + 0.9 * errors.slips
+    pace = crowd.pace()
+    assert crowd.seconds / 6000 == pytest.approx(pace.cell + marked * (pace.mark + pace.alone), rel=0.1)
+    assert (labels != truth).mean() == pytest.approx(0.1 * errors.missed[0] + marked * 0.03, abs=0.01)
