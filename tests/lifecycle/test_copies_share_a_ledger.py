@@ -170,7 +170,7 @@ def test_no_epsilon_is_stated_for_a_private_copy_of_a_project_that_is_not_privat
     Project.objects.filter(pk=copy.pk).update(privacy_epsilon=4.0)
     told = figures(copy, manager(project))
     assert told["spent"] is None
-    assert "Another project that holds the same labels trained on them without privacy" in told["flaw"]
+    assert "Another project with the same labels trained on them without privacy" in told["flaw"]
 
 
 def test_a_copy_that_trains_without_privacy_takes_the_epsilon_of_the_original() -> None:
@@ -234,7 +234,7 @@ def test_families_that_meet_become_one_with_what_their_removed_projects_spent() 
 def test_a_budget_that_is_taken_away_just_before_a_training_is_told() -> None:
     project = private_project()
     Project.objects.filter(pk=project.pk).update(privacy_epsilon=None)
-    with pytest.raises(ledger.BudgetSpent, match="removed from the settings just before"):
+    with pytest.raises(ledger.BudgetSpent, match="removed just before"):
         train(project)
     assert not PrivateTraining.objects.exists()
 
