@@ -65,8 +65,8 @@ FIELDS: dict[str, Fields] = {
     "api:invitations": {"members.read": "id role name to_account limit used invited_by created_at expires_at"},
     "api:items": {"items.read": ITEM},
     "api:item": {
-        "items.read": f"{ITEM} data source proposed encode_error correctable annotations corrections removals "
-        "propagated learned_by selection.selected_by selection.selection selection.replaces selection.margin "
+        "items.read": f"{ITEM} data source proposed encode_error correctable certified annotations corrections "
+        "removals propagated learned_by selection.selected_by selection.selection selection.replaces selection.margin "
         "selection.cluster selection.cluster_size selection.draw_pass selection.predicted selection.confidence",
     },
     "api:item-comments": {"items.read": "user to text created_at read_at"},

@@ -40,6 +40,7 @@ def test_counted_left_out_and_looked_at(open_page: Any) -> None:
     page.get_by_role("link", name="certificate 1").first.click()
     expect(page.get_by_text("no person was asked")).to_be_visible()
     assert faults(page) == []
+    expect(page.locator("#correct[data-ready]")).to_be_attached()
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.get_by_text("item-0002 is settled.")).to_be_visible()
