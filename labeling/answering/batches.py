@@ -49,7 +49,7 @@ def ensure_next(*, project: Project) -> Batch | None:
         return None
     last = project.batches.order_by("-number").first()
     is_first = last is None or (last.number == 1 and last.state == Batch.State.SELECTING)
-    few = is_first and project.items.unlabeled().order_by()[: project.batch_size].count() < project.batch_size
+    few = is_first and _is_less_than_a_batch(project)
     if not _is_time(project):
         if is_first and not few:  # the first selection was delayed until the pool holds one batch
             Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
@@ -67,6 +67,17 @@ def ensure_next(*, project: Project) -> Batch | None:
     else:
         Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch, delay_seconds=SETTLE_SECONDS if few else 0)
     return batch
+
+
+def _is_less_than_a_batch(project: Project) -> bool:
+    """Return whether a project without a picked batch has fewer items to pick than a batch takes.
+
+    Other writers wait meanwhile, so it counts the items of the pool only if smaller numbers do not decide.
+    """
+    others = project.items.excluded().count() + project.items.filter(gold__isnull=False).count()
+    if project.encoded_rows - project.purged_rows - others >= project.batch_size:
+        return False
+    return project.items.unlabeled().order_by()[: project.batch_size].count() < project.batch_size
 
 
 def is_any_left(project: Project) -> bool:
