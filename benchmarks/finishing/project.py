@@ -51,11 +51,11 @@ class Pool:
 
 @dataclass(eq=False)
 class Predictions:
-    """The newest model's arrays over the pool. `confidence` is `said` corrected by experience."""
+    """The newest model's arrays over the pool. `confidence` is `uncorrected`, corrected by experience."""
 
     best: NDArray[np.int64]
     confidence: NDArray[np.float64]
-    said: NDArray[np.float64]
+    uncorrected: NDArray[np.float64]
     margins: np.ndarray
     embeddings: np.ndarray
 
@@ -110,17 +110,17 @@ class Project:
     def next_batch(self, size: int) -> None:
         """Label the batch that Cluster-Margin picks."""
         self.batches += 1
-        said, rows = self.predictions, self.open
-        assert said is not None
+        predicted, rows = self.predictions, self.open
+        assert predicted is not None
         if self.clusters is None:
-            self.clusters = average_linkage(said.embeddings).cut(mean_cluster_size=MEAN_CLUSTER_SIZE)
-        arrays = PoolArrays(size=len(rows), margins=said.margins[rows], clusters=self.clusters[rows])
+            self.clusters = average_linkage(predicted.embeddings).cut(mean_cluster_size=MEAN_CLUSTER_SIZE)
+        arrays = PoolArrays(size=len(rows), margins=predicted.margins[rows], clusters=self.clusters[rows])
         factor = settle_factor(STRATEGY, arrays, batch_size=size, candidate_factor=None)
         rng = np.random.default_rng(seed_for(self.seed, "select", self.batches))
         picked = pick(STRATEGY, arrays, batch_size=size, candidate_factor=factor or 1.0, rng=rng)
         rows = rows[picked.indices]
         self.ask(rows)
-        self.experience.append((said.said[rows], said.best[rows] == self.labels[rows]))
+        self.experience.append((predicted.uncorrected[rows], predicted.best[rows] == self.labels[rows]))
 
     def train(self) -> None:
         """Train and calibrate a model on people's labels, and predict the pool."""
@@ -135,18 +135,18 @@ class Project:
         )
         model: Model = train(labeled, Recipe(seed_for(self.seed, "train", self.batches), self.config)).model
         parts = list(predict(model, self.pool.features))
-        best, said, margins, embeddings = (
+        best, uncorrected, margins, embeddings = (
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("best", "confidence", "margins", "embeddings")
         )
         earlier, right = (np.concatenate(each) for each in zip(*self.experience[-REMEMBERED:], strict=True))
-        self.predictions = Predictions(best, correct(said, earlier, right), said, margins, embeddings)
+        self.predictions = Predictions(best, correct(uncorrected, earlier, right), uncorrected, margins, embeddings)
 
     def ask(self, rows: NDArray[np.int64]) -> None:
         """Label these items, each in the way that is expected to be the cheapest."""
-        said = self.predictions
-        assert said is not None
-        sure = said.confidence[rows].astype(float)
+        predicted = self.predictions
+        assert predicted is not None
+        sure = predicted.confidence[rows].astype(float)
         ways = choose(sure, self.crowd.pace(), self.crowd.errors(sure), price=self.crowd.task / self.margin)
         self.ask_alone(rows[ways == Way.ALONE])
         self.ask_with_suggestions(rows[ways == Way.SUGGESTED])
@@ -156,11 +156,11 @@ class Project:
         self.settle(rows, [[answer] for answer in self.crowd.alone(rows).tolist()])
 
     def ask_with_suggestions(self, rows: NDArray[np.int64]) -> None:
-        said = self.predictions
-        assert said is not None
-        guesses = said.best[rows]
+        predicted = self.predictions
+        assert predicted is not None
+        guesses = predicted.best[rows]
         answers = self.crowd.suggested(rows, guesses)
-        sure = said.confidence[rows].astype(float)
+        sure = predicted.confidence[rows].astype(float)
         errors = self.crowd.errors(sure)
         wrongly = errors.follows + (1 - errors.follows) * errors.alone / max(self.pool.n_classes - 1, 1)
         rightly = errors.follows + (1 - errors.follows) * (1 - errors.alone)
@@ -180,11 +180,11 @@ class Project:
 
     def ask_in_grids(self, rows: NDArray[np.int64]) -> None:
         """Label items in grids of one predicted class, the surest first, so that wrong ones stand together."""
-        said = self.predictions
-        assert said is not None
-        rows = rows[np.argsort(-said.confidence[rows], kind="stable")]
-        answers, guesses = self.crowd.in_grids(rows, said.best[rows]), said.best[rows]
-        sure = said.confidence[rows].astype(float)
+        predicted = self.predictions
+        assert predicted is not None
+        rows = rows[np.argsort(-predicted.confidence[rows], kind="stable")]
+        answers, guesses = self.crowd.in_grids(rows, predicted.best[rows]), predicted.best[rows]
+        sure = predicted.confidence[rows].astype(float)
         missed = (1 - sure) * self.crowd.errors(sure).missed
         self._confirm(rows, answers, guesses, missed / (missed + sure))
 
@@ -201,8 +201,8 @@ class Project:
             self.labels[row], self.doubt[row] = value, 1 - probability
 
     def _word(self, row: int) -> ModelVote | None:
-        said = self.predictions
-        return said and ModelVote(int(said.best[row]), float(said.confidence[row]))
+        predicted = self.predictions
+        return predicted and ModelVote(int(predicted.best[row]), float(predicted.confidence[row]))
 
     @property
     def people_error(self) -> float:
@@ -211,9 +211,9 @@ class Project:
 
     def price(self, rows: NDArray[np.int64]) -> float:
         """Return the expected seconds for one of these items, as a share of those for an item alone."""
-        said = self.predictions
-        assert said is not None
-        sure = said.confidence[rows].astype(float)
+        predicted = self.predictions
+        assert predicted is not None
+        sure = predicted.confidence[rows].astype(float)
         pace, errors = self.crowd.pace(), self.crowd.errors(sure)
         ways = choose(sure, pace, errors, price=self.crowd.task / self.margin)
         seconds, _ = expected(sure, pace, errors)

@@ -136,9 +136,9 @@ class _Finish:
     def _plan(self) -> Plan:
         """Return the audit of all open items, as `labeling.finishing.planning` plans it."""
         project = self.project
-        said, rows = project.predictions, project.open
-        assert said is not None
-        _, sizes, expected = stratify(said.confidence[rows].astype(float))
+        predicted, rows = project.predictions, project.open
+        assert predicted is not None
+        _, sizes, expected = stratify(predicted.confidence[rows].astype(float))
         people_error, labeled = project.people_error, project.labels >= 0
         wrong = self.target * len(self.pool) - project.doubt[labeled].sum() - self.most_wrong
         target = Target(people_error, wrong - people_error * len(rows))
@@ -154,14 +154,14 @@ class _Finish:
         if option:
             project.margin = float(np.clip(option.plan.expected[-1], LOWEST_MARGIN, HIGHEST_MARGIN))
         if self.work.log:
-            look, said = self.outlooks[-1], project.predictions
+            look, predicted = self.outlooks[-1], project.predictions
             rows, n = project.open, len(self.pool)
-            assert said is not None
+            assert predicted is not None
             print(
                 f"{n - n_left:6d} labeled, {100 * spent / n:5.1f} % spent, price {price:.2f}, margin "
-                f"{project.margin:.2f}, open wrong {(said.best != self.pool.truth)[rows].mean():.4f} expected "
-                f"{1 - said.confidence[rows].mean():.4f} (model {1 - said.said[rows].mean():.4f}), people wrong "
-                f"{(project.labels != self.pool.truth)[project.labels >= 0].mean():.4f} expected "
+                f"{project.margin:.2f}, open wrong {(predicted.best != self.pool.truth)[rows].mean():.4f} expected "
+                f"{1 - predicted.confidence[rows].mean():.4f} (model {1 - predicted.uncorrected[rows].mean():.4f}), "
+                f"people wrong {(project.labels != self.pool.truth)[project.labels >= 0].mean():.4f} expected "
                 f"{project.people_error:.4f}, audit {look.audit:.0f}, rest {look.rest:.0f}, total "
                 f"{100 * (spent + look.left) / n:.1f} %, later {look.later - look.left:+.0f}",
                 file=sys.stderr,
@@ -170,16 +170,16 @@ class _Finish:
 
     def _doubtful(self) -> NDArray[np.int64]:
         """Return the items that the next batch would about take."""
-        said, rows = self.project.predictions, self.project.open
-        assert said is not None
-        return rows[np.argsort(said.confidence[rows], kind="stable")[: self._next_size()]]
+        predicted, rows = self.project.predictions, self.project.open
+        assert predicted is not None
+        return rows[np.argsort(predicted.confidence[rows], kind="stable")[: self._next_size()]]
 
     def _audit(self, plan: Plan) -> None:
         """Ask about draws until the audit ends, and certify the proven set."""
-        project, said = self.project, self.project.predictions
-        assert said is not None
+        project, predicted = self.project, self.project.predictions
+        assert predicted is not None
         rows, price = project.open, project.price(self._doubtful())
-        ranked = rows[np.argsort(-said.confidence[rows].astype(float), kind="stable")][: int(plan.ends[-1])]
+        ranked = rows[np.argsort(-predicted.confidence[rows].astype(float), kind="stable")][: int(plan.ends[-1])]
         order = plan.order(np.random.default_rng(seed_for(project.seed, "audit", self.attempt)))
         wrong = np.empty(0, bool)
         while (advice := advise(plan, order[: len(wrong)], wrong, price=price)).left and len(wrong) < len(order):
@@ -192,25 +192,25 @@ class _Finish:
             print(f"audit: {len(wrong)} answers, {wrong.sum()} wrong, {proof}", file=sys.stderr, flush=True)
         if proof:
             labels = np.setdiff1d(ranked[: int(plan.ends[proof.last])], ranked[order[: len(wrong)]])
-            project.certified[labels] = said.best[labels]
+            project.certified[labels] = predicted.best[labels]
             self.most_wrong += proof.most_wrong
             self.certified += len(labels)
-            self.facts["false_proofs"] += int((said.best != self.pool.truth)[labels].sum() > proof.most_wrong)
+            self.facts["false_proofs"] += int((predicted.best != self.pool.truth)[labels].sum() > proof.most_wrong)
         self.attempt += 1
         self.outlooks = []
 
     def _draw(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Ask about draws blind; return whether people found the model's label wrong."""
-        project, said = self.project, self.project.predictions
-        assert said is not None
+        project, predicted = self.project, self.project.predictions
+        assert predicted is not None
         labels = project.crowd.alone(rows)
-        doubtful = labels != said.best[rows]
+        doubtful = labels != predicted.best[rows]
         labels[doubtful] = two_agree(project.crowd, rows[doubtful], labels[doubtful])
         project.labels[rows] = labels
-        project.doubt[rows] = (1 - said.confidence[rows]) * chance_missed(
+        project.doubt[rows] = (1 - predicted.confidence[rows]) * chance_missed(
             self.work.error, 1 / max(self.pool.n_classes - 1, 1)
         )
-        return np.asarray(labels != said.best[rows])
+        return np.asarray(labels != predicted.best[rows])
 
     def _others(self) -> None:
         """Record the results of other ways to the end, from the moment at which the first audit begins."""
@@ -219,16 +219,16 @@ class _Finish:
 
     def _threshold(self) -> Result:
         """Take the labels from the model above the confidence at which the target is expected to be met."""
-        project, said = self.project.copy(), self.project.predictions
-        assert said is not None
+        project, predicted = self.project.copy(), self.project.predictions
+        assert predicted is not None
         rows = project.open
-        rows = rows[np.argsort(-said.confidence[rows].astype(float), kind="stable")]
-        doubt = np.cumsum(1 - said.confidence[rows].astype(float))
+        rows = rows[np.argsort(-predicted.confidence[rows].astype(float), kind="stable")]
+        doubt = np.cumsum(1 - predicted.confidence[rows].astype(float))
         by_people = project.doubt[project.labels >= 0].sum() + project.people_error * (
             len(rows) - np.arange(1, len(rows) + 1)
         )
         taken = int(np.flatnonzero(doubt + by_people <= self.target * len(self.pool)).max(initial=-1)) + 1
-        project.certified[rows[:taken]] = said.best[rows[:taken]]
+        project.certified[rows[:taken]] = predicted.best[rows[:taken]]
         project.ask_alone(rows[taken:])
         return self._result(project)
 
