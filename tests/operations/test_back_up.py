@@ -106,7 +106,8 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
         lay_tables(old.folder / "db.sqlite3")
     old.manage(
         *("create_project", "notes", "--kind", "text", "--classes", "wren,owl", "--batch-size", "10"),
-        *("--control-share", "0.2", "--seed", "1", "--training", '{"min_steps": 1, "max_steps": 5}'),
+        *("--encoder", "tfidf-svd", "--control-share", "0.2", "--seed", "1"),
+        *("--training", '{"min_steps": 1, "max_steps": 5}'),
     )
     old.manage("add_member", "notes", "ann", "--role", "annotator", "--password", "ann-password")
     old.manage("import_items", "notes", str(tmp_path / "notes.jsonl"))

@@ -33,7 +33,10 @@ class EncoderOptionSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     meaning = serializers.CharField()
     default = serializers.JSONField(help_text="A text or a whole number; null: it has to be given.")
-    names_weights = serializers.BooleanField(help_text="Whether it takes one of `weights`.")
+    names_weights = serializers.BooleanField(help_text="Whether it takes one of `weights`, or one of `packaged`.")
+    packaged = serializers.ListField(
+        child=serializers.CharField(), help_text="Weights that packages on the server ship, by name."
+    )
 
 
 class KnownEncoderSerializer(serializers.Serializer[Any]):
@@ -50,7 +53,7 @@ class EncoderSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     options = serializers.DictField()
     settled = serializers.BooleanField(help_text="Items are encoded: it cannot be changed any more.")
-    known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item, the default first.")
+    known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item.")
     weights = serializers.ListField(
         child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
     )
@@ -91,7 +94,13 @@ class ProjectEncoder(ProjectView):
 
 def _known(encoder: type[Encoder]) -> dict[str, Any]:
     options = [
-        {"name": name, "meaning": option.meaning, "default": option.default, "names_weights": option.weights}
+        {
+            "name": name,
+            "meaning": option.meaning,
+            "default": option.default,
+            "names_weights": option.weights,
+            "packaged": list(option.packaged()),
+        }
         for name, option in encoder.options.items()
     ]
     return {"name": encoder.name, "meaning": encoder.meaning, "options": options}

@@ -24,6 +24,7 @@ from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.projects import access, guidelines
 from labeling.projects.create import check_project_model, create_project, name_for, slug_for
+from labeling.projects.encoder_settings import default_choice
 from labeling.projects.model_settings import check_training
 from labeling.projects.proposals import check_setting
 from labeling.projects.settings import SETTINGS, TEXTS
@@ -192,13 +193,14 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
         slug = slug_for(user, asked)
         if Project.objects.filter(slug=slug).exists():
             raise Conflict("slug: This slug is taken.")
+        kind = values.pop("kind")
         serializer.instance = create_project(
             slug=slug,
-            kind=values.pop("kind"),
+            kind=kind,
             classes=values.pop("classes"),
             manager=user,
             creator=user,
-            settings=values,
+            settings={**values, "encoder": default_choice(kind)},
         )
 
 

@@ -34,10 +34,10 @@ class ChoiceForm(forms.Form):
         self._offers = {offer.name: offer for offer in offers}
         self.fields["name"].choices = [(name, name) for name in self._offers]  # type: ignore[attr-defined]
         self.initial = {"name": chosen.get("name") or next(iter(self._offers))}
-        weights = weights_there()
+        self._weights = weights_there()
         for name, offer in self._offers.items():
             for option, meant in offer.options.items():
-                self.fields[_field(name, option)] = _control(option, meant, weights)
+                self.fields[_field(name, option)] = _control(option, meant, sorted({*self._weights, *meant.packaged()}))
         for option, value in chosen.get("options", {}).items():
             self.initial[_field(self.initial["name"], option)] = value
 
@@ -45,11 +45,15 @@ class ChoiceForm(forms.Form):
         """Raise `ValidationError` for an invalid choice; its `code` is the name of the option at fault."""
         raise NotImplementedError
 
-    def rows(self) -> Iterator[tuple[BoundWidget, str, list[BoundField]]]:
-        """Yield the button of each offer, its description, and the fields of its options."""
+    def rows(self) -> Iterator[tuple[BoundWidget, str, list[BoundField], bool]]:
+        """Yield the button of each offer, its description, the fields of its options, and whether it needs weights of
+        which the server has none.
+        """
         for button in self["name"]:
             offer = self._offers[str(button.data["value"])]
-            yield button, offer.meaning, [self[_field(offer.name, option)] for option in offer.options]
+            fields = [self[_field(offer.name, option)] for option in offer.options]
+            lacking = any(each.weights and not (self._weights or each.packaged()) for each in offer.options.values())
+            yield button, offer.meaning, fields, lacking
 
     def choice(self) -> dict[str, Any]:
         """Return the chosen name with its options. An empty option keeps its default."""

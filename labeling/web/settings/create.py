@@ -13,6 +13,7 @@ from labeling.kinds import KINDS, FileKind
 from labeling.models import Project, User
 from labeling.projects import access
 from labeling.projects.create import TooManyProjects, create_project
+from labeling.projects.encoder_settings import default_choice
 from labeling.projects.invisible import isolated
 from labeling.web.settings.create_form import NewProjectForm
 
@@ -55,7 +56,7 @@ def _create(form: NewProjectForm, manager: User) -> Project | None:
             classes=form.names,
             manager=manager,
             creator=manager,
-            settings=form.settings(),
+            settings={**form.settings(), "encoder": default_choice(values["kind"])},
         )
     except ValidationError as error:
         form.add_error(None, error)

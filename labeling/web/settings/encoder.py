@@ -8,7 +8,7 @@ from django.shortcuts import redirect
 
 from labeling.models import Ability, Membership
 from labeling.projects.create import EncoderSettled, choose_encoder
-from labeling.projects.encoder_settings import weights_there
+from labeling.projects.encoder_settings import packaged_weights
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -27,6 +27,10 @@ def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
         else:
             messages.success(request, f"Items are encoded by {form.choice()['name']}.")
         return redirect("project-encoder", project.slug)
-    context = {"form": form, "settled": project.features_generation > 0, "weights": weights_there()}
+    context = {
+        "form": form,
+        "settled": project.features_generation > 0,
+        "packaged": packaged_weights(project.kind, project.encoder),
+    }
     status = 400 if form.errors else 200
     return render_page(request, membership, "project/encoder.html", context, section="project-settings", status=status)

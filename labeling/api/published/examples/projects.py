@@ -80,14 +80,26 @@ PROJECTS: dict[str, Any] = {
                 "name": "pixels",
                 "meaning": "Small pictures, which a network learns to see from the labels alone.",
                 "options": [
-                    {"name": "size", "meaning": "Height and width, in pixels.", "default": 32, "names_weights": False}
+                    {
+                        "name": "size",
+                        "meaning": "Height and width, in pixels.",
+                        "default": 32,
+                        "names_weights": False,
+                        "packaged": [],
+                    }
                 ],
             },
             {
                 "name": "backbone",
                 "meaning": "What a network sees that was trained on other images before.",
                 "options": [
-                    {"name": "weights", "meaning": "The network's weights.", "default": None, "names_weights": True}
+                    {
+                        "name": "weights",
+                        "meaning": "The network's weights.",
+                        "default": None,
+                        "names_weights": True,
+                        "packaged": [],
+                    }
                 ],
             },
         ],
