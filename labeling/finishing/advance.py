@@ -7,13 +7,13 @@ from dataclasses import asdict, fields
 
 from django.utils import timezone
 
-from labeling.arrays.files import ProjectFiles
 from labeling.certifying import schedule
 from labeling.certifying.schedule import Outlook, begins
 from labeling.db.statements import among
 from labeling.disk.files import FileDamaged
 from labeling.finishing import certificates, planning
 from labeling.finishing.audits import outcomes, plan_of
+from labeling.finishing.candidates import predicting
 from labeling.finishing.goal import GOAL
 from labeling.loop.step import Step
 from labeling.models import Audit, Finish, Job, ModelVersion, Project
@@ -38,7 +38,7 @@ def advance(step: Step, project: Project) -> None:
     if finish.running:
         for audit in project.audits.asking().select_related("project", "version").order_by("pk"):
             _look_at(step, audit)
-        version = _predicting(project)
+        version = predicting(project, in_use(project))
         is_new = version and version.number not in [each["version"] for each in finish.forecasts]
         if version is not None and is_new and not project.audits.asking().exists():
             _plan(step, finish, version)
@@ -56,18 +56,6 @@ def _claim(step: Step, project: Project) -> Finish | None:
         Finish.objects.filter(pk=finish.pk).update(job=step.job)
     finish.project = project
     return finish
-
-
-def _predicting(project: Project) -> ModelVersion | None:
-    """Return the version in use, or the version that picked the newest batch if the former has not predicted the pool
-    yet.
-    """
-    used, files = in_use(project), ProjectFiles(project)
-    newest = project.batches.exclude(selected_by=None).select_related("selected_by").order_by("-number").first()
-    for version in (used and used.version, newest and newest.selected_by):
-        if version and not version.damaged and files.has_predicted(version):
-            return version
-    return None
 
 
 def _look_at(step: Step, audit: Audit) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.models import Audit, Copy, ModelVersion, Project
+from labeling.projects.version_in_use import InUse
 
 CHUNK = 2000
 
@@ -32,6 +33,18 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+def predicting(project: Project, used: InUse | None) -> ModelVersion | None:
+    """Return the version in use, or the version that picked the newest batch if the former has not predicted the pool
+    yet; None if neither has. Takes a query in the latter case.
+    """
+    files = ProjectFiles(project)
+    if used and not used.version.damaged and files.has_predicted(used.version):
+        return used.version
+    newest = project.batches.exclude(selected_by=None).select_related("selected_by").order_by("-number").first()
+    picked = newest and newest.selected_by
+    return picked if picked and not picked.damaged and files.has_predicted(picked) else None
 
 
 def read_candidates(project: Project, version: ModelVersion, *, of_class: int | None = None) -> Candidates:

@@ -17,7 +17,7 @@ from labeling.certifying.forecast import Option, cheapest, options
 from labeling.certifying.plan import Plan, stratify
 from labeling.certifying.risks import of_attempt
 from labeling.finishing.goal import check
-from labeling.finishing.people import PeopleErrors, errors_of
+from labeling.finishing.people import PeopleErrors
 from labeling.finishing.planning import Part, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
@@ -128,11 +128,9 @@ class _Terms:
     answers_each: float
 
 
-def forecast_of(project: Project, goal: Goal) -> Forecast:
+def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
     """Return the forecast with the version in use. Raises `FinishRefused` if there is nothing to forecast from."""
-    check(project, asdict(goal))
-    facts = sample_facts(project)
-    errors = errors_of(project)
+    facts = sample_facts(project, check(project, asdict(goal), errors))
     under_way = project.batches.active().aggregate(n=Sum("remaining", default=0))["n"]
     attempts = project.audits.aggregate(n=Max("attempt"))["n"] or 0
     classes = counts_of(project.asks, project.batches.select_related("label_counts")).classes if goal.by_class else {}

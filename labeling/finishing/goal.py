@@ -9,9 +9,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from labeling.finishing.people import errors_of
+from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.models import Audit, AuditDraw, Finish, Job, Membership, Project, User
-from labeling.projects.version_in_use import in_use
+from labeling.projects.version_in_use import InUse, in_use
 
 GOAL = ("error", "confidence", "by_class", "within")
 
@@ -34,7 +34,7 @@ def start(
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     goal: dict[str, Any] = dict(zip(GOAL, (error, confidence, by_class, within), strict=True))
-    check(project, goal)
+    check(project, goal, errors_of(project))
     finish = Finish.objects.select_for_update(no_key=True).filter(project=project).first()
     if finish is None or any(getattr(finish, name) != value for name, value in goal.items()):
         _end_audits(project)
@@ -58,8 +58,11 @@ def stop(project: Project) -> None:
     Finish.objects.filter(project=project).update(running=False)
 
 
-def check(project: Project, goal: dict[str, Any]) -> None:
-    """Raise `FinishRefused` if the project cannot start this goal. `goal`: the keyword arguments of `start`."""
+def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse:
+    """Return the project's versions in use. Raises `FinishRefused` if the project cannot start this goal.
+
+    `goal`: the keyword arguments of `start`.
+    """
     try:
         Finish(**goal).clean_fields(exclude={field.name for field in Finish._meta.fields} - goal.keys())
     except ValidationError as error:
@@ -71,14 +74,16 @@ def check(project: Project, goal: dict[str, Any]) -> None:
     if goal["within"] and not (project.asks.ordered and goal["within"] < points):
         allowed = f"0 to {points - 1}" if project.asks.ordered else "0: answers are no points of a scale"
         raise FinishRefused(f"within: must be {allowed}.")
-    if in_use(project) is None:
+    used = in_use(project)
+    if used is None:
         raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
-    wrong = errors_of(project).label
-    if wrong >= goal["error"]:
+    if errors.label >= goal["error"]:
+        wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (errors.label, goal["error"]))
         raise PeopleErr(
-            f"People’s labels alone are expected to be wrong in {wrong:.1%}, and the goal is {goal['error']:.1%}. "
+            f"People’s labels alone are expected to be wrong in {wrong}, and the goal is {most}. "
             f"{_remedy(project)}, so that more people are asked about items in doubt; or choose a larger error."
         )
+    return used
 
 
 def _remedy(project: Project) -> str:

@@ -10,11 +10,12 @@ import numpy as np
 from labeling.arrays.files import ProjectFiles
 from labeling.certifying.experience import correct
 from labeling.db.statements import among
+from labeling.finishing.candidates import predicting
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.control_slice import ControlFacts, ControlSlice, control_facts
 from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.models import ModelVersion, Project
-from labeling.projects.version_in_use import in_use
+from labeling.projects.version_in_use import InUse
 from labeling.shared_files import store
 
 ROWS = 20_000
@@ -47,14 +48,11 @@ class PoolSample:
     control: int
 
 
-def sample_facts(project: Project) -> SampleFacts:
-    """Read the facts with nine queries. Raises `FinishRefused` if no model can be asked."""
-    used = in_use(project)
-    if used is None:
-        raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
-    files = ProjectFiles(project)
-    paths = [files.pool(used.version, name) for name in ("best", "confidence")]
-    return SampleFacts(project, used.version, tuple(store().stamps(paths)), pool_of(project), control_facts(project))
+def sample_facts(project: Project, used: InUse) -> SampleFacts:
+    """Read the facts with at most eight queries."""
+    version = predicting(project, used) or used.version
+    paths = [ProjectFiles(project).pool(version, name) for name in ("best", "confidence")]
+    return SampleFacts(project, version, tuple(store().stamps(paths)), pool_of(project), control_facts(project))
 
 
 @lru_cache(maxsize=16)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import F, Max, Sum
 
 from labeling.answering.counting import certified_labels
-from labeling.finishing.people import errors_of
+from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.planning import price_of
 from labeling.insight.pace import Pace
 from labeling.models import Finish, Project, WorkLog
@@ -41,8 +41,12 @@ class PoolProgress:
         return max(self.pool - self.labeled - self.certified, 0)
 
 
-def pool_progress(project: Project, items: Mapping[str, int], pace: Pace) -> PoolProgress:
-    """Return the progress. `items`: of `labeling.insight.status.items_of`. Takes at most ten queries."""
+def pool_progress(
+    project: Project, items: Mapping[str, int], pace: Pace, errors: PeopleErrors | None = None
+) -> PoolProgress:
+    """Return the progress. `items`: of `labeling.insight.status.items_of`. `errors`: of the project's people, read if
+    needed. Takes at most ten queries.
+    """
     pool = items["encoded"] - items["excluded"]
     labeled = min(items["labeled"], pool)
     certified = certified_labels(project)
@@ -50,7 +54,8 @@ def pool_progress(project: Project, items: Mapping[str, int], pace: Pace) -> Poo
     if certified:
         standing = project.certificates.standing().aggregate(wrong=Sum("most_wrong"), rows=Max("audit__pool_rows"))
         later = max(project.encoded_rows - standing["rows"], 0)
-        wrong = (min(standing["wrong"], certified) + errors_of(project).label * labeled) / (labeled + certified)
+        by_people = (errors or errors_of(project)).label * labeled
+        wrong = (min(standing["wrong"], certified) + by_people) / (labeled + certified)
     left = max(pool - labeled - certified, 0)
     return PoolProgress(
         pool=pool,

@@ -10,8 +10,9 @@ from django.db.models import Count, Q, QuerySet
 
 from labeling.finishing.forecasts import Goal, forecast_of
 from labeling.finishing.goal import FinishRefused
+from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import pool_progress
-from labeling.insight.pace import pace_of
+from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
 from labeling.models import Audit, AuditDraw, Certificate, Finish, Project
 
@@ -42,9 +43,9 @@ def certificates_of(project: Project) -> QuerySet[Certificate]:
     return project.certificates.exclude(digest="").select_related("audit__version").order_by("-number")
 
 
-def forecast_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[str, Any]:
+def forecast_values(project: Project, goal: Goal, pace: Pace, errors: PeopleErrors) -> dict[str, Any]:
     """Return the forecast as plain values, for programs. Raises `FinishRefused`."""
-    forecast, pace = forecast_of(project, goal), pace_of(project, now)
+    forecast = forecast_of(project, goal, errors)
     hours, hours_by_hand = forecast.seconds(pace) / 3600, forecast.seconds_by_hand(pace) / 3600
     names = project.answer_names(each.index for each in forecast.classes)
     values = asdict(forecast)
@@ -64,7 +65,8 @@ def finish_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[
     """Return the forecast for a goal, the state of the goal that was started, and its audits, as plain values."""
     started = Finish.objects.filter(project=project).select_related("started_by").first()
     audits = audits_of(project)
-    progress = pool_progress(project, items_of(project), pace_of(project, now))
+    pace, errors = pace_of(project, now), errors_of(project)
+    progress = pool_progress(project, items_of(project), pace, errors)
     names = project.answer_names(each.audit.of_class for each in audits if each.audit.of_class is not None)
     values: dict[str, Any] = {
         "progress": {
@@ -95,7 +97,7 @@ def finish_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[
         ],
     }
     try:
-        values["forecast"] = forecast_values(project, goal, now)
+        values["forecast"] = forecast_values(project, goal, pace, errors)
     except FinishRefused as refused:
         values["refused"] = str(refused)
     return values

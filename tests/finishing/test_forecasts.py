@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from factories import make_member, make_project
-from pages import make_history
+from pages import make_history, make_version
 from pools import OPEN, PEOPLE, pool_project
 
 from labeling.arrays.files import ProjectFiles, load_array, save_array
 from labeling.finishing import pool_sample
 from labeling.finishing.forecasts import Forecast, Goal, forecast_of
 from labeling.finishing.goal import FinishRefused
+from labeling.finishing.people import errors_of
 from labeling.insight.pace import Pace
 from labeling.models import Project
 
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def forecast(project: Project, **goal: float) -> Forecast:
-    return forecast_of(project, Goal(**goal))
+    return forecast_of(project, Goal(**goal), errors_of(project))
 
 
 def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers() -> None:
@@ -57,6 +58,15 @@ def test_a_model_that_is_too_sure_is_corrected_by_the_control_slice() -> None:
     save_array(path, load_array(path) ** 0.25)
     found = forecast(project, error=0.05)
     assert found.curve[-1].error == pytest.approx(0.06, abs=0.02), "without a correction it would be 0.015"
+
+
+def test_the_version_that_picked_forecasts_until_the_newest_has_predicted_the_pool() -> None:
+    project = pool_project()
+    before = forecast(project, error=0.05)
+    make_version(project.batches.get(number=2), 2)
+    found = forecast(project, error=0.05)
+    assert project.versions.newest().number == 2
+    assert (found.version, found.labels) == (before.version, before.labels)
 
 
 def test_classes_with_few_items_go_to_people() -> None:

@@ -34,7 +34,11 @@ def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
 @pytest.mark.parametrize(
     ("chosen", "goal", "reason"),
     [
-        ({}, {}, "wrong in 3.0%, and the goal is 2.0%. Set “Most answers an item” (overlap_max), for example to 3"),
+        (
+            {},
+            {},
+            "wrong in 3\u00a0%, and the goal is 2\u00a0%. Set “Most answers an item” (overlap_max), for example to 3",
+        ),
         ({"overlap": 2, "overlap_max": 3}, {"error": 0.001}, "Invite further annotators"),
         ({"overlap_max": 3}, {"error": 0.0}, "error: "),
         ({"overlap_max": 3}, {"within": 1}, "within: must be 0: answers are no points of a scale."),

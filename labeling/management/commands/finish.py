@@ -14,6 +14,7 @@ from django.utils import timezone
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal
 from labeling.finishing.goal import FinishRefused
+from labeling.finishing.people import errors_of
 from labeling.finishing.state import certificates_of, finish_values
 from labeling.management.arguments import project_named
 from labeling.models import Finish, Project
@@ -46,7 +47,7 @@ class Command(BaseCommand):
                 goals.start(project, None, **asdict(goal))
             if stop:
                 goals.stop(project)
-            goals.check(project, asdict(goal))
+            goals.check(project, asdict(goal), errors_of(project))
         except FinishRefused as refused:
             raise CommandError(str(refused)) from None
         values = finish_values(project, goal, timezone.now())

@@ -15,6 +15,7 @@ from labeling.answering.batches import final
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal, forecast_of
 from labeling.finishing.goal import FinishRefused, PeopleErr
+from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import PoolProgress, pool_progress
 from labeling.finishing.state import audits_of, certificates_of
 from labeling.insight.pace import Pace, pace_of
@@ -45,12 +46,12 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
             messages.success(request, f"The goal is set: {words.goal_words(form.goal)}.")
             return redirect(SECTION, project.slug)
     now = timezone.now()
-    pace = pace_of(project, now)
-    progress = pool_progress(project, items_of(project), pace)
+    pace, errors = pace_of(project, now), errors_of(project)
+    progress = pool_progress(project, items_of(project), pace, errors)
     context = {
         "form": form,
         "line": words.sentence(progress),
-        **_forecast(membership, form, pace),
+        **_forecast(membership, form, pace, errors),
         **_state(membership, form, started, progress, now),
     }
     status = 400 if form.errors else 200
@@ -65,13 +66,13 @@ def stop(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect(SECTION, membership.project.slug)
 
 
-def _forecast(membership: Membership, form: GoalForm, pace: Pace) -> dict[str, Any]:
+def _forecast(membership: Membership, form: GoalForm, pace: Pace, errors: PeopleErrors) -> dict[str, Any]:
     """Return the forecast for the form's goal in words, or the reason why there is none."""
     if not form.is_valid():
         return {}
     project = membership.project
     try:
-        forecast = forecast_of(project, form.goal)
+        forecast = forecast_of(project, form.goal, errors)
     except FinishRefused as refused:
         return {"refused": str(refused), "people_err": isinstance(refused, PeopleErr)}
     with_cost = membership.can(Ability.SETTINGS_READ)
