@@ -76,6 +76,10 @@ class Kind(StrEnum):
         "mislabeled",
         JobKind(phase="looking for label errors", awaited_by="no one", settings=("model", "training")),
     )
+    ENCODERS = (
+        "encoders",
+        JobKind(phase="measuring encoders", awaited_by="no one", settings=("model", "training")),
+    )
     FINISH = "finish", JobKind(phase="proving labels of the model", awaited_by="managers")
     REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="no one")
 

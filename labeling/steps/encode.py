@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,6 +125,21 @@ def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[_Item
         good, bad = read.popleft()
         bad |= {good[at]: reason for at, reason in wrong.items()}
         yield _Encoded(block, [pk for at, pk in enumerate(good) if at not in wrong], bad)
+
+
+def encode_items(
+    project: Project, encoder: Encoder, items: ItemQuerySet, report: Callable[[float], object]
+) -> np.ndarray:
+    """Return features (n, dim) of the items, in their order, from any encoder. Raises `StepFailed` if one cannot be
+    encoded.
+    """
+    chunks, blocks = _chunks(items), []
+    for encoded in _encoded(project, encoder, chunks):
+        if encoded.bad:
+            raise StepFailed(f"An item cannot be encoded: {next(iter(encoded.bad.values()))}")
+        blocks.append(encoded.block)
+        report(len(blocks) / len(chunks))
+    return np.concatenate(blocks) if blocks else np.empty((0, encoder.dim), encoder.dtype)
 
 
 def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:

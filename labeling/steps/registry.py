@@ -13,6 +13,7 @@ from labeling.steps.cluster import cluster
 from labeling.steps.embed import embed
 from labeling.steps.encode import encode
 from labeling.steps.finish import finish
+from labeling.steps.measure_encoders import measure_encoders
 from labeling.steps.mislabeled import mislabeled
 from labeling.steps.predict import predict
 from labeling.steps.rebuild import mending, rebuild
@@ -38,6 +39,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.BASELINE: baseline,
     Job.Kind.CALIBRATE: calibrate,
     Job.Kind.MISLABELED: mislabeled,
+    Job.Kind.ENCODERS: measure_encoders,
     Job.Kind.FINISH: finish,
     Job.Kind.REBUILD: rebuild,
 }

@@ -35,6 +35,7 @@ from labeling.models import (
     ClassProposal,
     Clustering,
     Comment,
+    EncoderComparison,
     GuidelinesVersion,
     ItemImport,
     LabelClass,
@@ -123,6 +124,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
     predicted = make_prediction(version, name="b.csv")
     make_certificate(version, number=number)
+    EncoderComparison.objects.create(project=project, choices=[], asked_at=timezone.now())
     Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)
     manager = project.memberships.get(role=Role.MANAGER).user
     BulkChange.objects.create(project=project, user=manager, action="queue", last_item=0, total=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, ClassVar
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,7 +15,8 @@ from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.validation import read
-from labeling.models import Ability
+from labeling.models import Ability, EncoderComparison
+from labeling.projects import encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, weights_there
 
@@ -57,6 +60,80 @@ class EncoderSerializer(serializers.Serializer[Any]):
     weights = serializers.ListField(
         child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
     )
+
+
+class ComparedEncoderSerializer(serializers.Serializer[Any]):
+    """An encoder, and how right the project's model is with it."""
+
+    name = serializers.CharField(source="choice.name")
+    options = serializers.DictField(source="choice.options")
+    own = serializers.BooleanField(help_text="Whether it is the project's encoder.")
+    accuracy = serializers.FloatField(
+        allow_null=True, help_text="Of models that have not learned the tested labels; null: see `problem`."
+    )
+    low = serializers.FloatField(allow_null=True, help_text="The lower end of the 95 % interval.")
+    high = serializers.FloatField(allow_null=True)
+    tested = serializers.IntegerField(min_value=0, help_text="Tested labels.")
+    seconds = serializers.FloatField(min_value=0, help_text="To encode the `labels` items.")
+    pool_seconds = serializers.FloatField(min_value=0, help_text="The estimate for all items.")
+    problem = serializers.CharField(allow_blank=True, help_text="Why it could not be measured.")
+
+
+class EncoderComparisonSerializer(serializers.Serializer[Any]):
+    """A measurement of encoders on the project's own labels."""
+
+    state = serializers.CharField(help_text="waiting, running, done or failed.")
+    share = serializers.FloatField(min_value=0, max_value=1, help_text="The part that is done.")
+    reason = serializers.CharField(allow_blank=True, help_text="Why it failed.")
+    labels = serializers.IntegerField(min_value=0, help_text="Labels in the sample, none of them of control items.")
+    drawn = serializers.BooleanField(
+        help_text="Whether the tested labels are a random sample of the pool. Others were picked because they are "
+        "hard, so that all accuracies are too low."
+    )
+    asked_at = serializers.DateTimeField()
+    measured_at = serializers.DateTimeField(allow_null=True)
+    encoders = ComparedEncoderSerializer(many=True, help_text="Those measured so far.")
+
+    example: ClassVar[dict[str, Any]] = {
+        "state": "done",
+        "share": 1.0,
+        "reason": "",
+        "labels": 400,
+        "drawn": True,
+        "asked_at": "2026-03-01T09:12:44Z",
+        "measured_at": "2026-03-01T09:14:02Z",
+        "encoders": [
+            {
+                "name": "pixels",
+                "options": {},
+                "own": True,
+                "accuracy": 0.72,
+                "low": 0.654,
+                "high": 0.778,
+                "tested": 200,
+                "seconds": 0.8,
+                "pool_seconds": 24.0,
+                "problem": "",
+            },
+            {
+                **{"name": "backbone", "options": {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}},
+                "own": False,
+                "accuracy": 0.91,
+                "low": 0.862,
+                "high": 0.942,
+                "tested": 200,
+                "seconds": 31.0,
+                "pool_seconds": 930.0,
+                "problem": "",
+            },
+        ],
+    }
+
+
+class EncodersToCompareSerializer(serializers.Serializer[Any]):
+    """What to measure besides the project's encoder and those that need no choice of options."""
+
+    also = serializers.ListField(child=EncoderChoiceSerializer(), required=False, max_length=5)
 
 
 class ProjectEncoder(ProjectView):
@@ -104,3 +181,45 @@ def _known(encoder: type[Encoder]) -> dict[str, Any]:
         for name, option in encoder.options.items()
     ]
     return {"name": encoder.name, "meaning": encoder.meaning, "options": options}
+
+
+class ProjectEncoderComparison(ProjectView):
+    """Return the last measurement of encoders on the project's own labels."""
+
+    subject = "Projects"
+    reading = Ability.MODELS_READ
+    changing = Ability.SETTINGS_CHANGE
+
+    @extend_schema(responses=EncoderComparisonSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        comparison = encoder_comparison.comparison_of(self.project)
+        if comparison is None:
+            raise Http404("The encoders have not been measured. POST asks for it.")
+        return self._shown(comparison)
+
+    @extend_schema(request=EncodersToCompareSerializer, responses=EncoderComparisonSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        """Measure the encoders in the background, unless that is under way. It trains five models with each encoder on
+        at most 3,000 labels. Respond with 409 for a private project, or with fewer than 50 labels.
+        """
+        also = read(EncodersToCompareSerializer, request.data).get("also", [])
+        try:
+            return self._shown(encoder_comparison.ask(project=self.project, also=also))
+        except encoder_comparison.ComparisonRefused as refused:
+            raise Conflict(str(refused)) from refused
+
+    def _shown(self, comparison: EncoderComparison) -> Response:
+        job, own = comparison.job, encoder_comparison.own_choice(self.project)
+        shown = {
+            "state": job.state if job else "done",
+            "share": job.share if job else 1,
+            "reason": job.reason if job else "",
+            "labels": comparison.labels,
+            "drawn": comparison.drawn,
+            "asked_at": comparison.asked_at,
+            "measured_at": comparison.measured_at,
+            "encoders": [
+                {**asdict(each), "own": each.choice == own} for each in encoder_comparison.results_of(comparison)
+            ],
+        }
+        return Response(EncoderComparisonSerializer(shown).data)

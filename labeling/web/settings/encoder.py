@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
-from labeling.models import Ability, Membership
+from labeling.models import Ability, EncoderComparison, Membership, Project
+from labeling.projects import encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
+from labeling.projects.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoder_settings import packaged_weights
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, duration, moment, percent
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -27,10 +34,86 @@ def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
         else:
             messages.success(request, f"Items are encoded by {form.choice()['name']}.")
         return redirect("project-encoder", project.slug)
+    return _page(request, membership, form)
+
+
+@for_members(changing=Ability.SETTINGS_CHANGE)
+def measure(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Ask for a measurement of the encoders, with the form's encoder among them if one is chosen."""
+    project = membership.project
+    form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
+    if form is not None and not form.is_valid():
+        return _page(request, membership, form)
+    try:
+        encoder_comparison.ask(project=project, also=[form.choice()] if form else [])
+    except ComparisonRefused as refused:
+        messages.error(request, str(refused))
+    return redirect("project-encoder", project.slug)
+
+
+def _page(request: HttpRequest, membership: Membership, form: EncoderForm) -> HttpResponse:
+    project = membership.project
+    settled = project.features_generation > 0
     context = {
         "form": form,
-        "settled": project.features_generation > 0,
+        "settled": settled,
         "packaged": packaged_weights(project.kind, project.encoder),
+        "refusal": encoder_comparison.refusal(project) if settled else "",
+        "measured": _measured(project) if settled else None,
     }
     status = 400 if form.errors else 200
     return render_page(request, membership, "project/encoder.html", context, section="project-settings", status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """An encoder's line of the table."""
+
+    name: str
+    options: list[str]
+    own: bool
+    accuracy: str
+    interval: str
+    took: str
+    pool: str
+    problem: str
+
+
+def _measured(project: Project) -> dict[str, Any] | None:
+    comparison = encoder_comparison.comparison_of(project)
+    if comparison is None:
+        return None
+    own = encoder_comparison.own_choice(project)
+    results = encoder_comparison.results_of(comparison)
+    return {
+        "rows": [_row(each, own=each.choice == own) for each in results],
+        "of": _sample(comparison, results),
+        "at": moment(comparison.measured_at or comparison.asked_at, timezone.now()),
+        "under_way": encoder_comparison.is_under_way(comparison),
+        "step": f"{len(results)} of {count(len(comparison.choices), 'encoder')} measured",
+        "failed": comparison.job.reason if comparison.job and comparison.job.state == "failed" else "",
+    }
+
+
+def _row(each: Measured, *, own: bool) -> _Row:
+    options = [f"{name} {value}" for name, value in each.choice["options"].items()]
+    if each.accuracy is None or each.low is None or each.high is None:
+        return _Row(each.choice["name"], options, own, "–", "", "–", "–", each.problem)
+    interval = f"{percent(each.low, exact=True)} to {percent(each.high, exact=True)}"
+    accuracy = percent(each.accuracy, exact=True)
+    pool = duration(each.pool_seconds)
+    return _Row(each.choice["name"], options, own, accuracy, interval, duration(each.seconds), pool, "")
+
+
+def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:
+    tested = next((each.tested for each in results if each.tested), 0)
+    if not tested:
+        return ""
+    of = count(comparison.labels, "label")
+    models = f"Each label was predicted by a model that had not learned it, of {of} in all."
+    if comparison.drawn:
+        return f"{models} Accuracy is of {count(tested, 'item')} drawn at random, so it holds for the whole pool."
+    return (
+        f"{models} Most items were picked because they are hard: all accuracies are lower than for the whole pool, but "
+        "tell encoders apart."
+    )

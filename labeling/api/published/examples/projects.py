@@ -72,6 +72,7 @@ PROJECTS: dict[str, Any] = {
     "CopyRequest": {"slug": "owls-2027", "name": "Owls at the feeder, 2027", "members": True},
     "TransferRequest": {"username": "ann", "role": "engineer"},
     "EncoderChoiceRequest": _BACKBONE,
+    "EncodersToCompareRequest": {"also": [_BACKBONE]},
     "Encoder": {
         **_BACKBONE,
         "settled": False,

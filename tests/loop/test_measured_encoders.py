@@ -1,0 +1,108 @@
+"""Test that a worker measures encoders on a project's own labels, and stores what an attempt has measured."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from digits import SMALL, annotator, answer_batch, digits_project
+from django.core.management import CommandError, call_command
+from factories import make_items, make_project
+
+from labeling.loop.worker import Worker
+from labeling.models import EncoderComparison, Item, Job, Project
+from labeling.projects import encoder_comparison
+from labeling.projects.encoder_comparison import ComparisonRefused
+from labeling.steps import measure_encoders
+from labeling.steps.registry import run_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+LARGE = {"name": "pixels", "options": {}}
+BROKEN = {"name": "backbone", "options": {"architecture": "torchvision/resnet18", "weights": "torn.pth"}}
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = digits_project(tmp_path, n=400, batch_size=150)
+    drain()
+    answer_batch(project, annotator(project))
+    drain()
+    return project
+
+
+def test_encoders_are_measured_on_labels_of_random_batches(
+    project: Project, monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    (data_dir / "weights").mkdir(exist_ok=True)
+    (data_dir / "weights" / "torn.pth").write_bytes(b"torn")
+    encoder_comparison.ask(project=project, also=[BROKEN])
+    monkeypatch.setattr(measure_encoders, "LEAST_DRAWN", 100)
+    drain()
+    comparison = EncoderComparison.objects.get()
+    small, large, broken = encoder_comparison.results_of(comparison)
+    trainable = Item.objects.trainable().count()
+    assert (small.choice, large.choice, broken.choice) == (SMALL, LARGE, BROKEN)
+    assert comparison.drawn, "the first batch was drawn at random"
+    assert small.tested == large.tested == comparison.labels == trainable
+    assert comparison.measured_at is not None
+    for each in (small, large):
+        assert each.accuracy is not None
+        assert each.low < each.accuracy < each.high  # type: ignore[operator]
+        assert each.accuracy > 0.4, "each model has learned four fifths of the labels"
+        assert each.pool_seconds >= each.seconds > 0
+    assert "torn.pth cannot be read as weights" in broken.problem
+    shown = StringIO()
+    call_command("compare_encoders", "digits", show=True, stdout=shown)
+    assert f"pixels size=16: {small.accuracy:.1%} right" in shown.getvalue()
+
+
+def test_an_attempt_keeps_what_another_has_measured(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder_comparison.ask(project=project)
+    measured, right = [], measure_encoders._right
+
+    def killed(*args: object) -> object:
+        measured.append(args[1])
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        return right(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(measure_encoders, "_right", killed)
+    with pytest.raises(KeyboardInterrupt):
+        drain()
+    assert len(EncoderComparison.objects.get().results) == 1
+    Job.objects.filter(kind=Job.Kind.ENCODERS).update(state=Job.State.WAITING, worker="")
+    drain()
+    assert len(EncoderComparison.objects.get().results) == 2
+    assert len(measured) == 3
+
+
+def test_refusals_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    private = make_project(privacy_epsilon=5, training={"epochs": 1}, features_generation=1)
+    with pytest.raises(ComparisonRefused, match="spends its privacy budget"):
+        encoder_comparison.ask(project=private)
+    few = make_project("few", features_generation=1, kind="image")
+    make_items(few, 10, label=1)
+    with pytest.raises(CommandError, match="at least 50 labels, besides those of control items; there are 10"):
+        call_command("compare_encoders", "few")
+    monkeypatch.setattr(encoder_comparison, "FEWEST", 10)
+    with pytest.raises(CommandError, match="no other encoder for these items"):
+        call_command("compare_encoders", "few")
+    with pytest.raises(CommandError, match="this is not JSON"):
+        call_command("compare_encoders", "few", also=["{"])
+    with pytest.raises(CommandError, match="have not been measured"):
+        call_command("compare_encoders", "few", show=True)
+
+
+def test_a_second_request_waits_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project(kind="image", encoder=SMALL, features_generation=1)
+    make_items(project, 60, label=1)
+    first = encoder_comparison.ask(project=project)
+    assert encoder_comparison.ask(project=project).job == first.job
+    assert Job.objects.filter(kind=Job.Kind.ENCODERS).count() == 1

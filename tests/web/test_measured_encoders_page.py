@@ -1,0 +1,98 @@
+"""Test that the page and the API of the encoder show its measurement, and ask for one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from factories import make_items, make_project
+from pages import errors_of, manager, member, text_of
+
+from labeling.models import EncoderComparison, Job, Project, Role
+
+pytestmark = pytest.mark.django_db
+
+PAGE, MEASURE, API = "/p/digits/encoder/", "/p/digits/encoder/measure/", "/api/v1/projects/digits/encoder/comparison/"
+SMALL, LARGE = {"name": "pixels", "options": {"size": 16}}, {"name": "pixels", "options": {}}
+BACKBONE = {"name": "backbone", "options": {"architecture": "torchvision/resnet18", "weights": "torn.pth"}}
+MEASURED = [
+    {"choice": SMALL, "accuracy": 0.8, "low": 0.74, "high": 0.85, "tested": 200, "seconds": 0.4, "pool_seconds": 12.0},
+    {"choice": LARGE, "accuracy": 0.9, "low": 0.85, "high": 0.93, "tested": 200, "seconds": 1.4, "pool_seconds": 4000},
+    {"choice": BACKBONE, "problem": "torn.pth cannot be read as weights."},
+]
+
+
+def project_with_labels(n: int = 60) -> Project:
+    project = make_project(kind="image", encoder=SMALL, features_generation=1)
+    make_items(project, n, label=1)
+    return project
+
+
+def measured(project: Project, **fields: Any) -> EncoderComparison:
+    now = timezone.now()
+    values = {"choices": [SMALL, LARGE, BACKBONE], "results": MEASURED, "labels": 400, "drawn": True, **fields}
+    return EncoderComparison.objects.create(project=project, asked_at=now, measured_at=now, **values)
+
+
+def test_the_results_stand_in_a_table() -> None:
+    project = project_with_labels()
+    measured(project)
+    page = text_of(manager(project).get(PAGE))
+    assert "of 400 labels in all. Accuracy is of 200 items drawn at random" in page
+    assert "pixels yours size 16 80.0 % 74.0 % to 85.0 % 0.4 s 12 s" in page
+    assert "pixels 90.0 % 85.0 % to 93.0 % 1.4 s 1 h 7 min" in page
+    assert "torn.pth cannot be read as weights." in page
+    EncoderComparison.objects.update(drawn=False)
+    assert "Most items were picked because they are hard" in text_of(manager(project).get(PAGE))
+
+
+def test_a_manager_asks_and_sees_how_far_it_is() -> None:
+    project = project_with_labels()
+    client = manager(project)
+    page = client.post(MEASURE, follow=True)
+    assert "Measuring, asked" in text_of(page)
+    assert "0 of 2 encoders measured" in text_of(page)
+    assert [job.kind for job in Job.objects.all()] == ["encoders"]
+    Job.objects.update(state=Job.State.FAILED, reason="The disk is full.")
+    assert "The measurement failed: The disk is full." in text_of(client.get(PAGE))
+
+
+def test_another_encoder_is_measured_too_or_its_error_stands_beside_the_field() -> None:
+    project = project_with_labels()
+    client = manager(project)
+    page = client.post(MEASURE, {"name": "pixels", "pixels-size": "5"})
+    assert "size must be a whole number from 16 to 128" in errors_of(page)["pixels-size"]
+    client.post(MEASURE, {"name": "pixels", "pixels-size": "64"})
+    assert EncoderComparison.objects.get().choices == [SMALL, LARGE, {"name": "pixels", "options": {"size": 64}}]
+
+
+def test_without_enough_labels_the_page_says_so() -> None:
+    page = text_of(manager(project_with_labels(20)).get(PAGE))
+    assert "takes at least 50 labels, besides those of control items; there are 20." in page
+    assert "Measure another encoder" not in page
+
+
+def test_engineers_read_and_do_not_ask() -> None:
+    project = project_with_labels()
+    measured(project)
+    client = member(project, Role.ENGINEER)
+    assert client.get(API).json()["encoders"][1]["accuracy"] == 0.9
+    assert client.post(API, {}, content_type="application/json").status_code == 403
+
+
+def test_the_api_asks_and_answers() -> None:
+    project = project_with_labels()
+    client = manager(project)
+    assert client.get(API).status_code == 404
+    bad = client.post(API, {"also": [{"name": "tfidf-svd"}]}, content_type="application/json")
+    assert bad.status_code == 400
+    assert "is called 'tfidf-svd'" in str(bad.json())
+    asked = client.post(API, {"also": [{"name": "pixels", "options": {"size": 64}}]}, content_type="application/json")
+    assert (asked.status_code, asked.json()["state"], asked.json()["encoders"]) == (200, "waiting", [])
+    EncoderComparison.objects.all().delete()
+    measured(project)
+    found = client.get(API).json()
+    assert [(each["name"], each["own"], each["accuracy"]) for each in found["encoders"]] == [
+        ("pixels", True, 0.8), ("pixels", False, 0.9), ("backbone", False, None),
+    ]  # fmt: skip
