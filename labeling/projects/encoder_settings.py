@@ -25,9 +25,9 @@ __all__ = [
     "default_choice",
     "encoders_for",
     "name_of",
-    "packaged_weights",
     "settled_choice",
     "weights_there",
+    "why_default",
 ]
 
 
@@ -48,19 +48,27 @@ def encoders_for(kind: str) -> Sequence[type[Encoder]]:
 
 
 def default_choice(kind: str) -> dict[str, Any]:
-    """Return the choice of a new project: the first encoder whose weights an installed package ships; empty without
-    one.
+    """Return the choice of a new project: the first encoder that is for new projects or whose weights an installed
+    package ships; empty without one.
     """
     for encoder in encoders_for(kind):
+        if encoder.for_new:
+            return {"name": encoder.name, "options": {}}
         for name, option in encoder.options.items():
             for weights in option.packaged():
                 return {"name": encoder.name, "options": {name: weights}}
     return {}
 
 
-def packaged_weights(kind: str, choice: Mapping[str, Any]) -> str:
-    """Return the name of the weights in a choice if it is the choice of new projects, else ""."""
-    return next(iter(choice["options"].values())) if choice and choice == default_choice(kind) else ""
+def why_default(kind: str, choice: Mapping[str, Any]) -> str:
+    """Return in a sentence why new projects get this choice, or "" if it is another or the first of its kind."""
+    if not choice or choice != default_choice(kind):
+        return ""
+    encoder = chosen(kind, choice)
+    if encoder.for_new:
+        return f"New projects get {encoder.name} by default. {encoder.meaning}"
+    [weights] = choice["options"].values()
+    return f"New projects get {encoder.name} with {weights} by default, because an installed package ships this model."
 
 
 def name_of(kind: str, choice: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from models_store.encoders.fine_tuned import FineTuned
 from models_store.encoders.log_mel import LogMel
 from models_store.encoders.pixels import Pixels
 from models_store.encoders.sentences import SentenceTransformers
+from models_store.encoders.table import Table
 from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.encoders.vector import Vector
 
@@ -33,8 +34,17 @@ __all__ = [
     "load",
 ]
 
-ENCODERS: tuple[type[Encoder], ...] = (Pixels, Backbone, FineTuned, TfidfSvd, SentenceTransformers, Vector, LogMel)
-"""In order of preference: the first encoder of a kind is the default of projects of that kind."""
+ENCODERS: tuple[type[Encoder], ...] = (
+    Pixels,
+    Backbone,
+    FineTuned,
+    TfidfSvd,
+    SentenceTransformers,
+    Vector,
+    Table,
+    LogMel,
+)
+"""The first encoder of a kind is that of projects without a choice; see also `Encoder.for_new`."""
 
 
 def get(name: str) -> type[Encoder]:

@@ -77,6 +77,9 @@ class Encoder(ABC):
     options: ClassVar[Mapping[str, Option]] = {}
     """The options that a manager can set. `fit` gets them as keyword arguments."""
 
+    for_new: ClassVar[bool] = False
+    """Whether new projects get it by default. Earlier projects keep the first encoder of their kind."""
+
     fit_samples: ClassVar[int] = 0
     """The most items that `fit` uses; 0 if it needs none."""
 

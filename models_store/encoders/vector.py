@@ -32,12 +32,12 @@ class Vector(Encoder):
         """Take the length from the first sample. Raises `EncodingError` if it is no vector, ValueError without one."""
         if len(samples) == 0:
             raise ValueError("vector: the length cannot be known without a sample")
-        return cls(len(_as_vector(samples[0], index=0)))
+        return cls(len(as_vector(samples[0], index=0)))
 
     def encode(self, raws: Sequence[Any]) -> np.ndarray:
         features = np.empty((len(raws), self.dim), dtype=self.dtype)
         for index, raw in enumerate(raws):
-            vector = _as_vector(raw, index=index)
+            vector = as_vector(raw, index=index)
             if len(vector) != self.dim:
                 raise EncodingError(f"{len(vector)} numbers, expected {self.dim}", index=index)
             features[index] = vector
@@ -51,7 +51,7 @@ class Vector(Encoder):
         return cls(int(state["dim"]))
 
 
-def _as_vector(raw: Any, *, index: int) -> np.ndarray:
+def as_vector(raw: Any, *, index: int) -> np.ndarray:
     """Convert `raw` to a 1-D float32 array of at least one finite number. Raises `EncodingError`."""
     try:
         with np.errstate(over="ignore"):

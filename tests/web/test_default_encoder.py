@@ -8,12 +8,12 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
-from factories import make_project, make_user
+from factories import make_member, make_project, make_user
 from pages import manager, text_of
 from rest_framework.test import APIClient
 from sentence_model import MINILM
 
-from labeling.models import Project
+from labeling.models import Project, Role
 from labeling.projects.encoder_settings import settled_choice
 from models_store.encoders.options import Option
 
@@ -49,22 +49,25 @@ def test_texts_without_the_package_and_images_get_the_plain_encoder(without_pack
     assert create_each_way("text") == {"command": {}, "page": {}, "api": {}}
 
 
-def test_images_get_the_plain_encoder() -> None:
-    assert create_each_way("image") == {"command": {}, "page": {}, "api": {}}
+@pytest.mark.parametrize(("kind", "encoder"), [("image", {}), ("vector", {"name": "table", "options": {}})])
+def test_images_get_the_plain_encoder_and_vectors_that_of_tables(kind: str, encoder: Any) -> None:
+    assert create_each_way(kind) == {"command": encoder, "page": encoder, "api": encoder}
 
 
 def test_the_pages_say_which_and_why() -> None:
     project = make_project(encoder=SENTENCES)
     client = manager(project)
-    page = text_of(client.get(reverse("project-import", args=[project.slug])))
-    assert "sentence-transformers with all-MiniLM-L6-v2, because an installed package ships this model" in page
-    assert "New projects get sentence-transformers with all-MiniLM-L6-v2 by default" in text_of(
-        client.get(reverse("project-encoder", args=[project.slug]))
-    )
+    why = "New projects get sentence-transformers with all-MiniLM-L6-v2 by default, because an installed package ships"
+    for name in ("project-import", "project-encoder"):
+        assert why in text_of(client.get(reverse(name, args=[project.slug])))
+    table = make_project("table", kind="vector", encoder={"name": "table", "options": {}})
+    make_member(table, "mona", Role.MANAGER)
+    page = text_of(client.get(reverse("project-import", args=[table.slug])))
+    assert "New projects get table by default. Columns in different units are brought to one scale" in page
 
 
 def test_an_earlier_project_keeps_its_words() -> None:
-    page = text_of(manager(make_project()).get("/projects/digits/import/"))
+    page = text_of(manager(make_project()).get("/p/digits/import/"))
     assert "installed package" not in page
 
 

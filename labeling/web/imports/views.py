@@ -22,7 +22,7 @@ from labeling.intake.rejecting import KEPT, by_number
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
-from labeling.projects.encoder_settings import encoders_for, name_of, packaged_weights
+from labeling.projects.encoder_settings import encoders_for, why_default
 from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import (
     as_json,
@@ -95,8 +95,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "storage": _storage(project),
         "files": _files(kinds.of(project)),
         "has_encoders": _has_choice(project),
-        "encoder": name_of(project.kind, project.encoder),
-        "packaged": packaged_weights(project.kind, project.encoder),
+        "why_default": why_default(project.kind, project.encoder),
         **_class_names(project),
         **_under_way(project),
     }

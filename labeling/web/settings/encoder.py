@@ -14,7 +14,7 @@ from labeling.models import Ability, EncoderComparison, Membership, Project
 from labeling.projects import encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_comparison import ComparisonRefused, Measured
-from labeling.projects.encoder_settings import packaged_weights
+from labeling.projects.encoder_settings import why_default
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -57,7 +57,7 @@ def _page(request: HttpRequest, membership: Membership, form: EncoderForm) -> Ht
     context = {
         "form": form,
         "settled": settled,
-        "packaged": packaged_weights(project.kind, project.encoder),
+        "why_default": why_default(project.kind, project.encoder),
         "refusal": encoder_comparison.refusal(project) if settled else "",
         "measured": _measured(project) if settled else None,
     }
