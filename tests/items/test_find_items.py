@@ -122,16 +122,14 @@ def find(project: Project, **given: str) -> list[int]:
 
 
 @pytest.mark.parametrize(("given", "found"), FOUND, ids=[" ".join(f"{k}={v}" for k, v in g.items()) for g, _ in FOUND])
-def test_filters_and_what_they_find(given: dict[str, str], found: list[int]) -> None:
-    project = mixture()
+def test_filters_and_what_they_find(project: Project, given: dict[str, str], found: list[int]) -> None:
     make_items(make_project("other"), 3)
     mark(project)
     search.catch_up()
     assert find(project, **given) == found
 
 
-def test_any_two_filters_find_what_both_find() -> None:
-    project = mixture()
+def test_any_two_filters_find_what_both_find(project: Project) -> None:
     mark(project)
     search.catch_up()
     of_one_answer = {"annotator", "answered", "against", "divided", "unlike", "known"}
@@ -153,7 +151,7 @@ def test_any_two_filters_find_what_both_find() -> None:
     ],
 )
 def test_labels_of_other_questions(question: str, label: str, found: list[int]) -> None:
-    assert find(mixture(question), label=label) == found
+    assert find(mixture(question, slug=question), label=label) == found
 
 
 @pytest.mark.parametrize(
@@ -182,8 +180,7 @@ def test_labels_of_other_questions(question: str, label: str, found: list[int]) 
         ({"annotator": "\x00"}, "no NUL"),
     ],
 )
-def test_what_cannot_be_found_is_said(given: dict[str, str], said: str) -> None:
-    project = mixture()
+def test_what_cannot_be_found_is_said(project: Project, given: dict[str, str], said: str) -> None:
     mark(project)
     make_version(project.batches.get(number=2), 2)
     make_member(make_project("other"), "stranger")
@@ -194,11 +191,10 @@ def test_what_cannot_be_found_is_said(given: dict[str, str], said: str) -> None:
 
 def test_predictions_of_sets_of_classes_cannot_be_searched() -> None:
     with pytest.raises(FilterError, match="not stored"):
-        read_filter(mixture("multi"), {"predicted": "1:class 5"})
+        read_filter(mixture("multi", slug="multi"), {"predicted": "1:class 5"})
 
 
-def test_a_former_member_can_still_be_asked_for() -> None:
-    project = mixture()
+def test_a_former_member_can_still_be_asked_for(project: Project) -> None:
     project.memberships.filter(user__username="bert").delete()
     assert find(project, annotator="bert") == [0, 1, 2, 3, 4, 5]
 
@@ -208,8 +204,7 @@ def test_every_filter_and_state_is_tried() -> None:
     assert {given["state"] for given, _ in FOUND if "state" in given} == set(STATES)
 
 
-def test_an_items_state_is_the_one_it_is_found_by() -> None:
-    project = mixture()
+def test_an_items_state_is_the_one_it_is_found_by(project: Project) -> None:
     for state in STATES:
         for item in matching(project, {"state": state}):
             assert state_of(item, out_again=False) == state
@@ -233,8 +228,7 @@ def walk(project: Project, order: Any, n: int) -> list[int]:
 
 @pytest.mark.parametrize("name", ORDERS)
 @pytest.mark.parametrize("n", [1, 5, 12, 50])
-def test_pages_in_every_order_hold_every_item_once(name: str, n: int) -> None:
-    project = mixture()
+def test_pages_in_every_order_hold_every_item_once(project: Project, name: str, n: int) -> None:
     seen = walk(project, ORDERS[name], n)
     assert sorted(numbers(project, seen)) == list(range(12))
     newest = list(project.items.labeled().order_by("-labeled_at", "-pk").values_list("pk", flat=True))
@@ -249,8 +243,7 @@ def test_pages_in_every_order_hold_every_item_once(name: str, n: int) -> None:
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_neighbours_are_those_in_the_order(name: str) -> None:
-    project = mixture()
+def test_neighbours_are_those_in_the_order(project: Project, name: str) -> None:
     order = ORDERS[name]
     items = matching(project, {})
     ids = page_after(items, order, None, 50).keys
@@ -260,8 +253,7 @@ def test_neighbours_are_those_in_the_order(name: str) -> None:
         assert neighbours(items, order, position_of(item, order)) == expected
 
 
-def test_a_place_stays_where_it_is_when_the_item_moves() -> None:
-    project = mixture()
+def test_a_place_stays_where_it_is_when_the_item_moves(project: Project) -> None:
     order = ORDERS["newest"]
     items = matching(project, {})
     ids = page_after(items, order, None, 50).keys
@@ -305,14 +297,12 @@ def test_in_states_without_labels_there_is_nothing_to_sort_by() -> None:
     assert order_for({"state": "open"}, "margin") == ORDERS["margin"]
 
 
-def test_counting_ends_somewhere() -> None:
-    project = mixture()
+def test_counting_ends_somewhere(project: Project) -> None:
     items = matching(project, {})
     assert [count_up_to(items, most) for most in (11, 12, 13)] == [(11, True), (12, False), (12, False)]
 
 
-def test_what_waits_for_a_manager_is_counted_in_one_query(django_assert_num_queries: Any) -> None:
-    project = mixture()
+def test_what_waits_for_a_manager_is_counted_in_one_query(project: Project, django_assert_num_queries: Any) -> None:
     other = make_project("other")
     make_open_batch(other, make_items(other, 2))
     with django_assert_num_queries(1):

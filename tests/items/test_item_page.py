@@ -30,8 +30,7 @@ def error_of(response: Any) -> str:
     return found[1] if found else ""
 
 
-def test_it_tells_how_the_label_came_to_be() -> None:
-    project = mixture()
+def test_it_tells_how_the_label_came_to_be(project: Project) -> None:
     client = member(project, Role.ENGINEER)
     assert "1 of 2 answers agree." in text_of(client.get(address(project, 1)))
     assert "All 2 answers agree." in text_of(client.get(address(project, 0)))
@@ -45,8 +44,7 @@ def test_it_tells_how_the_label_came_to_be() -> None:
     assert "The encoder could not read it: Broken." in text_of(client.get(address(project, 11)))
 
 
-def test_every_annotation_is_listed_those_taken_back_too() -> None:
-    project = mixture()
+def test_every_annotation_is_listed_those_taken_back_too(project: Project) -> None:
     given = item_of(project, 6).task.annotations.get()
     undo(project=project, user=given.user, annotation_id=given.pk)
     words = text_of(manager(project).get(address(project, 6)))
@@ -57,8 +55,7 @@ def test_every_annotation_is_listed_those_taken_back_too() -> None:
     assert "mona class 7 Yes. just now stands" in text_of(manager(project).get(address(project, 5)))
 
 
-def test_it_tells_why_it_was_picked_and_what_the_model_took_it_for() -> None:
-    project = mixture()
+def test_it_tells_why_it_was_picked_and_what_the_model_took_it_for(project: Project) -> None:
     version = make_version(Batch.objects.get(number=1), 1)
     Batch.objects.filter(number=2).update(selected_by=version, strategy="cluster-margin")
     task = item_of(project, 7).task
@@ -91,7 +88,7 @@ def test_it_tells_why_it_was_picked_and_what_the_model_took_it_for() -> None:
     ],
 )
 def test_a_label_is_corrected(question: str, sent: dict[str, Any], stored: Any) -> None:
-    project = mixture(question)
+    project = mixture(question, slug=question)
     response = manager(project).post(address(project, 0, "correct/"), {**sent, "note": " Look. "}, follow=True)
     item = item_of(project, 0)
     assert item.label == stored
@@ -145,7 +142,7 @@ def small(question: str) -> Project:
     ],
 )
 def test_what_cannot_be_saved_is_said_beside_its_field(question: str, sent: dict[str, Any], said: str) -> None:
-    project = mixture(question)
+    project = mixture(question, slug=question)
     before = item_of(project, 0).label
     response = manager(project).post(address(project, 0, "correct/"), sent)
     assert response.status_code == 400
@@ -153,8 +150,7 @@ def test_what_cannot_be_saved_is_said_beside_its_field(question: str, sent: dict
     assert item_of(project, 0).label == before
 
 
-def test_next_goes_on_within_the_filter_though_the_item_has_left_it() -> None:
-    project = mixture()
+def test_next_goes_on_within_the_filter_though_the_item_has_left_it(project: Project) -> None:
     client = manager(project)
     query = "?state=labeled&corrected=false&sort=imported"
     path, seen = address(project, 0), []
@@ -168,24 +164,21 @@ def test_next_goes_on_within_the_filter_though_the_item_has_left_it() -> None:
     assert project.items.filter(label=8).count() == 4
 
 
-def test_the_last_that_matches_leads_back_to_the_others_once_it_is_saved() -> None:
-    project = mixture()
+def test_the_last_that_matches_leads_back_to_the_others_once_it_is_saved(project: Project) -> None:
     client = manager(project)
     page = client.get(f"{address(project, 4)}?state=labeled&corrected=false&sort=imported").content.decode()
     assert 'id="later"' not in page
     assert 'name="next" value="1"' in page
 
 
-def test_nobody_is_told_that_a_model_learns_a_control_item() -> None:
-    project = mixture()
+def test_nobody_is_told_that_a_model_learns_a_control_item(project: Project) -> None:
     client = manager(project)
     assert "The next training uses it." in text_of(client.get(address(project, 0)))
     project.items.filter(pk=item_of(project, 0).pk).update(reserved=True)
     assert "Models do not train on it, because this is a control item." in text_of(client.get(address(project, 0)))
 
 
-def test_walking_the_newest_labels_does_not_start_over_at_each_correction() -> None:
-    project = mixture()
+def test_walking_the_newest_labels_does_not_start_over_at_each_correction(project: Project) -> None:
     client = manager(project)
     order = [5, 4, 3, 1, 0]
     path, seen = address(project, 5), []
@@ -204,8 +197,7 @@ def test_walking_the_newest_labels_does_not_start_over_at_each_correction() -> N
     assert before[1] == address(project, 3)
 
 
-def test_a_correction_is_withdrawn() -> None:
-    project = mixture()
+def test_a_correction_is_withdrawn(project: Project) -> None:
     client = manager(project)
     client.post(address(project, 1, "correct/"), {"value": "class 8"})
     response = client.post(address(project, 1, "withdraw/"), follow=True)
@@ -219,8 +211,7 @@ def test_a_correction_is_withdrawn() -> None:
     ("number", "said"),
     [(6, "People are still answering this item"), (9, "This item has not been in a batch yet")],
 )
-def test_what_cannot_be_corrected_has_no_form_and_says_why(number: int, said: str) -> None:
-    project = mixture()
+def test_what_cannot_be_corrected_has_no_form_and_says_why(project: Project, number: int, said: str) -> None:
     client = manager(project)
     page = client.get(address(project, number))
     assert said in text_of(page)
@@ -230,8 +221,7 @@ def test_what_cannot_be_corrected_has_no_form_and_says_why(number: int, said: st
     assert item_of(project, number).label is None
 
 
-def test_engineers_read_and_do_not_correct() -> None:
-    project = mixture()
+def test_engineers_read_and_do_not_correct(project: Project) -> None:
     client = member(project, Role.ENGINEER)
     page = client.get(address(project, 0))
     assert b'id="correct"' not in page.content
@@ -240,8 +230,7 @@ def test_engineers_read_and_do_not_correct() -> None:
     assert item_of(project, 0).label == 3
 
 
-def test_another_projects_item_is_not_there() -> None:
-    project = mixture()
+def test_another_projects_item_is_not_there(project: Project) -> None:
     (other,) = make_items(make_project("other"), 1)
     client = manager(project)
     for pk in (other.pk, 0, 10**9, "9" * 30):
@@ -251,8 +240,7 @@ def test_another_projects_item_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("query", ["label=nothing&batch=99", "at=nowhere", "sort=margin&at=0~x~1", "flagged=maybe"])
-def test_an_address_that_makes_no_sense_still_shows_the_item(query: str) -> None:
-    project = mixture()
+def test_an_address_that_makes_no_sense_still_shows_the_item(project: Project, query: str) -> None:
     assert manager(project).get(f"{address(project, 0)}?{query}").status_code == 200
     response = manager(project).post(f"{address(project, 0)}correct/?{query}", {"value": "class 1", "next": "1"})
     assert response.status_code == 302
@@ -260,16 +248,15 @@ def test_an_address_that_makes_no_sense_still_shows_the_item(query: str) -> None
 
 
 def test_texts_are_shown_as_texts() -> None:
-    project = make_project()
+    project = make_project("texts")
     (item,) = make_items(project, 1, data={"text": "<script>alert(1)</script>", "by": "<b>"})
-    page = manager(project).get(f"/p/digits/items/{item.pk}/").content
+    page = manager(project).get(f"/p/texts/items/{item.pk}/").content
     assert b"<script>alert" not in page
     assert b"&lt;script&gt;alert(1)" in page
-    assert Client().get(f"/p/digits/items/{item.pk}/").status_code == 302
+    assert Client().get(f"/p/texts/items/{item.pk}/").status_code == 302
 
 
-def test_files_are_called_by_their_names_and_not_by_drawn_ids() -> None:
-    project = mixture()
+def test_files_are_called_by_their_names_and_not_by_drawn_ids(project: Project) -> None:
     item, other = item_of(project, 0), item_of(project, 1)
     drawn, source = "50f2a90bf038f6ae8355", "fotos/Quadrat/IMG_0080.jpg"
     Item.objects.filter(pk=item.pk).update(external_id=drawn, source=source)
@@ -289,8 +276,7 @@ def test_files_are_called_by_their_names_and_not_by_drawn_ids() -> None:
     assert drawn not in text_of(picked)
 
 
-def test_annotators_never_see_the_name_of_a_file() -> None:
-    project = mixture()
+def test_annotators_never_see_the_name_of_a_file(project: Project) -> None:
     Item.objects.update(source="fotos/Quadrat/IMG_0080.jpg")
     annotator = member(project, Role.ANNOTATOR)
     assert annotator.get(address(project, 0)).status_code == 403

@@ -28,11 +28,10 @@ def item_of(project: Project, number: int) -> Item:
 
 
 def address(project: Project, number: int, more: str = "") -> str:
-    return f"{ITEMS}{item_of(project, number).pk}/{more}"
+    return f"/api/v1/projects/{project.slug}/items/{item_of(project, number).pk}/{more}"
 
 
-def test_the_list_is_filtered_and_sorted() -> None:
-    project = mixture()
+def test_the_list_is_filtered_and_sorted(project: Project) -> None:
     body = client(project, Role.ENGINEER).get(ITEMS, {"batch": "1", "sort": "agreement"}).json()
     assert (body["count"], body["more"], body["next"], body["previous"]) == (6, False, None, None)
     assert numbers(project, [each["id"] for each in body["results"]]) == [1, 0, 3, 4, 5, 2]
@@ -45,8 +44,7 @@ def test_the_list_is_filtered_and_sorted() -> None:
     assert [each["corrected"] for each in body["results"]] == [False, False, False, False, True, False]
 
 
-def test_pages_lead_to_each_other() -> None:
-    project = mixture()
+def test_pages_lead_to_each_other(project: Project) -> None:
     api = client(project)
     seen, path = [], f"{ITEMS}?page_size=5&state=labeled&sort=newest"
     body: dict[str, Any] = {}
@@ -80,15 +78,14 @@ def test_pages_lead_to_each_other() -> None:
         ("flaged", "true"),
     ],
 )
-def test_what_cannot_be_asked_is_refused(field: str, value: str) -> None:
-    response = client(mixture()).get(ITEMS, {field: value})
+def test_what_cannot_be_asked_is_refused(project: Project, field: str, value: str) -> None:
+    response = client(project).get(ITEMS, {field: value})
     assert response.status_code == 400
     body = response.json()
     assert (body["code"], list(body["fields"])) == ("invalid", [field])
 
 
-def test_one_item_tells_how_its_label_came_to_be() -> None:
-    project = mixture()
+def test_one_item_tells_how_its_label_came_to_be(project: Project) -> None:
     body = client(project, Role.ENGINEER).get(address(project, 5)).json()
     assert (body["label"], body["agreement"], body["corrected"], body["correctable"]) == ("class 7", 1.0, True, True)
     assert [(each["annotator"], each["value"], each["seconds"]) for each in body["annotations"]] == [
@@ -106,8 +103,7 @@ def test_one_item_tells_how_its_label_came_to_be() -> None:
     assert {each["skip_reason"] for each in skipped["annotations"]} == {"Cannot be made out"}
 
 
-def test_a_correction_is_made_replaced_and_withdrawn() -> None:
-    project = mixture()
+def test_a_correction_is_made_replaced_and_withdrawn(project: Project) -> None:
     api = client(project)
     path = address(project, 1, "correction/")
     body = api.put(path, {"value": "class 5", "note": "Look closer."}, format="json").json()
@@ -134,7 +130,7 @@ def test_a_correction_is_made_replaced_and_withdrawn() -> None:
     ],
 )
 def test_values_fit_the_question(question: str, good: Any, bad: list[Any]) -> None:
-    project = mixture(question)
+    project = mixture(question, slug=question)
     api, path = client(project), address(project, 0, "correction/")
     for value in bad:
         response = api.put(path, {"value": value}, format="json")
@@ -145,21 +141,18 @@ def test_values_fit_the_question(question: str, good: Any, bad: list[Any]) -> No
 
 
 @pytest.mark.parametrize("body", [{}, [], "class 4", {"value": "class 4", "note": "x" * 301}, {"value": 1, "note": 2}])
-def test_bodies_that_are_none_are_refused(body: Any) -> None:
-    project = mixture()
+def test_bodies_that_are_none_are_refused(project: Project, body: Any) -> None:
     assert client(project).put(address(project, 0, "correction/"), body, format="json").status_code == 400
 
 
 @pytest.mark.parametrize(("number", "code"), [(6, "still_open"), (9, "not_asked"), (11, "not_asked")])
-def test_what_cannot_be_corrected_says_why(number: int, code: str) -> None:
-    project = mixture()
+def test_what_cannot_be_corrected_says_why(project: Project, number: int, code: str) -> None:
     response = client(project).put(address(project, number, "correction/"), {"value": "class 1"}, format="json")
     assert (response.status_code, response.json()["code"]) == (409, code)
     assert item_of(project, number).label is None
 
 
-def test_an_answer_under_a_correction_is_not_taken_back() -> None:
-    project = mixture()
+def test_an_answer_under_a_correction_is_not_taken_back(project: Project) -> None:
     api = APIClient()
     api.force_authenticate(make_member(project, "annie"))
     given = item_of(project, 5).task.annotations.get(user__username="annie")
@@ -168,16 +161,14 @@ def test_an_answer_under_a_correction_is_not_taken_back() -> None:
 
 
 @pytest.mark.parametrize("pk", [0, 10**9, HUGE])
-def test_ids_that_there_are_not(pk: Any) -> None:
-    project = mixture()
+def test_ids_that_there_are_not(project: Project, pk: Any) -> None:
     api = client(project)
     assert api.get(f"{ITEMS}{pk}/").status_code == 404
     assert api.put(f"{ITEMS}{pk}/correction/", {"value": "class 1"}, format="json").status_code == 404
     assert api.delete(f"{ITEMS}{pk}/correction/").status_code == 404
 
 
-def test_items_of_another_project_are_not_there() -> None:
-    project = mixture()
+def test_items_of_another_project_are_not_there(project: Project) -> None:
     (other,) = make_items(make_project("other"), 1)
     api = client(project)
     assert api.get(f"{ITEMS}{other.pk}/").status_code == 404
@@ -185,14 +176,13 @@ def test_items_of_another_project_are_not_there() -> None:
     assert other.pk not in [each["id"] for each in api.get(ITEMS).json()["results"]]
 
 
-def test_items_can_still_be_added_here() -> None:
-    project = mixture()
+def test_items_can_still_be_added_here(project: Project) -> None:
     assert client(project).post(ITEMS, [{"text": "hello"}], format="json").status_code == 201
 
 
 @pytest.mark.parametrize("much", [3, 12])
-def test_a_fixed_number_of_queries(much: int, django_assert_num_queries: Any) -> None:
-    api = client(mixture())
+def test_a_fixed_number_of_queries(project: Project, much: int, django_assert_num_queries: Any) -> None:
+    api = client(project)
     everything = {"page_size": much, "label": "class 3", "batch": "1", "annotator": "annie"}
     # One more where a page goes beyond the labeled items.
     with django_assert_num_queries(9 if much > 5 else 8):

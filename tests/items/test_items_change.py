@@ -30,8 +30,7 @@ def api(project: Project, role: str = Role.MANAGER) -> APIClient:
     return client
 
 
-def test_the_list_lets_managers_select_and_engineers_look() -> None:
-    project = mixture()
+def test_the_list_lets_managers_select_and_engineers_look(project: Project) -> None:
     page = manager(project).get(f"{PAGE}?batch=1").content.decode()
     assert page.count('type="checkbox" name="item"') == 6
     assert '<input type="hidden" name="batch" value="1">' in page
@@ -43,8 +42,7 @@ def test_the_list_lets_managers_select_and_engineers_look() -> None:
     assert 'name="item"' not in member(project, Role.ENGINEER).get(PAGE).content.decode()
 
 
-def test_what_it_means_is_said_and_nothing_is_done_yet() -> None:
-    project = mixture()
+def test_what_it_means_is_said_and_nothing_is_done_yet(project: Project) -> None:
     response = manager(project).get(CHANGE, {"action": "exclude", "item": ids_of(project, 0, 6, 9)})
     told = text_of(response)
     assert "3 items will be excluded." in told
@@ -53,8 +51,7 @@ def test_what_it_means_is_said_and_nothing_is_done_yet() -> None:
     assert not Removal.objects.exists()
 
 
-def test_it_is_done_with_the_reason_and_leads_back() -> None:
-    project = mixture()
+def test_it_is_done_with_the_reason_and_leads_back(project: Project) -> None:
     client = manager(project)
     item = ids_of(project, 0)[0]
     response = client.post(f"{CHANGE}?action=exclude&item={item}&back=item", {"note": "Two owls."}, follow=True)
@@ -73,8 +70,7 @@ def test_it_is_done_with_the_reason_and_leads_back() -> None:
     assert "item-0000" in text_of(client.get(PAGE))
 
 
-def test_all_that_match_are_changed_and_no_other() -> None:
-    project = mixture()
+def test_all_that_match_are_changed_and_no_other(project: Project) -> None:
     response = manager(project).post(f"{CHANGE}?action=queue&all=1&state=unlabeled", follow=True)
     assert "2 items are queued." in text_of(response)
     assert sorted(project.items.queued().values_list("pk", flat=True)) == ids_of(project, 9, 10)
@@ -90,9 +86,9 @@ def test_all_that_match_are_changed_and_no_other() -> None:
     ],
 )
 def test_relabeling_is_a_correction_of_each(question: str, good: Any, bad: Any, label: Any) -> None:
-    project = mixture(question)
+    project = mixture(question, slug=question)
     client, (one, two, open_one) = manager(project), ids_of(project, 0, 1, 6)
-    address = f"{CHANGE}?action=relabel&item={one}&item={two}&item={open_one}"
+    address = f"/p/{question}/items/change/?action=relabel&item={one}&item={two}&item={open_one}"
     assert "1 item of those selected stays as it is." in text_of(client.get(address))
     assert client.post(address, bad).status_code == 400
     before = Correction.objects.count()
@@ -109,8 +105,7 @@ def test_relabeling_is_a_correction_of_each(question: str, good: Any, bad: Any, 
         *("action=exclude&item=" + "9" * 30, "action=exclude&item=999999999&back=item", "action=relabel&all=1&q=%21"),
     ],
 )
-def test_no_address_breaks_it_or_changes_anything(query: str) -> None:
-    project = mixture()
+def test_no_address_breaks_it_or_changes_anything(project: Project, query: str) -> None:
     client = manager(project)
     before = list(Item.objects.order_by("pk").values())
     for response in (client.get(f"{CHANGE}?{query}"), client.post(f"{CHANGE}?{query}")):
@@ -118,8 +113,7 @@ def test_no_address_breaks_it_or_changes_anything(query: str) -> None:
     assert list(Item.objects.order_by("pk").values()) == before
 
 
-def test_items_of_others_stay_as_they_are() -> None:
-    project = mixture()
+def test_items_of_others_stay_as_they_are(project: Project) -> None:
     (theirs,) = make_items(make_project("theirs"), 1)
     manager(project).post(f"{CHANGE}?action=exclude&item={theirs.pk}")
     answer = api(project).post(API, {"action": "exclude", "items": [theirs.pk]}, format="json")
@@ -128,8 +122,7 @@ def test_items_of_others_stay_as_they_are() -> None:
     assert theirs.excluded_at is None
 
 
-def test_the_api_previews_and_does() -> None:
-    project = mixture()
+def test_the_api_previews_and_does(project: Project) -> None:
     client, items = api(project), ids_of(project, 0, 6, 9)
     body = {"action": "exclude", "items": items, "reason": "No bird."}
     effect = {"items": 3, "labels": 1, "tasks": 1}
@@ -159,23 +152,22 @@ def test_the_api_previews_and_does() -> None:
         ({"action": "relabel", "items": [1], "value": "no such"}, "value"),
     ],
 )
-def test_bodies_that_are_none_are_refused(body: Any, field: str) -> None:
-    answer = api(mixture()).post(API, body, format="json")
+def test_bodies_that_are_none_are_refused(project: Project, body: Any, field: str) -> None:
+    answer = api(project).post(API, body, format="json")
     assert answer.status_code == 400
     assert field.split(".")[0] in re.split(r"[.:]", next(iter(answer.json()["fields"])))
 
 
 def test_annotators_are_told_nothing_of_it() -> None:
-    project = make_project()
+    project = make_project("queued")
     items = make_items(project, 3)
     make_open_batch(project, items)
     Item.objects.filter(pk=items[0].pk).update(queued_at="2026-01-01T00:00:00Z")
-    answer = api(project, Role.ANNOTATOR).post("/api/v1/projects/digits/claim/", {"count": 3}, format="json")
+    answer = api(project, Role.ANNOTATOR).post("/api/v1/projects/queued/claim/", {"count": 3}, format="json")
     assert {"queued", "excluded", "deleted"}.isdisjoint(answer.json()["tasks"][0]["item"])
 
 
-def test_what_is_excluded_leaves_the_list_and_has_one_of_its_own() -> None:
-    project = mixture()
+def test_what_is_excluded_leaves_the_list_and_has_one_of_its_own(project: Project) -> None:
     client = manager(project)
     items = ids_of(project, 0, 1)
     told = text_of(client.post(f"{CHANGE}?action=exclude&item={items[0]}&item={items[1]}", {"note": ""}, follow=True))
@@ -189,9 +181,9 @@ def test_what_is_excluded_leaves_the_list_and_has_one_of_its_own() -> None:
     assert "All 10 items" in client.get(PAGE).content.decode()
 
 
-def test_what_is_excluded_is_not_among_all_that_a_worker_changes(monkeypatch: Any) -> None:
+def test_what_is_excluded_is_not_among_all_that_a_worker_changes(project: Project, monkeypatch: Any) -> None:
     monkeypatch.setattr("labeling.web.items.changes.MAX_ITEMS", 4)
-    project = mixture()
+    project = project
     project.items.filter(pk__in=ids_of(project, 0, 1)).update(excluded_at=timezone.now())
     manager(project).post(f"{CHANGE}?action=delete&all=1", {"note": ""})
     assert (BulkChange.objects.get().total, BulkChange.objects.get().filters) == (10, {"excluded": "false"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from factories import make_items, make_project
-from mixture import mixture, numbers
+from mixture import numbers
 from pages import manager, member, text_of
 
 from labeling.models import Annotation, Project, Role
@@ -31,8 +31,7 @@ def errors_of(response: Any) -> dict[str, str]:
     return dict(found)
 
 
-def test_an_imported_label_is_not_ascribed_to_the_person_who_imported_it() -> None:
-    project = mixture()
+def test_an_imported_label_is_not_ascribed_to_the_person_who_imported_it(project: Project) -> None:
     project.batches.filter(number=1).update(strategy=IMPORTED)
     Annotation.objects.filter(task__item__external_id="item-0004").update(seconds=0)
     words = text_of(manager(project).get(ITEMS, {"origin": "imported"}))
@@ -40,8 +39,7 @@ def test_an_imported_label_is_not_ascribed_to_the_person_who_imported_it() -> No
     assert "item-0000 batch 1 · annie, bert" in words, "an export brings the names of those who answered"
 
 
-def test_every_item_is_there_the_newest_label_first() -> None:
-    project = mixture()
+def test_every_item_is_there_the_newest_label_first(project: Project) -> None:
     response = manager(project).get(ITEMS)
     assert shown(project, response) == [5, 4, 3, 1, 0, 2, 6, 7, 8, 9, 10, 11]
     words = text_of(response)
@@ -55,8 +53,7 @@ def test_every_item_is_there_the_newest_label_first() -> None:
     assert "This is text number 7." in words
 
 
-def test_filters_are_combined_counted_and_carried_to_every_item() -> None:
-    project = mixture()
+def test_filters_are_combined_counted_and_carried_to_every_item(project: Project) -> None:
     response = manager(project).get(f"{ITEMS}?label=class+5&annotator=bert&sort=agreement")
     assert shown(project, response) == [3, 4]
     assert "2 items match" in text_of(response)
@@ -66,8 +63,7 @@ def test_filters_are_combined_counted_and_carried_to_every_item() -> None:
     assert "1 item matches" in text_of(manager(project).get(f"{ITEMS}?flagged=true"))
 
 
-def test_each_filter_can_be_taken_off() -> None:
-    project = mixture()
+def test_each_filter_can_be_taken_off(project: Project) -> None:
     client = manager(project)
     page = client.get(f"{ITEMS}?label=class+5&flagged=true&state=labeled").content.decode()
     chips = dict(re.findall(r'<a class="chip" href="\?(.*?)">(.*?)<', page))
@@ -78,9 +74,9 @@ def test_each_filter_can_be_taken_off() -> None:
     }
 
 
-def test_pages_keep_the_filters_and_show_every_item_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_keep_the_filters_and_show_every_item_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labeling.web.items.views.ITEMS_A_PAGE", 4)
-    project = mixture()
+    project = project
     client, seen, query = manager(project), [], "?search=item&sort=imported"
     while query:
         page = client.get(ITEMS + query)
@@ -110,8 +106,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("name", "value", "said"), HOSTILE)
-def test_what_makes_no_sense_is_said_beside_its_field(name: str, value: str, said: str) -> None:
-    response = manager(mixture()).get(ITEMS, {name: value, "search": "item"})
+def test_what_makes_no_sense_is_said_beside_its_field(project: Project, name: str, value: str, said: str) -> None:
+    response = manager(project).get(ITEMS, {name: value, "search": "item"})
     assert response.status_code == 400
     assert list(errors_of(response)) == [name]
     assert said in errors_of(response)[name]
@@ -137,14 +133,13 @@ def test_what_makes_no_sense_is_said_beside_its_field(name: str, value: str, sai
         "label=<script>alert(1)</script>",
     ],
 )
-def test_no_address_breaks_the_page(query: str) -> None:
-    response = manager(mixture()).get(f"{ITEMS}?{query}")
+def test_no_address_breaks_the_page(project: Project, query: str) -> None:
+    response = manager(project).get(f"{ITEMS}?{query}")
     assert response.status_code in (200, 400)
     assert b"<script>alert" not in response.content
 
 
-def test_nothing_matches_and_nothing_is_there() -> None:
-    project = mixture()
+def test_nothing_matches_and_nothing_is_there(project: Project) -> None:
     assert "No item matches" in text_of(manager(project).get(f"{ITEMS}?search=zzz"))
     empty = make_project("empty")
     assert "No item yet" in text_of(manager(empty).get("/p/empty/items/"))
@@ -153,11 +148,11 @@ def test_nothing_matches_and_nothing_is_there() -> None:
 
 
 def test_images_are_fetched_when_they_come_into_view() -> None:
-    project = make_project(kind="image")
+    project = make_project("images", kind="image")
     make_items(project, 2)
-    page = manager(project).get(ITEMS).content.decode()
+    page = manager(project).get("/p/images/items/").content.decode()
     for item in project.items.all():
-        assert f'<img src="/api/v1/projects/digits/items/{item.pk}/media/?size=thumbnail" alt="" loading="lazy"' in page
+        assert f'<img src="/api/v1/projects/images/items/{item.pk}/media/?size=thumbnail" alt="" loading="lazy"' in page
 
 
 def test_many_classes_are_not_sent_with_the_page() -> None:
@@ -172,8 +167,7 @@ def test_many_classes_are_not_sent_with_the_page() -> None:
     assert manager(many).get("/p/many/items/classes/?q=%00").status_code == 200
 
 
-def test_what_waits_for_a_manager_leads_to_it() -> None:
-    project = mixture()
+def test_what_waits_for_a_manager_leads_to_it(project: Project) -> None:
     client = manager(project)
     for path in (ITEMS, "/p/digits/"):
         page = client.get(path).content.decode()
@@ -184,14 +178,12 @@ def test_what_waits_for_a_manager_leads_to_it() -> None:
     assert "flagged item" not in text_of(member(project, Role.ENGINEER).get("/p/digits/"))
 
 
-def test_the_batch_page_leads_to_its_items() -> None:
-    project = mixture()
+def test_the_batch_page_leads_to_its_items(project: Project) -> None:
     item = project.items.earliest("pk")
     assert f'href="/p/digits/items/{item.pk}/?batch=1' in manager(project).get("/p/digits/batches/1/").content.decode()
 
 
-def test_items_of_other_projects_are_not_shown() -> None:
-    project = mixture()
+def test_items_of_other_projects_are_not_shown(project: Project) -> None:
     other = make_project("other")
     make_items(other, 3, first=100)
     assert "item-0100" not in text_of(manager(project).get(ITEMS))
@@ -200,7 +192,6 @@ def test_items_of_other_projects_are_not_shown() -> None:
     assert member(project, Role.ANNOTATOR, "annie").get(ITEMS).status_code == 403
 
 
-def test_a_page_is_bounded() -> None:
-    project = make_project()
-    make_items(project, ITEMS_A_PAGE + 5)
+def test_a_page_is_bounded(project: Project) -> None:
+    make_items(project, ITEMS_A_PAGE + 5, first=12)
     assert len(shown(project, manager(project).get(ITEMS))) == ITEMS_A_PAGE
