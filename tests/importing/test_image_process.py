@@ -93,7 +93,7 @@ def test_an_image_that_takes_too_long_is_refused_and_the_next_goes_in(
     opener = Opener("raster.py")
     opener.command = slow_process(cpu_seconds, seconds)
     monkeypatch.setattr(ImageKind, "opener", opener)
-    slow = encoded(Image.effect_noise((7000, 7000), 80).convert("RGB"), "TIFF")  # some six seconds of packing as PNG
+    slow = encoded(Image.effect_noise((5000, 5000), 80).convert("RGB"), "TIFF")  # some three seconds of packing as PNG
     first, second, third = IMAGE.open([picture(), slow, picture()], most_bytes=len(slow))
     assert isinstance(second, BadFile)
     assert "memory or time" in str(second)

@@ -49,7 +49,15 @@ def test_projects_offer_what_the_selector_has() -> None:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "guard"), [("cluster-margin", None), *((name, 1.5) for name in some(strategies.STRATEGIES, 3))]
+    ("strategy", "guard"),
+    some(
+        [
+            ("cluster-margin", None),
+            ("margin", 1.5),
+            *((name, 1.5) for name in strategies.STRATEGIES if name != "margin"),
+        ],
+        2,
+    ),
 )
 def test_a_project_goes_round_with_it(tmp_path: Path, strategy: str, guard: float | None) -> None:
     project = digits_project(tmp_path, n=300, strategy=strategy, class_guard=guard, **QUICK)

@@ -26,7 +26,7 @@ from models_store.training.calibrating import (
 from models_store.training.run import Run
 from models_store.training.trainer import numbered
 from models_store.training.training_set import split
-from tests.extent import examples
+from tests.extent import examples, some
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
 
@@ -151,7 +151,7 @@ def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkey
         assert len(rows | held_back) == 1500
 
 
-@pytest.mark.parametrize("n", [300, 1500])
+@pytest.mark.parametrize("n", some([300, 1500]))
 def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n):
     asked = []
     labeled_logits = trainer.labeled_logits
@@ -213,7 +213,7 @@ def test_forgetting_leaves_other_files_alone_and_needs_none(tmp_path):
     assert [path.name for path in tmp_path.glob("*.*")] == ["other.safetensors"]
 
 
-@pytest.mark.parametrize("n", [300, 1500])
+@pytest.mark.parametrize("n", some([300, 1500]))
 def test_put_off_it_comes_to_the_same_and_no_margin_hangs_on_it(tmp_path, n):
     """With 1,500 labels, the model's own held-back labels also calibrate."""
     pool, checkpoint = noisy(n, seed=1), tmp_path / "c.safetensors"

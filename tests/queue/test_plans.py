@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,8 +34,8 @@ LAPSED = 1_000  # held by bob, who left
 LARGE = ("labeling_task", "labeling_item", "labeling_assignment", "labeling_annotation")
 
 
-@pytest.fixture
-def batch() -> Batch:
+@pytest.fixture(scope="module")
+def batch(once: Path) -> Batch:
     """Create a batch by copying one item in the database, which takes seconds instead of minutes."""
     project = make_project()
     [first] = make_items(project, 1)

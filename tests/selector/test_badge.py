@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import chisquare
 
 from selector.strategies import PoolArrays, badge, pick, shards
-from tests.extent import examples
+from tests.extent import ALL, examples
 
 
 def gradients(errors, embeddings):
@@ -95,7 +95,7 @@ def test_rounds_change_no_probability(limits, monkeypatch):
         monkeypatch.setattr(badge, name, value)
     points = np.array([[0.0, 0], [1, 0], [1, 1], [3, 0], [3, 0.5]])
     pool = PoolArrays(size=5, embeddings=points, errors=np.ones((5, 1)))
-    draws = 6000
+    draws = 6000 if ALL else 2000
     counts = Counter(
         tuple(pick("badge", pool, batch_size=3, rng=np.random.default_rng(seed)).indices.tolist())
         for seed in range(draws)

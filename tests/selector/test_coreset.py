@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import chisquare
 
 from selector.strategies import PoolArrays, coreset, pick, shards
-from tests.extent import examples
+from tests.extent import ALL, examples
 
 
 def literal(embeddings, centres, wanted, rng):
@@ -94,12 +94,13 @@ def test_many_rows_and_centres_go_through_in_blocks():
 
 def test_rounds_and_shards_change_no_pick(monkeypatch):
     rng = np.random.default_rng(2)
-    rows = (rng.normal(size=(60, 6))[rng.integers(60, size=9000)] + 0.2 * rng.normal(size=(9000, 6))).astype("float32")
-    rows[5000:5200] = rows[:200]
-    pool = PoolArrays(size=9000, embeddings=rows, centre_embeddings=rows[:40])
+    n = 9000 if ALL else 4500
+    rows = (rng.normal(size=(60, 6))[rng.integers(60, size=n)] + 0.2 * rng.normal(size=(n, 6))).astype("float32")
+    rows[4000:4200] = rows[:200]
+    pool = PoolArrays(size=n, embeddings=rows, centre_embeddings=rows[:40])
 
     def picked(**options):
-        return pick("coreset", pool, batch_size=700, rng=np.random.default_rng(1), **options).indices
+        return pick("coreset", pool, batch_size=n // 13, rng=np.random.default_rng(1), **options).indices
 
     by_rounds = picked()
     monkeypatch.setattr(shards, "_WORTH_SHARING", 0)

@@ -22,6 +22,7 @@ from models_store.privacy.accounting import Phase, epsilon
 from models_store.privacy.config import PrivacyConfig, noise_for_budget, usual_delta
 from models_store.privacy.training import check_network, train_private
 from models_store.training import Trained, TrainingSet
+from tests.extent import some
 
 SOME = 80  # steps: enough for what is easy to learn
 
@@ -35,7 +36,7 @@ def best(trained: Trained, pool: Pool, proposed=None) -> np.ndarray:
     return np.concatenate([part.best for part in predict(trained.model, pool.features, proposed=proposed)])
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("question", some(["single", "multi", "verify"]))
 def test_it_learns_each_question(question):
     trained = train_on(blobs(1500, seed=1), question=question, steps=SOME)
     pool = blobs(1000, seed=2)
