@@ -6,12 +6,14 @@ import pytest
 from factories import make_user
 from playwright.sync_api import expect
 
+from tests.extent import some
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 MAX_HEIGHT = 2_000  # px of the closed page; all operations and objects in view take 125,000
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", some([360, 1280]))
 def test_it_opens_closed_and_short(open_page, screenshot, width) -> None:
     page = open_page(make_user("enzo"), "/api/docs/", viewport={"width": width, "height": 800})
     expect(page.get_by_role("heading", name="Labeling")).to_be_visible()

@@ -94,6 +94,7 @@ def test_what_is_said_to_those_who_do_not_see_it(open_screen: Any) -> None:
         expect(keys.get_by_text(line)).to_be_visible()
 
 
+@pytest.mark.long
 def test_where_letters_search_the_keys_need_shift(open_screen: Any) -> None:
     project = tones(classes=12)
     page = (screen := open_screen(project, make_member(project, "annie"))).page

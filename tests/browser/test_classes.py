@@ -137,6 +137,7 @@ def test_what_is_chosen_typed_and_flagged_stays_when_the_classes_change(open_scr
     assert (answer.value, answer.comment.text) == ([0], "why not")
 
 
+@pytest.mark.long
 def test_more_classes_than_keys_ask_for_the_page_to_be_loaded_again(open_screen: Any) -> None:
     project = make_project("birds", classes=[f"bird {number}" for number in range(10)])
     make_open_batch(project, make_items(project, 12))
@@ -154,6 +155,7 @@ def test_more_classes_than_keys_ask_for_the_page_to_be_loaded_again(open_screen:
     assert answered() == [0, 1]
 
 
+@pytest.mark.long
 def test_a_suggestion_that_was_renamed_is_answered_as_the_class_that_it_names(open_screen: Any) -> None:
     """Two classes change their names in a circle: the earlier name of one is the other's now."""
     names = [f"bird {number}" for number in range(30)]
@@ -174,6 +176,7 @@ def test_a_suggestion_that_was_renamed_is_answered_as_the_class_that_it_names(op
     assert answered() == [3, 3, 4]
 
 
+@pytest.mark.long
 def test_the_marks_of_a_grid_stay_when_its_class_is_renamed(open_screen: Any) -> None:
     project = make_project("pets", classes=["cat", "dog"], question="verify", kind="image", grids=True)
     make_items(project, 24)

@@ -29,6 +29,7 @@ def test_an_answer_is_for_all_copies_that_were_seen(open_screen: Any) -> None:
     assert words(task) == dict.fromkeys(range(1, 5), True)
 
 
+@pytest.mark.long
 def test_a_click_takes_a_copy_out_and_another_brings_it_back(open_screen: Any) -> None:
     screen = open_copies(open_screen, project_with_copies())
     for place in (2, 3):
@@ -62,6 +63,7 @@ def test_the_keyboard_takes_copies_out_and_answers(open_screen: Any) -> None:
     assert Annotation.objects.get().value == 3
 
 
+@pytest.mark.long
 def test_one_key_takes_all_out_and_brings_all_back(open_screen: Any) -> None:
     screen = open_copies(open_screen, project_with_copies())
     screen.press("x")
@@ -94,6 +96,7 @@ def test_undo_brings_the_item_back_with_all_copies(open_screen: Any) -> None:
     assert words(task) == {1: True, 2: True, 3: True, 4: False}
 
 
+@pytest.mark.long
 def test_a_skip_says_nothing_of_copies(open_screen: Any) -> None:
     screen = open_copies(open_screen, project_with_copies())
     copy(screen.page, 1).click()
@@ -104,6 +107,7 @@ def test_a_skip_says_nothing_of_copies(open_screen: Any) -> None:
     assert not CopyAnswer.objects.exists()
 
 
+@pytest.mark.long
 def test_without_a_network_what_was_taken_out_is_kept(open_screen: Any) -> None:
     screen = open_copies(open_screen, project_with_copies())
     screen.page.wait_for_load_state("networkidle")
@@ -171,6 +175,7 @@ def test_a_screen_reader_hears_what_an_answer_is_for(open_screen: Any) -> None:
     expect(heard).to_have_text("3, also for 3 more. Item 2 of 12. The same answer for 4 more.")
 
 
+@pytest.mark.long
 def test_where_letters_search_the_keys_need_shift(open_screen: Any, screenshot: Any) -> None:
     project = project_with_copies(classes=[f"finch {number}" for number in range(30)], beside=12)
     screen = open_copies(open_screen, project)

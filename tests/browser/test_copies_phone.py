@@ -73,6 +73,7 @@ def test_lying_down_the_copies_are_in_view(open_screen: Any, screenshot: Any) ->
         expect(button).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", some(["image", "text"]))
 @pytest.mark.parametrize("look", some([PHONE, LYING]), ids=some(["upright", "lying"]))
 def test_beside_many_classes_all_is_in_view(open_screen: Any, screenshot: Any, kind: str, look: dict[str, Any]) -> None:

@@ -143,6 +143,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     assert said == []
 
 
+@pytest.mark.long
 def test_on_a_phone_the_page_is_as_wide_as_the_phone(open_page: Any, screenshot: Any) -> None:
     project = make_project()
     make_member(project, "enzo", Role.ENGINEER)

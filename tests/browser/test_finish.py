@@ -35,6 +35,7 @@ def test_a_goal_is_forecast_started_and_stopped_by_keyboard(open_page: Any, scre
     assert not Finish.objects.get().running
 
 
+@pytest.mark.long
 def test_on_a_phone_nothing_is_wider_than_the_screen(open_page: Any, screenshot: Any) -> None:
     project = finishing_project()
     phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}

@@ -10,6 +10,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 
 from labeling.models import Annotation, Task
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -154,7 +155,7 @@ def text_grid(open_screen: Any, texts: list[str], **options: Any) -> Any:
     return screen
 
 
-@pytest.mark.parametrize(("options", "least"), [({"viewport": {"width": 1280, "height": 800}}, 60), (PHONE, 12)])
+@pytest.mark.parametrize(("options", "least"), some([({"viewport": {"width": 1280, "height": 800}}, 60), (PHONE, 12)]))
 def test_one_line_texts_lie_in_a_dense_list(open_screen: Any, screenshot: Any, options: Any, least: int) -> None:
     screen = text_grid(open_screen, [f"Where is my parcel {n}?" for n in range(90)], **options)
     n = cells(screen).count()
@@ -171,6 +172,7 @@ def test_one_line_texts_lie_in_a_dense_list(open_screen: Any, screenshot: Any, o
     expect(cells(screen)).to_have_count(n)
 
 
+@pytest.mark.long
 def test_long_texts_have_cells_that_scroll(open_screen: Any, screenshot: Any) -> None:
     screen = text_grid(open_screen, ["Where is my parcel? " * 40] * 40)
     assert 12 <= cells(screen).count() < 40

@@ -37,6 +37,7 @@ def test_the_preview_follows_what_is_typed(open_page: Any, path: str) -> None:
     expect(shown).to_be_hidden()
 
 
+@pytest.mark.long
 def test_without_scripts_the_preview_opens_in_another_tab(open_page: Any) -> None:
     page: Page = open_page(make_member(make_project(), "mona", Role.MANAGER), "/new/", java_script_enabled=False)
     page.get_by_label("Guidelines").fill("Take *what is in front*.")

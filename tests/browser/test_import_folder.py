@@ -129,6 +129,7 @@ def test_sending_can_be_cancelled_and_begun_again(open_page: Any, tmp_path: Path
     expect(page.get_by_text("10 items imported from photos.zip.")).to_be_visible(timeout=SENT)
 
 
+@pytest.mark.long
 def test_packing_can_be_cancelled(open_page: Any, tmp_path: Path) -> None:
     page, project = import_page(open_page)
     page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "photos", 4000))

@@ -116,6 +116,7 @@ def test_a_member_takes_one_line(open_page: Any, manager: Page, screenshot: Any,
     screenshot(page, f"members-{scheme}", full=True)
 
 
+@pytest.mark.long
 def test_on_a_phone_the_page_is_as_wide_as_the_screen(open_page: Any, manager: Page, screenshot: Any) -> None:
     page: Page = open_page(Membership.objects.get(user__username="mona").user, MEMBERS, **PHONE)
     page.get_by_label("Names or addresses").fill(TEAM)

@@ -87,6 +87,7 @@ def test_somebody_with_an_account_signs_in_and_joins(manager: Page, open_page: A
     assert role_of("enzo") == Role.ENGINEER
 
 
+@pytest.mark.long
 def test_a_member_is_told_and_leaves_the_link_to_others(manager: Page, open_page: Any) -> None:
     link = make_link(manager)
     manager.goto(link)
@@ -116,6 +117,7 @@ def test_the_link_is_copied_and_withdrawn(manager: Page, open_page: Any) -> None
     expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
+@pytest.mark.long
 def test_without_scripts_the_link_is_a_plain_field(open_page: Any) -> None:
     mona = make_member(make_project(), "mona", Role.MANAGER)
     page: Page = open_page(mona, MEMBERS, java_script_enabled=False)

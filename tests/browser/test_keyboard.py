@@ -200,6 +200,7 @@ def test_a_key_right_behind_a_dialog_finds_the_page(open_screen: Any, key: str) 
     assert focused == [False, "BODY"]
 
 
+@pytest.mark.long
 def test_skipping_goes_as_fast_as_fingers_do(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 40))
@@ -277,6 +278,7 @@ def test_multi_collects_classes_and_enter_sends_them(open_screen: Any) -> None:
     assert values() == [[0, 2, 3], []]
 
 
+@pytest.mark.long
 def test_multi_among_many_classes(open_screen: Any) -> None:
     project = make_project("animals", classes=[f"animal {number}" for number in range(40)], question="multi")
     make_open_batch(project, make_items(project, 10))

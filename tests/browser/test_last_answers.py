@@ -8,12 +8,14 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 
+from tests.extent import some
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 DRAWN = "0a1b2c3d4e5f6a7b8c9d"
 
 
-@pytest.mark.parametrize(("kind", "noun"), [("vector", "Vector"), ("audio", "Recording")])
+@pytest.mark.parametrize(("kind", "noun"), some([("vector", "Vector"), ("audio", "Recording")]))
 def test_fields_or_else_an_id_that_people_gave_or_else_a_noun(kind: str, noun: str, open_screen: Any) -> None:
     project = make_project(kind=kind, classes=["cat", "dog"])
     items = make_items(project, 3, data={})

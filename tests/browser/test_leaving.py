@@ -34,6 +34,7 @@ def test_going_elsewhere_gives_the_tasks_back_and_keeps_the_answers(open_screen:
     assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [1, 2]
 
 
+@pytest.mark.long
 def test_an_answer_that_waits_for_the_reply_to_another_is_sent_all_the_same(open_screen: Any) -> None:
     screen = open_with_tasks(open_screen)
     screen.page.evaluate(
@@ -72,6 +73,7 @@ def test_a_reload_goes_on_with_the_same_item(open_screen: Any) -> None:
     assert held() >= 10
 
 
+@pytest.mark.long
 def test_a_release_that_comes_late_takes_nothing_from_the_page_that_follows(open_screen: Any) -> None:
     screen = open_with_tasks(open_screen)
     # A slow network: what the page sends as it goes arrives when the next one has claimed.
@@ -113,6 +115,7 @@ def test_a_page_that_is_kept_for_the_way_back_keeps_its_tasks(open_screen: Any) 
     assert held() == 10
 
 
+@pytest.mark.long
 def test_a_tab_that_has_yielded_gives_back_nothing(open_screen: Any) -> None:
     screen = open_with_tasks(open_screen)
     other = screen.page.context.new_page()

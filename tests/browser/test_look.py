@@ -62,7 +62,7 @@ def test_rows_of_answers_are_full_at_every_width(open_screen: Any) -> None:
         assert {max(ends) >= room["x"] + room["width"] - 8 for ends in rows.values()} == {True}, width
 
 
-@pytest.mark.parametrize("question", some(["score", "multi", "single", "verify"], 2))
+@pytest.mark.parametrize("question", some(["multi", "score", "single", "verify"]))
 def test_every_question_fits(open_screen: Any, screenshot: Any, question: str) -> None:
     classes = [str(point) for point in range(1, 11)] if question == "score" else ANIMALS
     project = make_project("animals", kind="text", classes=classes, question=question, prompt="Which animals occur?")
@@ -110,6 +110,7 @@ def test_dialogs_fit(open_screen: Any, screenshot: Any) -> None:
         screen.press("Escape")
 
 
+@pytest.mark.long
 def test_sign_in_home_and_missing_pages(open_page: Any, screenshot: Any) -> None:
     mona = make_user("mona")
     for slug, name, role, state in (

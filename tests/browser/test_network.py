@@ -54,6 +54,7 @@ def test_a_cut_network_loses_nothing_and_doubles_nothing(open_screen: Any, scree
     assert values() == [1, 2, 3, 4, 5] + [6] * (len(seen) - 6) + [7]
 
 
+@pytest.mark.long
 def test_it_goes_on_at_once_when_the_server_is_back(open_screen: Any) -> None:
     """The page retries soon after the server is back, however long it was away."""
     project = make_project(kind="image")
@@ -240,6 +241,7 @@ def test_one_tab_at_a_time_works(open_screen: Any) -> None:
     assert Batch.objects.get().remaining == 25
 
 
+@pytest.mark.long
 def test_two_annotators_never_see_the_same_item(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))

@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from test_audio import tones
 
 from labeling.models import Annotation, Assignment, Membership, Project, Task, User
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -205,7 +206,7 @@ def test_a_new_release_replaces_the_page_its_files_and_the_worker(open_screen: A
     assert screen.task
 
 
-@pytest.mark.parametrize("kind", ["text", "vector"])
+@pytest.mark.parametrize("kind", some(["text", "vector"]))
 def test_every_kind_starts_without_a_network(open_screen: Any, kind: str) -> None:
     screen = open_screen(*start(kind=kind))
     wait_until_kept(screen.page, 20, files=0)
@@ -226,6 +227,7 @@ def test_the_kept_page_holds_no_token_and_no_reply_of_the_api(open_screen: Any) 
     assert "csrfmiddlewaretoken" not in page
 
 
+@pytest.mark.long
 def test_recordings_play_without_a_network(open_screen: Any) -> None:
     project = tones()
     screen = open_screen(project, make_member(project, "annie"))

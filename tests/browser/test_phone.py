@@ -105,6 +105,7 @@ def test_whatever_item_comes_nothing_moves_under_the_finger(open_screen: Any) ->
     assert places == [places[0]] * len(texts)
 
 
+@pytest.mark.long
 def test_a_narrow_window_with_a_mouse_has_room_for_every_button(open_screen: Any) -> None:
     project = make_project(kind="image", guidelines="Look twice.")
     make_open_batch(project, make_items(project, 10))

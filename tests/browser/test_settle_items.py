@@ -103,6 +103,7 @@ def test_a_correction_is_withdrawn_on_the_page(open_page: Any) -> None:
     assert labels_of(project, "item-0003") == [None]  # they were divided
 
 
+@pytest.mark.long
 def test_among_many_classes_typing_finds_them(open_page: Any, screenshot: Any) -> None:
     classes = [f"{size} {name}" for size in ("grey", "red", *(f"size-{n}" for n in range(30))) for name in ANIMALS]
     project = labeled_project("beasts", classes=classes)

@@ -101,6 +101,7 @@ def test_from_a_task_to_its_cluster_by_keyboard(open_page: Any) -> None:
     assert page.locator("svg.map g.cluster title").first.text_content()
 
 
+@pytest.mark.long
 def test_settings_typed_before_the_script_is_there_are_forecast_too(open_page: Any) -> None:
     page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/")
     held: list[Any] = []
