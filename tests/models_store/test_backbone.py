@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.torch
-import timm
 import torch
-import torchvision
 from model_data import as_file
 from PIL import Image
 from torch import nn
@@ -27,6 +25,9 @@ SMALL = ("timm/test_resnet", "torchvision/shufflenet_v2_x0_5")
 
 def network_of(architecture: str, seed: int = 0) -> nn.Module:
     """Return the library's whole network, with its last layer and random weights."""
+    import timm
+    import torchvision
+
     source, name = architecture.split("/")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
