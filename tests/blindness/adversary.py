@@ -21,6 +21,7 @@ from rest_framework.test import APIClient
 from scipy.stats import rankdata
 
 from labeling.models import Item, Project, Task
+from tests.extent import ALL
 
 # Numbers that tell the time or are drawn by chance.
 CHANCE = {
@@ -67,7 +68,7 @@ class Adversary:
         return {task: dict(values) for task, values in self.features.items()}
 
     def _work(self, name: str) -> bool:
-        """Claim a few tasks, skip each and undo the skip, and answer them.
+        """Claim a few tasks, skip each (in short every second one) and undo the skip, and answer them.
 
         The second of the colluders first releases the tasks and claims again.
         """
@@ -112,7 +113,7 @@ class Adversary:
 
     def _answer(self, name: str, task: Mapping[str, Any]) -> None:
         key, noted = task["id"], self.features[task["id"]]
-        if "answered" not in noted:
+        if "answered" not in noted and (ALL or key % 2):
             annotation = str(uuid.uuid4())
             skip = {"id": annotation, "task": key, "reason": "unclear"}
             self._call(name, "post", "skip/", skip, "skip", [key])

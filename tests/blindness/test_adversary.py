@@ -30,14 +30,15 @@ from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.steps import replace
 from labeling.steps.registry import run_step
-from tests.extent import some
+from tests.extent import ALL, some
 from tests.finishing.audit_rows import make_audit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DIGITS, TIMES = 150, 4
-SMALL, LARGE = 40, 70
+SMALL, LARGE = 40, 70 if ALL else 44
 """Sizes of the batches before the one that the adversary plays, and of that one."""
+DRAWS = 40 if ALL else 14
 KINDS = ("gold", "control", "audit")
 """Checks are played, too. A person who saw one as a near-copy knows it again: docs/decisions/0080."""
 SUSPICIOUS = 0.01
@@ -70,9 +71,9 @@ ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.
 
 
 @pytest.fixture(autouse=True)
-def _thirty_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the audit ask half of the batch, whatever it needs."""
-    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 40.0))
+def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the audit ask the same number of draws, whatever it needs."""
+    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, float(DRAWS)))
 
 
 def drain() -> None:
@@ -224,7 +225,7 @@ def test_the_adversary_finds_what_is_not_mended(
 @pytest.mark.parametrize("changes", some([{}, IN_GRIDS]))
 def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
     """A second world is tested if the first looks suspicious, because one world in some dozens does so by chance."""
-    suspected = [each for each in verdicts(tmp_path, 1, changes) if each.p <= SUSPICIOUS]
+    suspected = [each for each in verdicts(tmp_path, 4, changes) if each.p <= SUSPICIOUS]
     for verdict in verdicts(tmp_path, 2, changes) if suspected else []:
         before = next((each for each in suspected if each.kind == verdict.kind), None)
         assert before is None or verdict.p > SUSPICIOUS, f"{before}; again {verdict}"
