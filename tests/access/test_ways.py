@@ -11,6 +11,8 @@ from access.doors import ANNOTATOR, AUDITOR, DOORS, ENGINEER, MANAGER, REVIEWER,
 from access.world import World
 from django.urls import resolve, reverse
 
+from tests.extent import some
+
 pytestmark = pytest.mark.django_db
 
 
@@ -33,7 +35,7 @@ def is_open(role: str, method: str, path: str) -> bool:
     return (MANAGER if match.kwargs.get("slug") == "theirs" else role) in door.who
 
 
-@pytest.mark.parametrize("role", [STRANGER, STAFF, ANNOTATOR, REVIEWER, ENGINEER, AUDITOR, MANAGER])
+@pytest.mark.parametrize("role", some([MANAGER, ENGINEER, ANNOTATOR, STRANGER, STAFF, REVIEWER, AUDITOR], 4))
 def test_no_link_and_no_form_leads_to_a_closed_door(world: World, role: str) -> None:
     client = world.client(role)
     # No training has run: a model has no files to download.

@@ -103,6 +103,7 @@ def check_end(server: subprocess.Popen[str], installation: dict[str, str], signu
         os.kill(worker, 0)
 
 
+@pytest.mark.long
 def test_the_real_ones_are_started_again_and_end_with_success(installation: dict[str, str]) -> None:
     with ready(start(installation)) as server:
         wait_until(lambda: {umask_of(process) for process in family(server.pid)} == {"0077"})  # files for the owner

@@ -13,6 +13,7 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Copy, Job, Project, Task
 from labeling.steps import batch_copies as choosing
 from labeling.steps.replace import replace
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 BATCHES = 6
@@ -50,7 +51,7 @@ def means(seen: Iterable[tuple[int, str, int]]) -> dict[str, float]:
     return {kind: float(np.mean([n for _, each, n in seen if each == kind])) for kind in {each for _, each, _ in seen}}
 
 
-@pytest.mark.parametrize("n_gold", [60, 5])
+@pytest.mark.parametrize("n_gold", some([60, 5]))
 def test_numbers_of_copies_are_alike_for_all_kinds_of_tasks(n_gold: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly all near-copies of picked items are still shown."""
     there, shown = [], []
@@ -69,6 +70,7 @@ def test_numbers_of_copies_are_alike_for_all_kinds_of_tasks(n_gold: int, monkeyp
     assert sum(shown) > 0.95 * sum(there)
 
 
+@pytest.mark.long
 def test_if_all_copies_were_shown_they_would_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "numbers_shown", lambda batch, tasks, neighbours, numbers, asked: numbers)
     seen = run(make_world())

@@ -22,7 +22,7 @@ from world import fill_world
 from labeling.models import Item, ItemImport, PredictionRun, Project, Role, User
 from labeling.projects import invitations
 from labeling.web.account import first_account
-from tests.extent import some
+from tests.extent import ALL, some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -330,6 +330,13 @@ def test_every_page_is_looked_at() -> None:
     assert {state.name for state in STATES} | {"setup"} == all_names() - TAKERS - DATA - OPERATORS - REDIRECTS
 
 
+def is_simpler(state: State) -> bool:
+    """Return whether the page is empty or refuses a form here, and filled in another state."""
+    return state.state in ("empty", "error") and any(
+        other.name == state.name and other.state == "filled" for other in STATES
+    )
+
+
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("look", some(["phone-dark", "desktop-light"]))
 def test_no_page_has_a_fault(open_page: Any, screenshot: Any, look: str, half: int) -> None:
@@ -339,8 +346,9 @@ def test_no_page_has_a_fault(open_page: Any, screenshot: Any, look: str, half: i
     options = {**LOOKS[look], "reduced_motion": "reduce"}
     pages: dict[str, Page] = {}
     found = []
-    middle = len(STATES) // 2
-    for state in STATES[middle:] if half else STATES[:middle]:
+    states = STATES if ALL else [state for state in STATES if not is_simpler(state)]
+    middle = len(states) // 2
+    for state in states[middle:] if half else states[:middle]:
         if state.user not in pages:
             pages[state.user] = open_page(User.objects.filter(username=state.user).first(), **options)
         page = pages[state.user]

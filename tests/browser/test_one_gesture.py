@@ -52,6 +52,7 @@ def test_a_double_tap_answers_once(open_screen: Any) -> None:
     assert values(screen) == [1, 1, 2]
 
 
+@pytest.mark.long
 def test_a_double_click_in_the_list_answers_once(open_screen: Any) -> None:
     """The second half of a double click hits the changed list, where another class is."""
     screen = open_animals(open_screen, [f"animal {number}" for number in range(40)])
@@ -88,6 +89,7 @@ def test_a_key_pressed_twice_answers_once_and_so_do_two_at_once(open_screen: Any
     assert values(screen) == [0, 1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", some(["Enter", " "]))
 def test_a_key_held_down_on_a_button_answers_once(open_screen: Any, key: str) -> None:
     screen = open_animals(open_screen)
@@ -132,6 +134,7 @@ def test_six_different_answers_a_second_all_count(open_screen: Any) -> None:
     assert values(screen) == [digit - 1 for digit in digits]
 
 
+@pytest.mark.long
 def test_the_same_answer_to_one_item_after_the_other_counts(open_screen: Any) -> None:
     screen = open_animals(open_screen, question="verify")
     for _ in range(6):
@@ -143,6 +146,7 @@ def test_the_same_answer_to_one_item_after_the_other_counts(open_screen: Any) ->
     assert values(screen) == [True] * 6 + [False] * 3
 
 
+@pytest.mark.long
 def test_skipping_in_a_row_goes_as_fast_as_fingers_do(open_screen: Any) -> None:
     screen = open_animals(open_screen)
     for _ in range(5):
@@ -150,6 +154,7 @@ def test_skipping_in_a_row_goes_as_fast_as_fingers_do(open_screen: Any) -> None:
     assert values(screen) == [None] * 5
 
 
+@pytest.mark.long
 def test_an_item_that_was_taken_back_can_be_answered_at_once(open_screen: Any) -> None:
     screen = open_animals(open_screen)
     screen.press("1", "Backspace", "2")

@@ -126,6 +126,7 @@ def test_people_stay_and_tokens_go(tumours: Project, live_server: Any) -> None:
     assert not Assignment.objects.pending().exists()
 
 
+@pytest.mark.long
 def test_a_pool_that_ends_is_no_failure(tumours: Project, live_server: Any) -> None:
     Project.objects.update(batch_size=150)
     with worker():

@@ -6,6 +6,8 @@ import datetime
 import hashlib
 import json
 from io import StringIO
+from pathlib import Path
+from shutil import copytree
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -26,9 +28,16 @@ from labeling.steps.select import select
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def project() -> Project:
+@pytest.fixture(scope="module")
+def made(once: Path) -> Project:
     return make_goal()
+
+
+@pytest.fixture
+def project(made: Project, once: Path, data_dir: Path) -> Project:
+    """Return the project of the file's tests, with its files in the test's own folder."""
+    copytree(once, data_dir, dirs_exist_ok=True)
+    return Project.objects.get(pk=made.pk)
 
 
 def counts_agree(project: Project) -> None:
@@ -163,15 +172,16 @@ def test_a_merge_ends_an_audit(project: Project) -> None:
 
 
 def test_each_class_has_an_audit_and_a_certificate_of_its_own() -> None:
-    project = make_goal(1600, goal={"by_class": True, "error": 0.1}, classes=["0", "1"])
-    audits = Audit.objects.order_by("of_class")
+    project = make_goal(1600, slug="by-class", goal={"by_class": True, "error": 0.1}, classes=["0", "1"])
+    audits = Audit.objects.filter(project=project).order_by("of_class")
     assert list(audits.values_list("attempt", "of_class")) == [(1, 0), (1, 1)]
     answer_until_proven(project)
-    for certificate in Certificate.objects.select_related("audit"):
+    found = Certificate.objects.filter(project=project).select_related("audit")
+    for certificate in found:
         assert set(certificate.certified_labels.values_list("value", flat=True)) == {certificate.audit.of_class}
         labels = certificate.certified_labels.select_related("item")
         assert sum(label.value != label.item.truth for label in labels) <= certificate.most_wrong
-    assert Certificate.objects.count() == 2
+    assert len(found) == 2
 
 
 def test_a_changed_goal_ends_audits_and_a_stopped_one_keeps_them(project: Project) -> None:

@@ -120,6 +120,7 @@ def test_worker_killed_at_any_moment(tmp_path: Path) -> None:
     check_rounds(project, 2)
 
 
+@pytest.mark.long
 def test_killed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     digits_project(tmp_path, run_import=False)
     path = digits_zip(tmp_path / "digits.zip", 1500)

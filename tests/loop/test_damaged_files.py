@@ -89,7 +89,7 @@ def test_features_are_encoded_again(project: Project, damage: Damage, caplog: py
     all_whole(project)
 
 
-@pytest.mark.parametrize("damage", some(WAYS, 2))
+@pytest.mark.parametrize("damage", some(WAYS))
 def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Damage) -> None:
     """All files are damaged at once, except items' files and weights, which cannot be rebuilt."""
     root = ProjectFiles(project).root

@@ -23,9 +23,10 @@ from labeling.models import Batch, Clustering, Item, Job, Project
 from labeling.steps import draw_map as mapping
 from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
+from tests.extent import some
 
 
-@pytest.mark.parametrize("n", [120, FEW + 20])
+@pytest.mark.parametrize("n", some([120, FEW + 20]))
 def test_what_is_alike_lies_together(n: int) -> None:
     rng = np.random.default_rng(0)
     group = rng.integers(0, 6, n)

@@ -275,6 +275,7 @@ def test_what_a_manager_asked_for_is_in_the_next_batch_and_stays_there(project: 
     assert set(batch.tasks.filter(asked=True).values_list("item", flat=True)) == {item.pk for item in asked}
 
 
+@pytest.mark.long
 def test_who_holds_up_the_first_batch_holds_up_nobody_and_its_model_knows_all_the_same(project: Project) -> None:
     late, user = annotator(project, "late"), annotator(project)
     drain()

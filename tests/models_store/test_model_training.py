@@ -118,6 +118,7 @@ def test_a_class_that_was_never_proposed_stays_in_full_doubt():
     assert part.margins.max() < 1e-6
 
 
+@pytest.mark.long
 def test_twenty_thousand_classes_will_do():
     pool = blobs(50, seed=1)
     for question in ("single", "multi", "verify"):

@@ -98,6 +98,7 @@ def accuracy(trained: Trained, pool: Pool) -> float:
     return float((logits.argmax(dim=1).numpy() == pool.classes).mean())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("question", some(["single", "verify"]))
 def test_the_same_number_gives_the_same_weights(two, question):
     pool = blobs(400, seed=1)

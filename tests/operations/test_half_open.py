@@ -118,6 +118,7 @@ def test_others_are_answered_beside_clients_that_send_a_byte_at_a_time(site: int
         assert all(map(is_open, clients))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", some([b"/stream", b"/file"]))
 def test_others_are_answered_beside_clients_that_take_no_response(app: int, path: bytes) -> None:
     with connected(app, b"GET %b HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % path):

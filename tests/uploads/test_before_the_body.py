@@ -153,6 +153,7 @@ def peak_below(pid: int) -> float:
     return max(peaks)
 
 
+@pytest.mark.long
 @ON_LINUX
 def test_four_images_of_fifty_million_pixels_at_once_leave_the_web_process_small(project: Project) -> None:
     Project.objects.update(kind="image")

@@ -18,6 +18,7 @@ from labeling.kinds import media
 from labeling.models import Batch, Clustering, DamagedFile, Job, ModelVersion, Project, Role
 from labeling.outgoing.predictions import results
 from models_store.folders import folder_at
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 PAGES = (
@@ -55,7 +56,7 @@ def measured_project(**settings: Any) -> Project:
     return project
 
 
-@pytest.mark.parametrize("damage", WAYS)
+@pytest.mark.parametrize("damage", some(WAYS, 2))
 def test_pages_answer_without_damaged_arrays(damage: Damage) -> None:
     project = measured_project()
     for name in ("margins", "best", "confidence"):
@@ -142,7 +143,7 @@ def with_files(project: Project, number: int) -> ModelVersion:
     return version
 
 
-@pytest.mark.parametrize("damage", WAYS)
+@pytest.mark.parametrize("damage", some(WAYS, 2))
 @pytest.mark.parametrize("name", ["model.safetensors", "manifest.json"])
 def test_a_download_of_a_damaged_version_names_the_file(damage: Damage, name: str) -> None:
     project = measured_project()
