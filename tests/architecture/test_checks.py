@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,9 @@ def test_an_unknown_check_is_refused_with_the_known_ones() -> None:
     done = check("test-oracle")
     assert done.returncode == 1
     assert "test-sqlite" in done.stderr
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Without packages, pytest imports a file by its name alone, and refuses a second one with the same."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, n in names.items() if n > 1] == []
