@@ -209,12 +209,11 @@ class Project:
         """Return the expected share of people's labels that are wrong."""
         return float(self.doubt[self.labels >= 0].mean())
 
-    def price(self, rows: NDArray[np.int64]) -> float:
-        """Return the expected seconds for one of these items, as a share of those for an item alone."""
-        predicted = self.predictions
-        assert predicted is not None
-        sure = predicted.confidence[rows].astype(float)
-        pace, errors = self.crowd.pace(), self.crowd.errors(sure)
-        ways = choose(sure, pace, errors, price=self.crowd.task / self.margin)
-        seconds, _ = expected(sure, pace, errors)
-        return float(seconds[ways, np.arange(len(rows))].mean() / self.crowd.task) if len(rows) else 1.0
+    def price(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the expected seconds for each item by the probability of the model's label, as a share of those for an
+        item alone.
+        """
+        pace, errors = self.crowd.pace(), self.crowd.errors(probabilities)
+        ways = choose(probabilities, pace, errors, price=self.crowd.task / self.margin)
+        seconds, _ = expected(probabilities, pace, errors)
+        return np.asarray(seconds[ways, np.arange(len(ways))] / self.crowd.task)

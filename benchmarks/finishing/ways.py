@@ -112,11 +112,7 @@ class _Finish:
         while len(project.open):
             project.train()
             plan = self._plan()
-            option = cheapest(plan, len(project.open), project.price(self._doubtful()))
-            # The price is that of the most doubtful items. Without an audit people label all, most of them in grids.
-            everything = project.price(project.open) * len(project.open)
-            if option and option.cost(len(project.open), project.price(self._doubtful())) > everything:
-                option = None
+            option = cheapest(plan, project.price)
             self._look(plan, option)
             if option and (begins(self.outlooks) or len(project.open) <= self.batch):
                 self._others()
@@ -148,9 +144,8 @@ class _Finish:
     def _look(self, plan: Plan, option: Option | None) -> None:
         project = self.project
         spent = project.crowd.seconds / project.crowd.task
-        price = project.price(self._doubtful())
-        n_left = len(project.open)
-        self.outlooks.append(outlook([plan], n_left=n_left, spent=spent, batch_size=self._next_size(), price=price))
+        n_left, size = len(project.open), self._next_size()
+        self.outlooks.append(outlook([plan], n_left=n_left, spent=spent, batch_size=size, price=project.price))
         if option:
             project.margin = float(np.clip(option.plan.expected[-1], LOWEST_MARGIN, HIGHEST_MARGIN))
         if self.work.log:
@@ -158,9 +153,10 @@ class _Finish:
             rows, n = project.open, len(self.pool)
             assert predicted is not None
             print(
-                f"{n - n_left:6d} labeled, {100 * spent / n:5.1f} % spent, price {price:.2f}, margin "
-                f"{project.margin:.2f}, open wrong {(predicted.best != self.pool.truth)[rows].mean():.4f} expected "
-                f"{1 - predicted.confidence[rows].mean():.4f} (model {1 - predicted.uncorrected[rows].mean():.4f}), "
+                f"{n - n_left:6d} labeled, {100 * spent / n:5.1f} % spent, price {look.batch / min(size, n_left):.2f}, "
+                f"margin {project.margin:.2f}, open wrong {(predicted.best != self.pool.truth)[rows].mean():.4f} "
+                f"expected {1 - predicted.confidence[rows].mean():.4f} "
+                f"(model {1 - predicted.uncorrected[rows].mean():.4f}), "
                 f"people wrong {(project.labels != self.pool.truth)[project.labels >= 0].mean():.4f} expected "
                 f"{project.people_error:.4f}, audit {look.audit:.0f}, rest {look.rest:.0f}, total "
                 f"{100 * (spent + look.left) / n:.1f} %, later {look.later - look.left:+.0f}",
@@ -168,17 +164,11 @@ class _Finish:
                 flush=True,
             )
 
-    def _doubtful(self) -> NDArray[np.int64]:
-        """Return the items that the next batch would about take."""
-        predicted, rows = self.project.predictions, self.project.open
-        assert predicted is not None
-        return rows[np.argsort(predicted.confidence[rows], kind="stable")[: self._next_size()]]
-
     def _audit(self, plan: Plan) -> None:
         """Ask about draws until the audit ends, and certify the proven set."""
         project, predicted = self.project, self.project.predictions
         assert predicted is not None
-        rows, price = project.open, project.price(self._doubtful())
+        rows, price = project.open, project.price
         ranked = rows[np.argsort(-predicted.confidence[rows].astype(float), kind="stable")][: int(plan.ends[-1])]
         order = plan.order(np.random.default_rng(seed_for(project.seed, "audit", self.attempt)))
         wrong = np.empty(0, bool)

@@ -16,7 +16,8 @@ STEPS = 30
 
 
 def correct(probabilities: np.ndarray, earlier: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return corrected probabilities (n,): their log-odds are a + b × the model's log-odds (Platt 1999).
+    """Return corrected probabilities (n,): their log-odds are a + b × the model's log-odds (Platt 1999). b
+    is at least 0, so that the order stays.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def correct(probabilities: np.ndarray, earlier: np.ndarray, right: np.ndarray) -
         while gain(at + step) < gain(at) and np.abs(step).max() > CLIP:
             step /= 2
         at = at + step
-    return 1 / (1 + np.exp(-(at[0] + at[1] * _log_odds(probabilities))))
+    return 1 / (1 + np.exp(-(at[0] + max(at[1], 0.0) * _log_odds(probabilities))))
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labeling.certifying.plan import Plan
+from labeling.certifying.prices import ONE_ANSWER, Price, by_hand
 from labeling.certifying.proof import evidence_for
 
 OPTIONS = 25
@@ -28,9 +29,14 @@ class Option:
     answers: float
     error: float
 
-    def cost(self, n: int, price: float) -> float:
-        """Return the answers until all `n` items have a label, if each item that is not certified takes `price`."""
-        return self.answers + price * max(n - max(self.labels, self.answers), 0)
+    def cost(self, whole: Plan, price: Price) -> float:
+        """Return the answers until all candidates of `whole`, of which this is an option, have a label."""
+        return self.answers + self.rest(whole, price)
+
+    def rest(self, whole: Plan, price: Price) -> float:
+        """Return the answers for the candidates of `whole` that this audit leaves to people."""
+        outside = slice(len(self.plan.sizes), None)
+        return float(by_hand(whole, price)[outside] @ whole.sizes[outside])
 
 
 def options(plan: Plan, *, n: int = OPTIONS) -> list[Option]:
@@ -38,21 +44,21 @@ def options(plan: Plan, *, n: int = OPTIONS) -> list[Option]:
     return [_option(plan, end) for end in _spread(1, len(plan.sizes), n)]
 
 
-def cheapest(plan: Plan, n_pool: int, price: float = 1.0, *, curve: Sequence[Option] = ()) -> Option | None:
-    """Return the option with the lowest cost for a pool; None if asking about all items costs no more.
+def cheapest(plan: Plan, price: Price = ONE_ANSWER, *, curve: Sequence[Option] = ()) -> Option | None:
+    """Return the option with the lowest cost for the candidates; None if asking about all of them costs no more.
 
     curve : the plan's `options`, if they are known already.
     """
 
     def cost(option: Option) -> float:
-        return option.cost(n_pool, price)
+        return option.cost(plan, price)
 
     curve = curve or options(plan)
     ends = [len(option.plan.sizes) for option in curve]
     at = min(range(len(ends)), key=lambda at: cost(curve[at]))
     near = range(ends[max(at - 1, 0)], ends[min(at + 1, len(ends) - 1)] + 1)
     best = min((curve[ends.index(end)] if end in ends else _option(plan, end) for end in near), key=cost)
-    return best if cost(best) < price * n_pool else None
+    return best if cost(best) < by_hand(plan, price) @ plan.sizes else None
 
 
 def _spread(first: int, last: int, n: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from labeling.certifying.forecast import answers_left, cheapest
 from labeling.certifying.plan import Plan
+from labeling.certifying.prices import ONE_ANSWER, Price, by_hand
 from labeling.certifying.proof import Proof, prove
 
 WINDOW = 3
@@ -50,26 +51,55 @@ class Outlook:
         return self.audit + self.rest
 
 
-def outlook(plans: Sequence[Plan], *, n_left: int, spent: float, batch_size: int, price: float = 1.0) -> Outlook:
+def outlook(plans: Sequence[Plan], *, n_left: int, spent: float, batch_size: int, price: Price = ONE_ANSWER) -> Outlook:
     """Return what finishing takes, if the cheapest option of each plan is audited and people label the rest.
 
     plans : of the whole pool, or one for each class.
     n_left : the items without a label, candidates of the plans or not.
     spent : people's answers so far.
-    price : the answers that an item of a batch or of the rest takes: above 1 with overlap, below 1 in grids.
+    price : of the items of a batch and of the rest. Items that are no candidates cost as the most doubtful ones.
     """
-    audit, covered = _covered(plans, price)
     share = min(batch_size / max(sum(int(plan.ends[-1]) for plan in plans), 1), 1)
-    audit_later, covered_later = _covered([_without_doubtful(plan, share) for plan in plans], price)
-    batch = price * min(batch_size, n_left)
-    later = batch + audit_later + price * max(n_left - batch_size - covered_later, 0)
-    return Outlook(spent, audit, price * max(n_left - covered, 0), covered - audit, batch, later)
+    now, after = _ahead(plans, price), _ahead([_without_doubtful(plan, share) for plan in plans], price)
+    doubtful = now.candidates - after.candidates
+    each = (now.by_hand - after.by_hand) / doubtful if doubtful else float(price(np.zeros(1))[0])
+    batch = each * min(batch_size, n_left)
+    return Outlook(
+        spent=spent,
+        audit=now.audit,
+        rest=now.rest + each * max(n_left - now.candidates, 0),
+        certified=now.certified,
+        batch=batch,
+        later=batch + after.audit + after.rest + each * max(n_left - batch_size - after.candidates, 0),
+    )
 
 
-def _covered(plans: Sequence[Plan], price: float) -> tuple[float, float]:
-    """Return the answers of the cheapest audits, and the items that they cover."""
-    chosen = [option for plan in plans if (option := cheapest(plan, int(plan.ends[-1]), price)) is not None]
-    return sum(option.answers for option in chosen), sum(max(option.labels, option.answers) for option in chosen)
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """Until all candidates of some plans have a label: the answers of the audits, those for the rest, and the
+    `certified` labels. `by_hand`: the answers if people label all.
+    """
+
+    candidates: int
+    audit: float
+    rest: float
+    certified: float
+    by_hand: float
+
+
+def _ahead(plans: Sequence[Plan], price: Price) -> _Ahead:
+    """Return what the cheapest options take."""
+    audit = rest = certified = total = 0.0
+    for plan in plans:
+        whole = float(by_hand(plan, price) @ plan.sizes)
+        total += whole
+        option = cheapest(plan, price)
+        if option is None:
+            rest += whole
+        else:
+            audit, rest = audit + option.answers, rest + option.rest(plan, price)
+            certified += option.labels - option.answers
+    return _Ahead(sum(int(plan.ends[-1]) for plan in plans), audit, rest, certified, total)
 
 
 def _without_doubtful(plan: Plan, share: float) -> Plan:
@@ -121,7 +151,7 @@ class Advice:
     left: float
 
 
-def advise(plan: Plan, ranks: np.ndarray, wrong: np.ndarray, *, price: float = 1.0) -> Advice:
+def advise(plan: Plan, ranks: np.ndarray, wrong: np.ndarray, *, price: Price = ONE_ANSWER) -> Advice:
     """Return whether to go on with an audit: while some larger set costs fewer answers than people's labels for it.
 
     A set costs the answers until its proof (`answers_left`), and those for the items outside.
@@ -131,15 +161,17 @@ def advise(plan: Plan, ranks: np.ndarray, wrong: np.ndarray, *, price: float = 1
     """
     proof = prove(plan, ranks, wrong)
     strata = plan.strata(ranks)
-    free = plan.ends - np.cumsum(np.bincount(strata, minlength=len(plan.sizes)))
-    now = price * (free[-1] - (proof.labels if proof else 0))
+    free = plan.sizes - np.bincount(strata, minlength=len(plan.sizes))
+    outside = np.cumsum((free * by_hand(plan, price))[::-1])[::-1]
+    free, outside = np.cumsum(free), np.append(outside, 0.0)
+    now = float(outside[proof.last + 1 if proof else 0])
     proven = proof.last if proof else -1
     best, left, before = now, 0.0, 0.0
     for last in range(max(proven, plan.first), len(plan.sizes)):
         answers = max(before, answers_left(plan, last, ranks, wrong))
         if answers >= free[-1]:
             break
-        cost = answers + price * (free[-1] - free[last]) * (1 - answers / free[-1])
+        cost = answers + float(outside[last + 1]) * (1 - answers / free[-1])
         # Without answers left and without a proof, the set has become too small for a claim.
         if last > proven and answers and cost < best:
             best, left = cost, max(answers, 1.0)

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from django.utils import timezone
 
 from labeling.certifying import schedule
+from labeling.certifying.prices import Flat
 from labeling.certifying.schedule import Outlook, begins
 from labeling.db.statements import among
 from labeling.disk.files import FileDamaged
@@ -67,7 +68,7 @@ def _look_at(step: Step, audit: Audit) -> None:
     except FileDamaged as damage:
         logger.warning("%s", damage)
         return _end(step, audit, "Its file is damaged.")
-    advice = schedule.advise(plan_of(audit), found.ranks, found.wrong, price=planning.price_of(audit.project))
+    advice = schedule.advise(plan_of(audit), found.ranks, found.wrong, price=Flat(planning.price_of(audit.project)))
     if advice.left:
         return _ask_again(step, audit, found.undecided)
     if advice.proof is None:

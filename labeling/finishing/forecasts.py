@@ -15,6 +15,7 @@ from labeling.answering.counting import certified_labels
 from labeling.answering.label_counts import counts_of
 from labeling.certifying.forecast import Option, cheapest, options
 from labeling.certifying.plan import Plan, stratify
+from labeling.certifying.prices import Flat
 from labeling.certifying.risks import of_attempt
 from labeling.finishing.goal import check
 from labeling.finishing.people import PeopleErrors
@@ -170,7 +171,7 @@ def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
         if terms.goal.by_class:
             chosen, classes = _by_class(sample, terms)
         else:
-            chosen = [best] if (best := cheapest(plan, terms.left, terms.answers_each, curve=curve)) else []
+            chosen = [best] if (best := cheapest(plan, Flat(terms.answers_each), curve=curve)) else []
     audit = sum(option.answers for option in chosen)
     labels = sum(option.labels for option in chosen)
     return Forecast(
@@ -202,7 +203,7 @@ def _by_class(sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[Cla
         people = labeled.get(int(values[shown]), 0)
         part = Part(n + people, people, people * terms.errors.label, 0, 0)
         plan = _plan(sample.probabilities[sample.values == values[shown]], n, part, terms, CLASS_STRATA)
-        best = cheapest(plan, n, terms.answers_each, curve=options(plan, n=CLASS_POINTS))
+        best = cheapest(plan, Flat(terms.answers_each), curve=options(plan, n=CLASS_POINTS))
         chosen += [best] * len(alike) if best else []
         labels, audit = (round(best.labels - best.answers), round(best.answers)) if best else (0, 0)
         classes += [ClassForecast(int(values[each]), round(sizes[each] * scale), labels, audit) for each in alike]

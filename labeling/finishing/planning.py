@@ -14,10 +14,12 @@ from labeling.answering.rechecking import expected_answers
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.certifying.forecast import cheapest
 from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.prices import Flat
 from labeling.certifying.risks import of_attempt
 from labeling.certifying.schedule import Outlook, outlook
 from labeling.finishing import candidates as stored_candidates
 from labeling.finishing.candidates import CHUNK, Candidates, read_candidates
+from labeling.finishing.experience import corrected
 from labeling.finishing.goal import GOAL
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.loop.step import Step
@@ -82,7 +84,7 @@ class Situation:
     def outlook(self, batch_size: int) -> Outlook:
         """Return what finishing takes if audits begin now, and if they begin after another batch."""
         plans = [each.plan for each in self.plans]
-        return outlook(plans, n_left=self.rest, spent=self.spent, batch_size=batch_size, price=self.price)
+        return outlook(plans, n_left=self.rest, spent=self.spent, batch_size=batch_size, price=Flat(self.price))
 
 
 def read_situation(project: Project, finish: Finish, version: ModelVersion) -> Situation:
@@ -103,7 +105,7 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion) -> S
         found = every if of_class is None else _among(every, every.values == of_class)
         if not len(found) or (of_class is not None and len(found) < LEAST_OF_CLASS):
             continue
-        _, sizes, expected = stratify(found.probabilities)
+        _, sizes, expected = stratify(corrected(project, version, found.probabilities, within=finish.within))
         target = part.target(finish.error, errors.label)
         risk = of_attempt(1 - finish.confidence, attempt)
         plans.append(Planned(of_class, found, Plan(sizes, expected, target, risk, errors.missed)))
@@ -129,7 +131,7 @@ def cheapest_of(situation: Situation) -> list[Planned]:
     """Return the audits that cost fewer answers than people's labels, with the candidates of their cheapest options."""
     chosen = []
     for each in situation.plans:
-        option = cheapest(each.plan, len(each.candidates), situation.price)
+        option = cheapest(each.plan, Flat(situation.price))
         if option is not None:
             first = _among(each.candidates, slice(option.labels))
             chosen.append(replace(each, candidates=first, plan=option.plan))

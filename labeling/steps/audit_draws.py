@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from labeling.certifying import schedule
+from labeling.certifying.prices import Flat
 from labeling.finishing import audits
 from labeling.finishing.audits import Draw
 from labeling.finishing.planning import price_of
@@ -25,7 +26,7 @@ def due(project: Project) -> list[Draw]:
     """Return the draws that the next batch asks, the earliest first; empty without a running goal."""
     if not Finish.objects.filter(project=project, running=True).exists():
         return []
-    left, price = 0.0, price_of(project)
+    left, price = 0.0, Flat(price_of(project))
     for audit in project.audits.asking():
         plan, found = audits.plan_of(audit), audits.outcomes(audit)
         left += max(schedule.advise(plan, found.ranks, found.wrong, price=price).left - found.awaited, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from audits import pool
@@ -11,6 +13,7 @@ from labeling.certifying.errors import is_wrong
 from labeling.certifying.forecast import Option, answers_left, cheapest, options
 from labeling.certifying.people import chance_missed
 from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.prices import Flat
 from labeling.certifying.proof import prove
 from labeling.certifying.risks import of_attempt, of_family
 from labeling.questions import named
@@ -32,7 +35,7 @@ def whole(errors: np.ndarray) -> Plan:
 
 @pytest.fixture(scope="module")
 def best(whole: Plan) -> Option:
-    option = cheapest(whole, N)
+    option = cheapest(whole)
     assert option is not None
     return option
 
@@ -59,14 +62,14 @@ def test_the_curve_rises_and_the_cheapest_option_is_none_dearer_than_its_points(
     assert [option.labels for option in curve] == sorted(option.labels for option in curve)
     assert answers == sorted(answers)
     assert np.isinf(answers[-1]), "10 % of all labels are wrong"
-    assert best.cost(N, 1.0) <= min(option.cost(N, 1.0) for option in curve)
+    assert best.cost(whole, Flat()) <= min(option.cost(whole, Flat()) for option in curve)
     assert best.error < 0.05
-    assert best.cost(N, 1.0) < N / 3
+    assert best.cost(whole, Flat()) < N / 3
 
 
 def test_few_candidates_and_bad_models_go_to_people():
-    assert cheapest(Plan(np.array([10, 10]), np.array([0.001, 0.001]), Target(0.02)), 20) is None
-    assert cheapest(Plan(np.array([500, 500]), np.array([0.3, 0.5]), Target(0.02)), 1000) is None
+    assert cheapest(Plan(np.array([10, 10]), np.array([0.001, 0.001]), Target(0.02))) is None
+    assert cheapest(Plan(np.array([500, 500]), np.array([0.3, 0.5]), Target(0.02))) is None
 
 
 def test_the_answers_left_fall_to_0(best):
@@ -86,11 +89,12 @@ def test_errors_that_people_miss_cost_answers(whole, best):
 
 
 def test_a_target_for_the_pool_leaves_more_room_than_one_for_the_labels(whole):
-    by_pool = cheapest(Plan(whole.sizes, whole.expected, Target.of_pool(0.05, N, 0.005)), N)
+    pooled = replace(whole, target=Target.of_pool(0.05, N, 0.005))
+    by_pool = cheapest(pooled)
     assert by_pool is not None
-    by_label = cheapest(whole, N)
+    by_label = cheapest(whole)
     assert by_label is not None
-    assert by_pool.cost(N, 1.0) < by_label.cost(N, 1.0)
+    assert by_pool.cost(pooled, Flat()) < by_label.cost(whole, Flat())
     assert by_pool.plan.target.wrong(by_pool.labels) + 0.005 * (N - by_pool.labels) <= 0.05 * N
 
 

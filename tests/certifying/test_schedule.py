@@ -9,6 +9,7 @@ from extent import ALL, some
 
 from labeling.certifying.forecast import cheapest
 from labeling.certifying.plan import Plan, Target, stratify
+from labeling.certifying.prices import Flat
 from labeling.certifying.proof import prove
 from labeling.certifying.schedule import Outlook, advise, begins, draws, outlook
 
@@ -80,10 +81,14 @@ def test_an_audit_begins_if_it_takes_less_than_a_batch_or_a_batch_teaches_too_li
 
 def test_the_rest_of_a_pool_costs_its_price():
     plan = plan_of(pool(np.random.default_rng(0), 3000, 0.85), 0.02, 4000)
-    dear, cheap = (outlook([plan], n_left=4000, spent=0, batch_size=100, price=price) for price in (1.0, 0.4))
+    dear, cheap = (outlook([plan], n_left=4000, spent=0, batch_size=100, price=Flat(price)) for price in (1.0, 0.4))
     assert cheap.left < dear.left
     assert cheap.audit <= dear.audit
     assert (dear.batch, cheap.batch) == (100, 40)
+    for_sure = outlook([plan], n_left=4000, spent=0, batch_size=100, price=lambda p: np.where(p > 0.9, 0.02, 1.0))
+    assert (for_sure.audit, for_sure.certified) == (0, 0), "a proof takes more than glances at the sure items"
+    assert for_sure.left < dear.left
+    assert for_sure.batch == 100, "doubtful items cost an answer each"
     by_class = outlook([plan, plan], n_left=8000, spent=0, batch_size=100)
     assert by_class.audit == pytest.approx(2 * dear.audit)
     hopeless = outlook([plan_of(np.full(1000, 0.4), 0.02, 1000)], n_left=1000, spent=50, batch_size=100)
@@ -94,14 +99,15 @@ def test_the_rest_of_a_pool_costs_its_price():
 def test_an_audit_ends_near_its_forecast_though_the_model_errs_more(factor, most):
     rng = np.random.default_rng(0)
     errors = pool(rng, 5000, 0.95)
-    option = cheapest(plan_of(errors, 0.02, 5000), len(errors))
+    whole = plan_of(errors, 0.02, 5000)
+    option = cheapest(whole)
     assert option is not None
     costs = []
     for _ in range(AUDITS):
         asked, certified = audited(option.plan, rng.random(len(errors)) < factor * errors, rng)
         costs.append(len(errors) - certified)
         assert asked
-    assert np.mean(costs) <= most * option.cost(len(errors), 1.0)
+    assert np.mean(costs) <= most * option.cost(whole, Flat())
 
 
 def audited(plan: Plan, wrong: np.ndarray, rng: np.random.Generator, batch: int = 100) -> tuple[int, int]:
@@ -118,7 +124,8 @@ def audited(plan: Plan, wrong: np.ndarray, rng: np.random.Generator, batch: int 
 def test_an_audit_of_a_bad_model_is_given_up():
     rng = np.random.default_rng(0)
     errors = pool(rng, 5000, 0.95)
-    option = cheapest(plan_of(errors, 0.02, 5000), len(errors))
+    whole = plan_of(errors, 0.02, 5000)
+    option = cheapest(whole)
     assert option is not None
     asked, certified = audited(option.plan, rng.random(len(errors)) < 0.3, rng)
     assert certified == 0

@@ -1,0 +1,44 @@
+"""An audit is planned with probabilities that people's answers to earlier predictions have corrected."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from django.utils import timezone
+from factories import make_items, make_open_batch, make_project
+
+from labeling.finishing.experience import corrected
+from labeling.models import Item, ModelVersion
+from tests.finishing.audit_rows import make_predicted
+
+pytestmark = pytest.mark.django_db
+
+SURE = 0.7
+
+
+def answer_batch(version: ModelVersion, *, right: int, n: int = 60, prompted: bool = False) -> None:
+    """Let people answer n items that the version took to be of class 1, with SURE: `right` of them are."""
+    project = version.project
+    items = make_items(project, n, first=project.items.count())
+    batch = make_open_batch(project, items, number=2)
+    batch.selected_by, batch.done_at = version, timezone.now()
+    batch.save(update_fields=["selected_by", "done_at"])
+    batch.tasks.update(predicted=1, confidence=SURE, prompted=prompted)
+    for place, item in enumerate(items):
+        item.label = 1 if place < right else 2
+    Item.objects.bulk_update(items, ["label"])
+
+
+@pytest.mark.parametrize(("right", "low", "high"), [(60, 0.9, 1.0), (42, 0.6, 0.8), (20, 0.2, 0.5)])
+def test_answers_about_earlier_predictions_correct_probabilities(right: int, low: float, high: float) -> None:
+    version = make_predicted(make_project(), 40)
+    answer_batch(version, right=right)
+    found = corrected(version.project, version, np.array([0.99, SURE, 0.5]), within=0)
+    assert low < found[1] < high
+    assert found[0] >= found[1] >= found[2]
+
+
+def test_answers_of_people_who_saw_the_prediction_correct_nothing() -> None:
+    version = make_predicted(make_project(), 40)
+    answer_batch(version, right=60, prompted=True)
+    assert corrected(version.project, version, np.array([SURE]), within=0) == pytest.approx([SURE])
