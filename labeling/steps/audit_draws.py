@@ -12,10 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from labeling.arrays.plan import Pool
 from labeling.certifying import schedule
 from labeling.certifying.prices import Flat
 from labeling.finishing import audits
 from labeling.finishing.audits import Draw
+from labeling.finishing.candidates import load
 from labeling.finishing.planning import price_of
 from labeling.models import Batch, Finish, Project
 from labeling.steps.batch_tasks import Picked, prompted, suggests
@@ -31,6 +33,19 @@ def due(project: Project) -> list[Draw]:
         plan, found = audits.plan_of(audit), audits.outcomes(audit)
         left += max(schedule.advise(plan, found.ranks, found.wrong, price=price).left - found.awaited, 0)
     return audits.next_draws(project, schedule.draws(left, project.batch_size)) if left else []
+
+
+def size_of(project: Project, draws: Sequence[Draw], pool: Pool) -> int:
+    """Return the size of a batch that asks these draws: smaller than usual if other tasks had to be candidates.
+
+    A candidate that is picked for training takes the place of a label that the audit could prove. But at least half of
+    a batch are no draws, so that its tasks are not all of an audit.
+    """
+    if not draws:
+        return project.batch_size
+    candidates = np.concatenate([load(audit).rows for audit in project.audits.asking()])
+    others = int(np.count_nonzero(~np.isin(pool.rows, candidates)))
+    return min(project.batch_size, len(draws) + max(others, len(draws)))
 
 
 def seat(batch: Batch, picked: Picked, further: Further, draws: Sequence[Draw]) -> Picked:

@@ -49,11 +49,12 @@ def select(step: Step) -> None:
             batch.delete()
             batches.ensure_next(project=project)  # notes that no batch follows
         return
+    pool = read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws]))
     picked = make_plan(
         project,
-        read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws])),
+        pool,
         pool_rows=pool_rows,
-        batch_size=project.batch_size,
+        batch_size=audit_draws.size_of(project, draws, pool),
         strategy=batch.strategy or SEED,
         version=batch.selected_by,
         seed=seed_of(project, batch.number),

@@ -65,6 +65,15 @@ def drawn(batch: Batch, **filters: Any) -> list[tuple[int, int, int]]:
     return list(draws.values_list("place", "task__rank", "task__item"))
 
 
+@pytest.mark.parametrize(("of_class", "size"), [(None, 20), (3, 60)])
+def test_a_batch_is_smaller_if_its_other_tasks_had_to_be_candidates(of_class: int | None, size: int) -> None:
+    project = make_project(batch_size=60, strategy="margin")
+    Finish.objects.create(project=project)
+    make_audit(make_predicted(project, 200), in_order=False, of_class=of_class)
+    batch = select(project)
+    assert (batch.size, batch.batch_size, len(drawn(batch))) == (size, size, 10)
+
+
 def test_a_batch_asks_the_next_draws_among_its_other_tasks() -> None:
     audit = audited()
     batch = select(audit.project)
