@@ -17,6 +17,7 @@ from labeling.certifying.forecast import Option, cheapest, options
 from labeling.certifying.plan import Plan, stratify
 from labeling.certifying.prices import Flat
 from labeling.certifying.risks import of_attempt
+from labeling.finishing.copies import copied_labels
 from labeling.finishing.goal import check
 from labeling.finishing.people import PeopleErrors
 from labeling.finishing.planning import Part, price_of
@@ -134,28 +135,32 @@ def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
     facts = sample_facts(project, check(project, asdict(goal), errors))
     under_way = project.batches.active().aggregate(n=Sum("remaining", default=0))["n"]
     attempts = project.audits.aggregate(n=Max("attempt"))["n"] or 0
+    copied, wrong = (counts[None] for counts in copied_labels(project))
     classes = counts_of(project.asks, project.batches.select_related("label_counts")).classes if goal.by_class else {}
     terms = _Terms(
         goal=goal,
-        whole=_whole(project, errors),
+        whole=_whole(project, errors, copied, wrong),
         labeled=tuple(sorted(classes.items())),
         errors=errors,
         risk=of_attempt(1 - goal.confidence, attempts + 1),
-        left=facts.pool.unlabeled + under_way,
+        left=max(facts.pool.unlabeled + under_way - copied, 0),
         answers_each=price_of(project),
     )
     return _computed(facts, terms)
 
 
-def _whole(project: Project, errors: PeopleErrors) -> Part:
-    """Return the whole pool, from sums of batches: labels with one answer are wrong as often as answers."""
+def _whole(project: Project, errors: PeopleErrors, copied: int, wrong: float) -> Part:
+    """Return the whole pool, from sums of batches: labels with one answer are wrong as often as answers.
+
+    copied, wrong : near-copies with a label, and how many of these are expected to be wrong.
+    """
     single = Sum("labeled", filter=Q(overlap=1, overlap_max=None), default=0)
     labels = project.batches.aggregate(n=Sum("labeled", default=0), single=single)
     certified = certified_labels(project)
     most_wrong = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
-    wrong = labels["single"] * errors.answer + (labels["n"] - labels["single"]) * errors.label
+    wrong += labels["single"] * errors.answer + (labels["n"] - labels["single"]) * errors.label
     items = encoded_of(project) - project.items.excluded().filter(row__isnull=False).count()
-    return Part(items, labels["n"], wrong, certified, min(most_wrong, certified))
+    return Part(items, labels["n"] + copied, wrong, certified, min(most_wrong, certified))
 
 
 @lru_cache(maxsize=64)

@@ -19,6 +19,7 @@ from labeling.certifying.risks import of_attempt
 from labeling.certifying.schedule import Outlook, outlook
 from labeling.finishing import candidates as stored_candidates
 from labeling.finishing.candidates import CHUNK, Candidates, read_candidates
+from labeling.finishing.copies import Counts, copied_labels
 from labeling.finishing.experience import corrected
 from labeling.finishing.goal import GOAL
 from labeling.finishing.people import PeopleErrors, errors_of
@@ -36,7 +37,7 @@ class Part:
     """A part of the pool with a bound of its own: the whole pool, or the items that people or the model give one class.
 
     items : all items of it.
-    labeled, wrong : those labeled by people, and how many of these labels are expected to be wrong.
+    labeled, wrong : those labeled by people, near-copies included, and how many of these labels are expected wrong.
     certified, most_wrong : those with a certified label alone, and how many of these may be wrong.
     """
 
@@ -191,10 +192,7 @@ def _among(candidates: Candidates, which: Any) -> Candidates:
     return Candidates(**{name: array[which] if len(array) else array for name, array in arrays.items()})
 
 
-_Counts = tuple[Counter[Any], Counter[Any]]
-
-
-def _parts(predicted: Counter[int], labeled: _Counts, certified: _Counts) -> dict[int | None, Part]:
+def _parts(predicted: Counter[int], labeled: Counts, certified: Counts) -> dict[int | None, Part]:
     """Return the part of each class that the version predicts for an item without a label."""
     sums = (*labeled, *certified)
     return {
@@ -215,12 +213,12 @@ def _standing(project: Project) -> CertifiedLabelQuerySet:
     return CertifiedLabel.objects.standing().filter(certificate__project=project)
 
 
-def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_class: bool) -> _Counts:
-    """Return the number of people's labels, and of the wrong ones that are expected among them, by class or in all.
+def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_class: bool) -> Counts:
+    """Return the counts of people's labels, those of near-copies included, by class or in all.
 
     A label without a probability has one answer, and counts as wrong as often as single answers are.
     """
-    number, unsure = Counter[Any](), Counter[Any]()
+    number, unsure = copied_labels(project, by_class=by_class)
     rows = (
         pool.labeled()
         .order_by()
@@ -234,7 +232,7 @@ def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_c
     return number, unsure
 
 
-def _certified(project: Project, *, by_class: bool) -> _Counts:
+def _certified(project: Project, *, by_class: bool) -> Counts:
     """Return the number of certified labels, and how many of them may be wrong, by class or in all."""
     if not by_class:
         wrong = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db.models import F, Max, Sum
 
 from labeling.answering.counting import certified_labels
+from labeling.finishing.copies import copied_labels
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.planning import price_of
 from labeling.insight.pace import Pace
@@ -19,7 +20,7 @@ class PoolProgress:
     """Parameters
     ----------
     pool : the items that a label is wanted for.
-    labeled : those with a label by people.
+    labeled : those with a label by people, near-copies included.
     certified : those with a certified label alone.
     wrong : the largest share of wrong ones among all labels; None without certified labels. The certified ones are
         wrong at most as often as their certificates say, the others as often as people are expected to be.
@@ -45,16 +46,17 @@ def pool_progress(
     project: Project, items: Mapping[str, int], pace: Pace, errors: PeopleErrors | None = None
 ) -> PoolProgress:
     """Return the progress. `items`: of `labeling.insight.status.items_of`. `errors`: of the project's people, read if
-    needed. Takes at most ten queries.
+    needed. Takes at most twelve queries.
     """
     pool = items["encoded"] - items["excluded"]
-    labeled = min(items["labeled"], pool)
+    copied, wrong_copies = (counts[None] for counts in copied_labels(project))
+    labeled = min(items["labeled"] + copied, pool)
     certified = certified_labels(project)
     wrong, later = None, 0
     if certified:
         standing = project.certificates.standing().aggregate(wrong=Sum("most_wrong"), rows=Max("audit__pool_rows"))
         later = max(project.encoded_rows - standing["rows"], 0)
-        by_people = (errors or errors_of(project)).label * labeled
+        by_people = (errors or errors_of(project)).label * (labeled - copied) + wrong_copies
         wrong = (min(standing["wrong"], certified) + by_people) / (labeled + certified)
     left = max(pool - labeled - certified, 0)
     return PoolProgress(
