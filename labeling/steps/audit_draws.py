@@ -38,8 +38,8 @@ def due(project: Project) -> list[Draw]:
 def size_of(project: Project, draws: Sequence[Draw], pool: Pool) -> int:
     """Return the size of a batch that asks these draws: smaller than usual if other tasks had to be candidates.
 
-    A candidate that is picked for training takes the place of a label that the audit could prove. But at least half of
-    a batch are no draws, so that its tasks are not all of an audit.
+    A candidate that is picked for training takes the place of a label that the audit could prove. But half of such a
+    batch are no draws, so that its tasks are not all of an audit.
     """
     if not draws:
         return project.batch_size

@@ -50,8 +50,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-import-detail", [first_import], Role.MANAGER, 5),
     ("project-batch-end", [open_batch], Role.MANAGER, 4),
     ("project", [], Role.ANNOTATOR, 9),
-    ("project", [], Role.ENGINEER, 36),
-    ("project", [], Role.MANAGER, 41),
+    ("project", [], Role.ENGINEER, 37),
+    ("project", [], Role.MANAGER, 42),
     ("project-import", [], Role.MANAGER, 9),
     ("project-import-progress", [], Role.MANAGER, 6),
     ("project-settings", [], Role.MANAGER, 20),
@@ -85,7 +85,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-guidelines", [], Role.ENGINEER, 7),
     ("project-guidelines-images", [], Role.MANAGER, 5),
     ("project-privacy", [], Role.ENGINEER, 6),
-    ("project-finish", [], Role.MANAGER, 26),
+    ("project-finish", [], Role.MANAGER, 27),
     ("project-export", [], Role.ENGINEER, 7),
 ]
 
