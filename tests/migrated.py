@@ -1,5 +1,6 @@
 """Keep the migrated tables on SQLite between test processes and runs, because migrating takes seconds."""
 
+import fcntl
 import hashlib
 import shutil
 import sqlite3
@@ -7,6 +8,7 @@ import tempfile
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import django
 from django.apps import apps
@@ -26,17 +28,29 @@ def _kept() -> Path:
     return FOLDER / f"{sha.hexdigest()[:20]}.sqlite3"
 
 
+@cache
+def _turn() -> IO[str]:
+    """Return the file whose lock is held by the process that migrates."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    return (FOLDER / "turn").open("w")
+
+
 def put_tables() -> None:
-    """Copy the kept tables to the test database, so that `migrate` has nothing left to do."""
+    """Copy the kept tables to the test database, so that `migrate` has nothing left to do.
+
+    Of processes that start together, the first migrates, and the others wait for its tables.
+    """
+    if not _kept().exists():
+        fcntl.flock(_turn(), fcntl.LOCK_EX)
     if _kept().exists():
         shutil.copyfile(_kept(), connection.settings_dict["TEST"]["NAME"])
+        fcntl.flock(_turn(), fcntl.LOCK_UN)
 
 
 def keep_tables() -> None:
     """Keep the tables of the unused test database, and delete those of older migrations."""
     if _kept().exists():
         return
-    FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
         copy = Path(folder) / "tables"
         with closing(sqlite3.connect(connection.settings_dict["NAME"])) as database:
@@ -45,3 +59,4 @@ def keep_tables() -> None:
     for path in FOLDER.glob("*.sqlite3"):
         if path != _kept():
             path.unlink(missing_ok=True)
+    fcntl.flock(_turn(), fcntl.LOCK_UN)
