@@ -67,7 +67,7 @@ def errors_of(project: Project) -> PeopleErrors:
     if label is None:
         rule = Rule(project.overlap, project.overlap_max, project.label_confidence, project.check_share)
         believed = [ACCURACY if each is None else each for each in people] or [ACCURACY]
-        label = min(answer, outlook(rule, believed, values).wrong)
+        label = min(answer, _wrong_by(rule, tuple(believed), values))
     return PeopleErrors(
         answer=min(answer, HIGHEST),
         answer_at_most=min(at_most, HIGHEST),
