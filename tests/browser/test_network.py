@@ -96,6 +96,24 @@ def test_taking_back_works_without_a_network(open_screen: Any) -> None:
     assert Annotation.objects.get(value=1).undone_at is not None
 
 
+def test_items_taken_back_stay_while_the_server_does_not_know_yet(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 6))
+    screen = open_screen(project, make_member(project, "annie"))
+    seen = screen.answer("1", "2")
+    screen.wait_until_sent()
+    screen.page.route("**/annotations/*/", lambda route: route.fulfill(status=503))
+    screen.press("Backspace", "Backspace")
+    with screen.page.expect_response("**/claim/"):  # as on the way back to a page that the browser kept
+        screen.page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    screen.look()
+    assert screen.task == seen[0], "the server takes it for answered, and does not list it"
+    screen.page.unroute("**/annotations/*/")
+    assert screen.answer("3", "4") == seen
+    screen.wait_until_sent()
+    assert values() == [3, 4]
+
+
 def test_a_reload_brings_back_the_held_items_and_no_answered_one(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))

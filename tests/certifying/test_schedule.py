@@ -79,6 +79,13 @@ def test_an_audit_begins_if_it_takes_less_than_a_batch_or_a_batch_teaches_too_li
     assert not begins([before, taught])
 
 
+def test_a_batch_that_makes_the_forecast_worse_counts_as_one_that_teaches_nothing():
+    before = Outlook(spent=0, audit=10, rest=90, certified=50, batch=100, later=100)
+    now = Outlook(spent=30, audit=10, rest=110, certified=50, batch=100, later=110)
+    assert before.spent + before.later < now.spent + now.left, "more is left than forecast"
+    assert not begins([before, now])
+
+
 def test_the_rest_of_a_pool_costs_its_price():
     plan = plan_of(pool(np.random.default_rng(0), 3000, 0.85), 0.02, 4000)
     dear, cheap = (outlook([plan], n_left=4000, spent=0, batch_size=100, price=Flat(price)) for price in (1.0, 0.4))

@@ -19,7 +19,7 @@ from labeling.answering.corrections import correct
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.models import Item, Project, Role
+from labeling.models import Annotation, Item, Project, Role
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports import choose, export
 
@@ -98,6 +98,11 @@ def test_the_person_who_corrected_a_label_gave_it(texts: Project) -> None:
     correct(item=texts.items.get(external_id="item-0000"), user=max_, value=1)
     row = table(short(texts))[0]
     assert (row["label"], row["labeled_by"], row["origin"]) == ("naïve", "max", "corrected")
+
+
+def test_answers_without_a_duration_have_their_authors(texts: Project) -> None:
+    Annotation.objects.update(seconds=0)
+    assert {row["labeled_by"] for row in table(short(texts))} == {"ann"}
 
 
 def test_an_imported_label_is_nobodys(texts: Project, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from factories import make_member, make_project
 from pages import make_history, make_version
-from pools import OPEN, PEOPLE, pool_project
+from pools import OPEN, PEOPLE, make_audit, pool_project
 
 from labeling.arrays.files import ProjectFiles, load_array, save_array
 from labeling.finishing import pool_sample
@@ -13,7 +13,7 @@ from labeling.finishing.forecasts import Forecast, Goal, forecast_of
 from labeling.finishing.goal import FinishRefused
 from labeling.finishing.people import errors_of
 from labeling.insight.pace import Pace
-from labeling.models import Project
+from labeling.models import Audit, Project
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +30,14 @@ def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers() -> 
     assert small.asked == small.left - small.labels > large.asked
     pace = Pace(seconds=3, answers=50, active=2, annotators=2)
     assert large.seconds(pace) < small.seconds(pace) < small.seconds_by_hand(pace)
+
+
+def test_each_audit_before_makes_the_next_one_ask_more() -> None:
+    """The risks of all attempts of a project sum to that of its goal."""
+    project = pool_project()
+    first = forecast(project, error=0.03)
+    make_audit(project.versions.get(), attempt=1, state=Audit.State.ENDED)
+    assert forecast(project, error=0.03).audit > first.audit
 
 
 def test_the_curve_goes_to_all_candidates_and_says_where_the_goal_ends() -> None:
