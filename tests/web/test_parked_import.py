@@ -404,3 +404,21 @@ def test_a_certified_label_is_never_gold(labels_as: str, gold: int | None) -> No
     send(client, "\n".join(map(json.dumps, rows)), "labels.jsonl")
     go(client, labels_as=labels_as)
     assert list(project.items.order_by("external_id").values_list("gold", flat=True)) == [gold, None]
+
+
+def test_the_columns_of_a_short_export_that_are_not_imported_are_not_offered() -> None:
+    client, project = start()
+    rows = ["external_id,text,land,label,labeled_by,labeled_at,origin"]
+    rows += [f"item-{n},Where is it {n}?,AT,cat,ann,2026-01-01 10:00:00,person" for n in range(9)]
+    rows += ["item-9,Where is it 9?,AT,cat,certificate 1,2026-01-01 10:00:00,certified"]
+    page = send(client, "\r\n".join(rows).encode()).content.decode()
+    offered = set(re.findall(r'<option value="([^"]*)"', page)) | set(
+        re.findall(r'name="leave_out" value="([^"]*)"', page)
+    )
+    assert {"external_id", "text", "land", "label"} <= offered
+    assert not {"labeled_by", "labeled_at", "origin"} & offered
+    go(client)
+    assert set(project.items.first().data) == {"text", "land"}
+    assert list(project.items.filter(suggestion=0).values_list("external_id", "label")) == [("item-9", None)]
+    page = send(client, "\r\n".join(rows).replace("person", "a web site").encode(), "b.csv").content.decode()
+    assert 'name="leave_out" value="origin"' in page

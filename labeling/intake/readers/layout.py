@@ -183,7 +183,7 @@ class Layout:
         moves = [(name, "") for name in self.leave_out if name not in self.named]
         if self.content:
             moves.append((self.content, content_column))
-        if self.id_column:
+        if self.id_column and self.id_column != "external_id":  # an export is known by this name
             moves.append((self.id_column, "id"))
         if self.label_column or self.labels_as:
             target = LABELS_AS[self.labels_as or "trusted"].column

@@ -21,6 +21,7 @@ from labeling.intake.looking import FirstRow, Survey, consequence
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
+from labeling.intake.row_labels import ORIGIN, SHORT, is_short
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.outgoing.exports.files import GROUP
@@ -135,7 +136,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "selects": list(_selects(look, kind, project)),
         "leave_out": [
             (name, name in look.layout.leave_out)
-            for name in (() if EXPORTED.issubset(look.columns) else look.columns)
+            for name in (() if EXPORTED.issubset(look.columns) else _offered(look))
             if name not in {*OWN, *_named(look, kind)}
         ],
         "exported": _exported(found),
@@ -153,7 +154,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
 
 
 def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select]:
-    columns, layout = [(name, name) for name in look.columns], look.layout
+    columns, layout = [(name, name) for name in _offered(look)], look.layout
     if columns and not EXPORTED.issubset(look.columns):
         if not kind.takes_number_columns:
             name = "media_column" if isinstance(kind, FileKind) else "text_column"
@@ -167,6 +168,15 @@ def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select
     if look.delimiter:
         yield Select("delimiter", "Delimiter", list(DELIMITERS.items()), look.delimiter)
         yield Select("encoding", "Encoding", list(ENCODINGS.items()), layout.encoding or "utf-8")
+
+
+def _offered(look: parked.Look) -> list[str]:
+    """Return the columns that an import may read: not who labeled an item of a short export, when and how."""
+    if not is_short(dict.fromkeys(look.columns)):
+        return list(look.columns)
+    # An imported field of an earlier release may be called as the column of origins.
+    read = {name for row in look.first if isinstance(row.item, Draft) for name in row.item.data}
+    return [name for name in look.columns if name not in SHORT and (name != ORIGIN or name in read)]
 
 
 def _content(look: parked.Look, kind: Kind) -> str:
