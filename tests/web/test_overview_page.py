@@ -115,6 +115,17 @@ def test_only_what_changes_something_is_offered(state: str, levers: list[str]) -
     assert [word for word in ("Start", "Pause", "Stop") if f" {word} " in page] == levers
 
 
+def test_a_loop_whose_items_are_all_labeled_is_neither_paused_nor_stopped() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 3))
+    page = text_of(manager(project).get("/p/digits/"))
+    assert " Pause " in page
+    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0)
+    page = text_of(manager(project).get("/p/digits/"))
+    assert "no item is left to label" in page
+    assert [word for word in ("Start", "Pause", "Stop") if f" {word} " in page] == []
+
+
 def test_starting_sets_the_next_batch_going() -> None:
     project = make_project(loop="stopped")
     make_items(project, 3)

@@ -121,10 +121,15 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         }
     if membership.can(Ability.BATCHES_CHANGE):
         context |= {
-            "actions": LOOP_ACTIONS[project.loop],
+            "actions": [] if _is_over(project, batch) else LOOP_ACTIONS[project.loop],
             "can_end": batch is not None and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
         }
     return render_page(request, membership, "project/overview.html", context, section="project")
+
+
+def _is_over(project: Project, batch: Batch | None) -> bool:
+    """Return whether a running loop has no item left, so that to pause or stop it would change nothing."""
+    return project.loop == Project.Loop.RUNNING and batch is not None and batch.state == Batch.State.DONE
 
 
 MENTIONED_IF_ANY = ("Unreadable", "Certified")
