@@ -286,6 +286,7 @@ SPECTACULAR_SETTINGS = {
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
         "ItemStateEnum": "labeling.items.item_filters.State",
+        "ProjectKindEnum": "labeling.kinds.choices",
         "BatchState": "labeling.models.Batch.State",
         "ImportState": "labeling.models.ItemImport.State",
     },

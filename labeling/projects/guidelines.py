@@ -57,7 +57,8 @@ def save(*, project: Project, user: User | None, text: str, images_may_miss: boo
     if _unix(held.guidelines) != text:
         _count(held, text)
         if not images_may_miss and (missing := missing_images(held, text)):
-            raise ValidationError({"guidelines": f"The project has no image called {missing}. Upload it first."})
+            names = ", ".join(missing)
+            raise ValidationError({"guidelines": f"The project has no image called {names}. Upload it first."})
         held.guidelines, held.guidelines_version = text, held.guidelines_version + 1
         GuidelinesVersion.objects.create(
             project=held, number=held.guidelines_version, text=text, user=user, created_at=timezone.now()
@@ -95,13 +96,11 @@ def _count(project: Project, text: str) -> None:
     quota.count(project, rows=size)
 
 
-def missing_images(project: Project, text: str) -> str:
-    """Return the names of images that the text shows and the project does not have, as a list in words. Takes one query
-    at most.
-    """
+def missing_images(project: Project, text: str) -> list[str]:
+    """Return the sorted names of images that the text shows and the project does not have. Takes one query at most."""
     named = images_in(text)
     missing = named.difference(project.guidelines_images.values_list("name", flat=True)) if named else set()
-    return ", ".join(sorted(missing))
+    return sorted(missing)
 
 
 def images_in(text: str) -> set[str]:

@@ -54,9 +54,11 @@ def test_delete_and_restore() -> None:
 
 def test_duplicate() -> None:
     project = make_project()
+    Project.objects.update(guidelines="Look at ![the owl](owl.png) and ![](face.png).")
     answer = call(manager(project), "post", "project-duplicate", project, {"slug": "again", "name": "Again"})
     assert answer.status_code == 201
     assert answer.json()["slug"].startswith("again-")
+    assert answer.json()["missing_images"] == ["face.png", "owl.png"]
     assert answer.json()["classes"] == call(manager(project), "get", "project", project).json()["classes"]
     bad = call(manager(project), "post", "project-duplicate", project, {"slug": "No", "name": "Again"})
     assert bad.status_code == 400

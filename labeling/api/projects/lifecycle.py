@@ -18,12 +18,13 @@ from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
 from labeling.api.shared.validation import read
 from labeling.insight.affected import contents_of
-from labeling.models import Ability, Membership, Role, User
+from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.models.roles import either, roles_without
 from labeling.projects import access, lifecycle
 from labeling.projects.create import slug_for
 from labeling.projects.duplicating import duplicate
+from labeling.projects.guidelines import missing_images
 from labeling.projects.members import transfer
 
 
@@ -65,6 +66,20 @@ class CopyRequest(serializers.Serializer[Any]):
     members = StrictBoolean(default=False, help_text="Whether its members come along, with their pauses and limits.")
     items = StrictBoolean(default=False, help_text="Whether the worker copies its items: see the copy's `imports/`.")
     labels = StrictBoolean(default=False, help_text="Whether labels come along, as imported ones. Needs `items`.")
+
+
+class CopiedProject(ProjectSerializer):
+    """A copy of a project, and what it lacks."""
+
+    missing_images = serializers.SerializerMethodField(
+        help_text="Names of images that the guidelines show, and that neither the copy nor the original has."
+    )
+
+    class Meta(ProjectSerializer.Meta):
+        fields = (*ProjectSerializer.Meta.fields, "missing_images")
+
+    def get_missing_images(self, project: Project) -> list[str]:
+        return missing_images(project, project.guidelines)
 
 
 class TransferRequest(serializers.Serializer[Any]):
@@ -134,7 +149,7 @@ class ProjectCopy(_Lifecycle):
 
     changing = Ability.PROJECT_CHANGE
 
-    @extend_schema(request=CopyRequest, responses={201: ProjectSerializer})
+    @extend_schema(request=CopyRequest, responses={201: CopiedProject})
     def post(self, request: Request, slug: str) -> Response:
         """Copy settings, guidelines and classes to a new project and make the caller its manager.
 
@@ -147,7 +162,7 @@ class ProjectCopy(_Lifecycle):
         except ValidationError as error:
             raise Conflict(error.messages[0]) from error
         membership = Membership(project=made, user=self.user, role=Role.MANAGER)
-        data = ProjectSerializer(made, context={"membership_in": lambda project: membership}).data
+        data = CopiedProject(made, context={"membership_in": lambda project: membership}).data
         return Response(data, status=status.HTTP_201_CREATED)
 
 

@@ -93,7 +93,8 @@ def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
         form.add_error(None, str(error))
         return _manage(request, membership, copy_form=form)
     if missing := guidelines.missing_images(made, made.guidelines):
-        messages.warning(request, f"The guidelines show images that are missing, here and in the original: {missing}.")
+        names = ", ".join(missing)
+        messages.warning(request, f"The guidelines show images that are missing, here and in the original: {names}.")
     if values["items"]:
         messages.success(request, f"This is {made.name}: its settings and classes are copied. Its items follow.")
         return redirect("project-import", made.slug)

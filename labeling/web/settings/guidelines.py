@@ -53,7 +53,7 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
         request,
         membership,
         "guidelines/edit.html",
-        {"form": form, "missing": guidelines.missing_images(project, project.guidelines)},
+        {"form": form, "missing": ", ".join(guidelines.missing_images(project, project.guidelines))},
         section="project-guidelines-edit",
         status=status,
     )

@@ -35,6 +35,14 @@ _BACKBONE = {"name": "backbone", "options": {"architecture": "torchvision/resnet
 
 PROJECTS: dict[str, Any] = {
     "Project": {**_PROJECT, "guidelines_version": 2, "created_at": "2026-03-01T09:12:44Z", "archived_at": None},
+    "CopiedProject": {
+        **_PROJECT,
+        "slug": "owls-2027",
+        "guidelines_version": 1,
+        "created_at": "2027-03-01T09:12:44Z",
+        "archived_at": None,
+        "missing_images": [],
+    },
     "ProjectRequest": {name: _PROJECT[name] for name in _NEEDED},
     "PatchedProjectChangeRequest": {"batch_size": 400, "training": {"epochs": 80}, "hourly_cost": 18},
     "Guidelines": {
