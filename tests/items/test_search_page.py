@@ -45,13 +45,13 @@ def test_the_page_says_that_the_index_is_behind() -> None:
     assert "cannot be searched" not in text_of(manager(project).get(PAGE))
 
 
-@pytest.mark.parametrize("q", [q for q in HOSTILE if q.isprintable()])
-def test_no_search_breaks_the_page(q: str) -> None:
-    project = owls()
+def test_no_search_breaks_the_page() -> None:
+    client = manager(owls())
     search.catch_up()
-    response = manager(project).get(PAGE, {"q": q})
-    assert response.status_code in (200, 400)
-    assert (response.status_code == 400) == ("Enter at least one letter or digit." in text_of(response))
+    for q in filter(str.isprintable, HOSTILE):
+        response = client.get(PAGE, {"q": q})
+        assert response.status_code in (200, 400), q
+        assert (response.status_code == 400) == ("Enter at least one letter or digit." in text_of(response)), q
 
 
 @pytest.mark.parametrize("q", ["%00", "%ED%A0%80", "%FF", "a%00b", "x" * 201, "%21"])
