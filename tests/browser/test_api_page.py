@@ -76,6 +76,7 @@ def test_the_keyboard_opens_a_subject_and_an_operation(open_page) -> None:
     expect(page.locator("#post_claim")).to_be_visible()
 
 
+@pytest.mark.long
 def test_print_shows_what_the_search_found(open_page) -> None:
     page = open_page(make_user("enzo"), "/api/docs/")
     page.get_by_role("searchbox", name="Search").fill("claim tasks to answer")

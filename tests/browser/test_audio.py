@@ -120,6 +120,7 @@ def test_it_fits(open_screen: Any, screenshot: Any, size: str, scheme: str) -> N
         expect(page.locator("#item").get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.long
 def test_managers_hear_it_too(open_page: Any, screenshot: Any) -> None:
     project = tones()
     page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/birds/items/")

@@ -86,6 +86,7 @@ def test_nothing_selected_is_said(open_page: Any) -> None:
     expect(page.get_by_text("Select items first.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_without_javascript_it_works_too(open_page: Any) -> None:
     project = owls()
     page: Page = open_page(make_member(project, "mona", Role.MANAGER), java_script_enabled=False)

@@ -41,6 +41,7 @@ def test_back_and_forward_by_one_click_each(open_page: Any, screenshot: Any) -> 
     assert said == []
 
 
+@pytest.mark.long
 def test_what_the_gate_holds_back_is_used_all_the_same_by_one_click(open_page: Any, screenshot: Any) -> None:
     project = make_project(name="Digits")
     make_history(project, 3)

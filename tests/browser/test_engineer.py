@@ -48,6 +48,7 @@ def download(page: Page, link: Locator) -> Path:
     return Path(started.value.path())
 
 
+@pytest.mark.long
 def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> None:
     project = make_project(kind="image", batch_size=20, control_share=0.3, training=QUICK, name="Digits")
     annie = make_member(project, "annie")

@@ -55,6 +55,7 @@ def test_a_team_is_invited_at_once_and_the_links_are_copied(manager: Page, open_
     assert said == []
 
 
+@pytest.mark.long
 def test_a_wrong_line_is_named_and_everything_typed_stays(manager: Page) -> None:
     field = manager.get_by_label("Names or addresses")
     field.fill("Ann\n---\nBo")

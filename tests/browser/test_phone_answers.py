@@ -98,6 +98,7 @@ def test_yes_and_no_can_be_tapped_below_a_long_question(
     assert Annotation.objects.get().value is True
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("height", some([480, 600, 800]))
 def test_in_a_low_window_too(open_screen: Any, screenshot: Any, height: int) -> None:
     screen = open_with(open_screen, 10, {"viewport": {"width": 700, "height": height}})

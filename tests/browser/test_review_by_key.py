@@ -67,6 +67,7 @@ def test_the_queue_by_keyboard(open_page: Any, screenshot: Any) -> None:
     assert Comment.objects.get().text == "7 or 1?"
 
 
+@pytest.mark.long
 def test_without_javascript_on_a_phone(open_page: Any) -> None:
     project = reviewed_project()
     rita = make_member(project, "rita", Role.REVIEWER)

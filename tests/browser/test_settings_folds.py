@@ -103,6 +103,7 @@ def test_a_colour_is_picked_or_typed(open_page: Any, screenshot: Any) -> None:
     assert LabelClass.objects.get(index=1).colour == "#3366cc"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("size", "scheme"), some(LOOKS), ids=str)
 def test_short_texts_take_two_lines_of_the_list(
     open_page: Any, screenshot: Any, size: dict[str, int], scheme: str

@@ -135,6 +135,7 @@ def test_an_enter_that_was_meant_for_the_page_before_settles_nothing(open_page: 
     expect(page.get_by_text("item-0001 is settled.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_any_number_of_classes_by_keyboard(open_page: Any) -> None:
     project = labeled_project("farm", question="multi", classes=ANIMALS)
     item = project.items.get(external_id="item-0001")
@@ -164,6 +165,7 @@ def test_an_annotator_is_told_that_an_item_is_settled(open_screen: Any) -> None:
     assert queue.own_progress(project.batches.get(), annie)["answered"] == 1
 
 
+@pytest.mark.long
 def test_without_scripts_items_are_found_and_settled(open_page: Any) -> None:
     project = labeled_project()
     page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/items/", java_script_enabled=False)

@@ -152,6 +152,7 @@ def uniform(plan, rng):
     return rng.permutation(plan.ends[-1])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bad", [1.0, *some([0.5], 0)])
 def test_a_procedure_that_looks_again_without_paying_fails_these_tests(bad):
     projects = PROJECTS if ALL else ENOUGH_FOR_A_MUTANT
@@ -165,6 +166,7 @@ def test_the_risk_holds_though_people_miss_wrong_labels():
     assert share <= most_by_luck()
 
 
+@pytest.mark.long
 def test_an_audit_that_takes_people_for_the_truth_fails_this_test():
     share = share_of_false_proofs(judged, Plan.order, seed=3, bad=1.0, missed=0.4, assumed=0.0)
     assert share > most_by_luck()

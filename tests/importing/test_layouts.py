@@ -176,7 +176,7 @@ HOSTILE = {
         SHEET,
         lambda xml: b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + xml.replace(b"text 1", b"&x;"),
     ),
-    "a bomb": lambda path: edited(path, SHEET, lambda xml: xml + b" " * (300 << 20)),
+    "a bomb": lambda path: edited(path, SHEET, lambda xml: xml + b" " * (100 << 20)),
     "a row far below": lambda path: edited(
         path, SHEET, lambda xml: xml.replace(b'<row r="3"', b'<row r="99999999999"')
     ),

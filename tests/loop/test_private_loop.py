@@ -31,6 +31,7 @@ def trained_once(folder: Path) -> tuple[Project, User, Worker]:
     return project, user, worker
 
 
+@pytest.mark.long
 def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(tmp_path, settings) -> None:
     settings.DATA_DIR = tmp_path
     project, user, worker = trained_once(tmp_path)

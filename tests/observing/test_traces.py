@@ -109,6 +109,7 @@ def test_jobs_arrive_with_their_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {line["trace_id"] for line in lines if line.get("job_id") == job.pk} == {failed.trace_id}
 
 
+@pytest.mark.long
 def test_a_collector_that_hangs_holds_no_request_up(tmp_path: Path) -> None:
     with collector(hangs=True) as received:
         settings = {

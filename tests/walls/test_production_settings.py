@@ -56,6 +56,7 @@ def test_check_deploy_finds_nothing(pages: list[Path], tmp_path: Path) -> None:
     assert "no issues" in said
 
 
+@pytest.mark.long
 def test_check_deploy_would_find_something(tmp_path: Path) -> None:
     said = manage({"DATA_DIR": str(tmp_path), "HTTPS": "false"}, "check", "--deploy")
     assert "security.W012" in said
