@@ -34,15 +34,7 @@ task = queue.claim(project=project, user=ann, count=1).tasks[0]
 submitting.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
 print(AuthToken.objects.create(ann)[1])
 """
-OVERDUE = """
-from django.utils import timezone
-from labeling.models import Batch
-Batch.objects.update(deadline_at=timezone.now(), complete_share=0.1)
-"""
-STATES = """
-from labeling.models import Batch, Job
-print(Batch.objects.get().state, *Job.objects.values_list("kind", "state"))
-"""
+OVERDUE = "UPDATE labeling_batch SET deadline_at = now(), complete_share = 0.1"
 
 
 @pytest.fixture
@@ -91,8 +83,9 @@ def test_requests_and_the_worker_outlive_a_restart(postgres: Postgres, tmp_path:
             wait_for(503)
             postgres.control("restart")  # starts one that is not running, with the options it had
             wait_for(200)
-            postgres.python(OVERDUE)
-            wait_until(lambda: "('train', 'failed')" in postgres.python(STATES))  # there is nothing to train with
+            postgres.carry_out(OVERDUE)
+            # There is nothing to train with.
+            wait_until(lambda: ("train", "failed") in postgres.ask("SELECT kind, state FROM labeling_job"))
             assert worker.poll() is None
         finally:
             over.set()
