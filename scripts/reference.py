@@ -1,7 +1,8 @@
 """Writes the tables in docs/reference that are generated from declarations.
 
-These are the options of `create_project`, `import_items`, `export_labels`, `compare_encoders` and `finish` and the
-kinds of steps in commands.md, the filters in export.md, the roles in roles.md, and the endpoints in api.md.
+These are the options of `create_project`, `import_items`, `export_labels`, `change_encoder`, `compare_encoders` and
+`finish` and the kinds of steps in commands.md, the filters in export.md, the roles in roles.md, and the endpoints in
+api.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
 """
@@ -81,6 +82,7 @@ def endpoints_of(subject: str) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
+    "change_encoder": lambda: options_of("change_encoder"),
     "compare_encoders": lambda: options_of("compare_encoders"),
     "create_project": lambda: options_of("create_project"),
     "export_labels": lambda: options_of("export_labels"),

@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 # They take something and lead to a page, and show none themselves.
 TAKERS = {
+    "project-encoder-change",
     "project-encoder-measure",
     "logout",
     "guidelines-preview",

@@ -2,7 +2,7 @@
 
 encoder-<generation>.npz        the frozen encoder's state
 features-<generation>.bin       one row an item; readers ignore rows from Project.encoded_rows on; .json: dtype, length
-                                of a row
+                                of a row. The generation after the project's is that of its `EncoderChange`.
 models/v<number>/               the artifact of a model version, unless MODEL_STORE names another place
 training.safetensors            the state of the running training, so that a killed training resumes
 pool/v<number>/*.npy            the version's predictions for every row: margins, best, confidence, and the arrays that
@@ -121,9 +121,19 @@ class ProjectFiles:
             report(self.project, damage)
             return None
 
-    def features_of(self, *, rows: int, dim: int, dtype: np.dtype) -> Features:
-        """Return the first `rows` rows of the features."""
-        return Features(self.features(self.project.features_generation), (rows, dim), dtype)
+    def features_of(self, *, rows: int, dim: int, dtype: np.dtype, generation: int | None = None) -> Features:
+        """Return the first `rows` rows of the features, of the project's generation unless another is named."""
+        return Features(self.features(generation or self.project.features_generation), (rows, dim), dtype)
+
+    def forget_features(self, generation: int) -> None:
+        """Remove the features of all generations before this one. Their encoders stay, for versions of that time."""
+        for earlier in range(1, generation):
+            self.forget(earlier)
+
+    def forget(self, generation: int) -> None:
+        """Remove the features of one generation."""
+        for path in (self.features(generation), _shape_of(self.features(generation))):
+            store().remove(path)
 
     def stored_features(self) -> Features | None:
         """Return the project's features, with the shape and dtype from the .json file in place of the encoder's.

@@ -4,7 +4,7 @@ from labeling.models.annotations import Annotation, Assignment, Correction, Work
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.certificates import Audit, AuditDraw, Certificate, CertifiedLabel, Finish
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
-from labeling.models.encoders import EncoderComparison
+from labeling.models.encoders import EncoderChange, EncoderComparison
 from labeling.models.files import DamagedFile, FeatureSum, ProjectStorage, Upload
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.imports import ItemImport, RejectedRow
@@ -41,6 +41,7 @@ __all__ = [
     "CopyAnswer",
     "Correction",
     "DamagedFile",
+    "EncoderChange",
     "EncoderComparison",
     "FeatureSum",
     "Finish",

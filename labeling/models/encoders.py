@@ -1,8 +1,10 @@
-"""The measurement of encoders on a project's own labels."""
+"""The measurement of encoders on a project's own labels, and the change to another encoder."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
+from django.db.models import F
 
 
 class EncoderComparison(models.Model):
@@ -20,3 +22,28 @@ class EncoderComparison(models.Model):
 
     def __str__(self) -> str:
         return f"encoders of {self.project}"
+
+
+class EncoderChangeQuerySet(models.QuerySet["EncoderChange"]):
+    def ready(self) -> EncoderChangeQuerySet:
+        """Return changes whose features cover all rows of their project."""
+        return self.filter(generation__gt=0, rows=F("project__encoded_rows"))
+
+
+class EncoderChange(models.Model):
+    """Another encoder for a project whose items are encoded. A worker encodes all rows with it into new files. The next
+    training that begins after that makes it the project's encoder, and removes this row.
+    """
+
+    project = models.OneToOneField("labeling.Project", on_delete=models.CASCADE, related_name="encoder_change")
+    choice = models.JSONField(help_text="The encoder with its options.")
+    generation = models.PositiveIntegerField(default=0, help_text="Of its files; 0 until it is fitted.")
+    rows = models.PositiveBigIntegerField(default=0, help_text="Rows encoded with it.")
+    problem = models.CharField(max_length=500, blank=True, help_text="Why the items cannot be encoded with it.")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_at = models.DateTimeField()
+
+    objects = EncoderChangeQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.project}: {self.choice['name']}"

@@ -149,8 +149,8 @@ class ProjectSettings(models.Model):
     encoder = models.JSONField(
         default=dict,
         blank=True,
-        help_text="The encoder, which turns items into numbers; if empty, the default of the kind. It cannot "
-        "change once an item is encoded.",
+        help_text="The encoder, which turns items into numbers; if empty, the first of the kind. Once an "
+        "item is encoded, another one takes effect with the next version.",
     )
     show_predictions = models.BooleanField(
         default=False,

@@ -101,6 +101,9 @@ class Project(ProjectSettings):
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)
     purged_rows = models.PositiveBigIntegerField(default=0, editable=False, help_text="Of items removed for good.")
     features_generation = models.PositiveIntegerField(default=0, editable=False)
+    encoder_since = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Number of the first version that learned from this encoder."
+    )
 
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(

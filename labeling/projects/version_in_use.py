@@ -19,7 +19,8 @@ class InUse:
     """The `version` that picks the next batch, the `newest` version, the version `by_gate`, and the manager's `choice`,
     if that determines `version`.
 
-    A version with damaged files picks no batch, unless the files of all versions are damaged.
+    A version with damaged files picks no batch, unless the files of all versions are damaged. Nor does a version that
+    learned from an earlier encoder.
     """
 
     version: ModelVersion
@@ -40,20 +41,38 @@ def in_use(project: Project) -> InUse | None:
     newest = project.versions.newest()
     if newest is None:
         return None
-    by_gate = project.versions.passed().newest() if newest.held_back else newest
-    assert by_gate is not None  # the first version always passes the gate
+    versions = project.versions.filter(number__gte=project.encoder_since)
+    by_gate = versions.passed().newest() if newest.held_back else newest
+    assert by_gate is not None  # the first version with an encoder always passes the gate
     if by_gate.damaged:
-        by_gate = project.versions.readable().passed().newest() or project.versions.readable().newest() or by_gate
+        by_gate = versions.readable().passed().newest() or versions.readable().newest() or by_gate
     choice = choices(project).first()
     chosen = choice.version if choice else None
-    if chosen is not None and chosen.damaged and not by_gate.damaged:
+    if chosen is not None and (is_outdated(project, chosen) or (chosen.damaged and not by_gate.damaged)):
         chosen = None
     return InUse(chosen or by_gate, newest, by_gate, choice if chosen else None)
 
 
+def is_outdated(project: Project, version: ModelVersion) -> bool:
+    """Return whether the version learned from an earlier encoder, so that it cannot read the project's features."""
+    return version.number < project.encoder_since
+
+
+class VersionOutdated(Exception):
+    """The version learned from an earlier encoder and cannot pick batches; the message says so."""
+
+
 @transaction.atomic
 def use(*, project: Project, version: ModelVersion, user: User) -> None:
-    """Choose this version to pick batches from the next selection on. A second call changes nothing."""
+    """Choose this version to pick batches from the next selection on. A second call changes nothing.
+
+    Raises `VersionOutdated`.
+    """
+    if is_outdated(project, version):
+        raise VersionOutdated(
+            f"Version {version.number} learned from an earlier encoder: only versions from {project.encoder_since} on "
+            "can read the features of the present one."
+        )
     _choose(project, version, user)
 
 

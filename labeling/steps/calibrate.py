@@ -16,6 +16,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import GaveWay, Step, StepFailed, StepLost
 from labeling.models import Batch, ModelVersion
 from labeling.projects import ledger
+from labeling.projects.version_in_use import is_outdated
 from labeling.steps import measure
 from labeling.steps.compute import compute
 from labeling.steps.embed import rewrite_confidence
@@ -50,7 +51,8 @@ def calibrate(step: Step) -> None:
     try:
         if version.calibrating == ModelVersion.Calibrating.WAITING:
             _calibrate(step, version, batch)
-        if version.calibrating == ModelVersion.Calibrating.DONE and not version.damaged:
+        usable = not version.damaged and not is_outdated(version.project, version)
+        if version.calibrating == ModelVersion.Calibrating.DONE and usable:
             report = step.progress("telling how sure the model is", start=0.9)
             rewrite_confidence(version.project, version, progress=lambda share: step.patiently(lambda: report(share)))
     except _NotAnyMore as over:
@@ -101,6 +103,8 @@ def _check_use(version: ModelVersion, batch: Batch) -> None:
     """Raise `_NotAnyMore` if the version has no use for a calibration any more."""
     if version.project.batches.filter(number__gt=batch.number, completed_at__isnull=False).exists():
         raise _NotAnyMore("the next batch was complete first")
+    if is_outdated(version.project, version):
+        raise _NotAnyMore("the project's encoder was changed first")
     if version.damaged:
         raise _NotAnyMore("its files are damaged")
     if ledger.is_private(version.project):

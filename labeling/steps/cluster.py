@@ -15,6 +15,7 @@ from labeling.arrays.files import ProjectFiles, load_array, load_checked, save_a
 from labeling.disk.files import FileDamaged, reading
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.projects.version_in_use import is_outdated
 from labeling.shared_files import read_whole, store
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
@@ -30,8 +31,9 @@ EMBEDDING_SHARE, JOINING_SHARE = 0.3, 0.9
 
 
 def cluster(step: Step) -> None:
-    """Build a dendrogram if there is none, or if a manager asked for one or the version that embedded it is damaged.
-    Else join new rows to the dendrogram and measure how well it still fits. Then enqueue the selection.
+    """Build a dendrogram if there is none, if a manager asked for one, if the encoder was changed, or if the version
+    that embedded it is damaged. Else join new rows to the dendrogram and measure how well it still fits. Then enqueue
+    the selection.
 
     A new dendrogram has files of its own: until the transaction writes its row, the project keeps the old one.
     """
@@ -39,6 +41,10 @@ def cluster(step: Step) -> None:
     assert batch is not None
     assert batch.selected_by is not None
     assert batch.pool_rows is not None
+    if is_outdated(step.job.project, batch.selected_by):  # the selection lets another version pick the batch
+        with step.finish():
+            Job.objects.enqueue(Job.Kind.SELECT, project=step.job.project, batch=batch)
+        return
     clustered = Clustered(step, batch, batch.selected_by, batch.pool_rows)
     with step.finish():
         clustered.save()
@@ -52,8 +58,8 @@ class Clustered:
     def __init__(self, step: Step, batch: Batch, version: ModelVersion, rows: int) -> None:
         project = batch.project
         self._version = version
-        self._before = Clustering.objects.filter(project=project).select_related("embedded_by").first()
-        if self._before is None or self._before.anew_at is not None or self._before.embedded_by.damaged:
+        self._before = Clustering.objects.filter(project=project).select_related("project", "embedded_by").first()
+        if self._before is None or is_over(self._before) or self._before.embedded_by.damaged:
             self._values = build(step, version, rows, self._before.generation + 1 if self._before else 1)
         else:
             self._values = {
@@ -71,6 +77,14 @@ class Clustered:
         before = self._before
         if before is not None and "generation" in self._values and before.embedded_by != self._version:
             store().remove(ProjectFiles(self._project).pool(before.embedded_by, "embeddings"))
+
+
+def is_over(clustering: Clustering) -> bool:
+    """Return whether the pool is to be clustered again: a manager asked for it, or the encoder was changed since.
+
+    The clustering must be selected with its project and `embedded_by`.
+    """
+    return clustering.anew_at is not None or is_outdated(clustering.project, clustering.embedded_by)
 
 
 def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.projects.version_in_use import InUse, in_use
 from labeling.shared_files import store
+from labeling.steps.cluster import is_over
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
 from labeling.steps.model_inputs import load_model, open_features
@@ -57,7 +58,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     sums.
     """
     version = used.version
-    clustering = Clustering.objects.filter(project=project).first()
+    clustering = Clustering.objects.filter(project=project).select_related("project", "embedded_by").first()
     model = load_model(project, version)
     stored = open_features(project, load_encoder(project))
     checked = stored.check(sums_of(project))
@@ -66,7 +67,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     keep(project, project.features_generation, checked.found)
     features = stored[:]
     needed = set(STRATEGIES[strategy].needs)
-    if "clusters" in needed and (clustering is None or clustering.anew_at is not None):
+    if "clusters" in needed and (clustering is None or is_over(clustering)):
         needed.add("embeddings")
     if project.suggests_several:
         needed.add("likely")

@@ -1,4 +1,9 @@
-"""Encode: compute the features of new items with the frozen encoder, and give each item its row in the matrices."""
+"""Encode: compute the features of new items with the frozen encoder, and give each item its row in the matrices.
+
+If a manager has chosen another encoder (`EncoderChange`), the step then encodes all rows with that one, into files of
+the next generation. Once these cover all rows, new items get their features of both generations in one transaction.
+Only this step writes the numbers of rows of both, and a project has one such step at a time.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +23,8 @@ from labeling.arrays.sums import keep
 from labeling.db.statements import change_each, update_numbers
 from labeling.disk.files import FileDamaged, reading
 from labeling.kinds import media
-from labeling.loop.step import Step, StepFailed
-from labeling.models import Item, Project
+from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.models import EncoderChange, FeatureSum, Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.shared_files import read_whole, store
@@ -35,22 +40,31 @@ REFIT_GROWTH = 1.5
 def encode(step: Step) -> None:
     """Encode every item that has no row yet; then enqueue the selection of a first or next batch, if it is due."""
     project = step.job.project
-    encoder = _current_encoder(step, project)
+    change = Change.of(project)
+    changing = EncoderChange.objects.filter(project=project).exists()
+    encoder = _current_encoder(step, project, changing=changing)
+    if not (_encode_new(step, project, encoder, change) and (change is None or change.catch_up(step))):
+        step.give_way()
+        return
+    with step.finish():
+        batches.arrived(project=project)
+        batches.ensure_next(project=project)
+
+
+def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change | None) -> bool:
+    """Encode the items that have no row; return False if the step has to give way first."""
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
     n_encoded = 0
     # Read only the chunks that are encoded at once: every import may change the order of the unencoded items.
     while chunks := _chunks(project.items.unencoded()[: CHUNK * compute.side_by_side]):
         for encoded in _encoded(project, encoder, chunks):
-            _store(step, project, encoded)
+            _store(step, project, encoded, change)
             n_encoded += len(encoded.good) + len(encoded.bad)
             report(n_encoded / max(missing, n_encoded))
             if step.should_give_way():
-                step.give_way()
-                return
-    with step.finish():
-        batches.arrived(project=project)
-        batches.ensure_next(project=project)
+                return False
+    return True
 
 
 class _Item(NamedTuple):
@@ -82,10 +96,13 @@ class _Encoded(NamedTuple):
     bad: dict[int, str]
 
 
-def _store(step: Step, project: Project, encoded: _Encoded) -> None:
-    """Append the block to the file, then give its items their rows in one transaction."""
+def _store(step: Step, project: Project, encoded: _Encoded, change: Change | None) -> None:
+    """Append the block to the file, then give its items their rows in one transaction; in both generations if the next
+    one covers all rows.
+    """
     block, good, bad = encoded
     rows_before = project.encoded_rows
+    also = change.block_of(step, good) if good and change is not None and change.is_ready else None
     if good:
         path = ProjectFiles(project).features(project.features_generation)
         append_rows(path, rows_before=rows_before, block=block)
@@ -96,6 +113,8 @@ def _store(step: Step, project: Project, encoded: _Encoded) -> None:
             keep(project, project.features_generation, [_sum_of(rows_before, block)])
         change_each("UPDATE labeling_item SET encode_error = %s WHERE id = %s", [(bad[pk][:300], pk) for pk in bad])
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
+        if also is not None and change is not None:
+            change.store(also)
     project.encoded_rows += len(good)
 
 
@@ -173,12 +192,13 @@ def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
     return contents
 
 
-def load_encoder(project: Project) -> Encoder:
-    """Return the project's frozen encoder. Raises `FileDamaged`, or `StepFailed` if this server cannot load the
-    encoder.
+def load_encoder(project: Project, generation: int | None = None) -> Encoder:
+    """Return the project's frozen encoder, or that of another generation of its features.
+
+    Raises `FileDamaged`, or `StepFailed` if this server cannot load the encoder.
     """
     try:
-        return read_whole(ProjectFiles(project).encoder(project.features_generation), _read_encoder)
+        return read_whole(ProjectFiles(project).encoder(generation or project.features_generation), _read_encoder)
     except EncoderFileError as error:
         raise StepFailed(f"The encoder cannot be loaded: {error}.") from error
 
@@ -191,11 +211,13 @@ def _read_encoder(path: Path) -> Encoder:
         raise FileDamaged(path, str(error).removeprefix(f"{path}: ")) from error
 
 
-def _current_encoder(step: Step, project: Project) -> Encoder:
-    """Return the stored encoder, or a new one if there is none or if the stored one is to be fitted again."""
+def _current_encoder(step: Step, project: Project, *, changing: bool) -> Encoder:
+    """Return the stored encoder, or a new one if there is none or if the stored one is to be fitted again. None is
+    fitted again while a manager is `changing` the encoder.
+    """
     if project.features_generation:
         kind = chosen(project.kind, project.encoder)
-        learns = kind.fit_samples > 0 and not project.versions.exists()
+        learns = kind.fit_samples > 0 and not changing and not project.versions.exists()
         fitted_on = min(project.encoded_rows, kind.fit_samples)
         available = min(project.items.filter(encode_error="").count(), kind.fit_samples) if learns else 0
         if not learns or available < REFIT_GROWTH * fitted_on:
@@ -253,6 +275,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
     files = ProjectFiles(project)
     generation = project.features_generation + 1
     files.root.mkdir(parents=True, exist_ok=True)
+    files.forget(generation)  # a change of the encoder that was withdrawn may have left some
     encoder.save(files.encoder(generation))
     store().publish(files.encoder(generation))
     report = step.progress("encoding items anew")
@@ -273,3 +296,116 @@ def start_generation(step: Step, project: Project) -> Encoder:
         keep(project, generation, sums)
     project.features_generation = generation
     return encoder
+
+
+class Change:
+    """The change to another encoder: it encodes the project's rows into the files of the next generation.
+
+    A problem with the new encoder is recorded on the change, and ends no step: items are encoded as before.
+    """
+
+    def __init__(self, project: Project, row: EncoderChange) -> None:
+        self._project, self._row = project, row
+        self._files = ProjectFiles(project)
+        self._encoder: Encoder | None = None
+
+    @classmethod
+    def of(cls, project: Project) -> Change | None:
+        """Return the project's change; None without one, or if it has a problem."""
+        row = EncoderChange.objects.filter(project=project, problem="").first() if project.features_generation else None
+        return None if row is None else cls(project, row)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next generation covers all rows."""
+        return not self._row.problem and self._row.generation > 0 and self._row.rows == self._project.encoded_rows
+
+    def catch_up(self, step: Step) -> bool:
+        """Encode the rows that the next generation lacks; return False if the step has to give way first."""
+        report = step.progress("encoding items with another encoder")
+        try:
+            self._set_up(step)
+            while self._row.rows < self._project.encoded_rows:
+                start = self._row.rows
+                block = self._block_of_rows(start, min(start + CHUNK, self._project.encoded_rows))
+                self._append(block)
+                with step.write():
+                    self.store(block)
+                report(self._row.rows / self._project.encoded_rows)
+                if step.should_give_way():
+                    return False
+        except StepFailed as failed:
+            self._give_up(step, str(failed))
+        return True
+
+    def block_of(self, step: Step, keys: Sequence[int]) -> np.ndarray | None:
+        """Append the features of these items to the file of the next generation, and return them. Call `store` in the
+        transaction that gives the items their rows. None if they cannot be encoded.
+        """
+        try:
+            self._set_up(step)
+            items = {item.pk: item for item in _read(self._project.items.filter(pk__in=keys))}
+            block = self._encode([items[key] for key in keys])
+        except StepFailed as failed:
+            self._give_up(step, str(failed))
+            return None
+        self._append(block)
+        return block
+
+    def store(self, block: np.ndarray) -> None:
+        """Count the rows of a block that was appended. Call in a transaction. Raises `GaveWay` if the change was
+        withdrawn or carried out: the step begins again.
+        """
+        start, stop = self._row.rows, self._row.rows + len(block)
+        if not EncoderChange.objects.filter(pk=self._row.pk, rows=start).update(rows=stop):
+            raise GaveWay
+        keep(self._project, self._row.generation, [_sum_of(start, block)])
+        self._row.rows = stop
+
+    def _set_up(self, step: Step) -> None:
+        """Load the new encoder, or fit it and begin its files. Raises `StepFailed`."""
+        if self._encoder is not None:
+            return
+        if self._row.generation:
+            self._encoder = load_encoder(self._project, self._row.generation)
+            return
+        generation = self._project.features_generation + 1
+        try:
+            kind, options = settled_choice(self._project.kind, self._row.choice)
+        except ValidationError as error:
+            raise StepFailed(error.messages[0]) from error
+        encoder = fit_encoder(step, self._project, kind, options)
+        # An earlier change that was withdrawn may have left files.
+        self._files.forget(generation)
+        encoder.save(self._files.encoder(generation))
+        store().publish(self._files.encoder(generation))
+        with step.write():
+            FeatureSum.objects.filter(project=self._project, generation=generation).delete()
+            EncoderChange.objects.filter(pk=self._row.pk).update(generation=generation)
+        self._row.generation, self._encoder = generation, encoder
+
+    def _append(self, block: np.ndarray) -> None:
+        append_rows(self._files.features(self._row.generation), rows_before=self._row.rows, block=block)
+
+    def _block_of_rows(self, start: int, stop: int) -> np.ndarray:
+        """Return the features of these rows; zeros for an item that was removed for good."""
+        items = self._project.items.filter(row__gte=start, row__lt=stop).order_by("row")
+        places = np.array(items.values_list("row", flat=True), np.int64) - start
+        encoded = self._encode(_read(items))
+        block = np.zeros((stop - start, *encoded.shape[1:]), encoded.dtype)
+        block[places] = encoded
+        return block
+
+    def _encode(self, items: Sequence[_Item]) -> np.ndarray:
+        assert self._encoder is not None
+        [encoded] = _encoded(self._project, self._encoder, [items])
+        if encoded.bad:
+            pk, reason = next(iter(encoded.bad.items()))
+            name = self._project.items.values_list("external_id", flat=True).get(pk=pk)
+            raise StepFailed(f"The item {name} cannot be encoded: {reason}")
+        return encoded.block
+
+    def _give_up(self, step: Step, reason: str) -> None:
+        with step.write():
+            EncoderChange.objects.filter(pk=self._row.pk).update(problem=reason[:500])
+        self._row.problem = reason

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from torch import nn
 
 from labeling.arrays.files import Features, ProjectFiles
-from labeling.loop.step import StepFailed
+from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
 from models_store import artifact, questions
@@ -116,10 +116,16 @@ def seed_for(project: Project, purpose: str, number: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def open_features(project: Project, encoder: Encoder) -> Features:
-    """Return the features of all encoded rows, with `encoded_rows` read anew."""
+def open_features(project: Project, encoder: Encoder, of: int | None = None) -> Features:
+    """Return the features of all encoded rows, with `encoded_rows` read anew. Raises `GaveWay` if another encoder took
+    over since the step began: it begins again, with the new features. `of`: the features of another generation.
+    """
+    generation = project.features_generation
     project.refresh_from_db(fields=["encoded_rows", "features_generation"])
-    return ProjectFiles(project).features_of(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
+    if project.features_generation != generation:
+        raise GaveWay
+    files, rows = ProjectFiles(project), project.encoded_rows
+    return files.features_of(rows=rows, dim=encoder.dim, dtype=encoder.dtype, generation=of)
 
 
 class VersionDamaged(StepFailed):

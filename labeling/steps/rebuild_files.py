@@ -18,7 +18,7 @@ from labeling.disk.files import FileDamaged, make_room
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Clustering, Job, ModelVersion, Project
 from labeling.projects.encoder_settings import settled_choice
-from labeling.projects.version_in_use import in_use
+from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.shared_files import store
 from labeling.steps.cluster import build, join
 from labeling.steps.embed import ALWAYS, run_over_pool
@@ -111,11 +111,12 @@ def rebuild_version(version: ModelVersion) -> None:
 def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
     """Run the version over the pool again to rebuild one array.
 
-    Remove the array if the version is damaged or the array is of an unknown name: pages and batches do without it.
+    Remove the array if the version is damaged or of an earlier encoder, or if the array is of an unknown name: pages
+    and batches do without it.
     """
     project, path = step.job.project, ProjectFiles(step.job.project).pool(version, name)
     version.refresh_from_db(fields=["damaged"])
-    if version.damaged or name not in (*ALWAYS, *EXTRAS, "embeddings"):
+    if version.damaged or is_outdated(project, version) or name not in (*ALWAYS, *EXTRAS, "embeddings"):
         store().remove(path)
         return
     model = load_model(project, version)
@@ -140,7 +141,8 @@ def rebuild_clustering(step: Step) -> None:
     """
     project = step.job.project
     clustering, used = Clustering.objects.select_related("embedded_by").get(project=project), in_use(project)
-    version = used.version if used is not None and clustering.embedded_by.damaged else clustering.embedded_by
+    over = clustering.embedded_by.damaged or is_outdated(project, clustering.embedded_by)
+    version = used.version if used is not None and over else clustering.embedded_by
     values = build(step, version, clustering.joined_rows, clustering.generation + 1)
     with step.write():
         Clustering.objects.filter(pk=clustering.pk, generation=clustering.generation).update(**values)
@@ -149,4 +151,7 @@ def rebuild_clustering(step: Step) -> None:
 def rebuild_joins(step: Step) -> None:
     """Compute again which clustered row each later row joins."""
     clustering = Clustering.objects.select_related("embedded_by").get(project=step.job.project)
+    if is_outdated(step.job.project, clustering.embedded_by):
+        rebuild_clustering(step)
+        return
     join(step, clustering, np.empty(0, np.int64), clustering.joined_rows)

@@ -19,7 +19,7 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, ModelVersion, Project
 from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
-from labeling.projects.version_in_use import in_use
+from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.steps import audit_draws, batch_copies
 from labeling.steps.batch_tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from labeling.steps.cluster import Clustered, clusters_at
@@ -38,7 +38,7 @@ def select(step: Step) -> None:
     assert batch is not None
     report = step.progress("picking the batch", end=PICKING_SHARE)
     report(0)
-    if batch.selected_by is not None and batch.selected_by.damaged:
+    if batch.selected_by is not None and (batch.selected_by.damaged or is_outdated(project, batch.selected_by)):
         look_again(step, batch)
     remove_tasks(step, batch)
     advance(step, project)
@@ -82,8 +82,8 @@ def select(step: Step) -> None:
 
 
 def look_again(step: Step, batch: Batch) -> None:
-    """Let the version now in use pick the batch, because the version that was to pick it is damaged. If all versions
-    are damaged, the batch is drawn at random.
+    """Let the version now in use pick the batch, because the version that was to pick it is damaged, or learned from an
+    earlier encoder. If all versions are damaged, the batch is drawn at random.
     """
     project, used = batch.project, in_use(batch.project)
     facts: dict[str, Any] = {"selected_by": None, "strategy": SEED}

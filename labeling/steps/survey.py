@@ -12,6 +12,7 @@ from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.forecast import Sample, draw_sample
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Project
+from labeling.projects.version_in_use import is_outdated
 from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.draw_map import draw_map
 from labeling.steps.model_inputs import seed_for
@@ -38,7 +39,8 @@ def _survey(step: Step, project: Project, batch: Batch) -> None:
         stored.save(files.sample, _sample(step, project, batch))
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
     # The map shows the tasks' clusters, which belong to the dendrogram that picked them.
-    if clustering is not None and batch.clusters and clustering.digest == batch.dendrogram_hash:
+    is_of_batch = clustering is not None and batch.clusters and clustering.digest == batch.dendrogram_hash
+    if clustering is not None and is_of_batch and not is_outdated(project, clustering.embedded_by):
         stored.save(files.map(batch.number), draw_map(step, project, clustering, batch))
 
 

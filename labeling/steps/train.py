@@ -12,10 +12,12 @@ import numpy as np
 
 from labeling.answering import batches, deadlines
 from labeling.arrays.files import Features, ProjectFiles
-from labeling.loop.step import Step, StepFailed
-from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
+from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.models import Batch, EncoderChange, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects import ledger
+from labeling.projects.encoder_change import carry_out
+from labeling.projects.version_in_use import is_outdated
 from labeling.steps import batch_copies, measure
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
@@ -53,8 +55,9 @@ def train(step: Step) -> None:
         with step.finish():
             batches.trained(batch=batch)
         return
-    encoder = load_encoder(project)
-    features = open_features(project, encoder)
+    change = EncoderChange.objects.ready().filter(project=project).first()
+    encoder = load_encoder(project, change.generation if change else None)
+    features = open_features(project, encoder, change.generation if change else None)
     newest = project.versions.newest()
     number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
@@ -63,24 +66,30 @@ def train(step: Step) -> None:
     if ledger.is_private(project):
         trained, in_ledger = train_in_private(step, batch, training_set, seed=seed)
     else:
-        trained = train_openly(step, batch, training_set, recipe_of(project, encoder, n_classes, seed=seed))
+        recipe = recipe_of(project, encoder, n_classes, seed=seed)
+        trained = train_openly(step, batch, training_set, recipe, anew=change is not None)
     version = _described(batch, number, labeled, trained, n_classes)
     step.span.part("measuring the model")
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, trained.model, features, control)
     version.metrics = _measured(trained, answers, copies=labeled.copies)
-    last_passed = project.versions.readable().passed().newest()
+    of_encoder = project.versions.filter(number__gte=number if change else project.encoder_since)
+    last_passed = of_encoder.readable().passed().newest()
     version.gate, version.held_back = measure.gate(project, last_passed, answers, features, control)
     version.digest = _store(version, trained, encoder, measure.calibration_figures(answers))
     version.seconds = step.seconds
     with step.finish():
         version.save()
+        if change is not None and not carry_out(project=project, change=change, number=number):
+            raise GaveWay  # the next attempt trains with the present encoder
         if in_ledger is not None:
             ledger.settle(training=in_ledger, version=version)
         batches.trained(batch=batch)
         if trained.later:
             Job.objects.enqueue(Job.Kind.CALIBRATE, project=project, batch=batch)
     forget(ProjectFiles(project).checkpoint)
+    if project.encoder_since and project.encoder_since < number:
+        ProjectFiles(project).forget_features(project.features_generation)
 
 
 def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained, n_classes: int) -> ModelVersion:
@@ -183,10 +192,12 @@ def _report(step: Step, at: Progress) -> None:
     step.report("training the model", at.share, f"step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}")
 
 
-def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Recipe) -> Trained:
-    """Train without privacy. Raises `StepFailed` if the learner fails on these labels or on its options."""
+def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Recipe, *, anew: bool = False) -> Trained:
+    """Train without privacy. `anew`: no warm start, because the encoder changes. Raises `StepFailed` if the learner
+    fails on these labels or on its options.
+    """
     project, parent = batch.project, batch.selected_by
-    if parent and recipe.config.warm_start and recipe.learner is NetworkLearner:
+    if parent and not anew and recipe.config.warm_start and recipe.learner is NetworkLearner:
         recipe = replace(recipe, start=_start(project, parent))
     runtime = Runtime(ProjectFiles(project).checkpoint, progress=lambda at: _report(step, at))
     step.span.part("training the model")
@@ -197,8 +208,8 @@ def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Re
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """Return the model of a warm start: the parent, if it is a network and its files are whole; else None."""
-    if parent.damaged:
+    """Return the model of a warm start: the parent, if it is a whole network of the same encoder; else None."""
+    if parent.damaged or is_outdated(project, parent):
         return None
     model = load_model(project, parent)
     return None if isinstance(model.network, Adapter) else model

@@ -56,7 +56,7 @@ FIELDS: dict[str, Fields] = {
     "api:project-deletion": {"settings.read": "items labels annotations models members bytes"},
     "api:guidelines": {"labels.read": "version text user created_at answers"},
     "api:guidelines-images": {"labels.read": "name alt_text url bytes user created_at"},
-    "api:encoder": {"models.read": "name options settled known weights"},
+    "api:encoder": {"models.read": "name options settled next known weights"},
     "api:encoder-comparison": {"models.read": "state share reason labels drawn asked_at measured_at encoders"},
     "api:classes": CLASS,
     "api:class": CLASS,

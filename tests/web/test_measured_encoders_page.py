@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from factories import make_items, make_project
-from pages import errors_of, manager, member, text_of
+from pages import errors_of, make_history, manager, member, text_of
 
-from labeling.models import EncoderComparison, Job, Project, Role
+from labeling.models import EncoderChange, EncoderComparison, Job, Project, Role
 
 pytestmark = pytest.mark.django_db
 
@@ -96,3 +97,70 @@ def test_the_api_asks_and_answers() -> None:
     assert [(each["name"], each["own"], each["accuracy"]) for each in found["encoders"]] == [
         ("pixels", True, 0.8), ("pixels", False, 0.9), ("backbone", False, None),
     ]  # fmt: skip
+
+
+CHANGE, API_CHANGE = "/p/digits/encoder/change/", "/api/v1/projects/digits/encoder/change/"
+
+
+def test_one_click_uses_a_measured_encoder_and_another_keeps_the_present_one() -> None:
+    project = project_with_labels()
+    measured(project)
+    Project.objects.update(encoded_rows=60)
+    client = manager(project)
+    assert text_of(client.get(PAGE)).count("Use pixels") == 1, "not the present encoder, nor the broken one"
+    page = client.post(CHANGE, {"choice": json.dumps(LARGE)}, follow=True)
+    assert "A worker encodes all items with pixels: 0 of 60 items." in text_of(page)
+    assert "Use pixels" not in text_of(page)
+    assert Project.objects.get().encoder == SMALL
+    assert [job.kind for job in Job.objects.all()] == ["encode"]
+    EncoderChange.objects.update(generation=2, rows=60)
+    assert "All items are encoded with pixels, too." in text_of(client.get(PAGE))
+    EncoderChange.objects.update(problem="A file is missing.")
+    assert "cannot be encoded with pixels: A file is missing. The project keeps" in text_of(client.get(PAGE))
+    client.post(CHANGE, {"choice": json.dumps(LARGE)})
+    assert EncoderChange.objects.get().problem == ""
+    client.post(CHANGE, {"keep": "yes"})
+    assert not EncoderChange.objects.exists()
+
+
+def test_an_encoder_is_used_without_measuring_also_in_a_private_project() -> None:
+    project = make_project(privacy_epsilon=5, kind="image", encoder=SMALL, features_generation=1)
+    client = manager(project)
+    assert "Use another encoder" in text_of(client.get(PAGE))
+    page = client.post(CHANGE, {"name": "pixels", "pixels-size": "5"})
+    assert "size must be a whole number from 16 to 128" in errors_of(page)["pixels-size"]
+    client.post(CHANGE, {"name": "pixels", "pixels-size": "64"})
+    assert EncoderChange.objects.get().choice == {"name": "pixels", "options": {"size": 64}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"), [("{", "Expecting"), ('{"name": "x"}', "is called 'x'"), ("[]", "an object")]
+)
+def test_what_is_no_choice_is_refused_in_a_sentence(sent: str, words: str) -> None:
+    page = manager(project_with_labels()).post(CHANGE, {"choice": sent}, follow=True)
+    assert words in text_of(page)
+    assert not EncoderChange.objects.exists()
+
+
+def test_the_api_changes_the_encoder() -> None:
+    project = project_with_labels()
+    client = manager(project)
+    refused = client.post(API_CHANGE, SMALL, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    bad = client.post(API_CHANGE, {"name": "pixels", "options": {"size": 5}}, content_type="application/json")
+    assert "size must be" in bad.json()["fields"]["encoder"][0]
+    asked = client.post(API_CHANGE, LARGE, content_type="application/json").json()
+    assert (asked["options"], asked["next"]["options"], asked["next"]["rows"]) == ({"size": 16}, {}, 0)
+    assert client.delete(API_CHANGE).json()["next"] is None
+    assert member(project, Role.ENGINEER).post(API_CHANGE, LARGE, content_type="application/json").status_code == 403
+
+
+def test_a_version_of_an_earlier_encoder_is_not_used_again() -> None:
+    project = make_project()
+    make_history(project, 3)
+    Project.objects.update(encoder_since=3)
+    client = manager(project)
+    page = client.post("/p/digits/models/2/use/", follow=True)
+    assert "Version 2 learned from an earlier encoder: only versions from 3 on" in text_of(page)
+    assert client.post("/api/v1/projects/digits/models/2/use/").status_code == 409
+    assert client.post("/api/v1/projects/digits/models/3/use/").status_code == 200

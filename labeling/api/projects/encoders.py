@@ -16,7 +16,7 @@ from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.validation import read
 from labeling.models import Ability, EncoderComparison
-from labeling.projects import encoder_comparison
+from labeling.projects import encoder_change, encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, weights_there
 
@@ -50,12 +50,24 @@ class KnownEncoderSerializer(serializers.Serializer[Any]):
     options = EncoderOptionSerializer(many=True)
 
 
+class EncoderChangeSerializer(serializers.Serializer[Any]):
+    """Another encoder, with which all items are encoded before the next version learns from it."""
+
+    name = serializers.CharField(source="choice.name")
+    options = serializers.DictField(source="choice.options")
+    rows = serializers.IntegerField(min_value=0, help_text="Items encoded with it.")
+    of = serializers.IntegerField(min_value=0, source="project.encoded_rows", help_text="Items to encode.")
+    problem = serializers.CharField(allow_blank=True, help_text="Why the items cannot be encoded with it.")
+    asked_at = serializers.DateTimeField()
+
+
 class EncoderSerializer(serializers.Serializer[Any]):
     """The project's encoder, and the encoders to choose from."""
 
     name = serializers.CharField()
     options = serializers.DictField()
-    settled = serializers.BooleanField(help_text="Items are encoded: it cannot be changed any more.")
+    settled = serializers.BooleanField(help_text="Items are encoded: another encoder takes `POST encoder/change/`.")
+    next = EncoderChangeSerializer(allow_null=True, help_text="The encoder that the project changes to, if any.")
     known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item.")
     weights = serializers.ListField(
         child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
@@ -136,16 +148,33 @@ class EncodersToCompareSerializer(serializers.Serializer[Any]):
     also = serializers.ListField(child=EncoderChoiceSerializer(), required=False, max_length=5)
 
 
-class ProjectEncoder(ProjectView):
-    """Return the project's encoder, the encoders to choose from, and the weights on the server."""
+class _Encoder(ProjectView):
+    """Base of the endpoints of the encoder."""
 
     subject = "Projects"
-    reading = Ability.MODELS_READ
     changing = Ability.SETTINGS_CHANGE
+
+    def shown(self) -> Response:
+        project = self.project
+        shown = {
+            "name": name_of(project.kind, project.encoder),
+            "options": project.encoder.get("options", {}),
+            "settled": project.features_generation > 0,
+            "next": encoder_change.change_of(project),
+            "known": [_known(encoder) for encoder in encoders_for(project.kind)],
+            "weights": weights_there(),
+        }
+        return Response(EncoderSerializer(shown).data)
+
+
+class ProjectEncoder(_Encoder):
+    """Return the project's encoder, the encoders to choose from, and the weights on the server."""
+
+    reading = Ability.MODELS_READ
 
     @extend_schema(responses=EncoderSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return self._shown()
+        return self.shown()
 
     @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
     def put(self, request: Request, slug: str) -> Response:
@@ -155,18 +184,7 @@ class ProjectEncoder(ProjectView):
             choose_encoder(project=self.project, choice=choice)
         except EncoderSettled as error:
             raise Conflict(str(error)) from error
-        return self._shown()
-
-    def _shown(self) -> Response:
-        project = self.project
-        shown = {
-            "name": name_of(project.kind, project.encoder),
-            "options": project.encoder.get("options", {}),
-            "settled": project.features_generation > 0,
-            "known": [_known(encoder) for encoder in encoders_for(project.kind)],
-            "weights": weights_there(),
-        }
-        return Response(EncoderSerializer(shown).data)
+        return self.shown()
 
 
 def _known(encoder: type[Encoder]) -> dict[str, Any]:
@@ -181,6 +199,24 @@ def _known(encoder: type[Encoder]) -> dict[str, Any]:
         for name, option in encoder.options.items()
     ]
     return {"name": encoder.name, "meaning": encoder.meaning, "options": options}
+
+
+class ProjectEncoderChange(_Encoder):
+    """The change to another encoder."""
+
+    @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        """Encode all items with another encoder in the background. The next version whose training begins after that
+        learns from it. Labels, batches and versions stay; versions of an earlier encoder pick no batch any more.
+        """
+        encoder_change.ask(project=self.project, choice=read(EncoderChoiceSerializer, request.data), user=self.user)
+        return self.shown()
+
+    @extend_schema(request=None, responses={200: EncoderSerializer})
+    def delete(self, request: Request, slug: str) -> Response:
+        """Keep the present encoder."""
+        encoder_change.withdraw(project=self.project)
+        return self.shown()
 
 
 class ProjectEncoderComparison(ProjectView):
@@ -203,10 +239,7 @@ class ProjectEncoderComparison(ProjectView):
         at most 3,000 labels. Respond with 409 for a private project, or with fewer than 50 labels.
         """
         also = read(EncodersToCompareSerializer, request.data).get("also", [])
-        try:
-            return self._shown(encoder_comparison.ask(project=self.project, also=also))
-        except encoder_comparison.ComparisonRefused as refused:
-            raise Conflict(str(refused)) from refused
+        return self._shown(encoder_comparison.ask(project=self.project, also=also))
 
     def _shown(self, comparison: EncoderComparison) -> Response:
         job, own = comparison.job, encoder_comparison.own_choice(self.project)

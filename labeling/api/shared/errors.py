@@ -29,8 +29,11 @@ from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
 from labeling.projects.create import TooManyProjects
+from labeling.projects.encoder_change import ChangeRefused
+from labeling.projects.encoder_comparison import ComparisonRefused
 from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
+from labeling.projects.version_in_use import VersionOutdated
 from labeling.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
@@ -38,14 +41,17 @@ logger = logging.getLogger(__name__)
 # Errors of the layers below that become a 409, with their sentence.
 CONFLICTS = (
     BatchError,
+    ChangeRefused,
     ClassError,
     ClusteringError,
+    ComparisonRefused,
     ExampleError,
     FinishRefused,
     GuidelinesError,
     PredictionError,
     TasksChanged,
     TooManyProjects,
+    VersionOutdated,
 )
 
 AnyModel = TypeVar("AnyModel", bound=Model)

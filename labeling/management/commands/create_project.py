@@ -27,7 +27,7 @@ FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("model
 class Command(BaseCommand):
     help = (
         "Create a project: what kind of item, what is asked about it, and how batches are made. Kind, question, "
-        "classes and seed stay as they are, the encoder once an item is encoded; the rest can be changed later. Next: "
+        "classes and seed stay as they are; the rest can be changed later. Next: "
         "add_member, import_items."
     )
 

@@ -15,11 +15,27 @@ from labeling.management.arguments import VersionCommand
 from labeling.management.output import written_whole
 from labeling.models import ModelVersion, Project
 from labeling.projects import ledger
+from labeling.projects.version_in_use import is_outdated
 from labeling.shared_files import store
 from labeling.steps.encode import load_encoder
 from labeling.steps.model_inputs import load_model
+from models_store import artifact
 from models_store.networks.adapter import Adapter
 from models_store.onnx_export import to_onnx
+
+
+def generation_of(project: Project, version: ModelVersion) -> int:
+    """Return the generation of the features that the version learned from. Raises `StepFailed` if its encoder is gone,
+    `ArtifactError` if the version's files are damaged.
+    """
+    if not is_outdated(project, version):
+        return project.features_generation
+    taught = artifact.encoder_digest(ProjectFiles(project).artifact_at(version.artifact))
+    for generation in range(project.features_generation - 1, 0, -1):
+        stored = store().exists(ProjectFiles(project).encoder(generation))
+        if stored and load_encoder(project, generation).digest == taught:
+            return generation
+    raise StepFailed(f"The encoder of model version {version.number} is gone.")
 
 
 def onnx_of(project: Project, version: ModelVersion) -> bytes:
@@ -27,7 +43,7 @@ def onnx_of(project: Project, version: ModelVersion) -> bytes:
 
     Raises `StepFailed` if the version cannot be loaded or is no network, ImportError without the packages for ONNX.
     """
-    model, encoder = load_model(project, version), load_encoder(project)
+    model, encoder = load_model(project, version), load_encoder(project, generation_of(project, version))
     if isinstance(model.network, Adapter):
         raise StepFailed(
             f"Model version {version.number} was learned by {model.network.config.estimator}, which cannot be exported "
@@ -75,7 +91,7 @@ class Command(VersionCommand):
             file.write(content)
         self.stdout.write(f"Version {chosen.number} written to {output}, {len(content):,} bytes")
         if encoder:
-            path = store().local(ProjectFiles(project).encoder(project.features_generation))
+            path = store().local(ProjectFiles(project).encoder(generation_of(project, chosen)))
             with path.open("rb") as source, written_whole(encoder) as file:
                 shutil.copyfileobj(source, file)
             self.stdout.write(f"Its encoder written to {encoder}")

@@ -99,8 +99,12 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
 def use(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Use this version to pick batches, from the next one on."""
     version = get_object_or_404(membership.project.versions, number=number)
-    version_in_use.use(project=membership.project, version=version, user=membership.user)
-    messages.success(request, f"Version {number} picks the batches, from the next one on.")
+    try:
+        version_in_use.use(project=membership.project, version=version, user=membership.user)
+    except version_in_use.VersionOutdated as outdated:
+        messages.error(request, str(outdated))
+    else:
+        messages.success(request, f"Version {number} picks the batches, from the next one on.")
     return _back(request, membership)
 
 

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
-from labeling.projects import encoder_comparison
+from labeling.projects import encoder_change, encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
+from labeling.projects.encoder_change import ChangeRefused
 from labeling.projects.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoder_settings import why_default
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, duration, moment, percent
+from labeling.web.shared.words import count, duration, moment, number, percent
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -51,6 +54,24 @@ def measure(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("project-encoder", project.slug)
 
 
+@for_members(changing=Ability.SETTINGS_CHANGE)
+def change(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Ask for another encoder: a measured one (`choice`, as JSON) or that of the form. Or `keep` the present one."""
+    project = membership.project
+    form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
+    if form is not None and not form.is_valid():
+        return _page(request, membership, form)
+    try:
+        if "keep" in request.POST:
+            encoder_change.withdraw(project=project)
+        else:
+            choice = form.choice() if form else json.loads(request.POST.get("choice", ""))
+            encoder_change.ask(project=project, choice=choice, user=membership.user)
+    except (ChangeRefused, ValidationError, json.JSONDecodeError) as error:
+        messages.error(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
+    return redirect("project-encoder", project.slug)
+
+
 def _page(request: HttpRequest, membership: Membership, form: EncoderForm) -> HttpResponse:
     project = membership.project
     settled = project.features_generation > 0
@@ -60,9 +81,29 @@ def _page(request: HttpRequest, membership: Membership, form: EncoderForm) -> Ht
         "why_default": why_default(project.kind, project.encoder),
         "refusal": encoder_comparison.refusal(project) if settled else "",
         "measured": _measured(project) if settled else None,
+        "change": _change(project) if settled else None,
     }
     status = 400 if form.errors else 200
     return render_page(request, membership, "project/encoder.html", context, section="project-settings", status=status)
+
+
+def _change(project: Project) -> dict[str, Any] | None:
+    change = encoder_change.change_of(project)
+    if change is None:
+        return None
+    return {
+        "name": change.choice["name"],
+        "options": _options(change.choice),
+        "choice": json.dumps(change.choice),
+        "problem": change.problem,
+        "done": f"{number(change.rows)} of {count(project.encoded_rows, 'item')}",
+        "ready": change.generation > 0 and change.rows == project.encoded_rows,
+        "at": moment(change.asked_at, timezone.now()),
+    }
+
+
+def _options(choice: dict[str, Any]) -> list[str]:
+    return [f"{name} {value}" for name, value in choice["options"].items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +112,7 @@ class _Row:
 
     name: str
     options: list[str]
+    choice: str
     own: bool
     accuracy: str
     interval: str
@@ -96,13 +138,13 @@ def _measured(project: Project) -> dict[str, Any] | None:
 
 
 def _row(each: Measured, *, own: bool) -> _Row:
-    options = [f"{name} {value}" for name, value in each.choice["options"].items()]
     if each.accuracy is None or each.low is None or each.high is None:
-        return _Row(each.choice["name"], options, own, "–", "", "–", "–", each.problem)
+        return _Row(each.choice["name"], _options(each.choice), "", own, "–", "", "–", "–", each.problem)
     interval = f"{percent(each.low, exact=True)} to {percent(each.high, exact=True)}"
     accuracy = percent(each.accuracy, exact=True)
-    pool = duration(each.pool_seconds)
-    return _Row(each.choice["name"], options, own, accuracy, interval, duration(each.seconds), pool, "")
+    name, options, choice = each.choice["name"], _options(each.choice), json.dumps(each.choice)
+    took, pool = duration(each.seconds), duration(each.pool_seconds)
+    return _Row(name, options, choice, own, accuracy, interval, took, pool, "")
 
 
 def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:

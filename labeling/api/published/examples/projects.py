@@ -84,6 +84,7 @@ PROJECTS: dict[str, Any] = {
     "Encoder": {
         **_BACKBONE,
         "settled": False,
+        "next": None,
         "known": [
             {
                 "name": "pixels",
