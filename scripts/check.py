@@ -31,8 +31,9 @@ SIDE_BY_SIDE = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "workste
 # Tests with Chromium and Ray fail at times on a busy machine, so a failed one runs once more and is named at the end.
 # Other tests never run twice, because their random failures are race conditions to fix.
 ONCE_MORE = ["--reruns", "1", "-r", "fER"]
-# Without these options, each process would import both plugins before its first test.
+# Without these options, each process would import plugins that its tests do not use.
 WITHOUT_BROWSER = ["--ignore=tests/browser", "-p", "no:playwright", "-p", "no:schemathesis"]
+IN_BROWSER = [*ONCE_MORE, "-p", "no:schemathesis"]
 ALL_CASES = ["env", "TRY_ALL=1"]  # `tests/extent.py`
 # Pages, files and models are tested on SQLite alone. PostgreSQL runs the tests of the queue, locks and races, the steps
 # of the loop, constraints and queries, and one file of each other subject.
@@ -124,13 +125,16 @@ CHECKS: dict[str, list[list[str]]] = {
             "scripts/with-postgres.sh",
             *PYTEST,
             *SIDE_BY_SIDE,
+            *("-p", "no:playwright"),
             *("-m", "not long"),
             *(f"tests/{name}" for name in [*ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ]
     ],
     "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray and not long", *ON_RAY]],
-    "test-browser": [[*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed and not long", "tests/browser"]],
-    "test-timed": [[*PYTEST, *ONCE_MORE, "-m", "browser and timed and not long", "tests/browser"]],
+    "test-browser": [
+        [*PYTEST, *SIDE_BY_SIDE, *IN_BROWSER, "-m", "browser and not timed and not long", "tests/browser"],
+    ],
+    "test-timed": [[*PYTEST, *IN_BROWSER, "-m", "browser and timed and not long", "tests/browser"]],
     # All tests with all cases, for half an hour and more, before a release.
     "test-long": [
         [
@@ -149,8 +153,8 @@ CHECKS: dict[str, list[list[str]]] = {
             *(f"tests/{name}" for name in [*ON_POSTGRES, *MORE_ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ],
         [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "ray", *ON_RAY],
-        [*ALL_CASES, *PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"],
-        [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"],
+        [*ALL_CASES, *PYTEST, *SIDE_BY_SIDE, *IN_BROWSER, "-m", "browser and not timed", "tests/browser"],
+        [*ALL_CASES, *PYTEST, *IN_BROWSER, "-m", "browser and timed", "tests/browser"],
     ],
 }
 # All cores are busy with processes, so more threads would only wait for each other.
