@@ -11,14 +11,16 @@ from labeling.models import FeatureSum, Project
 PART = 8192
 
 
-def sums_of(project: Project) -> list[RowSum]:
-    """Return the sums of the project's features, in order. They cover all rows up to `encoded_rows`."""
-    return list(_covering(project))
+def sums_of(project: Project, generation: int | None = None) -> list[RowSum]:
+    """Return the sums of the project's features, or those of another generation, in order. They cover all rows up to
+    `encoded_rows`.
+    """
+    return list(_covering(project, generation or project.features_generation))
 
 
-def _covering(project: Project) -> Iterator[RowSum]:
+def _covering(project: Project, generation: int) -> Iterator[RowSum]:
     at, end = 0, project.encoded_rows
-    known = FeatureSum.objects.filter(project=project, generation=project.features_generation).order_by("start")
+    known = FeatureSum.objects.filter(project=project, generation=generation).order_by("start")
     for start, rows, crc32 in known.values_list("start", "rows", "crc32").iterator():
         if start < at or start + rows > end:  # of rows behind `encoded_rows`, or covered already
             continue

@@ -19,12 +19,12 @@ from django.db.models import F
 from labeling import kinds
 from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, RowSum, append_rows, sum_of
-from labeling.arrays.sums import keep
+from labeling.arrays.sums import keep, sums_of
 from labeling.db.statements import change_each, update_numbers
 from labeling.disk.files import FileDamaged, reading
 from labeling.kinds import media
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import EncoderChange, FeatureSum, Item, Project
+from labeling.models import EncoderChange, FeatureSum, Item, Job, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.shared_files import read_whole, store
@@ -332,10 +332,14 @@ class Change:
                 with step.write():
                     self.store(block)
                 report(self._row.rows / self._project.encoded_rows)
-                if step.should_give_way():
+                # People wait for new items, which the next attempt encodes first.
+                if step.should_give_way() or self._project.items.unencoded().exists():
                     return False
         except StepFailed as failed:
             self._give_up(step, str(failed))
+        except FileDamaged:
+            begin_again(step, self._row)
+            raise GaveWay from None
         return True
 
     def block_of(self, step: Step, keys: Sequence[int]) -> np.ndarray | None:
@@ -346,10 +350,13 @@ class Change:
             self._set_up(step)
             items = {item.pk: item for item in _read(self._project.items.filter(pk__in=keys))}
             block = self._encode([items[key] for key in keys])
+            self._append(block)
         except StepFailed as failed:
             self._give_up(step, str(failed))
             return None
-        self._append(block)
+        except FileDamaged:
+            begin_again(step, self._row)
+            raise GaveWay from None
         return block
 
     def store(self, block: np.ndarray) -> None:
@@ -409,3 +416,30 @@ class Change:
         with step.write():
             EncoderChange.objects.filter(pk=self._row.pk).update(problem=reason[:500])
         self._row.problem = reason
+
+
+def begin_again(step: Step, change: EncoderChange) -> None:
+    """Forget the files of a change: some are damaged or missing. The next step `encode` makes them again."""
+    with step.write():
+        EncoderChange.objects.filter(pk=change.pk).update(generation=0, rows=0)
+        Job.objects.enqueue(Job.Kind.ENCODE, project=change.project)
+
+
+def ready_change(step: Step, project: Project) -> EncoderChange | None:
+    """Return the project's change if its files cover all rows and are whole; else None, and damaged files are made
+    again.
+    """
+    change = EncoderChange.objects.ready().filter(project=project).first()
+    if change is None:
+        return None
+    try:
+        encoder = load_encoder(project, change.generation)
+        files = ProjectFiles(project)
+        stored = files.features_of(rows=change.rows, dim=encoder.dim, dtype=encoder.dtype, generation=change.generation)
+        checked = stored.check(sums_of(project, change.generation))
+        if checked.damaged:
+            raise stored.damage(checked.damaged)
+    except FileDamaged:
+        begin_again(step, change)
+        return None
+    return change

@@ -13,14 +13,14 @@ import numpy as np
 from labeling.answering import batches, deadlines
 from labeling.arrays.files import Features, ProjectFiles
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Batch, EncoderChange, Job, ModelVersion, PrivateTraining, Project
+from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects import ledger
 from labeling.projects.encoder_change import carry_out
 from labeling.projects.version_in_use import is_outdated
 from labeling.steps import batch_copies, measure
 from labeling.steps.compute import compute
-from labeling.steps.encode import load_encoder
+from labeling.steps.encode import load_encoder, ready_change
 from labeling.steps.model_inputs import (
     LabeledRows,
     load_model,
@@ -55,7 +55,7 @@ def train(step: Step) -> None:
         with step.finish():
             batches.trained(batch=batch)
         return
-    change = EncoderChange.objects.ready().filter(project=project).first()
+    change = ready_change(step, project)
     encoder = load_encoder(project, change.generation if change else None)
     features = open_features(project, encoder, change.generation if change else None)
     newest = project.versions.newest()

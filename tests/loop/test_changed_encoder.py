@@ -13,6 +13,7 @@ import pytest
 from digits import SMALL, annotator, answer_batch, digits_project
 from django.core.management import CommandError, call_command
 from processes import worker
+from snapshots import Snapshot
 
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.worker import Worker
@@ -40,15 +41,27 @@ def drain() -> None:
     assert not Job.objects.filter(state=Job.State.FAILED).exists()
 
 
-def begun(folder: Path, **settings: object) -> tuple[Project, User]:
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return Snapshot(tmp_path_factory.mktemp("one_version"))
+
+
+@pytest.fixture
+def project(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Create a project with one version and an open second batch."""
-    project = digits_project(folder, n=300, **settings)
-    user = annotator(project)
-    drain()
-    answer_batch(project, user)
-    drain()
-    project.refresh_from_db()
-    return project, user
+    if not snapshot.lay():
+        digits_project(tmp_path, n=300)
+        user = annotator(Project.objects.get())
+        drain()
+        answer_batch(Project.objects.get(), user)
+        drain()
+        snapshot.keep()
+    return Project.objects.get()
+
+
+@pytest.fixture
+def user(project: Project) -> User:
+    return User.objects.get(username="annie")
 
 
 def check_features(project: Project) -> None:
@@ -60,8 +73,9 @@ def check_features(project: Project) -> None:
     np.testing.assert_array_equal(features[list(items.values_list("row", flat=True))], expected)
 
 
-def test_the_next_version_learns_from_the_new_features_and_nothing_is_lost(tmp_path: Path) -> None:
-    project, user = begun(tmp_path, strategy="cluster-margin")
+def test_the_next_version_learns_from_the_new_features_and_nothing_is_lost(
+    project: Project, user: User, tmp_path: Path
+) -> None:
     labels = dict(project.items.labeled().values_list("pk", "label"))
     first, clustering = project.versions.get(), Clustering.objects.get()
     encoder_change.ask(project=project, choice=LARGE, user=user)
@@ -104,9 +118,9 @@ def test_the_next_version_learns_from_the_new_features_and_nothing_is_lost(tmp_p
     assert ProjectFiles(project).encoder(1).exists()
 
 
-def test_a_batch_that_an_earlier_version_was_picking_is_picked_by_the_new_one(tmp_path: Path) -> None:
+def test_a_batch_that_an_earlier_version_was_picking_is_picked_by_the_new_one(project: Project, user: User) -> None:
     """The encoder changes between the steps `embed` and `cluster` of the next batch."""
-    project, user = begun(tmp_path, strategy="cluster-margin", pick_ahead=1.0)
+    Project.objects.update(pick_ahead=1.0)
     encoder_change.ask(project=project, choice=LARGE, user=user)
     loop = Worker(run_step)
     while Job.objects.unfinished().exclude(kind__in=["survey", "baseline", "mislabeled", "calibrate"]).exists():
@@ -133,8 +147,9 @@ def test_a_batch_that_an_earlier_version_was_picking_is_picked_by_the_new_one(tm
     check_features(project)
 
 
-def test_items_that_arrive_meanwhile_and_items_that_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project, user = begun(tmp_path)
+def test_items_that_arrive_meanwhile_and_items_that_are_gone(
+    project: Project, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(encoding, "CHUNK", 64)
     late = list(project.items.filter(task=None).order_by("-row").values_list("pk", flat=True)[:40])
     gone = project.items.filter(task=None).exclude(pk__in=late).earliest("row")
@@ -157,8 +172,7 @@ def test_items_that_arrive_meanwhile_and_items_that_are_gone(tmp_path: Path, mon
     check_features(project)
 
 
-def test_a_problem_of_the_new_encoder_ends_no_step(tmp_path: Path, data_dir: Path) -> None:
-    project, user = begun(tmp_path)
+def test_a_problem_of_the_new_encoder_ends_no_step(project: Project, user: User, data_dir: Path) -> None:
     (data_dir / "weights").mkdir(exist_ok=True)
     (data_dir / "weights" / "torn.pth").write_bytes(b"torn")
     options = {"architecture": "torchvision/resnet18", "weights": "torn.pth"}
@@ -174,8 +188,7 @@ def test_a_problem_of_the_new_encoder_ends_no_step(tmp_path: Path, data_dir: Pat
     assert EncoderChange.objects.ready().get().choice == LARGE
 
 
-def test_a_change_is_withdrawn_or_refused(tmp_path: Path) -> None:
-    project, user = begun(tmp_path)
+def test_a_change_is_withdrawn_or_refused(project: Project, user: User) -> None:
     for options, words in (({"size": 16}, "with this pixels already"), ({"size": 5}, "size must be a whole number")):
         with pytest.raises(CommandError, match=words):
             call_command("change_encoder", "digits", encoder="pixels", encoder_options=str(options).replace("'", '"'))
@@ -200,9 +213,10 @@ def test_a_change_is_withdrawn_or_refused(tmp_path: Path) -> None:
     check_features(project)
 
 
-def test_a_change_withdrawn_in_the_last_moment_of_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_withdrawn_in_the_last_moment_of_a_training(
+    project: Project, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The training begins again, with the present encoder."""
-    project, user = begun(tmp_path)
     encoder_change.ask(project=project, choice=LARGE, user=user)
     drain()
     answer_batch(project, user)
@@ -220,9 +234,8 @@ def test_a_change_withdrawn_in_the_last_moment_of_a_training(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("seed", some([3, 4, 5]))
-def test_a_worker_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
+def test_a_worker_killed_at_any_moment(project: Project, user: User, seed: int) -> None:
     """Workers are killed while they encode and train with another encoder; the last one may finish."""
-    project, user = begun(tmp_path)
     encoder_change.ask(project=project, choice=LARGE, user=user)
     rng = random.Random(seed)
 
@@ -244,4 +257,21 @@ def test_a_worker_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
     project.refresh_from_db()
     assert (project.encoder, project.features_generation, project.encoder_since) == (LARGE, 2, 2)
     assert list(project.versions.order_by("number").values_list("number", flat=True)) == [1, 2]
+    check_features(project)
+
+
+def test_damaged_files_of_a_change_are_made_again(project: Project, user: User) -> None:
+    encoder_change.ask(project=project, choice=LARGE, user=user)
+    drain()
+    path = ProjectFiles(project).features(2)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    answer_batch(project, user)
+    drain()
+    project.refresh_from_db()
+    assert (project.encoder, project.versions.count()) == (SMALL, 2), "the training does not wait for the files"
+    assert EncoderChange.objects.ready().exists()
+    answer_batch(project, user)
+    drain()
+    project.refresh_from_db()
+    assert (project.encoder, project.encoder_since) == (LARGE, 3)
     check_features(project)

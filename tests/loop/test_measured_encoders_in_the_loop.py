@@ -5,8 +5,9 @@ from __future__ import annotations
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
-from digits import SMALL, annotator, answer_batch, digits_project
+from digits import QUICK, SMALL, annotator, answer_batch, digits_project
 from django.core.management import CommandError, call_command
 from factories import make_items, make_project
 
@@ -15,7 +16,10 @@ from labeling.models import EncoderComparison, Item, Job, Project
 from labeling.projects import encoder_comparison
 from labeling.projects.encoder_comparison import ComparisonRefused
 from labeling.steps import measure_encoders
+from labeling.steps.model_inputs import LabeledRows
 from labeling.steps.registry import run_step
+from models_store.encoders import Vector
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LARGE = {"name": "pixels", "options": {}}
@@ -106,3 +110,23 @@ def test_a_second_request_waits_for_the_first(monkeypatch: pytest.MonkeyPatch) -
     first = encoder_comparison.ask(project=project)
     assert encoder_comparison.ask(project=project).job == first.job
     assert Job.objects.filter(kind=Job.Kind.ENCODERS).count() == 1
+
+
+@pytest.mark.parametrize("question", some(["multi", "verify", "score", "single"]))
+def test_every_question_is_measured(question: str) -> None:
+    """Vectors tell the class; of several classes, all have to be right."""
+    project = make_project(question=question, kind="vector", classes=["1", "2", "3"], training=QUICK)
+    rng = np.random.default_rng(0)
+    classes = np.arange(120) % 3
+    features = (rng.normal(size=(120, 4)) + 6 * np.eye(3, 4)[classes]).astype(np.float32)
+    proposed = rng.integers(0, 3, 120)
+    targets = {
+        "single": classes,
+        "score": classes,
+        "verify": proposed == classes,
+        "multi": np.eye(3, dtype=bool)[classes],
+    }[question]
+    labeled = LabeledRows(np.arange(120), targets, proposed if question == "verify" else None, "")
+    right = measure_encoders._right(project, Vector(4), labeled, features, lambda share: None)
+    assert right.shape == (120,)
+    assert right.mean() > 0.8
