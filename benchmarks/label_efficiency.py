@@ -134,7 +134,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--fashion", type=Path, default=FASHION_FOLDER, metavar="FOLDER", help=f"Default: {FASHION_FOLDER}.")
     add(
         "--strategies",
-        type=_names((*STRATEGIES, loop.AHEAD)),
+        type=_names((*STRATEGIES, loop.AHEAD, loop.LABELS_ALONE)),
         metavar="A,B",
         help="Default: all. uniform always takes part.",
     )
@@ -163,7 +163,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if problem:
         sys.exit(_refuse(problem))
     options.data = options.data or ([] if options.vectors else list(BUILT_IN))
-    options.strategies = list(dict.fromkeys(["uniform", *(options.strategies or (*STRATEGIES, loop.AHEAD))]))
+    options.strategies = list(
+        dict.fromkeys(["uniform", *(options.strategies or (*STRATEGIES, loop.AHEAD, loop.LABELS_ALONE))])
+    )
     options.seeds = list(range(options.seeds))
     return options
 

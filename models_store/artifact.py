@@ -245,6 +245,7 @@ def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
             "training_size": trained.training_size,
             "validation_size": trained.validation_size,
             "calibration_size": trained.calibration_size,
+            **({"pool": trained.pool} if trained.pool else {}),
         },
         "temperature": trained.calibration and trained.calibration._asdict(),
         **({"calibrated_later": CALIBRATION} if trained.later else {}),

@@ -94,6 +94,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
         ("Last batch", manifest.get("batch")),
         ("That batch was picked by version", ", ".join(str(each) for each in manifest.get("parents") or []) or None),
         ("Trained on", f"{training['training_size']:,} labels, in {training['steps']:,} steps"),
+        ("Unlabeled items learned, too", f"{training['pool']['items']:,}" if "pool" in training else None),
         ("Processes that trained together", _in_turn(training.get("processes", [1]))),
         ("Held back to stop by", f"{training['validation_size']:,} labels"),
         (

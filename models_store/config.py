@@ -86,6 +86,14 @@ class TrainConfig:
         meaning="Where several people answered, learn how probable each class is, not the most probable alone. For one "
         "class of many, with cross-entropy, and without privacy; otherwise the most probable is learned.",
     )
+    learns_from: str = _choice(
+        "pool",
+        "pool",
+        "labels",
+        meaning="pool: unlabeled items near labeled ones are learned, too, as far as held-out labels show that it "
+        "helps. For one class of many, by the built-in network and cross-entropy, up to 10,000 labels, and without "
+        "privacy.",
+    )
     warm_start: bool = _setting(False, 0, 1, meaning="Begin with the last version's weights, shrunk, not anew.")
     augment: bool = _setting(True, 0, 1, meaning="Shift images by a few pixels, anew in every pass.")
 

@@ -15,15 +15,17 @@ from benchmarks.efficiency.datasets import Data, Source
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
-from models_store.training import Recipe, TrainingSet, train
+from models_store.training import MOST_POOL, Recipe, TrainingSet, train
 from selector.linkage import Dendrogram, average_linkage
 from selector.strategies import STRATEGIES, PoolArrays, pick, settle_factor
 
 AHEAD = "cluster-margin-ahead"
 """Cluster-Margin where nobody waits: the first part of each batch is picked by the model before the newest."""
-CLUSTERED = ("cluster-margin", AHEAD)
+LABELS_ALONE = "cluster-margin-labels"
+"""Cluster-Margin with models that learn labels alone, as uniform's do. All other strategies' models learn the pool."""
+CLUSTERED = ("cluster-margin", AHEAD, LABELS_ALONE)
 """Strategies that look at clusters."""
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def saved(work: Work, strategy: str, digest: str | None = None) -> dict[str, Any
 @dataclass(frozen=True, eq=False)
 class _First:
     rows: np.ndarray
-    model: Model
+    models: dict[bool, Model]
+    """By whether they learned the pool, too."""
     clusters: np.ndarray | None
 
 
@@ -95,16 +98,22 @@ def _first_round(work: Work, data: Data) -> _First:
     rng = np.random.default_rng(seed_for(work.seed, "seed", 0))
     picked = pick("uniform", PoolArrays(size=len(data.labels)), batch_size=work.plan.seed_batch, rng=rng)
     rows = np.sort(picked.indices)
-    model = _train(work, data, rows, 0)
+    models = {pool: _train(work, data, rows, 0, pool=pool) for pool in {learns_pool(name) for name in work.strategies}}
     clusters = None
     if set(work.strategies) & set(CLUSTERED):
-        clusters = _dendrogram(work, data, model).cut(mean_cluster_size=work.plan.mean_cluster_size)
-    return _First(rows, model, clusters)
+        clusters = _dendrogram(work, data, models).cut(mean_cluster_size=work.plan.mean_cluster_size)
+    return _First(rows, models, clusters)
 
 
-def _dendrogram(work: Work, data: Data, model: Model) -> Dendrogram:
+def learns_pool(strategy: str) -> bool:
+    """Return whether the strategy's models learn the pool, too: uniform's stay the yardstick."""
+    return strategy not in ("uniform", LABELS_ALONE)
+
+
+def _dendrogram(work: Work, data: Data, models: dict[bool, Model]) -> Dendrogram:
     """Cluster the first model's embeddings, as the product does, and save the dendrogram."""
-    key = {"data": data.digest, "seed": work.seed, "seed_batch": work.plan.seed_batch, "format": FORMAT}
+    pool, model = max(models.items(), key=lambda item: item[0])
+    key = {"data": data.digest, "pool": pool, "seed": work.seed, "seed_batch": work.plan.seed_batch, "format": FORMAT}
     name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
     path = work.folder / "dendrograms" / f"{name}.npz"
     try:
@@ -120,16 +129,16 @@ def _dendrogram(work: Work, data: Data, model: Model) -> Dendrogram:
 def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str, Any]:
     """Simulate rounds of labeling with one strategy; return {"labels", "accuracy"} with a value for each model."""
     started = time.monotonic()
-    labeled, model, before = first.rows, first.model, None
+    labeled, model, before = first.rows, first.models[learns_pool(strategy)], None
     accuracies = [accuracy(model, data)]
     for number in range(1, work.plan.rounds + 1):
-        size, rule = work.plan.batch, strategy
+        size, rule = work.plan.batch, "cluster-margin" if strategy == LABELS_ALONE else strategy
         if strategy == AHEAD:
             rule, ahead = "cluster-margin", round(work.plan.ahead_share * size)
             rows = pick_rows(work, data, rule if before else "uniform", first.clusters, labeled, before, ahead, -number)
             labeled, size = np.concatenate([labeled, rows]), size - ahead
         labeled = np.concatenate([labeled, pick_rows(work, data, rule, first.clusters, labeled, model, size, number)])
-        before, model = model, _train(work, data, np.sort(labeled), number)
+        before, model = model, _train(work, data, np.sort(labeled), number, pool=learns_pool(strategy))
         accuracies.append(accuracy(model, data))
     return {
         "labels": work.plan.labels,
@@ -183,9 +192,16 @@ def _arrays(strategy: str, model: Model | None, features: np.ndarray) -> dict[st
     return {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
 
 
-def _train(work: Work, data: Data, rows: np.ndarray, number: int) -> Model:
-    training_set = TrainingSet(data.features[rows], data.labels[rows], "single", data.n_classes, data.input_shape)
-    return train(training_set, Recipe(seed_for(work.seed, "train", number))).model
+def _train(work: Work, data: Data, rows: np.ndarray, number: int, *, pool: bool) -> Model:
+    """Train on the labels of these rows, and, with `pool`, on other items without theirs."""
+    seed, others = seed_for(work.seed, "train", number), None
+    if pool:
+        unlabeled = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(data.labels)), rows))
+        others = data.features[np.sort(unlabeled[:MOST_POOL])]
+    training_set = TrainingSet(
+        data.features[rows], data.labels[rows], "single", data.n_classes, data.input_shape, pool=others
+    )
+    return train(training_set, Recipe(seed)).model
 
 
 def accuracy(model: Model, data: Data) -> float:
@@ -214,7 +230,7 @@ def _settings(work: Work, strategy: str, digest: str) -> dict[str, Any]:
         "strategy": strategy,
         "seed": work.seed,
         **plan,
-        "training": asdict(TrainConfig()),
+        "training": asdict(TrainConfig(learns_from="pool" if learns_pool(strategy) else "labels")),
     }
 
 

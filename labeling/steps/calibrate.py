@@ -21,7 +21,7 @@ from labeling.steps import measure
 from labeling.steps.compute import compute
 from labeling.steps.embed import rewrite_confidence
 from labeling.steps.encode import load_encoder
-from labeling.steps.model_inputs import load_model, network_of, open_features, read_labels
+from labeling.steps.model_inputs import load_model, network_of, open_features, pool_sample, read_labels
 from labeling.steps.train import known_to, labels_for, learned_from
 from models_store import artifact
 from models_store.folders import FolderError
@@ -75,6 +75,10 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
         raise _NotAnyMore("labels that it learned from were changed first")
     model = load_model(project, version)
     training_set = learned_from(batch, labeled, features, encoder, n_classes)
+    if pool := version.metrics["training"].get("pool"):
+        training_set = replace(
+            training_set, pool=features[pool_sample(project, labeled, pool["of_rows"], version.seed)]
+        )
     recipe = Recipe(version.seed, TrainConfig.from_dict(version.training), network=network_of(encoder, n_classes))
     fitted, labels = _by_further_trainings(step, version, batch, model, training_set, recipe)
     control = read_labels(project, known.measuring().filter(row__lt=len(features)), n_classes)
@@ -125,6 +129,6 @@ def _by_further_trainings(
     step.span.part("calibrating the model")
     try:
         runtime = Runtime(ProjectFiles(version.project).calibrating(version), progress=watch)
-        return compute.calibrate(model, Later(**version.calibration), training_set, recipe, runtime)
+        return compute.calibrate(model, Later.from_dict(version.calibration), training_set, recipe, runtime)
     except Stopped as stopped:
         raise (stopped.__cause__ or stopped) from None

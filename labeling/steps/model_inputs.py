@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from torch import nn
 
 from labeling.arrays.files import Features, ProjectFiles
+from labeling.db.statements import among
 from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
@@ -22,7 +23,10 @@ from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.encoders import Encoder, EncoderSetupError
 from models_store.model import Model
-from models_store.training import Propagated, Recipe, TrainingSet
+from models_store.training import MOST_POOL, Propagated, Recipe, TrainingSet
+
+DRAWN = 2
+"""Rows that are drawn for each one of the sample: some are labeled, control items or taken out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,20 @@ def training_set_of(
         propagated=labeled.propagated,
         representative=representative,
     )
+
+
+def pool_sample(project: Project, labeled: LabeledRows, n_rows: int, seed: int) -> np.ndarray:
+    """Return the rows, ascending, of up to MOST_POOL random items among the first `n_rows` rows that are not in
+    `labeled`.
+
+    Control items are left out, so that they measure a model on items that it has not seen, and items that a manager has
+    taken out. The seed and the labels determine the sample, but for items that were taken out since.
+    """
+    rng = np.random.default_rng([seed, n_rows])
+    drawn = np.setdiff1d(rng.choice(n_rows, min(n_rows, DRAWN * MOST_POOL), replace=False), labeled.rows)
+    items = project.items.kept().filter(reserved=False, row__in=among(drawn.tolist()))
+    rows = np.fromiter(items.order_by("row").values_list("row", flat=True), np.int64)
+    return np.sort(rng.permutation(rows)[:MOST_POOL])
 
 
 def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) -> Recipe:

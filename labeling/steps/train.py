@@ -25,6 +25,7 @@ from labeling.steps.model_inputs import (
     LabeledRows,
     load_model,
     open_features,
+    pool_sample,
     read_labels,
     recipe_of,
     seed_for,
@@ -66,13 +67,14 @@ def train(step: Step) -> None:
     if ledger.is_private(project):
         trained, in_ledger = train_in_private(step, batch, training_set, seed=seed)
     else:
+        training_set = replace(training_set, pool=features[pool_sample(project, labeled, len(features), seed)])
         recipe = recipe_of(project, encoder, n_classes, seed=seed)
         trained = train_openly(step, batch, training_set, recipe, anew=change is not None)
     version = _described(batch, number, labeled, trained, n_classes)
     step.span.part("measuring the model")
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, trained.model, features, control)
-    version.metrics = _measured(trained, answers, copies=labeled.copies)
+    version.metrics = _measured(trained, answers, copies=labeled.copies, rows=len(features))
     of_encoder = project.versions.filter(number__gte=number if change else project.encoder_since)
     last_passed = of_encoder.readable().passed().newest()
     version.gate, version.held_back = measure.gate(project, last_passed, answers, features, control)
@@ -171,7 +173,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
         raise StepFailed(f"Model version {version.number} cannot be stored: {error}") from error
 
 
-def _measured(trained: Trained, answers: measure.ControlResults, *, copies: int) -> dict[str, Any]:
+def _measured(trained: Trained, answers: measure.ControlResults, *, copies: int, rows: int) -> dict[str, Any]:
     """Return the metrics for the version's row and manifest: of the training, and on the control items."""
     return {
         "control": measure.control_figures(answers),
@@ -181,6 +183,7 @@ def _measured(trained: Trained, answers: measure.ControlResults, *, copies: int)
             "processes": list(trained.processes),
             "trained_on": trained.training_size,
             **({"near_copies": copies} if copies else {}),
+            **({"pool": {**trained.pool, "of_rows": rows}} if trained.pool else {}),
             "held_back": trained.validation_size,
             "calibrated_on": trained.calibration_size,
             "validation_loss": min((check.validation_loss for check in trained.checks), default=None),

@@ -57,40 +57,46 @@ class Mlp(nn.Module):
         self.calibration = CalibrationLayer()
 
     def standardise(self, features: np.ndarray) -> None:
-        """Learn the mean and the scale of each column.
-
-        If no column's deviation is above COMPARABLE times the median, all columns share one scale: the directions of an
-        embedding keep their relative weight, which is worth several points of accuracy with few labels. Otherwise each
-        column has its own scale, as different units need, and a constant column is ignored.
-
-        Parameters
-        ----------
-        features : ndarray of shape (n, n_inputs)
-            n >= 1; read in chunks.
-
-        Raises
-        ------
-        ValueError
-            If a number is not finite.
-        """
-        chunk = max(1, 2**22 // features.shape[1])
-        total = np.zeros(features.shape[1])
-        for start in range(0, len(features), chunk):
-            total += features[start : start + chunk].sum(axis=0, dtype=np.float64)
-        mean = total / len(features)
-        squares = np.zeros_like(mean)
-        for start in range(0, len(features), chunk):
-            squares += np.square(features[start : start + chunk] - mean).sum(axis=0)
-        deviation = np.sqrt(squares / len(features))
-        if not np.isfinite(deviation).all():
-            raise ValueError("the features hold numbers that are not finite")
+        """Learn the mean and the gain of each column: `standardisation`."""
+        mean, gain = standardisation(features)
         self.mean.copy_(torch.from_numpy(mean))
-        self.gain.copy_(torch.from_numpy(_gain(mean, deviation)))
+        self.gain.copy_(torch.from_numpy(gain))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = ((x.float() - self.mean) * self.gain).clamp(-FAR, FAR)
         embedding = self.trunk(x)
         return embedding, self.calibration(self.head(embedding))
+
+
+def standardisation(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of each column, and the gain that centred columns are multiplied by: (dim,) each.
+
+    If no column's deviation is above COMPARABLE times the median, all columns share one scale: the directions of an
+    embedding keep their relative weight, which is worth several points of accuracy with few labels. Otherwise each
+    column has its own scale, as different units need, and a constant column is ignored.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, dim)
+        n >= 1; read in chunks.
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    chunk = max(1, 2**22 // features.shape[1])
+    total = np.zeros(features.shape[1])
+    for start in range(0, len(features), chunk):
+        total += features[start : start + chunk].sum(axis=0, dtype=np.float64)
+    mean = total / len(features)
+    squares = np.zeros_like(mean)
+    for start in range(0, len(features), chunk):
+        squares += np.square(features[start : start + chunk] - mean).sum(axis=0)
+    deviation = np.sqrt(squares / len(features))
+    if not np.isfinite(deviation).all():
+        raise ValueError("the features hold numbers that are not finite")
+    return mean, _gain(mean, deviation)
 
 
 def _gain(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 training_set.py the labeled items, and the arrays of a step's labels
 recipe.py       the recipe of a training, and its runtime
 trainer.py      the functions `train` and `calibrate`, which make one or several runs
+spreading.py    labels that spread over a graph of the pool
+teacher.py      the classes of unlabeled items, by that graph and by a network
 trained.py      the result of a training
 run.py          one training, from its first step to its last
 schedule.py     the number of steps, and the labels and learning rate of each
@@ -19,9 +21,10 @@ from models_store.training.recipe import Recipe, Runtime
 from models_store.training.run import Check, Progress, Stopped, TrainingError
 from models_store.training.trained import EstimatorConfig, Later, Trained
 from models_store.training.trainer import calibrate, forget, train
-from models_store.training.training_set import Propagated, TrainingSet
+from models_store.training.training_set import MOST_POOL, Propagated, TrainingSet
 
 __all__ = [
+    "MOST_POOL",
     "Check",
     "EstimatorConfig",
     "Later",

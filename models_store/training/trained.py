@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.networks import Adaptive
 from models_store.privacy.config import PrivacyConfig
 from models_store.training.run import Check
+from models_store.training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,14 @@ class Later:
     """The share of the training after which its weights were the best."""
     tells: bool
     """Whether its own held-back labels calibrate it, too."""
+    teacher: Teacher | None = None
+    """What told it the classes of the pool's items; None if it learned labels alone."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the facts from `dataclasses.asdict` of them."""
+        teacher = values.get("teacher")
+        return cls(values["until"], values["tells"], teacher and Teacher(**teacher))
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,9 @@ class Trained:
     """What the network's `CalibrationLayer` multiplies logits by; None if nothing was fitted."""
     later: Later | None = None
     """For `calibrate`, if further trainings were put off."""
+    pool: Mapping[str, Any] | None = None
+    """The number of unlabeled items that were learned, too, and the facts of their `Teacher`, as JSON; None if labels
+    alone were learned."""
     processes: tuple[int, ...] = (1,)
     """The number of processes that trained together; several numbers if it changed midway."""
     privacy: Mapping[str, Any] | None = None

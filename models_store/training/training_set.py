@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 from torch import Tensor
 
 from models_store import questions
@@ -17,6 +17,10 @@ from models_store.questions.base import Targets
 
 SMALLEST_VALIDATION = 100
 """Fewer held-back labels say too little to stop by: then the training learns all labels, to the end."""
+MOST_POOL = 20_000
+"""The most items of the pool that are learned: more of them take longer, and add little."""
+POOL_WEIGHT = 0.3
+"""The weight of an unlabeled item's soft label; that of a label is 1."""
 SHIFT = 2
 """Pixels, of images 32 wide."""
 
@@ -60,6 +64,8 @@ class TrainingSet:
     representative : ndarray of shape (n,), bool, optional
         The items that were drawn at random from the pool. The others were picked because they are hard. With enough
         representative items, calibration uses them alone.
+    pool : ndarray of shape (m, dim), optional
+        Features of items without a label, drawn at random, none of them a control item: for `learns_from` "pool".
 
     Attributes
     ----------
@@ -82,6 +88,7 @@ class TrainingSet:
     soft: csr_array | None = None
     propagated: Propagated | None = None
     representative: np.ndarray | None = None
+    pool: np.ndarray | None = None
     kept_targets: Targets = field(init=False, repr=False)
     kept_proposed: Tensor | None = field(init=False, repr=False)
 
@@ -95,6 +102,8 @@ class TrainingSet:
             raise ValueError(f"soft labels have the shape {self.soft.shape}, expected {(n, self.n_classes)}")
         if self.representative is not None and self.representative.shape != (n,):
             raise ValueError(f"`representative` has the shape {self.representative.shape}, expected {(n,)}")
+        if self.pool is not None:
+            checked_features(self.pool, self.input_shape)
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
         object.__setattr__(self, "kept_targets", targets)
         object.__setattr__(self, "kept_proposed", proposed)
@@ -108,7 +117,7 @@ class TrainingSet:
         return questions.named(self.question)
 
     def subset(self, rows: np.ndarray) -> "TrainingSet":
-        """Return the items of (m,) rows with their labels alone: without soft labels, sources and `representative`."""
+        """Return the items of (m,) rows with their labels alone: without the other optional arrays."""
         sets, proposed = self.targets, self.proposed
         targets = sets.take(rows) if isinstance(sets, ClassSets) else sets[rows]
         pairs = None if proposed is None else proposed[rows]
@@ -126,6 +135,36 @@ class TrainingSet:
         if self.propagated is None:
             return np.setdiff1d(every, rows)
         return every[~np.isin(self.propagated.sources, rows)]
+
+    def taught(self, probable: np.ndarray) -> "TrainingSet":
+        """Return the labeled items, followed by the pool's items with these soft labels, (m, n_classes), at POOL_WEIGHT
+        each.
+
+        Pool items are no items of people's own, and near-copies of none.
+        """
+        assert self.pool is not None
+        n, m = len(self), len(self.pool)
+        soft = csr_array(self.labels()) if self.soft is None else self.soft
+        sources, weights = self.propagated or (np.arange(n), np.ones(n, np.float32))
+        weights = np.concatenate([weights, np.full(m, POOL_WEIGHT, np.float32)])
+        return TrainingSet(
+            np.concatenate([self.features, self.pool]),
+            np.concatenate([self.asks.as_array(self.kept_targets), probable.argmax(axis=1)]),
+            self.question,
+            self.n_classes,
+            self.input_shape,
+            soft=vstack([soft, csr_array(probable)]).tocsr(),
+            propagated=Propagated(np.concatenate([sources, np.full(m, -1)]), weights / weights.mean()),
+        )
+
+    def labels(self) -> np.ndarray:
+        """Return (n, n_classes) float32: the weight of each class of an item, for questions that learn soft labels."""
+        labels: np.ndarray
+        if self.soft is not None:
+            labels = self.soft.toarray().astype(np.float32)
+        else:
+            labels = np.eye(self.n_classes, dtype=np.float32)[self.asks.as_array(self.kept_targets)]
+        return labels if self.propagated is None else labels * self.propagated.weights[:, None]
 
     def weights(self, rows: np.ndarray) -> Tensor | None:
         """Return the weights of the rows' labels, (m,) float32; None if all labels weigh the same."""

@@ -56,7 +56,7 @@ SETTINGS = {
     "copy_error": 0.3,
     "mean_cluster_size": 4.0,
     "pick_ahead": None,
-    "training": {"epochs": 15, "min_steps": 60, "calibration_labels": 0},
+    "training": {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"},
     "encoder": {"name": "pixels", "options": {"size": 16}},
 }
 IN_GRIDS: dict[str, Any] = {

@@ -23,7 +23,7 @@ from labeling.projects.create import create_project
 from labeling.projects.members import set_role
 
 # Enough to tell most digits apart; where a training must last or its model be good, a test gives {}: the usual one.
-QUICK = {"epochs": 15, "min_steps": 60, "calibration_labels": 0}
+QUICK = {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"}
 # Twice the size of a digit, instead of four times: a quarter of the time in every network.
 SMALL = {"name": "pixels", "options": {"size": 16}}
 

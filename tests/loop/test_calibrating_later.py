@@ -24,7 +24,7 @@ from labeling.steps.registry import run_step
 from models_store import artifact, training
 
 pytestmark = pytest.mark.django_db(transaction=True)
-TRAINING = {"epochs": 10, "min_steps": 40}
+TRAINING = {"epochs": 10, "min_steps": 40, "learns_from": "labels"}
 
 
 def worker_until(kind: str) -> None:

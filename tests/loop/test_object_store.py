@@ -29,7 +29,7 @@ from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TRAINING = {"epochs": 5, "min_steps": 30}
+TRAINING = {"epochs": 5, "min_steps": 30, "learns_from": "labels"}
 
 
 @pytest.fixture(autouse=True)

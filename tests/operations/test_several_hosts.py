@@ -150,7 +150,7 @@ def label(hosts: dict[str, Host], tokens: list[str], truths: dict[int, str], mea
 
 @pytest.mark.long
 def test_nothing_acknowledged_is_lost_when_hosts_go_with_their_disks(hosts: dict[str, Host]) -> None:
-    training = {"epochs": 10, "min_steps": 60}
+    training = {"epochs": 10, "min_steps": 60, "learns_from": "labels"}
     settings = {"seed": 7, "secret": SECRET, "batch_size": BATCH, "control_share": 0.2, "training": training}
     project = create_project(
         slug="digits",

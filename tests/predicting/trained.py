@@ -24,7 +24,7 @@ from labeling.steps.registry import run_step
 
 WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
 CLASSES = list(WORDS)
-QUICK = {"epochs": 20, "min_steps": 60, "calibration_labels": 0}
+QUICK = {"epochs": 20, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"}
 
 
 def text_rows(question: str = "single", n: int = 60) -> list[dict[str, Any]]:

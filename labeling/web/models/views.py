@@ -26,7 +26,7 @@ from labeling.web.models.confusion import confusion_of
 from labeling.web.shared.damaged import damaged_lines
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import duration, moment, number
+from labeling.web.shared.words import duration, moment, number, percent
 
 CHOICES_SHOWN = 20
 
@@ -179,7 +179,16 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         "settings": version_words.settings(version.training),
         "steps": {name: number(steps[name]) for name in STEPS if steps.get(name)},
         "calibrated_on": number(labels) if labels else "",
+        "pool": _pool(steps.get("pool")),
     }
+
+
+def _pool(learned: dict[str, Any] | None) -> dict[str, str] | None:
+    """Return what the page says of the unlabeled items that the version learned; None if it learned labels alone."""
+    if learned is None:
+        return None
+    shares = {name: percent(learned[name]) for name in ("right", "right_without")}
+    return {"items": number(learned["items"]), **shares}
 
 
 def _files(version: ModelVersion) -> dict[str, Any]:
