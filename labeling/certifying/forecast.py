@@ -12,6 +12,8 @@ from labeling.certifying.prices import ONE_ANSWER, Price, by_hand
 from labeling.certifying.proof import evidence_for
 
 OPTIONS = 25
+SAVES = 0.9
+"""An audit may end without a proof, so it is planned only if it is expected to save a tenth of people's answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def options(plan: Plan, *, n: int = OPTIONS) -> list[Option]:
 
 
 def cheapest(plan: Plan, price: Price = ONE_ANSWER, *, curve: Sequence[Option] = ()) -> Option | None:
-    """Return the option with the lowest cost for the candidates; None if asking about all of them costs no more.
+    """Return the option with the lowest cost for the candidates; None if asking about all of them costs about as much.
 
     curve : the plan's `options`, if they are known already.
     """
@@ -58,7 +60,7 @@ def cheapest(plan: Plan, price: Price = ONE_ANSWER, *, curve: Sequence[Option] =
     at = min(range(len(ends)), key=lambda at: cost(curve[at]))
     near = range(ends[max(at - 1, 0)], ends[min(at + 1, len(ends) - 1)] + 1)
     best = min((curve[ends.index(end)] if end in ends else _option(plan, end) for end in near), key=cost)
-    return best if cost(best) < by_hand(plan, price) @ plan.sizes else None
+    return best if cost(best) < SAVES * by_hand(plan, price) @ plan.sizes else None
 
 
 def _spread(first: int, last: int, n: int) -> np.ndarray:

@@ -118,7 +118,8 @@ def begins(outlooks: Sequence[Outlook]) -> bool:
 
     - the batch alone, and
     - `later`, less what a batch teaches: how much less than forecast was left after the latest `WINDOW` batches (the
-      median, and no less than 0). Both forecasts of a version have the same errors of calibration, which cancel.
+      median, and no less than 0). Both forecasts of a version have the same errors of calibration, which cancel. Only
+      batches count that followed a version with which an audit would have paid: before, learning shortens no audit.
 
     It begins, too, if batches teach nothing, and the rest is no more than a batch or a tenth of all that is left.
 
@@ -129,7 +130,9 @@ def begins(outlooks: Sequence[Outlook]) -> bool:
     if not outlooks or not outlooks[-1].certified:
         return False
     taught = [
-        before.spent + before.later - after.spent - after.left for before, after in pairwise(outlooks[-WINDOW - 1 :])
+        before.spent + before.later - after.spent - after.left
+        for before, after in pairwise(outlooks[-WINDOW - 1 :])
+        if before.certified
     ]
     teaches = max(median(taught), 0) if taught else math.inf
     now = outlooks[-1]
