@@ -53,7 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
     targets = tuple(options.targets)
     try:
         works = [
-            Work(source, seed, options.person_error, targets, options.batch, config, options.verbose)
+            Work(
+                source, seed, options.person_error, targets, options.batch, config, options.verbose, options.near_copies
+            )
             for source in _sources(options)
             for seed in range(options.seeds)
         ]
@@ -113,6 +115,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="Of a batch, at least. Default: a fiftieth of the pool, at least 40.",
     )
     add("--person-error", type=float, default=ERROR, metavar="P", help=f"Of one answer alone. Default: {ERROR}.")
+    add("--near-copies", type=int, default=0, metavar="N", help="Beside each picked item, at most. Default: none.")
     add("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
     add("--quick", action="store_true", help="Short trainings, without further ones for calibration.")
     add("--verbose", action="store_true", help="A line on standard error for each model version and each audit.")
@@ -122,6 +125,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--vectors and --labels go together.")
     if min(options.seeds, options.processes) < 1 or min(options.items or 1, options.batch or 1) < 1:
         parser.error("--seeds, --processes, --items and --batch are at least 1.")
+    if options.near_copies < 0:
+        parser.error("--near-copies is at least 0.")
     if not 0 < options.person_error < 0.5:
         parser.error("--person-error lies between 0 and 0.5.")
     options.pools = options.pools or ([] if options.vectors else list(POOLS))

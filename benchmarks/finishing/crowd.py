@@ -65,6 +65,12 @@ class Crowd:
                 self.seconds += seconds
         return labels
 
+    def beside(self, sources: NDArray[np.int64], copies: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which near-copies beside these answered items one person leaves in."""
+        same, seconds = self.people[self.answers % PEOPLE].copies(sources, copies)
+        self.seconds += seconds
+        return same
+
     def _next(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         turn = self._turn[rows]
         self._turn[rows] = (turn + 1) % PEOPLE

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.efficiency.datasets import Source
 from benchmarks.efficiency.loop import seed_for
+from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
-from labeling.certifying.asking import Way, choose, expected
+from labeling.certifying.asking import Pace, Way, choose, expected
 from labeling.certifying.experience import correct
 from labeling.resolving.posterior import ModelVote, Vote, posterior
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
 from models_store.training import Recipe, TrainingSet, train
+from selector.dendrogram import Dendrogram
 from selector.linkage import average_linkage
 from selector.strategies import PoolArrays, pick, settle_factor
 
@@ -65,6 +67,10 @@ class Project:
     """labels : (n,) people's labels, -1 for none. doubt : (n,) the probability that such a label is wrong.
 
     certified : (n,) the model's labels that a certificate covers, -1 for none.
+    experience, audited : the probabilities of the model's labels of each batch and of each audit's draws, before people
+        answered, and whether they were right.
+    differing, asked_again : answers that were not the model's label, and further answers to their items.
+    near_copies : shown beside a picked item, at most; copied : (n,) the items that have their source's label.
     margin : the probability that the least certain label is wrong that is left to the model. A person is asked where an
         answer avoids wrong labels with a larger probability.
     """
@@ -78,15 +84,21 @@ class Project:
     certified: NDArray[np.int64] = field(init=False)
     drawn: NDArray[np.bool_] = field(init=False)
     predictions: Predictions | None = None
-    clusters: NDArray[np.int64] | None = None
+    near_copies: int = 0
+    copied: NDArray[np.bool_] = field(init=False)
+    dendrogram: Dendrogram | None = None
+    copies: Copies | None = None
     experience: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: [(np.empty(0), np.empty(0, bool))])
+    audited: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     batches: int = 0
     margin: float = 0.1
+    differing: int = 1
+    asked_again: int = 1
 
     def __post_init__(self) -> None:
         n = len(self.pool)
         self.labels, self.certified = np.full(n, -1), np.full(n, -1)
-        self.doubt, self.drawn = np.zeros(n), np.zeros(n, bool)
+        self.doubt, self.drawn, self.copied = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
 
     @property
     def open(self) -> NDArray[np.int64]:
@@ -112,19 +124,35 @@ class Project:
         self.batches += 1
         predicted, rows = self.predictions, self.open
         assert predicted is not None
-        if self.clusters is None:
-            self.clusters = average_linkage(predicted.embeddings).cut(mean_cluster_size=MEAN_CLUSTER_SIZE)
-        arrays = PoolArrays(size=len(rows), margins=predicted.margins[rows], clusters=self.clusters[rows])
+        if self.dendrogram is None:
+            self.dendrogram = average_linkage(predicted.embeddings)
+            self.copies = Copies(self.dendrogram, self.near_copies, self.seed) if self.near_copies else None
+        clusters = self.dendrogram.cut(mean_cluster_size=MEAN_CLUSTER_SIZE)
+        if self.copies:
+            self.ask_alone(due := self.copies.due(self.labels))
+            rows, size = self.open, max(min(size - len(due), len(self.open)), 1)
+            if not len(rows):
+                return
+        arrays = PoolArrays(size=len(rows), margins=predicted.margins[rows], clusters=clusters[rows])
         factor = settle_factor(STRATEGY, arrays, batch_size=size, candidate_factor=None)
         rng = np.random.default_rng(seed_for(self.seed, "select", self.batches))
         picked = pick(STRATEGY, arrays, batch_size=size, candidate_factor=factor or 1.0, rng=rng)
         rows = rows[picked.indices]
         self.ask(rows)
         self.experience.append((predicted.uncorrected[rows], predicted.best[rows] == self.labels[rows]))
+        if self.copies:
+            self._copy(self.copies, rows)
+
+    def _copy(self, copies: Copies, rows: NDArray[np.int64]) -> None:
+        """Show near-copies beside answered items, and give labels to those within the radius that checks prove."""
+        radius, wrong = copies.learn(self.labels)
+        copies.show(self.crowd, rows, (self.labels < 0) & (self.certified < 0), radius.reach)
+        items, sources = copies.propagated(self.labels, radius.trusted)
+        self.labels[items], self.doubt[items], self.copied[items] = self.labels[sources], wrong, True
 
     def train(self) -> None:
         """Train and calibrate a model on people's labels, and predict the pool."""
-        rows = np.flatnonzero(self.labels >= 0)
+        rows = np.flatnonzero((self.labels >= 0) & ~self.copied)
         labeled = TrainingSet(
             self.pool.features[rows],
             self.labels[rows],
@@ -139,7 +167,8 @@ class Project:
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("best", "confidence", "margins", "embeddings")
         )
-        earlier, right = (np.concatenate(each) for each in zip(*self.experience[-REMEMBERED:], strict=True))
+        known = [*self.experience[-REMEMBERED:], *self.audited]
+        earlier, right = (np.concatenate(each) for each in zip(*known, strict=True))
         self.predictions = Predictions(best, correct(uncorrected, earlier, right), uncorrected, margins, embeddings)
 
     def ask(self, rows: NDArray[np.int64]) -> None:
@@ -147,7 +176,7 @@ class Project:
         predicted = self.predictions
         assert predicted is not None
         sure = predicted.confidence[rows].astype(float)
-        ways = choose(sure, self.crowd.pace(), self.crowd.errors(sure), price=self.crowd.task / self.margin)
+        ways = choose(sure, self.pace, self.crowd.errors(sure), price=self.crowd.task / self.margin)
         self.ask_alone(rows[ways == Way.ALONE])
         self.ask_with_suggestions(rows[ways == Way.SUGGESTED])
         self.ask_in_grids(rows[ways == Way.GRID])
@@ -191,14 +220,21 @@ class Project:
     def settle(self, rows: NDArray[np.int64], answers: list[list[int]]) -> None:
         """Ask further people about items in doubt, and write labels: the most probable values."""
         for row, votes in zip(rows.tolist(), answers, strict=True):
-            word = self._word(row)
+            word, first = self._word(row), votes[0]
             while True:
                 found = posterior([Vote(value, 1 - self.crowd.error) for value in votes], self.pool.n_classes, word)
                 value, probability = max(found.items(), key=lambda pair: pair[1])
                 if 1 - probability <= self.margin or len(votes) >= MOST_ANSWERS:
                     break
                 votes.append(int(self.crowd.alone(np.array([row]))[0]))
+            if word and first != word.value:
+                self.differing, self.asked_again = self.differing + 1, self.asked_again + len(votes) - 1
             self.labels[row], self.doubt[row] = value, 1 - probability
+
+    @property
+    def pace(self) -> Pace:
+        """Return the pace that the project has measured."""
+        return replace(self.crowd.pace(), again=self.crowd.task * self.asked_again / self.differing)
 
     def _word(self, row: int) -> ModelVote | None:
         predicted = self.predictions
@@ -213,7 +249,7 @@ class Project:
         """Return the expected seconds for each item by the probability of the model's label, as a share of those for an
         item alone.
         """
-        pace, errors = self.crowd.pace(), self.crowd.errors(probabilities)
+        pace, errors = self.pace, self.crowd.errors(probabilities)
         ways = choose(probabilities, pace, errors, price=self.crowd.task / self.margin)
         seconds, _ = expected(probabilities, pace, errors)
         return np.asarray(seconds[ways, np.arange(len(ways))] / self.crowd.task)

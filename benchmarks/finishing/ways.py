@@ -22,6 +22,7 @@ from models_store.config import TrainConfig
 
 CONFIDENCE = 0.95
 LOWEST_MARGIN, HIGHEST_MARGIN = 0.03, 0.3
+NEARLY_ALL = 0.8
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Work:
     batch: int | None
     config: TrainConfig
     log: bool = False
+    near_copies: int = 0
 
 
 @dataclass
@@ -99,7 +101,7 @@ class _Finish:
     def __init__(self, work: Work, pool: Pool, target: float) -> None:
         self.work, self.pool, self.target = work, pool, target
         self.batch = work.batch or max(40, round(len(pool) / 50))
-        self.project = Project(pool, crowd_of(work, pool), work.seed, work.config)
+        self.project = Project(pool, crowd_of(work, pool), work.seed, work.config, near_copies=work.near_copies)
         self.attempt, self.most_wrong = 1, 0
         self.outlooks: list[Outlook] = []
         self.others: dict[str, Result] = {}
@@ -146,7 +148,8 @@ class _Finish:
         spent = project.crowd.seconds / project.crowd.task
         n_left, size = len(project.open), self._next_size()
         self.outlooks.append(outlook([plan], n_left=n_left, spent=spent, batch_size=size, price=project.price))
-        if option:
+        # Until nearly all of the rest can be certified, people's labels are not yet weighed against the model's.
+        if option and option.labels > NEARLY_ALL * n_left:
             project.margin = float(np.clip(option.plan.expected[-1], LOWEST_MARGIN, HIGHEST_MARGIN))
         if self.work.log:
             look, predicted = self.outlooks[-1], project.predictions
@@ -196,6 +199,7 @@ class _Finish:
         labels = project.crowd.alone(rows)
         doubtful = labels != predicted.best[rows]
         labels[doubtful] = two_agree(project.crowd, rows[doubtful], labels[doubtful])
+        project.audited.append((predicted.uncorrected[rows], ~doubtful | (labels == predicted.best[rows])))
         project.labels[rows] = labels
         project.doubt[rows] = (1 - predicted.confidence[rows]) * chance_missed(
             self.work.error, 1 / max(self.pool.n_classes - 1, 1)

@@ -29,6 +29,7 @@ class Pace:
     refuse : the further seconds of a suggestion that is refused.
     cell : one more item in a grid, with its share of the page.
     mark : to mark an item of a grid, which is then asked alone.
+    again : to ask others about an item after an answer that is not the model's label.
     """
 
     alone: float
@@ -36,6 +37,7 @@ class Pace:
     refuse: float
     cell: float
     mark: float
+    again: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,9 @@ def expected(probabilities: np.ndarray, pace: Pace, errors: Errors) -> tuple[np.
     refused = (1 - errors.follows) * (probabilities * errors.alone + wrong)
     marked = wrong * (1 - errors.missed) + probabilities * errors.slips
     seconds = [
-        np.full(len(wrong), pace.alone),
-        pace.accept + refused * pace.refuse,
-        pace.cell + marked * (pace.mark + pace.alone),
+        pace.alone + (probabilities * errors.alone + wrong) * pace.again,
+        pace.accept + refused * (pace.refuse + pace.again),
+        pace.cell + marked * (pace.mark + pace.alone + pace.again),
     ]
     shares = [
         np.full(len(wrong), errors.alone),

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from benchmarks import finish
+from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.ways import two_agree
-from benchmarks.seconds.people import missed
+from benchmarks.seconds.people import GLANCE, missed
+from selector.linkage import average_linkage
 
 WAYS = {"finish", "one-by-one", "one-by-one-overlap", "grids", "threshold"}
 
@@ -35,7 +37,8 @@ def test_every_item_gets_a_label_and_each_way_has_its_figures(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--vectors", "X.npy"], ["--seeds", "0"], ["--targets", "2"], ["--person-error", "0.7"]]
+    "arguments",
+    [["--vectors", "X.npy"], ["--seeds", "0"], ["--targets", "2"], ["--person-error", "0.7"], ["--near-copies", "-1"]],
 )
 def test_arguments_that_make_no_sense_are_refused(arguments, capsys):
     with pytest.raises(SystemExit):
@@ -54,6 +57,30 @@ def test_people_answer_independently_and_two_who_agree_are_rarely_wrong():
     assert crowd.seconds == pytest.approx(2 * len(truth) * crowd.task)
     labels = two_agree(crowd, rows, first)
     assert (labels != truth).mean() < 0.002
+
+
+def test_near_copies_get_a_label_once_checks_agree():
+    rng = np.random.default_rng(0)
+    points = np.repeat(rng.normal(size=(400, 5)), 5, axis=0) + rng.normal(scale=1e-3, size=(2000, 5))
+    truth = np.repeat(rng.integers(10, size=400), 5)
+    crowd = Crowd(truth, 10, seed=0, error=0.001)
+    copies = Copies(average_linkage(points), most=3, seed=0)
+    labels = np.full(2000, -1)
+    rows = np.arange(0, 2000, 5)
+    labels[rows] = crowd.alone(rows)
+    before = crowd.seconds
+    copies.show(crowd, rows, labels < 0, None)
+    assert len(copies.items) == 3 * len(rows)
+    assert crowd.seconds - before >= GLANCE * len(copies.items)
+    due = copies.due(labels)
+    assert 0.08 * len(rows) <= len(due) <= 0.1 * len(rows)
+    assert not len(copies.propagated(labels, copies.learn(labels)[0].trusted)[0]), "no check has an answer yet"
+    labels[due] = crowd.alone(due)
+    radius, wrong = copies.learn(labels)
+    items, sources = copies.propagated(labels, radius.trusted)
+    assert len(items) > 500
+    assert (truth[items] == truth[sources]).all()
+    assert 0 < wrong < 0.05
 
 
 def test_a_project_measures_the_pace_and_errors_of_its_people():

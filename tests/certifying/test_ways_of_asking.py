@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,10 @@ def test_a_model_that_is_sure_and_often_wrong_is_corrected(share):
     rng = np.random.default_rng(0)
     said = np.clip(1 - rng.exponential(0.06, 10_000), 0.1, 0.9999)
     assert correct(said, said, rng.random(10_000) < share).mean() == pytest.approx(share, abs=0.01)
+
+
+def test_further_answers_after_a_disagreement_cost_most_where_the_model_is_often_wrong():
+    probabilities = np.array([0.3, 0.99])
+    more = expected(probabilities, replace(PACE, again=2.0), ERRORS)[0] - expected(probabilities, PACE, ERRORS)[0]
+    assert (more[:, 0] > 1).all()
+    assert (more[:, 1] < 0.2).all()
