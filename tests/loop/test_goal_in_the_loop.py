@@ -84,6 +84,7 @@ def test_a_selection_of_draws_that_is_killed_at_any_moment_asks_each_once() -> N
     project = make_project(batch_size=400, strategy="margin", show_predictions=True)
     Finish.objects.create(project=project)
     version = make_predicted(project, 1500, confidence=(0.9999, 0.8))
+    project.items.filter(row__gte=1100).update(reserved=True)  # no candidates: so the batch is full
     audit = make_audit(version, in_order=False)
     batch = Batch.objects.create(project=project, number=2, selected_by=version, strategy="margin")
     Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
