@@ -103,13 +103,18 @@ def labels_saved(
     first = row_labels(project.items.of_batches_before(first_picked).filter(reserved=False))
     rows = np.concatenate([control.rows, first.rows])
     labels = np.concatenate([control.labels, first.labels])
-    by_chance = [place for place, version in enumerate(versions) if version.batch.number < first_picked]
+    by_chance = [place for place, version in enumerate(versions) if _is_uniform(version, first_picked)]
     versions_on_all = _padded(measured, len(first.rows))
     uniform = _thrown_away(baseline, rows, labels).joined(versions_on_all.rows(by_chance))
     limit = max(facts.pool, spent.labels)
     needs = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
     points = sorted((_point(uniform, place) for place in range(len(uniform.labels))), key=lambda each: each.labels)
     return Saved(needs.needed, _minus(needs.needed, spent.labels), limit, points, needs.curve), None, ""
+
+
+def _is_uniform(version: ModelVersion, first_picked: int) -> bool:
+    """Return whether the version is a point of the uniform curve: it learned random labels, and no unlabeled items."""
+    return version.batch.number < first_picked and "pool" not in version.metrics.get("training", {})
 
 
 def _padded(measured: Measured, more: int) -> Measured:

@@ -7,10 +7,11 @@ import pytest
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
+from labeling.insight import labels_saved
 from labeling.insight.labels_saved import LabelsSpent, NoFigure, Saved, Uniform
 from labeling.insight.pace import Pace
 from labeling.insight.payoff import Advice, Next, Payoff, advise
-from labeling.models import Project, Role
+from labeling.models import Batch, ModelVersion, Project, Role
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy
 from labeling.web.charts.payoff import about, finding, payoff_chart
 from labeling.web.overview.paying_off import paying_off
@@ -157,3 +158,12 @@ def test_the_api_gives_the_same_as_numbers() -> None:
     assert answer["missing"] == "no-control"
     assert answer["saved"] is None
     assert answer["next"] is None
+
+
+def test_only_versions_of_random_labels_alone_are_points_of_the_uniform_curve() -> None:
+    def version(batch: int, **training: object) -> ModelVersion:
+        return ModelVersion(batch=Batch(number=batch), metrics={"training": training})
+
+    assert labels_saved._is_uniform(version(1), first_picked=2)
+    assert not labels_saved._is_uniform(version(2), first_picked=2)
+    assert not labels_saved._is_uniform(version(1, pool={"items": 300}), first_picked=2)
