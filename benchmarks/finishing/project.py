@@ -18,7 +18,7 @@ from labeling.resolving.posterior import ModelVote, Vote, posterior
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
-from models_store.training import Recipe, TrainingSet, train
+from models_store.training import MOST_POOL, Recipe, TrainingSet, train
 from selector.dendrogram import Dendrogram
 from selector.linkage import average_linkage
 from selector.strategies import PoolArrays, pick, settle_factor
@@ -153,6 +153,9 @@ class Project:
     def train(self) -> None:
         """Train and calibrate a model on people's labels, and predict the pool."""
         rows = np.flatnonzero((self.labels >= 0) & ~self.copied)
+        seed = seed_for(self.seed, "train", self.batches)
+        unlabeled = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(self.pool)), rows))
+        others = np.sort(unlabeled[:MOST_POOL])
         labeled = TrainingSet(
             self.pool.features[rows],
             self.labels[rows],
@@ -160,8 +163,9 @@ class Project:
             self.pool.n_classes,
             self.pool.input_shape,
             representative=self.drawn[rows],
+            pool=self.pool.features[others],
         )
-        model: Model = train(labeled, Recipe(seed_for(self.seed, "train", self.batches), self.config)).model
+        model: Model = train(labeled, Recipe(seed, self.config)).model
         parts = list(predict(model, self.pool.features))
         best, uncorrected, margins, embeddings = (
             np.concatenate([getattr(part, name) for part in parts])
