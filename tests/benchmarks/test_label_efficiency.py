@@ -21,7 +21,8 @@ def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tm
     short = TrainConfig(min_steps=40, epochs=10, calibration_labels=0)
     monkeypatch.setattr(loop, "Recipe", partial(loop.Recipe, config=short))
     monkeypatch.setattr(compare, "RESAMPLES", 100)
-    command = [*SMALL, "--strategies", "margin,cluster-margin", "--json", "--out", str(tmp_path)]
+    strategies = "margin,cluster-margin,cluster-margin-labels"
+    command = [*SMALL, "--strategies", strategies, "--json", "--out", str(tmp_path)]
     assert label_efficiency.main(command) == 0
     result = json.loads(capsys.readouterr().out)
     assert result.keys() == {"machine", "level", "data", "seconds"}
@@ -31,20 +32,22 @@ def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tm
     assert digits["seeds"] == [0, 1]
     assert 0.3 < digits["target_accuracy"] < 1
     assert Path(digits["figure"]).read_text().startswith("<?xml")
-    assert digits["strategies"].keys() == {"uniform", "margin", "cluster-margin"}
+    assert digits["strategies"].keys() == {"uniform", "margin", "cluster-margin", "cluster-margin-labels"}
     told = digits["strategies"]["cluster-margin"]
     assert told.keys() == {
         "accuracy", "labels_to_target", "share_of_uniform", "share_of_margin", "against", "seconds"
     }  # fmt: skip
     assert len(told["accuracy"]) == 3
-    assert told["accuracy"][0] == digits["strategies"]["uniform"]["accuracy"][0], "the first batch is shared"
+    first = {name: facts["accuracy"][0] for name, facts in digits["strategies"].items()}
+    assert first["cluster-margin-labels"] == first["uniform"], "the first batch is shared"
+    assert first["cluster-margin"] == first["margin"], "and so is the model that learned the pool, too"
     assert told["against"].keys() == {"uniform", "margin"}
     assert told["against"]["margin"].keys() == {
         "mean_difference", "differences", "p_worse", "p_better", "worse_at", "better_at", "significantly_worse"
     }  # fmt: skip
 
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
-    assert len(written) == 6
+    assert len(written) == 8
     kept = sorted(written)[1:]
     sorted(written)[0].unlink()
     assert label_efficiency.main(command) == 0

@@ -63,7 +63,7 @@ def check_rounds(project: Project, rounds: int) -> None:
 @pytest.mark.long
 def test_worker_killed_in_the_midst_of_each_long_step(tmp_path: Path) -> None:
     """The worker is killed in encoding, training, survey and calibration."""
-    training = {"epochs": 20, "min_steps": 200}
+    training = {"epochs": 20, "min_steps": 200, "learns_from": "labels"}
     project = digits_project(tmp_path, n=1500, batch_size=150, training=training, encoder={})
     user = annotator(project)
     with worker() as process:
