@@ -194,14 +194,18 @@ def _arrays(strategy: str, model: Model | None, features: np.ndarray) -> dict[st
 
 def _train(work: Work, data: Data, rows: np.ndarray, number: int, *, pool: bool) -> Model:
     """Train on the labels of these rows, and, with `pool`, on other items without theirs."""
-    seed, others = seed_for(work.seed, "train", number), None
-    if pool:
-        unlabeled = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(data.labels)), rows))
-        others = data.features[np.sort(unlabeled[:MOST_POOL])]
+    seed = seed_for(work.seed, "train", number)
+    others = data.features[unlabeled_sample(len(data.labels), rows, seed)] if pool else None
     training_set = TrainingSet(
         data.features[rows], data.labels[rows], "single", data.n_classes, data.input_shape, pool=others
     )
     return train(training_set, Recipe(seed)).model
+
+
+def unlabeled_sample(n: int, labeled: np.ndarray, seed: int) -> np.ndarray:
+    """Return the rows, ascending, of up to MOST_POOL random items of n that are not in `labeled`."""
+    others = np.setdiff1d(np.arange(n), labeled)
+    return np.sort(np.random.default_rng(seed).permutation(others)[:MOST_POOL])
 
 
 def accuracy(model: Model, data: Data) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.efficiency.datasets import Source
-from benchmarks.efficiency.loop import seed_for
+from benchmarks.efficiency.loop import seed_for, unlabeled_sample
 from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
 from labeling.certifying.asking import Pace, Way, choose, expected
@@ -18,7 +18,7 @@ from labeling.resolving.posterior import ModelVote, Vote, posterior
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
-from models_store.training import MOST_POOL, Recipe, TrainingSet, train
+from models_store.training import Recipe, TrainingSet, train
 from selector.dendrogram import Dendrogram
 from selector.linkage import average_linkage
 from selector.strategies import PoolArrays, pick, settle_factor
@@ -154,8 +154,6 @@ class Project:
         """Train and calibrate a model on people's labels, and predict the pool."""
         rows = np.flatnonzero((self.labels >= 0) & ~self.copied)
         seed = seed_for(self.seed, "train", self.batches)
-        unlabeled = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(self.pool)), rows))
-        others = np.sort(unlabeled[:MOST_POOL])
         labeled = TrainingSet(
             self.pool.features[rows],
             self.labels[rows],
@@ -163,7 +161,7 @@ class Project:
             self.pool.n_classes,
             self.pool.input_shape,
             representative=self.drawn[rows],
-            pool=self.pool.features[others],
+            pool=self.pool.features[unlabeled_sample(len(self.pool), rows, seed)],
         )
         model: Model = train(labeled, Recipe(seed, self.config)).model
         parts = list(predict(model, self.pool.features))
