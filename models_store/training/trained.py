@@ -21,7 +21,7 @@ class Later:
     tells: bool
     """Whether its own held-back labels calibrate it, too."""
     teacher: Teacher | None = None
-    """What told it the classes of the pool's items; None if it learned labels alone."""
+    """The source of its labels of the pool's items; None if it learned labels alone."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
