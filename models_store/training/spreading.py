@@ -93,11 +93,11 @@ def log_shares(scores: np.ndarray) -> np.ndarray:
 
 
 def _directions(features: np.ndarray) -> torch.Tensor:
-    """Return the standardised features, (n, at most DIRECTIONS) float32, centred."""
+    """Return the standardised features, (n, d) float32, centred: the DIRECTIONS of more items and columns than that."""
     mean, gain = standardisation(features)
     x = torch.from_numpy(features.astype(np.float32))
     x = ((x - torch.from_numpy(mean.astype(np.float32))) * torch.from_numpy(gain.astype(np.float32))).clamp(-FAR, FAR)
-    if x.shape[1] <= DIRECTIONS:
+    if min(x.shape) <= DIRECTIONS:  # as many directions hold all distances
         return x
     return x @ torch.pca_lowrank(x, DIRECTIONS, niter=2)[2]
 
