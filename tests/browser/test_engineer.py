@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import uuid
 import zipfile
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import safetensors.numpy
-from factories import digit_png, make_member, make_project
+from factories import digit_png, make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import Locator, Page, expect
 from policy import keep_to_policy
 from processes import wait_until, worker
@@ -97,6 +98,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
         assert len(archive.namelist()) == 20
         assert all(len(name.split("/")) == 3 for name in archive.namelist())
     # Rows are counted while filters are set, and what is wrong is told beside the field, which keeps the focus.
+    page.get_by_text("Choose rows").click()
     page.get_by_label("Control items").select_option("without")
     n_control = int(rows.is_control.sum())
     expect(counted).to_have_text(f"{20 - n_control} rows")
@@ -124,8 +126,9 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     table = pd.read_csv(started.value.path())
     assert len(table) == 20 - n_control
     assert not table.is_control.any()
-    # The page can be kept with its filters.
+    # The page can be kept with its filters, which are in view again.
     page.reload()
+    expect(page.get_by_label("Batches")).to_be_visible()
     expect(page.get_by_label("Batches")).to_have_value("1-2")
     expect(counted).to_have_text(f"{20 - n_control} rows")
     screenshot(page, "engineer-export", full=True)
@@ -156,3 +159,22 @@ def test_on_a_phone_the_page_is_as_wide_as_the_phone(open_page: Any, screenshot:
     page.get_by_text("Use a token in a program").click()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     screenshot(page, "engineer-account-phone", full=True)
+
+
+def test_the_csv_is_in_view_and_chosen_rows_stay_so(open_page: Any, screenshot: Any) -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 4, label=1))
+    enzo = make_member(project, "enzo", Role.ENGINEER)
+    for size, scheme in (((1366, 768), "light"), ((390, 844), "dark")):
+        page = open_page(
+            enzo, "/p/digits/export/", viewport=dict(zip(("width", "height"), size, strict=True)), color_scheme=scheme
+        )
+        expect(page.get_by_role("button", name="Download CSV")).to_be_in_viewport(ratio=1)
+        expect(page.get_by_label("Batches")).to_be_hidden()
+        screenshot(page, f"export-{scheme}", full=True)
+        page.get_by_text("Choose rows").press("Enter")
+        page.get_by_label("Batches").fill("1")
+        expect(page).to_have_url(re.compile("batch=1"))
+        screenshot(page, f"export-rows-{scheme}", full=True)
+        page.reload()
+        expect(page.get_by_label("Batches")).to_be_visible()

@@ -15,6 +15,8 @@ from labeling.outgoing.exports import FILTERS, Choice, choose
 from labeling.outgoing.exports.choice import ExportFilter
 from labeling.web.shared.forms import filter_field
 
+IN_VIEW = ("certified", "columns", "delimiter")
+"""The filters beside the downloads; the others are in a fold."""
 DAY = re.compile(r"(\d{4}-\d\d-\d\d)?", re.ASCII)
 
 
@@ -42,10 +44,18 @@ class ExportForm(forms.Form):
         self.fields |= {name: filter_field(FILTERS[name]) for name in ("columns", "delimiter")}
         self.fields["batch"].help_text = _batches_hint(numbers)
 
-    def shown(self) -> list[forms.BoundField]:
-        """Return the fields on the page. Near-copies and certified labels need a project that has some."""
-        hidden = {"copies": not self._project.near_copies, "certified": not self.certifies}
-        return [field for field in self if not hidden.get(field.name)]
+    def rows(self) -> list[forms.BoundField]:
+        """Return the fields that choose rows. Near-copies need a project that has some."""
+        hidden = {*IN_VIEW, *(() if self._project.near_copies else ("copies",))}
+        return [field for field in self if field.name not in hidden]
+
+    def file(self) -> list[forms.BoundField]:
+        """Return the fields that are always in view. Certified labels need a project that has some."""
+        return [self[name] for name in IN_VIEW if self.certifies or name != "certified"]
+
+    def chooses_rows(self) -> bool:
+        """Return whether a field that chooses rows is set or wrong."""
+        return any(field.errors or self._query.get(field.name) for field in self.rows())
 
     def clean(self) -> dict[str, Any]:
         # A field with its own error is left out, because the page shows that error.
