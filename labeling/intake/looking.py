@@ -66,16 +66,22 @@ class Survey:
 
 def first_rows(path: Path, layout: Layout, rules: Rules, *, name: str) -> list[FirstRow]:
     """Return the first rows of the file in this layout. Raises `UnreadableFile`."""
-    trusted = replace(layout, labels_as="trusted")
-    with (
-        open_source(path, kind=rules.kind, name=name, layout=layout) as source,
-        open_source(path, kind=rules.kind, name=name, layout=trusted) as labeled,
-    ):
-        pairs = zip(source.rows(), labeled.rows(), strict=True)
-        return [
-            FirstRow(record.where, check(record, rules, source), _label(other, rules, labeled))
-            for record, other in islice(pairs, FIRST)
-        ]
+    with open_source(path, kind=rules.kind, name=name, layout=layout) as source:
+        records = list(islice(source.rows(), FIRST))
+        items = [check(record, rules, source) for record in records]
+        labels = [_label(record, rules, source) for record in records]
+    if layout.labels_as not in ("", "trusted"):  # an opened table is a process of its own
+        trusted = replace(layout, labels_as="trusted")
+        with open_source(path, kind=rules.kind, name=name, layout=trusted) as source:
+            labels = [_label(record, rules, source) for record in islice(source.rows(), FIRST)]
+    return [FirstRow(*row) for row in zip((record.where for record in records), items, labels, strict=True)]
+
+
+def item_at(path: Path, layout: Layout, rules: Rules, place: int, *, name: str) -> Draft | Rejection | None:
+    """Return the item at this place among the first rows; None if there is no such row. Raises `UnreadableFile`."""
+    with open_source(path, kind=rules.kind, name=name, layout=layout) as source:
+        record = next(islice(source.rows(), place, FIRST), None)
+        return None if record is None else check(record, rules, source)
 
 
 def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool = False) -> Survey:

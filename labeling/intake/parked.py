@@ -11,8 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.intake import uploads
+from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.guessing import Guess, guess
-from labeling.intake.looking import FirstRow, Survey, first_rows, survey
+from labeling.intake.looking import FirstRow, Survey, first_rows, item_at, survey
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
@@ -118,11 +119,25 @@ def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, wh
 
 def look(item_import: ItemImport) -> Look:
     """Look into the file of a parked import. Raises `UnreadableFile` if it can be read in no layout."""
-    path, project, name = store().local(store().path_of(item_import.path)), item_import.project, item_import.name
+    path, project, name = _file(item_import), item_import.project, item_import.name
     found = look_into(path, project, Layout.read(item_import.layout), name=name)
     if missing(found.layout, found.columns):  # another encoding or delimiter gives the columns other names
         return look_into(path, project, found.guessed, name=name)
     return found
+
+
+def first_item(item_import: ItemImport, place: int) -> Draft | Rejection | None:
+    """Return the item that `look` shows at this place, without a look at the other rows; None if there is none.
+
+    Errors as for `look`.
+    """
+    path, layout, name = _file(item_import), Layout.read(item_import.layout), item_import.name
+    rules = rules_of(item_import.project, allow_files=False, blind_ids=True)
+    try:
+        return item_at(path, layout, rules, place, name=name)
+    except UnreadableFile:  # as in `look`
+        guessed = guess(path, rules, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
+        return item_at(path, guessed.layout, rules, place, name=name)
 
 
 def look_into(
@@ -219,6 +234,10 @@ def _remembered(project: Project, guessed: Guess) -> Layout:
         return guessed.layout
     own = guessed.layout
     return replace(Layout.read(earlier), encoding=own.encoding, delimiter=own.delimiter)
+
+
+def _file(item_import: ItemImport) -> Path:
+    return store().local(store().path_of(item_import.path))
 
 
 def _gone(item_import: ItemImport) -> ValidationError:

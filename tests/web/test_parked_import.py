@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -20,7 +22,8 @@ from django.utils import timezone
 from factories import digit_png, make_member, make_project
 from pages import text_of
 
-from labeling.intake import uploads
+from labeling.intake import guessing, looking, uploads
+from labeling.intake.readers import open_source
 from labeling.models import ItemImport, Role, Upload
 
 pytestmark = pytest.mark.django_db
@@ -179,6 +182,29 @@ def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, sug
     item = project.items.get(source="cat/1.png")
     assert (item.label, item.gold, item.truth, item.suggestion) == (label, gold, truth, suggestion)
     assert "cat" not in item.external_id
+
+
+def test_a_table_of_images_is_opened_once_for_each_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = start("image")
+    images = [{"bytes": digit_png(number), "path": f"{number}.png"} for number in (1, 2)]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"photo": images, "label": ["cat", "dog"]}), buffer)
+    send(client, buffer.getvalue(), "train.parquet")
+    opened: list[str] = []
+
+    def counted(*args: Any, **options: Any) -> Any:
+        opened.append(options["layout"].labels_as)
+        return open_source(*args, **options)
+
+    for module in (looking, guessing):
+        monkeypatch.setattr(module, "open_source", counted)
+    page = client.get(address())
+    assert "?picture=1" in page.content.decode()
+    assert len(opened) == 3, "for the guess, the first rows and the labels"
+    opened.clear()
+    pictures = [client.get(f"{address()}?picture={place}").content for place in (0, 1)]
+    assert pictures == [image["bytes"] for image in images]
+    assert len(opened) == 2
 
 
 def test_a_folder_is_imported_as_chosen_or_looked_at_first() -> None:

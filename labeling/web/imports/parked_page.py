@@ -17,7 +17,7 @@ from labeling import kinds
 from labeling.intake import parked
 from labeling.intake.drafts import Draft
 from labeling.intake.guessing import OWN_LABELS
-from labeling.intake.looking import FirstRow, Survey, consequence
+from labeling.intake.looking import FIRST, FirstRow, Survey, consequence
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
@@ -60,12 +60,12 @@ def page(request: HttpRequest, membership: Membership, item_import: ItemImport) 
     """Show a parked import, or the picture of one of its first rows; on POST begin, discard or change the import."""
     if request.method == "POST":
         return _posted(request, membership, item_import)
+    if "picture" in request.GET:
+        return _picture(item_import, request.GET["picture"])
     try:
         look = parked.look(item_import)
     except UnreadableFile as error:
         look = parked.Look(Layout(), (), Layout(), "", [], Survey(), str(error))
-    if "picture" in request.GET:
-        return _picture(look.first, request.GET["picture"], kinds.of(membership.project))
     context = {"import": item_import, **_context(look, membership)}
     return render_page(request, membership, "project/import_parked.html", context, section="project-import")
 
@@ -232,11 +232,15 @@ def _card(row: FirstRow, kind: Kind) -> Card:
     return Card(row.where, row.label, "", row.item.external_id, kind.excerpt(data) or kind.bare, kind.facts(data))
 
 
-def _picture(first: Sequence[FirstRow], place: str, kind: Kind) -> HttpResponse:
+def _picture(item_import: ItemImport, place: str) -> HttpResponse:
     """Return the picture of one of the first rows. 404 if the row has none."""
-    items = [row.item for row in first]
-    item = items[int(place)] if place.isdecimal() and int(place) < len(items) else None
-    if not isinstance(item, Draft) or not item.file or not kind.is_picture:
+    kind = kinds.of(item_import.project)
+    try:
+        is_shown = kind.is_picture and place in map(str, range(FIRST))
+        item = parked.first_item(item_import, int(place)) if is_shown else None
+    except UnreadableFile:
+        item = None
+    if not isinstance(item, Draft) or not item.file:
         raise Http404("This row has no picture.")
     content = item.thumbnail or item.preview
     return HttpResponse(content or item.file, content_type="image/webp" if content else kind.content_types[item.suffix])
