@@ -48,7 +48,8 @@ class NewProjectForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
         help_text="One class a line, in the order in which annotators see them: the first ten get the digit keys. "
-        "More can be added later, except points of a scale. An import can add the labels of its file as classes.",
+        "More can be added later, except points of a scale. An import can add the labels of its file as classes: "
+        "enter two to begin.",
     )
     classes_file = forms.FileField(
         label="Classes from a file",
