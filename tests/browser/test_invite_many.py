@@ -55,6 +55,18 @@ def test_a_team_is_invited_at_once_and_the_links_are_copied(manager: Page, open_
     assert said == []
 
 
+def test_links_are_copied_over_plain_http_too(manager: Page) -> None:
+    # Browsers give pages a clipboard over HTTPS and on the machine itself alone.
+    manager.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    manager.get_by_label("Names or addresses").fill(TEAM)
+    manager.get_by_role("button", name="Make a link").click()
+    manager.get_by_role("button", name="Copy all").click()
+    expect(manager.get_by_role("button", name="Copied")).to_be_visible()
+    names = manager.get_by_label("Names or addresses")
+    names.press("Control+v")
+    expect(names).to_have_value(manager.get_by_label("All names and links as text").input_value())
+
+
 @pytest.mark.long
 def test_a_wrong_line_is_named_and_everything_typed_stays(manager: Page) -> None:
     field = manager.get_by_label("Names or addresses")

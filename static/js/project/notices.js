@@ -5,9 +5,21 @@ document.querySelector("[data-focus]")?.focus();
 for (const button of document.querySelectorAll("[data-copy]")) {
   const secret = document.getElementById(button.dataset.copy);
   secret.addEventListener("focus", () => secret.select?.()); // a field is copied by hand, too
-  button.hidden = !navigator.clipboard;
+  button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(secret.value ?? secret.textContent);
-    button.textContent = "Copied";
+    button.textContent = (await copied(secret)) ? "Copied" : "Selected: press Ctrl+C";
   });
+}
+
+/** Whether the text is in the clipboard now. If not, it is selected. */
+async function copied(secret) {
+  try {
+    await navigator.clipboard.writeText(secret.value ?? secret.textContent);
+    return true;
+  } catch {
+    // The browser refuses, or has no clipboard for pages over plain HTTP: their selection can be copied all the same.
+    if (secret.select) secret.select();
+    else getSelection().selectAllChildren(secret);
+    return document.execCommand("copy");
+  }
 }
