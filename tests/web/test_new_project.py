@@ -44,6 +44,15 @@ def test_it_makes_the_project_and_goes_on_to_its_import() -> None:
     assert "at the address street-signs, and you are its manager. Now bring in its items" in page
 
 
+def test_a_kind_that_the_server_lacks_a_package_for_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = signed_in(make_user("otto", is_staff=True))
+    assert "Install it with" not in text_of(client.get(NEW))
+    monkeypatch.setattr("labeling.kinds.audio.find_spec", lambda name: None)
+    assert "Audio needs the package soundfile, which is not installed on the server. Install it with" in text_of(
+        client.get(NEW)
+    )
+
+
 def test_a_manager_gets_an_address_with_an_ending_whether_it_is_taken_or_not() -> None:
     client = manager(make_project("first"))
     assert "“street-signs-k7f3” or the like" in text_of(client.get(NEW))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.text import slugify
+from django.utils.text import capfirst, slugify
 
 from labeling import kinds
 from labeling.models import Project, User
@@ -79,6 +79,8 @@ class NewProjectForm(forms.Form):
         self.user = user
         self.names: list[str] = []
         say_bounds(self, Project._meta.get_field)
+        lacks = [text for kind in kinds.KINDS.values() if (text := kind.missing())]
+        self.fields["kind"].help_text = " ".join(f"{capfirst(text)}." for text in lacks)
         if not access.is_operator(user):
             self.fields["slug"].help_text = (
                 "The project's place in addresses and commands. It gets a short ending: “street-signs” becomes "
