@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import sys
 from pathlib import Path
@@ -22,8 +21,9 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.measuring import chromium
+
 STATIC = Path(__file__).resolve().parent.parent / "static"
-CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 ORIGIN = "http://marginalia.test"
 STYLES = ("tokens", "base", "components", "label", "label-answers", "label-narrow")
 READY_MS, KEY_MS = 300, 16
@@ -105,13 +105,10 @@ def main() -> int:
     options = parser.parse_args()
     if options.classes < 1000 or options.repeat < 1:
         parser.error("--classes must be at least 1,000, and --repeat at least 1.")
-    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if path is None:
-        sys.exit("No Chromium on this machine: install the package chromium.")
     slow = False
     print(f"{options.classes:,} classes; load of the machine before: {os.getloadavg()[0]:.1f}")
     with sync_playwright() as playwright:
-        page = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"]).new_page()
+        page = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"]).new_page()
         page.route("**/*", answer)
         for shape in (tree, flat):
             times = measure(page, *shape(options.classes), options.repeat)

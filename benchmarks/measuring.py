@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 BLOCK = 1 << 18
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 POOLS = ("hierarchy", "blobs", "noise")
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -101,6 +103,13 @@ def side_by_side(run: Callable[[Work], Result], works: Sequence[Work], processes
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def chromium() -> str:
+    """Return the path of the machine's Chromium. Without one, the benchmark ends."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None) or sys.exit(
+        "No Chromium on this machine: install the package chromium."
+    )
 
 
 def machine() -> dict[str, Any]:
