@@ -37,6 +37,7 @@ from selector.strategies import STRATEGIES
 # The first batch, and every later one, and the budget.
 USUAL = {"fashion": (500, 5000), "redundant": (500, 5000), "longtail": (250, 2500), "digits": (40, 400)}
 ROUNDS = 9
+WAYS = (*STRATEGIES, loop.AHEAD, loop.LABELS_ALONE, loop.MIXED)
 # Of a new project: tests hold them to labeling.models.Project.
 CANDIDATE_FACTOR: float | None = None
 """As many candidates as it takes for each item to come from another cluster."""
@@ -81,7 +82,13 @@ def _plan(options: argparse.Namespace) -> list[loop.Work]:
 
 
 def _sources(options: argparse.Namespace) -> list[Source]:
-    common = {"network": options.network, "pool": options.pool, "test_share": options.test_share}
+    common = {
+        "network": options.network,
+        "pool": options.pool,
+        "test_share": options.test_share,
+        "wrong_answers": options.wrong_answers,
+        "broken_items": options.broken_items,
+    }
     sources = [Source(name, fashion_folder=options.fashion, **common) for name in options.data]
     if options.vectors:
         sources.append(Source(options.vectors.stem, vectors=options.vectors, labels=options.labels, **common))
@@ -131,10 +138,24 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--vectors", type=Path, metavar="X.npy", help="(n, d) numbers, one row an item; with --labels.")
     add("--labels", type=Path, metavar="y.npy", help="(n,) classes of those items.")
     add("--test-share", type=_share, default=0.3, metavar="P", help="Of arrays and digits, for testing. Default: 0.3.")
+    add(
+        "--wrong-answers",
+        type=_share,
+        default=0.0,
+        metavar="P",
+        help="Share of the pool's items whose label is another class at random; test items keep theirs. Default: none.",
+    )
+    add(
+        "--broken-items",
+        type=_share,
+        default=0.0,
+        metavar="P",
+        help="Share of the pool's items that are broken, with a class at random; test items are whole. Default: none.",
+    )
     add("--fashion", type=Path, default=FASHION_FOLDER, metavar="FOLDER", help=f"Default: {FASHION_FOLDER}.")
     add(
         "--strategies",
-        type=_names((*STRATEGIES, loop.AHEAD, loop.LABELS_ALONE)),
+        type=_names(WAYS),
         metavar="A,B",
         help="Default: all. uniform always takes part.",
     )
@@ -163,9 +184,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if problem:
         sys.exit(_refuse(problem))
     options.data = options.data or ([] if options.vectors else list(BUILT_IN))
-    options.strategies = list(
-        dict.fromkeys(["uniform", *(options.strategies or (*STRATEGIES, loop.AHEAD, loop.LABELS_ALONE))])
-    )
+    options.strategies = list(dict.fromkeys(["uniform", *(options.strategies or WAYS)]))
     options.seeds = list(range(options.seeds))
     return options
 
@@ -173,6 +192,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _problem(options: argparse.Namespace) -> str | None:
     if bool(options.vectors) != bool(options.labels):
         return "--vectors and --labels go together."
+    if options.network == "convnet" and options.broken_items:
+        return "--broken-items takes numbers, not --network convnet."
     if options.network == "convnet" and (options.vectors or set(options.data or BUILT_IN) - set(IMAGES)):
         return f"--network convnet takes images: --data {','.join(IMAGES)}."
     return None

@@ -66,6 +66,10 @@ class Source:
     vectors: Path | None = None
     labels: Path | None = None
     test_share: float = 0.3
+    wrong_answers: float = 0.0
+    """The share of the pool's items to which people give a wrong answer."""
+    broken_items: float = 0.0
+    """The share of the pool's items that are of no class, and get an answer at random."""
 
     @property
     def is_split(self) -> bool:
@@ -86,6 +90,10 @@ class Source:
             data = {**BUILT_IN, **MADE_UP}[self.name](self, rng)
         if self.pool is not None:
             data = _thinned(data, self.pool, rng, copies=COPIES if self.name == "redundant" else 1)
+        if self.broken_items:
+            data = _broken(data, self.broken_items, rng)
+        if self.wrong_answers:
+            data = _misanswered(data, self.wrong_answers, rng)
         return _as_pixels(data) if self.network == "convnet" else data
 
 
@@ -233,6 +241,25 @@ def _thinned(data: Data, pool: int, rng: np.random.Generator, *, copies: int) ->
     kept = np.sort(rng.choice(groups, min(max(pool // copies, 1), groups), replace=False))
     rows = (copies * kept[:, None] + np.arange(copies)).reshape(-1)
     return replace(data, features=data.features[rows], labels=data.labels[rows])
+
+
+def _misanswered(data: Data, share: float, rng: np.random.Generator) -> Data:
+    """Replace this share of the pool's labels by another class at random. The test items keep their classes."""
+    wrong = rng.random(len(data.labels)) < share
+    moved = (data.labels + rng.integers(1, data.n_classes, len(data.labels))) % data.n_classes
+    return replace(data, labels=np.where(wrong, moved, data.labels))
+
+
+def _broken(data: Data, share: float, rng: np.random.Generator) -> Data:
+    """Break this share of the pool's items: each number comes from another of them, with as much noise as the column
+    varies, and the label is random. The test items stay whole.
+    """
+    rows = np.flatnonzero(rng.random(len(data.labels)) < share)
+    features, labels = data.features.astype(np.float32), data.labels.copy()
+    mixed = rng.permuted(features[rows], axis=0)
+    features[rows] = mixed + features.std(axis=0) * rng.normal(size=mixed.shape).astype(np.float32)
+    labels[rows] = rng.integers(0, data.n_classes, len(rows))
+    return replace(data, features=features, labels=labels, test_features=data.test_features.astype(np.float32))
 
 
 def _as_pixels(data: Data) -> Data:

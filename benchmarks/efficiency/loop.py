@@ -23,7 +23,10 @@ AHEAD = "cluster-margin-ahead"
 """Cluster-Margin where nobody waits: the first part of each batch is picked by the model before the newest."""
 LABELS_ALONE = "cluster-margin-labels"
 """Cluster-Margin with models that learn labels alone, as uniform's do. All other strategies' models learn the pool."""
-CLUSTERED = ("cluster-margin", AHEAD, LABELS_ALONE)
+MIXED = "cluster-margin-mixed"
+"""Cluster-Margin, with MIXED_SHARE of each batch drawn at random."""
+MIXED_SHARE = 0.25
+CLUSTERED = ("cluster-margin", AHEAD, LABELS_ALONE, MIXED)
 """Strategies that look at clusters."""
 FORMAT = 2
 
@@ -137,6 +140,10 @@ def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str,
             rule, ahead = "cluster-margin", round(work.plan.ahead_share * size)
             rows = pick_rows(work, data, rule if before else "uniform", first.clusters, labeled, before, ahead, -number)
             labeled, size = np.concatenate([labeled, rows]), size - ahead
+        elif strategy == MIXED:
+            rule, drawn = "cluster-margin", round(MIXED_SHARE * size)
+            rows = pick_rows(work, data, "uniform", None, labeled, None, drawn, -number)
+            labeled, size = np.concatenate([labeled, rows]), size - drawn
         labeled = np.concatenate([labeled, pick_rows(work, data, rule, first.clusters, labeled, model, size, number)])
         before, model = model, _train(work, data, np.sort(labeled), number, pool=learns_pool(strategy))
         accuracies.append(accuracy(model, data))

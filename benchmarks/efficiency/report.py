@@ -52,6 +52,8 @@ def _of_data(works: list[loop.Work], folder: Path) -> dict[str, Any]:
     return {
         **{key: runs_of[BASELINE][0][key] for key in ("pool", "tests", "classes", "features")},
         "network": works[0].source.network,
+        "wrong_answers": works[0].source.wrong_answers,
+        "broken_items": works[0].source.broken_items,
         "seeds": [work.seed for work in works],
         **asdict(plan),
         "labels": labels.tolist(),
@@ -123,6 +125,8 @@ def table(result: dict[str, Any]) -> str:
             "",
             f"{name}: pool of {data['pool']:,} items, {data['classes']} classes, {data['tests']:,} test items, "
             f"{len(data['seeds'])} seeds",
+            f"{100 * data['wrong_answers']:g} % of the answers wrong, "
+            f"{100 * data['broken_items']:g} % of the items broken",
             f"batches of {data['batch']} after a first of {data['seed_batch']}; candidate_factor "
             f"{'as needed' if factor is None else f'{factor:g}'}, mean_cluster_size {data['mean_cluster_size']:g}",
             f"uniform ends at {100 * data['target_accuracy']:.2f} % with {data['labels'][-1]:,} labels; "

@@ -21,7 +21,7 @@ def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tm
     short = TrainConfig(min_steps=40, epochs=10, calibration_labels=0)
     monkeypatch.setattr(loop, "Recipe", partial(loop.Recipe, config=short))
     monkeypatch.setattr(compare, "RESAMPLES", 100)
-    strategies = "margin,cluster-margin,cluster-margin-labels"
+    strategies = "margin,cluster-margin,cluster-margin-labels,cluster-margin-mixed"
     command = [*SMALL, "--strategies", strategies, "--json", "--out", str(tmp_path)]
     assert label_efficiency.main(command) == 0
     result = json.loads(capsys.readouterr().out)
@@ -32,7 +32,7 @@ def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tm
     assert digits["seeds"] == [0, 1]
     assert 0.3 < digits["target_accuracy"] < 1
     assert Path(digits["figure"]).read_text().startswith("<?xml")
-    assert digits["strategies"].keys() == {"uniform", "margin", "cluster-margin", "cluster-margin-labels"}
+    assert digits["strategies"].keys() == {"uniform", *strategies.split(",")}
     told = digits["strategies"]["cluster-margin"]
     assert told.keys() == {
         "accuracy", "labels_to_target", "share_of_uniform", "share_of_margin", "against", "seconds"
@@ -47,7 +47,7 @@ def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tm
     }  # fmt: skip
 
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
-    assert len(written) == 8
+    assert len(written) == 10
     kept = sorted(written)[1:]
     sorted(written)[0].unlink()
     assert label_efficiency.main(command) == 0
@@ -103,6 +103,20 @@ def test_arrays_that_do_not_fit_are_refused(vectors, labels, said, tmp_path):
     np.save(tmp_path / "y.npy", labels)
     with pytest.raises(DataError, match=said):
         Source("X", vectors=tmp_path / "X.npy", labels=tmp_path / "y.npy").load(0)
+
+
+def test_wrong_answers_and_broken_items_are_the_pools_alone():
+    whole = Source("digits").load(0)
+    wrong, broken = Source("digits", wrong_answers=0.2).load(0), Source("digits", broken_items=0.2).load(0)
+    assert (wrong.labels != whole.labels).mean() == pytest.approx(0.2, abs=0.04)
+    assert (wrong.features == whole.features).all()
+    changed = (broken.features != whole.features).any(axis=1)
+    assert changed.mean() == pytest.approx(0.2, abs=0.04)
+    assert (broken.labels != whole.labels)[changed].mean() == pytest.approx(0.9, abs=0.06)
+    assert (broken.labels == whole.labels)[~changed].all()
+    for noisy in (wrong, broken):
+        assert (noisy.test_features == whole.test_features).all()
+        assert (noisy.test_labels == whole.test_labels).all()
 
 
 @pytest.mark.long
