@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from django.template.loader import render_to_string
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
@@ -102,6 +103,19 @@ def test_gain_and_cost_of_the_next_batch_are_told() -> None:
 def test_cost_is_for_managers_and_only_if_it_is_known() -> None:
     assert "It costs" not in told(whole(), hourly_cost=30, with_cost=False)
     assert "It costs" not in told(whole())
+
+
+def test_a_manager_is_told_that_picking_costs_labels_unless_items_are_drawn_at_random_already() -> None:
+    def section(low: float, high: float | None, strategy: str = "cluster-margin") -> str:
+        project = Project(slug="digits", batch_size=100, strategy=strategy)
+        words = paying_off(project, whole(saved=saved(low, low, high)), PACE, with_cost=False)
+        return render_to_string("project/payoff.html", {"payoff": words})
+
+    advice = "Change the strategy to Uniform"
+    assert advice in section(-500, -120)
+    assert advice not in section(-500, 10)
+    assert advice not in section(412, None)
+    assert advice not in section(-500, -120, strategy="uniform")
 
 
 @pytest.mark.parametrize("missing", list(NoFigure))

@@ -14,6 +14,7 @@ from labeling.web.charts.payoff import about
 from labeling.web.settings.next_batch import person_hours
 from labeling.web.shared.words import HOUR, count, duration, money, number
 from models_store.payoff import OpenEstimate
+from selector.strategies import STRATEGIES
 
 MINUS = "−"
 
@@ -24,6 +25,8 @@ class PayingOff:
 
     advice: str
     basis: str
+    warning: str = ""
+    """Advice if picking has cost labels."""
     facts: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -56,7 +59,18 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool)
         facts.append(("It takes", duration(hours * HOUR), f"of labeling, for {count(payoff.next.items, 'item')}"))
         if with_cost and project.hourly_cost is not None:
             facts.append(("It costs", money(float(project.hourly_cost) * hours, project.currency), ""))
-    return PayingOff(_advice(payoff, project.asks), _basis(payoff), facts)
+    return PayingOff(_advice(payoff, project.asks), _basis(payoff), _warning(project, payoff), facts)
+
+
+def _warning(project: Project, payoff: Payoff) -> str:
+    """Return the advice to draw at random, if picking has cost labels with 95 % confidence."""
+    high = None if payoff.saved is None else payoff.saved.labels.high
+    if high is None or high >= 0 or STRATEGIES[project.strategy].fair:
+        return ""
+    return (
+        "Picking has cost labels so far, as it can where many items are broken or answers are close to chance. "
+        "Change the strategy to Uniform for every second batch, or for all."
+    )
 
 
 def _saved(payoff: Payoff, asks: Question) -> tuple[str, str, str]:
