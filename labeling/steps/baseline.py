@@ -19,7 +19,7 @@ from labeling.loop.step import Step
 from labeling.models import ModelVersion, Project
 from labeling.projects import ledger
 from labeling.shared_files import store
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
 from models_store.crossfit import FOLDS, FoldPredictions, cross_fit, sizes_for
 

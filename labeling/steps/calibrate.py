@@ -20,7 +20,7 @@ from labeling.projects.version_in_use import is_outdated
 from labeling.steps import measure
 from labeling.steps.compute import compute
 from labeling.steps.embed import rewrite_confidence
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model, network_of, open_features, pool_sample, read_labels
 from labeling.steps.train import known_to, labels_for, learned_from
 from models_store import artifact

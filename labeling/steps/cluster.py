@@ -18,7 +18,7 @@ from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.projects.version_in_use import is_outdated
 from labeling.shared_files import read_whole, store
 from labeling.steps.compute import compute
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model, open_features, seed_for
 from models_store.prediction import Prediction
 from selector.joining import nearest

@@ -17,7 +17,7 @@ from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Batch, Clustering, Project, Task
 from labeling.steps.cluster import clusters_at, embed_rows
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, seed_for
 
 # The most points on the map: of the batch, of earlier labels, and in all.

@@ -16,7 +16,7 @@ from labeling.projects.version_in_use import InUse, in_use
 from labeling.shared_files import store
 from labeling.steps.cluster import is_over
 from labeling.steps.compute import compute
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model, open_features
 from models_store.model import Model
 from models_store.prediction import EXTRAS

@@ -20,7 +20,7 @@ from labeling.models import EncoderComparison, Project
 from labeling.projects import ledger
 from labeling.projects.encoder_comparison import Measured, own_choice
 from labeling.projects.encoder_settings import settled_choice
-from labeling.steps.encode import encode_items, fit_encoder, load_encoder
+from labeling.steps.features import encode_items, fit_encoder, load_encoder
 from labeling.steps.model_inputs import LabeledRows, read_labels, recipe_of, seed_for
 from models_store import metrics
 from models_store.class_sets import ClassSets

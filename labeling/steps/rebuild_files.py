@@ -22,7 +22,8 @@ from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.shared_files import store
 from labeling.steps.cluster import build, join
 from labeling.steps.embed import ALWAYS, run_over_pool
-from labeling.steps.encode import encode_rows, fit_encoder, load_encoder, start_generation
+from labeling.steps.encode import start_generation
+from labeling.steps.features import encode_rows, fit_encoder, load_encoder
 from labeling.steps.model_inputs import VersionDamaged, load_model, open_features
 from models_store import artifact
 from models_store.folders import FolderError

@@ -26,7 +26,7 @@ from labeling.shared_files import read_whole, store
 from labeling.steps import rebuild_files
 from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.embed import ALWAYS
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features
 from models_store import artifact
 

@@ -19,8 +19,9 @@ from labeling.projects import ledger
 from labeling.projects.encoder_change import carry_out
 from labeling.projects.version_in_use import is_outdated
 from labeling.steps import batch_copies, measure
+from labeling.steps.change_encoder import ready_change
 from labeling.steps.compute import compute
-from labeling.steps.encode import load_encoder, ready_change
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import (
     LabeledRows,
     load_model,

@@ -21,9 +21,9 @@ from labeling.models import Clustering, EncoderChange, Job, ModelVersion, Projec
 from labeling.projects import encoder_change
 from labeling.projects.encoder_change import ChangeRefused
 from labeling.projects.version_in_use import VersionOutdated, in_use, is_outdated, use
-from labeling.steps import encode as encoding
+from labeling.steps import features as encoding
 from labeling.steps import measure
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.prediction_rows import Predictor
 from labeling.steps.registry import run_step
 from tests.extent import some

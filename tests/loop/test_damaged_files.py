@@ -19,7 +19,7 @@ from labeling.kinds import media
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, DamagedFile, FeatureSum, Job, Project, User
 from labeling.projects.version_in_use import in_use
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features
 from labeling.steps.registry import run_step
 from labeling.steps.stored_files import files_of

@@ -18,7 +18,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import EncoderSettled, choose_encoder, create_project
-from labeling.steps.encode import encode_good, load_encoder
+from labeling.steps.features import encode_good, load_encoder
 from labeling.steps.registry import run_step
 from models_store import encoders
 from models_store.encoders.backbone import Backbone

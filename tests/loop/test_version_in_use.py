@@ -15,7 +15,7 @@ from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, ModelVersion, Project, User, VersionChoice
 from labeling.projects import version_in_use
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model, open_features
 from labeling.steps.registry import run_step
 from models_store.prediction import probabilities

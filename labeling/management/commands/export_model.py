@@ -17,7 +17,7 @@ from labeling.models import ModelVersion, Project
 from labeling.projects import ledger
 from labeling.projects.version_in_use import is_outdated
 from labeling.shared_files import store
-from labeling.steps.encode import load_encoder
+from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model
 from models_store import artifact
 from models_store.networks.adapter import Adapter

@@ -1,0 +1,193 @@
+"""Features of a project's items: its encoder, loaded or fitted, and what the encoder computes of items."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from labeling import kinds
+from labeling.arrays.files import ProjectFiles, RowSum, sum_of
+from labeling.disk.files import FileDamaged, reading
+from labeling.kinds import media
+from labeling.loop.step import Step, StepFailed
+from labeling.models import Project
+from labeling.models.items import ItemQuerySet
+from labeling.shared_files import read_whole, store
+from labeling.steps.compute import compute
+from models_store import encoders
+from models_store.encoders import Encoder, EncoderDamagedError, EncoderFileError, EncoderSetupError
+
+CHUNK = 512
+
+
+def load_encoder(project: Project, generation: int | None = None) -> Encoder:
+    """Return the project's frozen encoder, or that of another generation of its features.
+
+    Raises `FileDamaged`, or `StepFailed` if this server cannot load the encoder.
+    """
+    try:
+        return read_whole(ProjectFiles(project).encoder(generation or project.features_generation), _read_encoder)
+    except EncoderFileError as error:
+        raise StepFailed(f"The encoder cannot be loaded: {error}.") from error
+
+
+def _read_encoder(path: Path) -> Encoder:
+    try:
+        with reading(path):  # raises `FileDamaged` with the reason if the file cannot be opened
+            return encoders.load(path)
+    except EncoderDamagedError as error:
+        raise FileDamaged(path, str(error).removeprefix(f"{path}: ")) from error
+
+
+def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any]) -> Encoder:
+    """Return an encoder of this class, fitted to the project's items. Raises `StepFailed` if it lacks a library."""
+    samples: list[Any] = []
+    if kind.fit_samples:
+        step.progress("fitting the encoder")(0)
+        # The front of the permutation is a uniform sample, also of an import that is sorted by class.
+        chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
+        raws = _raw_contents(project, columns_of(chosen))
+        samples = [raw for raw in raws if not isinstance(raw, (OSError, FileDamaged))]
+    try:
+        return kind.fit(samples, **options)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
+
+
+def fit_generation(
+    step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any], generation: int
+) -> Encoder:
+    """Return an encoder of this class, fitted to the project's items, and begin the files of this generation with it.
+
+    Raises `StepFailed` if the encoder lacks a library.
+    """
+    encoder = fit_encoder(step, project, kind, options)
+    files = ProjectFiles(project)
+    files.root.mkdir(parents=True, exist_ok=True)
+    files.forget(generation)  # a change of the encoder that was withdrawn may have left some
+    encoder.save(files.encoder(generation))
+    store().publish(files.encoder(generation))
+    return encoder
+
+
+class ItemColumns(NamedTuple):
+    """The columns that encoding reads of an item: full instances would take a third of the time of encoding vectors."""
+
+    pk: int
+    data: dict[str, Any]
+    media: str
+    media_offset: int
+
+
+def columns_of(items: ItemQuerySet) -> list[ItemColumns]:
+    """Read these columns of the items, in their order."""
+    return [ItemColumns._make(row) for row in items.values_list(*ItemColumns._fields)]
+
+
+def chunks_of(items: ItemQuerySet) -> list[list[ItemColumns]]:
+    """Return the items in chunks of `CHUNK`: the last bits of an item's features depend on the other items in its
+    chunk.
+    """
+    every = columns_of(items)
+    return [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
+
+
+class Encoded(NamedTuple):
+    """Features of the encodable items, their keys, and the reasons by key why the others cannot be encoded."""
+
+    block: np.ndarray
+    good: list[int]
+    bad: dict[int, str]
+
+
+def encoded_chunks(project: Project, encoder: Encoder, chunks: Iterable[Sequence[ItemColumns]]) -> Iterator[Encoded]:
+    """Yield the encoded items of each chunk, in order. Raises `StepFailed` if the encoder lacks a library."""
+    read: deque[tuple[list[int], dict[int, str]]] = deque()
+
+    def contents() -> Iterator[list[Any]]:
+        for items in chunks:
+            good: dict[int, Any] = {}
+            bad: dict[int, str] = {}
+            for item, raw in zip(items, _raw_contents(project, items), strict=True):
+                if isinstance(raw, FileDamaged):
+                    bad[item.pk] = f"Its file cannot be read: {raw.problem}."
+                elif isinstance(raw, OSError):
+                    bad[item.pk] = f"Its file cannot be read: {raw.strerror or raw}"
+                else:
+                    good[item.pk] = raw
+            read.append((list(good), bad))
+            yield list(good.values())
+
+    for block, wrong in _computed(encoder, contents()):
+        good, bad = read.popleft()
+        bad |= {good[at]: reason for at, reason in wrong.items()}
+        yield Encoded(block, [pk for at, pk in enumerate(good) if at not in wrong], bad)
+
+
+def encode_items(
+    project: Project, encoder: Encoder, items: ItemQuerySet, report: Callable[[float], object]
+) -> np.ndarray:
+    """Return features (n, dim) of the items, in their order, from any encoder. Raises `StepFailed` if one cannot be
+    encoded.
+    """
+    chunks, blocks = chunks_of(items), []
+    for encoded in encoded_chunks(project, encoder, chunks):
+        if encoded.bad:
+            raise StepFailed(f"An item cannot be encoded: {next(iter(encoded.bad.values()))}")
+        blocks.append(encoded.block)
+        report(len(blocks) / len(chunks))
+    return np.concatenate(blocks) if blocks else np.empty((0, encoder.dim), encoder.dtype)
+
+
+def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
+    """Return features of the encodable raw items, in order, and the reasons by place why the others cannot be encoded.
+
+    Raises `StepFailed` if the encoder lacks a library.
+    """
+    return next(_computed(encoder, [raws]))
+
+
+def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np.ndarray:
+    """Encode the items of these rows again: features (stop - start, dim). Raises `StepFailed` if some of them cannot be
+    read any more.
+    """
+    items = columns_of(project.items.filter(row__gte=start, row__lt=stop).order_by("row"))
+    [encoded] = encoded_chunks(project, encoder, [items])
+    if len(encoded.good) < stop - start:
+        reason = next(iter(encoded.bad.values()), "some items are gone")
+        raise StepFailed(
+            f"The rows {start:,} to {stop:,} of the features are damaged, and cannot be encoded again: {reason} "
+            "Restore their files from a backup, then retry."
+        )
+    return encoded.block
+
+
+def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
+    try:
+        yield from compute.encode(encoder, chunks)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
+
+
+def _raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
+    """Return the encoder's input for each item, by the item's kind; an error object if its file is missing or
+    damaged.
+    """
+    kind = kinds.of(project)
+    blocks: dict[str, np.ndarray] = {}
+    contents: list[Any] = []
+    media.bring(item.media for item in items)
+    for item in items:
+        try:
+            contents.append(kind.raw(item.data, media.read(item.media, item.media_offset, blocks)))
+        except (OSError, FileDamaged) as error:
+            contents.append(error)
+    return contents
+
+
+def sum_of_block(start: int, block: np.ndarray) -> RowSum:
+    return RowSum(start, start + len(block), sum_of(block))
