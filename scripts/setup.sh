@@ -55,7 +55,14 @@ echo "setup: installing $requirements (minutes the first time: torch is large)"
 # Compiling is half of pip's time, because it compiles one file after the other, with the tests of all packages.
 $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r "$requirements" ||
     fail "pip could not install $requirements: see its message above."
+to_compile=("$(echo $venv/lib/python3*/site-packages)")
+# Tests never load three quarters of the code that is installed for them, and can store what they compile at an import,
+# as a service cannot.
+if [ "$requirements" = requirements-dev.txt ]; then
+    often=(django numba numpy pandas psycopg rest_framework scipy sklearn sympy torch)
+    to_compile=("${often[@]/#/$to_compile/}")
+fi
 # Files for other versions of Python cannot be compiled, which is no failure.
-$venv/bin/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' $venv/lib/python3*/site-packages || true
+$venv/bin/python -m compileall -qq -j 0 -x 'site-packages/.*/tests/' "${to_compile[@]}" || true
 checksum requirements.txt >$venv/.installed-requirements
 checksum "$requirements" >"$stamp"

@@ -1,8 +1,11 @@
 """Fixtures and hooks of all tests."""
 
 import gc
+import importlib
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,25 @@ from tests.extent import examples
 # A machine that is busy with other things is no fault of what is tested.
 hypothesis.settings.register_profile("here", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("here")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Import a share of the test files before all are collected, if several processes run the tests.
+
+    In a new clone, each process would rewrite the assertions of all files, which takes as long as the rest of its
+    collection. Now each finds what the others have rewritten.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    ignored = [Path(path).resolve() for path in session.config.getoption("ignore") or []]
+    files = sorted(file.resolve() for path in session.config.args for file in Path(path).rglob("test_*.py"))
+    files = [file for file in files if not any(file.is_relative_to(path) for path in ignored)]
+    for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        if str(file.parent) not in sys.path:
+            sys.path.insert(0, str(file.parent))
+        with suppress(Exception, pytest.skip.Exception):  # the collection meets it again, and reports it
+            importlib.import_module(file.stem)
 
 
 def pytest_collection_finish() -> None:

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from opacus.accountants import PRVAccountant
-from opacus.accountants.analysis.rdp import compute_rdp
 
 from models_store.privacy import accounting
 from models_store.privacy.accounting import ORDERS, Phase, epsilon, least_noise, renyi
@@ -33,6 +31,8 @@ def binomial_divergence(noise: float, rate: float, order: int) -> float:
 @pytest.mark.parametrize("noise", [0.5, 1.0, 4.0, 30.0])
 @pytest.mark.parametrize("rate", [0.001, 0.05, 0.5])
 def test_the_divergence_is_that_of_the_closed_form_and_of_opacus(noise, rate):
+    from opacus.accountants.analysis.rdp import compute_rdp
+
     whole = [int(order) for order in ORDERS if order == int(order) and 12 <= order <= 16]
     here = dict(zip(ORDERS, renyi([Phase(noise, rate, 1)]), strict=True))
     for order in whole:
@@ -49,6 +49,8 @@ def test_without_sampling_it_is_the_gaussian_mechanism():
 @pytest.mark.parametrize("target", some([1.0, 8.0, 3.0], 2))
 @pytest.mark.parametrize("labels", some([5_000, 100_000]))
 def test_epsilon_is_no_less_than_what_a_tighter_accountant_finds_and_not_much_more(target: float, labels: int) -> None:
+    from opacus.accountants import PRVAccountant
+
     phases = PrivacyConfig(epsilon=target, delta=1e-5).phases(labels)
     tighter = PRVAccountant()
     tighter.history = [tuple(phase) for phase in phases]
