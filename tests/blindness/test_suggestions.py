@@ -24,7 +24,7 @@ from labeling.steps.registry import run_step
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CLASSES = ["cat", "dog", "owl"]
-QUICK = {"epochs": 2, "min_steps": 5, "calibration_labels": 0}
+QUICK = {"epochs": 2, "min_steps": 5, "calibration_labels": 0, "learns_from": "labels"}
 
 
 def started(folder: Path, question: str = "single", suggestion: Any = "dog", **settings: Any) -> Project:

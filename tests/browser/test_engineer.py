@@ -26,7 +26,7 @@ from labeling.models import Project, Role, User
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-QUICK = {"min_steps": 1, "max_steps": 5}
+QUICK = {"min_steps": 1, "max_steps": 5, "learns_from": "labels"}
 
 
 def import_digits(project: Project, user: User, n: int) -> None:

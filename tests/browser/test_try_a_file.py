@@ -19,7 +19,7 @@ from labeling.models import Role
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-QUICK = {"min_steps": 1, "max_steps": 5}
+QUICK = {"min_steps": 1, "max_steps": 5, "learns_from": "labels"}
 
 
 def test_a_file_is_predicted_while_one_looks_on(open_page: Any, screenshot: Any, tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def test_all_that_hosts_share_is_there_and_the_loop_goes_on(
 ) -> None:
     with pytest.raises(CommandError, match="Set OBJECT_STORE first"):
         call_command("fill_object_store")
-    project = digits_project(tmp_path, n=150, training={"epochs": 3, "min_steps": 10, "calibration_labels": 0})
+    project = digits_project(
+        tmp_path, n=150, training={"epochs": 3, "min_steps": 10, "calibration_labels": 0, "learns_from": "labels"}
+    )
     user = annotator(project)
     drain()
     answer_batch(project, user)

@@ -22,7 +22,7 @@ from labeling.models import Item, Job, Project, User
 from labeling.steps import baseline
 from labeling.steps.registry import run_step
 
-QUICK = {"epochs": 12, "min_steps": 40, "calibration_labels": 0}
+QUICK = {"epochs": 12, "min_steps": 40, "calibration_labels": 0, "learns_from": "labels"}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -52,7 +52,7 @@ def text_rows(question: str, n: int = 120) -> list[dict]:
 
 
 # For what QUICK does not suffice.
-LONGER = {"epochs": 40, "min_steps": 100, "calibration_labels": 0}
+LONGER = {"epochs": 40, "min_steps": 100, "calibration_labels": 0, "learns_from": "labels"}
 
 
 def start(folder: Path, kind: str, rows: list[dict], **settings: object) -> Project:

@@ -23,7 +23,7 @@ from labeling.steps.registry import run_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUICKER = {"epochs": 8, "min_steps": 50, "calibration_labels": 0, "augment": False}
+QUICKER = {"epochs": 8, "min_steps": 50, "calibration_labels": 0, "augment": False, "learns_from": "labels"}
 EVERY = 12
 """One of so many answers is wrong."""
 

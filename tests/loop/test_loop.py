@@ -54,7 +54,9 @@ def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkey
         "train",
         lambda one, *more, **named: given.append(one) or real(one, *more, **named),
     )
-    project = digits_project(tmp_path, n=400, batch_size=50, training={"epochs": 5, "min_steps": 30})
+    project = digits_project(
+        tmp_path, n=400, batch_size=50, training={"epochs": 5, "min_steps": 30, "learns_from": "labels"}
+    )
     user = annotator(project)
     drain()
     for _ in range(3):

@@ -36,7 +36,7 @@ def drain() -> None:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """Create a project with its first version in the data folder and an open second batch."""
-    project = digits_project(tmp_path, n=240, training={"epochs": 5, "min_steps": 30})
+    project = digits_project(tmp_path, n=240, training={"epochs": 5, "min_steps": 30, "learns_from": "labels"})
     annotator(project)
     drain()
     label(project)

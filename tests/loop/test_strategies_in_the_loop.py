@@ -19,7 +19,7 @@ from tests.extent import some
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ALWAYS = {"margins", "best", "confidence"}
-QUICK = {"training": {"epochs": 5, "min_steps": 60}}
+QUICK = {"training": {"epochs": 5, "min_steps": 60, "learns_from": "labels"}}
 
 
 def rounds(project: Project, n: int = 2) -> None:

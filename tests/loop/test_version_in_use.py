@@ -23,7 +23,7 @@ from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUICK = {"epochs": 10, "min_steps": 100, "calibration_labels": 0}
+QUICK = {"epochs": 10, "min_steps": 100, "calibration_labels": 0, "learns_from": "labels"}
 # A network that learns next to nothing: what a broken setting or a batch of wrong labels makes of it.
 HARDLY_TRAINED = {"epochs": 1, "min_steps": 1, "max_steps": 1, "learning_rate": 1e-6}
 

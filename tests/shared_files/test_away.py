@@ -95,7 +95,9 @@ def drain_with_breaks(hosts: Hosts, answers: Store, chance: random.Random) -> No
 
 
 def test_every_step_is_put_off_and_goes_on(hosts: Hosts, answers: Store, tmp_path: Any) -> None:
-    project = digits_project(tmp_path, n=150, training={"epochs": 3, "min_steps": 10}, run_import=False)
+    project = digits_project(
+        tmp_path, n=150, training={"epochs": 3, "min_steps": 10, "learns_from": "labels"}, run_import=False
+    )
     digits = digits_zip(tmp_path / "digits.zip", 150).read_bytes()
     made = uploads.keep(project=project, name="digits.zip", chunks=[digits])
     uploads.register(project=project, user=None, path=made, name="digits.zip", strict=True, owns_file=True)
