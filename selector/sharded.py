@@ -105,7 +105,10 @@ def search_trees(
 def _search_leaves_of_trees(
     shared: tuple[Any, Any], m: int, count: int, seed: int, workers: Workers, progress: Progress
 ) -> Lists:
-    """Return the lists of all m points after all trees. `shared`: the workers' handles on points and spread."""
+    """Return the `count` nearest neighbours of each of the m points that share a leaf with it in any tree.
+
+    `shared`: the workers' handles on points and spread.
+    """
     planted = workers.map(plant, [(shared[0], seed * TREES + number) for number in range(TREES)])
     trees = (Tree(order, starts, parts(len(starts) - 1, _EACH * workers.count)) for order, starts in planted)
     tree, kept = next(trees), list[Sequence[Any]]()

@@ -48,7 +48,7 @@ class Cache:
         replace_file(_note_of(path), f"{inode} {mark}".encode(), durable=False)
 
     def forget_mark(self, path: Path) -> None:
-        """Remove the note of the copy. Call it before another file takes the place of the copy."""
+        """Delete the note of the state that the file at `path` is a copy of. Call it before the file is replaced."""
         _note_of(path).unlink(missing_ok=True)
 
     def used(self, path: Path) -> None:

@@ -49,9 +49,10 @@ def size_of(project: Project, draws: Sequence[Draw], pool: Pool) -> int:
 
 
 def seat(batch: Batch, picked: Picked, further: Further, draws: Sequence[Draw]) -> Picked:
-    """Return the plan with the draws on ranks without a shown answer, in their order, and decoys on the others.
+    """Place the audit's draws on the batch's ranks, and return the plan with them.
 
-    The plan has dealt the ranks of the draws by chance: neither their number nor their ranks change.
+    The plan has put the draws on random ranks. Ranks whose page shows no predicted answer get the first draws of the
+    audit, in its order. Ranks whose page shows one get decoys.
     """
     plan, project = picked.plan, batch.project
     of_row = {draw.row: draw for draw in draws}

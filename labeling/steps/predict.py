@@ -94,7 +94,9 @@ def _bring(run: PredictionRun, result: Path) -> None:
 
 
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
-    """Write the rows of all chunks; False if the step has to give way first."""
+    """Predict the file's chunks one after the other and write their rows. Return False if the step has to give way
+    first.
+    """
     report = step.progress("predicting", of=run.name)
     for chunk in predictor.chunks(source, skip=run.position):
         _write(step, run, chunk, file)

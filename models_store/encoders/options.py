@@ -38,13 +38,13 @@ class Option:
 
     def packaged(self) -> dict[str, Path]:
         """Return the weights that installed packages ship, by name. Imports no package."""
-        found = {}
+        paths = {}
         for name, shipped in self.packages.items():
             module, _, inside = shipped.partition("/")
             package = find_spec(module)
             if package is not None and package.submodule_search_locations:
-                found[name] = Path(package.submodule_search_locations[0]) / inside
-        return found
+                paths[name] = Path(package.submodule_search_locations[0]) / inside
+        return paths
 
 
 MOST_CHARACTERS = 200

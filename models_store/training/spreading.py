@@ -112,6 +112,6 @@ def _nearest(x: torch.Tensor, count: int) -> tuple[np.ndarray, np.ndarray]:
         apart = torch.addmm(norms[None, :], x[part], x.T, alpha=-2) + norms[part, None]
         own = torch.arange(part.stop - start)
         apart[own, own + start] = torch.inf
-        found = apart.topk(count, largest=False)
-        ids[part], squares[part] = found.indices.numpy(), found.values.clamp_min(0).numpy()
+        nearest = apart.topk(count, largest=False)
+        ids[part], squares[part] = nearest.indices.numpy(), nearest.values.clamp_min(0).numpy()
     return ids, squares

@@ -29,11 +29,11 @@ LOWEST = -9.0
 
 
 class Fold(NamedTuple):
-    """Labels that were held out, and what a network that had not learned them says.
+    """Labels held out of a training, and the predictions for them.
 
-    held_out : (k,) rows.
-    learned : (m,) the rows that the network learned instead.
-    logs : (k, n_classes) logarithms of its probabilities.
+    held_out : (k,) rows of the labels that the network did not learn.
+    learned : (m,) rows of the labels that it learned.
+    logs : (k, n_classes) logarithms of the probabilities that it predicts for `held_out`.
     """
 
     held_out: np.ndarray
@@ -119,6 +119,6 @@ def _fit(shares: np.ndarray, logs: np.ndarray, right: np.ndarray) -> tuple[float
         unusual = ((at[:2] - USUAL) ** 2).sum() / SURE**2 + (at[2] - USUAL_FLOOR) ** 2 / SURE_OF_FLOOR**2
         return float(unusual / 2 / n - likely)
 
-    found = minimize(cost, [*USUAL, USUAL_FLOOR], method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
-    by_graph, by_network, floor = found.x.tolist()
-    return float(found.fun), (max(by_graph, 0.0), max(by_network, 0.0), float(expit(floor)))
+    best = minimize(cost, [*USUAL, USUAL_FLOOR], method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-6})
+    by_graph, by_network, floor = best.x.tolist()
+    return float(best.fun), (max(by_graph, 0.0), max(by_network, 0.0), float(expit(floor)))
