@@ -62,6 +62,7 @@ def test_check_deploy_would_find_something(tmp_path: Path) -> None:
     assert "security.W012" in said
 
 
+@pytest.mark.long
 def test_a_secret_key_that_is_too_short_is_found(tmp_path: Path) -> None:
     settings = {**shown(INSTALL), "DATA_DIR": str(tmp_path), "SECRET_KEY": "short"}
     assert "security.W009" in manage(settings, "check", "--deploy")
