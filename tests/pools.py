@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 import numpy as np
+from django.db.models import F
 from factories import make_items, make_member, make_project
 from pages import make_history
 
@@ -36,9 +37,7 @@ def pool_project(slug: str = "pool", **settings: object) -> Project:
     best = np.array(project.items.order_by("row").values_list("truth", flat=True), np.int32)
     wrong = rng.random(rows) > probabilities
     best[wrong] = (best[wrong] + 1) % project.classes.count()
-    for item in control:
-        item.label = item.truth
-    Item.objects.bulk_update(control, ["label"])
+    Item.objects.filter(pk__in=[item.pk for item in control]).update(label=F("truth"))
     files, version = ProjectFiles(project), project.versions.get()
     save_array(files.pool(version, "best"), best)
     save_array(files.pool(version, "confidence"), probabilities.astype(np.float32))

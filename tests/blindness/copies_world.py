@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from django.db.models import F
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import make_member, make_open_batch, make_project, new_items
 from sklearn.datasets import load_digits
 
 from labeling.answering import copy_answers, queue, submitting
@@ -126,17 +126,16 @@ def make_world(n: int = 1500, *, n_gold: int = 60, seed: int = 0, people: int = 
     pictures, targets = noisy_digits(n, rng)
     settings = {"near_copies": MOST, "batch_size": 100, "control_share": 0.15, "gold_share": 0.15, **settings}
     project = make_project(kind="text", mean_cluster_size=4.0, **settings)
-    make_items(project, n)
+    items = new_items(project, n)
     project.encoded_rows = n
     project.save(update_fields=["encoded_rows"])
     reserved, gold = np.split(rng.permutation(n)[: n // 6 + n_gold], [n // 6])
-    items = list(Item.objects.order_by("row"))
     for item, target in zip(items, targets.tolist(), strict=True):
         item.truth = target
         item.control_key = float(rng.random())
         item.reserved = item.row in set(reserved.tolist())
         item.gold = target if item.row in set(gold.tolist()) else None
-    Item.objects.bulk_update(items, ["truth", "control_key", "reserved", "gold"], batch_size=500)
+    Item.objects.bulk_create(items)
     first = make_open_batch(project, list(project.items.unlabeled().filter(reserved=False)[:60]))
     first.tasks.update(free=0, outstanding=0)
     Item.objects.filter(task__isnull=False).update(label=F("truth"))

@@ -13,10 +13,10 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Copy, Job, Project, Task
 from labeling.steps import batch_copies as choosing
 from labeling.steps.replace import replace
-from tests.extent import ALL, some
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
-BATCHES = 6 if ALL else 4
+BATCHES = 6
 SHUFFLES = 999
 
 

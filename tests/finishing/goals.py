@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from django.db.models import F
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_version
@@ -36,6 +38,12 @@ def make_predicted(project: Project, number: int = 1, *, wrong: int = 100) -> Mo
     return version
 
 
+def label_truly(items: Iterable[Item]) -> None:
+    """Label the items as people would who know the truth."""
+    keys = [item.pk for item in items]
+    Item.objects.filter(pk__in=keys).update(label=F("truth"), agreement=1, labeled_at=timezone.now())
+
+
 def make_goal(n: int = 1500, *, labeled: int = 100, wrong: int = 100, goal: Any = None, **settings: Any) -> Project:
     """Create a project of n items, `labeled` of them by people, with a model version, and start its goal."""
     project = make_project(**{"overlap_max": 3, "pick_ahead": 0.5, "batch_size": 1000, **settings})
@@ -44,9 +52,7 @@ def make_goal(n: int = 1500, *, labeled: int = 100, wrong: int = 100, goal: Any 
     items = make_items(project, n)
     batch = make_open_batch(project, items[:labeled])
     batch.tasks.update(free=0, outstanding=0)
-    for item in items[:labeled]:
-        item.label, item.agreement, item.labeled_at = item.truth, 1, timezone.now()
-    Item.objects.bulk_update(items[:labeled], ["label", "agreement", "labeled_at"])
+    label_truly(items[:labeled])
     Project.objects.filter(pk=project.pk).update(encoded_rows=n)
     project.refresh_from_db()
     make_predicted(project, wrong=wrong)
@@ -88,9 +94,7 @@ def answer_draws(project: Project, n: int) -> int:
         for draw, task in zip(draws, tasks, strict=True)
         for user in ([ann] if draw.value == items[draw.item].truth else [ann, bob])
     )
-    for item in items.values():
-        item.label, item.agreement, item.labeled_at = item.truth, 1, timezone.now()
-    Item.objects.bulk_update(items.values(), ["label", "agreement", "labeled_at"])
+    label_truly(items.values())
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0, labeled=len(draws))
     return len(draws)
 
