@@ -160,7 +160,10 @@ def _any(project: Project) -> Exists:
 
 
 def _certifying(project: Project) -> CertifiedLabelQuerySet:
-    return CertifiedLabel.objects.certifying().filter(certificate__project=project)
+    # Without a join, counting them reads an index alone.
+    return CertifiedLabel.objects.filter(
+        certificate__in=Certificate.objects.standing().filter(project=project).order_by()
+    )
 
 
 @contextmanager

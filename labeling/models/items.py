@@ -61,7 +61,8 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def gold_unpicked(self) -> ItemQuerySet:
         """Return gold items that no batch has picked."""
-        return self.gold().filter(task__isnull=True)
+        # `pk__gt=0` holds for all items. Without it SQLite takes the index of rows and reads all items of the project.
+        return self.gold().filter(task__isnull=True, pk__gt=0)
 
     def to_be_asked_again(self) -> ItemQuerySet:
         """Return items that are asked again: they wait for the next batch, or have a further task that lacks
