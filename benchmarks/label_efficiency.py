@@ -5,9 +5,10 @@
     python -m benchmarks.label_efficiency --vectors X.npy --labels y.npy     # your own arrays
     python -m benchmarks.label_efficiency --json > result.json               # one JSON object
 
-For each data set, strategy and seed: a uniform first batch, then rounds of training, selecting and labeling with the
-product's own code (models_store.training, selector) and its default settings; accuracy is measured on test items that
-nothing is learned from. Strategies share data, first batch, initial weights and clustering within a seed.
+For each data set, strategy and seed: a first batch, then rounds of training, selecting and labeling with the product's
+own code (models_store.training, selector) and its default settings; accuracy is measured on test items that nothing is
+learned from. Strategies share data, first batch, initial weights and clustering within a seed. But uniform and
+cluster-margin-labels begin with a random batch, and their models learn labels alone.
 
 Reported, with 95 % intervals over seeds: the labels that a strategy needs to reach the accuracy that uniform has with
 its whole budget, as a share of uniform's and of margin's labels; and where on the curve it is significantly worse or

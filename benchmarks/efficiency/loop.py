@@ -10,25 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.efficiency.datasets import Data, Source
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
 from models_store.training import MOST_POOL, Recipe, TrainingSet, train
+from models_store.training.spreading import directions
+from selector.covering import CANDIDATES, covering
 from selector.linkage import Dendrogram, average_linkage
 from selector.strategies import STRATEGIES, PoolArrays, pick, settle_factor
 
 AHEAD = "cluster-margin-ahead"
 """Cluster-Margin where nobody waits: the first part of each batch is picked by the model before the newest."""
 LABELS_ALONE = "cluster-margin-labels"
-"""Cluster-Margin with models that learn labels alone, as uniform's do. All other strategies' models learn the pool."""
+"""Cluster-Margin with models that learn labels alone and a random first batch, as uniform has. All other strategies'
+models learn the pool, and their first batch covers it."""
 MIXED = "cluster-margin-mixed"
 """Cluster-Margin, with MIXED_SHARE of each batch drawn at random."""
 MIXED_SHARE = 0.25
 CLUSTERED = ("cluster-margin", AHEAD, LABELS_ALONE, MIXED)
 """Strategies that look at clusters."""
-FORMAT = 2
+COVERING_SHARE, MOST = 0.8, 200
+"""Of the product's first batch: tests hold them to labeling.steps.first_batch."""
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,6 @@ class Work:
 
 def run(work: Work) -> float:
     """Simulate the projects whose results are missing; return the seconds it took. Uses one thread."""
-    import torch
-
     torch.set_num_threads(1)
     started = time.monotonic()
     data = work.source.load(work.seed)
@@ -90,22 +94,36 @@ def saved(work: Work, strategy: str, digest: str | None = None) -> dict[str, Any
 
 @dataclass(frozen=True, eq=False)
 class _First:
-    rows: np.ndarray
+    rows: dict[bool, np.ndarray]
+    """By whether most of them cover the pool; the others are drawn at random."""
     models: dict[bool, Model]
     """By whether they learned the pool, too."""
     clusters: np.ndarray | None
 
 
 def _first_round(work: Work, data: Data) -> _First:
-    """Return the parts that all strategies share: the uniform batch, its model, and the clusters of its embeddings."""
-    rng = np.random.default_rng(seed_for(work.seed, "seed", 0))
-    picked = pick("uniform", PoolArrays(size=len(data.labels)), batch_size=work.plan.seed_batch, rng=rng)
-    rows = np.sort(picked.indices)
-    models = {pool: _train(work, data, rows, 0, pool=pool) for pool in {learns_pool(name) for name in work.strategies}}
+    """Return the parts that strategies share: the first batch, its model, and the clusters of its embeddings."""
+    ways = {learns_pool(name) for name in work.strategies}
+    rows = {covers: _first_rows(work, data, covers=covers) for covers in ways}
+    models = {pool: _train(work, data, rows[pool], 0, pool=pool) for pool in ways}
     clusters = None
     if set(work.strategies) & set(CLUSTERED):
         clusters = _dendrogram(work, data, models).cut(mean_cluster_size=work.plan.mean_cluster_size)
     return _First(rows, models, clusters)
+
+
+def _first_rows(work: Work, data: Data, *, covers: bool) -> np.ndarray:
+    """Draw the first batch at random, or, with `covers`, let most of it cover the pool, as in the product."""
+    seed, n = seed_for(work.seed, "seed", 0), len(data.labels)
+    rng, rows = np.random.default_rng(seed), np.empty(0, np.int64)
+    if covers:
+        count = min(round(COVERING_SHARE * work.plan.seed_batch), MOST)
+        sample = np.sort(rng.permutation(n)[:CANDIDATES])
+        torch.manual_seed(seed)
+        rows = sample[covering(directions(data.features[sample]).numpy(), count, rng)]
+    others = np.setdiff1d(np.arange(n), rows)
+    picked = pick("uniform", PoolArrays(size=len(others)), batch_size=work.plan.seed_batch - len(rows), rng=rng)
+    return np.sort(np.concatenate([rows, others[picked.indices]]))
 
 
 def learns_pool(strategy: str) -> bool:
@@ -132,7 +150,7 @@ def _dendrogram(work: Work, data: Data, models: dict[bool, Model]) -> Dendrogram
 def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str, Any]:
     """Simulate rounds of labeling with one strategy; return {"labels", "accuracy"} with a value for each model."""
     started = time.monotonic()
-    labeled, model, before = first.rows, first.models[learns_pool(strategy)], None
+    labeled, model, before = first.rows[learns_pool(strategy)], first.models[learns_pool(strategy)], None
     accuracies = [accuracy(model, data)]
     for number in range(1, work.plan.rounds + 1):
         size, rule = work.plan.batch, "cluster-margin" if strategy == LABELS_ALONE else strategy

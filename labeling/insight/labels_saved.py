@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from django.db.models import Min
 
 from labeling.arrays import stored
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.insight.payoff_facts import PayoffFacts
-from labeling.models import ModelVersion
+from labeling.models import ModelVersion, Project
 from labeling.models.items import ItemQuerySet
 from models_store import metrics, payoff
 from models_store.payoff import Band, Measured, OpenEstimate
@@ -100,10 +101,11 @@ def labels_saved(
     baseline = stored.load(ProjectFiles(project).baseline, Baseline)
     if baseline is None:
         return None, NoFigure.NOT_YET if facts.failure is None else NoFigure.FAILED, facts.failure or ""
-    first = row_labels(project.items.of_batches_before(first_picked).filter(reserved=False))
+    first = row_labels(project.items.of_batches_before(first_picked).drawn().filter(reserved=False))
     rows = np.concatenate([control.rows, first.rows])
     labels = np.concatenate([control.labels, first.labels])
-    by_chance = [place for place, version in enumerate(versions) if _is_uniform(version, first_picked)]
+    first_chosen = _first_chosen(project, first_picked)
+    by_chance = [place for place, version in enumerate(versions) if _is_uniform(version, first_chosen)]
     versions_on_all = _padded(measured, len(first.rows))
     uniform = _thrown_away(baseline, rows, labels).joined(versions_on_all.rows(by_chance))
     limit = max(facts.pool, spent.labels)
@@ -112,9 +114,15 @@ def labels_saved(
     return Saved(needs.needed, _minus(needs.needed, spent.labels), limit, points, needs.curve), None, ""
 
 
-def _is_uniform(version: ModelVersion, first_picked: int) -> bool:
+def _first_chosen(project: Project, first_picked: int) -> int:
+    """Return the number of the first batch with items to learn from that chance did not draw."""
+    chosen = project.items.of_batches_before(first_picked).filter(task__asked=True)
+    return chosen.aggregate(number=Min("task__batch__number"))["number"] or first_picked
+
+
+def _is_uniform(version: ModelVersion, first_chosen: int) -> bool:
     """Return whether the version is a point of the uniform curve: it learned random labels, and no unlabeled items."""
-    return version.batch.number < first_picked and "pool" not in version.metrics.get("training", {})
+    return version.batch.number < first_chosen and "pool" not in version.metrics.get("training", {})
 
 
 def _padded(measured: Measured, more: int) -> Measured:

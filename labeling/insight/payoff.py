@@ -71,7 +71,7 @@ class Payoff:
 
 
 def payoff_of(project: Project) -> Payoff:
-    """Return the project's current payoff. Takes at most thirteen queries; cached until its facts change."""
+    """Return the project's current payoff. Takes at most fourteen queries; cached until its facts change."""
     if project.asks.best_is_no_answer:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=NoFigure.QUESTION)
     versions = stored_predictions(project)

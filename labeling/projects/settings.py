@@ -106,7 +106,8 @@ SECTIONS = (
     )),
     Section("batch", "The batch", (
         Setting("strategy", "Strategy",
-                "How the rest of a batch is picked. The first batch is always drawn at random. "
+                "How the rest of a batch is picked. There is no model for the first batch: most of its items, at most "
+                "200, are ones that many others are like, none with uniform; the rest is drawn at random. "
                 f"{' and '.join(each.title for each in STRATEGIES.values() if each.compares_all)} compare the whole "
                 "pool once for each item picked: with large batches, people wait for them. Only uniform picks are a "
                 "fair sample of the pool.",

@@ -1,6 +1,6 @@
 """After a batch, estimate how good models would be if all labels had been drawn uniformly. No other step waits for it.
 
-Uniform labels are the labels of the control slice, and of the first batches if they were drawn at random. The step
+Uniform labels are the labels of the control slice, and those of the first batches that were drawn at random. The step
 divides them into folds; for each fold and a few sizes it trains a model on labels of the other folds and predicts the
 fold's items. It stores the predictions and discards the models: no version learns from control items.
 """
@@ -48,7 +48,8 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
     if project.items.measuring().count() < LEAST_CONTROL:
         return
     n_classes = project.classes.count()
-    uniform = project.items.measuring() | project.items.of_batches_before(first_picked).labeled().kept()
+    drawn = project.items.of_batches_before(first_picked).drawn().labeled().kept()
+    uniform = project.items.measuring() | drawn
     labeled = read_labels(project, uniform.filter(row__isnull=False), n_classes)
     sizes = sizes_for(len(labeled.rows))
     if not sizes or _expected_seconds(version, sizes) > _granted_seconds(project, last):

@@ -25,6 +25,7 @@ from labeling.steps.batch_tasks import PICKING_SHARE, Picked, remove_tasks, writ
 from labeling.steps.cluster import Clustered, clusters_at
 from labeling.steps.compute import compute
 from labeling.steps.embed import look_at_pool
+from labeling.steps.first_batch import covering_rows
 from labeling.steps.further import choose_further
 from selector.strategies import STRATEGIES
 
@@ -50,6 +51,9 @@ def select(step: Step) -> None:
             batches.ensure_next(project=project)  # notes that no batch follows
         return
     pool = read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws]))
+    seed = seed_of(project, batch.number)
+    is_first = batch.number == 1 and batch.selected_by is None
+    first = covering_rows(project, pool, project.batch_size, seed) if is_first else ()
     picked = make_plan(
         project,
         pool,
@@ -57,8 +61,8 @@ def select(step: Step) -> None:
         batch_size=audit_draws.size_of(project, draws, pool),
         strategy=batch.strategy or SEED,
         version=batch.selected_by,
-        seed=seed_of(project, batch.number),
-        draws=[draw.row for draw in draws],
+        seed=seed,
+        before_others=[*(draw.row for draw in draws), *first],
         progress=report,
     )
     further = choose_further(project, batch, len(picked.plan.rows))
@@ -109,10 +113,10 @@ def make_plan(
     version: ModelVersion | None,
     seed: int,
     progress: Callable[[float], None],
-    draws: Sequence[int] = (),
+    before_others: Sequence[int] = (),
 ) -> Picked:
-    """Plan a batch of `batch_size` items of this pool by the version's predictions. `draws`: rows of draws of audits,
-    which it takes first.
+    """Plan a batch of `batch_size` items of this pool by the version's predictions. `before_others`: rows that it takes
+    first, of draws of audits and of a first batch.
 
     Raises `StepFailed` if the strategy needs clusters and the clustering does not cover `pool_rows`.
     """
@@ -138,7 +142,7 @@ def make_plan(
         labeled_rows=_taken_rows(project, pool, pool_rows) if by.apart_from_labeled else None,
         guard=guard,
         asked=_asked_rows(project),
-        checks=np.concatenate([np.array(draws, np.int64), copies[~np.isin(copies, draws)]]),
+        checks=np.concatenate([np.array(before_others, np.int64), copies[~np.isin(copies, before_others)]]),
         rng=np.random.default_rng(seed),
         progress=progress,
         workers=compute.workers,

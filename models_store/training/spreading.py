@@ -41,7 +41,7 @@ class Graph:
         features : (n, dim), uint8 or floating; columns are standardised as `Mlp.standardise` does.
         """
         n = len(features)
-        ids, squares = _nearest(_directions(features), min(NEIGHBOURS, n - 1))
+        ids, squares = _nearest(directions(features), min(NEIGHBOURS, n - 1))
         farthest = np.maximum(squares[:, -1:], np.finfo(np.float32).tiny)
         near = np.exp(-SHARPNESS * squares / farthest)
         starts = np.arange(0, ids.size + 1, ids.shape[1])
@@ -92,8 +92,11 @@ def log_shares(scores: np.ndarray) -> np.ndarray:
     return logs
 
 
-def _directions(features: np.ndarray) -> torch.Tensor:
-    """Return the standardised features, (n, d) float32, centred: the DIRECTIONS of more items and columns than that."""
+def directions(features: np.ndarray) -> torch.Tensor:
+    """Return the standardised features, (n, d) float32, centred: the DIRECTIONS of more items and columns than that.
+
+    Draws on torch's global generator if there are more.
+    """
     mean, gain = standardisation(features)
     x = torch.from_numpy(features.astype(np.float32))
     x = ((x - torch.from_numpy(mean.astype(np.float32))) * torch.from_numpy(gain.astype(np.float32))).clamp(-FAR, FAR)

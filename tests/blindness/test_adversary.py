@@ -103,16 +103,22 @@ def noisy_digits(path: Path, *, proposing: bool) -> Path:
     return path
 
 
-def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
-    """Create a project whose third batch is open, with gold and control tasks and the draws of an audit, and with
-    checks if it shows near-copies.
-    """
+def imported(folder: Path, number: int, settings: dict[str, Any]) -> Project:
+    """Create a project of noisy digits, before any step has run."""
     classes = [str(digit) for digit in range(10)]
     all_settings = {**SETTINGS, **settings, "secret": bytes([number]) * 32}
     project = create_project(slug=f"digits-{number}", kind="image", classes=classes, settings=all_settings)
     path = noisy_digits(folder / f"{number}.zip", proposing=project.asks.proposes)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
     import_items(Step(job, gives_way=False))
+    return project
+
+
+def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
+    """Create a project whose third batch is open, with gold and control tasks and the draws of an audit, and with
+    checks if it shows near-copies.
+    """
+    project = imported(folder, number, settings)
     honest = [make_member(project, f"{name}-{project.slug}") for name in ("hana", "hugo")]
     for size, share in ((SMALL, 0.0), (LARGE, 0.25)):
         drain()
@@ -146,10 +152,8 @@ def answer_truly(project: Project, user: User) -> None:
         assert not submitting.submit(project=project, user=user, answers=answers).rejected
 
 
-def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdict]:
-    """Return the adversary's verdicts about a world's third batch."""
-    project = world(folder, number, settings)
-    batch = project.batches.open().get()
+def play(project: Project, batch: Batch, number: int) -> dict[int, dict[str, float]]:
+    """Let the adversary answer the batch, mostly right, and return the features of each task."""
     watch = gold.Watch()
     rng = np.random.default_rng(number)
 
@@ -164,8 +168,15 @@ def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdic
             return item.truth is (rng.random() < 0.85)
         return item.truth if rng.random() < 0.85 else int(rng.integers(10))
 
+    return Adversary(project, background, answer, batch=batch.number).play()
+
+
+def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdict]:
+    """Return the adversary's verdicts about a world's third batch."""
+    project = world(folder, number, settings)
+    batch = project.batches.open().get()
     kinds = kinds_of(project, batch.number)
-    features = Adversary(project, background, answer, batch=batch.number).play()
+    features = play(project, batch, number)
     played = {kinds[task] for task in features if task in kinds}
     assert played == ({*KINDS, "check", "other"} if project.near_copies else {*KINDS, "other"})
     tasks = Task.objects.filter(pk__in=features).select_related("item", "repeats")
@@ -175,6 +186,20 @@ def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdic
         *(judge(features, kinds, kind, proposed) for kind in KINDS if kind in played),
         judge(features, unseen, "audit", proposed),  # the tasks whose answers prove: decoys left out
     ]
+
+
+def first_verdicts(folder: Path, number: int) -> list[Verdict]:
+    """Return the adversary's verdicts about a first batch: no model has picked it, and most of its items cover the
+    pool.
+    """
+    project = imported(folder, number, {"batch_size": LARGE})
+    drain()
+    batch = project.batches.open().get()
+    covering = batch.tasks.filter(asked=True).values_list("pk", flat=True)
+    kinds = kinds_of(project, 1) | dict.fromkeys(covering, "covering")
+    features = play(project, batch, number)
+    assert {kinds[task] for task in features if task in kinds} == {"control", "covering", "other"}
+    return [judge(features, kinds, kind, {}) for kind in ("control", "covering")]
 
 
 def unmend_skips(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,10 +247,18 @@ def test_the_adversary_finds_what_is_not_mended(
     assert found["gold"].area > 0.7, str(found["gold"])
 
 
-@pytest.mark.parametrize("changes", some([{}, IN_GRIDS]))
-def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
+def assert_nothing_tells(verdicts_about: Callable[[int], list[Verdict]]) -> None:
     """A second world is tested if the first looks suspicious, because one world in some dozens does so by chance."""
-    suspected = [each for each in verdicts(tmp_path, 4, changes) if each.p <= SUSPICIOUS]
-    for verdict in verdicts(tmp_path, 2, changes) if suspected else []:
+    suspected = [each for each in verdicts_about(4) if each.p <= SUSPICIOUS]
+    for verdict in verdicts_about(2) if suspected else []:
         before = next((each for each in suspected if each.kind == verdict.kind), None)
         assert before is None or verdict.p > SUSPICIOUS, f"{before}; again {verdict}"
+
+
+@pytest.mark.parametrize("changes", some([{}, IN_GRIDS]))
+def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
+    assert_nothing_tells(lambda number: verdicts(tmp_path, number, changes))
+
+
+def test_nothing_tells_in_a_first_batch(tmp_path: Path) -> None:
+    assert_nothing_tells(lambda number: first_verdicts(tmp_path, number))

@@ -40,9 +40,10 @@ def label(project: Project, user: User, become: dict[int, int] | None = None) ->
 
 @pytest.mark.parametrize("warm", some([True, False]))
 def test_a_class_that_comes_later_is_learned_and_older_versions_still_serve(tmp_path: Path, warm: bool) -> None:
-    # Labels alone: the sevens before and after the new class are alike, and the pool cannot tell them apart.
+    # Labels alone, drawn at random: the sevens before and after the new class are alike, and the pool and doubts cannot
+    # tell them apart.
     training = {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "warm_start": warm, "learns_from": "labels"}
-    project = digits_project(tmp_path, n=300, training=training)
+    project = digits_project(tmp_path, n=300, batch_size=60, training=training, strategy="uniform")
     user = annotator(project)
     drain()
     label(project, user)

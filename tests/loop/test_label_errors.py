@@ -51,7 +51,7 @@ def answer_with_errors(project: Project, user: User) -> set[int]:
 
 @pytest.mark.long
 def test_injected_errors_come_first_in_the_queue(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=600, batch_size=500, control_share=0.1, training=QUICKER)
+    project = digits_project(tmp_path, n=600, batch_size=500, control_share=0.1, training=QUICKER, strategy="uniform")
     annie = annotator(project)
     drain()
     wrong = answer_with_errors(project, annie)

@@ -34,7 +34,7 @@ def drain() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    project = digits_project(tmp_path, n=400, batch_size=150)
+    project = digits_project(tmp_path, n=400, batch_size=150, strategy="uniform")
     drain()
     answer_batch(project, annotator(project))
     drain()

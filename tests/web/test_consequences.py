@@ -195,7 +195,7 @@ def test_every_strategy_says_where_it_picks_from() -> None:
         "400 → 1,437 all, for what would change the model most"
     )
     first = Standing(pool=STANDING.pool, pace=PACE, first=True)
-    assert said(first)["candidates"] == "1,437 all, at random: there is no model yet"
+    assert said(first)["candidates"] == "1,437 all: there is no model yet"
     only_control = Standing(pool=PoolCounts(30, 30), pace=PACE)
     assert said(only_control)["candidates"] == "– only control items are left"
 

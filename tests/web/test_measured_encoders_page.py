@@ -45,7 +45,9 @@ def test_the_results_stand_in_a_table() -> None:
     assert "pixels 90.0 % 85.0 % to 93.0 % 1.4 s 1 h 7 min" in page
     assert "torn.pth cannot be read as weights." in page
     EncoderComparison.objects.update(drawn=False)
-    assert "Most items were picked because they are hard" in text_of(manager(project).get(PAGE))
+    assert "Most items were picked, not drawn at random: no accuracy holds for the whole pool" in text_of(
+        manager(project).get(PAGE)
+    )
 
 
 def test_a_manager_asks_and_sees_how_far_it_is() -> None:

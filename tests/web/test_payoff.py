@@ -178,6 +178,6 @@ def test_only_versions_of_random_labels_alone_are_points_of_the_uniform_curve() 
     def version(batch: int, **training: object) -> ModelVersion:
         return ModelVersion(batch=Batch(number=batch), metrics={"training": training})
 
-    assert labels_saved._is_uniform(version(1), first_picked=2)
-    assert not labels_saved._is_uniform(version(2), first_picked=2)
-    assert not labels_saved._is_uniform(version(1, pool={"items": 300}), first_picked=2)
+    assert labels_saved._is_uniform(version(1), first_chosen=2)
+    assert not labels_saved._is_uniform(version(2), first_chosen=2)
+    assert not labels_saved._is_uniform(version(1, pool={"items": 300}), first_chosen=2)

@@ -195,11 +195,11 @@ def test_queries_do_not_grow(query: str, django_assert_max_num_queries: Any) -> 
 def test_a_task_that_was_asked_for_says_by_whom() -> None:
     project = make_project()
     items = make_items(project, 3)
-    batch = make_open_batch(project, items)
+    batch = make_open_batch(project, items, number=2)
     batch.tasks.update(asked=True)
     project.items.filter(task__rank=0).update(queued_at=timezone.now())
     Copy.objects.create(of=items[0], item=items[1], batch=batch, height=0.1, is_check=True)
-    page = text_of(manager(project).get(address(project, 1)))
+    page = text_of(manager(project).get(address(project, 2)))
     assert page.count("A manager asked for it.") == page.count("It checks the label of a near-copy.") == 1
     assert page.count("A manager corrected its certified label.") == 1
 

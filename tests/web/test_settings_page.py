@@ -220,7 +220,7 @@ def test_the_page_forecasts_the_next_batch() -> None:
     project = pool_of_forty()
     page = text_of(manager(project).get(address(project)))
     assert "Items 10 10 8 picked, 2 for control" in page
-    assert "32 all, at random: there is no model yet" in page
+    assert "32 all: there is no model yet" in page
     assert "No pace measured yet: 5 s an answer are assumed." in page
 
 

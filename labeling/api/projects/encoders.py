@@ -99,8 +99,8 @@ class EncoderComparisonSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True, help_text="Why it failed.")
     labels = serializers.IntegerField(min_value=0, help_text="Labels in the sample, none of them of control items.")
     drawn = serializers.BooleanField(
-        help_text="Whether the tested labels are a random sample of the pool. Others were picked because they are "
-        "hard, so that all accuracies are too low."
+        help_text="Whether the tested labels are a random sample of the pool. Otherwise most were picked, and no "
+        "accuracy holds for the whole pool."
     )
     asked_at = serializers.DateTimeField()
     measured_at = serializers.DateTimeField(allow_null=True)

@@ -55,7 +55,7 @@ def _described(comparison: EncoderComparison) -> Iterator[str]:
     elif encoder_comparison.is_under_way(comparison):
         yield "A worker measures the encoders; --show shows the results."
     elif not comparison.drawn:
-        yield "The labels are of items that were picked because they are hard: the accuracies are too low, all of them."
+        yield "Most of the items were picked, not drawn at random: no accuracy holds for the whole pool."
 
 
 def _figures(each: Measured) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from labeling.models import Batch
-from labeling.models.batches import BY_CHANCE, IMPORTED
+from labeling.models.batches import BY_CHANCE, IMPORTED, SEED
 from labeling.web.shared.words import Moment, accuracy, duration, moment, number, percent
 
 
@@ -80,6 +80,8 @@ def picked_by(batch: Batch) -> str:
     """Say in a few words how the batch was picked."""
     if batch.strategy == IMPORTED:
         return "imported"
+    if batch.strategy == SEED:
+        return "without a model"
     if batch.strategy in BY_CHANCE or (batch.strategy and batch.selected_by is None):
         return "at random"
     if batch.selected_by is None:

@@ -23,10 +23,12 @@ def reason(batch: Batch, task: Task) -> str:
         return "An audit asks about it, to prove labels of the model."
     if task.asked and task.shown.queued_at:
         return "A manager asked for it."
+    picked = batch.selection_numbered(task.selection)
+    if task.asked and batch.number == 1 and picked.selected_by is None:
+        return "Picked because many items are like it: there was no model yet."
     if task.asked:
         is_check = hasattr(task.shown, "as_copy")
         return "It checks the label of a near-copy." if is_check else "A manager corrected its certified label."
-    picked = batch.selection_numbered(task.selection)
     if replaces and picked.selected_by is not None:
         return f"Picked because it is like an item that all annotators skipped{_doubt(task)}."
     if picked.selected_by is None:

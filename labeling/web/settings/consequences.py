@@ -174,7 +174,7 @@ def _candidates(
     if candidates is None:
         return "–", "as many as needed to take each item from a different cluster"
     if first:
-        how = "all, at random: there is no model yet"
+        how = "all: there is no model yet"
     elif looks := STRATEGIES[settings.strategy].looks:
         how = f"all, {looks}"
     else:

@@ -156,6 +156,6 @@ def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:
     if comparison.drawn:
         return f"{models} Accuracy is of {count(tested, 'item')} drawn at random, so it holds for the whole pool."
     return (
-        f"{models} Most items were picked because they are hard: all accuracies are lower than for the whole pool, but "
-        "tell encoders apart."
+        f"{models} Most items were picked, not drawn at random: no accuracy holds for the whole pool, but they tell "
+        "encoders apart."
     )
