@@ -114,7 +114,7 @@ def page_of(batch: Batch, chosen: TaskFilter, n: int, *, after: str = "", before
     place, backwards = (end, True) if end else (start, False)
     if place and place.part != part:
         place, backwards = None, False
-    tasks = tasks_of(batch, chosen).select_related("item__as_copy", "audit_draw")
+    tasks = tasks_of(batch, chosen).select_related("item__as_copy", "item__certified_label", "audit_draw")
     shown = list(rows_behind(tasks, order, part, place, backwards)[: n + 1])
     more, shown = len(shown) > n, shown[:n]
     if backwards and not more:

@@ -10,7 +10,7 @@ from selector.strategies import STRATEGIES
 
 def reason(batch: Batch, task: Task) -> str:
     """Return the reason why the task is in its batch, as a sentence. Select the task with its `audit_draw` and its
-    item's `as_copy`.
+    item's `as_copy` and `certified_label`.
     """
     if batch.strategy == IMPORTED:
         return "Imported with its label, not picked."
@@ -24,11 +24,13 @@ def reason(batch: Batch, task: Task) -> str:
     if task.asked and task.shown.queued_at:
         return "A manager asked for it."
     picked = batch.selection_numbered(task.selection)
-    if task.asked and batch.number == 1 and picked.selected_by is None:
-        return "Picked because many items are like it: there was no model yet."
+    if task.asked and hasattr(task.shown, "as_copy"):
+        return "It checks the label of a near-copy."
     if task.asked:
-        is_check = hasattr(task.shown, "as_copy")
-        return "It checks the label of a near-copy." if is_check else "A manager corrected its certified label."
+        covers = batch.number == 1 and picked.selected_by is None and not hasattr(task.shown, "certified_label")
+        if covers:
+            return "Picked because many items are like it: there was no model yet."
+        return "A manager corrected its certified label."
     if replaces and picked.selected_by is not None:
         return f"Picked because it is like an item that all annotators skipped{_doubt(task)}."
     if picked.selected_by is None:
