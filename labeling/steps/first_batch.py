@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from labeling.arrays.files import ProjectFiles
+from labeling.arrays.forecast import divide
 from labeling.arrays.plan import Pool
 from labeling.disk.files import FileDamaged
 from labeling.models import Project
@@ -22,23 +23,23 @@ NONE = np.empty(0, np.int64)
 
 def covering_rows(project: Project, pool: Pool, batch_size: int, seed: int) -> np.ndarray:
     """Return the rows, in the order of the picks, that together are near most items of the pool. None if the project's
-    strategy draws at random, or if features are missing or damaged.
+    strategy draws at random, if the batch takes the whole pool, or if features are missing, damaged or not finite.
 
     The features of a random sample decide. The seed and the pool determine the rows.
     """
     open_rows = pool.rows[~pool.reserved]
-    count = min(round(COVERING_SHARE * (1 - project.control_share) * batch_size), MOST)
+    n_open, n_reserved = len(open_rows), len(pool.rows) - len(open_rows)
+    size, _ = divide(n_open, n_reserved, batch_size=batch_size, control_share=project.control_share)
     features = ProjectFiles(project).stored_features()
-    if STRATEGIES[project.strategy].fair or len(open_rows) <= count or features is None:
+    if STRATEGIES[project.strategy].fair or size == n_open or features is None:
         return NONE
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng((seed, 1))  # the plan draws from `seed` alone
     sample = np.sort(rng.permutation(open_rows)[:CANDIDATES])
     try:
-        of_sample = features[sample]
-    except FileDamaged:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            points = directions(features[sample]).numpy()
+    except (FileDamaged, ValueError):
         return NONE
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        points = directions(of_sample).numpy()
-    rows: np.ndarray = sample[covering(points, count, rng)]
+    rows: np.ndarray = sample[covering(points, min(round(COVERING_SHARE * size), MOST), rng)]
     return rows

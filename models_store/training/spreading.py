@@ -95,7 +95,7 @@ def log_shares(scores: np.ndarray) -> np.ndarray:
 def directions(features: np.ndarray) -> torch.Tensor:
     """Return the standardised features, (n, d) float32, centred: the DIRECTIONS of more items and columns than that.
 
-    Draws on torch's global generator if there are more.
+    Draws on torch's global generator if there are more. Errors as for `standardisation`.
     """
     mean, gain = standardisation(features)
     x = torch.from_numpy(features.astype(np.float32))

@@ -84,6 +84,11 @@ def test_the_same_pool_gives_the_same_rows(tmp_path: Path, monkeypatch: pytest.M
     rows = covering_rows(project, pool, 50, 5)
     assert rows.tolist() == covering_rows(project, pool, 50, 5).tolist()
     assert not np.isin(rows, pool.rows[pool.reserved]).any()
-    assert covering_rows(project, pool, 5000, 5).size == 0, "all items are taken in any case"
     monkeypatch.setattr("labeling.steps.first_batch.MOST", 7)
     assert len(covering_rows(project, pool, 50, 5)) == 7
+    assert covering_rows(project, pool, 5000, 5).size == 0, "all items are taken in any case"
+    features = np.random.default_rng(0).normal(size=(120, 3)).astype(np.float16)
+    monkeypatch.setattr(ProjectFiles, "stored_features", lambda self: features)
+    assert len(covering_rows(project, pool, 50, 5)) == 7
+    features[pool.rows[~pool.reserved][0], 1] = np.nan
+    assert covering_rows(project, pool, 50, 5).size == 0, "the batch opens, and chance draws it"
