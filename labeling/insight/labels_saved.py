@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from django.db.models import Min
+from django.db.models import Exists, Min, OuterRef, Q
 
 from labeling.arrays import stored
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.insight.payoff_facts import PayoffFacts
-from labeling.models import ModelVersion, Project
+from labeling.models import ModelVersion, Project, Task
+from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
 from models_store import metrics, payoff
 from models_store.payoff import Band, Measured, OpenEstimate
@@ -116,8 +117,9 @@ def labels_saved(
 
 def _first_chosen(project: Project, first_picked: int) -> int:
     """Return the number of the first batch with items to learn from that chance did not draw."""
-    chosen = project.items.of_batches_before(first_picked).filter(task__asked=True)
-    return chosen.aggregate(number=Min("task__batch__number"))["number"] or first_picked
+    asked = Exists(Task.objects.filter(batch=OuterRef("pk"), asked=True))
+    chosen = project.batches.filter(Q(strategy=IMPORTED) | asked, number__lt=first_picked)
+    return chosen.aggregate(number=Min("number"))["number"] or first_picked
 
 
 def _is_uniform(version: ModelVersion, first_chosen: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from django.template.loader import render_to_string
-from factories import make_project
+from factories import make_items, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
 from labeling.insight import labels_saved
@@ -13,6 +13,7 @@ from labeling.insight.labels_saved import LabelsSpent, NoFigure, Saved, Uniform
 from labeling.insight.pace import Pace
 from labeling.insight.payoff import Advice, Next, Payoff, advise
 from labeling.models import Batch, ModelVersion, Project, Role
+from labeling.models.batches import IMPORTED
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy
 from labeling.web.charts.payoff import about, finding, payoff_chart
 from labeling.web.overview.paying_off import paying_off
@@ -172,6 +173,17 @@ def test_the_api_gives_the_same_as_numbers() -> None:
     assert answer["missing"] == "no-control"
     assert answer["saved"] is None
     assert answer["next"] is None
+
+
+@pytest.mark.django_db
+def test_imported_and_asked_items_are_no_random_labels() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 1))
+    assert labels_saved._first_chosen(project, 4) == 4
+    Batch.objects.create(project=project, number=3, strategy=IMPORTED, state=Batch.State.DONE)
+    assert labels_saved._first_chosen(project, 4) == 3
+    batch.tasks.update(asked=True)
+    assert labels_saved._first_chosen(project, 4) == 1
 
 
 def test_only_versions_of_random_labels_alone_are_points_of_the_uniform_curve() -> None:
