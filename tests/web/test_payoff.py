@@ -114,6 +114,7 @@ def test_a_manager_is_told_that_picking_costs_labels_unless_items_are_drawn_at_r
 
     advice = "Change the strategy to Uniform"
     assert advice in section(-500, -120)
+    assert advice not in section(-500, -80), "the control items cost them, not picking"
     assert advice not in section(-500, 10)
     assert advice not in section(412, None)
     assert advice not in section(-500, -120, strategy="uniform")
