@@ -89,7 +89,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 class SelectionFacts(models.Model):
     """The inputs and the outcome of a selection, enough to replay it."""
 
-    strategy = models.CharField(max_length=20, blank=True, help_text="'seed' for a uniform first batch.")
+    strategy = models.CharField(max_length=20, blank=True, help_text="'seed': picked without a model.")
     seed = models.PositiveBigIntegerField(null=True)
     batch_size = models.PositiveIntegerField(null=True, help_text="k_t: items asked for.")
     candidate_factor = models.FloatField(null=True, help_text="k_m / k_t: as set, or as found in its place.")

@@ -101,7 +101,9 @@ class Task(models.Model):
     selection = models.PositiveSmallIntegerField(default=1, help_text="Which selection of its batch picked it.")
     is_control = models.BooleanField(default=False)
     asked = models.BooleanField(
-        default=False, help_text="Taken before all others: a manager had asked for it, or it checks a near-copy."
+        default=False,
+        help_text="Taken before the strategy picked: a manager had asked for it, it checks a near-copy, an audit asks "
+        "about it, or it covers the pool for a first batch.",
     )
     replaces = models.ForeignKey(
         "self",

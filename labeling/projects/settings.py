@@ -106,8 +106,8 @@ SECTIONS = (
     )),
     Section("batch", "The batch", (
         Setting("strategy", "Strategy",
-                "How the rest of a batch is picked. There is no model for the first batch: most of its items, at most "
-                "200, are ones that many others are like, none with uniform; the rest is drawn at random. "
+                "How the rest of a batch is picked. There is no model for the first batch: up to 200 of its items are "
+                "ones that many others are like, and the rest is drawn at random; uniform draws all at random. "
                 f"{' and '.join(each.title for each in STRATEGIES.values() if each.compares_all)} compare the whole "
                 "pool once for each item picked: with large batches, people wait for them. Only uniform picks are a "
                 "fair sample of the pool.",

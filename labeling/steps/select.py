@@ -116,7 +116,7 @@ def make_plan(
     before_others: Sequence[int] = (),
 ) -> Picked:
     """Plan a batch of `batch_size` items of this pool by the version's predictions. `before_others`: rows that it takes
-    first, of draws of audits and of a first batch.
+    before the strategy picks, for an audit or to cover the pool.
 
     Raises `StepFailed` if the strategy needs clusters and the clustering does not cover `pool_rows`.
     """
