@@ -25,8 +25,8 @@ def choose_rows(
     accuracy on items that people can answer, and the skips count the others.
 
     The item of the same cluster with the nearest margin replaces any other task; if the cluster is used up, an item of
-    the clusters with the fewest items in the batch, as in the next pass of the selection. Without margins the batch
-    was drawn by chance, and the next item of the permutation is the replacement.
+    the clusters with the fewest items in the batch, as in the next pass of the selection. Without margins no
+    model picked the batch, and the next item of the permutation is the replacement.
 
     In a batch with control tasks, replacing ends when either kind of item runs out: whether a skip is replaced must
     tell annotators nothing about the task.

@@ -14,10 +14,10 @@ from labeling.models.people import MAX_GROUP
 from selector.strategies import STRATEGIES
 
 SEED = "seed"
-"""The strategy of a batch that no model picks: a uniform random draw, beside items that are asked."""
+"""The strategy of a batch that no model picks: a uniform random draw, beside the tasks that are `asked`."""
 
 BY_CHANCE = (SEED, *(strategy.name for strategy in STRATEGIES.values() if strategy.fair))
-"""The strategies that draw uniformly at random, without a model. Items that are asked are no part of the draw."""
+"""The strategies that draw uniformly at random, without a model. The tasks that are `asked` are no part of the draw."""
 
 IMPORTED = "imported"
 """The strategy of a batch of items imported with labels, which no selection picked."""

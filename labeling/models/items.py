@@ -105,7 +105,9 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(suggestion__isnull=False)
 
     def drawn(self) -> ItemQuerySet:
-        """Return items that a batch drew uniformly at random: a sample of the pool."""
+        """Return items that a batch drew uniformly at random: a sample of the pool, without the items that a first
+        batch took to cover it.
+        """
         return self.filter(task__batch__strategy__in=BY_CHANCE, task__asked=False)
 
     def imported(self) -> ItemQuerySet:

@@ -44,7 +44,7 @@ class TaskKind(IntEnum):
     GOLD = 2
     AGAIN = 3
     AUDIT = 4
-    ASKED = 5  # a manager asked for it, or it checks a near-copy
+    ASKED = 5  # a manager asked for it, it checks a near-copy, or it covers the pool
 
 
 SETTING = (TaskKind.PICKED, TaskKind.CONTROL, TaskKind.GOLD, TaskKind.AGAIN, TaskKind.AUDIT)

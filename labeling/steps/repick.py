@@ -62,8 +62,8 @@ def _is_picked_by(batch: Batch, version: ModelVersion) -> bool:
 
 
 def _replaceable(batch: Batch) -> TaskQuerySet:
-    """Return the tasks of picked items that were never assigned, that no manager asked for, and that replace no
-    other.
+    """Return the tasks of picked items that were never assigned, that replace no other, and that the strategy picked:
+    no manager asked for them, and they neither check a near-copy nor cover the pool.
     """
     return batch.tasks.picked().untouched().filter(asked=False, replaces=None)
 

@@ -68,7 +68,7 @@ def _warning(project: Project, payoff: Payoff) -> str:
     if high is None or payoff.spent is None or high >= payoff.spent.learned or STRATEGIES[project.strategy].fair:
         return ""
     return (
-        "Picking has cost labels so far, as it can where many items are broken or answers are close to chance. "
+        "Picking has cost labels so far, as it can where many items are broken. Let annotators skip these. "
         "Change the strategy to Uniform for every second batch, or for all."
     )
 
