@@ -54,8 +54,8 @@ class Next:
 class Payoff:
     """The payoff of picking; a field is None if it cannot be estimated.
 
-    version: the version in use. control: the labeled control items behind the figures; more_control: about how many
-    more an answer needs. missing, reason: why `saved` is None.
+    version: the version in use; learned: the number of labels that it learned from. control: the labeled control items
+    behind the figures; more_control: about how many more an answer needs. missing, reason: why `saved` is None.
     """
 
     advice: Advice
@@ -68,6 +68,7 @@ class Payoff:
     reason: str = ""
     next: Next | None = None
     more_control: int | None = None
+    learned: int = 0
 
 
 def payoff_of(project: Project) -> Payoff:
@@ -102,8 +103,10 @@ def _computed(facts: PayoffFacts) -> Payoff:
         ahead = Next(size, more, payoff.next_gain(measured, more))
     advice, more_control = advise(ahead, len(items.rows)) if size else (Advice.DONE, None)
     saved, missing, reason = labels_saved(facts, versions, used, measured, items, spent)
-    number = versions[used].number
-    return Payoff(advice, len(items.rows), len(versions), number, spent, saved, missing, reason, ahead, more_control)
+    return Payoff(
+        advice, len(items.rows), len(versions), versions[used].number, spent, saved, missing, reason, ahead, more_control,
+        learned=versions[used].labels,
+    )  # fmt: skip
 
 
 def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:

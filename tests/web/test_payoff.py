@@ -86,6 +86,7 @@ def whole(**changes: object) -> Payoff:
         "versions": 4,
         "version": 4,
         "spent": SPENT,
+        "learned": SPENT.learned,
         "saved": saved(412, 1234, None),
         "next": ahead(0.002, 0.012, 0.02),
     }
@@ -107,14 +108,15 @@ def test_cost_is_for_managers_and_only_if_it_is_known() -> None:
 
 
 def test_a_manager_is_told_that_picking_costs_labels_unless_items_are_drawn_at_random_already() -> None:
-    def section(low: float, high: float | None, strategy: str = "cluster-margin") -> str:
+    def section(low: float, high: float | None, strategy: str = "cluster-margin", learned: int = 900) -> str:
         project = Project(slug="digits", batch_size=100, strategy=strategy)
-        words = paying_off(project, whole(saved=saved(low, low, high)), PACE, with_cost=False)
+        words = paying_off(project, whole(saved=saved(low, low, high), learned=learned), PACE, with_cost=False)
         return render_to_string("project/payoff.html", {"payoff": words})
 
     advice = "Change the strategy to Uniform"
     assert advice in section(-500, -120)
     assert advice not in section(-500, -80), "the control items cost them, not picking"
+    assert advice not in section(-500, -120, learned=600), "a manager uses an earlier version"
     assert advice not in section(-500, 10)
     assert advice not in section(412, None)
     assert advice not in section(-500, -120, strategy="uniform")

@@ -63,9 +63,11 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool)
 
 
 def _warning(project: Project, payoff: Payoff) -> str:
-    """Return the advice to draw at random, if picking has cost labels with 95 % confidence, control items left out."""
+    """Return the advice to draw at random, if fewer uniform labels than the version in use learned from are enough for
+    its accuracy, with 95 % confidence.
+    """
     high = None if payoff.saved is None else payoff.saved.needed.high
-    if high is None or payoff.spent is None or high >= payoff.spent.learned or STRATEGIES[project.strategy].fair:
+    if high is None or high >= payoff.learned or STRATEGIES[project.strategy].fair:
         return ""
     return (
         "Picking has cost labels so far, as it can where many items are broken. Let annotators skip these. "
