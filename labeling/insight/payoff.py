@@ -103,10 +103,8 @@ def _computed(facts: PayoffFacts) -> Payoff:
         ahead = Next(size, more, payoff.next_gain(measured, more))
     advice, more_control = advise(ahead, len(items.rows)) if size else (Advice.DONE, None)
     saved, missing, reason = labels_saved(facts, versions, used, measured, items, spent)
-    return Payoff(
-        advice, len(items.rows), len(versions), versions[used].number, spent, saved, missing, reason, ahead, more_control,
-        learned=versions[used].labels,
-    )  # fmt: skip
+    number, learned, control = versions[used].number, versions[used].labels, len(items.rows)
+    return Payoff(advice, control, len(versions), number, spent, saved, missing, reason, ahead, more_control, learned)
 
 
 def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
