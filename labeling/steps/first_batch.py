@@ -15,7 +15,9 @@ from selector.covering import CANDIDATES, covering
 from selector.strategies import STRATEGIES
 
 COVERING_SHARE = 0.8
-"""Of the items that a model learns from. The others are drawn at random: they calibrate the first versions."""
+"""Of the items that a model learns from and no manager asked for. The others are drawn at random: they calibrate the
+first versions.
+"""
 MOST = 200
 """A random sample of more items covers the pool as well, and from 200 random labels on, these alone calibrate."""
 NONE = np.empty(0, np.int64)
@@ -30,8 +32,10 @@ def covering_rows(project: Project, pool: Pool, batch_size: int, seed: int) -> n
     open_rows = pool.rows[~pool.reserved]
     n_open, n_reserved = len(open_rows), len(pool.rows) - len(open_rows)
     size, _ = divide(n_open, n_reserved, batch_size=batch_size, control_share=project.control_share)
+    asked = project.items.queued().filter(row__isnull=False, reserved=False).count()
+    count = min(round(COVERING_SHARE * (size - asked)), MOST)
     features = ProjectFiles(project).stored_features()
-    if STRATEGIES[project.strategy].fair or size == n_open or features is None:
+    if STRATEGIES[project.strategy].fair or size == n_open or count <= 0 or features is None:
         return NONE
     rng = np.random.default_rng((seed, 1))  # the plan draws from `seed` alone
     sample = np.sort(rng.permutation(open_rows)[:CANDIDATES])
@@ -41,5 +45,5 @@ def covering_rows(project: Project, pool: Pool, batch_size: int, seed: int) -> n
             points = directions(features[sample]).numpy()
     except (FileDamaged, ValueError):
         return NONE
-    rows: np.ndarray = sample[covering(points, min(round(COVERING_SHARE * size), MOST), rng)]
+    rows: np.ndarray = sample[covering(points, count, rng)]
     return rows

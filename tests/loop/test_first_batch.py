@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
+from django.utils import timezone
 
 from labeling.arrays.files import ProjectFiles
 from labeling.insight.labels_saved import _first_chosen
@@ -84,6 +85,8 @@ def test_the_same_pool_gives_the_same_rows(tmp_path: Path, monkeypatch: pytest.M
     rows = covering_rows(project, pool, 50, 5)
     assert rows.tolist() == covering_rows(project, pool, 50, 5).tolist()
     assert not np.isin(rows, pool.rows[pool.reserved]).any()
+    project.items.filter(row__in=pool.rows[~pool.reserved][:20].tolist()).update(queued_at=timezone.now())
+    assert len(covering_rows(project, pool, 50, 5)) == 16, "chance draws a fifth beside what a manager asked for"
     monkeypatch.setattr("labeling.steps.first_batch.MOST", 7)
     assert len(covering_rows(project, pool, 50, 5)) == 7
     assert covering_rows(project, pool, 5000, 5).size == 0, "all items are taken in any case"
