@@ -85,7 +85,8 @@ def test_worker_killed_in_the_midst_of_each_long_step(tmp_path: Path) -> None:
         kill(process)
     assert running(Job.Kind.CALIBRATE, "calibrating").exists(), "the step was over before it could be killed"
     assert project.batches.get(number=2).state == "open", "nobody waits for it"
-    assert len(list(folder.glob("calibrating*.safetensors"))) == 1, "the first of the trainings, to its end"
+    # The second may end before the kill.
+    assert len(list(folder.glob("calibrating*.safetensors"))) in (1, 2), "trainings that came to their end"
 
     with worker() as process:
         wait_until(running(Job.Kind.SURVEY, "drawing").filter(batch__number=2).exists)
