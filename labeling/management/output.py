@@ -15,9 +15,9 @@ from labeling.outgoing.formats import DEFAULT, EXPORTS, FORMATS
 
 
 def format_of(output: str, formats: Collection[str] = tuple(FORMATS)) -> str:
-    """Return the format for a file's suffix; the default for unknown suffixes and for standard output."""
-    suffix = Path(output).suffix.lower().removeprefix(".")
-    return suffix if suffix in formats else DEFAULT
+    """Return the format for the ending of a file's name; the default for other endings and for standard output."""
+    matching = [name for name in formats if output.lower().endswith(EXPORTS[name].suffix)]
+    return max(matching, key=lambda name: len(EXPORTS[name].suffix), default=DEFAULT)
 
 
 def to_standard_output(stdout: OutputWrapper, chunks: Iterable[bytes], format_name: str) -> None:

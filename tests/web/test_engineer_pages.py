@@ -14,7 +14,7 @@ from pages import CONTROL, errors_of, make_history, member, text_of
 
 from labeling.models import Role
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.formats import FORMATS
+from labeling.outgoing.formats import DATASETS, EXPORTS, FORMATS
 from labeling.web.export import views as engineer
 from labeling.web.export.columns import MEANINGS
 
@@ -57,9 +57,9 @@ def test_the_buttons_lead_to_files() -> None:
     page = client.get("/p/digits/export/").content.decode()
     assert "<strong>3 rows</strong>" in page
     formats = re.findall(r'name="format" value="(\w+)"', page)
-    assert formats == list(FORMATS)
+    assert formats == [*FORMATS, *DATASETS]
     for name in formats:
-        assert downloaded(client, format=name)[0] == f"digits-labels.{name}"
+        assert downloaded(client, format=name)[0] == f"digits-labels{EXPORTS[name].suffix}"
     assert downloaded(client, batch="2", skipped="on", format="jsonl") == ("digits-batch-2-with-skipped.jsonl", b"")
     name, content = downloaded(client, batch="1-", until="2999-01-01", format="jsonl")
     assert name == "digits-batches-1-2-until-2999-01-01.jsonl"

@@ -12,6 +12,8 @@ Rows are read in pages by key, so the memory and the queries for each page do no
     weights.py    the number of pool items that a control item represents
     short.py      the short rows of a CSV for people
     files.py      the items' files by class
+    dataset.py    items and labels as a dataset with splits
+    card.py       the card of a dataset
     columns.py    the columns: names, order, meaning
     writing.py    pages of rows → bytes, in one of `labeling.outgoing.formats`
 """

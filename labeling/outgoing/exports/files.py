@@ -69,6 +69,16 @@ def split_of(name: str) -> str:
     return next(name for name, end in SPLITS if share < end or end == 1)
 
 
+def split_of_row(row: Row) -> str:
+    """Return the split of the row's group or item. A near-copy without a group goes where its source goes."""
+    return split_of(_group(row) or row["propagated_from"] or row["external_id"])
+
+
+def stem_of(row: Row, kind: Kind) -> str:
+    """Return the name of the row's file, without its suffix, as a name that every system takes."""
+    return safe_name(PurePosixPath(original_name(row, kind)).stem)
+
+
 def safe_name(text: str) -> str:
     """Return the text as the name of a file or folder that every system takes, and that leads to no other folder.
 
@@ -94,12 +104,10 @@ class Names:
 
     def of(self, row: Row) -> list[str]:
         """Return the names of the row's file: one for each class of its label."""
-        # A near-copy without a group goes where its source goes.
-        split = split_of(_group(row) or row["propagated_from"] or row["external_id"])
-        path = PurePosixPath(original_name(row, self._kind))
-        stem, suffix = safe_name(path.stem), PurePosixPath(row["media"]).suffix
+        split = split_of_row(row)
+        stem, suffix = stem_of(row, self._kind), PurePosixPath(row["media"]).suffix
         part = f"{Origin.CERTIFIED}/{split}" if row[ORIGIN] == Origin.CERTIFIED else split
-        folders = [f"{part}/{self._folder(label)}" for label in _labels(row)]
+        folders = [f"{part}/{self._folder(label)}" for label in labels_of(row)]
         return [self._free(f"{folder}/{stem}", f"-{row['item']}", suffix) for folder in folders]
 
     def _folder(self, label: str) -> str:
@@ -120,7 +128,7 @@ def _group(row: Row) -> str:
     return "" if group is None else str(group)
 
 
-def _labels(row: Row) -> list[str]:
+def labels_of(row: Row) -> list[str]:
     """Return the classes of the row's label. The answer no to a proposed class is the class "not" it."""
     label = row["label"]
     if isinstance(label, bool):

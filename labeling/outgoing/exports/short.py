@@ -29,7 +29,7 @@ def short_layout(project: Project, choice: Choice) -> Layout:
     fields: dict[str, str] = {}
     for name in fields_of(project, choice, most=MOST_FIELDS):
         if name not in content:
-            fields[name] = _free(name, {*fixed, *last, *fields.values()})
+            fields[name] = free(name, {*fixed, *last, *fields.values()})
     names = [*fixed, *fields.values(), *last]
 
     def shortened(page: Page) -> Page:
@@ -48,7 +48,7 @@ def original_name(row: Row, kind: Kind) -> str:
     return f"{external_id}{PurePosixPath(row['media'] or '').suffix}"
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free(name: str, taken: set[str]) -> str:
     while name in taken:
         name = f"imported_{name}"
     return name

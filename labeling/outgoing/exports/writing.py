@@ -14,10 +14,11 @@ from labeling.db.replica import streamed
 from labeling.models import Project
 from labeling.outgoing.exports.choice import DELIMITERS, Choice
 from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.dataset import dataset_layout
 from labeling.outgoing.exports.files import files_layout
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.short import short_layout
-from labeling.outgoing.formats import ARCHIVES, EXPORTS, FORMATS, Format, Layout, Page
+from labeling.outgoing.formats import ARCHIVES, DATASETS, EXPORTS, FORMATS, Format, Layout, Page
 from labeling.outgoing.formats.base import LABELS
 from labeling.questions import Question
 
@@ -71,12 +72,14 @@ def export(
 
 def formats_of(project: Project) -> dict[str, Format]:
     """Return the formats of the project's exports by name, in the order in which pages offer them."""
-    return EXPORTS if kinds.of(project).is_file else FORMATS
+    return EXPORTS if kinds.of(project).is_file else {**FORMATS, **DATASETS}
 
 
 def _layout(project: Project, format_name: str, choice: Choice) -> Layout:
     if format_name in ARCHIVES:
         return files_layout(project)
+    if format_name in DATASETS:
+        return dataset_layout(project, choice, schema_for(project.asks))
     if format_name == "csv" and choice.get("columns") == "short":
         layout = short_layout(project, choice)
     else:

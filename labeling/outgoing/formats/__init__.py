@@ -1,13 +1,13 @@
 """The formats of exports and predictions.
 
-To add a format, add a module here with a function `write`, and its entry to `FORMATS` or `ARCHIVES`, which API, pages
-and commands read. Formats know neither the database nor the meaning of rows.
+To add a format, add a module here with a function `write`, and its entry to `FORMATS`, `DATASETS` or `ARCHIVES`, which
+API, pages and commands read. Formats know neither the database nor the meaning of rows.
 """
 
-from labeling.outgoing.formats import arrow, csv, jsonl, parquet, zip
+from labeling.outgoing.formats import arrow, csv, huggingface, jsonl, parquet, zip
 from labeling.outgoing.formats.base import Format, Layout, Page, Row
 
-__all__ = ["ARCHIVES", "DEFAULT", "EXPORTS", "FORMATS", "Format", "Layout", "Page", "Row"]
+__all__ = ["ARCHIVES", "DATASETS", "DEFAULT", "EXPORTS", "FORMATS", "Format", "Layout", "Page", "Row"]
 
 FORMATS = {
     each.name: each
@@ -46,6 +46,18 @@ FORMATS = {
 }
 """By name, in the order in which pages offer them."""
 
+DATASETS = {
+    "huggingface": Format(
+        name="huggingface",
+        ending="huggingface.zip",
+        title="Hugging Face dataset",
+        note="for training: load_dataset loads the unpacked folder, with splits, classes and the files themselves",
+        content_type="application/zip",
+        write=huggingface.write,
+    )
+}
+"""The formats of exports that hold the items themselves with their labels, for projects of every kind."""
+
 ARCHIVES = {
     "zip": Format(
         name="zip",
@@ -57,7 +69,7 @@ ARCHIVES = {
 }
 """The formats of exports that hold the items' files, for projects whose items are files."""
 
-EXPORTS = {**FORMATS, **ARCHIVES}
+EXPORTS = {**FORMATS, **DATASETS, **ARCHIVES}
 
 DEFAULT = "jsonl"
 """Of the API and of commands."""

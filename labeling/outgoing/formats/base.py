@@ -26,6 +26,14 @@ def _no_files(page: Page) -> Iterable[tuple[str, BinaryIO]]:
     return ()
 
 
+def _one_part(page: Page) -> Iterable[tuple[str, Page]]:
+    return [("train", page)]
+
+
+def _no_card(splits: Sequence[str]) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The layout that all rows of a file share."""
@@ -42,6 +50,10 @@ class Layout:
     """A page of rows as JSON has them."""
     as_files: Callable[[Page], Iterable[tuple[str, BinaryIO]]] = _no_files
     """The opened files of a page, with their names in an archive."""
+    as_parts: Callable[[Page], Iterable[tuple[str, Page]]] = _one_part
+    """A page of rows as parts of one split each, with a value for each column. No part holds more than one file."""
+    card: Callable[[Sequence[str]], str] = _no_card
+    """The README.md of a dataset with these splits, once all rows are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +61,9 @@ class Format:
     """A file format. Each format can hold all rows and columns of every layout."""
 
     name: str
-    """In addresses and commands, and the ending of a file's name."""
+    """In addresses and commands."""
+    ending: str = ""
+    """The ending of a file's name; "" if it is the format's name."""
     title: str
     note: str
     """When to choose it, for people."""
@@ -63,7 +77,7 @@ class Format:
 
     @property
     def suffix(self) -> str:
-        return f".{self.name}"
+        return f".{self.ending or self.name}"
 
 
 def columns(rows: Sequence[Row], names: Sequence[str]) -> Iterable[tuple[Any, ...]]:

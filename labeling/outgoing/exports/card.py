@@ -1,0 +1,113 @@
+"""The card of an exported dataset: a README.md that says what the rows are and where their labels come from."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from labeling import kinds
+from labeling.intake.row_labels import ORIGIN
+from labeling.models import Project
+from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.files import SPLITS, labels_of
+from labeling.outgoing.formats import Row
+from labeling.outgoing.formats.huggingface import front_matter
+from labeling.resolving.origins import Origin
+
+_ORDER = [f"{part}{split}" for part in ("", f"{Origin.CERTIFIED}_") for split, _ in SPLITS]
+_OF_CSV = {"columns", "delimiter"}
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!$])")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The numbers of rows that a card shows."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    """Of each split."""
+    labels: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """Of each class, by split. An item with several classes counts in each."""
+    origins: Counter[str] = field(default_factory=Counter)
+    pickers: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Row, split: str) -> None:
+        version = row["model_version"]
+        self.rows[split] += 1
+        self.labels[split].update(["no label"] if row["label"] is None else labels_of(row) or ["no class"])
+        self.origins[row[ORIGIN] or "no label"] += 1
+        self.pickers["no model" if version is None else f"model version {version}"] += 1
+
+
+def card_of(
+    project: Project, choice: Choice, schema: pa.Schema, classes: Sequence[str], counts: Counts, splits: Iterable[str]
+) -> str:
+    """Return the README.md of a dataset with these columns, classes and splits."""
+    splits = sorted(splits, key=_ORDER.index)
+    others = {name for of_split in counts.labels.values() for name in of_split}.difference(classes)
+    numbers = {name: [counts.labels[split][name] for split in splits] for name in [*classes, *sorted(others)]}
+    numbers["rows"] = [counts.rows[split] for split in splits]
+    table = "\n".join(f"| {_plain(name)} | {' | '.join(map(str, row))} |" for name, row in numbers.items())
+    unseen = f"No person has looked at the rows of the splits that begin with `{Origin.CERTIFIED}`. "
+    unseen = unseen if any(split.startswith(Origin.CERTIFIED) for split in splits) else ""
+    return f"""{front_matter(project.name, schema, splits)}
+# {_plain(project.name)}
+
+{kinds.of(project).plural.capitalize()} with labels, exported by Marginalia. Unpack the archive and load its folder:
+
+```python
+from datasets import load_dataset
+
+rows = load_dataset("{project.slug}")
+```
+
+## Classes
+
+| class | {" | ".join(splits)} |
+| --- |{" ---: |" * len(splits)}
+{table}
+
+The split of a row follows from the hash of its item's id, or of the item's field `group`: 80 % train, 10 % validation,
+10 % test. A near-copy without a group is in the split of the item whose label it has.
+
+## Labels
+
+{unseen}Rows by origin of the label (`origin`):
+{_listed(counts.origins)}.
+
+Rows by what picked the item (`model_version`): {_listed(counts.pickers)}. Rows with `is_control` are a random sample of
+the pool; the others are not.
+
+Filters of the export: {_filters(choice) or "none, all labeled items"}.
+
+## License
+
+Unknown. State the license of the items before you share them.
+"""
+
+
+def _filters(choice: Choice) -> str:
+    chosen = {name: value for name, value in choice.values.items() if name not in _OF_CSV}
+    return ", ".join(f"`{name}` {_plain(_value(value))}" for name, value in chosen.items())
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{_plain(name)} {n}" for name, n in sorted(counts.items())) or "no rows"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, frozenset):
+        return ", ".join(map(str, sorted(value)))
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    return "yes" if value is True else str(value)
+
+
+def _plain(text: str) -> str:
+    """Return the text on one line, with the signs of Markdown escaped."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,147 @@
+"""Items and labels as a dataset for training: typed columns, the splits of the files by class, a card.
+
+It names no people: the columns leave out who answered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from labeling import kinds
+from labeling.intake.row_labels import ORIGIN
+from labeling.kinds import Kind, media
+from labeling.models import Item, Project
+from labeling.outgoing.exports.card import Counts, card_of
+from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.files import AT_ONCE, split_of_row, stem_of
+from labeling.outgoing.exports.rows import fields_of
+from labeling.outgoing.exports.short import MOST_FIELDS, free
+from labeling.outgoing.formats import Layout, Page, Row
+from labeling.outgoing.formats.huggingface import Column, Feature, class_label, with_features
+from labeling.resolving.origins import Origin
+
+FACTS = (
+    "external_id", ORIGIN, "agreement", "label_probability", "batch", "model_version", "is_control", "control_weight",
+    "labeled_at", "propagated_from", "certificate", "certified_probability",
+)  # fmt: skip
+"""The columns of exports that datasets have, too."""
+
+_FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+def dataset_layout(project: Project, choice: Choice, exported: pa.Schema) -> Layout:
+    """Return the columns, splits and card. `exported`: the columns of all exports. Two queries or three, which read the
+    classes and the names of all imported fields.
+    """
+    kind = kinds.of(project)
+    classes = list(project.classes.order_by("index").values_list("name", flat=True))
+    columns = [_content(project, kind), ("label", *_classes(exported.field("label").type, classes))]
+    if project.asks.proposes:
+        columns.append(("proposed", *_classes(pa.string(), classes)))
+    columns += [(name, exported.field(name).type, None) for name in FACTS]
+    fields: dict[str, str] = {}
+    for name in fields_of(project, choice, most=MOST_FIELDS):
+        if name not in kind.columns:
+            fields[name] = free(name, {*(name for name, _, _ in columns), *fields.values()})
+    columns += [(name, pa.string(), None) for name in fields.values()]
+    schema = with_features(columns)
+    rows = _Rows(kind, {name: index for index, name in enumerate(classes)}, fields, Counts())
+    return Layout(
+        schema, as_parts=rows.parts, card=lambda splits: card_of(project, choice, schema, classes, rows.counts, splits)
+    )
+
+
+def _content(project: Project, kind: Kind) -> Column:
+    if kind.is_file:
+        return kind.name, _FILE, {"_type": kind.name.capitalize()}
+    if kind.columns:
+        return kind.name, pa.string(), None
+    return kind.name, pa.list_(pa.float32(), project.vector_length or 1), None
+
+
+def _classes(label: pa.DataType, names: Sequence[str]) -> tuple[pa.DataType, Feature]:
+    """Return the type and feature of labels: the places of classes for names of classes; others as exported."""
+    if label == pa.string():
+        return pa.int64(), class_label(names)
+    if label == pa.list_(pa.string()):
+        return pa.list_(pa.int64()), {"feature": class_label(names), "_type": "Sequence"}
+    return label, None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Turns rows of an export into rows of the dataset, and counts them for the card."""
+
+    kind: Kind
+    indices: Mapping[str, int]
+    fields: Mapping[str, str]
+    """The column of each imported field."""
+    counts: Counts
+
+    def parts(self, page: Page) -> Iterator[tuple[str, Page]]:
+        """Yield the page's rows by split; rows with a file one by one."""
+        if self.kind.is_file:
+            rows = iter(page)
+            while group := list(islice(rows, AT_ONCE)):
+                media.bring(row["media"] for row in group)
+                for row in group:
+                    yield self._split(row), [self._row(row, self._file(row))]
+            return
+        content = self._contents(page)
+        by_split: dict[str, Page] = defaultdict(list)
+        for row, value in zip(page, content, strict=True):
+            by_split[self._split(row)].append(self._row(row, value))
+        yield from by_split.items()
+
+    def _split(self, row: Row) -> str:
+        """Return the row's split, and count the row in it."""
+        split = split_of_row(row)
+        if row[ORIGIN] == Origin.CERTIFIED:
+            split = f"{Origin.CERTIFIED}_{split}"
+        self.counts.add(row, split)
+        return split
+
+    def _file(self, row: Row) -> Row | None:
+        if not row["media"]:
+            return None
+        name = f"{stem_of(row, self.kind)}{PurePosixPath(row['media']).suffix}"
+        return {"bytes": bytes(media.read(row["media"], 0, {}) or b""), "path": name}
+
+    def _contents(self, page: Page) -> list[Any]:
+        """Return the texts or vectors of the items."""
+        if self.kind.columns:
+            return [json.loads(row["data"]).get(self.kind.name) for row in page]
+        items = Item.objects.filter(pk__in=[row["item"] for row in page])
+        places = {pk: (name, offset) for pk, name, offset in items.values_list("pk", "media", "media_offset")}
+        media.bring(name for name, _ in places.values())
+        blocks: dict[str, np.ndarray] = {}
+        return [media.read(*places.get(row["item"], ("", 0)), blocks) for row in page]
+
+    def _row(self, row: Row, content: Any) -> Row:
+        data = json.loads(row["data"])
+        return {
+            **row,
+            **{column: _text(data.get(name)) for name, column in self.fields.items()},
+            self.kind.name: content,
+            "label": self._index(row["label"]),
+            "proposed": self._index(row["proposed"]),
+        }
+
+    def _index(self, label: Any) -> Any:
+        if isinstance(label, list):
+            return [self.indices[name] for name in label]
+        return self.indices[label] if isinstance(label, str) else label
+
+
+def _text(value: Any) -> str | None:
+    """Texts as they are, other values as JSON: a field may have values of several types."""
+    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)

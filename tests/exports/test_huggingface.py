@@ -1,0 +1,228 @@
+"""Test that `datasets` loads the unpacked dataset of an export in one line, with its features, splits and files."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from django.core.management import call_command
+from factories import certify, digit_png, make_member, make_project
+from labeled import answer, make_batch, make_items, train
+from pages import member
+from PIL import Image
+
+from labeling.kinds import media
+from labeling.models import Item, Project, Role
+from labeling.outgoing.exports import choose, export
+from labeling.outgoing.exports.files import split_of
+from labeling.outgoing.formats import huggingface
+
+pytestmark = pytest.mark.django_db
+
+HOSTILE = ['say "cat"', "a: b # c", "é\u2028\u0085 | \\n", "🐈 猫", "- '--- {x}", "*<b>&amp;</b>*", "null", "7"]
+
+FIELD = 'odd: "ñame"\n'
+IDS = [f"item-{number:04}" for number in range(100)]
+
+Load = Callable[..., Any]
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Export a project, unpack the archive, and load it as the documentation says."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # it is read at the import: nothing but this machine is to be reached
+    import datasets
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.chdir(tmp_path)
+
+    def run(project: Project, *, streaming: bool = False, **filters: str) -> Any:
+        archive_of(project, **filters).extractall(tmp_path / project.slug)
+        return datasets.load_dataset(project.slug, streaming=streaming)
+
+    return run
+
+
+def archive_of(project: Project, **filters: str) -> zipfile.ZipFile:
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(export(project, "huggingface", choose(project, filters)))))
+    assert archive.testzip() is None
+    return archive
+
+
+def labeled(values: list[Any], **fields: Any) -> Project:
+    """Create a project whose first items have these answers."""
+    project = make_project(**fields)
+    answer(make_batch(project, make_items(project, len(values))), make_member(project, "ann"), values)
+    return project
+
+
+def by_id(dataset: Any) -> dict[str, dict[str, Any]]:
+    return {row["external_id"]: {**row, "split": split} for split, rows in dataset.items() for row in rows}
+
+
+def test_texts_load_with_classes_fields_and_splits(load: Load) -> None:
+    project = labeled([row % 8 for row in range(30)], classes=[f"class {index}" for index in range(8)])
+    for index, name in enumerate(HOSTILE):
+        project.classes.filter(index=index).update(name=name)
+    project.name = 'Pets: "all"\n---\n🐈'
+    project.save(update_fields=["name"])
+    for item in project.items.all():
+        item.data = {"text": f"téxt {item.row}", "label": "mine", FIELD: [1, None], "n": 1.5}
+        item.save(update_fields=["data"])
+    dataset = load(project)
+    rows = by_id(dataset)
+    assert list(dataset) == ["train", "validation", "test"]
+    assert {name: row["split"] for name, row in rows.items()} == {name: split_of(name) for name in IDS[:30]}
+    assert dataset["train"].features["label"].names == HOSTILE
+    assert [rows[name]["label"] for name in IDS[:30]] == [row % 8 for row in range(30)]
+    row = rows["item-0003"]
+    assert (row["text"], row["imported_label"], row[FIELD], row["n"]) == ("téxt 3", "mine", "[1, null]", "1.5")
+    assert (row["origin"], row["batch"], row["is_control"]) == ("person", 1, False)
+    assert "ann" not in {str(value) for value in row.values()}, "no person is named"
+
+
+def test_shards_alone_state_their_features(load: Load, tmp_path: Path) -> None:
+    import datasets
+
+    project = labeled([0, 1], classes=["cat", "dog"], kind="image")
+    loaded = load(project)
+    split = next(iter(loaded))
+    alone = datasets.Dataset.from_parquet(str(tmp_path / f"digits/data/{split}-00000.parquet"))
+    assert alone.features == loaded[split].features
+
+
+def test_images_are_inside_under_safe_names(load: Load) -> None:
+    project = labeled([row % 2 for row in range(20)], kind="image", classes=["cat", "dog"])
+    Item.objects.filter(row=3).update(source="a/../CON.png")
+    rows = by_id(load(project))
+    for number, name in enumerate(IDS[:20]):
+        assert np.array_equal(rows[name]["image"], Image.open(io.BytesIO(digit_png(number))))
+    with archive_of(project) as archive:
+        tables = [pq.read_table(io.BytesIO(archive.read(name))) for name in archive.namelist() if "data/" in name]
+    images = [image for table in tables for image in table["image"].to_pylist()]
+    assert {"_CON.png", "item-0004.png"} < {image["path"] for image in images}
+    assert {image["bytes"] for image in images} == {digit_png(number) for number in range(20)}
+
+
+def test_recordings_are_inside(load: Load) -> None:
+    import datasets
+
+    project = labeled([0], kind="audio", classes=["cat", "dog"])
+    name = media.file_name(project.pk, "audio", b"RIFF", ".wav")
+    media.write(name, b"RIFF")
+    Item.objects.update(media=name)
+    [rows] = load(project).values()
+    assert isinstance(rows.features["audio"], datasets.Audio)
+    undecoded = rows.cast_column("audio", datasets.Audio(decode=False))
+    assert undecoded[0]["audio"] == {"bytes": b"RIFF", "path": "item-0000.wav"}
+
+
+@pytest.mark.parametrize(
+    ("question", "values", "expected"),
+    [("multi", [[0, 1], []], [[0, 1], []]), ("verify", [True, False], [True, False]), ("score", [1, 4], [2, 5])],
+)
+def test_labels_of_the_other_questions(question: str, values: list[Any], expected: list[Any], load: Load) -> None:
+    classes = ["1", "2", "3", "4", "5"] if question == "score" else ["cat", "dog"]
+    project = labeled(values, question=question, classes=classes)
+    dataset = load(project)
+    rows = by_id(dataset)
+    assert [rows[f"item-{n:04}"]["label"] for n in range(2)] == expected
+    features = next(iter(dataset.values())).features
+    if question == "multi":
+        assert features["label"].feature.names == classes
+    if question == "verify":
+        assert features["proposed"].names == classes
+
+
+def test_vectors_have_their_length(load: Load) -> None:
+    project = labeled([0, 1], kind="vector", classes=["cat", "dog"])
+    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
+    name = f"{project.pk}/vectors/block.npy"
+    media.write_block(name, vectors)
+    for row in range(2):
+        Item.objects.filter(row=row).update(media=name, media_offset=row)
+    Project.objects.update(vector_length=3)
+    project.refresh_from_db()
+    rows = by_id(load(project))
+    assert [rows[f"item-{n:04}"]["vector"] for n in range(2)] == vectors.tolist()
+    assert rows["item-0001"]["width"] == "0.1"
+
+
+@pytest.mark.parametrize("kind", ["text", "image", "audio", "vector"])
+def test_without_rows_it_streams_with_its_features(kind: str, load: Load) -> None:
+    """`load_dataset` loads no dataset without rows into memory, whatever its files."""
+    dataset = load(make_project(kind=kind, classes=["cat", "dog"]), streaming=True)
+    assert list(dataset) == ["train"]
+    assert dataset["train"].features["label"].names == ["cat", "dog"]
+    assert list(dataset["train"]) == []
+
+
+def test_rows_without_a_label_have_none(load: Load) -> None:
+    project = labeled([0, "skip", 1], classes=["cat", "dog"])
+    assert [by_id(load(project, skipped="yes"))[name]["label"] for name in IDS[:3]] == [0, None, 1]
+
+
+def test_the_card_tells_what_the_rows_are() -> None:
+    project = labeled([0, 0, 1, "skip"], classes=["a|b", "<i>dog</i>", "unused"])
+    card = archive_of(project, batch="1", skipped="yes", columns="short").read("README.md").decode()
+    head, _, text = card.removeprefix("---\n").partition("\n---\n")
+    splits = [split for split in ("train", "validation", "test") if split in map(split_of, IDS[:4])]
+    declared = yaml.safe_load(head)
+    assert (declared["license"], declared["pretty_name"]) == ("unknown", project.name)
+    assert [each["split"] for each in declared["configs"][0]["data_files"]] == splits
+    cells = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    assert cells[0] == ["class", *splits]
+    counts = {name: sum(map(int, numbers)) for name, *numbers in cells[2:]}
+    assert counts == {r"a\|b": 2, r"\<i\>dog\</i\>": 1, "unused": 0, "no label": 1, "rows": 4}
+    assert "(`origin`):\nno label 1, person 3." in text
+    assert "Filters of the export: `batch` 1, `skipped` yes." in text
+
+
+def test_certified_labels_are_in_splits_of_their_own(load: Load) -> None:
+    project = labeled([0, 1], classes=["cat", "dog"])
+    certify(project, dict.fromkeys(make_items(project, 3), 1), version=train(project.batches.get()))
+    rows = by_id(load(project, certified="yes"))
+    assert [rows[name]["split"] for name in IDS[:2]] == [split_of(name) for name in IDS[:2]]
+    assert [rows[name]["split"] for name in IDS[2:5]] == [f"certified_{split_of(name)}" for name in IDS[2:5]]
+    assert {(rows[name]["label"], rows[name]["certificate"]) for name in IDS[2:5]} == {(1, 1)}
+
+
+def test_shards_are_cut_by_their_size(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface, "SHARD_BYTES", 1000)
+    project = labeled([0] * 40, kind="image", classes=["cat", "dog"])
+    names = archive_of(project).namelist()
+    assert names[0] == ".gitattributes"
+    assert len([name for name in names if name.startswith("data/train-")]) > 5
+    assert max(map(len, export(project, "huggingface"))) < 20_000
+    assert len(by_id(load(project))) == 40
+
+
+def test_a_missing_file_ends_the_stream_before_the_archive_is_whole() -> None:
+    project = labeled([0, 1], kind="image", classes=["cat", "dog"])
+    media.path_of(Item.objects.get(row=1).media).unlink()
+    chunks: list[bytes] = []
+    with pytest.raises(FileNotFoundError):
+        chunks.extend(export(project, "huggingface"))
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(io.BytesIO(b"".join(chunks)))
+
+
+def test_api_page_and_command_offer_it(tmp_path: Path) -> None:
+    project = labeled([0], classes=["cat", "dog"])
+    client = member(project, Role.ENGINEER)
+    response = client.get("/api/v1/projects/digits/export/?format=huggingface")
+    assert response["Content-Type"] == "application/zip"
+    assert response["Content-Disposition"] == 'attachment; filename="digits-labels.huggingface.zip"'
+    content = b"".join(response.streaming_content)  # type: ignore[attr-defined]
+    assert "Download Hugging Face dataset" in client.get("/p/digits/export/").content.decode()
+    path = tmp_path / "labels.huggingface.zip"
+    call_command("export_labels", "digits", "--output", str(path))
+    assert path.read_bytes() == content == b"".join(export(project, "huggingface"))
