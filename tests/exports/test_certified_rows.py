@@ -157,6 +157,11 @@ def test_the_short_csv_has_the_fields_of_certified_items() -> None:
     assert [row["only here"] for row in short] == ["", "", "", "yes", ""]
 
 
+@pytest.mark.parametrize("form", ["csv", "huggingface"])
+def test_filters_may_leave_none_of_them(form: str) -> None:
+    assert content(certified(), form, columns="short", control="only")
+
+
 def test_files_with_certified_labels_have_folders_of_their_own() -> None:
     project = certified(kind="image")
     names = zipfile.ZipFile(io.BytesIO(content(project, "zip"))).namelist()

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 from labeling import kinds
@@ -111,8 +113,9 @@ def fields_of(project: Project, choice: Choice, *, most: int) -> list[str]:
     of_item = "jsonb_object_keys(item.data) AS field(key)" if on_postgres else "json_each(item.data) AS field"
     items = [chosen_tasks(project, choice)]
     if choice.get("certified"):
-        keys, of_keys = unasked(project, choice).values("pk").query.sql_with_params()
-        items.append(("labeling_item item", f"item.id IN ({keys})", list(of_keys)))
+        with suppress(EmptyResultSet):  # Django's way to say that the filters leave no certified label
+            keys, of_keys = unasked(project, choice).values("pk").query.sql_with_params()
+            items.append(("labeling_item item", f"item.id IN ({keys})", list(of_keys)))
     counts: Counter[str] = Counter()
     for tables, condition, values in items:
         sql = f"""
