@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,11 +14,20 @@ from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.items.filter import FilterError
 from labeling.models import Ability
 from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
-from labeling.outgoing.formats import DEFAULT, EXPORTS
+from labeling.outgoing.formats import DEFAULT, EXPORTS, Format
 
-FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=list(EXPORTS), default=DEFAULT, description="Of the file.")
-FILES = {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in EXPORTS.values()}
-PARAMETERS = [FORMAT, *map(parameter, FILTERS.values())]
+
+def format_of(formats: Mapping[str, Format]) -> OpenApiParameter:
+    """Return the parameter that chooses one of the formats."""
+    return OpenApiParameter("format", OpenApiTypes.STR, enum=list(formats), default=DEFAULT, description="Of the file.")
+
+
+def files_of(formats: Mapping[str, Format]) -> dict[tuple[int, str], OpenApiTypes]:
+    """Return the responses with a file in one of the formats."""
+    return {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in formats.values()}
+
+
+PARAMETERS = [format_of(EXPORTS), *map(parameter, FILTERS.values())]
 
 
 class Export(ProjectView):
@@ -30,7 +41,7 @@ class Export(ProjectView):
 
     @extend_schema(
         parameters=PARAMETERS,
-        responses=FILES,
+        responses=files_of(EXPORTS),
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         name, choice = self._name_and_choice(request)

@@ -234,7 +234,7 @@ class CertificateFile(_OneCertificate):
     is `digest`.
     """
 
-    @extend_schema(responses={(200, "application/json"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})
     def get(self, request: Request, slug: str, number: int) -> HttpResponseBase:
         path = ProjectFiles(self.project).owned(self.find(number))
         try:

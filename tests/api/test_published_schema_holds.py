@@ -38,6 +38,7 @@ MEANING = {
     "/api/v1/projects/{slug}/classes/{index}/",
     "/api/v1/projects/{slug}/classes/{index}/split/",
     "/api/v1/projects/{slug}/encoder/",
+    "/api/v1/projects/{slug}/encoder/change/",
     "/api/v1/projects/{slug}/guidelines/images/",
     "/api/v1/projects/{slug}/items/",
     "/api/v1/projects/{slug}/items/changes/",

@@ -13,7 +13,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.export import FILES, FORMAT
+from labeling.api.export import files_of, format_of
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
@@ -169,9 +169,9 @@ class PredictionResult(_Predictions):
     reading = Ability.MODELS_READ
 
     @extend_schema(
-        parameters=[FORMAT],
+        parameters=[format_of(FORMATS)],
         responses={
-            **FILES,
+            **files_of(FORMATS),
             409: OpenApiResponse(Error, description="It is not done yet, or it failed."),
         },
     )
