@@ -42,6 +42,8 @@ def postgres() -> Iterator[Postgres]:
     if connection.vendor != "postgresql":
         pytest.skip("runs with the tests on PostgreSQL")
     with running_postgres() as server:
+        # Commits are waited for, as in an installation: a crash loses none.
+        server.carry_out("ALTER ROLE marginalia SET synchronous_commit = on")
         yield server
 
 
