@@ -42,7 +42,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for file in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
         if str(file.parent) not in sys.path:
             sys.path.insert(0, str(file.parent))
-        with suppress(Exception, pytest.skip.Exception):  # the collection meets it again, and reports it
+        with suppress(Exception, pytest.skip.Exception):  # the collection imports the file again, and reports the error
             importlib.import_module(file.stem)
 
 

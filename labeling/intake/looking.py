@@ -78,7 +78,7 @@ def first_rows(path: Path, layout: Layout, rules: Rules, *, name: str) -> list[F
 
 
 def item_at(path: Path, layout: Layout, rules: Rules, place: int, *, name: str) -> Draft | Rejection | None:
-    """Return the item at this place among the first rows; None if there is no such row. Raises `UnreadableFile`."""
+    """Return the item at this place among the first rows; None if the file is shorter. Raises `UnreadableFile`."""
     with open_source(path, kind=rules.kind, name=name, layout=layout) as source:
         record = next(islice(source.rows(), place, FIRST), None)
         return None if record is None else check(record, rules, source)
