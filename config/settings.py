@@ -57,6 +57,9 @@ try:
         raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
     METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
     METRICS_TOKEN: str = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"([!-~]{16,200})?\Z", error=TOKEN_FORM))
+    OUTGOING_ALLOWED_NETWORKS = security.networks(
+        "OUTGOING_ALLOWED_NETWORKS", env.list("OUTGOING_ALLOWED_NETWORKS", [], subcast=str.strip)
+    )
     READY_FREE_MB: int = env.int("READY_FREE_MB", 200, validate=validate.Range(min=0))
     WORKER_METRICS: str = env.str("WORKER_METRICS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))
     _otlp_endpoint: str = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
@@ -87,6 +90,7 @@ try:
     _database = databases.below(HOME, env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}"))
     _replica = env.dj_db_url("DATABASE_REPLICA_URL") if env.str("DATABASE_REPLICA_URL", "") else None
     _secret_key: str = env.str("SECRET_KEY", "")
+    SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [], subcast=str.strip)
 except EnvError as error:
     raise ImproperlyConfigured(f"A setting in the environment is wrong: {error}") from error
 
@@ -325,6 +329,7 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "labeling.db.replica": {"filters": ["each_minute"]},
+        "httpx": {"level": "WARNING"},  # it would log every address, and those of webhooks can hold secrets
         # If the collector does not answer, log that once in ten minutes, not for every span.
         "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
         "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},

@@ -58,8 +58,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, slug: str, annotators: int, batches: int, **options: Any) -> None:
         project = project_named(slug)
-        if options["verbosity"] < 2:
-            logging.getLogger("httpx").setLevel(logging.WARNING)  # httpx logs every request
+        if options["verbosity"] > 1:
+            logging.getLogger("httpx").setLevel(logging.INFO)  # httpx logs every request
         rates = {name: options[name] for name in ("error_rate", "skip_rate", "undo_rate")}
         _check(project, annotators, batches, rates, options["seed"])
         with _tokens(project, annotators) as tokens, tqdm(bar_format=BAR, disable=None, leave=False) as bar:

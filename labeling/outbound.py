@@ -1,0 +1,106 @@
+"""HTTP requests to addresses that members enter. None reaches the operator's own network unless the operator allows it.
+
+Each host is looked up once, and the connection goes to an address of that answer: a second look-up could answer
+differently. TLS still verifies the name of the host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import httpx
+from django.conf import settings
+
+Address = IPv4Address | IPv6Address
+
+# Of IPv6, only these are addresses of hosts on the internet. 6to4 among them carries IPv4 addresses, inner ones too.
+UNICAST, SIX_TO_FOUR = ip_network("2000::/3"), ip_network("2002::/16")
+PORTS = {"http": 80, "https": 443}
+
+
+class Refused(httpx.RequestError):
+    """The address may not be requested; the message says why."""
+
+
+def resolve(url: httpx.URL) -> list[str]:
+    """Return the addresses of the URL's host. Raises `Refused` if one of them may not be requested, and
+    `httpx.ConnectError` if there is none.
+    """
+    if url.scheme not in PORTS:
+        raise Refused("Only addresses that begin with https:// or http:// are requested.")
+    host = url.raw_host.decode("ascii")
+    try:
+        rows = socket.getaddrinfo(host, url.port or PORTS[url.scheme], type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise httpx.ConnectError(f"No address was found for {host}.") from None
+    found = list(dict.fromkeys(str(row[4][0]) for row in rows))
+    allowed = [is_allowed(ip_address(each)) for each in found]
+    if not all(known or is_public(ip_address(each)) for known, each in zip(allowed, found, strict=True)):
+        raise Refused(
+            f"{host} is in an inner network. An operator of this server can allow it (OUTGOING_ALLOWED_NETWORKS)."
+        )
+    if url.scheme == "http" and not all(allowed):
+        raise Refused("Use https://. Plain http is only for networks that an operator allowed.")
+    return found
+
+
+def is_allowed(address: Address) -> bool:
+    """Return whether the operator allows requests to this address."""
+    return any(_unmapped(address) in network for network in settings.OUTGOING_ALLOWED_NETWORKS)
+
+
+def is_public(address: Address) -> bool:
+    """Return whether this is the address of a host on the internet.
+
+    >>> [is_public(ip_address(text)) for text in ("9.9.9.9", "10.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1")]
+    [True, False, False, False]
+    """
+    address = _unmapped(address)
+    if isinstance(address, IPv6Address) and (address not in UNICAST or address in SIX_TO_FOUR):
+        return False
+    return address.is_global and not address.is_multicast
+
+
+def _unmapped(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 address such as `::ffff:10.0.0.1` stands for; other addresses unchanged."""
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+class CheckedTransport(httpx.AsyncHTTPTransport):
+    """Sends requests to addresses that `resolve` returns, after redirects too. It is the `transport` of an
+    `httpx.AsyncClient`, which then uses no proxy.
+    """
+
+    def __init__(self) -> None:
+        # A kept connection could serve another host of the same address, whose name TLS would not verify.
+        super().__init__(verify=_certificates(), limits=httpx.Limits(max_keepalive_connections=0))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        *others, last = await asyncio.to_thread(resolve, request.url)
+        for address in others:
+            try:
+                return await super().handle_async_request(_sent_to(address, request))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue  # an IPv6 address, for example, on a host without IPv6
+        return await super().handle_async_request(_sent_to(last, request))
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Return the trusted certificates, which take tens of milliseconds to read."""
+    return httpx.create_ssl_context()
+
+
+def _sent_to(address: str, request: httpx.Request) -> httpx.Request:
+    """Return the request with this address in place of its host. The header `Host` and the name for TLS stay."""
+    return httpx.Request(
+        request.method,
+        request.url.copy_with(host=address),
+        headers=request.headers,
+        stream=request.stream,
+        extensions={**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")},
+    )

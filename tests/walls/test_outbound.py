@@ -1,0 +1,144 @@
+"""Test that requests to addresses that members enter reach no inner network, by no way of writing an address."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from ipaddress import ip_network
+from typing import Any
+
+import httpx
+import pytest
+from receivers import receiver
+
+from labeling import outbound
+
+LOOPBACK = [ip_network("127.0.0.0/8")]
+
+Answers = Callable[..., None]
+
+
+def get(url: str, **options: Any) -> httpx.Response:
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=outbound.CheckedTransport(), **options) as client:
+            return await client.get(url)
+
+    return asyncio.run(ask())
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Names that resolve to these addresses; each look-up takes the first address away, if there are several."""
+    known: dict[str, list[str]] = {}
+    resolve = socket.getaddrinfo
+
+    def lookup(host: Any, *args: Any, **more: Any) -> Any:
+        text = host.decode() if isinstance(host, bytes) else host
+        if text not in known:
+            return resolve(host, *args, **more)
+        return [row for address in known[text] for row in resolve(address, *args, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    return known
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f000001",
+        "127.1",
+        "017700000001",
+        "0.0.0.0",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::1]",
+        "[::]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:a9fe:a9fe]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[fc00::1]",
+        "[fe80::1]",
+        "[ff02::1]",
+    ],
+)
+def test_inner_addresses_are_refused(host: str) -> None:
+    with pytest.raises(outbound.Refused, match="inner network"):
+        get(f"https://{host}/")
+
+
+def test_a_name_of_an_inner_address_is_refused(names: dict[str, list[str]]) -> None:
+    names["inner.example"] = ["10.0.0.1"]
+    names["both.example"] = ["9.9.9.9", "10.0.0.1"]
+    for name in names:
+        with pytest.raises(outbound.Refused, match=f"^{name} is in an inner network"):
+            get(f"https://{name}/")
+
+
+def test_plain_http_is_for_allowed_networks(names: dict[str, list[str]]) -> None:
+    names["outer.example"] = ["9.9.9.9"]
+    with pytest.raises(outbound.Refused, match="https://"):
+        get("http://outer.example/")
+    with pytest.raises(outbound.Refused, match="begin with https://"):
+        asyncio.run(outbound.CheckedTransport().handle_async_request(httpx.Request("GET", "ftp://outer.example/")))
+
+
+def test_an_operator_allows_a_network(settings: Any, names: dict[str, list[str]]) -> None:
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    names["hooks.example"] = ["127.0.0.1"]
+    with receiver(status=200) as server:
+        assert get(f"http://hooks.example:{server.port}/path").status_code == 200
+        [request] = server.got
+        assert (request.path, request.headers["Host"]) == ("/path", f"hooks.example:{server.port}")
+        with pytest.raises(outbound.Refused):
+            get(f"http://10.0.0.1:{server.port}/")
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that answers with another address at the second look-up gets no second look-up."""
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    asked = []
+    resolve = socket.getaddrinfo
+
+    def lookup(host: Any, *args: Any, **more: Any) -> Any:
+        if host not in ("turning.example", b"turning.example"):
+            return resolve(host, *args, **more)
+        asked.append(host)
+        return resolve("127.0.0.1" if len(asked) == 1 else "127.0.0.2", *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    with receiver(status=200) as server:
+        assert get(f"http://turning.example:{server.port}/").status_code == 200
+    assert len(asked) == 1
+
+
+def test_the_next_address_is_tried(settings: Any, names: dict[str, list[str]]) -> None:
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    names["two.example"] = ["127.0.0.3", "127.0.0.1"]
+    with receiver(status=200) as server:
+        assert get(f"http://two.example:{server.port}/").status_code == 200
+
+
+def test_a_redirect_is_checked(settings: Any) -> None:
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    with receiver(status=302, location="http://169.254.169.254/latest/meta-data/") as server:
+        with pytest.raises(outbound.Refused, match=r"169\.254\.169\.254"):
+            get(server.url, follow_redirects=True)
+        server.location = "/elsewhere"
+        server.statuses = [302, 200]
+        assert get(server.url, follow_redirects=True).url.path == "/elsewhere"
+
+
+def test_a_name_without_an_address() -> None:
+    with pytest.raises(httpx.ConnectError, match="No address"):
+        get("https://nowhere.invalid/")
