@@ -22,7 +22,8 @@ from labeling import kinds
 from labeling.kinds import media
 from labeling.models import Item, Project, Role, User
 from labeling.outgoing.exports import choose, export
-from labeling.outgoing.exports.files import MOST_BYTES, Names, safe_name, split_of
+from labeling.outgoing.exports.files import MOST_BYTES, Names, safe_name
+from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats.zip import PIECE
 
 pytestmark = pytest.mark.django_db
@@ -79,7 +80,7 @@ def test_equal_names_get_the_items_id_also_where_capitals_do_not_count() -> None
     project = labeled([0, 0, 0, 1], ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"])
     ids = list(project.items.order_by("pk").values_list("pk", flat=True))
     names = Names(["cat", "dog"], kinds.of(project))
-    shared = {"external_id": "same", "propagated_from": None, "media": "x.png", "data": "{}", "origin": "person"}
+    shared = {"external_id": "same", "split": split_of("same"), "media": "x.png"}
     sources, labels = ["x/a.png", "y/a.png", "z/A.PNG", "w/a.png"], ["cat", "cat", "cat", "dog"]
     rows = [
         {**shared, "item": pk, "source": source, "label": label}
@@ -147,18 +148,6 @@ def test_folders_of_the_other_questions(question: str, value: Any, folders: list
     project = labeled([value], ["a.png"], question=question)
     Item.objects.update(proposed=0)
     assert within(exported(project)) == [f"{folder}/a.png" for folder in folders]
-
-
-def test_splits_are_eighty_ten_ten_and_a_near_copy_goes_with_its_source() -> None:
-    splits = [split_of(f"id {number}") for number in range(5000)]
-    shares = [splits.count(name) / 5000 for name in ("train", "validation", "test")]
-    assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.02)
-    names = Names(["cat"], kinds.get("image"))
-    row = {"item": 1, "source": "a.png", "media": "x.png", "label": "cat", "data": "{}", "origin": "person"}
-    for number in range(50):
-        of, copy = f"id {number}", f"copy {number}"
-        [name] = names.of({**row, "external_id": copy, "propagated_from": of})
-        assert name.partition("/")[0] == split_of(of)
 
 
 def test_the_items_of_a_group_are_in_one_split() -> None:

@@ -22,7 +22,7 @@ from PIL import Image
 from labeling.kinds import media
 from labeling.models import Item, Project, Role
 from labeling.outgoing.exports import choose, export
-from labeling.outgoing.exports.files import split_of
+from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats import huggingface
 
 pytestmark = pytest.mark.django_db

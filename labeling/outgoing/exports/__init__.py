@@ -11,6 +11,8 @@ Rows are read in pages by key, so the memory and the queries for each page do no
     compact.py    the JSON of an item's fields
     weights.py    the number of pool items that a control item represents
     short.py      the short rows of a CSV for people
+    facts.py      the project, as layouts and rows see it
+    splits.py     the split of each row
     files.py      the items' files by class
     dataset.py    items and labels as a dataset with splits
     card.py       the card of a dataset

@@ -11,16 +11,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from labeling import kinds
 from labeling.intake.row_labels import ORIGIN
-from labeling.models import Project
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.files import SPLITS, labels_of
+from labeling.outgoing.exports.facts import Facts
+from labeling.outgoing.exports.files import labels_of
+from labeling.outgoing.exports.splits import SPLITS
 from labeling.outgoing.formats import Row
 from labeling.outgoing.formats.huggingface import front_matter
 from labeling.resolving.origins import Origin
 
-_ORDER = [f"{part}{split}" for part in ("", f"{Origin.CERTIFIED}_") for split, _ in SPLITS]
 _OF_CSV = {"columns", "delimiter"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!$])")
 
@@ -44,26 +43,24 @@ class Counts:
         self.pickers["no model" if version is None else f"model version {version}"] += 1
 
 
-def card_of(
-    project: Project, choice: Choice, schema: pa.Schema, classes: Sequence[str], counts: Counts, splits: Iterable[str]
-) -> str:
+def card_of(facts: Facts, schema: pa.Schema, classes: Sequence[str], counts: Counts, splits: Iterable[str]) -> str:
     """Return the README.md of a dataset with these columns, classes and splits."""
-    splits = sorted(splits, key=_ORDER.index)
+    splits = sorted(splits, key=SPLITS.index)
     others = {name for of_split in counts.labels.values() for name in of_split}.difference(classes)
     numbers = {name: [counts.labels[split][name] for split in splits] for name in [*classes, *sorted(others)]}
     numbers["rows"] = [counts.rows[split] for split in splits]
     table = "\n".join(f"| {_plain(name)} | {' | '.join(map(str, row))} |" for name, row in numbers.items())
     unseen = f"No person has looked at the rows of the splits that begin with `{Origin.CERTIFIED}`. "
     unseen = unseen if any(split.startswith(Origin.CERTIFIED) for split in splits) else ""
-    return f"""{front_matter(project.name, schema, splits)}
-# {_plain(project.name)}
+    return f"""{front_matter(facts.title, schema, splits)}
+# {_plain(facts.title)}
 
-{kinds.of(project).plural.capitalize()} with labels, exported by Marginalia. Unpack the archive and load its folder:
+{facts.kind.plural.capitalize()} with labels, exported by Marginalia. Unpack the archive and load its folder:
 
 ```python
 from datasets import load_dataset
 
-rows = load_dataset("{project.slug}")
+rows = load_dataset("{facts.slug}")
 ```
 
 ## Classes
@@ -73,7 +70,8 @@ rows = load_dataset("{project.slug}")
 {table}
 
 The split of a row follows from the hash of its item's id, or of the item's field `group`: 80 % train, 10 % validation,
-10 % test. A near-copy without a group is in the split of the item whose label it has.
+10 % test. The items of a group are in one split. An item without a group that Marginalia has shown as a near-copy is in
+the split of the item that it was shown beside. Other items that look alike may be in different splits.
 
 ## Labels
 
@@ -83,7 +81,7 @@ The split of a row follows from the hash of its item's id, or of the item's fiel
 Rows by what picked the item (`model_version`): {_listed(counts.pickers)}. Rows with `is_control` are a random sample of
 the pool; the others are not.
 
-Filters of the export: {_filters(choice) or "none, all labeled items"}.
+Filters of the export: {_filters(facts.choice) or "none, all labeled items"}.
 
 ## License
 

@@ -16,18 +16,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from labeling import kinds
 from labeling.intake.row_labels import ORIGIN
 from labeling.kinds import Kind, media
-from labeling.models import Item, Project
+from labeling.models import Item
 from labeling.outgoing.exports.card import Counts, card_of
-from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.files import AT_ONCE, split_of_row, stem_of
-from labeling.outgoing.exports.rows import fields_of
-from labeling.outgoing.exports.short import MOST_FIELDS, free
+from labeling.outgoing.exports.facts import Facts
+from labeling.outgoing.exports.files import AT_ONCE, stem_of
+from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.huggingface import Column, Feature, class_label, with_features
-from labeling.resolving.origins import Origin
 
 FACTS = (
     "external_id", ORIGIN, "agreement", "label_probability", "batch", "model_version", "is_control", "control_weight",
@@ -38,34 +35,31 @@ FACTS = (
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def dataset_layout(project: Project, choice: Choice, exported: pa.Schema) -> Layout:
-    """Return the columns, splits and card. `exported`: the columns of all exports. Two queries or three, which read the
-    classes and the names of all imported fields.
+def dataset_layout(facts: Facts, exported: pa.Schema) -> Layout:
+    """Return the columns, splits and card. `exported`: the columns of all exports. One query or two, which read the
+    names of all imported fields.
     """
-    kind = kinds.of(project)
-    classes = list(project.classes.order_by("index").values_list("name", flat=True))
-    columns = [_content(project, kind), ("label", *_classes(exported.field("label").type, classes))]
-    if project.asks.proposes:
+    kind, classes = facts.kind, facts.classes
+    columns = [_content(facts), ("label", *_classes(exported.field("label").type, classes))]
+    if facts.question.proposes:
         columns.append(("proposed", *_classes(pa.string(), classes)))
     columns += [(name, exported.field(name).type, None) for name in FACTS]
     fields: dict[str, str] = {}
-    for name in fields_of(project, choice, most=MOST_FIELDS):
-        if name not in kind.columns:
-            fields[name] = free(name, {*(name for name, _, _ in columns), *fields.values()})
+    for name in facts.fields:
+        fields[name] = free(name, {*(name for name, _, _ in columns), *fields.values()})
     columns += [(name, pa.string(), None) for name in fields.values()]
     schema = with_features(columns)
     rows = _Rows(kind, {name: index for index, name in enumerate(classes)}, fields, Counts())
-    return Layout(
-        schema, as_parts=rows.parts, card=lambda splits: card_of(project, choice, schema, classes, rows.counts, splits)
-    )
+    return Layout(schema, as_parts=rows.parts, card=lambda splits: card_of(facts, schema, classes, rows.counts, splits))
 
 
-def _content(project: Project, kind: Kind) -> Column:
+def _content(facts: Facts) -> Column:
+    kind = facts.kind
     if kind.is_file:
         return kind.name, _FILE, {"_type": kind.name.capitalize()}
     if kind.columns:
         return kind.name, pa.string(), None
-    return kind.name, pa.list_(pa.float32(), project.vector_length or 1), None
+    return kind.name, pa.list_(pa.float32(), facts.vector_length), None
 
 
 def _classes(label: pa.DataType, names: Sequence[str]) -> tuple[pa.DataType, Feature]:
@@ -88,7 +82,10 @@ class _Rows:
     counts: Counts
 
     def parts(self, page: Page) -> Iterator[tuple[str, Page]]:
-        """Yield the page's rows by split; rows with a file one by one."""
+        """Yield the page's rows by split; rows with a file one by one. Rows are left out if their class was added after
+        the list of classes was read.
+        """
+        page = [row for row in page if self.indices.keys() >= _names(row)]
         if self.kind.is_file:
             rows = iter(page)
             while group := list(islice(rows, AT_ONCE)):
@@ -104,9 +101,7 @@ class _Rows:
 
     def _split(self, row: Row) -> str:
         """Return the row's split, and count the row in it."""
-        split = split_of_row(row)
-        if row[ORIGIN] == Origin.CERTIFIED:
-            split = f"{Origin.CERTIFIED}_{split}"
+        split: str = row["split"]
         self.counts.add(row, split)
         return split
 
@@ -140,6 +135,12 @@ class _Rows:
         if isinstance(label, list):
             return [self.indices[name] for name in label]
         return self.indices[label] if isinstance(label, str) else label
+
+
+def _names(row: Row) -> set[str]:
+    """Return the names of classes in the row."""
+    label = row["label"]
+    return {name for name in (*(label if isinstance(label, list) else [label]), row["proposed"]) if type(name) is str}
 
 
 def _text(value: Any) -> str | None:

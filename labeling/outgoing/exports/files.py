@@ -1,12 +1,9 @@
-"""The items' files by class: `train/cat/001.jpg`. Each item's split follows from the hash of its group or its id, so
-that it stays the same in later exports. Files with certified labels are in folders of their own:
+"""The items' files by class: `train/cat/001.jpg`. Files with certified labels are in folders of their own:
 `certified/train/cat/001.jpg`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -16,21 +13,12 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from labeling import kinds
-from labeling.intake.row_labels import ORIGIN
 from labeling.kinds import Kind, media
-from labeling.models import Project
+from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import original_name
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.projects.invisible import INVISIBLE
-from labeling.resolving.origins import Origin
 from labeling.shared_files import read_whole
-
-SPLITS = (("train", 0.8), ("validation", 0.9), ("test", 1.0))
-"""The splits, each with the end of its part of all hashes."""
-
-GROUP = "group"
-"""The imported field whose items stay in one split: of one patient, one film, one place."""
 
 # Files that are brought from an object store at a time.
 AT_ONCE = 32
@@ -42,10 +30,9 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*]')
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³]) *(\.|\Z)", re.IGNORECASE)
 
 
-def files_layout(project: Project) -> Layout:
-    """Return the files of the rows, with their names in the archive. One query."""
-    kind = kinds.of(project)
-    names = Names(project.classes.order_by("index").values_list("name", flat=True), kind)
+def files_layout(facts: Facts) -> Layout:
+    """Return the files of the rows, with their names in the archive."""
+    names = Names(facts.classes, facts.kind)
 
     def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:
         rows = iter(row for row in page if row["label"] is not None and row["media"])
@@ -57,21 +44,6 @@ def files_layout(project: Project) -> Layout:
                         yield name, file
 
     return Layout(pa.schema([]), as_files=files)
-
-
-def split_of(name: str) -> str:
-    """Return the split of an item or a group with this name: 80 % train, 10 % validation, 10 % test.
-
-    >>> split_of("item-0001")
-    'train'
-    """
-    share = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
-    return next(name for name, end in SPLITS if share < end or end == 1)
-
-
-def split_of_row(row: Row) -> str:
-    """Return the split of the row's group or item. A near-copy without a group goes where its source goes."""
-    return split_of(_group(row) or row["propagated_from"] or row["external_id"])
 
 
 def stem_of(row: Row, kind: Kind) -> str:
@@ -104,9 +76,8 @@ class Names:
 
     def of(self, row: Row) -> list[str]:
         """Return the names of the row's file: one for each class of its label."""
-        split = split_of_row(row)
         stem, suffix = stem_of(row, self._kind), PurePosixPath(row["media"]).suffix
-        part = f"{Origin.CERTIFIED}/{split}" if row[ORIGIN] == Origin.CERTIFIED else split
+        part = row["split"].replace("_", "/")  # certified_train
         folders = [f"{part}/{self._folder(label)}" for label in labels_of(row)]
         return [self._free(f"{folder}/{stem}", f"-{row['item']}", suffix) for folder in folders]
 
@@ -120,12 +91,6 @@ class Names:
             name += ending
         self._taken.add(f"{name}{suffix}".casefold())
         return f"{name}{suffix}"
-
-
-def _group(row: Row) -> str:
-    """Return the item's group; "" without one."""
-    group = json.loads(row["data"]).get(GROUP)
-    return "" if group is None else str(group)
 
 
 def labels_of(row: Row) -> list[str]:

@@ -125,14 +125,33 @@ def fields_of(project: Project, choice: Choice, *, most: int) -> list[str]:
     return [name for name, _ in counts.most_common(most)]
 
 
-def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
+class _Names(dict[int, str]):
+    """The names of a project's classes by index. A class that is added later is read when it is first asked for."""
+
+    def __init__(self, project: Project) -> None:
+        super().__init__(project.classes.values_list("index", "name"))
+        self._project = project
+
+    def __missing__(self, index: int) -> str:
+        self[index] = name = self._project.classes.values_list("name", flat=True).get(index=index)
+        return name
+
+
+def names_of(project: Project) -> Mapping[int, str]:
+    """Return the present names of the project's classes, by index. One query."""
+    return _Names(project)
+
+
+def pages(
+    project: Project, choice: Choice | None = None, *, size: int = PAGE, names: Mapping[int, str] | None = None
+) -> Iterator[Page]:
     """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each;
-    then the certified labels by item.
+    then the certified labels by item. `names`: the names of the classes; None to read them.
 
     Takes at most nine queries, one for each `size` tasks of the batches, and two or three for each page.
     """
     choice = choice or Choice()
-    names = dict(project.classes.values_list("index", "name"))
+    names = names_of(project) if names is None else names
     newest_first = list(
         project.batches.order_by("-number")
         .select_related("selected_by", "model_version")

@@ -8,26 +8,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from labeling import kinds
 from labeling.intake.row_labels import COPY_OF, ORIGIN, SHORT
 from labeling.kinds import Kind
-from labeling.models import Project
-from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.rows import fields_of
+from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.formats import Layout, Page, Row
 
-# A table with more columns is no table for people. The most frequent fields come first.
-MOST_FIELDS = 100
 
-
-def short_layout(project: Project, choice: Choice) -> Layout:
+def short_layout(facts: Facts) -> Layout:
     """Return the columns of the short rows. One query, which reads the names of all fields of the chosen items."""
-    kind = kinds.of(project)
+    kind = facts.kind
     content = ["file_name"] if kind.is_file else sorted(kind.columns)
-    fixed = ["external_id", *(["class"] if project.asks.proposes else []), *content]
+    fixed = ["external_id", *(["class"] if facts.question.proposes else []), *content]
     last = ["label", *SHORT, ORIGIN]
     fields: dict[str, str] = {}
-    for name in fields_of(project, choice, most=MOST_FIELDS):
+    for name in facts.fields:
         if name not in content:
             fields[name] = free(name, {*fixed, *last, *fields.values()})
     names = [*fixed, *fields.values(), *last]

@@ -15,9 +15,11 @@ from labeling.models import Project
 from labeling.outgoing.exports.choice import DELIMITERS, Choice
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.dataset import dataset_layout
+from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.files import files_layout
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.short import short_layout
+from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats import ARCHIVES, DATASETS, EXPORTS, FORMATS, Format, Layout, Page
 from labeling.outgoing.formats.base import LABELS
 from labeling.questions import Question
@@ -66,8 +68,16 @@ def export(
 
     progress: called with the number of rows of each page. Raises KeyError for an unknown format.
     """
-    read = _reporting(pages(project, choice), progress)
-    return streamed(formats_of(project)[format_name].write(read, _layout(project, format_name, choice or Choice())))
+    form = formats_of(project)[format_name]
+    return streamed(_chunks(project, form, choice or Choice(), progress))
+
+
+def _chunks(project: Project, form: Format, choice: Choice, progress: Callable[[int], Any]) -> Iterator[bytes]:
+    facts = facts_of(project, choice)
+    read = _reporting(pages(project, choice, names=facts.names), progress)
+    if form.name not in FORMATS:
+        read = with_splits(project, read)
+    yield from form.write(read, _layout(facts, form.name))
 
 
 def formats_of(project: Project) -> dict[str, Format]:
@@ -75,16 +85,16 @@ def formats_of(project: Project) -> dict[str, Format]:
     return EXPORTS if kinds.of(project).is_file else {**FORMATS, **DATASETS}
 
 
-def _layout(project: Project, format_name: str, choice: Choice) -> Layout:
+def _layout(facts: Facts, format_name: str) -> Layout:
     if format_name in ARCHIVES:
-        return files_layout(project)
+        return files_layout(facts)
     if format_name in DATASETS:
-        return dataset_layout(project, choice, schema_for(project.asks))
-    if format_name == "csv" and choice.get("columns") == "short":
-        layout = short_layout(project, choice)
+        return dataset_layout(facts, schema_for(facts.question))
+    if format_name == "csv" and facts.choice.get("columns") == "short":
+        layout = short_layout(facts)
     else:
-        layout = layout_for(project.asks)
-    delimiter = choice.get("delimiter")
+        layout = layout_for(facts.question)
+    delimiter = facts.choice.get("delimiter")
     return replace(layout, for_people=True, delimiter=DELIMITERS[delimiter]) if delimiter else layout
 
 

@@ -24,7 +24,7 @@ from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, Lay
 from labeling.intake.row_labels import ORIGIN, SHORT, is_short
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
-from labeling.outgoing.exports.files import GROUP
+from labeling.outgoing.exports.splits import GROUP
 from labeling.web.imports.import_rows import label_notice, next_step
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.words import count
