@@ -18,6 +18,7 @@ OTHERS = "Other reasons."
 
 THERE = "The project already has an item with this id."
 TWICE = "This id occurs twice in the file."
+EXISTING = (THERE, TWICE)
 
 # An import of millions of bad rows stops early, to spare the worker. Rows of existing items do not count as bad: people
 # may import a file again after it has grown.
@@ -67,7 +68,12 @@ def is_hopeless(item_import: ItemImport) -> bool:
     return bad >= HOPELESS_ROWS and bad >= HOPELESS_SHARE * item_import.position
 
 
+def existing_rows(item_import: ItemImport) -> int:
+    """Return the number of rejected rows with the id of an existing item or of an earlier row."""
+    by_reason = item_import.rejected_by_reason or {}
+    return sum(by_reason.get(reason, 0) for reason in EXISTING)
+
+
 def bad_rows(item_import: ItemImport) -> int:
     """Return the number of rejected rows, without rows of existing items."""
-    by_reason = item_import.rejected_by_reason or {}
-    return item_import.rejected - by_reason.get(THERE, 0) - by_reason.get(TWICE, 0)
+    return item_import.rejected - existing_rows(item_import)

@@ -40,7 +40,7 @@ CLASS: Fields = {
 ITEM = "id external_id media_url state label agreement labeled_at batch rank margin is_control"
 ITEM += " annotators flagged corrected gold queued excluded deleted"
 IMPORT: Fields = {
-    "imports.read": "id name state reason position total accepted labeled rejected rejected_by_reason strict "
+    "imports.read": "id name state reason position total accepted labeled rejected existing rejected_by_reason strict "
     "created_at finished_at",
 }
 PREDICTION: Fields = {

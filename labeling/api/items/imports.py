@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -24,8 +25,9 @@ from labeling.disk.files import FileDamaged
 from labeling.intake import parked, uploads
 from labeling.intake.drafts import Draft
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
+from labeling.intake.rejecting import EXISTING, existing_rows
 from labeling.kinds import KINDS, media
-from labeling.models import Ability, ItemImport, Project
+from labeling.models import Ability, ItemImport, Project, RejectedRow
 from labeling.outgoing.formats.csv import csv_lines
 from labeling.projects import access, seeing
 
@@ -99,6 +101,9 @@ class Preview(serializers.Serializer[Any]):
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
     """An import and its progress."""
 
+    existing = serializers.SerializerMethodField(
+        help_text="Those of the rejected rows whose id the project, or an earlier row, has already."
+    )
     rejected_by_reason = serializers.DictField(
         child=serializers.IntegerField(),
         allow_null=True,
@@ -117,6 +122,7 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
         "accepted": 1198,
         "labeled": 0,
         "rejected": 2,
+        "existing": 2,
         "rejected_by_reason": {"The project already has an item with this id.": 2},
         "created_at": "2026-03-01T09:20:01Z",
         "finished_at": "2026-03-01T09:20:09Z",
@@ -135,11 +141,15 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
             "accepted",
             "labeled",
             "rejected",
+            "existing",
             "rejected_by_reason",
             "created_at",
             "finished_at",
         )
         read_only_fields = fields
+
+    def get_existing(self, item_import: ItemImport) -> int:
+        return existing_rows(item_import)
 
 
 class Refusal(Error):
@@ -235,6 +245,10 @@ class ImportDetail(ProjectView):
         return Response(ImportSerializer(_import(self.project, import_id)).data)
 
 
+class RejectedOptions(serializers.Serializer[Any]):
+    existing = serializers.BooleanField(default=True, help_text="Also the rows whose id was there already.")
+
+
 class RejectedRows(ProjectView):
     """Download the first 1,000 rejected rows of an import as CSV, with place, reason and excerpt. The import itself has
     the number of rows for each reason: `rejected_by_reason`.
@@ -243,10 +257,13 @@ class RejectedRows(ProjectView):
     subject = "Items"
     reading = Ability.IMPORTS_READ
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @extend_schema(parameters=[RejectedOptions], responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
         item_import = _import(self.project, import_id)
-        response = StreamingHttpResponse(_rejected_csv(item_import), content_type="text/csv; charset=utf-8")
+        rows = item_import.rejected_rows.all()
+        if not read(RejectedOptions, request.query_params.dict())["existing"]:
+            rows = rows.exclude(reason__in=EXISTING)
+        response = StreamingHttpResponse(_rejected_csv(rows), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
         return response
 
@@ -255,9 +272,9 @@ def _import(project: Project, pk: int) -> ItemImport:
     return find_or_404(project.imports.all(), f"There is no import {pk} in this project.", pk=pk)
 
 
-def _rejected_csv(item_import: ItemImport) -> Iterator[bytes]:
+def _rejected_csv(rows: QuerySet[RejectedRow]) -> Iterator[bytes]:
     yield csv_lines([["where", "reason", "excerpt"]])
-    for row in item_import.rejected_rows.values_list("where", "reason", "excerpt").iterator(chunk_size=1000):
+    for row in rows.values_list("where", "reason", "excerpt").iterator(chunk_size=1000):
         yield csv_lines([row])
 
 
