@@ -35,9 +35,9 @@ format: setup  ## lay the code out and apply safe fixes
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
-wheel: setup  ## dist/marginalia-VERSION-py3-none-any.whl
-	@rm -rf build
-	@$(PYTHON_VENV) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+wheel: setup  ## dist/marginalia-VERSION-py3-none-any.whl, and that of the client
+	@rm -rf build client/build
+	@$(PYTHON_VENV) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . ./client
 
 runtime:
 	@scripts/setup.sh requirements.txt

@@ -39,9 +39,9 @@ make_venv() {
     "$python" -m venv --clear $venv
 }
 
-# What an installation depends on: the requirement files, and the interpreter that is there now.
+# What an installation depends on: the requirement files, those of the client, and the interpreter that is there now.
 checksum() {
-    { cat requirements*.txt "$1" && $venv/bin/python -VV; } | cksum
+    { cat requirements*.txt client/pyproject.toml "$1" && $venv/bin/python -VV; } | cksum
 }
 
 is_recent $venv/bin/python || make_venv
@@ -53,7 +53,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$(checksum "$requirements")" ]; then
 fi
 echo "setup: installing $requirements (minutes the first time: torch is large)"
 # Compiling is half of pip's time, because it compiles one file after the other, with the tests of all packages.
-$venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt -r "$requirements" ||
+$venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -e client -r requirements.txt -r "$requirements" ||
     fail "pip could not install $requirements: see its message above."
 to_compile=("$(echo $venv/lib/python3*/site-packages)")
 # Tests never load three quarters of the code that is installed for them, and can store what they compile at an import,

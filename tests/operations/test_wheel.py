@@ -13,6 +13,7 @@ import urllib.request
 import venv
 import zipfile
 from collections.abc import Iterator
+from email.message import Message
 from email.parser import Parser
 from pathlib import Path
 
@@ -31,27 +32,37 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from the files that git tracks, without leaving build files behind."""
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheels from the files that git tracks, without leaving build files behind. Returns their folder."""
     source, made = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.check_output(listing, cwd=ROOT, text=True).split("\0"):
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, source / name)
-    subprocess.run([*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", made, source], check=True)
-    [path] = made.iterdir()
-    return path
+    command = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", made, source, source / "client"]
+    subprocess.run(command, check=True)
+    return made
+
+
+def contents(wheels: Path, name: str) -> tuple[set[str], Message]:
+    """Return the names of a wheel's files, and its metadata."""
+    [path] = wheels.glob(f"{name}-*.whl")
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        [metadata] = [each for each in names if each.endswith(".dist-info/METADATA")]
+        about = Parser().parsestr(archive.read(metadata).decode())
+    return {each for each in names if ".dist-info/" not in each}, about
 
 
 @pytest.fixture(scope="module")
-def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the program `marginalia`, in an environment with the wheel and the tests' packages."""
+def programs(wheels: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the program `marginalia`, in an environment with the wheels and the tests' packages."""
     place = tmp_path_factory.mktemp("environment")
     venv.create(place, symlinks=True)
     libraries = Path(sysconfig.get_path("purelib", vars={"base": str(place)}))
     (libraries / "of_the_tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    subprocess.run([*PIP, "--python", place / "bin/python", "install", "--no-deps", wheel], check=True)
+    subprocess.run([*PIP, "--python", place / "bin/python", "install", "--no-deps", *wheels.iterdir()], check=True)
     return place / "bin"
 
 
@@ -95,12 +106,18 @@ def get(address: str) -> bytes:
         return bytes(answer.read())
 
 
-def test_it_holds_the_program_and_lists_what_it_needs(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
-        about = Parser().parsestr(archive.read(f"marginalia-{__version__}.dist-info/METADATA").decode())
-    tops = {name.partition("/")[0] for name in names} - {f"marginalia-{__version__}.dist-info"}
-    assert tops == {"config", "demo", "labeling", "models_store", "selector", "static", "templates"}
+def test_it_holds_the_program_and_lists_what_it_needs(wheels: Path) -> None:
+    names, about = contents(wheels, "marginalia")
+    assert about["Version"] == __version__
+    assert {name.partition("/")[0] for name in names} == {
+        "config",
+        "demo",
+        "labeling",
+        "models_store",
+        "selector",
+        "static",
+        "templates",
+    }
     for part in ("static", "templates"):
         files = {str(path.relative_to(ROOT)) for path in (ROOT / part).rglob("*") if path.is_file()}
         assert files == {name for name in names if name.startswith(f"{part}/")}
@@ -109,6 +126,19 @@ def test_it_holds_the_program_and_lists_what_it_needs(wheel: Path) -> None:
     needed = [each.partition(";")[0] for each in about.get_all("Requires-Dist", []) if "extra ==" not in each]
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert len(needed) == len([line for line in lines if line and not line.startswith("#")])
+
+
+def test_the_client_is_a_package_of_its_own(wheels: Path, programs: Path, tmp_path: Path) -> None:
+    names, about = contents(wheels, "marginalia_client")
+    assert {name.partition("/")[0] for name in names} == {"marginalia_client"}
+    assert "marginalia_client/py.typed" in names
+    assert (about["License-Expression"], about["Requires-Python"]) == ("Apache-2.0", ">=3.11")
+    assert {each for each in about.get_all("Requires-Dist", []) if "extra ==" not in each} == {"httpx<1,>=0.28"}
+    loads = (
+        "import marginalia_client, sys; print(sys.modules.keys() & {'django', 'pandas', 'pyarrow', 'tqdm', 'config'})"
+    )
+    command = [programs / "python", "-c", loads]
+    assert subprocess.check_output(command, cwd=tmp_path, env=ENVIRONMENT, text=True) == "set()\n"
 
 
 @pytest.mark.long

@@ -1,0 +1,91 @@
+"""A project's batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from .bars import bar
+from .errors import Failed
+from .records import Record, record
+from .running import C, Part, call, each
+from .steps import Pages, Steps, polls
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Record):
+    """A batch. `model_version` is the version that was trained on it. `fields` has all fields of the API."""
+
+    number: int
+    state: str
+    reason: str
+    size: int
+    remaining: int
+    answered: int
+    model_version: int | None
+
+
+class Batches(Part[C]):
+    """The batches of a project."""
+
+    def __init__(self, connection: C, path: str) -> None:
+        super().__init__(connection)
+        self._path = f"{path}batches/"
+
+    @each
+    def list(self) -> Pages[Batch]:
+        """Yield all batches, the newest first."""
+        yield from self._connection.pages(self._path, {"page_size": 100}, partial(record, Batch))
+
+    @call
+    def get(self, number: int) -> Steps[Batch]:
+        """Return one batch. Raises `NotFound`."""
+        return record(Batch, (yield from self._connection.ask("GET", f"{self._path}{number}/")))
+
+    @call
+    def current(self) -> Steps[Batch | None]:
+        """Return the first batch that is not done, else the last one; None if there is no batch yet."""
+        return (yield from self._current())
+
+    @call
+    def wait_done(
+        self, number: int | None = None, *, timeout: float | None = None, progress: bool = False
+    ) -> Steps[Batch]:
+        """Wait until a batch is done: all its answers are there, and a model version was trained on it.
+
+        Parameters
+        ----------
+        number: of the batch, which may come later; by default the first that is not done, else the last one.
+        timeout: in seconds; by default there is no limit.
+
+        Raises `TimedOut`, `Failed` if the batch fails, and `Refused` or `ServerAway`.
+        """
+        with bar(progress, "answered tasks") as advance:
+            shown = 0
+            for pause in polls(timeout, f"Batch {number}" if number else "The batch"):
+                batch = yield from (self._current() if number is None else self._find(number))
+                if batch:
+                    number = batch.number
+                    advance(batch.answered - shown)
+                    shown = batch.answered
+                    if batch.state == "done":
+                        return batch
+                    if batch.state == "failed":
+                        raise Failed(f"Batch {batch.number} failed: {batch.reason}")
+                yield pause
+        raise AssertionError("polls never end")
+
+    def _current(self) -> Steps[Batch | None]:
+        body = yield from self._connection.ask("GET", self._path, params={"page_size": 100})
+        newest = [record(Batch, batch) for batch in body["results"]]
+        return next((batch for batch in reversed(newest) if batch.state != "done"), newest[0] if newest else None)
+
+    def _find(self, number: int) -> Steps[Batch | None]:
+        """Return the batch; None if it does not exist yet."""
+        body = yield from self._connection.ask("GET", self._path, params={"page_size": 1})
+        newest = [record(Batch, batch) for batch in body["results"]]
+        if not newest or newest[0].number < number:
+            return None
+        if newest[0].number == number:
+            return newest[0]
+        return record(Batch, (yield from self._connection.ask("GET", f"{self._path}{number}/")))

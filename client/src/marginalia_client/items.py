@@ -1,0 +1,138 @@
+"""A project's items."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from .bars import bar
+from .errors import Failed, Invalid
+from .records import Record, record
+from .rows import HEADERS, Chunk, Row, chunks
+from .running import Awaiting, Blocking, C, Part, call, each
+from .steps import Connection, Pages, Request, Steps, polls
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Record):
+    """An item of the pool, with its label if it has one. `fields` has all fields of the API."""
+
+    id: int
+    external_id: str
+    state: str | None
+    label: Any
+    batch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that was not added. `row` counts from 0."""
+
+    row: int
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The result of adding items.
+
+    `existing` counts the rows with an id that the project had already, also by an earlier try of the same request.
+    `rejections` lists the rejected rows, the first 1,000 of each request.
+    """
+
+    added: int = 0
+    existing: int = 0
+    rejected: int = 0
+    rejections: tuple[RejectedRow, ...] = ()
+
+
+class Items(Part[C]):
+    """The items of a project. Iterate over it to read all items."""
+
+    def __init__(self, connection: C, path: str) -> None:
+        super().__init__(connection)
+        self._path = path
+
+    def __iter__(self: Items[Blocking]) -> Iterator[Item]:
+        return self.list()
+
+    def __aiter__(self: Items[Awaiting]) -> AsyncIterator[Item]:
+        return self.list()
+
+    @each
+    def list(self, /, **filters: Any) -> Pages[Item]:
+        """Yield the items that match all filters of the API, for example `label="owl"` or `state="labeled"`.
+
+        Raises `Refused` for an unknown filter.
+        """
+        params = {"page_size": 1000, **filters}
+        yield from self._connection.pages(f"{self._path}items/", params, partial(record, Item))
+
+    @call
+    def get(self, item_id: int) -> Steps[Item]:
+        """Return one item, with its annotations in `fields`. Raises `NotFound`."""
+        return record(Item, (yield from self._connection.ask("GET", f"{self._path}items/{item_id}/")))
+
+    @call
+    def add(self, rows: Iterable[Row], *, strict: bool = False, progress: bool = False) -> Steps[Added]:
+        """Add items, in requests of up to a megabyte. Rows with an id that the project has are left as they are, so
+        that a call can be repeated.
+
+        Bad rows are set aside with their reason; with `strict`, the first request with a bad row adds nothing and ends
+        the call. Requests before an error stay added.
+
+        Raises `ValueError` for a row without id, `Invalid` if all rows so far are bad (or any, with `strict`) or the
+        project has no room, `Failed` if the server could not store the items, and `Refused` or `ServerAway`.
+        """
+        total = Added()
+        with bar(progress, "items") as advance:
+            for chunk in chunks(rows):
+                part = yield from self._send(chunk, strict=strict, is_first=not total.added + total.existing)
+                total = Added(
+                    total.added + part.added,
+                    total.existing + part.existing,
+                    total.rejected + part.rejected,
+                    total.rejections + part.rejections,
+                )
+                advance(len(chunk.ids))
+        return total
+
+    def _send(self, chunk: Chunk, *, strict: bool, is_first: bool) -> Steps[Added]:
+        connection: Connection = self._connection
+        params = {"strict": "true"} if strict else {}
+        reply = yield from connection.send(Request("POST", f"{self._path}items/", params, chunk.content, HEADERS))
+        body = reply.json()
+        if reply.status == 400 and isinstance(body, dict) and "import" in body:
+            run = body["import"]
+        else:
+            run = connection.read(reply)
+        for pause in polls(None, ""):
+            if run["state"] not in ("waiting", "running"):
+                break
+            yield pause
+            run = yield from connection.ask("GET", f"{self._path}imports/{run['id']}/")
+        if run["state"] == "failed":
+            raise Failed(run["reason"])
+        existing = run["existing"]
+        added = Added(run["accepted"], existing, run["rejected"] - existing)
+        if run["state"] == "refused" and (strict or (is_first and not added.added + existing)):
+            raise Invalid(run["reason"], status=400, code="refused")
+        if added.rejected:
+            added = replace(added, rejections=(yield from self._rejections(chunk, run["id"])))
+        return added
+
+    def _rejections(self, chunk: Chunk, import_id: int) -> Steps[tuple[RejectedRow, ...]]:
+        path = f"{self._path}imports/{import_id}/rejected/"
+        reply = yield from self._connection.send(Request("GET", path, {"existing": "false"}))
+        if not reply.is_good:
+            self._connection.read(reply)
+        return tuple(_rejected(chunk, row) for row in csv.DictReader(reply.body.decode("utf-8-sig").splitlines()))
+
+
+def _rejected(chunk: Chunk, row: Mapping[str, str]) -> RejectedRow:
+    at = int(row["where"].rpartition(" ")[2]) - 1  # "line 3"
+    return RejectedRow(chunk.first + at, chunk.ids[at], row["reason"])

@@ -1,0 +1,88 @@
+"""Test that requests are repeated when the network fails, if nothing can happen twice by that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import make_items
+from unreliable import BUSY, CUTS, FINE, LOSES, Unreliable, unreliable
+
+from labeling.models import Project
+from marginalia_client import Added, AsyncMarginalia, Marginalia, ServerAway, rows
+
+
+@pytest.fixture
+def network(live_server: Any) -> Iterator[Unreliable]:
+    with unreliable(live_server.url) as network:
+        yield network
+
+
+@pytest.fixture
+def server(network: Unreliable, token: str) -> Iterator[Marginalia]:
+    with Marginalia(network.url, token) as server:
+        yield server
+
+
+def texts(n: int) -> list[dict[str, str]]:
+    return [{"id": f"text-{number}", "text": f"Text number {number}."} for number in range(n)]
+
+
+def test_what_a_lost_request_added_counts_as_existing(
+    server: Marginalia, network: Unreliable, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "REQUEST_BYTES", 130)  # three rows a request
+    network.faults = [FINE, BUSY, LOSES, CUTS, FINE]
+    assert server.project("digits").items.add(texts(9)) == Added(added=6, existing=3)
+    assert network.seen == ["POST fine", "POST busy", "POST loses", "POST cuts", "POST fine", "POST fine"]
+    assert server.retries == 3
+    assert project.items.count() == 9
+
+
+def test_a_download_begins_again(server: Marginalia, network: Unreliable, project: Project, tmp_path: Path) -> None:
+    make_items(project, 20, label=1)
+    network.faults = [CUTS, BUSY, LOSES]
+    labels = server.project("digits").labels()
+    content = labels.save(tmp_path / "labels.csv").read_text()
+    network.faults = []
+    assert content == labels.save(tmp_path / "again.csv").read_text()
+    network.faults = [CUTS]
+    assert len(labels.to_pandas()) == len(content.splitlines()) - 1
+
+
+def test_a_request_that_would_do_more_the_second_time_is_not_repeated(
+    live_server: Any, network: Unreliable, admin_user: Any
+) -> None:
+    from knox.models import AuthToken
+
+    with Marginalia(network.url, AuthToken.objects.create(admin_user)[1]) as server:
+        for fault in (LOSES, BUSY):
+            network.faults = [fault]
+            with pytest.raises(ServerAway, match=r"The request may have taken effect: it was not repeated\.$"):
+                server.create_project(f"owls-{fault}", kind="text", classes=["a", "b"])
+    assert list(Project.objects.filter(slug__startswith="owls").values_list("slug", flat=True)) == ["owls-loses"]
+
+
+def test_it_ends_after_a_time_with_the_servers_sentence(network: Unreliable, token: str) -> None:
+    network.faults = [BUSY] * 1000
+    with (
+        Marginalia(network.url, token, retry_seconds=0.5) as server,
+        pytest.raises(ServerAway, match=r"^The server at http://127.* answers 503: The database rests\.$"),
+    ):
+        server.project("digits").settings()
+    assert server.retries >= 2
+
+
+def test_the_same_awaited(network: Unreliable, project: Project, token: str) -> None:
+    network.faults = [LOSES, BUSY, CUTS, FINE, CUTS]
+
+    async def adds() -> tuple[Added, list[str], int]:
+        async with AsyncMarginalia(network.url, token) as server:
+            items = server.project("digits").items
+            return await items.add(texts(3)), [each.external_id async for each in items], server.retries
+
+    added, names, retries = asyncio.run(adds())
+    assert (added, sorted(names), retries) == (Added(existing=3), ["text-0", "text-1", "text-2"], 4)
