@@ -39,7 +39,7 @@ def peak_bytes(project: Project, format_name: str) -> tuple[int, int]:
 
 def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 500)
-    monkeypatch.setattr("labeling.outgoing.formats.huggingface.SHARD_BYTES", 100_000)
+    monkeypatch.setattr("labeling.outgoing.formats.shards.SHARD_BYTES", 100_000)
     small, large = labeled_project("small", SMALL), labeled_project("large", LARGE)
     for name in (*FORMATS, *DATASETS):
         for _ in export(small, name):  # what is loaded once does not count

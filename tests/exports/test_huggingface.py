@@ -23,7 +23,7 @@ from labeling.kinds import media
 from labeling.models import Item, Project, Role
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.splits import split_of
-from labeling.outgoing.formats import huggingface
+from labeling.outgoing.formats import shards
 
 pytestmark = pytest.mark.django_db
 
@@ -196,7 +196,7 @@ def test_certified_labels_are_in_splits_of_their_own(load: Load) -> None:
 
 
 def test_shards_are_cut_by_their_size(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(huggingface, "SHARD_BYTES", 1000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
     project = labeled([0] * 40, kind="image", classes=["cat", "dog"])
     names = archive_of(project).namelist()
     assert names[0] == ".gitattributes"

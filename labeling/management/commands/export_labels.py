@@ -44,8 +44,9 @@ class Command(BaseCommand):
             raise CommandError(f"--{name}: {text}") from None
         name = format or format_of(output, EXPORTS)
         if name not in formats_of(project):
+            holds = EXPORTS[name].holds
             raise CommandError(
-                f"--format: {name} holds files, and the items of {slug} are none. Choose another format."
+                f"--format: {name} holds {holds}, and the items of {slug} are none. Choose another format."
             )
         if output == "-":
             to_standard_output(self.stdout, export(project, name, choice), name)

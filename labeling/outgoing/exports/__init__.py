@@ -14,7 +14,9 @@ Rows are read in pages by key, so the memory and the queries for each page do no
     facts.py      the project, as layouts and rows see it
     splits.py     the split of each row
     files.py      the items' files by class
-    dataset.py    items and labels as a dataset with splits
+    contents.py   the items themselves
+    dataset.py    items and labels as typed rows
+    samples.py    items and labels as samples of WebDataset
     card.py       the card of a dataset
     columns.py    the columns: names, order, meaning
     writing.py    pages of rows → bytes, in one of `labeling.outgoing.formats`

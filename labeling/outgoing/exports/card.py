@@ -9,15 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from labeling.intake.row_labels import ORIGIN
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.files import labels_of
 from labeling.outgoing.exports.splits import SPLITS
 from labeling.outgoing.formats import Row
-from labeling.outgoing.formats.huggingface import front_matter
 from labeling.resolving.origins import Origin
 
 _OF_CSV = {"columns", "delimiter"}
@@ -35,16 +32,20 @@ class Counts:
     origins: Counter[str] = field(default_factory=Counter)
     pickers: Counter[str] = field(default_factory=Counter)
 
-    def add(self, row: Row, split: str) -> None:
-        version = row["model_version"]
+    def add(self, row: Row) -> None:
+        split, version = row["split"], row["model_version"]
         self.rows[split] += 1
         self.labels[split].update(["no label"] if row["label"] is None else labels_of(row) or ["no class"])
         self.origins[row[ORIGIN] or "no label"] += 1
         self.pickers["no model" if version is None else f"model version {version}"] += 1
 
 
-def card_of(facts: Facts, schema: pa.Schema, classes: Sequence[str], counts: Counts, splits: Iterable[str]) -> str:
-    """Return the README.md of a dataset with these columns, classes and splits."""
+def card_of(
+    facts: Facts, classes: Sequence[str], counts: Counts, splits: Iterable[str], head: str, loading: str
+) -> bytes:
+    """Return the README.md of a dataset with these classes and splits. `head`: its front matter. `loading`: the code
+    that loads the unpacked "{folder}".
+    """
     splits = sorted(splits, key=SPLITS.index)
     others = {name for of_split in counts.labels.values() for name in of_split}.difference(classes)
     numbers = {name: [counts.labels[split][name] for split in splits] for name in [*classes, *sorted(others)]}
@@ -52,15 +53,13 @@ def card_of(facts: Facts, schema: pa.Schema, classes: Sequence[str], counts: Cou
     table = "\n".join(f"| {_plain(name)} | {' | '.join(map(str, row))} |" for name, row in numbers.items())
     unseen = f"No person has looked at the rows of the splits that begin with `{Origin.CERTIFIED}`. "
     unseen = unseen if any(split.startswith(Origin.CERTIFIED) for split in splits) else ""
-    return f"""{front_matter(facts.title, schema, splits)}
+    return f"""{head}
 # {_plain(facts.title)}
 
 {facts.kind.plural.capitalize()} with labels, exported by Marginalia. Unpack the archive and load its folder:
 
 ```python
-from datasets import load_dataset
-
-rows = load_dataset("{facts.slug}")
+{loading.format(folder=facts.slug)}
 ```
 
 ## Classes
@@ -86,7 +85,7 @@ Filters of the export: {_filters(facts.choice) or "none, all labeled items"}.
 ## License
 
 Unknown. State the license of the items before you share them.
-"""
+""".encode()
 
 
 def _filters(choice: Choice) -> str:

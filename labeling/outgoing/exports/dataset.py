@@ -9,28 +9,29 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from labeling.intake.row_labels import ORIGIN
-from labeling.kinds import Kind, media
-from labeling.models import Item
+from labeling.kinds import Kind
 from labeling.outgoing.exports.card import Counts, card_of
+from labeling.outgoing.exports.contents import name_of, with_contents
 from labeling.outgoing.exports.facts import Facts
-from labeling.outgoing.exports.files import AT_ONCE, stem_of
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
-from labeling.outgoing.formats.huggingface import Column, Feature, class_label, with_features
+from labeling.outgoing.formats.base import Shard, splits_of
+from labeling.outgoing.formats.huggingface import Column, Feature, class_label, front_matter, with_features
 
 FACTS = (
     "external_id", ORIGIN, "agreement", "label_probability", "batch", "model_version", "is_control", "control_weight",
     "labeled_at", "propagated_from", "certificate", "certified_probability",
 )  # fmt: skip
 """The columns of exports that datasets have, too."""
+
+LOADING = """from datasets import load_dataset
+
+rows = load_dataset("{folder}")"""
 
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -50,7 +51,12 @@ def dataset_layout(facts: Facts, exported: pa.Schema) -> Layout:
     columns += [(name, pa.string(), None) for name in fields.values()]
     schema = with_features(columns)
     rows = _Rows(kind, {name: index for index, name in enumerate(classes)}, fields, Counts())
-    return Layout(schema, as_parts=rows.parts, card=lambda splits: card_of(facts, schema, classes, rows.counts, splits))
+
+    def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
+        head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
+        yield "README.md", card_of(facts, classes, rows.counts, splits_of(shards), head, LOADING)
+
+    return Layout(schema, as_parts=rows.parts, closing=closing)
 
 
 def _content(facts: Facts) -> Column:
@@ -86,40 +92,15 @@ class _Rows:
         the list of classes was read.
         """
         page = [row for row in page if self.indices.keys() >= _names(row)]
-        if self.kind.is_file:
-            rows = iter(page)
-            while group := list(islice(rows, AT_ONCE)):
-                media.bring(row["media"] for row in group)
-                for row in group:
-                    yield self._split(row), [self._row(row, self._file(row))]
-            return
-        content = self._contents(page)
         by_split: dict[str, Page] = defaultdict(list)
-        for row, value in zip(page, content, strict=True):
-            by_split[self._split(row)].append(self._row(row, value))
+        for row, content in with_contents(page, self.kind):
+            self.counts.add(row)
+            if isinstance(content, bytes):
+                content = {"bytes": content, "path": name_of(row, self.kind)}
+            by_split[row["split"]].append(self._row(row, content))
+            if self.kind.is_file:
+                yield by_split.popitem()
         yield from by_split.items()
-
-    def _split(self, row: Row) -> str:
-        """Return the row's split, and count the row in it."""
-        split: str = row["split"]
-        self.counts.add(row, split)
-        return split
-
-    def _file(self, row: Row) -> Row | None:
-        if not row["media"]:
-            return None
-        name = f"{stem_of(row, self.kind)}{PurePosixPath(row['media']).suffix}"
-        return {"bytes": bytes(media.read(row["media"], 0, {}) or b""), "path": name}
-
-    def _contents(self, page: Page) -> list[Any]:
-        """Return the texts or vectors of the items."""
-        if self.kind.columns:
-            return [json.loads(row["data"]).get(self.kind.name) for row in page]
-        items = Item.objects.filter(pk__in=[row["item"] for row in page])
-        places = {pk: (name, offset) for pk, name, offset in items.values_list("pk", "media", "media_offset")}
-        media.bring(name for name, _ in places.values())
-        blocks: dict[str, np.ndarray] = {}
-        return [media.read(*places.get(row["item"], ("", 0)), blocks) for row in page]
 
     def _row(self, row: Row, content: Any) -> Row:
         data = json.loads(row["data"])

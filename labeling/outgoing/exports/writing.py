@@ -18,9 +18,10 @@ from labeling.outgoing.exports.dataset import dataset_layout
 from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.files import files_layout
 from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.exports.samples import samples_layout
 from labeling.outgoing.exports.short import short_layout
 from labeling.outgoing.exports.splits import with_splits
-from labeling.outgoing.formats import ARCHIVES, DATASETS, EXPORTS, FORMATS, Format, Layout, Page
+from labeling.outgoing.formats import EXPORTS, FORMATS, Format, Layout, Page
 from labeling.outgoing.formats.base import LABELS
 from labeling.questions import Question
 
@@ -82,14 +83,21 @@ def _chunks(project: Project, form: Format, choice: Choice, progress: Callable[[
 
 def formats_of(project: Project) -> dict[str, Format]:
     """Return the formats of the project's exports by name, in the order in which pages offer them."""
-    return EXPORTS if kinds.of(project).is_file else {**FORMATS, **DATASETS}
+    kind = kinds.of(project)
+    return {name: form for name, form in EXPORTS.items() if form.takes(kind)}
+
+
+LAYOUTS: dict[str, Callable[[Facts], Layout]] = {
+    "huggingface": lambda facts: dataset_layout(facts, schema_for(facts.question)),
+    "webdataset": samples_layout,
+    "zip": files_layout,
+}
+"""The layouts of the formats that hold the items themselves, by their names."""
 
 
 def _layout(facts: Facts, format_name: str) -> Layout:
-    if format_name in ARCHIVES:
-        return files_layout(facts)
-    if format_name in DATASETS:
-        return dataset_layout(facts, schema_for(facts.question))
+    if format_name in LAYOUTS:
+        return LAYOUTS[format_name](facts)
     if format_name == "csv" and facts.choice.get("columns") == "short":
         layout = short_layout(facts)
     else:

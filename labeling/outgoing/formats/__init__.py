@@ -1,10 +1,11 @@
 """The formats of exports and predictions.
 
 To add a format, add a module here with a function `write`, and its entry to `FORMATS`, `DATASETS` or `ARCHIVES`, which
-API, pages and commands read. Formats know neither the database nor the meaning of rows.
+API, pages and commands read. A dataset or an archive also needs a layout in `labeling.outgoing.exports.writing`.
+Formats know neither the database nor the meaning of rows.
 """
 
-from labeling.outgoing.formats import arrow, csv, huggingface, jsonl, parquet, zip
+from labeling.outgoing.formats import arrow, csv, huggingface, jsonl, parquet, webdataset, zip
 from labeling.outgoing.formats.base import Format, Layout, Page, Row
 
 __all__ = ["ARCHIVES", "DATASETS", "DEFAULT", "EXPORTS", "FORMATS", "Format", "Layout", "Page", "Row"]
@@ -47,13 +48,24 @@ FORMATS = {
 """By name, in the order in which pages offer them."""
 
 DATASETS = {
-    "huggingface": Format(
-        name="huggingface",
-        ending="huggingface.zip",
-        title="Hugging Face dataset",
-        note="for training: load_dataset loads the unpacked folder, with splits, classes and the files themselves",
-        content_type="application/zip",
-        write=huggingface.write,
+    each.name: each
+    for each in (
+        Format(
+            name="huggingface",
+            ending="huggingface.zip",
+            title="Hugging Face dataset",
+            note="for training: load_dataset loads the unpacked folder, with splits, classes and the files themselves",
+            content_type="application/zip",
+            write=huggingface.write,
+        ),
+        Format(
+            name="webdataset",
+            ending="webdataset.zip",
+            title="WebDataset",
+            note="for training that streams its samples: tar shards by split, with the files themselves",
+            content_type="application/zip",
+            write=webdataset.write,
+        ),
     )
 }
 """The formats of exports that hold the items themselves with their labels, for projects of every kind."""
@@ -64,6 +76,8 @@ ARCHIVES = {
         title="files by class",
         note="the labeled files themselves, in folders for training: train/cat/001.jpg",
         content_type="application/zip",
+        takes=lambda kind: kind.is_file,
+        holds="files",
         write=zip.write,
     )
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 import pyarrow as pa
+
+from labeling.kinds import Kind
 
 Row = dict[str, Any]
 Page = list[Row]
@@ -30,8 +32,24 @@ def _one_part(page: Page) -> Iterable[tuple[str, Page]]:
     return [("train", page)]
 
 
-def _no_card(splits: Sequence[str]) -> str:
-    return ""
+def _no_samples(page: Page) -> Iterable[tuple[str, Mapping[str, bytes]]]:
+    return ()
+
+
+def _nothing_more(shards: Sequence[Shard]) -> Iterable[tuple[str, bytes]]:
+    return ()
+
+
+class Shard(NamedTuple):
+    """A file of an archive with rows of one split; its name in the archive, and the SHA-256 of its content."""
+
+    split: str
+    name: str
+    digest: str
+
+
+def splits_of(shards: Iterable[Shard]) -> list[str]:
+    return list(dict.fromkeys(shard.split for shard in shards))
 
 
 @dataclass(frozen=True)
@@ -52,8 +70,10 @@ class Layout:
     """The opened files of a page, with their names in an archive."""
     as_parts: Callable[[Page], Iterable[tuple[str, Page]]] = _one_part
     """A page of rows as parts of one split each, with a value for each column. No part holds more than one file."""
-    card: Callable[[Sequence[str]], str] = _no_card
-    """The README.md of a dataset with these splits, once all rows are read."""
+    as_samples: Callable[[Page], Iterable[tuple[str, Mapping[str, bytes]]]] = _no_samples
+    """The split and the files of each row, by the suffix of their names."""
+    closing: Callable[[Sequence[Shard]], Iterable[tuple[str, bytes]]] = _nothing_more
+    """The last files of an archive with these shards, such as its README.md, once all rows are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +90,10 @@ class Format:
     content_type: str
     is_text: bool = False
     """Whether a terminal can show it."""
+    takes: Callable[[Kind], bool] = lambda kind: True
+    """Whether it can hold items of this kind."""
+    holds: str = "items"
+    """The word for the items that it can hold."""
     write: Callable[[Iterable[Page], Layout], Iterator[bytes]]
     """Pages of rows as chunks of bytes. A page is read when the chunks before it are taken, and no more than some pages
     are in memory.

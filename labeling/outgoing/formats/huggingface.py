@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,56 +11,36 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labeling.outgoing.formats.base import Layout, Page
+from labeling.outgoing.formats.shards import write_shards
 from labeling.outgoing.formats.typed import Drain, record_batch
 
 Feature = dict[str, Any] | None
 """What `datasets` knows of a column beside its type, as the library writes it; None without more to know."""
 Column = tuple[str, pa.DataType, Feature]
 
-SHARD_BYTES = 16 << 20
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
 
+# Git keeps shards outside its history.
+_GIT = (".gitattributes", b"*.parquet filter=lfs diff=lfs merge=lfs -text\n")
+
+
 def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
-    """Write a shard as soon as a split has `SHARD_BYTES` of rows, and the card last. Of each split, no more than a
-    shard is in memory.
-
-    A stream that ends early has no list of names at its end, so no program takes it for a whole archive.
-    """
-    sink = Drain()
-    with zipfile.ZipFile(sink, "w") as archive:
-        # Git keeps shards outside its history. The file comes first: who waits sees that the download begins.
-        _store(archive, ".gitattributes", b"*.parquet filter=lfs diff=lfs merge=lfs -text\n")
-        yield sink.take()
-        shards: Counter[str] = Counter()
-        for split, table in _shards(pages, layout):
-            _store(archive, f"data/{split}-{shards[split]:05}.parquet", _parquet(table))
-            shards[split] += 1
-            yield sink.take()
-        _store(archive, "README.md", layout.card(list(shards)).encode())
-    yield sink.take()
+    """Write Parquet shards; without rows, an empty one, which states the columns."""
+    return write_shards(
+        _batches(pages, layout),
+        layout,
+        name="data/{split}-{number:05}.parquet",
+        join=lambda batches: _parquet(pa.Table.from_batches(batches, layout.schema)),
+        opening=[_GIT],  # who waits sees that the download begins
+    )
 
 
-def _shards(pages: Iterable[Page], layout: Layout) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the shards with their splits; without rows, an empty one, which states the columns."""
-    pending: dict[str, list[pa.RecordBatch]] = {}
-    sizes: Counter[str] = Counter()
+def _batches(pages: Iterable[Page], layout: Layout) -> Iterator[tuple[str, pa.RecordBatch, int]]:
     for page in pages:
         for split, rows in layout.as_parts(page):
             batch = record_batch(rows, layout)
-            pending.setdefault(split, []).append(batch)
-            sizes[split] += batch.nbytes
-            if sizes[split] >= SHARD_BYTES:
-                yield split, pa.Table.from_batches(pending.pop(split))
-                sizes[split] = 0
-    for split, batches in pending.items():
-        yield split, pa.Table.from_batches(batches)
-    if not sizes:
-        yield "train", layout.schema.empty_table()
-
-
-def _store(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    archive.writestr(zipfile.ZipInfo(name), content)  # of 1980: equal exports are equal files
+            yield split, batch, batch.nbytes
 
 
 def _parquet(table: pa.Table) -> bytes:
@@ -86,17 +64,21 @@ def class_label(names: Sequence[str]) -> Feature:
     return {"names": list(names), "_type": "ClassLabel"}
 
 
-def front_matter(title: str, schema: pa.Schema, splits: Sequence[str]) -> str:
-    """Return the YAML at the top of a card: where the splits lie, and the feature of each column."""
-    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+def front_matter(title: str, splits: Sequence[str], files: str, schema: pa.Schema | None = None) -> str:
+    """Return the YAML at the top of a card: the pattern `files` of each split, and the feature of each column."""
     lines = ["---", "license: unknown", f"pretty_name: {_yaml(title)}", "configs:", "- config_name: default"]
     lines += ["  data_files:"]
     for split in splits:
-        lines += [f"  - split: {split}", f"    path: data/{split}-*.parquet"]
-    lines += ["dataset_info:", "  features:"]
+        lines += [f"  - split: {split}", f"    path: {files.format(split=split)}"]
+    return "\n".join([*lines, *(_features(schema) if schema else ()), "---", ""])
+
+
+def _features(schema: pa.Schema) -> Iterator[str]:
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    yield "dataset_info:"
+    yield "  features:"
     for field in schema:
-        lines.append(f"  - {_yaml({'name': field.name, **_declared(field.type, features.get(field.name))})}")
-    return "\n".join([*lines, "---", ""])
+        yield f"  - {_yaml({'name': field.name, **_declared(field.type, features.get(field.name))})}"
 
 
 def _declared(kind: pa.DataType, feature: Feature) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+"""Items and labels as samples of WebDataset: the files of each row, by suffix."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from labeling.outgoing.exports.card import Counts, card_of
+from labeling.outgoing.exports.contents import with_contents
+from labeling.outgoing.exports.dataset import FACTS
+from labeling.outgoing.exports.facts import Facts
+from labeling.outgoing.formats import Layout, Page, Row
+from labeling.outgoing.formats.base import JSON_OPTIONS, Shard, splits_of
+from labeling.outgoing.formats.huggingface import front_matter
+
+LOADING = """from glob import glob
+
+from webdataset import WebDataset
+
+samples = WebDataset(glob("{folder}/train-*.tar"), shardshuffle=True).decode()"""
+
+
+def samples_layout(facts: Facts) -> Layout:
+    """Return the samples, the list of classes and the card."""
+    counts = Counts()
+    indices = {name: index for index, name in enumerate(facts.classes)}
+    kept = ("label", *(["proposed"] if facts.question.proposes else []), *FACTS)
+
+    def samples(page: Page) -> Iterator[tuple[str, Mapping[str, bytes]]]:
+        for row, content in with_contents(page, facts.kind):
+            counts.add(row)
+            data = {name: value for name, value in orjson.loads(row["data"]).items() if name not in facts.kind.columns}
+            about = orjson.dumps({**{name: row[name] for name in kept}, "data": data}, option=JSON_OPTIONS)
+            yield row["split"], {**_content(row, content), **_class(row["label"], indices), "json": about}
+
+    def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
+        yield "classes.json", orjson.dumps(list(indices))
+        head = front_matter(facts.title, splits_of(shards), "{split}-*.tar")
+        yield "README.md", card_of(facts, list(indices), counts, splits_of(shards), head, LOADING)
+
+    return Layout(pa.schema([]), as_samples=samples, closing=closing)
+
+
+def _content(row: Row, content: Any) -> dict[str, bytes]:
+    if isinstance(content, bytes):
+        return {PurePosixPath(row["media"]).suffix.removeprefix("."): content}
+    if isinstance(content, np.ndarray):
+        buffer = io.BytesIO()
+        np.save(buffer, content, allow_pickle=False)
+        return {"npy": buffer.getvalue()}
+    return {"txt": content.encode("utf-8", "replace")} if isinstance(content, str) else {}
+
+
+def _class(label: Any, indices: Mapping[str, int]) -> dict[str, bytes]:
+    """Return a label that is one number: the index of its class, a score, or 1 for yes."""
+    number = indices.get(label) if isinstance(label, str) else int(label) if isinstance(label, int) else None
+    return {} if number is None else {"cls": str(number).encode()}
