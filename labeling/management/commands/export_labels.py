@@ -18,6 +18,7 @@ from labeling.outgoing.formats import DEFAULT, EXPORTS
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they load the pages, which takes a second
     help = (
         "Export the labeled items, one row each, with every annotation and where it came from. The file appears under "
         "its name only when it is whole. Columns: docs/reference/export.md."

@@ -43,6 +43,7 @@ class TerminalStep(Step):
 
 
 class Command(BaseCommand):
+    requires_system_checks = ()  # they load the pages, which takes a second
     help = (
         "Import items from CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy vectors, or a folder or zip of files. Bad "
         "rows are set aside with the reason; the rest goes in. A worker, or the same command again, continues an "
