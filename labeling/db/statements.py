@@ -7,7 +7,7 @@ functions work on SQLite and PostgreSQL alike; the models' fields convert the va
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
@@ -92,14 +92,18 @@ def _prepared_cursors() -> type[Any]:
 
 def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
     """Insert rows with the fields `names`; the fields convert the values."""
-    fields = [_field(model, name) for name in names]
-    columns = ", ".join(f'"{field.column}"' for field in fields)
-    row = f"({marks(len(fields))})"
-    by_column = [_as_stored(field, column) for field, column in zip(fields, zip(*values, strict=True), strict=True)]
+    columns = ", ".join(f'"{_field(model, name).column}"' for name in names)
+    row = f"({marks(len(names))})"
     change(
         f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES {", ".join([row] * len(values))}',
-        [value for each in zip(*by_column, strict=True) for value in each],
+        [value for each in converted(model, names, values) for value in each],
     )
+
+
+def converted(model: type[Model], names: Sequence[str], values: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+    """Return rows with the fields `names`, converted for the database."""
+    columns = zip(names, zip(*values, strict=True), strict=False)  # no columns if there are no rows
+    return zip(*(_as_stored(_field(model, name), column) for name, column in columns), strict=True)
 
 
 def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
@@ -121,7 +125,7 @@ def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
 def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
     """Insert thousands of rows with the fields `names`, by COPY on PostgreSQL.
 
-    The values are not converted: the value of a JSON field is its text.
+    The values are not converted (`converted` does that): the value of a JSON field is its text.
     """
     columns = ", ".join(f'"{_field(model, name).column}"' for name in names)
     table = f'"{model._meta.db_table}" ({columns})'

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from django.db.models import F
 
 from labeling import kinds
-from labeling.db.statements import insert_many
 from labeling.intake.drafts import Draft
-from labeling.intake.items import COLUMNS, NewItem, bytes_of, rows_of
-from labeling.intake.label_writing import write_labels
+from labeling.intake.items import NewItem, bytes_of, rows_of
+from labeling.intake.label_writing import settle, write_items
 from labeling.intake.numbering import numbers_for
 from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.items import search
@@ -81,11 +80,11 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
     size = _media_bytes(project, copies)
     quota.check_room(project, size)
     indices = {name: index for index, name in names.items()}
+    settle(item_import, copies, indices)
     values = rows_of(project, copies, indices)
     in_rows = bytes_of(values, copies)
     with step.write():
-        insert_many(Item, COLUMNS, values)
-        n_labeled = write_labels(item_import, [each for each in copies if each.draft.labels], indices)
+        n_labeled = write_items(item_import, copies, values, indices)
         search.rewind(project, min(numbers))
         ItemImport.objects.filter(pk=item_import.pk).update(
             position=F("position") + len(copies),

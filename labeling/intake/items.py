@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils import timezone
 
 from labeling.db.statements import stored
 from labeling.intake.drafts import Draft
+from labeling.intake.row_labels import ImportedAnswer
 from labeling.kinds import Kind
 from labeling.models import Item, Project
 from labeling.projects import quota
 
 COLUMNS = (
     "id", "project", "external_id", "source", "data", "media", "media_offset", "proposed", "truth", "gold",
-    "suggestion", "encode_error", "control_key", "reserved", "created_at", "fingerprint",
+    "suggestion", "encode_error", "control_key", "reserved", "created_at", "fingerprint", "label", "agreement",
+    "labeled_at", "label_probability", "label_distribution",
 )  # fmt: skip
 TRUTHS_KEPT = 4096
 
 
+class SettledAnswer(NamedTuple):
+    """An answer with its stored value and its time."""
+
+    answer: ImportedAnswer
+    value: Any
+    at: datetime.datetime
+
+
+@dataclass(slots=True)
+class Settled:
+    """An item's answers, its correction if it has one, and the label that follows from them."""
+
+    answers: list[SettledAnswer]
+    label: Any
+    agreement: float | None
+    labeled_at: datetime.datetime | None
+    corrected_by: str = ""
+    corrected_to: Any = None
+    probability: float | None = None
+    distribution: list[list[Any]] | None = None
+
+
 @dataclass(slots=True)
 class NewItem:
-    """An item to be inserted."""
+    """An item to be inserted. `settled`: None for an item without labels."""
 
     number: int
     draft: Draft
@@ -34,6 +59,7 @@ class NewItem:
     media: str = ""
     media_offset: int = 0
     fingerprint: int | None = None
+    settled: Settled | None = None
 
 
 def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int]) -> list[tuple[Any, ...]]:
@@ -49,6 +75,7 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
             return None
         return encode(parse(answer, indices)) if isinstance(answer, list) else one(answer)
 
+    at = lru_cache(TRUTHS_KEPT)(lambda at: stored(Item, "labeled_at", at))
     rows = []
     # In the order of the ids, not of the file: rows that are written together then share pages of the database.
     for item in sorted(items, key=lambda item: item.number):
@@ -60,9 +87,18 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
         rows.append(
             (item.number, project_id, draft.external_id, item.source[:300], encode(draft.data), item.media,
              item.media_offset, proposed, known(draft.truth), known(draft.gold), known(draft.suggestion), "", key,
-             reserved, now, item.fingerprint)
+             reserved, now, item.fingerprint, *_label(item.settled, encode, at))
         )  # fmt: skip
     return rows
+
+
+def _label(settled: Settled | None, encode: Callable[[Any], str], at: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Return the columns of the label: for an item without labels, or with skips alone, all are empty."""
+    if settled is None or (settled.label is None and settled.agreement is None):
+        return (None,) * 5
+    label = None if settled.label is None else encode(settled.label)
+    distribution = None if settled.distribution is None else encode(settled.distribution)
+    return label, settled.agreement, at(settled.labeled_at), settled.probability, distribution
 
 
 def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Write the labels of imported items: each labeled item gets a task without open places, its answers, and its label."""
+"""Write imported items: each labeled item has its label, a task without open places, and its answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 from django.db.models import F
@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from labeling.answering import batches
 from labeling.answering.storing import ANNOTATION
-from labeling.db.statements import change_each, insert, stored
+from labeling.db.statements import converted, insert_many
 from labeling.intake import origins
-from labeling.intake.items import NewItem
+from labeling.intake.items import COLUMNS, NewItem, Settled, SettledAnswer
 from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User
 
@@ -26,15 +26,12 @@ NOBODY = "imported"
 """The account that gets the labels without answers of an import by command, which has no importer."""
 
 PART = 500
+NOT_PICKED = {
+    "free": 0, "outstanding": 0, "selection": 1, "is_control": False, "asked": False, "prompted": False,
+    "prompted_by": "",
+}  # fmt: skip
+"""The values of a task that no selection picked and that is not served. The other columns have defaults."""
 CORRECTION = ("item", "user", "value", "note", "created_at")
-
-
-class _Answered(NamedTuple):
-    """An answer with its stored value and its time."""
-
-    answer: ImportedAnswer
-    value: Any
-    at: datetime.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,71 +46,69 @@ class _Import:
     def parsed(self, value: Any) -> Any:
         return None if value is None else self.project.asks.parse(value, self.indices)
 
-    def answers(self, labels: Labels) -> list[_Answered]:
+    def answers(self, labels: Labels) -> list[SettledAnswer]:
         """Return the answers in the order of their times."""
-        every = [_Answered(each, self.parsed(each.value), each.at or self.now) for each in labels.answers]
+        every = [SettledAnswer(each, self.parsed(each.value), each.at or self.now) for each in labels.answers]
         return sorted(every, key=lambda each: each.at)
 
 
-@dataclass(slots=True)
-class _Settled:
-    """An item's answers, its correction if it has one, and the label that follows from them."""
-
-    answers: list[_Answered]
-    label: Any
-    agreement: float | None
-    labeled_at: datetime.datetime | None
-    corrected_by: str = ""
-    corrected_to: Any = None
-    probability: float | None = None
-    distribution: list[list[Any]] | None = None
+def settle(item_import: ItemImport, items: Iterable[NewItem], indices: Mapping[str, int]) -> None:
+    """Set `settled` of the items with labels."""
+    importer = item_import.created_by.username if item_import.created_by else NOBODY
+    shared = _Import(item_import.project, indices, importer, timezone.now())
+    for item in items:
+        if item.draft.labels:
+            item.settled = _settle(shared, item.draft.labels)
 
 
-def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Mapping[str, int]) -> int:
-    """Write the labels and answers of these items. Call it in the transaction that inserts the items, after the insert.
+def write_items(
+    item_import: ItemImport, items: Sequence[NewItem], values: Sequence[Sequence[Any]], indices: Mapping[str, int]
+) -> int:
+    """Write settled items, and return the number of items with a label. `values`: the result of `rows_of`.
 
-    Returns the number of items with a label.
+    Call it in a transaction that has not locked the project.
     """
-    if not items:
+    pairs = [(item, item.settled) for item in items if item.settled]
+    origins.record(item_import, _labels(pairs, indices))  # first: it searches the labels that were there before
+    insert_many(Item, COLUMNS, values)
+    if not pairs:
         return 0
     project = item_import.project
-    importer = item_import.created_by.username if item_import.created_by else NOBODY
-    shared = _Import(project, indices, importer, timezone.now())
-    settled = [_settle(shared, item.draft.labels) for item in items if item.draft.labels]
-    origins.record(item_import, _labels(items, settled, indices))
     batch = batches.for_import(item_import=item_import)
-    tasks = Task.objects.bulk_create(
-        Task(batch=batch, item_id=item.number, rank=batch.size + place, free=0, outstanding=0)
-        for place, item in enumerate(items)
-    )
-    users = _users(chain.from_iterable(_names(each) for each in settled))
-    pairs = list(zip(tasks, settled, strict=True))
-    _write_answers(project, [(task.pk, answered) for task, each in pairs for answered in each.answers], users)
-    _write_corrections([(task.item_key, each) for task, each in pairs if each.corrected_by], users)
-    _write_to_items(
-        [(task.item_key, each) for task, each in pairs if each.label is not None or each.agreement is not None]
-    )
-    labeled = sum(each.label is not None for each in settled)
+    tasks = _write_tasks(batch, [item for item, _ in pairs])
+    users = _users(chain.from_iterable(_names(each) for _, each in pairs))
+    answers = [(tasks[item.number], answered) for item, each in pairs for answered in each.answers]
+    _write_answers(project, answers, users)
+    _write_corrections([(item.number, each) for item, each in pairs if each.corrected_by], users)
+    labeled = sum(each.label is not None for _, each in pairs)
     Batch.objects.filter(pk=batch.pk).update(
         size=F("size") + len(tasks), labeled=F("labeled") + labeled, overlap=project.overlap
     )
     return labeled
 
 
-def _labels(
-    items: Sequence[NewItem], settled: Sequence[_Settled], indices: Mapping[str, int]
-) -> list[origins.ImportedLabel]:
+def _write_tasks(batch: Batch, items: Sequence[NewItem]) -> dict[int, int]:
+    """Insert a task for each item, ranked after the batch's other tasks. Return the tasks' keys by item."""
+    insert_many(
+        Task,
+        ("batch", "item", "rank", *NOT_PICKED),
+        [(batch.pk, item.number, rank, *NOT_PICKED.values()) for rank, item in enumerate(items, batch.size)],
+    )
+    return dict(batch.tasks.filter(rank__gte=batch.size).order_by().values_list("item", "pk"))
+
+
+def _labels(pairs: Iterable[tuple[NewItem, Settled]], indices: Mapping[str, int]) -> list[origins.ImportedLabel]:
     """Return the imported labels; also None for items whose answers amount to no label yet."""
     return [
         origins.ImportedLabel(
             item.fingerprint, each.label, None if item.draft.proposed is None else indices[item.draft.proposed]
         )
-        for item, each in zip(items, settled, strict=True)
+        for item, each in pairs
         if each.label is not None or any(answered.value is not None for answered in each.answers)
     ]
 
 
-def _settle(shared: _Import, labels: Labels) -> _Settled:
+def _settle(shared: _Import, labels: Labels) -> Settled:
     """Return the answers, the correction and the label to write for a row.
 
     A label that does not follow from the answers, here or in the project of origin, becomes a correction: by
@@ -130,17 +125,19 @@ def _settle(shared: _Import, labels: Labels) -> _Settled:
         if answers:
             corrected_by = shared.importer
         else:
-            answers = [_Answered(ImportedAnswer(None, shared.importer, None, "", 0.0, False, None), word, shared.now)]
+            answers = [
+                SettledAnswer(ImportedAnswer(None, shared.importer, None, "", 0.0, False, None), word, shared.now)
+            ]
             resolved, agreement = label, 1.0
     if not corrected_by:
         at = None if resolved is None else labels.labeled_at or shared.now
         likely = [[project.follow(shared.parsed(value)), p] for value, p in labels.distribution]
-        settled = _Settled(answers, resolved, agreement, at)
+        settled = Settled(answers, resolved, agreement, at)
         if resolved == label:
             settled.probability, settled.distribution = labels.probability, likely or None
         return settled
     agreement = sum(value == label for value in values) / len(values) if values else None
-    return _Settled(answers, label, agreement, labels.corrected_at or shared.now, corrected_by, word)
+    return Settled(answers, label, agreement, labels.corrected_at or shared.now, corrected_by, word)
 
 
 def _share(project: Project, values: Sequence[Any], label: Any) -> float:
@@ -150,7 +147,7 @@ def _share(project: Project, values: Sequence[Any], label: Any) -> float:
     return max(Counter(map(project.asks.key, values)).values()) / len(values)
 
 
-def _names(settled: _Settled) -> list[str]:
+def _names(settled: Settled) -> list[str]:
     return [*(answered.answer.annotator for answered in settled.answers), *filter(None, [settled.corrected_by])]
 
 
@@ -170,7 +167,7 @@ def _users(names: Iterable[str]) -> dict[str, int]:
     return users
 
 
-def _write_answers(project: Project, answers: Sequence[tuple[int, _Answered]], users: Mapping[str, int]) -> None:
+def _write_answers(project: Project, answers: Sequence[tuple[int, SettledAnswer]], users: Mapping[str, int]) -> None:
     """Insert the answers. An answer gets a new id if another annotation has its id, as the original of a copy does."""
     ids = {answered.answer.id for _, answered in answers if answered.answer.id}
     taken = {
@@ -185,32 +182,12 @@ def _write_answers(project: Project, answers: Sequence[tuple[int, _Answered]], u
             (pk, task, users[answer.annotator], answered.value, answer.reason, answer.seconds, answer.flagged,
              answered.at, project.class_revision, 0, False)  # 0: given under another project's guidelines
         )  # fmt: skip
-    for part in _parts(values):
-        insert(Annotation, ANNOTATION, part)
+    insert_many(Annotation, ANNOTATION, converted(Annotation, ANNOTATION, values))
 
 
-def _write_corrections(corrected: Sequence[tuple[int, _Settled]], users: Mapping[str, int]) -> None:
+def _write_corrections(corrected: Sequence[tuple[int, Settled]], users: Mapping[str, int]) -> None:
     values = [(item, users[each.corrected_by], each.corrected_to, "", each.labeled_at) for item, each in corrected]
-    for part in _parts(values):
-        insert(Correction, CORRECTION, part)
-
-
-def _write_to_items(settled: Sequence[tuple[int, _Settled]]) -> None:
-    change_each(
-        "UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s, label_probability = %s, "
-        "label_distribution = %s WHERE id = %s",
-        [
-            (
-                stored(Item, "label", each.label),
-                each.agreement,
-                stored(Item, "labeled_at", each.labeled_at),
-                each.probability,
-                stored(Item, "label_distribution", each.distribution),
-                item,
-            )
-            for item, each in settled
-        ],
-    )
+    insert_many(Correction, CORRECTION, converted(Correction, CORRECTION, values))
 
 
 def _parts(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

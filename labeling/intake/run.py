@@ -17,15 +17,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import kinds
-from labeling.db.statements import analyze, insert_many, marks, rows
+from labeling.db.statements import analyze, marks, rows
 from labeling.disk import npy
 from labeling.disk.files import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.ids import RepeatedIds, hash_of
-from labeling.intake.items import COLUMNS, NewItem, bytes_of, fingerprint, rows_of
-from labeling.intake.label_writing import write_labels
+from labeling.intake.items import NewItem, bytes_of, fingerprint, rows_of
+from labeling.intake.label_writing import settle, write_items
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Layout, Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
@@ -243,11 +243,11 @@ def _write_chunk(
         except OSError as error:
             raise StepFailed(_media_problem(error)) from error
         try:
+            settle(item_import, items, indices)
             values = rows_of(project, items, indices)
             in_rows = bytes_of(values, items) + bytes_kept(item_import, bad)
             with step.write():
-                insert_many(Item, COLUMNS, values)
-                labeled = write_labels(item_import, [item for item in items if item.draft.labels], indices)
+                labeled = write_items(item_import, items, values, indices)
                 search.rewind(project, min(numbers))
                 if rules.vector_length and not project.vector_length:
                     _settle_vector_length(project, rules.vector_length)

@@ -185,7 +185,7 @@ def test_killed_in_the_middle_it_goes_on_and_doubles_nothing(at, tmp_path, monke
     monkeypatch.setattr(Text, "chunk", 2)
     monkeypatch.setattr(Text, "chunks_at_once", 1)
     project, times = project_of(), []
-    real = run.write_labels
+    real = run.write_items
 
     def write(*args: Any) -> int:
         times.append(1)
@@ -194,7 +194,7 @@ def test_killed_in_the_middle_it_goes_on_and_doubles_nothing(at, tmp_path, monke
             raise Killed
         return labeled
 
-    monkeypatch.setattr(run, "write_labels", write)
+    monkeypatch.setattr(run, "write_items", write)
     with pytest.raises(Killed):
         bring(project, rows_of(8, label="cat", annotations=[{"annotator": "zoe", "value": "cat"}]), tmp_path)
     brought = project.imports.get()

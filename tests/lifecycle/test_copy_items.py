@@ -17,7 +17,7 @@ from pages import errors_of, manager, text_of
 
 from labeling.answering import removing
 from labeling.answering.relabeling import relabel
-from labeling.intake import copying, uploads
+from labeling.intake import copying, label_writing, uploads
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Item, ItemImport, Job, Project, User
@@ -101,9 +101,9 @@ def test_killed_at_any_part_it_goes_on_and_nothing_arrives_twice(monkeypatch: py
     monkeypatch.setattr(copying, "PART", 2)
     copy = copy_of(mixture(), labels=True)
     job = Job.objects.get(project=copy)
-    for name in ("rows_of", "insert_many", "write_labels"):
+    for module, name in ((copying, "rows_of"), (label_writing, "insert_many"), (copying, "write_items")):
         with monkeypatch.context() as killed:
-            killed.setattr(copying, name, second_time_dies(getattr(copying, name)))
+            killed.setattr(module, name, second_time_dies(getattr(module, name)))
             with pytest.raises(KeyboardInterrupt):
                 run_copy()
         Job.objects.filter(pk=job.pk).update(state=Job.State.WAITING, worker="")

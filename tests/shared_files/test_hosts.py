@@ -117,7 +117,7 @@ def test_an_import_whose_host_died_is_ended_by_another(hosts: Hosts, monkeypatch
         def die(*_: Any, **__: Any) -> None:
             raise Killed
 
-        patch.setattr(run, "insert_many", die)  # its files are stored, its rows are not
+        patch.setattr(run, "write_items", die)  # its files are stored, its rows are not
         with pytest.raises(Killed):
             run.import_items(step)
     assert Item.objects.count() == 0
