@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,13 +40,11 @@ class Counts:
         self.pickers["no model" if version is None else f"model version {version}"] += 1
 
 
-def card_of(
-    facts: Facts, classes: Sequence[str], counts: Counts, splits: Iterable[str], head: str, loading: str
-) -> bytes:
-    """Return the README.md of a dataset with these classes and splits. `head`: its front matter. `loading`: the code
+def card_of(facts: Facts, counts: Counts, splits: Iterable[str], head: str, loading: str) -> bytes:
+    """Return the README.md of a dataset with these splits. `head`: its front matter. `loading`: the code
     that loads the unpacked "{folder}".
     """
-    splits = sorted(splits, key=SPLITS.index)
+    splits, classes = sorted(splits, key=SPLITS.index), facts.classes
     others = {name for of_split in counts.labels.values() for name in of_split}.difference(classes)
     numbers = {name: [counts.labels[split][name] for split in splits] for name in [*classes, *sorted(others)]}
     numbers["rows"] = [counts.rows[split] for split in splits]

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
+import pyarrow as pa
+
+from labeling.outgoing.formats.base import LABELS
+from labeling.questions import Question
+
 # "label" is text, a list of texts or yes/no, as the project's question has it; "answers" and "skips" are lists of
 # objects.
 Kind = Literal["integer", "number", "boolean", "text", "json", "time", "label", "answers", "skips"]
@@ -56,3 +61,25 @@ NOTHING: dict[str, Any] = {column.name: None for column in COLUMNS} | {
     "annotations": [], "skips": [], "is_control": False, "prompted": False, "imported": False
 }  # fmt: skip
 """The row of an item that no person was asked about; its item and label are missing."""
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+def schema_for(question: Question) -> pa.Schema:
+    """Return the typed columns for a project's question."""
+    who = [("id", pa.string()), ("annotator", pa.string())]
+    how = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("guidelines_version", pa.int64())]
+    when = [*how, ("created_at", _TIME), ("batch", pa.int64()), ("prompted", pa.bool_())]
+    label = LABELS[question.exported_as]
+    types = {
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "boolean": pa.bool_(),
+        "text": pa.string(),
+        "json": pa.string(),
+        "time": _TIME,
+        "label": label,
+        "answers": pa.list_(pa.struct([*who, ("value", label), *when])),
+        "skips": pa.list_(pa.struct([*who, ("reason", pa.string()), *when])),
+    }
+    return pa.schema([(column.name, types[column.kind]) for column in COLUMNS])

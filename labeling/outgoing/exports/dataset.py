@@ -16,6 +16,7 @@ import pyarrow as pa
 from labeling.intake.row_labels import ORIGIN
 from labeling.kinds import Kind
 from labeling.outgoing.exports.card import Counts, card_of
+from labeling.outgoing.exports.columns import schema_for
 from labeling.outgoing.exports.contents import name_of, with_contents
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import free
@@ -36,12 +37,23 @@ rows = load_dataset("{folder}")"""
 _FILE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
-def dataset_layout(facts: Facts, exported: pa.Schema) -> Layout:
-    """Return the columns, splits and card. `exported`: the columns of all exports. One query or two, which read the
-    names of all imported fields.
+def dataset_layout(facts: Facts) -> Layout:
+    """Return the columns, splits and card."""
+    schema, rows = typed_rows(facts, _content(facts))
+
+    def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
+        head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
+        yield "README.md", card_of(facts, rows.counts, splits_of(shards), head, LOADING)
+
+    return Layout(schema, as_parts=rows.parts, closing=closing)
+
+
+def typed_rows(facts: Facts, content: Column) -> tuple[pa.Schema, Rows]:
+    """Return the columns of a dataset, with the column of the items themselves, and the rows. One query or two, which
+    read the names of all imported fields.
     """
-    kind, classes = facts.kind, facts.classes
-    columns = [_content(facts), ("label", *_classes(exported.field("label").type, classes))]
+    exported, classes = schema_for(facts.question), facts.classes
+    columns = [content, ("label", *_classes(exported.field("label").type, classes))]
     if facts.question.proposes:
         columns.append(("proposed", *_classes(pa.string(), classes)))
     columns += [(name, exported.field(name).type, None) for name in FACTS]
@@ -49,14 +61,8 @@ def dataset_layout(facts: Facts, exported: pa.Schema) -> Layout:
     for name in facts.fields:
         fields[name] = free(name, {*(name for name, _, _ in columns), *fields.values()})
     columns += [(name, pa.string(), None) for name in fields.values()]
-    schema = with_features(columns)
-    rows = _Rows(kind, {name: index for index, name in enumerate(classes)}, fields, Counts())
-
-    def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-        head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
-        yield "README.md", card_of(facts, classes, rows.counts, splits_of(shards), head, LOADING)
-
-    return Layout(schema, as_parts=rows.parts, closing=closing)
+    indices = {name: index for index, name in enumerate(classes)}
+    return with_features(columns), Rows(facts.kind, content[0], indices, fields, Counts())
 
 
 def _content(facts: Facts) -> Column:
@@ -78,36 +84,40 @@ def _classes(label: pa.DataType, names: Sequence[str]) -> tuple[pa.DataType, Fea
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
     """Turns rows of an export into rows of the dataset, and counts them for the card."""
 
     kind: Kind
+    content: str
+    """The column of the items themselves."""
     indices: Mapping[str, int]
     fields: Mapping[str, str]
     """The column of each imported field."""
     counts: Counts
 
     def parts(self, page: Page) -> Iterator[tuple[str, Page]]:
-        """Yield the page's rows by split; rows with a file one by one. Rows are left out if their class was added after
-        the list of classes was read.
-        """
-        page = [row for row in page if self.indices.keys() >= _names(row)]
+        """Yield the page's rows by split; rows with a file one by one."""
         by_split: dict[str, Page] = defaultdict(list)
-        for row, content in with_contents(page, self.kind):
-            self.counts.add(row)
+        for row, content in with_contents(self.known(page), self.kind):
             if isinstance(content, bytes):
                 content = {"bytes": content, "path": name_of(row, self.kind)}
-            by_split[row["split"]].append(self._row(row, content))
+            by_split[row["split"]].append(self.row(row, content))
             if self.kind.is_file:
                 yield by_split.popitem()
         yield from by_split.items()
 
-    def _row(self, row: Row, content: Any) -> Row:
+    def known(self, page: Page) -> Page:
+        """Return the rows without those whose class was added after the list of classes was read."""
+        return [row for row in page if self.indices.keys() >= _names(row)]
+
+    def row(self, row: Row, content: Any) -> Row:
+        """Return the row of the dataset, with the item itself, and count it."""
+        self.counts.add(row)
         data = json.loads(row["data"])
         return {
             **row,
             **{column: _text(data.get(name)) for name, column in self.fields.items()},
-            self.kind.name: content,
+            self.content: content,
             "label": self._index(row["label"]),
             "proposed": self._index(row["proposed"]),
         }

@@ -35,15 +35,25 @@ def files_layout(facts: Facts) -> Layout:
     names = Names(facts.classes, facts.kind)
 
     def files(page: Page) -> Iterator[tuple[str, BinaryIO]]:
-        rows = iter(row for row in page if row["label"] is not None and row["media"])
-        while part := list(islice(rows, AT_ONCE)):
-            media.bring(row["media"] for row in part)
-            for row in part:
-                for name in names.of(row):
-                    with read_whole(media.path_of(row["media"]), lambda path: path.open("rb")) as file:
-                        yield name, file
+        labeled = [row for row in page if row["label"] is not None]
+        return opened((name, row) for row in with_files(labeled) for name in names.of(row))
 
     return Layout(pa.schema([]), as_files=files)
+
+
+def with_files(page: Page) -> Iterator[Row]:
+    """Yield the rows whose items have files, which are brought to this host."""
+    rows = iter(row for row in page if row["media"])
+    while part := list(islice(rows, AT_ONCE)):
+        media.bring(row["media"] for row in part)
+        yield from part
+
+
+def opened(named: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, BinaryIO]]:
+    """Yield each name with the opened file of its row."""
+    for name, row in named:
+        with read_whole(media.path_of(row["media"]), lambda path: path.open("rb")) as file:
+            yield name, file
 
 
 def stem_of(row: Row, kind: Kind) -> str:
@@ -80,6 +90,12 @@ class Names:
         part = row["split"].replace("_", "/")  # certified_train
         folders = [f"{part}/{self._folder(label)}" for label in labels_of(row)]
         return [self._free(f"{folder}/{stem}", f"-{row['item']}", suffix) for folder in folders]
+
+    def once(self, row: Row) -> str:
+        """Return the one name of the row's file: in the folder of its class if its label is one class."""
+        labels = [] if row["label"] is None else labels_of(row)
+        folder = f"{row['split']}/{self._folder(labels[0])}" if len(labels) == 1 else row["split"]
+        return self._free(f"{folder}/{stem_of(row, self._kind)}", f"-{row['item']}", PurePosixPath(row["media"]).suffix)
 
     def _folder(self, label: str) -> str:
         if label not in self._folders:

@@ -42,7 +42,7 @@ def samples_layout(facts: Facts) -> Layout:
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
         yield "classes.json", orjson.dumps(list(indices))
         head = front_matter(facts.title, splits_of(shards), "{split}-*.tar")
-        yield "README.md", card_of(facts, list(indices), counts, splits_of(shards), head, LOADING)
+        yield "README.md", card_of(facts, counts, splits_of(shards), head, LOADING)
 
     return Layout(pa.schema([]), as_samples=samples, closing=closing)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-import pyarrow as pa
 
 from labeling import kinds
 from labeling.db.replica import streamed
 from labeling.models import Project
 from labeling.outgoing.exports.choice import DELIMITERS, Choice
-from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.columns import schema_for
 from labeling.outgoing.exports.dataset import dataset_layout
+from labeling.outgoing.exports.described import described_layout
 from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.files import files_layout
 from labeling.outgoing.exports.rows import pages
@@ -22,30 +22,7 @@ from labeling.outgoing.exports.samples import samples_layout
 from labeling.outgoing.exports.short import short_layout
 from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats import EXPORTS, FORMATS, Format, Layout, Page
-from labeling.outgoing.formats.base import LABELS
 from labeling.questions import Question
-
-_TIME = pa.timestamp("us", tz="UTC")
-
-
-def schema_for(question: Question) -> pa.Schema:
-    """Return the typed columns for a project's question."""
-    who = [("id", pa.string()), ("annotator", pa.string())]
-    how = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("guidelines_version", pa.int64())]
-    when = [*how, ("created_at", _TIME), ("batch", pa.int64()), ("prompted", pa.bool_())]
-    label = LABELS[question.exported_as]
-    types = {
-        "integer": pa.int64(),
-        "number": pa.float64(),
-        "boolean": pa.bool_(),
-        "text": pa.string(),
-        "json": pa.string(),
-        "time": _TIME,
-        "label": label,
-        "answers": pa.list_(pa.struct([*who, ("value", label), *when])),
-        "skips": pa.list_(pa.struct([*who, ("reason", pa.string()), *when])),
-    }
-    return pa.schema([(column.name, types[column.kind]) for column in COLUMNS])
 
 
 def layout_for(question: Question) -> Layout:
@@ -88,8 +65,9 @@ def formats_of(project: Project) -> dict[str, Format]:
 
 
 LAYOUTS: dict[str, Callable[[Facts], Layout]] = {
-    "huggingface": lambda facts: dataset_layout(facts, schema_for(facts.question)),
+    "huggingface": dataset_layout,
     "webdataset": samples_layout,
+    "imagefolder": described_layout,
     "zip": files_layout,
 }
 """The layouts of the formats that hold the items themselves, by their names."""

@@ -71,14 +71,27 @@ DATASETS = {
 """The formats of exports that hold the items themselves with their labels, for projects of every kind."""
 
 ARCHIVES = {
-    "zip": Format(
-        name="zip",
-        title="files by class",
-        note="the labeled files themselves, in folders for training: train/cat/001.jpg",
-        content_type="application/zip",
-        takes=lambda kind: kind.is_file,
-        holds="files",
-        write=zip.write,
+    each.name: each
+    for each in (
+        Format(
+            name="imagefolder",
+            ending="imagefolder.zip",
+            title="imagefolder",
+            note="the files in folders, as in files by class, with tables that have their ids, labels and fields",
+            content_type="application/zip",
+            takes=lambda kind: kind.is_file,
+            holds="files",
+            write=zip.write,
+        ),
+        Format(
+            name="zip",
+            title="files by class",
+            note="the labeled files themselves, in folders for training: train/cat/001.jpg",
+            content_type="application/zip",
+            takes=lambda kind: kind.is_file,
+            holds="files",
+            write=zip.write,
+        ),
     )
 }
 """The formats of exports that hold the items' files, for projects whose items are files."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import BinaryIO
 
 from labeling.outgoing.formats.base import Layout, Page
 from labeling.outgoing.formats.shards import Archive
@@ -18,10 +17,8 @@ def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
     archive = Archive()
     for page in pages:
         for name, file in layout.as_files(page):
-            yield from archive.stream(name, pieces(file), size=os.fstat(file.fileno()).st_size)
+            pieces = iter(partial(file.read, PIECE), b"")
+            yield from archive.stream(name, pieces, size=os.fstat(file.fileno()).st_size)
+    for name, content in layout.closing([]):
+        yield archive.store(name, content)
     yield archive.close()
-
-
-def pieces(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the content of the file in pieces that fit into memory."""
-    return iter(partial(file.read, PIECE), b"")
