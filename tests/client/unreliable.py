@@ -57,6 +57,7 @@ def unreliable(target: str) -> Iterator[Unreliable]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Retry-After", "0")
+            self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(body[: len(body) // 2] if cut else body)
 

@@ -16,15 +16,18 @@ from .errors import (
     TimedOut,
 )
 from .items import Added, Item, RejectedRow
+from .models import ModelVersion, Predictions
 from .projects import Project
 from .server import AsyncMarginalia, Marginalia
 from .tables import Table
+from .tasks import Claim, Submitted
 from .version import __version__
 
 __all__ = [
     "Added",
     "AsyncMarginalia",
     "Batch",
+    "Claim",
     "Conflict",
     "Failed",
     "Invalid",
@@ -32,14 +35,17 @@ __all__ = [
     "Marginalia",
     "MarginaliaError",
     "MissingPackage",
+    "ModelVersion",
     "NotFound",
     "NotMarginalia",
     "NotPermitted",
     "NotSignedIn",
+    "Predictions",
     "Project",
     "Refused",
     "RejectedRow",
     "ServerAway",
+    "Submitted",
     "Table",
     "TimedOut",
     "__version__",

@@ -6,9 +6,11 @@ from typing import Any
 
 from .batches import Batches
 from .items import Items
+from .models import Models
 from .running import C, Part, call
 from .steps import Steps
 from .tables import Table
+from .tasks import Tasks
 
 
 class Project(Part[C]):
@@ -20,6 +22,8 @@ class Project(Part[C]):
         self._path = f"projects/{slug}/"
         self.items = Items(connection, self._path)
         self.batches = Batches(connection, self._path)
+        self.models = Models(connection, self._path)
+        self.tasks = Tasks(connection, self._path)
 
     def __repr__(self) -> str:
         return f"Project({self.slug!r})"

@@ -1,0 +1,124 @@
+"""A project's model versions, and their predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .bars import bar
+from .errors import Failed, NotFound
+from .rows import HEADERS, Row, lines
+from .running import C, Part, call, each
+from .steps import Pages, Request, Steps, polls
+from .tables import Table, save
+
+
+class Predictions(Table[C]):
+    """The predictions of a model version for the caller's rows, in their order.
+
+    `predicted` and `rejected` count rows; `rejections` has the first hundred rejected ones, each with `where` and
+    `reason`. The server keeps predictions for seven days.
+    """
+
+    def __init__(self, connection: C, path: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(connection, f"{path}predictions/{fields['id']}/result/", {})
+        self.fields = fields
+        self.predicted: int = fields["predicted"]
+        self.rejected: int = fields["rejected"]
+        self.rejections: list[dict[str, str]] = fields["rejections"]
+
+
+class ModelVersion(Part[C]):
+    """A model version. `number` counts from 1, `in_use` says whether it picks the next batch, `fields` has all fields
+    of the API, for example `metrics`.
+    """
+
+    def __init__(self, connection: C, path: str, fields: Mapping[str, Any]) -> None:
+        super().__init__(connection)
+        self._project = path
+        self.fields = fields
+        self.number: int = fields["version"]
+        self.in_use: bool = fields["in_use"]
+
+    def __repr__(self) -> str:
+        return f"ModelVersion({self.number})"
+
+    @call
+    def predict(
+        self,
+        rows: Iterable[Row],
+        *,
+        probabilities: bool = False,
+        timeout: float | None = None,
+        progress: bool = False,
+    ) -> Steps[Predictions[C]]:
+        """Predict rows, which do not become items, and wait for the result.
+
+        Parameters
+        ----------
+        rows: as for `items.add`; ids are of use in the result, but not needed. All are sent in one request.
+        probabilities: whether the result has the probability of each class.
+        timeout: in seconds; by default there is no limit.
+
+        Raises `ValueError` for a row that cannot be sent, `TimedOut`, `Failed` if the server could not predict them,
+        `Refused` and `ServerAway`.
+        """
+        connection = self._connection
+        content = b"".join(line for _, line in lines(rows, with_id=False))
+        path = f"{self._project}models/{self.number}/predict/"
+        params = {"probabilities": "true"} if probabilities else {}
+        # Not repeatable: each request is a run of its own.
+        reply = yield from connection.send(Request("POST", path, params, content, HEADERS, repeatable=False))
+        run = connection.read(reply)
+        with bar(progress, "rows") as advance:
+            shown = 0
+            for pause in polls(timeout, "The prediction"):
+                advance(run["position"] - shown)
+                shown = run["position"]
+                if run["state"] == "failed":
+                    raise Failed(f"The prediction failed: {run['reason']}")
+                if run["state"] == "done":
+                    break
+                yield pause
+                run = yield from connection.ask("GET", f"{self._project}predictions/{run['id']}/")
+        return Predictions(connection, self._project, run)
+
+    @call
+    def save(self, to: str | Path, *, progress: bool = False) -> Steps[Path]:
+        """Write the version's files, in one zip, to a path, and return it.
+
+        The file appears when it is complete. Raises `OSError`, `NotPermitted` if the project is private, `ServerAway`.
+        """
+        path = f"{self._project}models/{self.number}/artifact/"
+        return (yield from save(self._connection, path, {}, Path(to), progress=progress))
+
+
+class Models(Part[C]):
+    """The model versions of a project."""
+
+    def __init__(self, connection: C, path: str) -> None:
+        super().__init__(connection)
+        self._project = path
+
+    @each
+    def list(self) -> Pages[ModelVersion[C]]:
+        """Yield all versions, the newest first."""
+        yield from self._connection.pages(f"{self._project}models/", {"page_size": 100}, self._version)
+
+    @call
+    def get(self, number: int) -> Steps[ModelVersion[C]]:
+        """Return one version. Raises `NotFound`."""
+        return self._version((yield from self._connection.ask("GET", f"{self._project}models/{number}/")))
+
+    @call
+    def latest(self) -> Steps[ModelVersion[C]]:
+        """Return the newest version. Raises `NotFound` if there is none yet."""
+        body = yield from self._connection.ask("GET", f"{self._project}models/", params={"page_size": 1})
+        if not body["results"]:
+            text = "There is no model version yet: the first is trained when the first batch is complete."
+            raise NotFound(text, status=404, code="not_found")
+        return self._version(body["results"][0])
+
+    def _version(self, fields: Mapping[str, Any]) -> ModelVersion[C]:
+        return ModelVersion(self._connection, self._project, fields)
