@@ -9,27 +9,37 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import httpx
 import numpy as np
 from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from demo.client import OTHER_DATABASE, RETRY_SECONDS, Client, SimulationError
 from labeling.models import Assignment, Batch, Project
 from labeling.questions import Stored
+from marginalia_client import Marginalia, MarginaliaError, NotFound, NotSignedIn, Refused, ServerAway, Submitted
 
 CLAIM = 10
 POLL_SECONDS = 0.25
+# How long a request is repeated while the server restarts.
+RETRY_SECONDS = 30.0
+# How long a request is repeated after the end of the simulation.
+LAST_TRIES_SECONDS = 1.5
 # Without progress of the background steps for this long, there is probably no worker.
 STALL_SECONDS = 60.0
+
+OTHER_DATABASE = "Does it use the same database as this command?"
+
+
+class SimulationError(Exception):
+    """The simulation cannot go on; the message says how to fix the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,8 @@ class Annotator:
         game = simulation.game
         self.tally: Counter[str] = Counter()
         self._simulation = simulation
-        self._client = simulation.client(number)
+        self._server = simulation.server(number)
+        self._tasks = self._server.project(game.slug).tasks
         self._rng = np.random.default_rng([game.seed, number])
 
     def run(self) -> Counter[str]:
@@ -78,24 +89,23 @@ class Annotator:
                 if simulation.gate.wait(POLL_SECONDS) and not self._turn():
                     simulation.stop.wait(POLL_SECONDS)
         finally:
-            simulation.stop.set()
+            simulation.end()
             # Without a server, the leases will expire.
-            with contextlib.suppress(SimulationError):
-                self._client.post("release/", {})
-            self._client.close()
+            with contextlib.suppress(MarginaliaError):
+                self._tasks.release()
+            self._server.close()
             connection.close()
-        self.tally["retries"] = self._client.retries
+        self.tally["retries"] = self._server.retries
         return self.tally
 
     def _turn(self) -> bool:
         """Claim some tasks and answer them. Return False if no task is free."""
-        claimed = self._client.post("claim/", {"count": CLAIM})
-        tasks = claimed["tasks"]
+        tasks = self._tasks.claim(CLAIM).tasks
         if not tasks:
             return False
         later = [task["id"] for task in tasks if task["batch"] > self._simulation.last]
         if later:
-            self._client.post("release/", {"tasks": later})
+            self._tasks.release(later)
             tasks = [task for task in tasks if task["id"] not in later]
             if not tasks:
                 return False
@@ -109,18 +119,17 @@ class Annotator:
                 answers.append(self._answer(task, truths[task["item"]["id"]], beside))
         accepted = self._submit(answers)
         for each in accepted:
-            if self._chance("undo_rate") and self._client.delete(f"annotations/{each}/"):
+            if self._chance("undo_rate") and self._tasks.undo(each):
                 self.tally["undone"] += 1
         return True
 
-    def _answer(self, task: dict[str, Any], truth: Stored, known: Mapping[int, Stored]) -> dict[str, Any]:
+    def _answer(self, task: Mapping[str, Any], truth: Stored, known: Mapping[int, Stored]) -> dict[str, Any]:
         """Make an answer that leaves out near-copies with a known answer other than the item's."""
         value = truth
         copies = [each["id"] for each in task["item"].get("copies", ()) if each["id"] in known]
         if self._chance("error_rate"):
             value = wrong(truth, len(self._simulation.names), self._rng)
         return {
-            "id": str(uuid.uuid4()),
             "task": task["id"],
             "same": [each for each in copies if known[each] == truth],
             "different": [each for each in copies if known[each] != truth],
@@ -129,25 +138,22 @@ class Annotator:
         }
 
     def _skip(self, task: int) -> None:
-        body = {"id": str(uuid.uuid4()), "task": task, "reason": "unclear", "seconds": 1.0}
-        self._count(self._client.post("skip/", body), "skips")
+        self._count(self._tasks.skip(task, "unclear", seconds=1.0), "skips")
 
-    def _submit(self, answers: list[dict[str, Any]]) -> list[str]:
-        if not answers:
-            return []
-        return self._count(self._client.post("annotations/", {"annotations": answers}), "answers")
+    def _submit(self, answers: list[dict[str, Any]]) -> Sequence[str]:
+        return self._count(self._tasks.submit(answers), "answers") if answers else []
 
-    def _count(self, outcome: dict[str, Any], counter: str) -> list[str]:
+    def _count(self, outcome: Submitted, counter: str) -> Sequence[str]:
         """Count the accepted answers and return their ids.
 
         An answer may be rejected because its lease expired; any other rejection raises `SimulationError`.
         """
-        for refused in outcome["rejected"]:
+        for refused in outcome.rejected:
             if refused["code"] not in ("taken", "batch_closed", "item_removed"):
                 raise SimulationError(f"An answer was refused: {refused['detail']}")
             self.tally["refused"] += 1
-        self.tally[counter] += len(outcome["accepted"])
-        return list(outcome["accepted"])
+        self.tally[counter] += len(outcome.accepted)
+        return outcome.accepted
 
     def _chance(self, rate: str) -> bool:
         return bool(self._rng.random() < getattr(self._simulation.game, rate))
@@ -163,6 +169,16 @@ def wrong(truth: Stored, n_classes: int, rng: np.random.Generator) -> Stored:
     return other + (other >= truth)
 
 
+def _with_a_hint(error: MarginaliaError) -> str:
+    """Return the text of an error, with what to do."""
+    if isinstance(error, ServerAway):
+        return f"{error} Start it (command `run`), or name another one with --url."
+    if isinstance(error, Refused):
+        hint = f" {OTHER_DATABASE}" if isinstance(error, NotFound | NotSignedIn) else ""
+        return f"The server refused: {error}{hint}"
+    return str(error)
+
+
 class Simulation:
     """A simulation in progress."""
 
@@ -176,21 +192,29 @@ class Simulation:
         self.last = 0
         self._project = project
         self._watcher = watcher
-        self._client = self.client(0)
+        self._servers: list[Marginalia] = []
+        self._server = self.server(0)
+        self._reads = self._server.project(game.slug)
         self._seen: tuple[Any, ...] = ()
         self._seen_at = time.monotonic()
         self._noted = False
 
-    def client(self, number: int) -> Client:
-        """Make a client for the annotator of this number. The caller closes it."""
+    def server(self, number: int) -> Marginalia:
+        """Return the server, as the annotator of this number uses it. The caller closes it."""
         game = self.game
-        return Client(
-            url=game.url,
-            slug=game.slug,
-            token=game.tokens[number],
-            retry_seconds=game.retry_seconds,
-            stop=self.stop,
-        )
+        http = httpx.Client(timeout=90, trust_env=False)  # proxies of the environment cannot reach a local server
+        try:
+            server = Marginalia(game.url, game.tokens[number], retry_seconds=game.retry_seconds, http=http)
+        except ValueError as error:
+            raise SimulationError(str(error)) from None
+        self._servers.append(server)
+        return server
+
+    def end(self) -> None:
+        """Stop the annotators. Their open requests may still succeed, but not much later."""
+        self.stop.set()
+        for server in self._servers:
+            server.retry_seconds = LAST_TRIES_SECONDS
 
     def play(self) -> Counter[str]:
         """Simulate until the batches are done or no item is left; return counts: answers, skips, undone, refused,
@@ -199,7 +223,9 @@ class Simulation:
         Raises `SimulationError`. In any case, the annotators release their tasks before this returns.
         """
         try:
-            progress = self._client.get("progress/", patient=False)
+            self._server.retry_seconds = 0
+            progress = self._reads.progress()
+            self._server.retry_seconds = self.game.retry_seconds
             first = (progress["batch"] or 0) + (progress["state"] in (None, Batch.State.DONE))
             self.last = first + self.game.batches - 1
             with ThreadPoolExecutor(len(self.game.tokens)) as pool:
@@ -207,10 +233,12 @@ class Simulation:
                 try:
                     self._watch(first, futures)
                 finally:
-                    self.stop.set()
+                    self.end()
             return sum((future.result() for future in futures), Counter())
+        except MarginaliaError as error:
+            raise SimulationError(_with_a_hint(error)) from error
         finally:
-            self._client.close()
+            self._server.close()
 
     def truths(self, item_ids: list[int]) -> dict[int, Stored]:
         """Return the known answers of items. Raises `SimulationError` if an item has none."""
@@ -232,7 +260,7 @@ class Simulation:
     def _watch(self, number: int, futures: list[Future[Counter[str]]]) -> None:
         """Watch the loop from batch `number` until the last batch is done or no item is left."""
         while True:
-            progress = self._client.get("progress/")
+            progress = self._reads.progress()
             while number <= self.last and self._is_done(number):
                 self._watcher.batch_done(number)
                 number += 1

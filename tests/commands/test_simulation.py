@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from knox.models import AuthToken
 
 from demo import simulation
-from demo.client import SimulationError
-from demo.simulation import Game, Simulation, wrong
+from demo.simulation import Game, Simulation, SimulationError, wrong
 from labeling.answering import queue
 from labeling.models import Annotation, Assignment, Batch, Job, Project
 from tests.factories import make_items, make_member, make_open_batch, make_project

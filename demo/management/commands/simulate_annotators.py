@@ -15,8 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from knox.models import AuthToken
 from tqdm import tqdm
 
-from demo.client import SimulationError
-from demo.simulation import Game, Simulation
+from demo.simulation import Game, Simulation, SimulationError
 from labeling.management.arguments import project_named
 from labeling.models import Batch, Project, Role
 from labeling.projects.members import get_or_create_user, set_role
