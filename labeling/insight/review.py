@@ -37,8 +37,8 @@ class Reason(TextChoices):
 def _ties(project: Project, items: ItemQuerySet) -> ItemQuerySet:
     # With answers weighed by accuracy, one of two answers may give a probable label.
     sure = Q(label_probability__gte=project.label_confidence)
-    no_majority = Q(agreement__lte=0.5) & (Q(label_probability=None) | ~sure)
-    return items.filter(no_majority | Q(label__isnull=True, agreement__isnull=False))
+    no_majority = project.items.filter(Q(label_probability=None) | ~sure, agreement__lte=0.5)
+    return items.filter(pk__in=_either(no_majority.values("pk"), project.items.undecided().values("pk")))
 
 
 def _flagged(project: Project, items: ItemQuerySet) -> ItemQuerySet:
@@ -50,8 +50,14 @@ def _errors(project: Project, items: ItemQuerySet) -> ItemQuerySet:
 
 
 def _unlike_copies(project: Project, items: ItemQuerySet) -> ItemQuerySet:
-    unlike = Copy.objects.checked().filter(of__project=project).exclude(of__label=F("item__label"))
-    return items.filter(Q(pk__in=unlike.values("item")) | Q(pk__in=unlike.values("of")))
+    # Not by the project of their items: SQLite would read all labeled items.
+    unlike = Copy.objects.checked().filter(batch__project=project).exclude(of__label=F("item__label"))
+    return items.filter(pk__in=_either(unlike.values("item"), unlike.values("of")))
+
+
+def _either(some: QuerySet[Any], others: QuerySet[Any]) -> QuerySet[Any]:
+    """Return the keys of both queries. With OR between them, the databases would test all items of the project."""
+    return some.order_by().union(others.order_by())
 
 
 def unlike_copies_of(item: Item) -> list[Item]:
@@ -120,7 +126,8 @@ class ReviewQueue:
 
 def queue_of(project: Project, user: User, reason: Reason | None = None) -> ReviewQueue:
     """Return the queue of this reviewer, for one reason or all. Takes at most nine queries."""
-    places = ReviewPlace.objects.filter(item__project=project)
+    # The sum keeps SQLite from beginning with the items of the project.
+    places = ReviewPlace.objects.alias(of=F("item__project_id") + 0).filter(of=project.pk)
     put_off = list(places.put_off().values_list("item", flat=True))
     held = frozenset(places.held(timezone.now()).exclude(user=user).values_list("item", flat=True))
     reasons = list(Reason) if reason is None else [reason]

@@ -266,6 +266,12 @@ class Item(models.Model):
                 condition=models.Q(agreement__isnull=False),
                 name="item_agreement",
             ),
+            # Few items, which the overview counts. Without its second field, SQLite would take `item_agreement`.
+            models.Index(
+                fields=["project", "agreement"],
+                condition=models.Q(agreement__isnull=False, label__isnull=True),
+                name="item_undecided",
+            ),
             models.Index(
                 fields=["project", "excluded_at"],
                 condition=models.Q(excluded_at__isnull=False),
