@@ -57,7 +57,7 @@ def read_candidates(project: Project, version: ModelVersion, *, of_class: int | 
     files = ProjectFiles(project)
     best, confidence = (load_array(files.pool(version, name)) for name in ("best", "confidence"))
     items = project.items.unlabeled().filter(reserved=False, row__lt=len(best))
-    items = items.exclude(pk__in=Copy.objects.confirmed().filter(of__project=project).values("item"))
+    items = items.exclude(pk__in=Copy.objects.confirmed().filter(batch__project=project).values("item"))
     keys = items.order_by("row").values_list("pk", "row").iterator(chunk_size=CHUNK)
     pool = np.fromiter(keys, [("item", np.int64), ("row", np.int64)])
     if of_class is not None:

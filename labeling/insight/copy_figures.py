@@ -44,8 +44,8 @@ class CopyFigures:
 
 def copy_figures(project: Project) -> CopyFigures:
     """Return the figures of the project's near-copies. Takes eight queries, which read all copies of the project."""
-    copies = Copy.objects.filter(of__project=project)
-    words = CopyAnswer.objects.filter(annotation__undone_at__isnull=True, copy__of__project=project)
+    copies = Copy.objects.filter(batch__project=project)
+    words = CopyAnswer.objects.filter(annotation__undone_at__isnull=True, copy__batch__project=project)
     batch = project.batches.filter(copy_reach__isnull=False).order_by("-number").first()
     checked, right, propagated = Counter[int](), Counter[int](), Counter[int]()
     n = agreeing = 0

@@ -25,7 +25,7 @@ CHUNK = 2000
 
 def due_rows(project: Project) -> np.ndarray:
     """Return rows of the copies that the next batch asks people about, to check propagated labels; oldest first."""
-    due = Copy.objects.due().filter(of__project=project, item__row__isnull=False).order_by("pk")
+    due = Copy.objects.due().filter(batch__project=project, item__row__isnull=False).order_by("pk")
     return np.fromiter(due.values_list("item__row", flat=True).iterator(chunk_size=CHUNK), np.int64)
 
 
@@ -34,7 +34,7 @@ def update_radius(project: Project) -> Radius:
     store that radius on all batches that the dendrogram picked.
     """
     clustering = Clustering.objects.filter(project=project).first()
-    if clustering is None or not Copy.objects.filter(of__project=project).exists():
+    if clustering is None or not Copy.objects.filter(batch__project=project).exists():
         return Radius(None, None)
     batches = project.batches.filter(dendrogram_hash=clustering.digest)
     checked = Copy.objects.checked().filter(batch__in=batches).order_by("pk")

@@ -35,7 +35,7 @@ def copy_pages(batch: Batch, choice: Choice, show: Callable[[Any], Any], *, is_f
 
 def _chosen(project: Project, choice: Choice) -> CopyQuerySet:
     """Return the near-copies with propagated labels that match the filters."""
-    return choice.of_copies(Copy.objects.propagated().filter(of__project=project))
+    return choice.of_copies(Copy.objects.propagated().filter(batch__project=project))
 
 
 def _row(copy: Copy, batch: Batch, show: Callable[[Any], Any], *, is_file: bool) -> Row:

@@ -36,7 +36,7 @@ class _Source(NamedTuple):
 
 def with_splits(project: Project, pages: Iterable[Page]) -> Iterator[Page]:
     """Add `split` to the rows. One query; in a project with near-copies, one or a few for each page."""
-    has_copies = Copy.objects.filter(of__project=project).exists()
+    has_copies = Copy.objects.filter(batch__project=project).exists()
     for page in pages:
         sources = _sources({row["item"] for row in page}) if has_copies else {}
         for row in page:
