@@ -74,6 +74,7 @@ def test_it_waits_for_a_batch_to_come(server: Marginalia, project: Project, monk
     comes = [lambda: make_open_batch(project, make_items(project, 3, first=5), number=2), becomes(2, "done")]
     monkeypatch.setattr(running, "time", Clock(*comes))
     batches = server.project("digits").batches
+    assert batches.wait_open(2).state == "open"
     assert batches.wait_done(2).number == 2
     assert batches.wait_done(1).number == 1
     assert batches.wait_done().number == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,6 +49,11 @@ class Batches(Part[C]):
         return (yield from self._current())
 
     @call
+    def wait_open(self, number: int | None = None, *, timeout: float | None = None) -> Steps[Batch]:
+        """Wait until a batch is open for answers, or beyond that. Parameters and errors as for `wait_done`."""
+        return (yield from self._wait(number, ("open", "training", "done"), timeout, progress=False))
+
+    @call
     def wait_done(
         self, number: int | None = None, *, timeout: float | None = None, progress: bool = False
     ) -> Steps[Batch]:
@@ -60,15 +66,21 @@ class Batches(Part[C]):
 
         Raises `TimedOut`, `Failed` if the batch fails, and `Refused` or `ServerAway`.
         """
+        return (yield from self._wait(number, ("done",), timeout, progress=progress))
+
+    def _wait(
+        self, number: int | None, states: Collection[str], timeout: float | None, *, progress: bool
+    ) -> Steps[Batch]:
+        wanted = "done" if len(states) == 1 else "open"
         with bar(progress, "answered tasks") as advance:
             shown = 0
-            for pause in polls(timeout, f"Batch {number}" if number else "The batch"):
+            for pause in polls(timeout, f"{f'Batch {number}' if number else 'The batch'} was not {wanted}"):
                 batch = yield from (self._current() if number is None else self._find(number))
                 if batch:
                     number = batch.number
                     advance(batch.answered - shown)
                     shown = batch.answered
-                    if batch.state == "done":
+                    if batch.state in states:
                         return batch
                     if batch.state == "failed":
                         raise Failed(f"Batch {batch.number} failed: {batch.reason}")

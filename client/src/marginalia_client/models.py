@@ -73,7 +73,7 @@ class ModelVersion(Part[C]):
         run = connection.read(reply)
         with bar(progress, "rows") as advance:
             shown = 0
-            for pause in polls(timeout, "The prediction"):
+            for pause in polls(timeout, "The prediction was not done"):
                 advance(run["position"] - shown)
                 shown = run["position"]
                 if run["state"] == "failed":

@@ -174,14 +174,17 @@ class Connection:
         return f"The server at {self.url} answers {outcome.status}{detail}"
 
 
-def polls(timeout: float | None, waiting_for: str) -> Iterator[Pause]:
-    """Yield the pauses between looks, each longer than the one before. Raises `TimedOut` after `timeout` seconds."""
+def polls(timeout: float | None, problem: str) -> Iterator[Pause]:
+    """Yield the pauses between looks, each longer than the one before, for at most `timeout` seconds.
+
+    Then raises `TimedOut` with the problem.
+    """
     end = None if timeout is None else time.monotonic() + timeout
     seconds = FIRST_POLL
     while True:
         left = seconds if end is None else end - time.monotonic()
         if left <= 0:
-            raise TimedOut(f"{waiting_for} was not done after {timeout:g} seconds.")
+            raise TimedOut(f"{problem} after {timeout:g} seconds.")
         yield Pause(min(seconds, left))
         seconds = min(1.5 * seconds, LONGEST_POLL)
 
