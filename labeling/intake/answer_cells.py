@@ -16,7 +16,7 @@ _YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False,
 def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None:
     """Parse the answer in this column; None for an empty value. Raises `BadValue`."""
     if rules.question.proposes:
-        return yes_or_no(value, column)
+        return yes_or_no(value[0] if isinstance(value, list) and len(value) == 1 else value, column)
     return _list(value, column, rules) if rules.question.value_is_list else _one(value, column, rules)
 
 

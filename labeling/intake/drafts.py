@@ -135,6 +135,8 @@ def _flat(fields: dict[str, Any]) -> dict[str, Any]:
         fields = {**fields, "suggestion": fields["gold"], "gold": None}
     if row_labels.is_exported(fields):
         return row_labels.unpacked(fields)
+    if row_labels.is_dataset(fields):
+        return row_labels.of_dataset(fields)
     if row_labels.is_short(fields):
         return row_labels.of_short(fields)
     if not isinstance(data, dict) or not fields.keys().isdisjoint({*kinds.KINDS, "file_name"}):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from charset_normalizer import from_bytes
 
 from labeling import kinds
+from labeling.intake import row_labels
 from labeling.intake.readers import Layout, Source, open_source
 from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.csv_file import CsvSource
@@ -80,7 +81,7 @@ def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, d
         if source.holds_files:
             return Guess(Layout(), (), "", own=True)
         rows = list(_sample(source))
-        is_exported = bool(rows) and all(row.keys() >= EXPORTED for row in rows)
+        is_exported = bool(rows) and all(row.keys() >= EXPORTED or row_labels.is_dataset(row) for row in rows)
         in_one = is_exported or _is_flat(source, rows)
         columns = source.columns or tuple(rows[0]) if in_one else tuple(_names(rows, kind))
         in_use = source.delimiter if isinstance(source, CsvSource) and is_text else ""

@@ -29,12 +29,19 @@ ORIGIN = "origin"
 """The column with one of `Origin`. Exports of earlier versions lack it, and in their short form an imported field may
 have its name.
 """
+DATASET = ("external_id", ORIGIN, "propagated_from")
+"""The columns by which rows of an exported dataset are known."""
+FACTS = (
+    *DATASET, "agreement", "label_probability", "batch", "model_version", "is_control", "control_weight", "labeled_at",
+    "certificate", "certified_probability",
+)  # fmt: skip
+"""The columns of exports that datasets have, too. They apply only to the project of origin."""
 COPY_OF = "near-copy of "
 """The beginning of `labeled_by` for a label that a near-copy has from another item."""
 MOST = 1000
 """The most answers of one item."""
 
-_IDS = ("external_id", "truth", "class")
+_IDS = ("external_id", "truth", "class", "suggestion", "gold")
 _NAME = UnicodeUsernameValidator.regex
 _NAME_LENGTH, _REASON_LENGTH = 150, 200
 # A value to which `labeling.outgoing.formats.csv.defused` has added the first apostrophe.
@@ -97,7 +104,7 @@ def unanswered(fields: Mapping[str, Any]) -> Origin | None:
 
 
 def is_exported(fields: Mapping[str, Any]) -> bool:
-    """Return whether this is a row of an export. A Label Studio task has `annotations`, too, but no `external_id`."""
+    """Return whether this is a row of an export."""
     if "external_id" not in fields or "annotations" not in fields:
         return False
     return isinstance(answer_cells.as_json(fields.get("data")), dict)
@@ -121,6 +128,25 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(fields["annotations"], str):  # CSV
         kept = {name: _as_it_was(value) for name, value in kept.items()}
     return {**data, **kept}
+
+
+def is_dataset(fields: Mapping[str, Any]) -> bool:
+    """Return whether this is a row of an exported dataset, which has no answers."""
+    return fields.keys() >= {*DATASET} and "annotations" not in fields
+
+
+def of_dataset(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a dataset's row that an import reads: its id, its fields and its label. A near-copy has no
+    label and a certified label is a suggestion, as in `of_short`. A number that another tool has added is left out.
+    """
+    origin = unanswered(fields)
+    left = {"id", "proposed", "data", *FACTS[1:], *(["label"] if origin else ())}
+    kept = {name: value for name, value in fields.items() if name not in left}
+    if not is_blank(fields.get("proposed")):
+        kept["class"] = fields["proposed"]
+    if origin == Origin.CERTIFIED:
+        kept["suggestion"] = fields.get("label")
+    return {**(data if isinstance(data := fields.get("data"), dict) else {}), **kept}
 
 
 def is_short(fields: Mapping[str, Any]) -> bool:

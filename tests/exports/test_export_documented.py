@@ -32,5 +32,5 @@ def test_every_parameter_and_format_is_documented() -> None:
     assert rows_below("Parameters of the API") == names
     assert [parameter.name for parameter in PARAMETERS] == names
     table = HOW_TO.split("| format | when to choose it |\n|---|---|\n")[1].split("\n\n")[0]
-    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
+    rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", table, re.MULTILINE)
     assert rows == [(name, form.note) for name, form in (FORMATS | DATASETS).items()]

@@ -17,6 +17,7 @@ Rows are read in pages by key, so the memory and the queries for each page do no
     contents.py   the items themselves
     dataset.py    items and labels as typed rows
     samples.py    items and labels as samples of WebDataset
+    tasks.py      items and answers for other annotation tools
     described.py  the items' files beside tables that describe them
     card.py       the card of a dataset
     columns.py    the columns: names, order, meaning

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from labeling.intake.row_labels import ORIGIN
+from labeling.intake.row_labels import FACTS
 from labeling.kinds import Kind
 from labeling.outgoing.exports.card import Counts, card_of
 from labeling.outgoing.exports.columns import schema_for
@@ -23,12 +23,6 @@ from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import Shard, splits_of
 from labeling.outgoing.formats.huggingface import Column, Feature, class_label, front_matter, with_features
-
-FACTS = (
-    "external_id", ORIGIN, "agreement", "label_probability", "batch", "model_version", "is_control", "control_weight",
-    "labeled_at", "propagated_from", "certificate", "certified_probability",
-)  # fmt: skip
-"""The columns of exports that datasets have, too."""
 
 LOADING = """from datasets import load_dataset
 

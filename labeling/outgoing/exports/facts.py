@@ -32,6 +32,8 @@ class Facts:
     names: Mapping[int, str]
     vector_length: int
     choice: Choice
+    number_of: Callable[[str], int]
+    """The number that stands for a person in all exports of the project."""
     read_fields: Callable[[], Sequence[str]]
 
     @cached_property
@@ -55,5 +57,6 @@ def facts_of(project: Project, choice: Choice) -> Facts:
         names=names_of(project),
         vector_length=project.vector_length or 1,
         choice=choice,
+        number_of=lambda name: int.from_bytes(project.keyed("annotator", name)[:6], "big"),
         read_fields=lambda: fields_of(project, choice, most=MOST_FIELDS),
     )

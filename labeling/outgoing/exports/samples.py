@@ -11,9 +11,9 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from labeling.intake.row_labels import FACTS
 from labeling.outgoing.exports.card import Counts, card_of
 from labeling.outgoing.exports.contents import with_contents
-from labeling.outgoing.exports.dataset import FACTS
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import JSON_OPTIONS, Shard, splits_of

@@ -21,6 +21,7 @@ from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.samples import samples_layout
 from labeling.outgoing.exports.short import short_layout
 from labeling.outgoing.exports.splits import with_splits
+from labeling.outgoing.exports.tasks import doccano_layout, label_studio_layout
 from labeling.outgoing.formats import EXPORTS, FORMATS, Format, Layout, Page
 from labeling.questions import Question
 
@@ -67,6 +68,8 @@ def formats_of(project: Project) -> dict[str, Format]:
 LAYOUTS: dict[str, Callable[[Facts], Layout]] = {
     "huggingface": dataset_layout,
     "webdataset": samples_layout,
+    "label-studio": label_studio_layout,
+    "doccano": doccano_layout,
     "imagefolder": described_layout,
     "zip": files_layout,
 }

@@ -5,7 +5,7 @@ API, pages and commands read. A dataset or an archive also needs a layout in `la
 Formats know neither the database nor the meaning of rows.
 """
 
-from labeling.outgoing.formats import arrow, csv, huggingface, jsonl, parquet, webdataset, zip
+from labeling.outgoing.formats import arrow, csv, huggingface, jsonl, label_studio, parquet, webdataset, zip
 from labeling.outgoing.formats.base import Format, Layout, Page, Row
 
 __all__ = ["ARCHIVES", "DATASETS", "DEFAULT", "EXPORTS", "FORMATS", "Format", "Layout", "Page", "Row"]
@@ -66,9 +66,30 @@ DATASETS = {
             content_type="application/zip",
             write=webdataset.write,
         ),
+        Format(
+            name="label-studio",
+            ending="label-studio.zip",
+            title="Label Studio",
+            note="tasks with every answer and the labeling configuration, to go on in Label Studio",
+            content_type="application/zip",
+            takes=lambda kind: not kind.takes_number_columns,
+            holds="files or texts",
+            write=label_studio.write,
+        ),
+        Format(
+            name="doccano",
+            ending="doccano.jsonl",
+            title="doccano",
+            note="texts with their labels, to go on in doccano",
+            content_type="application/x-ndjson",
+            is_text=True,
+            takes=lambda kind: kind.can_be_typed,
+            holds="texts",
+            write=jsonl.write,
+        ),
     )
 }
-"""The formats of exports that hold the items themselves with their labels, for projects of every kind."""
+"""The formats of exports that hold the items themselves, for training or for other annotation tools."""
 
 ARCHIVES = {
     each.name: each

@@ -1,0 +1,113 @@
+"""Items and answers for other annotation tools: tasks of Label Studio, and lines of doccano.
+
+They name no people. Label Studio refuses annotations by people without an account there, so the number that stands for
+an annotator is in the `meta` of the result.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import pyarrow as pa
+
+from labeling.intake.row_labels import COPY_OF, DATASET, ORIGIN
+from labeling.outgoing.exports.contents import with_contents
+from labeling.outgoing.exports.facts import Facts
+from labeling.outgoing.exports.short import free
+from labeling.outgoing.formats import Layout, Page, Row
+from labeling.resolving.origins import Origin
+
+_TAGS = {"text": "Text", "image": "Image", "audio": "Audio"}
+
+
+def label_studio_layout(facts: Facts) -> Layout:
+    """Return the tasks, and the labeling configuration that closes the archive."""
+
+    def tasks(page: Page) -> Iterator[dict[str, Any]]:
+        for row, content in with_contents(page, facts.kind):
+            yield {"data": _data(row, content, facts), **_answers(row, facts)}
+
+    config = _config(facts).encode()
+    return Layout(pa.schema([]), as_objects=tasks, closing=lambda shards: [("config.xml", config)])
+
+
+def doccano_layout(facts: Facts) -> Layout:
+    """Return the texts with their labels; all other fields are metadata there."""
+
+    def lines(page: Page) -> Iterator[dict[str, Any]]:
+        for row, text in with_contents(page, facts.kind):
+            line = {"text": text, **({} if row["label"] is None else {"label": choices_of(row["label"])})}
+            line |= {"class": row["proposed"]} if facts.question.proposes else {}
+            line |= {name: row[name] for name in DATASET}
+            for name, value in json.loads(row["data"]).items():
+                if name not in facts.kind.columns:
+                    line[free(name, {*line, "id", "label"})] = value
+            yield line
+
+    return Layout(pa.schema([]), as_objects=lines)
+
+
+def choices_of(label: Any) -> list[str]:
+    """Return the label as a list of texts: classes, a score, yes or no."""
+    if isinstance(label, bool):
+        return ["yes" if label else "no"]
+    return label if isinstance(label, list) else [str(label)]
+
+
+def _config(facts: Facts) -> str:
+    """Return the labeling configuration: the item, and the question with its classes."""
+    name, classes = facts.kind.name, ["yes", "no"] if facts.question.proposes else facts.classes
+    choice = "multiple" if facts.question.value_is_list else "single"
+    lines = ["<View>", f'  <{_TAGS[name]} name="item" value="${name}"/>']
+    lines += ['  <Header value="$class"/>'] if facts.question.proposes else []
+    lines += [f'  <Choices name="label" toName="item" choice="{choice}">']
+    lines += [f"    <Choice value={quoteattr(each)}/>" for each in classes]
+    return "\n".join([*lines, "  </Choices>", "</View>", ""])
+
+
+def _data(row: Row, content: Any, facts: Facts) -> dict[str, Any]:
+    """Return the fields of the item. Files are data: URLs."""
+    kind = facts.kind
+    if isinstance(content, bytes):
+        content_type = kind.content_types.get(PurePosixPath(row["media"]).suffix, "application/octet-stream")
+        content = f"data:{content_type};base64,{base64.b64encode(content).decode()}"
+    data = {**json.loads(row["data"]), kind.name: content, "external_id": row["external_id"]}
+    return {**data, "class": row["proposed"]} if facts.question.proposes else data
+
+
+def _answers(row: Row, facts: Facts) -> dict[str, list[dict[str, Any]]]:
+    """Return the annotations by people, and the prediction for a label that no person has given."""
+    label = row["label"]
+    if row[ORIGIN] in (Origin.CERTIFIED, Origin.COPY):
+        source = row["propagated_from"]
+        by = f"version {row['model_version']}" if source is None else f"{COPY_OF}{source}"
+        prediction = {"model_version": by, "result": _result(label, {})}
+        probability = row["certified_probability"]
+        return {"predictions": [prediction if probability is None else {**prediction, "score": probability}]}
+    annotations = [
+        {
+            "result": _result(each["value"], {"annotator": facts.number_of(each["annotator"])}),
+            "ground_truth": label is not None and each["value"] == label,
+            "was_cancelled": False,
+            "lead_time": each["seconds"],
+        }
+        for each in row["annotations"]
+    ]
+    if label is not None and not any(each["ground_truth"] for each in annotations):
+        settled = _result(label, {"settled": True})
+        annotations.append({"result": settled, "ground_truth": True, "was_cancelled": False})
+    annotations += [
+        {"result": [], "ground_truth": False, "was_cancelled": True, "lead_time": each["seconds"]}
+        for each in row["skips"]
+    ]
+    return {"annotations": annotations}
+
+
+def _result(label: Any, meta: Mapping[str, Any]) -> list[dict[str, Any]]:
+    choices = {"choices": choices_of(label)}
+    return [{"from_name": "label", "to_name": "item", "type": "choices", "value": choices, "meta": meta}]

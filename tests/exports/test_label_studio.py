@@ -1,0 +1,200 @@
+"""Test tasks of Label Studio in both directions: exported, imported again, and through the real Label Studio."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import xml.etree.ElementTree as ET
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import certify, digit_png, make_member, make_project
+from labeled import answer, make_batch, make_items, train
+
+from labeling.answering.corrections import correct
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.kinds import media
+from labeling.loop.step import Step
+from labeling.models import ItemImport, Project
+from labeling.models.jobs import worker_name
+from labeling.outgoing.exports import choose, export
+from labeling.outgoing.formats import shards
+
+pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ["cat", "a|b", 'say "<dog>"']
+VALUES: dict[str, list[Any]] = {
+    "single": [0, 1, 2],
+    "multi": [[0], [1, 2], []],
+    "verify": [True, False, True],
+    "score": [0, 1, 2],
+}
+
+
+def labeled(question: str = "single", *, slug: str = "first", **fields: Any) -> Project:
+    """Create items with answers of two people, which differ once, a skip and a correction."""
+    classes = ["1", "2", "3"] if question == "score" else CLASSES
+    project = make_project(slug, **{"classes": classes, "question": question, **fields})
+    one, two, three = VALUES[question]
+    items = make_items(project, 5, data={"text": "größer\n猫", "n": 1.5, "tags": ["a"]})
+    batch = make_batch(project, items, overlap=2)
+    answer(batch, make_member(project, "ann"), [one, two, three, one, "skip"])
+    answer(batch, make_member(project, "bob"), [one, two, three, two, "skip"])
+    correct(item=items[3], user=make_member(project, "mona", "manager"), value=three)
+    return project
+
+
+def exported(project: Project, **filters: str) -> dict[str, bytes]:
+    content = b"".join(export(project, "label-studio", choose(project, filters)))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def imported(project: Project, path: Path) -> ItemImport:
+    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
+    import_items(Step(job, gives_way=False))
+    return project.imports.get()
+
+
+def again(first: Project, path: Path) -> Project:
+    """Import the file into an empty project like the first one."""
+    classes = list(first.classes.order_by("index").values_list("name", flat=True))
+    second = make_project(f"{first.slug}-again", classes=classes, question=first.question, kind=first.kind)
+    done = imported(second, path)
+    assert [(row.where, row.reason) for row in done.rejected_rows.all()] == []
+    return second
+
+
+def labels(project: Project) -> dict[str, tuple[Any, Any]]:
+    return {item.external_id: (item.label, item.proposed) for item in project.items.all()}
+
+
+@pytest.mark.parametrize("question", VALUES)
+def test_labels_and_answers_come_back(question: str, tmp_path: Path) -> None:
+    first = labeled(question)
+    path = tmp_path / "tasks.json"
+    path.write_bytes(exported(first, skipped="yes")["tasks-00000.json"])
+    second = again(first, path)
+    assert labels(second) == labels(first)
+    item = second.items.get(external_id="item-0000")
+    assert item.data == {"text": "größer\n猫", "n": 1.5, "tags": ["a"]}
+    answers = item.task.annotations.order_by("user__username")
+    assert len({each.user.username for each in answers}) == 2, "each person has a number"
+    assert [each.seconds for each in answers] == [1.5, 1.5]
+    assert not {"ann", "bob"} & set(path.read_text().split('"')), "no person is named"
+    assert second.items.get(external_id="item-0004").task.annotations.filter(value__isnull=True).exists()
+
+
+def test_the_configuration_asks_the_question(tmp_path: Path) -> None:
+    view = ET.fromstring(exported(labeled())["config.xml"])
+    assert [choice.get("value") for choice in view.iter("Choice")] == CLASSES
+    assert (view[0].tag, view[0].get("value")) == ("Text", "$text")
+    assert view.find("Choices").attrib == {"name": "label", "toName": "item", "choice": "single"}  # type: ignore[union-attr]
+
+
+def test_a_certified_label_is_a_prediction_and_comes_back_as_a_suggestion(tmp_path: Path) -> None:
+    project = labeled()
+    certify(project, {make_items(project, 1)[0]: 1}, version=train(project.batches.get()))
+    [*_, task] = json.loads(exported(project, certified="yes")["tasks-00000.json"])
+    [prediction] = task["predictions"]
+    assert (prediction["model_version"], prediction["result"][0]["value"]) == ("version 1", {"choices": ["a|b"]})
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([task]))
+    [item] = again(project, path).items.all()
+    assert (item.label, item.suggestion) == (None, 1)
+
+
+def test_images_are_inside(tmp_path: Path) -> None:
+    first = labeled(kind="image")
+    files = exported(first)
+    assert json.loads(files["tasks-00000.json"])[0]["data"]["image"].startswith("data:image/png;base64,")
+    path = tmp_path / "tasks.json"
+    path.write_bytes(files["tasks-00000.json"])
+    second = again(first, path)
+    assert media.read(second.items.get(external_id="item-0001").media, 0, {}) == digit_png(1)
+
+
+def test_lists_are_cut_by_their_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 300)
+    files = exported(labeled())
+    assert len(files) == 5
+    assert sum(len(json.loads(content)) for name, content in files.items() if name.endswith("json")) == 4
+
+
+def result(*choices: str, **more: Any) -> dict[str, Any]:
+    return {"from_name": "x", "to_name": "y", "type": "choices", "value": {"choices": list(choices)}, **more}
+
+
+@pytest.mark.parametrize(
+    ("annotations", "label"),
+    [
+        ([{"completed_by": 1, "result": [result("cat")]}, {"completed_by": 2, "result": [result("cat")]}], 0),
+        ([{"completed_by": 1, "result": [result("cat")]}, {"completed_by": 2, "result": [result("a|b")]}], None),
+        ([{"completed_by": 1, "result": [result("cat")], "created_at": "2026-01-02T00:00:00Z"},
+          {"completed_by": 1, "result": [result("a|b")], "created_at": "2026-01-01T00:00:00Z"}], 0),
+        ([{"completed_by": {"id": 3, "email": "a@b.de"}, "result": [result("cat")]},
+          {"completed_by": 2, "result": [result("a|b")], "ground_truth": True}], 1),
+        ([{"completed_by": 1, "result": [], "was_cancelled": True}], None),
+        ([{"completed_by": 1, "result": []}], None),
+    ],
+)  # fmt: skip
+def test_the_label_of_answers_from_elsewhere(annotations: list[Any], label: Any, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.json"
+    path.write_text(json.dumps([{"id": 7, "data": {"text": "a"}, "annotations": annotations, "predictions": []}]))
+    project = make_project(classes=CLASSES)
+    assert imported(project, path).accepted == 1
+    assert labels(project) == {"7": (label, None)}
+
+
+@pytest.mark.parametrize(
+    ("results", "reason"),
+    [
+        ([{"from_name": "x", "type": "rectanglelabels"}], "An annotation holds rectanglelabels: only choices and"),
+        ([result("cat"), result("cat", from_name="z")], "An annotation answers several questions (x, z): leave one"),
+        ([result("cow")], 'Label "cow" is not a class of this project'),
+    ],
+)
+def test_a_task_of_no_use_is_set_aside_with_the_reason(results: list[Any], reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "tasks.json"
+    good = {"id": 1, "data": {"text": "a"}, "annotations": [{"completed_by": 1, "result": [result("cat")]}]}
+    path.write_text(json.dumps([good, {"id": 2, "data": {"text": "b"}, "annotations": [{"result": results}]}]))
+    project = make_project(classes=CLASSES)
+    done = imported(project, path)
+    [rejected] = done.rejected_rows.all()
+    assert (done.accepted, rejected.where, rejected.reason[: len(reason)]) == (1, "row 2", reason)
+
+
+@pytest.mark.long
+def test_the_real_label_studio_takes_the_tasks_and_gives_them_back(tmp_path: Path) -> None:
+    """It is installed into var/label-studio, as by `make bench-peers`."""
+    from benchmarks.label_studio import LabelStudio, Person, install
+    from benchmarks.load import connect
+    from benchmarks.peers import ENVIRONMENT, VERSION
+
+    install(ENVIRONMENT, VERSION)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        server = LabelStudio(ENVIRONMENT, tmp_path, free.getsockname()[1])
+    with server.serving():
+        [token] = server.tokens(1)
+        send = connect(Person(server.port, token, 0))
+        for question, kind in (*((question, "text") for question in VALUES), ("single", "image")):
+            first = labeled(question, slug=f"{question}-{kind}", kind=kind)
+            files = exported(first, skipped="yes")
+            made = send("POST", "/api/projects/", {"title": question, "label_config": files["config.xml"].decode()})
+            tasks = json.loads(files["tasks-00000.json"])
+            done = send("POST", f"/api/projects/{made['id']}/import", tasks)
+            assert (done["task_count"], done["annotation_count"]) == (
+                5,
+                sum(len(each["annotations"]) for each in tasks),
+            )
+            back = send("GET", f"/api/projects/{made['id']}/export?exportType=JSON&download_all_tasks=true", None)
+            path = tmp_path / "back.json"
+            path.write_text(json.dumps(back))
+            assert labels(again(first, path)) == labels(first), (question, kind)
