@@ -31,7 +31,7 @@ POLL_SECONDS = 0.25
 # How long a request is repeated while the server restarts.
 RETRY_SECONDS = 30.0
 # How long a request is repeated after the end of the simulation.
-LAST_TRIES_SECONDS = 1.5
+LAST_TRIES_SECONDS = 3.0
 # Without progress of the background steps for this long, there is probably no worker.
 STALL_SECONDS = 60.0
 

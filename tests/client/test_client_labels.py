@@ -71,17 +71,19 @@ def test_a_refused_download_leaves_no_file_and_keeps_the_one_before(server: Marg
     ]
 
 
-@pytest.mark.parametrize(
-    ("package", "method", "extra"), [("pandas", "to_pandas", "pandas"), ("pyarrow", "to_arrow", "arrow")]
-)
-def test_a_missing_package_is_named_with_its_extra(
-    monkeypatch: pytest.MonkeyPatch, package: str, method: str, extra: str
-) -> None:
-    monkeypatch.setitem(sys.modules, package, None)
+def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with Marginalia("http://127.0.0.1:9", "token") as server:
         table = server.project("digits").labels()
-        with pytest.raises(MissingPackage, match=rf"pip install marginalia-client\[{extra}\]"):
-            getattr(table, method)()
+        needs = {
+            ("pandas", "pandas"): table.to_pandas,
+            ("pyarrow", "arrow"): table.to_arrow,
+            ("tqdm.auto", "progress"): lambda: table.save(tmp_path / "labels.csv", progress=True),
+        }
+        for (package, extra), method in needs.items():
+            monkeypatch.setitem(sys.modules, package, None)
+            with pytest.raises(MissingPackage, match=rf"pip install marginalia-client\[{extra}\]"):
+                method()
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
 
 def test_the_same_awaited(live_server: Any, token: str, tmp_path: Path) -> None:

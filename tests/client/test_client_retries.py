@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from factories import make_items
 from unreliable import BUSY, CUTS, FINE, LOSES, Unreliable, unreliable
 
 from labeling.models import Project
-from marginalia_client import Added, AsyncMarginalia, Marginalia, ServerAway, rows
+from marginalia_client import Added, AsyncMarginalia, Marginalia, ServerAway, rows, steps
+from marginalia_client.steps import Connection, Lost, Pause, Reply, Request
 
 
 @pytest.fixture
@@ -64,6 +66,31 @@ def test_a_request_that_would_do_more_the_second_time_is_not_repeated(
             with pytest.raises(ServerAway, match=r"The request may have taken effect: it was not repeated\.$"):
                 server.create_project(f"owls-{fault}", kind="text", classes=["a", "b"])
     assert list(Project.objects.filter(slug__startswith="owls").values_list("slug", flat=True)) == ["owls-loses"]
+
+
+def test_a_long_download_is_repeated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of the repeats begins with the first failure, which may come after minutes."""
+    now = 1000.0
+    monkeypatch.setattr(steps, "time", SimpleNamespace(monotonic=lambda: now))
+    sending = Connection("http://labels.example.org", "token", 30).send(Request("GET", "projects/digits/export/"))
+    next(sending)
+    now = 2000.0
+    for later in (0.0, 29.0):
+        now = 2000.0 + later
+        assert isinstance(sending.send(Lost("The connection ended.", sent=True)), Pause)
+        assert isinstance(next(sending), Request)
+    now = 2030.0
+    with pytest.raises(ServerAway, match="does not answer"):
+        sending.send(Lost("The connection ended.", sent=True))
+
+
+def test_the_servers_own_time_is_kept() -> None:
+    sending = Connection("http://labels.example.org", "token", 30).send(Request("POST", "x", repeatable=False))
+    next(sending)
+    assert sending.send(Reply(429, {"retry-after": "7"}, b"")) == Pause(7.0)
+    next(sending)
+    with pytest.raises(ServerAway, match="answers 429"):
+        sending.send(Reply(429, {"retry-after": "31"}, b""))
 
 
 def test_it_ends_after_a_time_with_the_servers_sentence(network: Unreliable, token: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from .batches import Batches
 from .items import Items
@@ -19,7 +20,7 @@ class Project(Part[C]):
     def __init__(self, connection: C, slug: str) -> None:
         super().__init__(connection)
         self.slug = slug
-        self._path = f"projects/{slug}/"
+        self._path = f"projects/{quote(slug, safe='')}/"
         self.items = Items(connection, self._path)
         self.batches = Batches(connection, self._path)
         self.models = Models(connection, self._path)

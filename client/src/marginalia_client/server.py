@@ -58,7 +58,7 @@ class Marginalia(Server[Blocking]):
     ----------
     url: the server's address, for example `https://labels.example.org`.
     token: an API token, from the account page or the command `add_member --token`.
-    retry_seconds: how long a request is repeated while the server is away.
+    retry_seconds: how long a request is repeated while the server is away, from its first failure on.
     http: a client of your own, for proxies, certificates and time limits.
 
     Raises `ValueError` if `url` is not an address.

@@ -99,7 +99,7 @@ class Connection:
 
         Raises `ServerAway`.
         """
-        started, pause = time.monotonic(), FIRST_PAUSE
+        failing_since, pause = 0.0, FIRST_PAUSE
         while True:
             outcome: Reply | Lost = yield request
             if isinstance(outcome, Reply) and outcome.status < 500 and outcome.status != 429:
@@ -107,7 +107,8 @@ class Connection:
             wait = max(pause, _retry_after(outcome))
             if not _may_repeat(request, outcome):
                 raise ServerAway(f"{self._away(outcome)} The request may have taken effect: it was not repeated.")
-            if time.monotonic() + wait > started + self.retry_seconds:
+            failing_since = failing_since or time.monotonic()
+            if time.monotonic() + wait > failing_since + self.retry_seconds:
                 raise ServerAway(self._away(outcome))
             if request.into is not None:
                 request.into.seek(0)
