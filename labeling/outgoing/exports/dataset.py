@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import Shard, splits_of
+from labeling.outgoing.formats.croissant import metadata
 from labeling.outgoing.formats.huggingface import Column, Feature, class_label, front_matter, with_features
 
 LOADING = """from datasets import load_dataset
@@ -40,6 +41,18 @@ def dataset_layout(facts: Facts) -> Layout:
         yield "README.md", card_of(facts, rows.counts, splits_of(shards), head, LOADING)
 
     return Layout(schema, as_parts=rows.parts, closing=closing)
+
+
+def croissant_layout(facts: Facts) -> Layout:
+    """Return the layout of the dataset, with Croissant's metadata beside the card."""
+    layout = dataset_layout(facts)
+    description = f"{facts.kind.plural.capitalize()} with labels, exported by Marginalia."
+
+    def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
+        yield from layout.closing(shards)
+        yield "croissant.json", metadata(facts.title, description, layout.schema, facts.classes, shards)
+
+    return replace(layout, closing=closing)
 
 
 def typed_rows(facts: Facts, content: Column) -> tuple[pa.Schema, Rows]:

@@ -13,7 +13,7 @@ from labeling.db.replica import streamed
 from labeling.models import Project
 from labeling.outgoing.exports.choice import DELIMITERS, Choice
 from labeling.outgoing.exports.columns import schema_for
-from labeling.outgoing.exports.dataset import dataset_layout
+from labeling.outgoing.exports.dataset import croissant_layout, dataset_layout
 from labeling.outgoing.exports.described import described_layout
 from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.files import files_layout
@@ -68,6 +68,7 @@ def formats_of(project: Project) -> dict[str, Format]:
 LAYOUTS: dict[str, Callable[[Facts], Layout]] = {
     "huggingface": dataset_layout,
     "webdataset": samples_layout,
+    "croissant": croissant_layout,
     "label-studio": label_studio_layout,
     "doccano": doccano_layout,
     "imagefolder": described_layout,

@@ -67,6 +67,14 @@ DATASETS = {
             write=webdataset.write,
         ),
         Format(
+            name="croissant",
+            ending="croissant.zip",
+            title="Croissant",
+            note="the shards of the Hugging Face dataset with metadata for mlcroissant and dataset search",
+            content_type="application/zip",
+            write=huggingface.write,
+        ),
+        Format(
             name="label-studio",
             ending="label-studio.zip",
             title="Label Studio",

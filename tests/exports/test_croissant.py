@@ -1,0 +1,98 @@
+"""Test that `mlcroissant` validates an exported dataset and reads its rows."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import make_member, make_project
+from labeled import answer, make_batch, make_items
+
+from labeling.kinds import media
+from labeling.models import Item, Project
+from labeling.outgoing.exports import choose, export
+from labeling.outgoing.exports.splits import split_of
+from labeling.outgoing.formats import shards
+
+pytestmark = pytest.mark.django_db
+
+CLASSES = ["cat", 'a "b": é {x}']
+
+Load = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """Export a project, unpack the archive, and read its records with the library."""
+    import mlcroissant
+
+    def run(project: Project, records: str = "rows", **filters: str) -> list[dict[str, Any]]:
+        content = b"".join(export(project, "croissant", choose(project, filters)))
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            archive.extractall(tmp_path)
+        dataset = mlcroissant.Dataset(jsonld=str(tmp_path / "croissant.json"))
+        assert not dataset.metadata.ctx.issues.errors
+        prefix = f"{records}/"
+        return [{name.removeprefix(prefix): value for name, value in row.items()} for row in dataset.records(records)]
+
+    return run
+
+
+def labeled(values: list[Any], **fields: Any) -> Project:
+    project = make_project(**{"classes": CLASSES, **fields})
+    answer(make_batch(project, make_items(project, len(values))), make_member(project, "ann"), values)
+    return project
+
+
+def text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def test_texts_classes_and_splits(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
+    project = labeled([row % 2 for row in range(30)])
+    Item.objects.filter(row=3).update(data={"text": "größer", "odd: ñ": [1]})
+    rows = {text(row["external_id"]): row for row in load(project)}
+    assert len(rows) == 30
+    assert {name: text(row["split"]) for name, row in rows.items()} == {name: split_of(name) for name in rows}
+    assert [rows[f"item-{n:04}"]["label"] for n in range(30)] == [n % 2 for n in range(30)]
+    assert (text(rows["item-0003"]["text"]), text(rows["item-0003"]["odd___"])) == ("größer", "[1]")
+    assert [text(row["name"]) for row in load(project, "classes")] == CLASSES
+
+
+def test_images(load: Load) -> None:
+    rows = load(labeled([0, 1], kind="image"))
+    assert {row["image"].size for row in rows} == {(8, 8)}
+
+
+@pytest.mark.parametrize(
+    ("question", "values", "expected"),
+    [("multi", [[0, 1], []], [[0, 1], []]), ("verify", [True, False], [True, False]), ("score", [1, 4], [2, 5])],
+)
+def test_labels_of_the_other_questions(question: str, values: list[Any], expected: list[Any], load: Load) -> None:
+    project = labeled(values, question=question, classes=["1", "2", "3", "4", "5"] if question == "score" else CLASSES)
+    rows = {text(row["external_id"]): row["label"] for row in load(project)}
+    assert [rows[f"item-000{n}"] for n in range(2)] == expected
+
+
+def test_vectors(load: Load) -> None:
+    project = labeled([0], kind="vector")
+    name = f"{project.pk}/vectors/block.npy"
+    media.write_block(name, np.arange(3, dtype=np.float32).reshape(1, 3))
+    Item.objects.update(media=name)
+    Project.objects.update(vector_length=3)
+    project.refresh_from_db()
+    assert load(project)[0]["vector"] == [0, 1, 2]
+
+
+def test_each_shard_has_its_hash(load: Load, tmp_path: Path) -> None:
+    load(labeled([0, 1] * 10))
+    [first, *_] = json.loads((tmp_path / "croissant.json").read_text())["distribution"]
+    assert len(first["sha256"]) == 64
+    assert (tmp_path / first["contentUrl"]).exists()
