@@ -1,7 +1,10 @@
-"""PostgreSQL's backend with a check of kept connections that sends no statement.
+"""PostgreSQL's backend, with two changes:
 
-Django's backend runs `SELECT 1` before each request to check the connection, one of thirteen statements of a claim.
-A server that has stopped or restarted has closed the connection, which this machine sees: the socket is readable.
+- The check of a kept connection sends no statement. Django's backend runs `SELECT 1` before each request, one of
+  thirteen statements of a claim. A server that has stopped or restarted has closed the connection, which this machine
+  sees: the socket is readable.
+- PostgreSQL compiles no statement. By its estimate it would compile the counts of the overview and of the review, for
+  0.5 and 1.7 s at a million items; the counts themselves take less than 0.1 s.
 """
 
 from __future__ import annotations
@@ -13,6 +16,11 @@ from django.db.backends.postgresql import base
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection of one thread."""
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        # A statement, and not an option of the connection, which poolers refuse.
+        self.connection.execute("SET jit = off")
 
     def is_usable(self) -> bool:
         if self.connection is None or self.connection.closed:

@@ -189,8 +189,9 @@ def test_a_connection_that_the_server_has_closed_is_known_without_asking_it(monk
     kept = connection.copy()
     try:
         with kept.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            [pid] = cursor.fetchone()
+            cursor.execute("SELECT pg_backend_pid(), current_setting('jit')")
+            pid, jit = cursor.fetchone()
+        assert jit == "off"
         with monkeypatch.context() as patched:
             patched.setattr(base.DatabaseWrapper, "is_usable", refuse)
             assert kept.is_usable()
