@@ -148,7 +148,7 @@ def pages(
     """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each;
     then the certified labels by item. `names`: the names of the classes; None to read them.
 
-    Takes at most nine queries, one for each `size` tasks of the batches, and two or three for each page.
+    Takes at most eight queries, one for each `size` tasks of the batches, and two or three for each page.
     """
     choice = choice or Choice()
     names = names_of(project) if names is None else names

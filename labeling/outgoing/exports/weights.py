@@ -14,9 +14,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Q
+import numpy as np
+from django.db import connection
 
-from labeling.models import Project, Task
+from labeling.db.statements import rows
+from labeling.models import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +67,36 @@ class Weights:
 
 def imported_rows(project: Project) -> Sequence[int]:
     """Return the rows of items imported with a label, ascending; no control slice contains them. Takes one query."""
-    rows = project.items.imported().order_by().values_list("row", flat=True).iterator(chunk_size=5000)
-    return array("q", sorted(row for row in rows if row is not None))
+    found = project.items.imported().order_by().values_list("row", flat=True).iterator(chunk_size=5000)
+    return array("q", sorted(row for row in found if row is not None))
 
 
 def weights_of(project: Project, imported: Sequence[int] = ()) -> Weights:
-    """Compute the current weights. `imported`: the result of `imported_rows`. Takes two queries."""
-    control = Task.objects.filter(batch__project=project, is_control=True)
-    drawn = control.filter(batch__pool_rows__isnull=False).order_by("batch__number").values_list("batch__number")
-    levels = drawn.annotate(rows=Max("batch__pool_rows"), key=Max("item__control_key"))
-    ends = level_ends([Drawn(rows, key) for _, rows, key in levels])
-    if not ends:
-        return Weights([], [])
-    starts = [0, *ends[:-1]]
-    counts = control.filter(prompted=False, item__label__isnull=False).aggregate(
-        **{
-            f"level_{place}": Count("pk", filter=Q(item__row__gte=start, item__row__lt=end))
-            for place, (start, end) in enumerate(zip(starts, ends, strict=True))
-        }
-    )
+    """Compute the current weights. `imported`: the result of `imported_rows`. Takes one query."""
+    drawn: dict[int, Drawn] = {}
+    labeled = array("q")
+    for number, pool_rows, key, row in rows(_control_tasks(), [project.pk]):
+        if pool_rows is not None:
+            drawn[number] = Drawn(pool_rows, max(key, drawn[number].last_key) if number in drawn else key)
+        if row is not None:
+            labeled.append(row)
+    ends = level_ends([each for _, each in sorted(drawn.items())])
     drawable = [end - bisect_left(imported, end) for end in [0, *ends]]
     sizes = [end - start for start, end in itertools.pairwise(drawable)]
-    labeled = [counts[f"level_{place}"] for place in range(len(ends))]
-    return Weights(ends, [size / n if n else None for size, n in zip(sizes, labeled, strict=True)])
+    counts = np.diff(np.searchsorted(np.sort(labeled), [0, *ends])).tolist()
+    return Weights(ends, [size / n if n else None for size, n in zip(sizes, counts, strict=True)])
+
+
+def _control_tasks() -> str:
+    """Return the statement for a project's control tasks: the batch's number, the rows of its pool, the item's key, and
+    the item's row if its label measures models, else null.
+    """
+    # OFFSET keeps PostgreSQL from reading the whole pool for a few items of it.
+    item = "labeling_item item ON item.id = task.item_id"
+    if connection.vendor == "postgresql":
+        item = "LATERAL (SELECT * FROM labeling_item WHERE id = task.item_id OFFSET 0) item ON true"
+    return f"""
+        SELECT batch.number, batch.pool_rows, item.control_key,
+            CASE WHEN item.label IS NOT NULL AND NOT task.prompted THEN item."row" END
+        FROM labeling_batch batch JOIN labeling_task task ON task.batch_id = batch.id JOIN {item}
+        WHERE batch.project_id = %s AND task.is_control"""
