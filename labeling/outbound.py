@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Sequence
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -30,22 +31,27 @@ def resolve(url: httpx.URL) -> list[str]:
     """Return the addresses of the URL's host. Raises `Refused` if one of them may not be requested, and
     `httpx.ConnectError` if there is none.
     """
-    if url.scheme not in PORTS:
-        raise Refused("Only addresses that begin with https:// or http:// are requested.")
     host = url.raw_host.decode("ascii")
     try:
-        rows = socket.getaddrinfo(host, url.port or PORTS[url.scheme], type=socket.SOCK_STREAM)
+        rows = socket.getaddrinfo(host, url.port or PORTS.get(url.scheme), type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise httpx.ConnectError(f"No address was found for {host}.") from None
     found = list(dict.fromkeys(str(row[4][0]) for row in rows))
-    allowed = [is_allowed(ip_address(each)) for each in found]
-    if not all(known or is_public(ip_address(each)) for known, each in zip(allowed, found, strict=True)):
-        raise Refused(
-            f"{host} is in an inner network. An operator of this server can allow it (OUTGOING_ALLOWED_NETWORKS)."
-        )
-    if url.scheme == "http" and not all(allowed):
-        raise Refused("Use https://. Plain http is only for networks that an operator allowed.")
+    check(url, [ip_address(each) for each in found])
     return found
+
+
+def check(url: httpx.URL, addresses: Sequence[Address]) -> None:
+    """Raise `Refused` if the URL, or one of the addresses of its host, may not be requested."""
+    if url.scheme not in PORTS:
+        raise Refused("Only addresses that begin with https:// or http:// are requested.")
+    allowed = [is_allowed(each) for each in addresses]
+    if not all(known or is_public(each) for known, each in zip(allowed, addresses, strict=True)):
+        raise Refused(
+            f"{url.host} is in an inner network. An operator of this server can allow it (OUTGOING_ALLOWED_NETWORKS)."
+        )
+    if url.scheme == "http" and not (settings.OUTGOING_ALLOWED_NETWORKS and all(allowed)):
+        raise Refused("Use https://. Plain http is only for networks that an operator allowed.")
 
 
 def is_allowed(address: Address) -> bool:

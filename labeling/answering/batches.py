@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
-from labeling.models import Annotation, Batch, Finish, ItemImport, Job, Project
+from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, Project
 from labeling.models.batches import IMPORTED
 
 # The first batch waits this long for more items if the pool holds fewer than one batch.
@@ -181,8 +181,9 @@ def open_ready(*, project: Project) -> bool:
         deadline_at=None if hours is None else now + datetime.timedelta(hours=hours),
         complete_share=None if hours is None else project.complete_share,
     )
-    if opened:
+    if batch is not None and opened:
         Job.objects.enqueue(Job.Kind.SURVEY, project=project, batch=batch)
+        Event.objects.announce(EventType.BATCH_OPENED, project, number=batch.number)
     return bool(opened)
 
 
@@ -287,6 +288,7 @@ def trained(*, batch: Batch) -> None:
         Job.objects.enqueue(Job.Kind.REPICK, project=batch.project)
     Job.objects.enqueue(Job.Kind.BASELINE, project=batch.project, batch=batch)
     Job.objects.enqueue(Job.Kind.MISLABELED, project=batch.project, batch=batch)
+    Event.objects.announce(EventType.BATCH_DONE, batch.project, number=batch.number)
 
 
 @transaction.atomic

@@ -25,7 +25,7 @@ from labeling.answering import batches, closing, counting, item_labels
 from labeling.answering.assignments import TasksChanged
 from labeling.db.long_writes import in_parts
 from labeling.db.statements import change_each
-from labeling.models import Batch, Item, Project, Removal, Task, User
+from labeling.models import Batch, Event, EventType, Item, Project, Removal, Task, User
 from labeling.models.tasks import TaskQuerySet
 
 # Items per transaction: other writers wait for its end.
@@ -200,3 +200,4 @@ def _settle_batch(closed: _Closed) -> None:
     now = timezone.now()
     if batch.filter(size=0).update(state=Batch.State.DONE, completed_at=now, done_at=now):
         batches.ensure_next(project=closed.batch.project)  # an empty batch has nothing to train on
+        Event.objects.announce(EventType.BATCH_DONE, closed.batch.project, number=closed.batch.number)

@@ -33,6 +33,8 @@ from labeling.models import (
     CertifiedLabel,
     ClassChange,
     Correction,
+    Event,
+    EventType,
     Project,
     Task,
 )
@@ -89,6 +91,7 @@ def issue(step: Step, audit: Audit, proof: Proof, outcomes: Outcomes) -> Certifi
         if classes_changed(audit) or not asking.update(state=Audit.State.PROVEN, ended_at=timezone.now()):
             return None
         certificate.save(update_fields=["labels", "most_wrong", "size", "digest"])
+        Event.objects.announce(EventType.CERTIFICATE_ISSUED, audit.project, number=certificate.number)
     return certificate
 
 

@@ -5,6 +5,7 @@ from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.certificates import Audit, AuditDraw, Certificate, CertifiedLabel, Finish
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
 from labeling.models.encoders import EncoderChange, EncoderComparison
+from labeling.models.event_types import EventType
 from labeling.models.files import DamagedFile, FeatureSum, ProjectStorage, Upload
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.imports import ItemImport, RejectedRow
@@ -20,6 +21,7 @@ from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
 from labeling.models.tasks import Task
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
+from labeling.models.webhooks import Delivery, Event, Webhook
 
 __all__ = [
     "Ability",
@@ -41,8 +43,11 @@ __all__ = [
     "CopyAnswer",
     "Correction",
     "DamagedFile",
+    "Delivery",
     "EncoderChange",
     "EncoderComparison",
+    "Event",
+    "EventType",
     "FeatureSum",
     "Finish",
     "GuidelinesImage",
@@ -71,6 +76,7 @@ __all__ = [
     "Upload",
     "User",
     "VersionChoice",
+    "Webhook",
     "WorkLog",
     "WorkerSign",
 ]

@@ -30,6 +30,8 @@ class Ability(models.TextChoices):
     PREDICTIONS_CHANGE = "predictions.change", "have a model predict a file, remove predictions"
     SETTINGS_READ = "settings.read", "see settings and proposed classes"
     SETTINGS_CHANGE = "settings.change", "change settings, classes, guidelines and their images"
+    # Not `webhooks.read`, which auditors would have: an address can hold a secret.
+    WEBHOOKS_CHANGE = "webhooks.change", "see, add, change and remove webhooks, and see what they sent"
     MEMBERS_READ = "members.read", "see members, invitations, and the parts of batches that are kept for members"
     MEMBERS_CHANGE = "members.change", "invite, pause and remove people, give roles, hand the project over"
 

@@ -13,7 +13,7 @@ import numpy as np
 from labeling.answering import batches, deadlines
 from labeling.arrays.files import Features, ProjectFiles
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
+from labeling.models import Batch, Event, EventType, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects import ledger
 from labeling.projects.encoder_change import carry_out
@@ -90,6 +90,8 @@ def train(step: Step) -> None:
         batches.trained(batch=batch)
         if trained.later:
             Job.objects.enqueue(Job.Kind.CALIBRATE, project=project, batch=batch)
+        judged = EventType.MODEL_HELD_BACK if version.held_back else EventType.MODEL_PASSED
+        Event.objects.announce(judged, project, number=number)
     forget(ProjectFiles(project).checkpoint)
     if project.encoder_since and project.encoder_since < number:
         ProjectFiles(project).forget_features(project.features_generation)

@@ -21,7 +21,19 @@ from labeling.finishing import certificates
 from labeling.finishing.goal import start, stop
 from labeling.insight import pool_counts, status
 from labeling.loop.step import Step
-from labeling.models import Audit, AuditDraw, Batch, Certificate, CertifiedLabel, Finish, Item, Job, Project, Role
+from labeling.models import (
+    Audit,
+    AuditDraw,
+    Batch,
+    Certificate,
+    CertifiedLabel,
+    EventType,
+    Finish,
+    Item,
+    Job,
+    Project,
+    Role,
+)
 from labeling.projects import classes, duplicating, erasing, lifecycle, purging
 from labeling.steps.select import select
 
@@ -52,7 +64,9 @@ def counts_agree(project: Project) -> None:
 def test_people_answer_a_part_and_the_rest_is_certified(project: Project) -> None:
     audit = Audit.objects.get()
     assert (audit.state, audit.attempt, audit.pool_size) == ("asking", 1, 1500)
+    project.webhooks.create(url="https://example.org/", events=[EventType.CERTIFICATE_ISSUED])
     answers = answer_until_proven(project)
+    assert [event.payload["data"]["number"] for event in project.events.all()] == [1]
     certificate, labels = Certificate.objects.get(), CertifiedLabel.objects.standing()
     audit.refresh_from_db()
     assert (audit.state, answers < 300) == ("proven", True)

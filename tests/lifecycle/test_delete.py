@@ -21,6 +21,8 @@ from labeling.kinds import media
 from labeling.models import (
     Annotation,
     Batch,
+    Event,
+    EventType,
     Item,
     Job,
     LabelClass,
@@ -114,6 +116,8 @@ def full_project(slug: str, **fields: Any) -> Project:
     second = make_version(make_open_batch(project, make_items(project, 2, first=5), number=2), 2, parent=first)
     Batch.objects.filter(project=project, number=2).update(selected_by=first)
     Selection.objects.create(batch=batch, selected_by=second, number=1)
+    project.webhooks.create(url="https://example.org/", events=list(EventType))
+    Event.objects.announce(EventType.BATCH_OPENED, project, number=1)
     parent, child = project.classes.order_by("index")[:2]
     LabelClass.objects.filter(pk=child.pk).update(parent=parent)
     for path in (media.path_of(f"{project.pk}/images/ab/x.png"), ProjectFiles(project).root / "models" / "v1" / "w"):

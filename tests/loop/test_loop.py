@@ -9,7 +9,7 @@ from digits import QUICK, annotator, answer_batch, digits_project
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.arrays.plan import plan_batch
 from labeling.loop.worker import Worker
-from labeling.models import Annotation, Batch, Clustering, Item, Job, ModelVersion, Project, Task
+from labeling.models import Annotation, Batch, Clustering, EventType, Item, Job, ModelVersion, Project, Task
 from labeling.steps import train as training
 from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
@@ -28,6 +28,7 @@ def drain() -> None:
 
 def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=400, batch_size=60, training={**QUICK, "min_steps": 120})
+    project.webhooks.create(url="https://example.org/", events=list(EventType))
     user = annotator(project)
     drain()
     for number in (1, 2, 3):
@@ -44,6 +45,20 @@ def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) ->
     assert Annotation.objects.count() == 180
     assert Item.objects.labeled().count() == 180
     assert Clustering.objects.get().rows == 400, "clustered once, over the whole pool"
+    judged = {version.number: "held_back" if version.held_back else "passed" for version in versions}
+    told = [(event.type, event.payload["data"]["number"]) for event in project.events.all()]
+    assert told == [
+        ("batch.opened", 1),
+        *(
+            each
+            for number in (1, 2, 3)
+            for each in [
+                ("batch.done", number),
+                (f"model_version.{judged[number]}", number),
+                ("batch.opened", number + 1),
+            ]
+        ),
+    ]
 
 
 def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from snapshots import Snapshot
 
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.loop.worker import Worker
-from labeling.models import Batch, Item, Job, ModelVersion, Project, User, VersionChoice
+from labeling.models import Batch, EventType, Item, Job, ModelVersion, Project, User, VersionChoice
 from labeling.projects import version_in_use
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model, open_features
@@ -67,6 +67,7 @@ def test_a_version_that_is_worse_is_held_back_and_the_good_one_goes_on(two_round
     project, user = two_rounds, User.objects.get()
     assert [v.held_back for v in project.versions.all()] == [False, False]
     assert project.versions.get(number=1).gate == {}
+    project.webhooks.create(url="https://example.org/", events=[EventType.MODEL_PASSED, EventType.MODEL_HELD_BACK])
     spoil(project)
     label(project, user)
     third = project.versions.get(number=3)
@@ -84,6 +85,8 @@ def test_a_version_that_is_worse_is_held_back_and_the_good_one_goes_on(two_round
     label(project, user)
     fourth = project.versions.get(number=4)
     assert (fourth.held_back, fourth.gate["against"], fourth.parent.number) == (False, 2, 2)
+    told = [(event.type, event.payload["data"]["number"]) for event in project.events.all()]
+    assert told == [("model_version.held_back", 3), ("model_version.passed", 4)]
     batch = Batch.objects.get(number=5)
     assert (batch.selected_by.number, batch.newest_version) == (4, 4)
 

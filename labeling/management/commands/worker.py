@@ -17,6 +17,7 @@ from labeling.answering import gold, removing
 from labeling.items import search
 from labeling.loop.child import Child
 from labeling.loop.lanes import Lanes, StepLimits
+from labeling.loop.meanwhile import Meanwhile
 from labeling.loop.signs import Signs
 from labeling.loop.sweeps import Recounts, refresh_statistics
 from labeling.loop.worker import Worker
@@ -26,6 +27,8 @@ from labeling.projects import bulk, erasing
 from labeling.projects.purging import purge
 from labeling.steps.compute import compute
 from labeling.steps.registry import run_step
+from labeling.webhooks.delivering import EVERY_SECONDS, deliver
+from labeling.webhooks.looking import Messenger
 
 # The worker sweeps every few seconds; this leaves about half of the time to other writers.
 INDEX_SECONDS = 1.5
@@ -93,14 +96,16 @@ class Command(BaseCommand):
                     metrics.serve(settings.WORKER_METRICS)
                 except OSError as error:
                     raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
-            Worker(
-                run_step,
-                sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics],
-                drain=drain,
-                kinds=kinds,
-                lanes=lanes,
-            ).run()
+            with Meanwhile(EVERY_SECONDS, Messenger()):
+                Worker(
+                    run_step,
+                    sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics],
+                    drain=drain,
+                    kinds=kinds,
+                    lanes=lanes,
+                ).run()
             if drain:
+                deliver()
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)
                 search.catch_up()

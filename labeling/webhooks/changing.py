@@ -1,0 +1,149 @@
+"""Add, change, test and remove webhooks, and send messages again."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import secrets
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any
+
+import httpx
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import outbound
+from labeling.db.sealed import Unreadable, seal, unseal
+from labeling.models import Delivery, Event, Project, Webhook
+from labeling.models.event_types import TEST, EventType
+
+MOST = 20
+"""The most webhooks of a project."""
+BESIDE = datetime.timedelta(hours=24)
+"""The time for which an earlier secret signs beside the new one."""
+MOST_SECRETS = 5
+MAX_PORT = 65_535
+TRIES_BY_HAND = 1
+"""The tries of a message that a manager sends: a message that waits longer would keep later ones back."""
+
+
+class WebhookRefused(Exception):
+    """The state of the webhook does not allow the change; the message says why."""
+
+
+def check_url(text: str) -> None:
+    """Raise `ValidationError` unless messages may be sent to this address. Its name is looked up at each delivery."""
+    try:
+        url = httpx.URL(text)
+        host = url.raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError):
+        raise ValidationError("This is no address. Enter one such as https://example.org/hooks.") from None
+    if not host or (url.port or 0) > MAX_PORT or any(map(str.isspace, text)):
+        raise ValidationError("This is no address. Enter one such as https://example.org/hooks.")
+    if url.userinfo:
+        raise ValidationError("Leave the name and the password out of the address. The signature proves the sender.")
+    try:
+        addresses = [ip_address(host)]
+    except ValueError:
+        addresses = []
+    try:
+        outbound.check(url, addresses)
+    except outbound.Refused as refusal:
+        raise ValidationError(str(refusal)) from None
+
+
+@transaction.atomic
+def add(*, project: Project, url: str, events: Sequence[EventType]) -> tuple[Webhook, str]:
+    """Create a webhook, and return it with its secret. Raises `WebhookRefused` if the project has `MOST`."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if project.webhooks.count() >= MOST:
+        raise WebhookRefused(f"This project has {MOST} webhooks already. Remove one of them first.")
+    secret = _new_secret()
+    return project.webhooks.create(url=url, events=list(events), secrets=[[seal(secret), None]]), secret
+
+
+@transaction.atomic
+def change(
+    *,
+    webhook: Webhook,
+    url: str | None = None,
+    events: Sequence[EventType] | None = None,
+    paused: bool | None = None,
+) -> None:
+    """Change the address or the events, pause the webhook or let it go on. None leaves a value as it is.
+
+    While it is paused, events are stored. When it goes on, all messages that wait are sent.
+    """
+    values: dict[str, Any] = {"url": url, "events": events}
+    webhooks = Webhook.objects.filter(pk=webhook.pk)
+    if changed := {name: value for name, value in values.items() if value is not None}:
+        webhooks.update(**changed)
+    if paused:
+        webhooks.filter(paused_at=None).update(paused_at=timezone.now(), pause_reason="A manager paused it.")
+    elif paused is not None:
+        webhooks.update(paused_at=None, pause_reason="")
+        webhook.deliveries.waiting().update(next_at=timezone.now())
+
+
+@transaction.atomic
+def rotate(*, webhook: Webhook) -> str:
+    """Give the webhook a new secret, and return it. Of earlier secrets, the newest sign beside it for 24 hours."""
+    webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+    now, secret = timezone.now(), _new_secret()
+    end = (now + BESIDE).isoformat()
+    earlier = [[text, until or end] for text, until in webhook.secrets if is_used(until, now) and _is_readable(text)]
+    webhook.secrets = [[seal(secret), None], *earlier][:MOST_SECRETS]
+    webhook.save(update_fields=["secrets"])
+    return secret
+
+
+def _is_readable(sealed: str) -> bool:
+    try:
+        unseal(sealed)
+    except Unreadable:
+        return False
+    return True
+
+
+def is_used(until: str | None, now: datetime.datetime) -> bool:
+    """Return whether a secret that signs until this time still signs."""
+    return until is None or datetime.datetime.fromisoformat(until) > now
+
+
+def _new_secret() -> str:
+    """Return a secret as Standard Webhooks writes it: 256 random bits."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+@transaction.atomic
+def remove(*, webhook: Webhook) -> None:
+    """Remove the webhook with its deliveries."""
+    # Wait for transactions that write deliveries to it.
+    Project.objects.select_for_update(no_key=True).get(pk=webhook.project_id)
+    webhook.delete()
+
+
+@transaction.atomic
+def send_test(*, webhook: Webhook) -> Delivery:
+    """Send a test event, after what waits, which is tried at once. Raises `WebhookRefused` if the webhook is paused, or
+    a test event waits.
+    """
+    project = Project.objects.select_for_update(no_key=True).get(pk=webhook.project_id)
+    webhook.refresh_from_db()
+    if webhook.paused_at is not None:
+        raise WebhookRefused("The webhook is paused. Let it go on first.")
+    waiting = webhook.deliveries.waiting()
+    if waiting.filter(event__type=TEST).exists():
+        raise WebhookRefused("A test event waits already, behind earlier messages.")
+    waiting.update(next_at=timezone.now())
+    return Event.objects.send(TEST, project, [webhook], tries=TRIES_BY_HAND).deliveries.get()
+
+
+def send_again(*, delivery: Delivery) -> None:
+    """Send a message that was delivered, or a dead letter, once more. Raises `WebhookRefused` if it waits."""
+    states = Delivery.State
+    sent = Delivery.objects.filter(pk=delivery.pk, state__in=[states.DELIVERED, states.DEAD])
+    if not sent.update(state=states.WAITING, tries_left=TRIES_BY_HAND, next_at=timezone.now()):
+        raise WebhookRefused("This message waits already.")

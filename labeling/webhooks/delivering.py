@@ -1,0 +1,133 @@
+"""Deliver messages: at least once, and those of a webhook in order, one after the other.
+
+A worker holds a webhook while it sends a message. If the worker dies, another sends the message again as soon as the
+hold is over. A message that fails is tried again after a growing pause, and later messages of the webhook wait. After
+`TRIES` it is a dead letter, and the next message has its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.db.sealed import Unreadable
+from labeling.models import Delivery, Webhook
+from labeling.models.webhooks import TRIES
+from labeling.webhooks.messages import Answer, message_of, post
+
+logger = logging.getLogger(__name__)
+
+EVERY_SECONDS = 2.0
+"""The time between two looks for messages."""
+AT_ONCE = 32
+"""The messages that a worker sends at the same time, each to another webhook."""
+MOST_SECONDS = 5.0
+"""A worker that ends waits for as long, and for the last messages."""
+HELD = datetime.timedelta(seconds=60)
+"""Longer than a try takes."""
+FIRST_PAUSE, LONGEST_PAUSE = 5, 3600
+"""Seconds between two tries: each pause is twice the one before."""
+GONE = 410
+
+
+def pause_after(tries: int) -> float:
+    """Return the seconds before the next try: up to a quarter more than the rule says, so that receivers which failed
+    together are not asked together again.
+
+    >>> 5 <= pause_after(1) <= 6.25 and 40 <= pause_after(4) <= 50 and 3600 <= pause_after(50) <= 4500
+    True
+    """
+    pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+    return pause * (1 + secrets.randbelow(251) / 1000)
+
+
+def deliver() -> None:
+    """Send what is due, for about `MOST_SECONDS`."""
+    until = time.monotonic() + MOST_SECONDS
+    while _deliver_some(timezone.now()) and time.monotonic() < until:
+        pass
+
+
+def _deliver_some(now: datetime.datetime) -> bool:
+    """Send one message of each webhook that is due, `AT_ONCE` at most. Return whether there was one."""
+    webhooks = Webhook.objects.due(now).order_by("?")[:AT_ONCE]  # none waits behind others that always have messages
+    taken = [delivery for webhook in webhooks if (delivery := _take(webhook, now))]
+    for delivery, answer in zip(taken, asyncio.run(_sent(taken, now)) if taken else [], strict=True):
+        _record(delivery, answer, timezone.now())
+    return bool(taken)
+
+
+def _take(webhook: Webhook, now: datetime.datetime) -> Delivery | None:
+    """Hold the webhook, and return its first delivery; None if another worker holds it, or nothing is due any more."""
+    # Conditions on other tables would not be checked again after a wait for another worker's update.
+    free = Webhook.objects.filter(pk=webhook.pk, paused_at=None).not_held(now)
+    hold = uuid.uuid4().hex
+    if not free.update(held_by=hold, held_until=now + HELD):
+        return None
+    delivery = webhook.deliveries.waiting().select_related("event", "webhook__project").order_by("pk").first()
+    if delivery is None or delivery.next_at > now:
+        Webhook.objects.filter(pk=webhook.pk, held_by=hold).update(held_by="", held_until=None)
+        return None
+    return delivery
+
+
+async def _sent(deliveries: Sequence[Delivery], now: datetime.datetime) -> list[Answer]:
+    answers = await asyncio.gather(*(_send(each, now) for each in deliveries), return_exceptions=True)
+    return [_or_defect(answer) for answer in answers]
+
+
+def _or_defect(answer: Answer | BaseException) -> Answer:
+    """Return the answer; in place of a defect, which must not hold up other webhooks, a failure."""
+    if isinstance(answer, Answer):
+        return answer
+    logger.error("A message could not be sent.", exc_info=answer)
+    return Answer(error=f"The message could not be sent: {type(answer).__name__}.")
+
+
+async def _send(delivery: Delivery, now: datetime.datetime) -> Answer:
+    try:
+        message = message_of(delivery, now)
+    except Unreadable as error:
+        return Answer(error=str(error))
+    return await post(message)
+
+
+def outcome(answer: Answer, *, attempts: int, tries_left: int, now: datetime.datetime) -> dict[str, Any]:
+    """Return the new values of a delivery after a try. `attempts`, `tries_left`: before it."""
+    values = {
+        "attempts": attempts + 1,
+        "tried_at": now,
+        "status": answer.status,
+        "error": answer.error,
+        "response": answer.response,
+    }
+    if not answer.error:
+        return {**values, "state": Delivery.State.DELIVERED}
+    left = tries_left - 1
+    if left <= 0:
+        return {**values, "state": Delivery.State.DEAD, "tries_left": 0}
+    next_at = now + datetime.timedelta(seconds=pause_after(TRIES - left))
+    return {**values, "tries_left": left, "next_at": next_at}
+
+
+@transaction.atomic
+def _record(delivery: Delivery, answer: Answer, now: datetime.datetime) -> None:
+    """Store the result, and let the webhook go. Store nothing if another worker took over after the hold."""
+    gone = {"paused_at": now, "pause_reason": "The receiver answered 410 Gone."} if answer.status == GONE else {}
+    held = Webhook.objects.filter(pk=delivery.webhook_id, held_by=delivery.webhook.held_by)
+    if not held.update(held_by="", held_until=None, **gone):
+        logger.warning("Lost delivery %d to another worker.", delivery.pk)
+        return
+    values = outcome(answer, attempts=delivery.attempts, tries_left=delivery.tries_left, now=now)
+    Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.WAITING).update(**values)
+    if values.get("state") == Delivery.State.DEAD:
+        logger.warning("Delivery %d of %s is a dead letter: %s", delivery.pk, delivery.webhook, answer.error)

@@ -1,0 +1,391 @@
+"""Test deliveries to a real receiver that fails in all the ways receivers fail."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+import time
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+from receivers import Receiver, receiver
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+
+from labeling.models import Delivery, Event, EventType, Project, Webhook
+from labeling.models.webhooks import TRIES
+from labeling.projects import lifecycle
+from labeling.webhooks import changing, delivering, looking, messages
+
+pytestmark = pytest.mark.django_db
+
+OPENED, DONE = EventType.BATCH_OPENED, EventType.BATCH_DONE
+States = Delivery.State
+
+
+def add(project: Project, server: Receiver, *events: EventType) -> tuple[Webhook, str]:
+    return changing.add(project=project, url=server.url, events=events or [OPENED, DONE])
+
+
+def announce(project: Project, *numbers: int, event_type: EventType = OPENED) -> None:
+    for number in numbers:
+        with transaction.atomic():
+            Event.objects.announce(event_type, project, number=number)
+
+
+def make_due() -> None:
+    """Let the time of the next tries come."""
+    Delivery.objects.waiting().update(next_at=timezone.now())
+
+
+def numbers(server: Receiver) -> list[int]:
+    return [json.loads(request.body)["data"]["number"] for request in server.got]
+
+
+def test_a_message_is_signed_thin_and_sent_once(project: Project, server: Receiver) -> None:
+    _, secret = add(project, server)
+    announce(project, 7)
+    delivering.deliver()
+    delivering.deliver()
+    [request] = server.got
+    body = Verifier(secret).verify(request.body, request.headers)
+    assert body["data"] == {"project": "digits", "number": 7, "url": "/api/v1/projects/digits/batches/7/"}
+    assert (body["type"], set(body)) == ("batch.opened", {"type", "timestamp", "data"})
+    assert datetime.datetime.fromisoformat(body["timestamp"]).tzinfo is not None
+    assert request.headers["content-type"] == "application/json"
+    delivery = Delivery.objects.get()
+    assert (delivery.state, delivery.status, delivery.error, delivery.attempts) == (States.DELIVERED, 204, "", 1)
+
+
+def test_only_events_that_a_webhook_asks_for_are_stored(project: Project, server: Receiver) -> None:
+    announce(project, 1)
+    assert not Event.objects.exists()
+    add(project, server, DONE)
+    announce(project, 2)
+    assert not Event.objects.exists()
+    add(project, server, OPENED)
+    announce(project, 3)
+    assert Delivery.objects.count() == 1
+
+
+def test_an_event_goes_with_its_transaction(project: Project, server: Receiver) -> None:
+    add(project, server)
+    with transaction.atomic():
+        Event.objects.announce(OPENED, project, number=1)
+        transaction.set_rollback(True)
+    assert not Event.objects.exists()
+
+
+def test_a_receiver_that_was_down_gets_all_in_order(project: Project) -> None:
+    with receiver() as before:
+        url, port = before.url, before.port
+    changing.add(project=project, url=url, events=[OPENED, DONE])
+    announce(project, 1, 2)
+    delivering.deliver()
+    first = Delivery.objects.order_by("pk")[0]
+    assert first.state == States.WAITING
+    assert "connect" in first.error.lower()
+    assert 5 <= (first.next_at - timezone.now()).total_seconds() + 1 <= 8
+    announce(project, 3)
+    delivering.deliver()  # nothing is due
+    assert [each.attempts for each in Delivery.objects.order_by("pk")] == [1, 0, 0]
+    for _ in range(40):  # the day
+        make_due()
+        delivering.deliver()
+    announce(project, 4)
+    with receiver(port) as after:
+        make_due()
+        delivering.deliver()
+        assert numbers(after) == [1, 2, 3, 4]
+    assert set(Delivery.objects.values_list("state", flat=True)) == {States.DELIVERED}
+
+
+def test_a_failed_message_keeps_later_ones_back_and_its_id(project: Project, server: Receiver) -> None:
+    add(project, server)
+    announce(project, 1, 2)
+    server.statuses, server.body = [500, 429], b"Out of\0 order. " + b"x" * 1000
+    delivering.deliver()
+    assert numbers(server) == [1]
+    delivery = Delivery.objects.order_by("pk")[0]
+    assert (delivery.status, delivery.error) == (500, "The receiver answered 500.")
+    assert delivery.response.startswith("Out of order. xxx")
+    assert len(delivery.response) == 500
+    make_due()
+    delivering.deliver()
+    make_due()
+    delivering.deliver()
+    assert numbers(server) == [1, 1, 1, 2]
+    ids = [request.headers["webhook-id"] for request in server.got]
+    assert ids[0] == ids[1] == ids[2] != ids[3]
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.error, delivery.response) == (States.DELIVERED, "", "")
+
+
+def test_a_dead_letter_lets_later_messages_go_and_is_sent_again(project: Project, server: Receiver) -> None:
+    add(project, server)
+    announce(project, 1, 2)
+    server.status = 500
+    for _ in range(TRIES - 1):
+        make_due()
+        delivering._deliver_some(timezone.now())
+    first = Delivery.objects.order_by("pk")[0]
+    assert (first.state, first.attempts, len(server.got)) == (States.WAITING, TRIES - 1, TRIES - 1)
+    make_due()
+    delivering._deliver_some(timezone.now())
+    first.refresh_from_db()
+    assert (first.state, first.status, first.error) == (States.DEAD, 500, "The receiver answered 500.")
+    server.got.clear()
+    server.status = 200
+    delivering.deliver()
+    assert numbers(server) == [2]
+    changing.send_again(delivery=first)
+    with pytest.raises(changing.WebhookRefused, match="waits already"):
+        changing.send_again(delivery=first)
+    announce(project, 3)
+    server.statuses = [503]
+    delivering.deliver()
+    assert numbers(server) == [2, 1, 3]  # it is tried once, and keeps no other back
+    first.refresh_from_db()
+    assert first.state == States.DEAD
+    changing.send_again(delivery=first)
+    delivering.deliver()
+    first.refresh_from_db()
+    assert (first.state, numbers(server)[-1]) == (States.DELIVERED, 1)
+
+
+def test_the_pauses_grow_and_take_three_days() -> None:
+    pauses = [delivering.pause_after(tries) for tries in range(1, TRIES)]
+    assert datetime.timedelta(days=3) <= datetime.timedelta(seconds=sum(pauses)) < datetime.timedelta(days=4)
+    assert all(later > 1.5 * sooner for sooner, later in itertools.pairwise(pauses[:9]))
+    assert max(pauses) <= 4500
+
+
+def test_redirects_are_not_followed(project: Project, server: Receiver) -> None:
+    add(project, server)
+    announce(project, 1)
+    server.status, server.location = 307, "/elsewhere"
+    delivering.deliver()
+    assert len(server.got) == 1
+    assert Delivery.objects.get().error == (
+        "The receiver answered 307. Redirects are not followed: enter the new address."
+    )
+
+
+def test_gone_pauses_the_webhook(project: Project, server: Receiver) -> None:
+    webhook, _ = add(project, server)
+    announce(project, 1, 2)
+    server.statuses = [410]
+    delivering.deliver()
+    make_due()
+    delivering.deliver()
+    webhook.refresh_from_db()
+    assert (len(server.got), webhook.pause_reason) == (1, "The receiver answered 410 Gone.")
+    changing.change(webhook=webhook, paused=False)
+    delivering.deliver()
+    assert numbers(server) == [1, 1, 2]
+
+
+def test_a_pause_keeps_what_happens_meanwhile(project: Project, server: Receiver) -> None:
+    webhook, _ = add(project, server)
+    changing.change(webhook=webhook, paused=True)
+    announce(project, 1, 2)
+    delivering.deliver()
+    assert not server.got
+    changing.change(webhook=webhook, paused=False)
+    delivering.deliver()
+    assert numbers(server) == [1, 2]
+
+
+@pytest.mark.parametrize("drip", [False, True], ids=["silent", "drip"])
+def test_a_slow_receiver_is_left_and_holds_up_no_other(
+    project: Project, server: Receiver, monkeypatch: pytest.MonkeyPatch, drip: bool
+) -> None:
+    monkeypatch.setattr(messages, "SECONDS", 0.6)
+    add(project, server)
+    server.drip, server.seconds = drip, 0 if drip else 30
+    with receiver() as other:
+        add(project, other)
+        announce(project, 1)
+        before = time.monotonic()
+        delivering._deliver_some(timezone.now())
+        assert time.monotonic() - before < 10
+        assert len(other.got) == 1
+    slow = Delivery.objects.waiting().get()
+    assert (slow.status, slow.error) == (None, "The receiver did not answer within 0.6 seconds.")
+
+
+def test_a_defect_holds_up_no_other_webhook(
+    project: Project, server: Receiver, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, _ = add(project, server)
+    add(project, server)
+    announce(project, 1)
+    post = delivering.post
+
+    async def broken(message: messages.Message) -> messages.Answer:
+        if message.url.endswith("broken"):
+            raise ValueError
+        return await post(message)
+
+    changing.change(webhook=first, url=f"{server.url}/broken")
+    monkeypatch.setattr(delivering, "post", broken)
+    delivering.deliver()
+    assert len(server.got) == 1
+    assert first.deliveries.get().error == "The message could not be sent: ValueError."
+    assert "ValueError" in caplog.text
+
+
+def test_inner_addresses_get_nothing(project: Project, server: Receiver, settings: Any) -> None:
+    add(project, server)
+    settings.OUTGOING_ALLOWED_NETWORKS = []
+    announce(project, 1)
+    delivering.deliver()
+    assert not server.got
+    assert "OUTGOING_ALLOWED_NETWORKS" in Delivery.objects.get().error
+
+
+def test_a_new_secret_signs_beside_the_old_one_for_a_day(project: Project, server: Receiver) -> None:
+    webhook, old = add(project, server)
+    new = changing.rotate(webhook=webhook)
+    announce(project, 1)
+    delivering.deliver()
+    [request] = server.got
+    for secret in (old, new):
+        Verifier(secret).verify(request.body, request.headers)
+    webhook.refresh_from_db()
+    assert old not in json.dumps(webhook.secrets)
+    end = datetime.datetime.fromisoformat(webhook.secrets[1][1])
+    assert datetime.timedelta(hours=23) < end - timezone.now() <= datetime.timedelta(hours=24)
+    webhook.secrets[1][1] = timezone.now().isoformat()
+    webhook.save()
+    announce(project, 2)
+    delivering.deliver()
+    request = server.got[1]
+    Verifier(new).verify(request.body, request.headers)
+    with pytest.raises(WebhookVerificationError):
+        Verifier(old).verify(request.body, request.headers)
+
+
+def test_a_changed_key_is_a_failure_that_says_what_to_do(project: Project, server: Receiver, settings: Any) -> None:
+    webhook, _ = add(project, server)
+    announce(project, 1)
+    settings.SECRET_KEY = "another"
+    delivering.deliver()
+    assert "SECRET_KEY has changed" in Delivery.objects.get().error
+    secret = changing.rotate(webhook=webhook)
+    make_due()
+    delivering.deliver()
+    [request] = server.got
+    Verifier(secret).verify(request.body, request.headers)
+
+
+def test_a_worker_that_dies_in_mid_delivery_loses_nothing(project: Project, server: Receiver) -> None:
+    webhook, _ = add(project, server)
+    announce(project, 1)
+    now = timezone.now()
+    assert delivering._take(webhook, now) is not None  # and then it is killed
+    delivering.deliver()
+    assert not server.got
+    Webhook.objects.update(held_until=now)
+    delivering.deliver()
+    assert numbers(server) == [1]
+
+
+def test_a_worker_that_was_overtaken_stores_nothing(project: Project, server: Receiver) -> None:
+    webhook, _ = add(project, server)
+    announce(project, 1)
+    late = delivering._take(webhook, timezone.now())
+    assert late is not None
+    Webhook.objects.update(held_until=timezone.now())
+    delivering.deliver()
+    delivering._record(late, messages.Answer(error="Late."), timezone.now())
+    assert Delivery.objects.get().state == States.DELIVERED
+
+
+def test_a_test_event_makes_what_waits_due(project: Project, server: Receiver) -> None:
+    webhook, secret = add(project, server)
+    announce(project, 1)
+    server.statuses = [500]
+    delivering.deliver()
+    changing.send_test(webhook=webhook)
+    with pytest.raises(changing.WebhookRefused, match="waits already"):
+        changing.send_test(webhook=webhook)
+    delivering.deliver()
+    last = Verifier(secret).verify(server.got[-1].body, server.got[-1].headers)
+    assert (len(server.got), last["type"], last["data"]) == (3, "webhook.test", {"project": "digits"})
+    server.status = 500
+    delivery = changing.send_test(webhook=webhook)
+    delivering.deliver()
+    delivery.refresh_from_db()
+    assert delivery.state == States.DEAD  # tried once
+    changing.change(webhook=webhook, paused=True)
+    with pytest.raises(changing.WebhookRefused, match="paused"):
+        changing.send_test(webhook=webhook)
+
+
+def test_deleted_projects_send_nothing_and_archived_ones_what_waits(project: Project, server: Receiver) -> None:
+    add(project, server)
+    announce(project, 1)
+    user = project.memberships.model._meta.get_field("user").related_model.objects.create(username="mona")
+    lifecycle.delete(project=project, user=user, name=project.name)
+    delivering.deliver()
+    assert not server.got
+    lifecycle.restore(project=project)
+    lifecycle.archive(project=project)
+    delivering.deliver()
+    assert numbers(server) == [1]
+
+
+def test_a_webhook_goes_with_its_deliveries_and_old_events_go(project: Project, server: Receiver) -> None:
+    webhook, _ = add(project, server)
+    add(project, server)
+    announce(project, 1, 2)
+    changing.remove(webhook=webhook)
+    assert Delivery.objects.count() == 2
+    server.statuses = [204, 500]
+    delivering.deliver()
+    Event.objects.update(created_at=timezone.now() - looking.KEPT - datetime.timedelta(days=1))
+    looking.remove_old(timezone.now())
+    assert [each.payload["data"]["number"] for each in Event.objects.all()] == [2]  # it waits
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "no address"),
+        ("example.org/hook", "https://"),
+        ("ftp://example.org/", "https://"),
+        ("https://", "no address"),
+        ("https://exa mple.org/", "no address"),
+        ("https://ann:secret@example.org/", "name and the password"),
+        ("https://10.0.0.1/", "inner network"),
+        ("https://[::1]:8000/", "inner network"),
+        ("http://9.9.9.9/", "Use https"),
+        ("https://example.org:99999/", "no address"),
+    ],
+)
+def test_addresses_that_are_refused_at_once(url: str, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        changing.check_url(url)
+
+
+@given(st.one_of(st.text(), st.text().map("https://{}/".format), st.text().map("https://a.example/{}".format)))
+def test_any_text_is_an_address_or_refused(text: str) -> None:
+    with suppress(ValidationError):
+        changing.check_url(text)
+        httpx.Request("POST", text, headers={"a": "b"}, content="c")
+
+
+def test_no_more_than_twenty(project: Project, server: Receiver) -> None:
+    for _ in range(changing.MOST):
+        add(project, server)
+    with pytest.raises(changing.WebhookRefused, match="20 webhooks"):
+        add(project, server)
