@@ -1,8 +1,8 @@
-"""Writes the tables in docs/reference that are generated from declarations.
+"""Writes the tables in docs that are generated from declarations.
 
 These are the options of `create_project`, `import_items`, `export_labels`, `change_encoder`, `compare_encoders` and
-`finish` and the kinds of steps in commands.md, the filters in export.md, the roles in roles.md, and the endpoints in
-api.md.
+`finish` and the kinds of steps in commands.md, the filters in export.md, the roles in roles.md, the endpoints in
+api.md, and the events in webhooks.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
 """
@@ -81,10 +81,19 @@ def endpoints_of(subject: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def events_of_webhooks() -> str:
+    """Return the table of the events that webhooks ask for. Django must be set up."""
+    from labeling.models import EventType
+
+    rows = (f"| `{event_type}` | {event_type.meaning} |\n" for event_type in EventType)
+    return f"| event | it says |\n|---|---|\n{''.join(rows)}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "change_encoder": lambda: options_of("change_encoder"),
     "compare_encoders": lambda: options_of("compare_encoders"),
     "create_project": lambda: options_of("create_project"),
+    "events": events_of_webhooks,
     "export_labels": lambda: options_of("export_labels"),
     "filters": filters_of_exports,
     "finish": lambda: options_of("finish"),
@@ -104,7 +113,7 @@ def written(text: str) -> str:
     return TABLE.sub(table, text)
 
 
-PAGES = ["commands.md", "export.md", "roles.md", "api.md"]
+PAGES = ["commands.md", "export.md", "roles.md", "api.md", "../how-to/webhooks.md"]
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ TAKERS = {
     "project-proposal-accept",
     "project-proposal-dismiss",
     "project-guidelines-restore",
+    "project-webhook-secret",
+    "project-webhook-test",
+    "project-webhook-pause",
+    "project-webhook-remove",
+    "project-delivery-again",
     "project-guidelines-image-remove",
 }
 # They answer with data.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,9 @@ from labeling.models import (
     Batch,
     Certificate,
     CertifiedLabel,
+    Delivery,
+    Event,
+    EventType,
     GuidelinesImage,
     Item,
     ModelVersion,
@@ -29,9 +33,11 @@ from labeling.models import (
     Role,
     Task,
     User,
+    Webhook,
 )
 from labeling.projects.create import create_project
 from labeling.projects.members import set_role
+from labeling.webhooks import changing
 
 # The same in every run, so that what follows from it is.
 SECRET = b"a project's secret, of 32 bytes."
@@ -136,6 +142,21 @@ def make_open_batch(
         for rank, item in enumerate(items)
     )
     return batch
+
+
+def make_webhook(project: Project, events: int = 1) -> Webhook:
+    """Create a webhook that asks for all events, and deliveries of so many: dead, delivered and waiting by turns."""
+    webhook, _ = changing.add(project=project, url="https://example.org/hooks/digits", events=list(EventType))
+    refused = {"status": 500, "error": "The receiver answered 500.", "response": "Internal Server Error " * 10}
+    results = [
+        {"state": Delivery.State.DEAD, "attempts": 83, "tries_left": 0, **refused},
+        {"state": Delivery.State.DELIVERED, "attempts": 1, "status": 204},
+        {"attempts": 3, "next_at": timezone.now() + timedelta(minutes=5), **refused},
+    ]
+    for number in range(events):
+        event = Event.objects.send(EventType.BATCH_DONE, project, [webhook], number=number + 1)
+        event.deliveries.update(tried_at=timezone.now(), **results[number % len(results)])
+    return webhook
 
 
 def recount(project: Project) -> None:

@@ -18,12 +18,14 @@ from labeling.api.projects import (
     members,
     near_copies,
     proposals,
+    webhooks,
 )
 from labeling.api.projects import views as projects
 
 app_name = "api"
 
 PROJECT = "projects/<slug:slug>/"
+WEBHOOK = f"{PROJECT}webhooks/<int:webhook_id>/"
 
 urlpatterns = [
     # The two most frequent addresses come first, because Django compares addresses one after the other.
@@ -65,6 +67,12 @@ urlpatterns = [
     path(f"{PROJECT}members/<word:username>/pause/", members.MemberPause.as_view(), name="member-pause"),
     path(f"{PROJECT}invitations/", invitations.InvitationList.as_view(), name="invitations"),
     path(f"{PROJECT}invitations/<int:invitation_id>/", invitations.InvitationDetail.as_view(), name="invitation"),
+    path(f"{PROJECT}webhooks/", webhooks.WebhookList.as_view(), name="webhooks"),
+    path(WEBHOOK, webhooks.WebhookDetail.as_view(), name="webhook"),
+    path(f"{WEBHOOK}secret/", webhooks.WebhookSecret.as_view(), name="webhook-secret"),
+    path(f"{WEBHOOK}test/", webhooks.WebhookTest.as_view(), name="webhook-test"),
+    path(f"{WEBHOOK}deliveries/", webhooks.DeliveryList.as_view(), name="webhook-deliveries"),
+    path(f"{WEBHOOK}deliveries/<int:delivery_id>/again/", webhooks.DeliverySentAgain.as_view(), name="delivery-again"),
     path(f"{PROJECT}items/", items.Items.as_view(), name="items"),
     path(f"{PROJECT}items/changes/", items.ItemChanges.as_view(), name="item-changes"),
     path(f"{PROJECT}items/<int:item_id>/", items.ItemDetail.as_view(), name="item"),

@@ -27,12 +27,14 @@ from labeling.web.review import comments
 from labeling.web.review import views as reviews
 from labeling.web.settings import create, encoder, guidelines, guidelines_images, model
 from labeling.web.settings import views as settings
+from labeling.web.webhooks import views as webhooks
 
 PROJECT = "p/<slug:slug>/"
 MEMBER = f"{PROJECT}members/<word:username>/"
 ITEM = f"{PROJECT}items/<int:item_id>/"
 CLASS = f"{PROJECT}classes/<int:index>/"
 BATCH = f"{PROJECT}batches/<int:number>/"
+WEBHOOK = f"{PROJECT}webhooks/<int:webhook_id>/"
 
 urlpatterns = [
     path("", home, name="home"),
@@ -97,6 +99,13 @@ urlpatterns = [
     path(f"{PROJECT}model/", model.model, name="project-learner"),
     path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
     path(f"{PROJECT}models/<int:number>/release/", privacy.release, name="project-model-release"),
+    path(f"{PROJECT}webhooks/", webhooks.webhooks, name="project-webhooks"),
+    path(WEBHOOK, webhooks.webhook, name="project-webhook"),
+    path(f"{WEBHOOK}secret/", webhooks.new_secret, name="project-webhook-secret"),
+    path(f"{WEBHOOK}test/", webhooks.send_test, name="project-webhook-test"),
+    path(f"{WEBHOOK}pause/", webhooks.pause, name="project-webhook-pause"),
+    path(f"{WEBHOOK}remove/", webhooks.remove, name="project-webhook-remove"),
+    path(f"{WEBHOOK}deliveries/<int:delivery_id>/again/", webhooks.send_again, name="project-delivery-again"),
     path(f"{PROJECT}members/", members.members, name="project-members"),
     path(f"{PROJECT}models/<int:number>/use/", versions.use, name="project-model-use"),
     path(f"{PROJECT}models/automatic/", versions.use_gate, name="project-models-automatic"),

@@ -29,6 +29,8 @@ from labeling.models import Ability
 
 IMAGE = f"data:image/png;base64,{b64encode(digit_png(0)).decode()}"
 
+HOOK = {"url": "https://example.org/hook", "events": ["batch.done"]}
+
 # Who there is. The stranger manages another project; the staff member is in none.
 SIGNED_OUT, STRANGER, STAFF = "signed-out", "stranger", "staff"
 ANNOTATOR, REVIEWER, ENGINEER, AUDITOR, MANAGER = "annotator", "reviewer", "engineer", "auditor", "manager"
@@ -43,7 +45,7 @@ ABILITIES = {
     "members.read",
     MANAGER: "project.read project.change tasks.answer items.read items.change imports.read review.read review.do "
     "labels.read batches.read batches.change models.read models.change predictions.change settings.read "
-    "settings.change members.read members.change",
+    "settings.change webhooks.change members.read members.change",
 }
 MEMBERS = tuple(ABILITIES)
 
@@ -329,6 +331,24 @@ DOORS = [
     Door("api:clustering-anew", "post", Ability.MODELS_CHANGE, 200),
     Door("api:clustering-anew", "delete", Ability.MODELS_CHANGE, 200),
     Door("api:export", "get", Ability.LABELS_READ, 200),
+    Door("api:webhooks", "get", Ability.WEBHOOKS_CHANGE, 200),
+    Door("api:webhooks", "post", Ability.WEBHOOKS_CHANGE, 201, HOOK),
+    Door("api:webhook", "get", Ability.WEBHOOKS_CHANGE, 200),
+    Door("api:webhook", "patch", Ability.WEBHOOKS_CHANGE, 200, {"paused": True}),
+    Door("api:webhook", "delete", Ability.WEBHOOKS_CHANGE, 204),
+    Door("api:webhook-secret", "post", Ability.WEBHOOKS_CHANGE, 200),
+    Door("api:webhook-test", "post", Ability.WEBHOOKS_CHANGE, 202),
+    Door("api:webhook-deliveries", "get", Ability.WEBHOOKS_CHANGE, 200),
+    Door("api:delivery-again", "post", Ability.WEBHOOKS_CHANGE, 202),
+    Door("project-webhooks", "get", Ability.WEBHOOKS_CHANGE, 200),
+    Door("project-webhooks", "post", Ability.WEBHOOKS_CHANGE, 400),
+    Door("project-webhook", "get", Ability.WEBHOOKS_CHANGE, 200),
+    Door("project-webhook", "post", Ability.WEBHOOKS_CHANGE, 302, HOOK),
+    Door("project-webhook-secret", "post", Ability.WEBHOOKS_CHANGE, 200),
+    Door("project-webhook-test", "post", Ability.WEBHOOKS_CHANGE, 302),
+    Door("project-webhook-pause", "post", Ability.WEBHOOKS_CHANGE, 302, {"paused": "yes"}),
+    Door("project-webhook-remove", "post", Ability.WEBHOOKS_CHANGE, 302),
+    Door("project-delivery-again", "post", Ability.WEBHOOKS_CHANGE, 302),
 ]
 
 

@@ -30,6 +30,7 @@ VERSION: Fields = {
     "models.read": "version batch parent labels labels_hash digest seed training metrics control_now in_use held_back "
     "gate calibration seconds created_at",
 }
+WEBHOOK: Fields = {"webhooks.change": "id url events paused pause_reason created_at"}
 CERTIFICATE: Fields = {
     "batches.read": "number attempt version labels most_wrong error confidence threshold asked found digest issued_at "
     "suspended_at suspended_for",
@@ -93,6 +94,11 @@ FIELDS: dict[str, Fields] = {
     "api:payoff": {"batches.read": "advice control versions version spent saved missing reason next more_control"},
     "api:finish": {
         "batches.read": "progress running goal started_by started_at forecast refused audits",
+    },
+    "api:webhooks": WEBHOOK,
+    "api:webhook": WEBHOOK,
+    "api:webhook-deliveries": {
+        "webhooks.change": "id event message_id payload state attempts tried_at next_at status error response"
     },
     "api:certificates": CERTIFICATE,
     "api:certificate": CERTIFICATE,

@@ -21,7 +21,16 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from factories import make_guidelines_image, make_items, make_member, make_open_batch, make_project, make_user, recount
+from factories import (
+    make_guidelines_image,
+    make_items,
+    make_member,
+    make_open_batch,
+    make_project,
+    make_user,
+    make_webhook,
+    recount,
+)
 from knox.models import AuthToken
 from pages import make_prediction
 from pools import make_certificate
@@ -139,10 +148,13 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     ClassProposal.objects.create(project=project, annotation=skipped, name="goose", key="goose")
     Comment.objects.create(item=items[0], annotation=annotation, user=annotator, text="A swan?")
     Comment.objects.create(item=items[0], user=manager, to=annotator, text="A goose.")
+    webhook = make_webhook(project)
     extra = LabelClass.objects.create(project=project, index=100 + number, position=100, name="another one")
     return {
         "index": extra.index,
         "part_id": part.pk,
+        "webhook_id": webhook.pk,
+        "delivery_id": webhook.deliveries.get().pk,
         "image": image.name,
         "invitation_id": invitation.pk,
         "token": token,

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import orjson
 from django.utils import timezone
-from factories import make_guidelines_image, make_items, make_member, make_open_batch, make_project, recount
+from factories import (
+    make_guidelines_image,
+    make_items,
+    make_member,
+    make_open_batch,
+    make_project,
+    make_webhook,
+    recount,
+)
 from pages import make_history, make_prediction
 from pools import make_audit, make_certificate, pool_project
 
@@ -226,6 +234,7 @@ def fill_world(manager: str = "mona") -> None:
     """Create all projects, with `manager` as their manager."""
     lively = lively_project()
     answer_history(lively)
+    make_webhook(lively, events=7)
     empty = make_project("empty", name="Nothing yet")
     finished = make_project("finished", name="All done")
     done = make_open_batch(finished, make_items(finished, 4))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from addresses import OPERATORS, REDIRECTS, TAKERS, all_names
 from django.urls import reverse
-from factories import make_member, make_project
+from factories import make_member, make_project, make_webhook
 from pages import make_history, make_prediction, signed_in
 from pools import make_certificate
 
@@ -36,6 +36,10 @@ def labeled_item(project: Project) -> int:
 
 def first_prediction(project: Project) -> int:
     return project.predictions.earliest("pk").pk
+
+
+def first_webhook(project: Project) -> int:
+    return project.webhooks.earliest("pk").pk
 
 
 # name of the address, its arguments besides the project (a function: of the project), role, queries: two of them for
@@ -64,6 +68,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-class-merge", [1], Role.MANAGER, 11),
     ("project-class-split", [1], Role.MANAGER, 10),
     ("project-members", [], Role.MANAGER, 5),
+    ("project-webhooks", [], Role.MANAGER, 4),
+    ("project-webhook", [first_webhook], Role.MANAGER, 7),
     ("project-manage", [], Role.MANAGER, 11),
     ("project-transfer", ["annie-0"], Role.MANAGER, 12),
     ("project-remove", ["annie-0"], Role.MANAGER, 4),
@@ -128,6 +134,7 @@ def fill(project: Project, much: int) -> None:
         register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
         make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
         make_certificate(project.versions.earliest("number"), number=number + 1)
+        make_webhook(project, events=3 * much)
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,7 @@ from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
 from labeling.projects.version_in_use import VersionOutdated
 from labeling.shared_files import StoreAway
+from labeling.webhooks.changing import WebhookRefused
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ CONFLICTS = (
     TasksChanged,
     TooManyProjects,
     VersionOutdated,
+    WebhookRefused,
 )
 
 AnyModel = TypeVar("AnyModel", bound=Model)

@@ -63,6 +63,7 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("project-settings", "General", Ability.SETTINGS_READ),
             Section("project-guidelines-edit", "Guidelines", Ability.SETTINGS_READ),
             Section("project-classes", "Classes", Ability.SETTINGS_READ),
+            Section("project-webhooks", "Webhooks", Ability.WEBHOOKS_CHANGE),
             Section("project-manage", "Archive, copy, delete", Ability.SETTINGS_READ),
         ),
     ),

@@ -14,5 +14,6 @@ from labeling.api.published.examples.labeling import LABELING
 from labeling.api.published.examples.models import MODELS
 from labeling.api.published.examples.people import PEOPLE
 from labeling.api.published.examples.projects import PROJECTS
+from labeling.api.published.examples.webhooks import WEBHOOKS
 
-EXAMPLES: dict[str, Any] = {**PROJECTS, **CLASSES, **PEOPLE, **ITEMS, **LABELING, **MODELS, **FINISHING}
+EXAMPLES: dict[str, Any] = {**PROJECTS, **CLASSES, **PEOPLE, **ITEMS, **LABELING, **MODELS, **FINISHING, **WEBHOOKS}

@@ -1,0 +1,160 @@
+"""The pages of a project's webhooks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from labeling.models import Ability, Delivery, EventType, Membership, Webhook
+from labeling.models.webhooks import MAX_URL
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment
+from labeling.webhooks import changing
+
+SECTION = "project-webhooks"
+A_PAGE = 50
+BADGES = {Delivery.State.WAITING: "waiting", Delivery.State.DELIVERED: "done", Delivery.State.DEAD: "failed"}
+
+
+class WebhookForm(forms.Form):
+    """The address of a webhook and the events that it asks for."""
+
+    url = forms.CharField(
+        label="Address",
+        max_length=MAX_URL,
+        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
+        validators=[changing.check_url],
+        help_text="An HTTPS address of the system that gets the events, such as https://example.org/hooks.",
+        error_messages={"required": "Enter an address."},
+    )
+    events = forms.MultipleChoiceField(
+        choices=[(each.value, f"{each.value}: {each.meaning}") for each in EventType],
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one event."},
+    )
+
+
+@never_cache
+@for_members(reading=Ability.WEBHOOKS_CHANGE, changing=Ability.WEBHOOKS_CHANGE)
+def webhooks(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """List the webhooks, or add one. Only the response that adds it shows its secret."""
+    form = WebhookForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            webhook, secret = changing.add(project=membership.project, **form.cleaned_data)
+        except changing.WebhookRefused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return _page(request, membership, webhook, secret=secret)
+    waiting = Count("deliveries", filter=Q(deliveries__state=Delivery.State.WAITING))
+    dead = Count("deliveries", filter=Q(deliveries__state=Delivery.State.DEAD))
+    rows = membership.project.webhooks.annotate(waiting=waiting, dead=dead).order_by("pk")
+    context = {"webhooks": rows, "form": form}
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/webhooks.html", context, section=SECTION, status=status)
+
+
+@never_cache
+@for_members(reading=Ability.WEBHOOKS_CHANGE, changing=Ability.WEBHOOKS_CHANGE)
+def webhook(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+    """Show a webhook with its deliveries, or change its address and its events."""
+    found = _found(membership, webhook_id)
+    if request.method != "POST":
+        return _page(request, membership, found)
+    form = WebhookForm(request.POST)
+    if not form.is_valid():
+        return _page(request, membership, found, form=form)
+    changing.change(webhook=found, **form.cleaned_data)
+    messages.success(request, "The webhook is changed.")
+    return redirect("project-webhook", membership.project.slug, webhook_id)
+
+
+def _found(membership: Membership, webhook_id: int) -> Webhook:
+    return get_object_or_404(membership.project.webhooks, pk=webhook_id)
+
+
+def _page(
+    request: HttpRequest, membership: Membership, found: Webhook, *, secret: str = "", form: WebhookForm | None = None
+) -> HttpResponse:
+    now = timezone.now()
+    deliveries = found.deliveries.select_related("event")
+    page = Paginator(deliveries, A_PAGE).get_page(request.GET.get("page"))
+    first = deliveries.waiting().order_by("pk").first()
+    context: dict[str, Any] = {
+        "webhook": found,
+        "secret": secret,
+        "paused": moment(found.paused_at, now),
+        "page": page,
+        "deliveries": [
+            {
+                "row": each,
+                "badge": BADGES[Delivery.State(each.state)],
+                "caused": moment(each.event.created_at, now),
+                "tried": moment(each.tried_at, now),
+                "next": moment(each.next_at, now) if each == first and each.tries_left and each.attempts else None,
+            }
+            for each in page
+        ],
+        "form": form or WebhookForm(initial={"url": found.url, "events": found.events}),
+    }
+    status = 400 if form else 200
+    return render_page(request, membership, "project/webhook.html", context, section=SECTION, status=status)
+
+
+@never_cache
+@for_members(changing=Ability.WEBHOOKS_CHANGE)
+def new_secret(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+    """Give the webhook a new secret. Only this response shows it."""
+    secret = changing.rotate(webhook=_found(membership, webhook_id))
+    return _page(request, membership, _found(membership, webhook_id), secret=secret)
+
+
+@for_members(changing=Ability.WEBHOOKS_CHANGE)
+def send_test(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+    """Send a test event."""
+    try:
+        changing.send_test(webhook=_found(membership, webhook_id))
+    except changing.WebhookRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "A worker sends the test event now. Load this page again to see the result.")
+    return redirect("project-webhook", membership.project.slug, webhook_id)
+
+
+@for_members(changing=Ability.WEBHOOKS_CHANGE)
+def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+    """Pause the webhook, or let it go on."""
+    paused = request.POST.get("paused") == "yes"
+    changing.change(webhook=_found(membership, webhook_id), paused=paused)
+    messages.success(request, "The webhook is paused. Messages wait." if paused else "The webhook goes on.")
+    return redirect("project-webhook", membership.project.slug, webhook_id)
+
+
+@for_members(changing=Ability.WEBHOOKS_CHANGE)
+def remove(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
+    """Remove the webhook with its deliveries."""
+    changing.remove(webhook=_found(membership, webhook_id))
+    messages.success(request, "The webhook is removed.")
+    return redirect("project-webhooks", membership.project.slug)
+
+
+@for_members(changing=Ability.WEBHOOKS_CHANGE)
+def send_again(request: HttpRequest, membership: Membership, webhook_id: int, delivery_id: int) -> HttpResponse:
+    """Send a message once more."""
+    delivery = get_object_or_404(_found(membership, webhook_id).deliveries, pk=delivery_id)
+    try:
+        changing.send_again(delivery=delivery)
+    except changing.WebhookRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "A worker sends the message now. Load this page again to see the result.")
+    return redirect("project-webhook", membership.project.slug, webhook_id)
