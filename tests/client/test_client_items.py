@@ -51,10 +51,10 @@ def test_each_bad_row_is_named_with_its_reason(
 ) -> None:
     monkeypatch.setattr(rows, "REQUEST_BYTES", 80)  # two rows a request
     server.project("digits").items.add(texts(1))
-    bad = [*texts(3), {"id": "empty", "text": ""}, {"id": "none"}, *texts(1, first=3)]
+    bad = [*texts(3), {"id": "empty\n\u2028", "text": ""}, {"id": "none"}, *texts(1, first=3)]
     added = server.project("digits").items.add(bad)
     assert (added.added, added.existing, added.rejected) == (3, 1, 2)
-    assert [(each.row, each.id) for each in added.rejections] == [(3, "empty"), (4, "none")]
+    assert [(each.row, each.id) for each in added.rejections] == [(3, "empty\n\u2028"), (4, "none")]
     assert "text" in added.rejections[0].reason
     assert isinstance(added.rejections[0], RejectedRow)
 

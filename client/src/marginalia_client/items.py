@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -130,7 +131,8 @@ class Items(Part[C]):
         reply = yield from self._connection.send(Request("GET", path, {"existing": "false"}))
         if not reply.is_good:
             self._connection.read(reply)
-        return tuple(_rejected(chunk, row) for row in csv.DictReader(reply.body.decode("utf-8-sig").splitlines()))
+        text = io.StringIO(reply.body.decode("utf-8-sig"), newline="")
+        return tuple(_rejected(chunk, row) for row in csv.DictReader(text))
 
 
 def _rejected(chunk: Chunk, row: Mapping[str, str]) -> RejectedRow:
