@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -69,10 +71,14 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiver(port: int = 0, **answer: Any) -> Iterator[Receiver]:
-    """Run a receiver until the end of the block; `port` 0 is any free port."""
+def receiver(port: int = 0, *, certificate: Path | None = None, **answer: Any) -> Iterator[Receiver]:
+    """Run a receiver until the end of the block; `port` 0 is any free port. With a certificate it speaks TLS."""
     made = Receiver(**answer)
     with _Server(("127.0.0.1", port), _handler(made)) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         made.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

@@ -28,8 +28,8 @@ from tests.extent import ALL
 # How many made-up requests for each endpoint and role. Those at the bounds of what the schema allows come from the
 # manager alone: whoever may less is turned away before they are read.
 EXAMPLES = 3
-# What a file, a filter, an option of an encoder or a model, a misleading class name, the name of a member or the last
-# day of an invitation means, no schema can say: one that it allows may still be refused.
+# What a file, a filter, an option of an encoder or a model, a misleading class name, the name of a member, the address
+# of a webhook or the last day of an invitation means, no schema can say: one that it allows may still be refused.
 MEANING = {
     "/api/v1/projects/",
     "/api/v1/projects/{slug}/",
@@ -47,6 +47,8 @@ MEANING = {
     "/api/v1/projects/{slug}/invitations/",
     "/api/v1/projects/{slug}/models/{number}/predict/",
     "/api/v1/projects/{slug}/export/",
+    "/api/v1/projects/{slug}/webhooks/",
+    "/api/v1/projects/{slug}/webhooks/{webhook_id}/",
 }
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import socket
+import ssl
 from collections.abc import Callable
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from receivers import receiver
 
 from labeling import outbound
@@ -120,6 +127,37 @@ def test_the_connection_goes_to_the_address_that_was_checked(settings: Any, monk
     with receiver(status=200) as server:
         assert get(f"http://turning.example:{server.port}/").status_code == 200
     assert len(asked) == 1
+
+
+def certificate(folder: Path, name: str) -> Path:
+    """Write a key and a certificate for this name that vouches for itself."""
+    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encoded = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "both.pem"
+    path.write_bytes(encoded + made.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_tls_verifies_the_name_and_not_the_address(
+    settings: Any, names: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    names |= {"hooks.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
+    path = certificate(tmp_path, "hooks.example")
+    monkeypatch.setattr(outbound, "_certificates", lambda: ssl.create_default_context(cafile=path))
+    with receiver(status=200, certificate=path) as server:
+        assert get(f"https://hooks.example:{server.port}/").status_code == 200
+        with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
+            get(f"https://other.example:{server.port}/")
 
 
 def test_the_next_address_is_tried(settings: Any, names: dict[str, list[str]]) -> None:
