@@ -44,7 +44,7 @@ def make_big_project(n_items: int = ITEMS) -> str:
     for user in people:
         set_role(project=project, user=user, role=Role.ANNOTATOR)
     start = timezone.now() - datetime.timedelta(days=ROUNDS + 1)
-    _insert(_items(project, n_items, rng, start))
+    insert(items_of(project, n_items, rng, start))
     Project.objects.filter(pk=project.pk).update(encoded_rows=n_items)
     version = None
     for number in range(1, ROUNDS + 2):
@@ -57,7 +57,7 @@ def make_big_project(n_items: int = ITEMS) -> str:
     return SLUG
 
 
-def _insert(instances: Iterable[Model]) -> None:
+def insert(instances: Iterable[Model]) -> None:
     """Insert the rows as they are; fields that are set on creation keep their values."""
     instances = iter(instances)
     first = next(instances)
@@ -69,12 +69,15 @@ def _insert(instances: Iterable[Model]) -> None:
     insert_many(type(first), [field.name for field in fields], cells)
 
 
-def _items(project: Project, number: int, rng: random.Random, at: datetime.datetime) -> Iterator[Item]:
+def items_of(
+    project: Project, number: int, rng: random.Random, at: datetime.datetime, *, classes: int = CLASSES
+) -> Iterator[Item]:
+    """Yield encoded texts with a known answer, to be inserted."""
     for row in range(number):
         key = rng.random()
         data = {"text": f"Text number {row}, which says nothing that would matter here.", "source": f"file {row % 97}"}
         yield Item(
-            project=project, external_id=f"text-{row:07}", row=row, data=data, truth=row % CLASSES,
+            project=project, external_id=f"text-{row:07}", row=row, data=data, truth=row % classes,
             control_key=key, reserved=key < project.control_share, created_at=at,
         )  # fmt: skip
 
@@ -99,7 +102,7 @@ def _tasks(batch: Batch, rows: range, people: list[User], rng: random.Random) ->
     answered = batch.size - batch.remaining
     assert batch.opened_at is not None
     items = list(batch.project.items.filter(row__gte=rows.start, row__lt=rows.stop).order_by("row"))
-    _insert(
+    insert(
         Task(
             batch=batch, item=item, rank=rank, is_control=item.reserved, margin=rng.random(), cluster=rank // 3,
             cluster_size=3, draw_pass=1, predicted=item.truth, confidence=rng.random(),
@@ -123,8 +126,8 @@ def _tasks(batch: Batch, rows: range, people: list[User], rng: random.Random) ->
         assignments.append(Assignment(task=task, user=who, lease_expires_at=at, claimed_at=at, answered_at=at))
         if value is not None:
             labels.append((str(value), at, item.pk))
-    _insert(annotations)
-    _insert(assignments)
+    insert(annotations)
+    insert(assignments)
     _label(labels)
 
 

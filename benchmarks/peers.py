@@ -32,8 +32,8 @@ from scripts.installation import ROOT, Installation, free_port
 VERSION = "1.23.2"
 ENVIRONMENT = ROOT / "var" / "label-studio"
 CLASSES = [f"class {number}" for number in range(10)]
-LABELED = "jsonl"
-"""The project that `benchmarks.files` makes."""
+LABELED = "texts"
+"""The project that `benchmarks.transfer` makes."""
 
 Serving = tuple[list[Client], str]
 """The people, and the path of the export."""
@@ -46,8 +46,7 @@ def marginalia(folder: Path, options: argparse.Namespace) -> Iterator[Serving]:
     os.environ.update(place.environment)
     os.environ.pop("DATABASE_URL", None)
     tokens = in_a_process("benchmarks.queue", prepare=options.people, items=options.items)["tokens"]
-    for step in ("import", "label"):
-        in_a_process("benchmarks.files", run=step, form=LABELED, rows=options.labeled)
+    in_a_process("benchmarks.transfer", run=LABELED, items=options.labeled)
     in_a_process("benchmarks.peers", engineer=LABELED)
     with place.serving():
         yield [queue.Person(place.port, token) for token in tokens], f"/api/v1/projects/{LABELED}/export/?format=jsonl"
