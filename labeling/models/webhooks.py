@@ -80,13 +80,12 @@ class EventQuerySet(models.QuerySet["Event"]):
 
         `number`: of the batch, model version, certificate or dataset version. Without a webhook nothing is stored.
         """
-        if not Webhook.objects.filter(project=project).exists():
-            return
-        # Keys in the order of commits: each webhook gets its deliveries by key. And no webhook is removed meanwhile.
-        project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        webhooks = [each for each in Webhook.objects.filter(project=project) if event_type in each.events]
-        if webhooks:
-            self.send(event_type, project, webhooks, number=number)
+        # The locks, until the transaction ends, give deliveries of a webhook keys in the order of commits. They are not
+        # of the project: a claim that opens a batch would wait for it behind an answer that opens the same batch.
+        webhooks = Webhook.objects.filter(project=project).order_by("pk").select_for_update(no_key=True)
+        asking = [each for each in webhooks if event_type in each.events]
+        if asking:
+            self.send(event_type, project, asking, number=number)
 
     def send(
         self,
@@ -97,7 +96,7 @@ class EventQuerySet(models.QuerySet["Event"]):
         number: int | None = None,
         tries: int = TRIES,
     ) -> Event:
-        """Store an event for these webhooks of the project. The caller has locked the project."""
+        """Store an event for these webhooks of the project, which the caller has locked."""
         now = timezone.now()
         data: dict[str, Any] = {"project": project.slug}
         if number is not None:

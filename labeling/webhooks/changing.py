@@ -121,8 +121,7 @@ def _new_secret() -> str:
 def remove(*, webhook: Webhook) -> None:
     """Remove the webhook with its deliveries."""
     # Wait for transactions that write deliveries to it.
-    Project.objects.select_for_update(no_key=True).get(pk=webhook.project_id)
-    webhook.delete()
+    Webhook.objects.select_for_update().get(pk=webhook.pk).delete()
 
 
 @transaction.atomic
@@ -130,15 +129,14 @@ def send_test(*, webhook: Webhook) -> Delivery:
     """Send a test event, after what waits, which is tried at once. Raises `WebhookRefused` if the webhook is paused, or
     a test event waits.
     """
-    project = Project.objects.select_for_update(no_key=True).get(pk=webhook.project_id)
-    webhook.refresh_from_db()
+    webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
     if webhook.paused_at is not None:
         raise WebhookRefused("The webhook is paused. Let it go on first.")
     waiting = webhook.deliveries.waiting()
     if waiting.filter(event__type=TEST).exists():
         raise WebhookRefused("A test event waits already, behind earlier messages.")
     waiting.update(next_at=timezone.now())
-    return Event.objects.send(TEST, project, [webhook], tries=TRIES_BY_HAND).deliveries.get()
+    return Event.objects.send(TEST, webhook.project, [webhook], tries=TRIES_BY_HAND).deliveries.get()
 
 
 def send_again(*, delivery: Delivery) -> None:

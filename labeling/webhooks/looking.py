@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling.insight.review import Reason, waiting
-from labeling.models import Delivery, Event, EventType, Project, Webhook
+from labeling.models import Delivery, Event, EventType, Webhook
 from labeling.webhooks.delivering import deliver
 
 EVERY = datetime.timedelta(minutes=1)
@@ -46,9 +46,8 @@ def tell_of_reviews() -> None:
 @transaction.atomic
 def _note(webhook: Webhook, waits: bool) -> None:
     """Store whether items wait for a review, and send the event if they do and another worker has not sent it."""
-    project = Project.objects.select_for_update(no_key=True).get(pk=webhook.project_id)
     if Webhook.objects.filter(pk=webhook.pk, reviews_sent=not waits).update(reviews_sent=waits) and waits:
-        Event.objects.send(EventType.REVIEW_WAITING, project, [webhook])
+        Event.objects.send(EventType.REVIEW_WAITING, webhook.project, [webhook])
 
 
 def remove_old(now: datetime.datetime) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections import defaultdict
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from factories import make_project
 from processes import manage, wait_until
 from receivers import Receiver
 from standardwebhooks import Webhook as Verifier
 
-from labeling.models import Delivery, Event, EventType, Project, Webhook
+from labeling.answering import batches
+from labeling.models import Batch, Delivery, Event, EventType, Project, Webhook
 from labeling.webhooks import changing, delivering
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -57,6 +59,38 @@ def test_several_workers_send_each_message_once_and_in_order(server: Receiver) -
     order = [event.message_id for event in Event.objects.order_by("pk")]
     assert got == {f"/hook/{number}": order for number in range(WEBHOOKS)}
     assert not Webhook.objects.exclude(held_by="").exists()
+
+
+def test_a_claim_and_an_answer_that_open_the_same_batch_do_not_wait_for_each_other(server: Receiver) -> None:
+    project = make_project()
+    changing.add(project=project, url=server.url, events=[EventType.BATCH_OPENED])
+    batch = project.batches.create(number=1, state=Batch.State.READY)
+    locked, faults = threading.Event(), []
+
+    def answer() -> None:
+        try:
+            with transaction.atomic():
+                Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+                locked.set()
+                time.sleep(0.5)
+                batches.open_ready(project=project)
+        except OperationalError as error:
+            faults.append(error)
+        connection.close()
+
+    def claim() -> None:
+        locked.wait()
+        try:
+            batches.open_ready(project=project)
+        except OperationalError as error:
+            faults.append(error)
+        connection.close()
+
+    together([threading.Thread(target=answer), threading.Thread(target=claim)])
+    assert faults == []
+    batch.refresh_from_db()
+    assert batch.state == Batch.State.OPEN
+    assert Event.objects.count() == 1
 
 
 def test_a_message_of_a_killed_worker_is_sent_again(server: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
