@@ -93,6 +93,7 @@ def test_a_claim_and_an_answer_that_open_the_same_batch_do_not_wait_for_each_oth
     assert Event.objects.count() == 1
 
 
+@pytest.mark.long
 def test_a_message_of_a_killed_worker_is_sent_again(server: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTGOING_ALLOWED_NETWORKS", "127.0.0.0/8")
     project = make_project()
