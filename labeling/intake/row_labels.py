@@ -132,7 +132,7 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_dataset(fields: Mapping[str, Any]) -> bool:
     """Return whether this is a row of an exported dataset, which has no answers."""
-    return fields.keys() >= {*DATASET} and "annotations" not in fields
+    return "propagated_from" in fields and "annotations" not in fields and all(name in fields for name in DATASET)
 
 
 def of_dataset(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def of_dataset(fields: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in fields.items() if name not in left}
     if not is_blank(fields.get("proposed")):
         kept["class"] = fields["proposed"]
-    if origin == Origin.CERTIFIED:
+    if origin == Origin.CERTIFIED and "label" in fields:
         kept["suggestion"] = fields.get("label")
     return {**(data if isinstance(data := fields.get("data"), dict) else {}), **kept}
 

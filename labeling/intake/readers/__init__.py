@@ -19,6 +19,8 @@ from .json_file import JsonLinesSource, open_json
 from .layout import Layout
 from .npy_file import NpySource
 from .parquet_file import ParquetSource
+from .shards import ShardsSource, shards_in
+from .tar_file import TarSource
 from .trees import FolderTree, Tree, ZipTree
 from .xlsx_file import XlsxSource
 
@@ -34,11 +36,12 @@ _SUFFIXES = {
     ".npy": "npy",
     ".xlsx": "xlsx",
     ".zip": "zip",
+    ".tar": "tar",
 }
 _MAGIC = {b"PAR1": "parquet", b"\x93NUMPY": "npy", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 _PACKED = {"xlsx": "zip"}  # a workbook is a zip file
 _TEXTS = frozenset({"csv", "json lines", "json"})
-_READ = "CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, and folders or zip files of {} are read"
+_READ = "CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, .tar, and folders or zip files of {} or of shards are read"
 
 
 def open_source(
@@ -72,8 +75,14 @@ def open_source(
 
 
 def check_form(path: Path, *, kind: str, name: str) -> None:
-    """Raise `UnreadableFile` for a file that no project of the kind takes, by its name and first bytes alone."""
-    _check_kind(_form(path, name), kinds.get(kind), name)
+    """Raise `UnreadableFile` for a file that no project of the kind takes, by its name and first bytes alone. A zip
+    file is opened if it must be one of shards.
+    """
+    form, its_kind = _form(path, name), kinds.get(kind)
+    if form == "zip" and form not in its_kind.forms:
+        _open_tree(path, form, kind=its_kind, name=name, limits=DEFAULT_LIMITS, layout=Layout(unsettled=True)).close()
+    else:
+        _check_kind(form, its_kind, name)
 
 
 def _form(path: Path, name: str) -> str:
@@ -98,24 +107,27 @@ def _form(path: Path, name: str) -> str:
     return form
 
 
-def _check_kind(form: str, kind: Kind, name: str) -> None:
+def _check_kind(form: str, kind: Kind, name: str, *, but: str = "") -> None:
     needed = [each.name for each in kinds.KINDS.values() if form in each.forms]
     if needed and kind.name not in needed:
         needed_kinds = " or ".join(needed)
         raise UnreadableFile(
-            f"{name}: a {form} is for projects of kind {needed_kinds}, this one is of kind {kind.name}"
+            f"{name}: {but}a {form} is for projects of kind {needed_kinds}, this one is of kind {kind.name}"
         )
 
 
 def _open(
     path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits, layout: Layout
 ) -> Source:
-    _check_kind(form, kind, name)
+    if form not in ("folder", "zip"):  # these may be of shards, which any kind takes
+        _check_kind(form, kind, name)
     match form:
         case "npy":
             return NpySource(path, kind=kind, name=name, limits=limits, layout=layout, truth_path=truth_path)
         case "folder" | "zip":
             return _open_tree(path, form, kind=kind, name=name, limits=limits, layout=layout)
+        case "tar":
+            return TarSource(path, kind=kind, name=name, limits=limits, layout=layout)
         case "csv":
             return CsvSource(path, kind=kind, name=name, limits=limits, layout=layout)
         case "xlsx":
@@ -134,11 +146,18 @@ def _files() -> str:
 
 def _open_tree(path: Path, form: str, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> Source:
     tree: Tree
-    if form == "folder":
-        tree = FolderTree(path, kind=kind, limits=limits)
-    else:
-        tree = ZipTree(path, kind=kind, name=name, limits=limits)
     try:
+        if form == "folder":
+            tree = FolderTree(path, kind=kind, limits=limits)
+        else:
+            tree = ZipTree(path, kind=kind, name=name, limits=limits)
+    except UnreadableFile:
+        _check_kind(form, kind, name, but="the zip file is damaged or cut short; without the shards of an export ")
+        raise
+    try:
+        if names := shards_in(tree, kind):
+            return ShardsSource(path, tree, names, kind=kind, name=name, limits=limits, layout=layout)
+        _check_kind(form, kind, name)
         return FileTreeSource(path, tree, kind=kind, name=name, limits=limits, layout=layout)
     except UnreadableFile:
         tree.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 import numpy as np
@@ -19,9 +21,10 @@ from .csv_file import CsvTable
 from .json_file import json_line_records
 from .layout import Layout
 from .lines import skip_mark
+from .parquet_file import ParquetSource
 from .trees import ZIP_ERRORS, Entry, Tree
 
-_TABLES = ("metadata.jsonl", "metadata.csv")
+TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 
 
 class FileTreeSource(Source):
@@ -39,13 +42,15 @@ class FileTreeSource(Source):
         self._count = 0
         self._tables: list[str] = []
         for entry in tree.entries():
-            if PurePosixPath(entry.name).name in _TABLES:
+            if PurePosixPath(entry.name).name in TABLES:
                 self._tables.append(entry.name)
             else:
                 self._count += 1
         folders = [PurePosixPath(table).parent for table in self._tables]
         if len(set(folders)) < len(folders):
-            raise UnreadableFile(f"{name}: there is both a metadata.jsonl and a metadata.csv: keep one of them")
+            several = next(folder for folder in folders if folders.count(folder) > 1)
+            there = [table for table in TABLES if (several / table).as_posix() in self._tables]
+            raise UnreadableFile(f"{name}: there is both a {' and a '.join(there)}: keep one of them")
         if not self._count:
             raise UnreadableFile(f"{name}: there are no {kind.plural} in it")
         self.truth_from_folder = not self._tables
@@ -105,6 +110,8 @@ class FileTreeSource(Source):
         name, limit = f"{self.name}: {table}", self.limits.line
         if table.endswith(".jsonl"):
             return json_line_records(file, name=name, limit=limit)
+        if table.endswith(".parquet"):
+            return self._parquet(file, name)
         rows = CsvTable(file, name=name, limit=limit, start=skip_mark(file, name))
         if "file_name" not in rows.columns:
             raise UnreadableFile(
@@ -112,6 +119,16 @@ class FileTreeSource(Source):
             )
         check_columns(rows.columns, kind=self.kind, name=name, limits=self.limits, layout=self.layout)
         return rows.records()
+
+    def _parquet(self, file: BinaryIO, name: str) -> Iterator[Record]:
+        """Yield the records of a Parquet file, which is unpacked to the disk."""
+        with NamedTemporaryFile(prefix="metadata-") as copy:
+            shutil.copyfileobj(file, copy)
+            copy.flush()
+            with ParquetSource(
+                Path(copy.name), kind=self.kind, name=name, limits=self.limits, layout=self.layout
+            ) as source:
+                yield from source.records()
 
 
 def _alone(entry: Entry) -> Record:

@@ -125,6 +125,8 @@ class ParquetSource(Source):
         None.
         """
         names = self._class_names.get(column)
+        if names is not None and isinstance(cell, np.ndarray):
+            return [self._named(column, int(each)) for each in cell]
         if names is None or not isinstance(cell, int):
             return cell
         if cell == -1:
@@ -183,8 +185,10 @@ def _class_names(schema: pa.Schema, layout: Layout) -> dict[str, list[str]]:
     """Return the class names of the columns of labels, from the metadata of Hugging Face's datasets."""
     try:
         features = orjson.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        labels = features if layout.unsettled else ("label", "truth", layout.label_column)
-        columns = {column: features[column]["names"] for column in labels if "names" in features.get(column, ())}
+        labels = features if layout.unsettled else ("label", "proposed", "truth", layout.label_column)
+        # The classes of a list are those of its elements.
+        known = {column: features[column].get("feature", features[column]) for column in labels if column in features}
+        columns = {column: feature["names"] for column, feature in known.items() if "names" in feature}
     except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError):
         return {}
     return {column: names for column, names in columns.items() if isinstance(names, list)}

@@ -19,7 +19,7 @@ from .base import Limits, UnreadableFile, find_inside, inside, read_inside
 # The errors of zipfile for damaged or hostile zip files.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
-_JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+_JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "README.md"})
 
 
 class Entry(NamedTuple):

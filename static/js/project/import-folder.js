@@ -2,7 +2,7 @@
 
 import { count, megabytes } from "./import-words.js";
 
-const TABLES = new Set(["metadata.csv", "metadata.jsonl"]);
+const TABLES = new Set(["metadata.csv", "metadata.jsonl", "metadata.parquet"]);
 // A new zip file is begun at this size: when the connection breaks, no more than this is sent again.
 const PARCEL_BYTES = 1 << 30;
 const NAMED = 8; // names that are shown of many

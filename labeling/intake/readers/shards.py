@@ -1,0 +1,135 @@
+"""Zip files and folders of shards: Parquet files, WebDataset's tar files, or lists of tasks, as exports have them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path, PurePosixPath
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO
+
+from labeling.kinds import BadFile, Kind
+from labeling.kinds.wording import MIB, printable, size
+
+from .base import Limits, Record, Source, UnreadableFile, find_inside
+from .file_tree import TABLES
+from .json_file import open_json
+from .layout import Layout
+from .parquet_file import ParquetSource
+from .tar_file import TarSource
+from .trees import ZIP_ERRORS, Tree
+
+MOST_BYTES = 2048 * MIB
+"""The most bytes of a shard in a zip file: it is unpacked to the disk."""
+
+_TAR_END = bytes(1024)
+_TASKS = re.compile(r"tasks-\d+\.json")
+
+
+def shards_in(tree: Tree, kind: Kind) -> list[str]:
+    """Return the names of the shards in the tree; none if it has files of the kind, which are then the items."""
+    names: list[str] = []
+    for entry in tree.entries():
+        path = PurePosixPath(entry.name)
+        if path.name not in TABLES and (path.suffix in (".parquet", ".tar") or _TASKS.fullmatch(path.name)):
+            names.append(entry.name)
+        elif kind.is_file and path.suffix and not entry.problem:
+            return []
+    return names
+
+
+class ShardsSource(Source):
+    """The records of all shards, one shard after the other. A shard that is cut short refuses the whole source."""
+
+    def __init__(
+        self, path: Path, tree: Tree, names: list[str], *, kind: Kind, name: str, limits: Limits, layout: Layout
+    ) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
+        self._tree = tree
+        self._names = names
+        sizes = [self._check_end(shard) for shard in names]
+        with self._opened(names[0]) as source:
+            self.columns, self.number_columns = source.columns, source.number_columns
+            # Items of later shards may be smaller.
+            self._estimate = 2 * source.estimate * sum(sizes) // sizes[0] + len(names)
+
+    @property
+    def estimate(self) -> int:
+        return self._estimate
+
+    def close(self) -> None:
+        self._tree.close()
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        for place, name in enumerate(self._names):
+            with self._opened(name) as source:
+                if source.total is not None and source.total <= skip:
+                    skip -= source.total
+                    continue
+                skipped = 0
+                for record in source.records(skip) if source.total is not None else source.records():
+                    if source.total is None and skipped < skip:
+                        skipped += 1
+                        continue
+                    self._position = (place + source.position()) / len(self._names)
+                    yield record._replace(where=f"{name}, {record.where}")
+                skip = 0 if source.total is not None else skip - skipped
+        self._position = 1.0
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Source]:
+        """Open a shard; one of a zip file is unpacked first. Raises UnreadableFile."""
+        if self.path.is_dir():
+            with self._source(find_inside(self.path, name), name) as source:
+                yield source
+            return
+        with NamedTemporaryFile(prefix="shard-") as copy:
+            with self._reading(name) as file:
+                shutil.copyfileobj(file, copy, MIB)
+            copy.flush()
+            with self._source(Path(copy.name), name) as source:
+                yield source
+
+    def _check_end(self, name: str) -> int:
+        """Return the bytes of a shard. Raises UnreadableFile if it is too large or cut short."""
+        with self._reading(name) as file:
+            bytes_ = file.seek(0, os.SEEK_END)
+            file.seek(max(0, bytes_ - len(_TAR_END)))
+            end = file.read(len(_TAR_END))
+        if bytes_ > MOST_BYTES and not self.path.is_dir():
+            raise UnreadableFile(f"{self._named(name)}: it is larger than {size(MOST_BYTES)}: make smaller shards")
+        if not _is_end(PurePosixPath(name).suffix, end):
+            raise UnreadableFile(f"{self._named(name)}: it is cut short: create it again")
+        return bytes_
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[BinaryIO]:
+        try:
+            with closing(self._tree.open(name)) as file:
+                yield file
+        except UnreadableFile:
+            raise
+        except (BadFile, *ZIP_ERRORS) as error:
+            raise UnreadableFile(f"{self._named(name)}: it cannot be unpacked: create it again") from error
+
+    def _named(self, name: str) -> str:
+        return f"{self.name}/{printable(name)}"
+
+    def _source(self, path: Path, name: str) -> Source:
+        shard = self._named(name)
+        match PurePosixPath(name).suffix:
+            case ".tar":
+                return TarSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
+            case ".json":
+                return open_json(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
+        return ParquetSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
+
+
+def _is_end(suffix: str, end: bytes) -> bool:
+    """Return whether these are the last bytes of a whole shard."""
+    if suffix == ".tar":
+        return end == _TAR_END
+    return end.rstrip().endswith(b"]") if suffix == ".json" else end.endswith(b"PAR1")

@@ -1,0 +1,214 @@
+"""Test that exported datasets come in again with their labels: as zip files and, by command, as unpacked folders."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import certify, digit_png, make_member, make_project
+from labeled import answer, make_batch, make_items, train
+
+from labeling.intake.checking import check
+from labeling.intake.drafts import Draft
+from labeling.intake.guessing import guess
+from labeling.intake.looking import first_rows, survey
+from labeling.intake.readers import Layout, open_source
+from labeling.intake.run import import_items, rules_of
+from labeling.intake.uploads import register
+from labeling.kinds import media
+from labeling.loop.step import Step
+from labeling.models import Item, ItemImport, Project
+from labeling.models.jobs import worker_name
+from labeling.outgoing.exports import choose, export
+from labeling.outgoing.formats import EXPORTS, shards
+from tests.extent import ALL
+
+pytestmark = pytest.mark.django_db
+
+CLASSES = ["cat", "a|b", 'say "<dog>"']
+VALUES: dict[str, list[Any]] = {
+    "single": [0, 1, 2, 1],
+    "multi": [[0], [1, 2], [], [2]],
+    "verify": [True, False, True, False],
+    "score": [0, 1, 2, 0],
+}
+FORMS = ("huggingface", "croissant", "webdataset", "label-studio", "imagefolder")
+EVERY = [(form, kind, question) for form in FORMS for kind in ("text", "image", "vector") for question in VALUES]
+SOME = [
+    ("huggingface", "image", "multi"), ("huggingface", "text", "verify"), ("croissant", "vector", "single"),
+    ("webdataset", "image", "single"), ("webdataset", "vector", "multi"), ("webdataset", "text", "verify"),
+    ("label-studio", "text", "score"), ("imagefolder", "image", "multi"), ("imagefolder", "image", "verify"),
+]  # fmt: skip
+
+
+def labeled(kind: str, question: str) -> Project:
+    """Create items with labels of each form, one skipped, and one with a certified label."""
+    classes = ["1", "2", "3"] if question == "score" else CLASSES
+    project = make_project("first", classes=classes, question=question, kind=kind)
+    items = make_items(project, 6, data={"text": "größer", "camera": "b7"} if kind == "text" else {"camera": "b7"})
+    if kind == "vector":
+        vectors = np.arange(18, dtype=np.float32).reshape(6, 3)
+        name = f"{project.pk}/vectors/block.npy"
+        media.write_block(name, vectors)
+        for item in items:
+            Item.objects.filter(pk=item.pk).update(media=name, media_offset=item.row)
+        Project.objects.filter(pk=project.pk).update(vector_length=3)
+        project.refresh_from_db()
+    answer(make_batch(project, items[:5]), make_member(project, "ann"), [*VALUES[question], "skip"])
+    certify(project, {items[5]: VALUES[question][1]}, version=train(project.batches.get()))
+    return project
+
+
+def written(project: Project, form: str, folder: Path) -> Path:
+    path = folder / f"labels{EXPORTS[form].suffix}"
+    choice = choose(project, {"skipped": "yes", "certified": "yes"})
+    path.write_bytes(b"".join(export(project, form, choice)))
+    return path
+
+
+def imported(project: Project, path: Path) -> ItemImport:
+    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
+    import_items(Step(job, gives_way=False))
+    return project.imports.get()
+
+
+def second_like(first: Project) -> Project:
+    classes = list(first.classes.order_by("index").values_list("name", flat=True))
+    return make_project("second", classes=classes, question=first.question, kind=first.kind)
+
+
+def facts(project: Project) -> dict[str, Any]:
+    return {
+        item.external_id: (item.label, item.proposed, item.data, _content(item))
+        for item in project.items.order_by("pk")
+    }
+
+
+def _content(item: Item) -> Any:
+    content = media.read(item.media, item.media_offset, {}) if item.media else None
+    return content.tolist() if isinstance(content, np.ndarray) else content
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "question"),
+    [each for each in EVERY if each[0] != "imagefolder" or each[1] == "image"] if ALL else SOME,
+)
+def test_labels_fields_and_items_come_back(
+    form: str, kind: str, question: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (form, kind) == ("label-studio", "vector"):
+        return
+    monkeypatch.setattr(shards, "SHARD_BYTES", 300)  # several shards
+    first = labeled(kind, question)
+    path = written(first, form, tmp_path)
+    second = second_like(first)
+    done = imported(second, path)
+    assert [(row.where, row.reason) for row in done.rejected_rows.all()] == []
+    assert (done.accepted, done.labeled) == (6, 4)
+    assert facts(second) == facts(first)
+    suggested = second.items.get(external_id="item-0005")
+    assert (suggested.label, suggested.suggestion) == (None, VALUES[question][1])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_unpacked_folder_comes_in_by_command(form: str, tmp_path: Path) -> None:
+    first = labeled("image", "single")
+    with zipfile.ZipFile(written(first, form, tmp_path)) as archive:
+        archive.extractall(tmp_path / "folder")
+    second = second_like(first)
+    assert imported(second, tmp_path / "folder").accepted == 6
+    assert facts(second) == facts(first)
+
+
+def test_a_single_tar_file_from_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "cats.tar"
+    files = {
+        "a/001.png": digit_png(1), "a/001.cls": b"cat\n", "a/002.png": digit_png(2), "a/002.json": b'{"label": "a|b"}',
+        "a/002.seg.png": b"left out", "a/003.json": b"[", "a/003.png": digit_png(3), "a/004.cls": b"cat",
+    }  # fmt: skip
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    project = make_project(kind="image", classes=CLASSES)
+    done = imported(project, path)
+    assert [item.label for item in project.items.order_by("source")] == [0, 1]
+    assert [(row.where, row.reason) for row in done.rejected_rows.order_by("where")] == [
+        ("sample a/003", "Its .json: the row is not valid JSON: unexpected end of data: line 1 column 2 (char 1)."),
+        ("sample a/004", 'The image is missing: name a file or give a data: URL in column "image".'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "shard"), [("huggingface", ".parquet"), ("webdataset", ".tar"), ("label-studio", "0.json")]
+)
+def test_a_shard_cut_short_refuses_the_whole_file(
+    form: str, shard: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 300)
+    whole = written(labeled("text", "single"), form, tmp_path)
+    cut = tmp_path / "cut.zip"
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(cut, "w") as target:
+        last = [name for name in source.namelist() if name.endswith(shard)][-1]
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, content[:-1100] if name == last else content)
+    project = second_like(Project.objects.get())
+    done = imported(project, cut)
+    assert (done.state, project.items.count()) == (ItemImport.State.REFUSED, 0)
+    assert done.reason == f"cut.zip/{last}: it is cut short: create it again"
+
+
+@pytest.mark.parametrize("end", [-1100, 300])
+def test_a_tar_file_cut_short_is_refused(end: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(written(labeled("text", "single"), "webdataset", tmp_path)) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".tar"))
+        path = tmp_path / "cut.tar"
+        path.write_bytes(archive.read(name)[:end])
+    project = second_like(Project.objects.get())
+    done = imported(project, path)
+    assert (done.state, project.items.count()) == (ItemImport.State.REFUSED, 0)
+    assert done.reason == "cut.tar: the tar file is damaged or cut short: create it again"
+
+
+def test_an_import_goes_on_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 900)
+    first = labeled("text", "single")
+    for form in ("huggingface", "webdataset", "label-studio"):
+        with open_source(written(first, form, tmp_path), kind="text") as source:
+            every = list(source.records())
+            assert len(every) == 6 <= source.estimate
+            for skip in range(7):
+                assert [row.where for row in source.records(skip)] == [row.where for row in every[skip:]], (form, skip)
+
+
+def test_what_holds_no_shards_is_refused_as_ever(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.txt", json.dumps({}))
+    project = make_project()
+    done = imported(project, path)
+    assert done.reason == "a.zip: a zip is for projects of kind image or audio, this one is of kind text"
+
+
+@pytest.mark.parametrize("form", ["huggingface", "webdataset", "label-studio"])
+def test_the_page_for_imports_counts_its_labels(form: str, tmp_path: Path) -> None:
+    first = labeled("text", "single")
+    path = written(first, form, tmp_path)
+    rules = rules_of(first, allow_files=False)
+    assert guess(path, rules, name=path.name).own
+    found = survey(path, Layout(), rules, name=path.name, whole=True)
+    assert (found.rows, found.labels, found.unknown, found.telling) == (6, 4, {}, [])
+    assert [row.label for row in first_rows(path, Layout(), rules, name=path.name)] != [""] * 5
+    suggested = Layout.read({"labels_as": "suggestions"})
+    with open_source(path, kind="text", name=path.name, layout=suggested) as source:
+        drafts = [check(record, rules, source) for record in source.rows()]
+    assert sum(isinstance(draft, Draft) and draft.suggestion is not None for draft in drafts) == 5
+    assert not any(isinstance(draft, Draft) and draft.labels and draft.labels.label for draft in drafts)
