@@ -99,9 +99,10 @@ def test_files_and_arrays_are_sent_as_they_are(live_server: Any, server: Margina
     with Marginalia(live_server.url, token) as mine:
         pictures = [{"id": 1, "image": digit_png(0)}, {"id": 2, "image": path}]
         assert mine.project("images").items.add(pictures) == Added(added=2)
-        vectors = [{"id": "v", "vector": np.arange(3, dtype=np.float32)}]
+        vectors = [{"id": np.int64(7), "vector": np.arange(3, dtype=np.float32)}]
         assert mine.project("numbers").items.add(vectors) == Added(added=1)
     assert sorted(images.items.values_list("external_id", flat=True)) == ["1", "2"]
+    assert numbers.items.get().external_id == "7"
 
 
 def test_items_are_read_page_by_page(server: Marginalia, project: Project) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def lines(rows: Iterable[Row], *, with_id: bool) -> Iterator[tuple[str, bytes]]:
         name = row.get("id") if isinstance(row, Mapping) else None
         if not isinstance(row, Mapping):
             raise ValueError(f"Row {number} is no mapping, but a {type(row).__name__}.")
-        if with_id and (isinstance(name, bool) or not isinstance(name, str | int) or name == ""):
+        if with_id and (isinstance(name, bool) or not isinstance(name, str | Integral) or name == ""):
             raise ValueError(f"Row {number} has no id. With ids of yours, a repeated request adds nothing twice.")
         try:
             text = json.dumps(dict(row), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
