@@ -51,17 +51,20 @@ CHUNK = 5_000
 Result = dict[str, Any]
 
 
-def write_file(path: Path, items: int, *, answer: str = "truth") -> None:
-    """Write a table of generated texts with an id, a class in the column `answer`, and one more column."""
-    texts = (
-        {
+def text_rows(items: int, *, answer: str = "truth", page: type[int] | type[str] = int) -> Iterator[dict[str, Any]]:
+    """Yield generated texts with an id, a class in the column `answer`, and one more column."""
+    for row in range(items):
+        yield {
             "id": f"text-{row:07}",
             "text": f"Text number {row}, naïve and of the usual length: nothing in it would matter here.",
             answer: f"class {row % CLASSES}",
-            "page": row if path.suffix == ".jsonl" else str(row),
+            "page": page(row),
         }
-        for row in range(items)
-    )
+
+
+def write_file(path: Path, items: int, *, answer: str = "truth") -> None:
+    """Write a table of generated texts."""
+    texts = text_rows(items, answer=answer, page=int if path.suffix == ".jsonl" else str)
     if path.suffix == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -125,6 +128,30 @@ def import_by_command(answer: str, items: int) -> Result:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     _check((project.items.labeled() if answer == "label" else project.items).count(), items)
     return {"cpu": used.ru_utime + used.ru_stime, "seconds": seconds, "memory": 1024 * used.ru_maxrss}
+
+
+def add_by_client(items: int) -> Result:
+    """Add texts with the Python client to a web server as in production. CPU is that of both."""
+    import httpx
+    from knox.models import AuthToken
+
+    from labeling.models import Role
+    from labeling.projects.members import get_or_create_user, set_role
+    from marginalia_client import Marginalia
+
+    project, (user, _) = new_project("by-client"), get_or_create_user("mia")
+    set_role(project=project, user=user, role=Role.MANAGER)
+    place = Installation(
+        Path(os.environ["DATA_DIR"]), int(os.environ["PORT"]), database=os.environ.get("DATABASE_URL", "")
+    )
+    http = httpx.Client(timeout=90, trust_env=False)  # proxies of the environment cannot reach a local server
+    with place.serving(), Marginalia(place.url, AuthToken.objects.create(user)[1], http=http) as server:
+        cpu, began = time.process_time(), time.perf_counter()
+        added = server.project(project.slug).items.add(text_rows(items))
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _check(added.added, items)
+    return {"cpu": cpu + used.ru_utime + used.ru_stime, "seconds": seconds, "memory": 1024 * used.ru_maxrss}
 
 
 def export_all(slug: str, form: str, items: int) -> Result:
@@ -286,6 +313,7 @@ MEASURED = (
     *(Measurement(f"import {form}", partial(import_file, form)) for form in FILES),
     Measurement("import by command", partial(import_by_command, "truth"), aim=3.0),
     Measurement("import labels by command", partial(import_by_command, "label"), times=2, aim=10.0),
+    Measurement("add by client", add_by_client, aim=10.0),
     *map(_export, (*FILES, "arrow", "huggingface")),
     Measurement("copy images", copy_images, needs=IMAGES),
     *(_export(form, IMAGES) for form in ("webdataset", "zip")),
