@@ -6,7 +6,7 @@ import datetime
 import math
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -29,11 +29,11 @@ ORIGIN = "origin"
 """The column with one of `Origin`. Exports of earlier versions lack it, and in their short form an imported field may
 have its name.
 """
-DATASET = ("external_id", ORIGIN, "propagated_from")
+DATASET = ("propagated_from", "external_id", ORIGIN)
 """The columns by which rows of an exported dataset are known."""
 FACTS = (
-    *DATASET, "agreement", "label_probability", "batch", "model_version", "is_control", "control_weight", "labeled_at",
-    "certificate", "certified_probability",
+    "external_id", ORIGIN, "agreement", "label_probability", "batch", "model_version", "is_control", "control_weight",
+    "labeled_at", "propagated_from", "certificate", "certified_probability",
 )  # fmt: skip
 """The columns of exports that datasets have, too. They apply only to the project of origin."""
 COPY_OF = "near-copy of "
@@ -127,12 +127,12 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
         kept["suggestion"] = fields.get("label")
     if isinstance(fields["annotations"], str):  # CSV
         kept = {name: _as_it_was(value) for name, value in kept.items()}
-    return {**data, **kept}
+    return {**data, **kept} if isinstance(data, dict) else kept
 
 
-def is_dataset(fields: Mapping[str, Any]) -> bool:
-    """Return whether this is a row of an exported dataset, which has no answers."""
-    return "propagated_from" in fields and "annotations" not in fields and all(name in fields for name in DATASET)
+def is_dataset(columns: Container[str]) -> bool:
+    """Return whether a row with these columns is one of an exported dataset, which has no answers."""
+    return "annotations" not in columns and all(name in columns for name in DATASET)
 
 
 def of_dataset(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,13 +140,14 @@ def of_dataset(fields: Mapping[str, Any]) -> dict[str, Any]:
     label and a certified label is a suggestion, as in `of_short`. A number that another tool has added is left out.
     """
     origin = unanswered(fields)
-    left = {"id", "proposed", "data", *FACTS[1:], *(["label"] if origin else ())}
+    data = fields.get("data")
+    left = {"id", "proposed", *FACTS[1:], *(["label"] if origin else ()), *(["data"] if isinstance(data, dict) else ())}
     kept = {name: value for name, value in fields.items() if name not in left}
     if not is_blank(fields.get("proposed")):
         kept["class"] = fields["proposed"]
     if origin == Origin.CERTIFIED and "label" in fields:
         kept["suggestion"] = fields.get("label")
-    return {**(data if isinstance(data := fields.get("data"), dict) else {}), **kept}
+    return {**data, **kept} if isinstance(data, dict) else kept
 
 
 def is_short(fields: Mapping[str, Any]) -> bool:

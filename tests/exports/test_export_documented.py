@@ -8,7 +8,7 @@ from pathlib import Path
 from labeling.api.export import PARAMETERS
 from labeling.outgoing.exports import FILTERS
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.formats import DATASETS, FORMATS
+from labeling.outgoing.formats import DATASETS, FORMATS, TOOLS
 from scripts.reference import written
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -33,4 +33,4 @@ def test_every_parameter_and_format_is_documented() -> None:
     assert [parameter.name for parameter in PARAMETERS] == names
     table = HOW_TO.split("| format | when to choose it |\n|---|---|\n")[1].split("\n\n")[0]
     rows = re.findall(r"^\| `([\w-]+)` \| (.*) \|$", table, re.MULTILINE)
-    assert rows == [(name, form.note) for name, form in (FORMATS | DATASETS).items()]
+    assert rows == [(name, form.note) for name, form in (FORMATS | DATASETS | TOOLS).items()]

@@ -9,7 +9,7 @@ import pytest
 
 from labeling.models import Project
 from labeling.outgoing.exports import export
-from labeling.outgoing.formats import DATASETS, FORMATS
+from labeling.outgoing.formats import DATASETS, FORMATS, TOOLS
 from tests.exports.labeled import answer_all, make_batch, make_items
 from tests.factories import make_member, make_project
 
@@ -41,7 +41,7 @@ def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 500)
     monkeypatch.setattr("labeling.outgoing.formats.shards.SHARD_BYTES", 100_000)
     small, large = labeled_project("small", SMALL), labeled_project("large", LARGE)
-    for name in (*FORMATS, *DATASETS):
+    for name in (*FORMATS, *DATASETS, *TOOLS):
         for _ in export(small, name):  # what is loaded once does not count
             pass
         few, few_arrow = peak_bytes(small, name)

@@ -14,7 +14,7 @@ from pages import CONTROL, errors_of, make_history, member, text_of
 
 from labeling.models import Role
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.formats import DATASETS, EXPORTS, FORMATS
+from labeling.outgoing.formats import DATASETS, EXPORTS, FORMATS, TOOLS
 from labeling.web.export import views as engineer
 from labeling.web.export.columns import MEANINGS
 
@@ -56,8 +56,8 @@ def test_the_buttons_lead_to_files() -> None:
     client = member(project, Role.ENGINEER)
     page = client.get("/p/digits/export/").content.decode()
     assert "<strong>3 rows</strong>" in page
-    formats = re.findall(r'name="format" value="(\w+)"', page)
-    assert formats == [*FORMATS, *DATASETS]
+    formats = re.findall(r'name="format" value="([\w-]+)"', page)
+    assert formats == [*FORMATS, *DATASETS, *TOOLS]
     for name in formats:
         assert downloaded(client, format=name)[0] == f"digits-labels{EXPORTS[name].suffix}"
     assert downloaded(client, batch="2", skipped="on", format="jsonl") == ("digits-batch-2-with-skipped.jsonl", b"")

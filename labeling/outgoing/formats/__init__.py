@@ -1,14 +1,26 @@
 """The formats of exports and predictions.
 
-To add a format, add a module here with a function `write`, and its entry to `FORMATS`, `DATASETS` or `ARCHIVES`, which
-API, pages and commands read. A dataset or an archive also needs a layout in `labeling.outgoing.exports.writing`.
-Formats know neither the database nor the meaning of rows.
+To add a format, add a module here with a function `write`, and its entry to `FORMATS`, `DATASETS`, `ARCHIVES` or
+`TOOLS`, which API, pages and commands read. All but `FORMATS` also need a layout in
+`labeling.outgoing.exports.writing`. Formats know neither the database nor the meaning of rows.
 """
 
 from labeling.outgoing.formats import arrow, csv, huggingface, jsonl, label_studio, parquet, webdataset, zip
 from labeling.outgoing.formats.base import Format, Layout, Page, Row
 
-__all__ = ["ARCHIVES", "DATASETS", "DEFAULT", "EXPORTS", "FORMATS", "Format", "Layout", "Page", "Row"]
+__all__ = [
+    "ARCHIVES",
+    "DATASETS",
+    "DEFAULT",
+    "EXPORTS",
+    "FORMATS",
+    "GROUPS",
+    "TOOLS",
+    "Format",
+    "Layout",
+    "Page",
+    "Row",
+]
 
 FORMATS = {
     each.name: each
@@ -74,30 +86,9 @@ DATASETS = {
             content_type="application/zip",
             write=huggingface.write,
         ),
-        Format(
-            name="label-studio",
-            ending="label-studio.zip",
-            title="Label Studio",
-            note="tasks with every answer and the labeling configuration, to go on in Label Studio",
-            content_type="application/zip",
-            takes=lambda kind: not kind.takes_number_columns,
-            holds="files or texts",
-            write=label_studio.write,
-        ),
-        Format(
-            name="doccano",
-            ending="doccano.jsonl",
-            title="doccano",
-            note="texts with their labels, to go on in doccano",
-            content_type="application/x-ndjson",
-            is_text=True,
-            takes=lambda kind: kind.can_be_typed,
-            holds="texts",
-            write=jsonl.write,
-        ),
     )
 }
-"""The formats of exports that hold the items themselves, for training or for other annotation tools."""
+"""The formats of exports that hold the items themselves, for training."""
 
 ARCHIVES = {
     each.name: each
@@ -105,7 +96,7 @@ ARCHIVES = {
         Format(
             name="imagefolder",
             ending="imagefolder.zip",
-            title="imagefolder",
+            title="files with tables",
             note="the files in folders, as in files by class, with tables that have their ids, labels and fields",
             content_type="application/zip",
             takes=lambda kind: kind.is_file,
@@ -125,7 +116,38 @@ ARCHIVES = {
 }
 """The formats of exports that hold the items' files, for projects whose items are files."""
 
-EXPORTS = {**FORMATS, **DATASETS, **ARCHIVES}
+TOOLS = {
+    each.name: each
+    for each in (
+        Format(
+            name="label-studio",
+            ending="label-studio.zip",
+            title="Label Studio tasks",
+            note="tasks with every answer and the labeling configuration, to go on in Label Studio",
+            content_type="application/zip",
+            takes=lambda kind: not kind.takes_number_columns,
+            holds="files or texts",
+            write=label_studio.write,
+        ),
+        Format(
+            name="doccano",
+            ending="doccano.jsonl",
+            title="doccano texts",
+            note="texts with their labels, to go on in doccano",
+            content_type="application/x-ndjson",
+            is_text=True,
+            takes=lambda kind: kind.can_be_typed,
+            holds="texts",
+            write=jsonl.write,
+        ),
+    )
+}
+"""The formats of exports that other annotation tools read."""
+
+GROUPS = {"Tables": FORMATS, "For training": {**DATASETS, **ARCHIVES}, "For other annotation tools": TOOLS}
+"""The formats of exports by the heading on the page."""
+
+EXPORTS = {name: each for group in GROUPS.values() for name, each in group.items()}
 
 DEFAULT = "jsonl"
 """Of the API and of commands."""

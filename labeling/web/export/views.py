@@ -13,7 +13,7 @@ from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import Choice, count_rows, formats_of
 from labeling.outgoing.exports.certified_rows import count_certified
-from labeling.outgoing.formats import FORMATS
+from labeling.outgoing.formats import FORMATS, GROUPS
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
 from labeling.web.shared.pages import render_page
@@ -43,7 +43,7 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
         "rows": rows,
         "counted": _counted(rows),
         "files": {name: form.choice.file_name(project, fmt.suffix) for name, fmt in formats.items()},
-        "formats": formats.values(),
+        "groups": {title: [each for name, each in group.items() if name in formats] for title, group in GROUPS.items()},
         "columns": MEANINGS,
         "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
         "file": form.choice.file_name(project, FORMATS["parquet"].suffix),

@@ -21,7 +21,7 @@ from labeling.intake.looking import FIRST, FirstRow, Survey, consequence
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.base import EXPORTED
 from labeling.intake.readers.layout import DELIMITERS, ENCODINGS, LABELS_AS, LayoutError
-from labeling.intake.row_labels import ORIGIN, SHORT, is_short
+from labeling.intake.row_labels import ORIGIN, SHORT, is_dataset, is_short
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.outgoing.exports.splits import GROUP
@@ -136,7 +136,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "selects": list(_selects(look, kind, project)),
         "leave_out": [
             (name, name in look.layout.leave_out)
-            for name in (() if EXPORTED.issubset(look.columns) else _offered(look))
+            for name in (() if _is_exported(look) else _offered(look))
             if name not in {*OWN, *_named(look, kind)}
         ],
         "exported": _exported(found),
@@ -153,9 +153,14 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
     }
 
 
+def _is_exported(look: parked.Look) -> bool:
+    """Return whether the columns are those of an export, so that there is nothing to choose."""
+    return EXPORTED.issubset(look.columns) or is_dataset(look.columns)
+
+
 def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select]:
     columns, layout = [(name, name) for name in _offered(look)], look.layout
-    if columns and not EXPORTED.issubset(look.columns):
+    if columns and not _is_exported(look):
         if not kind.takes_number_columns:
             name = "media_column" if isinstance(kind, FileKind) else "text_column"
             yield Select(name, kind.noun.capitalize(), columns, _content(look, kind))
