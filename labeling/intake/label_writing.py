@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, count
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -31,6 +31,8 @@ NOT_PICKED = {
     "prompted_by": "",
 }  # fmt: skip
 """The values of a task that no selection picked and that is not served. The other columns have defaults."""
+NEW_BITS = 32
+"""The last bits of new ids of annotations, which count; the others are random for each transaction."""
 CORRECTION = ("item", "user", "value", "note", "created_at")
 
 
@@ -173,10 +175,12 @@ def _write_answers(project: Project, answers: Sequence[tuple[int, SettledAnswer]
     taken = {
         pk for part in _parts(list(ids)) for pk in Annotation.objects.filter(pk__in=part).values_list("pk", flat=True)
     }
+    # New ids follow each other, so that they share pages of the index.
+    new = (uuid.UUID(int=number) for number in count(uuid.uuid4().int >> NEW_BITS << NEW_BITS))
     values = []
     for task, answered in answers:
         answer = answered.answer
-        pk = uuid.uuid4() if answer.id is None or answer.id in taken else answer.id
+        pk = next(new) if answer.id is None or answer.id in taken else answer.id
         taken.add(pk)
         values.append(
             (pk, task, users[answer.annotator], answered.value, answer.reason, answer.seconds, answer.flagged,
