@@ -26,9 +26,17 @@ def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> It
         began = time.monotonic()
         yield rows[start : start + size]
         if connection.vendor == "sqlite":
-            # Within a longer transaction `turn_seconds` is the turn of an earlier transaction.
-            time.sleep(PAUSE_SHARE * min(time.monotonic() - began, getattr(connection, "turn_seconds", 0.0)))
+            time.sleep(PAUSE_SHARE * held_seconds(began))
             keep_log_short()
+
+
+def held_seconds(began: float) -> float:
+    """Return how long the transaction that has just ended may have kept others waiting: since `began`, on the monotonic
+    clock. On SQLite the waits for its own turn and for the disk are left out.
+    """
+    elapsed = time.monotonic() - began
+    # Within a longer transaction `turn_seconds` is the turn of an earlier transaction.
+    return min(elapsed, getattr(connection, "turn_seconds", elapsed))
 
 
 def keep_log_short() -> None:

@@ -5,7 +5,7 @@ database.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from labeling import kinds
@@ -30,18 +30,18 @@ Checked = list[Draft | Rejection]
 
 
 def chunks(
-    source: Source, rules: Rules, *, skip: int = 0, most: int | None = None
+    source: Source, rules: Rules, *, skip: int = 0, most: Callable[[], int] | None = None
 ) -> Iterator[tuple[list[str], Checked, Rules]]:
     """Check the records after the first `skip`. Yields for each chunk the records' places, the results, and the rules.
 
-    The first good vector sets the length of all later vectors. `most`: the most records of a chunk; None for the
-    kind's own number.
+    The first good vector sets the length of all later vectors. `most` returns the most records of the next
+    chunk; None: the kind's own number.
     """
     kind = kinds.get(rules.kind)
-    most = most or kind.chunk
+    most = most or (lambda: kind.chunk)
     places: list[str] = []
     checked: Checked = []
-    weight, begun = 0, time.monotonic()
+    size, weight, begun = most(), 0, time.monotonic()
     records = source.rows(skip=skip)
     if kind.is_file:
         results = _check_files(records, rules, source)
@@ -55,9 +55,9 @@ def chunks(
                 weight += EXPANSION * record.size + result.file_bytes
                 if result.vector is not None and rules.vector_length is None:
                     rules = replace(rules, vector_length=len(result.vector))
-            if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
+            if len(places) >= size or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
                 yield places, checked, rules
-                places, checked, weight, begun = [], [], 0, time.monotonic()
+                places, checked, size, weight, begun = [], [], most(), 0, time.monotonic()
     except UnreadableFile:  # yield the records before the damage first
         if places:
             yield places, checked, rules

@@ -7,6 +7,7 @@ written chunk, and stores media that are there already under the same names.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import kinds
+from labeling.db.long_writes import held_seconds
 from labeling.db.statements import analyze, marks, rows
 from labeling.disk import npy
 from labeling.disk.files import is_full
@@ -31,14 +33,37 @@ from labeling.intake.readers import Layout, Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
 from labeling.intake.rules import Rules
 from labeling.items import search
-from labeling.kinds import media
+from labeling.kinds import Kind, media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project
 from labeling.projects import quota
 from labeling.shared_files import store
 
+# A transaction should not hold up others for longer. It has at least `LEAST_CHUNKS`, even so.
+HELD_SECONDS = 0.1
+LEAST_CHUNKS = 2
 # From this number of items on, the import refreshes the database's statistics each time the number has doubled.
 FEW = 1000
+
+
+class ChunkSize:
+    """The records of the next chunk: as many as others can wait for. A transaction writes most pages of a growing table
+    however few rows it adds, so large chunks write less.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._chunk, self._most = kind.chunk, kind.chunks_at_once
+        self._chunks = min(LEAST_CHUNKS, self._most)
+
+    def records(self) -> int:
+        return self._chunks * self._chunk
+
+    def adapt(self, seconds: float) -> None:
+        """Set the size after a chunk for which others may have waited `seconds`."""
+        if seconds > HELD_SECONDS:
+            self._chunks = max(self._chunks // 2, min(LEAST_CHUNKS, self._most))
+        elif seconds < HELD_SECONDS / 2:
+            self._chunks = min(2 * self._chunks, self._most)
 
 
 def import_items(step: Step) -> None:
@@ -81,12 +106,13 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         return
     report = step.progress("importing", of=item_import.name)
     estimate = source.estimate
-    kind = kinds.of(project)
-    most = kind.chunks_at_once * kind.chunk
-    for places, checked, learned in chunks(source, rules, skip=item_import.position, most=most):
+    chunk_size = ChunkSize(kinds.of(project))
+    for places, checked, learned in chunks(source, rules, skip=item_import.position, most=chunk_size.records):
         numbers = numbers_for(item_import, len(places), estimate=estimate)
         before = item_import.accepted
-        _write_chunk(step, item_import, project, checked, learned, places, numbers)
+        seconds = _write_chunk(step, item_import, project, checked, learned, places, numbers)
+        if item_import.accepted - before > len(places) // 2:  # bad rows take no time
+            chunk_size.adapt(seconds)
         if (before // FEW).bit_length() < (item_import.accepted // FEW).bit_length():  # the number has doubled
             analyze(Item._meta.db_table)
         report(source.position())
@@ -227,8 +253,10 @@ def _write_chunk(
     rules: Rules,
     places: list[str],
     numbers: list[int],
-) -> None:
-    """Store one chunk: media first, then items, rejected rows and the new position in one transaction."""
+) -> float:
+    """Store one chunk: media first, then items, rejected rows and the new position in one transaction. Return the
+    seconds for which others may have waited.
+    """
     indices = {name: index for index, name in enumerate(rules.classes)}
     block = f"import-{item_import.pk}-{item_import.position}"
     for attempt in range(3):
@@ -246,6 +274,7 @@ def _write_chunk(
             settle(item_import, items, indices)
             values = rows_of(project, items, indices)
             in_rows = bytes_of(values, items) + bytes_kept(item_import, bad)
+            began = time.monotonic()
             with step.write():
                 labeled = write_items(item_import, items, values, indices)
                 search.rewind(project, min(numbers))
@@ -266,7 +295,9 @@ def _write_chunk(
                 raise
         else:
             break
+    held = held_seconds(began)
     item_import.refresh_from_db(fields=["position", "accepted", "rejected", "rejected_by_reason", "labeled"])
+    return held
 
 
 def _settle_vector_length(project: Project, length: int) -> None:

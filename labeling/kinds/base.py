@@ -94,7 +94,7 @@ class Kind(ABC):
     """The items that an import reads at a time."""
 
     chunks_at_once: ClassVar[int] = 1
-    """The chunks that an import stores in one transaction."""
+    """The most chunks that an import stores in one transaction: see `labeling.intake.run.ChunkSize`."""
 
     can_be_typed: ClassVar[bool] = False
     """Whether people can type or paste items."""

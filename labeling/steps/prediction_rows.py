@@ -77,12 +77,10 @@ class Predictor:
         """Yield the predictions for all records of the file after the first `skip`, in order. Raises
         `UnreadableFile`.
         """
-        most = (
-            max(1, min(self._kind.chunk, MOST_PROBABILITIES // len(self.rules.classes)))
-            if self._probabilities
-            else None
-        )
-        for places, checked, _ in chunks(source, self.rules, skip=skip, most=most):
+        most = self._kind.chunk
+        if self._probabilities:
+            most = max(1, min(most, MOST_PROBABILITIES // len(self.rules.classes)))
+        for places, checked, _ in chunks(source, self.rules, skip=skip, most=lambda: most):
             drafts = [(place, draft) for place, draft in zip(places, checked, strict=True) if isinstance(draft, Draft)]
             rejections = [each for each in checked if isinstance(each, Rejection)]
             features, wrong = encode_good(

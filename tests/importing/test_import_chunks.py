@@ -10,10 +10,11 @@ import pytest
 from factories import make_project
 from import_files import picture, rules
 
+from labeling import kinds
 from labeling.intake import checking
 from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.readers import Record, Source, UnreadableFile, open_source
-from labeling.intake.run import import_items
+from labeling.intake.run import ChunkSize, import_items
 from labeling.intake.uploads import register
 from labeling.kinds.text import Text
 from labeling.loop.step import Step
@@ -86,3 +87,15 @@ def test_a_strict_import_tells_of_ids_that_occur_again_chunks_later(tmp_path: Pa
     assert list(given.rejected_rows.values_list("where", "excerpt")) == [("line 9", "0"), ("line 10", "1")]
     assert not project.items.exists()
     assert Job.objects.get().state == Job.State.DONE
+
+
+def test_a_chunk_grows_as_long_as_others_hardly_wait() -> None:
+    size = ChunkSize(kinds.get("text"))
+    sizes = [size.records()]
+    for seconds in [0.01] * 4 + [0.07] + [0.2] * 4:
+        size.adapt(seconds)
+        sizes.append(size.records())
+    assert sizes == [1000, 2000, 4000, 8000, 8000, 8000, 4000, 2000, 1000, 1000]
+    images = ChunkSize(kinds.get("image"))
+    images.adapt(0.01)
+    assert images.records() == 100
