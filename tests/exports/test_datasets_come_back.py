@@ -18,7 +18,7 @@ from labeling.intake.checking import check
 from labeling.intake.drafts import Draft
 from labeling.intake.guessing import guess
 from labeling.intake.looking import first_rows, survey
-from labeling.intake.readers import Layout, open_source
+from labeling.intake.readers import Layout, Limits, UnreadableFile, open_source
 from labeling.intake.run import import_items, rules_of
 from labeling.intake.uploads import register
 from labeling.kinds import media
@@ -212,3 +212,24 @@ def test_the_page_for_imports_counts_its_labels(form: str, tmp_path: Path) -> No
         drafts = [check(record, rules, source) for record in source.rows()]
     assert sum(isinstance(draft, Draft) and draft.suggestion is not None for draft in drafts) == 5
     assert not any(isinstance(draft, Draft) and draft.labels and draft.labels.label for draft in drafts)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(shard=10), "it is larger than 10 bytes: make smaller shards"),
+        (Limits(shards=10), "its shards unpack to more than 10 bytes: split it"),
+    ],
+)
+def test_shards_that_would_fill_the_disk_are_not_unpacked(limits: Limits, reason: str, tmp_path: Path) -> None:
+    path = written(labeled("text", "single"), "huggingface", tmp_path)
+    with pytest.raises(UnreadableFile, match=reason):
+        open_source(path, kind="text", limits=limits)
+
+
+def test_a_link_out_of_the_folder_is_no_shard(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "secret.tar").write_bytes(bytes(10240))
+    (tmp_path / "folder/a.tar").symlink_to(tmp_path / "secret.tar")
+    with pytest.raises(UnreadableFile, match=r"folder/a\.tar: it cannot be read"):
+        open_source(tmp_path / "folder", kind="text")

@@ -35,6 +35,8 @@ class Limits:
     vector_length: int = 65_536  # numbers
     columns: int = 4096  # of tables, where they are not the numbers of a vector
     zip_directory: int = 128 * MIB  # zipfile holds the whole table of contents in memory
+    shard: int = 2048 * MIB  # of a zip file, unpacked to the disk
+    shards: int = 16 * 1024 * MIB  # of a zip file, together
     unpack_ratio: int = 200  # unpacked to packed size, of zip and Parquet files
 
     def row(self, kind: Kind) -> int:

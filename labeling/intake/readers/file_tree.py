@@ -15,6 +15,7 @@ from typing import BinaryIO
 import numpy as np
 
 from labeling.kinds import Kind
+from labeling.kinds.wording import size
 
 from .base import Limits, Record, Source, UnreadableFile, check_columns, inside
 from .csv_file import CsvTable
@@ -111,6 +112,8 @@ class FileTreeSource(Source):
         if table.endswith(".jsonl"):
             return json_line_records(file, name=name, limit=limit)
         if table.endswith(".parquet"):
+            if self._tree.size(table) > self.limits.shard:
+                raise UnreadableFile(f"{name}: it is larger than {size(self.limits.shard)}: split the files")
             return self._parquet(file, name)
         rows = CsvTable(file, name=name, limit=limit, start=skip_mark(file, name))
         if "file_name" not in rows.columns:

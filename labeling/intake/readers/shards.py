@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,9 +20,6 @@ from .layout import Layout
 from .parquet_file import ParquetSource
 from .tar_file import TarSource
 from .trees import ZIP_ERRORS, Tree
-
-MOST_BYTES = 2048 * MIB
-"""The most bytes of a shard in a zip file: it is unpacked to the disk."""
 
 _TAR_END = bytes(1024)
 _TASKS = re.compile(r"tasks-\d+\.json")
@@ -51,6 +47,8 @@ class ShardsSource(Source):
         self._tree = tree
         self._names = names
         sizes = [self._check_end(shard) for shard in names]
+        if sum(sizes) > limits.shards and not path.is_dir():
+            raise UnreadableFile(f"{name}: its shards unpack to more than {size(limits.shards)}: split it")
         with self._opened(names[0]) as source:
             self.columns, self.number_columns = source.columns, source.number_columns
             # Items of later shards may be smaller.
@@ -94,16 +92,17 @@ class ShardsSource(Source):
                 yield source
 
     def _check_end(self, name: str) -> int:
-        """Return the bytes of a shard. Raises UnreadableFile if it is too large or cut short."""
+        """Return the bytes of a shard. Raises UnreadableFile if it is too large to unpack, or cut short."""
         with self._reading(name) as file:
-            bytes_ = file.seek(0, os.SEEK_END)
-            file.seek(max(0, bytes_ - len(_TAR_END)))
-            end = file.read(len(_TAR_END))
-        if bytes_ > MOST_BYTES and not self.path.is_dir():
-            raise UnreadableFile(f"{self._named(name)}: it is larger than {size(MOST_BYTES)}: make smaller shards")
+            length = self._tree.size(name)
+            if length > self.limits.shard and not self.path.is_dir():
+                most = size(self.limits.shard)
+                raise UnreadableFile(f"{self._named(name)}: it is larger than {most}: make smaller shards")
+            file.seek(max(0, length - len(_TAR_END)))
+            end = file.read()
         if not _is_end(PurePosixPath(name).suffix, end):
             raise UnreadableFile(f"{self._named(name)}: it is cut short: create it again")
-        return bytes_
+        return length
 
     @contextmanager
     def _reading(self, name: str) -> Iterator[BinaryIO]:
@@ -113,7 +112,7 @@ class ShardsSource(Source):
         except UnreadableFile:
             raise
         except (BadFile, *ZIP_ERRORS) as error:
-            raise UnreadableFile(f"{self._named(name)}: it cannot be unpacked: create it again") from error
+            raise UnreadableFile(f"{self._named(name)}: it cannot be read: create it again") from error
 
     def _named(self, name: str) -> str:
         return f"{self.name}/{printable(name)}"

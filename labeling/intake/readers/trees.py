@@ -38,6 +38,9 @@ class Tree(Protocol):
     def open(self, name: str) -> BinaryIO:
         """Open the file as a stream. Raises OSError or one of ZIP_ERRORS, as reading the stream may."""
 
+    def size(self, name: str) -> int:
+        """Return the bytes of the file; 0 if it cannot be opened."""
+
     def read_file(self, name: str) -> bytes:
         """Read the whole file. Raises BadFile, also if the file is too large."""
 
@@ -71,6 +74,9 @@ class FolderTree:
 
     def open(self, name: str) -> BinaryIO:
         return find_inside(self._root, name).open("rb")
+
+    def size(self, name: str) -> int:
+        return find_inside(self._root, name).stat().st_size
 
     def read_file(self, name: str) -> bytes:
         return read_inside(self._root, name, limit=self._limits.of_file(self._kind))
@@ -111,6 +117,9 @@ class ZipTree:
         if name not in self._infos:
             raise zipfile.BadZipFile(f"{name} cannot be read")
         return self._zip.open(self._infos[name])  # type: ignore[return-value]
+
+    def size(self, name: str) -> int:
+        return self._infos[name].file_size if name in self._infos else 0
 
     def read_file(self, name: str) -> bytes:
         plain = inside(name)
