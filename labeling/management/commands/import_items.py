@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -86,9 +87,12 @@ class Command(BaseCommand):
         if options["add_classes"]:
             for path in paths:
                 self._add_classes(project, path.resolve(), layout)
-        imports = [
-            self._import(project, path.resolve(), strict, truth.resolve() if truth else None, layout) for path in paths
-        ]
+        truth_path = truth.resolve() if truth else None
+        gc.freeze()  # the garbage collector need not look again and again at all that is loaded
+        try:
+            imports = [self._import(project, path.resolve(), strict, truth_path, layout) for path in paths]
+        finally:
+            gc.unfreeze()
         if rejected:
             self._write_rejected(imports, rejected)
         refused = [each for each in imports if each.state != ItemImport.State.DONE]
