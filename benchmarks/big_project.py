@@ -111,7 +111,7 @@ def _tasks(batch: Batch, rows: range, people: list[User], rng: random.Random) ->
         for rank, item in enumerate(items)
     )  # fmt: skip
     annotations, assignments, labels = [], [], []
-    tasks = batch.tasks.filter(rank__lt=answered).order_by("rank").only("pk", "rank")
+    tasks = batch.tasks.filter(rank__lt=answered).order_by("rank").only("pk", "rank", "batch")
     for task, item in zip(tasks, items, strict=False):
         who, at = rng.choice(people), batch.opened_at + datetime.timedelta(seconds=3.5 * task.rank)
         value = None if rng.random() < 0.02 else item.truth if rng.random() < 0.9 else rng.randrange(CLASSES)
