@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -21,23 +23,41 @@ Address = IPv4Address | IPv6Address
 # Of IPv6, only these are addresses of hosts on the internet. 6to4 among them carries IPv4 addresses, inner ones too.
 UNICAST, SIX_TO_FOUR = ip_network("2000::/3"), ip_network("2002::/16")
 PORTS = {"http": 80, "https": 443}
+CONNECT_SECONDS = 4.0
+"""The longest time to connect to one address of a host: an address that is silent leaves time for the next."""
 
 
 class Refused(httpx.RequestError):
     """The address may not be requested; the message says why."""
 
 
-def resolve(url: httpx.URL) -> list[str]:
+async def resolve(url: httpx.URL) -> list[str]:
     """Return the addresses of the URL's host. Raises `Refused` if one of them may not be requested, and
     `httpx.ConnectError` if there is none.
     """
     host = url.raw_host.decode("ascii")
-    try:
-        rows = socket.getaddrinfo(host, url.port or PORTS.get(url.scheme), type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise httpx.ConnectError(f"No address was found for {host}.") from None
-    found = list(dict.fromkeys(str(row[4][0]) for row in rows))
+    found = await asyncio.wrap_future(_looked_up(host, url.port or PORTS.get(url.scheme)))
+    if not found:
+        raise httpx.ConnectError(f"No address was found for {host}.")
     check(url, [ip_address(each) for each in found])
+    return found
+
+
+def _looked_up(host: str, port: int | None) -> Future[list[str]]:
+    """Look the host up, in a thread that nothing waits for: a look-up cannot be stopped. Threads of `asyncio.to_thread`
+    delay the end of the event loop, and all threads of a pool that of the process.
+    """
+    found = Future[list[str]]()
+    found.set_running_or_notify_cancel()  # so that the thread can set the result after a time limit
+
+    def look_up() -> None:
+        try:
+            rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            rows = []
+        found.set_result(list(dict.fromkeys(str(row[4][0]) for row in rows)))
+
+    threading.Thread(target=look_up, daemon=True).start()
     return found
 
 
@@ -86,7 +106,7 @@ class CheckedTransport(httpx.AsyncHTTPTransport):
         super().__init__(verify=_certificates(), limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        *others, last = await asyncio.to_thread(resolve, request.url)
+        *others, last = await resolve(request.url)
         for address in others:
             try:
                 return await super().handle_async_request(_sent_to(address, request))
@@ -103,10 +123,16 @@ def _certificates() -> ssl.SSLContext:
 
 def _sent_to(address: str, request: httpx.Request) -> httpx.Request:
     """Return the request with this address in place of its host. The header `Host` and the name for TLS stay."""
+    limits = request.extensions["timeout"]
+    connect = min(limits["connect"] or CONNECT_SECONDS, CONNECT_SECONDS)
     return httpx.Request(
         request.method,
         request.url.copy_with(host=address),
         headers=request.headers,
         stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")},
+        extensions={
+            **request.extensions,
+            "sni_hostname": request.url.raw_host.decode("ascii"),
+            "timeout": {**limits, "connect": connect},
+        },
     )

@@ -28,7 +28,7 @@ Answers = Callable[..., None]
 
 def get(url: str, **options: Any) -> httpx.Response:
     async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=outbound.CheckedTransport(), **options) as client:
+        async with asyncio.timeout(10), httpx.AsyncClient(transport=outbound.CheckedTransport(), **options) as client:
             return await client.get(url)
 
     return asyncio.run(ask())
@@ -165,6 +165,19 @@ def test_the_next_address_is_tried(settings: Any, names: dict[str, list[str]]) -
     names["two.example"] = ["127.0.0.3", "127.0.0.1"]
     with receiver(status=200) as server:
         assert get(f"http://two.example:{server.port}/").status_code == 200
+
+
+def test_a_silent_address_leaves_time_for_the_next(
+    settings: Any, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.3)
+    names["silent.example"] = ["127.0.0.3", "127.0.0.1"]
+    with receiver(status=200) as server, socket.socket() as silent:
+        silent.bind(("127.0.0.3", server.port))
+        silent.listen(0)
+        with socket.create_connection(silent.getsockname()):  # its queue is full: further connections get no answer
+            assert get(f"http://silent.example:{server.port}/", timeout=15).status_code == 200
 
 
 def test_a_redirect_is_checked(settings: Any) -> None:
