@@ -137,6 +137,10 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def waiting(self) -> DeliveryQuerySet:
         return self.filter(state=Delivery.State.WAITING)
 
+    def ended(self) -> DeliveryQuerySet:
+        """Return deliveries that were delivered, or failed at all `TRIES`. Not those that failed by hand alone."""
+        return self.filter(Q(state=Delivery.State.DELIVERED) | Q(state=Delivery.State.DEAD, attempts__gte=TRIES))
+
 
 class Delivery(models.Model):
     """The message of one event to one webhook, and the result of the last try."""

@@ -2,7 +2,7 @@
 
 A worker holds a webhook while it sends a message. If the worker dies, another sends the message again as soon as the
 hold is over. A message that fails is tried again after a growing pause, and later messages of the webhook wait. After
-`TRIES` it is a dead letter, and the next message has its turn.
+`TRIES` it is a dead letter, and the next message has its turn. `DEAD_IN_A_ROW` dead letters pause the webhook.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import transaction
 from django.utils import timezone
 
@@ -37,6 +37,8 @@ HELD = datetime.timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 5, 3600
 """Seconds between two tries: each pause is twice the one before."""
 GONE = 410
+DEAD_IN_A_ROW = 3
+"""The dead letters in a row, each of three days, after which a webhook is paused."""
 
 
 def pause_after(tries: int) -> float:
@@ -53,17 +55,32 @@ def pause_after(tries: int) -> float:
 def deliver() -> None:
     """Send what is due, for about `MOST_SECONDS`."""
     until = time.monotonic() + MOST_SECONDS
-    while _deliver_some(timezone.now()) and time.monotonic() < until:
+    while _deliver_some(timezone.now(), until) and time.monotonic() < until:
         pass
 
 
-def _deliver_some(now: datetime.datetime) -> bool:
-    """Send one message of each webhook that is due, `AT_ONCE` at most. Return whether there was one."""
-    webhooks = Webhook.objects.due(now).order_by("?")[:AT_ONCE]  # none waits behind others that always have messages
-    taken = [delivery for webhook in webhooks if (delivery := _take(webhook, now))]
-    for delivery, answer in zip(taken, asyncio.run(_sent(taken, now)) if taken else [], strict=True):
-        _record(delivery, answer, timezone.now())
-    return bool(taken)
+def _deliver_some(now: datetime.datetime, until: float = 0) -> bool:
+    """Send the messages of each webhook that is due, `AT_ONCE` webhooks at most: those that are due before `until`, and
+    at least one. Return whether there was one.
+    """
+    webhooks = list(Webhook.objects.due(now).order_by("?")[:AT_ONCE])  # none waits behind others that are always due
+    return bool(webhooks) and any(async_to_sync(_deliver_to_all)(webhooks, until))
+
+
+async def _deliver_to_all(webhooks: list[Webhook], until: float) -> list[bool]:
+    return await asyncio.gather(*(_deliver_to(each, until) for each in webhooks))
+
+
+async def _deliver_to(webhook: Webhook, until: float) -> bool:
+    """Send the webhook's messages until then, at least one, and store each result at once: slower webhooks keep none
+    back. Return whether there was one.
+    """
+    sent = False
+    while (not sent or time.monotonic() < until) and (delivery := await sync_to_async(_take)(webhook, timezone.now())):
+        [answer] = await asyncio.gather(_send(delivery, timezone.now()), return_exceptions=True)
+        await sync_to_async(_record)(delivery, _or_defect(answer), timezone.now())
+        sent = True
+    return sent
 
 
 def _take(webhook: Webhook, now: datetime.datetime) -> Delivery | None:
@@ -78,11 +95,6 @@ def _take(webhook: Webhook, now: datetime.datetime) -> Delivery | None:
         Webhook.objects.filter(pk=webhook.pk, held_by=hold).update(held_by="", held_until=None)
         return None
     return delivery
-
-
-async def _sent(deliveries: Sequence[Delivery], now: datetime.datetime) -> list[Answer]:
-    answers = await asyncio.gather(*(_send(each, now) for each in deliveries), return_exceptions=True)
-    return [_or_defect(answer) for answer in answers]
 
 
 def _or_defect(answer: Answer | BaseException) -> Answer:
@@ -122,12 +134,24 @@ def outcome(answer: Answer, *, attempts: int, tries_left: int, now: datetime.dat
 @transaction.atomic
 def _record(delivery: Delivery, answer: Answer, now: datetime.datetime) -> None:
     """Store the result, and let the webhook go. Store nothing if another worker took over after the hold."""
-    gone = {"paused_at": now, "pause_reason": "The receiver answered 410 Gone."} if answer.status == GONE else {}
-    held = Webhook.objects.filter(pk=delivery.webhook_id, held_by=delivery.webhook.held_by)
-    if not held.update(held_by="", held_until=None, **gone):
+    webhooks = Webhook.objects.filter(pk=delivery.webhook_id)
+    if not webhooks.filter(held_by=delivery.webhook.held_by).update(held_by="", held_until=None):
         logger.warning("Lost delivery %d to another worker.", delivery.pk)
         return
     values = outcome(answer, attempts=delivery.attempts, tries_left=delivery.tries_left, now=now)
     Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.WAITING).update(**values)
     if values.get("state") == Delivery.State.DEAD:
         logger.warning("Delivery %d of %s is a dead letter: %s", delivery.pk, delivery.webhook, answer.error)
+    if reason := _reason_to_pause(delivery, answer):
+        webhooks.filter(paused_at=None).update(paused_at=now, pause_reason=reason)
+
+
+def _reason_to_pause(delivery: Delivery, answer: Answer) -> str:
+    """Return why the webhook is to be paused after this answer; empty if it is not."""
+    if answer.status == GONE:
+        return "The receiver answered 410 Gone."
+    if answer.error and delivery.attempts + 1 == TRIES:
+        last = Delivery.objects.ended().filter(webhook=delivery.webhook_id).order_by("-tried_at")[:DEAD_IN_A_ROW]
+        if [each.state for each in last] == [Delivery.State.DEAD] * DEAD_IN_A_ROW:
+            return f"{DEAD_IN_A_ROW} messages in a row failed, each for three days."
+    return ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import itertools
 import json
+import socket
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -220,6 +222,72 @@ def test_a_slow_receiver_is_left_and_holds_up_no_other(
         assert len(other.got) == 1
     slow = Delivery.objects.waiting().get()
     assert (slow.status, slow.error) == (None, "The receiver did not answer within 0.6 seconds.")
+
+
+def test_a_slow_look_up_is_left_and_others_get_their_messages_meanwhile(
+    project: Project, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "SECONDS", 1.5)
+    resolve, over, delivered = socket.getaddrinfo, threading.Event(), []
+
+    def lookup(host: Any, *args: Any, **more: Any) -> Any:
+        if host != "slow.example":
+            return resolve(host, *args, **more)
+        over.wait(60)
+        raise OSError
+
+    def record(delivery: Delivery, *args: Any) -> None:
+        store(delivery, *args)
+        delivered.append(Delivery.objects.filter(state=States.DELIVERED).count())
+
+    store = delivering._record
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(delivering, "_record", record)
+    changing.add(project=project, url="https://slow.example/hook", events=[OPENED])
+    add(project, server)
+    announce(project, 1, 2, 3)
+    before = time.monotonic()
+    delivering._deliver_some(timezone.now(), until=before + 1.5)
+    assert time.monotonic() - before < 30
+    over.set()
+    assert numbers(server) == [1, 2, 3]
+    assert delivered == [1, 2, 3, 3]  # stored one by one, before the slow one ended
+    assert Delivery.objects.get(attempts=1, state=States.WAITING).error == (
+        "The receiver did not answer within 1.5 seconds."
+    )
+
+
+def test_three_dead_letters_in_a_row_pause_the_webhook(project: Project, server: Receiver) -> None:
+    webhook, _ = add(project, server)
+    server.status = 500
+
+    def let_die() -> None:
+        Delivery.objects.waiting().update(tries_left=1, attempts=TRIES - 1, next_at=timezone.now())
+        delivering._deliver_some(timezone.now())
+        webhook.refresh_from_db()
+
+    announce(project, 0, 1)
+    let_die()
+    let_die()
+    changing.send_test(webhook=webhook)
+    delivering._deliver_some(timezone.now())
+    webhook.refresh_from_db()
+    assert not webhook.paused  # a test event that fails does not count
+    announce(project, *range(2, 8))
+    server.statuses = [204]
+    let_die()  # it is delivered: the next one begins a new row
+    let_die()
+    let_die()
+    assert not webhook.paused
+    let_die()
+    assert (webhook.paused, webhook.pause_reason) == (True, "3 messages in a row failed, each for three days.")
+    server.got.clear()
+    delivering.deliver()
+    assert (server.got, Delivery.objects.waiting().count()) == ([], 2)
+    server.status = 204
+    changing.change(webhook=webhook, paused=False)
+    delivering.deliver()
+    assert numbers(server) == [6, 7]
 
 
 def test_a_defect_holds_up_no_other_webhook(
