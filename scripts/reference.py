@@ -94,6 +94,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "compare_encoders": lambda: options_of("compare_encoders"),
     "create_project": lambda: options_of("create_project"),
     "events": events_of_webhooks,
+    "dataset": lambda: options_of("dataset"),
     "export_labels": lambda: options_of("export_labels"),
     "filters": filters_of_exports,
     "finish": lambda: options_of("finish"),

@@ -10,7 +10,8 @@ from django.http import HttpResponse
 from django.test import Client
 from factories import make_items, make_member, make_open_batch
 
-from labeling.models import Batch, Job, ModelVersion, PredictionRun, Project, Role, User
+from labeling.models import Batch, DatasetVersion, Job, ModelVersion, PredictionRun, Project, Role, User
+from labeling.outgoing.datasets.freeze import freeze, keep
 
 CONTROL = {"accuracy": 0.9, "low": 0.8, "high": 0.95, "n": 40}
 
@@ -59,6 +60,14 @@ def make_prediction(version: ModelVersion, **fields: Any) -> PredictionRun:
     run = PredictionRun.objects.create(project=version.project, version=version, path="/nowhere", **fields)
     Job.objects.enqueue(Job.Kind.PREDICT, project=version.project, cause=run)
     return run
+
+
+def make_dataset(project: Project, name: str = "", **filters: str) -> DatasetVersion:
+    """Create a dataset version of the labels, as the worker does."""
+    number = project.datasets.count() + 1
+    dataset = DatasetVersion(project=project, number=number, name=name or f"v{number}", filters=filters)
+    keep(dataset, freeze(dataset, draft="test"))
+    return dataset
 
 
 def text_of(response: HttpResponse) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batch_parts, batches, export, finish
+from labeling.api import batch_parts, batches, datasets, export, finish
 from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
@@ -26,6 +26,7 @@ app_name = "api"
 
 PROJECT = "projects/<slug:slug>/"
 WEBHOOK = f"{PROJECT}webhooks/<int:webhook_id>/"
+DATASET = f"{PROJECT}datasets/<str:name>/"
 
 urlpatterns = [
     # The two most frequent addresses come first, because Django compares addresses one after the other.
@@ -119,4 +120,14 @@ urlpatterns = [
     path(f"{PROJECT}certificates/<int:number>/", finish.CertificateDetail.as_view(), name="certificate"),
     path(f"{PROJECT}certificates/<int:number>/file/", finish.CertificateFile.as_view(), name="certificate-file"),
     path(f"{PROJECT}export/", export.Export.as_view(), name="export"),
+    path(f"{PROJECT}datasets/", datasets.DatasetList.as_view(), name="datasets"),
+    path(DATASET, datasets.DatasetDetail.as_view(), name="dataset"),
+    path(f"{DATASET}manifest/", datasets.DatasetManifest.as_view(), name="dataset-manifest"),
+    path(f"{DATASET}card/", datasets.DatasetCard.as_view(), name="dataset-card"),
+    path(f"{DATASET}comparison/", datasets.DatasetComparison.as_view(), name="dataset-comparison"),
+    path(
+        f"{PROJECT}datasets/<str:name>/verification/",
+        datasets.DatasetVerification.as_view(),
+        name="dataset-verification",
+    ),
 ]

@@ -4,6 +4,7 @@ from labeling.models.annotations import Annotation, Assignment, Correction, Work
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.certificates import Audit, AuditDraw, Certificate, CertifiedLabel, Finish
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
+from labeling.models.datasets import DatasetFile, DatasetVersion
 from labeling.models.encoders import EncoderChange, EncoderComparison
 from labeling.models.event_types import EventType
 from labeling.models.files import DamagedFile, FeatureSum, ProjectStorage, Upload
@@ -43,6 +44,8 @@ __all__ = [
     "CopyAnswer",
     "Correction",
     "DamagedFile",
+    "DatasetFile",
+    "DatasetVersion",
     "Delivery",
     "EncoderChange",
     "EncoderComparison",

@@ -42,7 +42,7 @@ class EventType(StrEnum):
     DATASET_VERSION_CREATED = (
         "dataset_version.created",
         "a dataset version was made",
-        "/api/v1/projects/{project}/dataset-versions/{number}/",
+        "/api/v1/projects/{project}/datasets/v{number}/",
     )
     REVIEW_WAITING = (
         "review.waiting",

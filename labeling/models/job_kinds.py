@@ -81,6 +81,7 @@ class Kind(StrEnum):
         JobKind(phase="measuring encoders", awaited_by="no one", settings=("model", "training")),
     )
     FINISH = "finish", JobKind(phase="proving labels of the model", awaited_by="managers")
+    DATASET = "dataset", JobKind(phase="writing a dataset version", awaited_by="managers", fails="dataset")
     REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="no one")
 
     def __new__(cls, name: str, *facts: JobKind) -> Kind:

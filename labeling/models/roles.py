@@ -20,6 +20,7 @@ class Ability(models.TextChoices):
     REVIEW_READ = "review.read", "see the items that wait for a review"
     REVIEW_DO = "review.do", "settle and correct labels, write comments"
     LABELS_READ = "labels.read", "export labels; see agreement, near-copies, and versions of guidelines and classes"
+    DATASETS_CHANGE = "datasets.change", "make dataset versions"
     BATCHES_READ = (
         "batches.read",
         "see how batches were picked, pace, people, payoff, certificates, and all fields of the API",
@@ -79,6 +80,7 @@ ROLES: dict[str, RoleFacts] = {
                 Ability.PROJECT_READ,
                 Ability.ITEMS_READ,
                 Ability.LABELS_READ,
+                Ability.DATASETS_CHANGE,
                 Ability.BATCHES_READ,
                 Ability.MODELS_READ,
                 Ability.PREDICTIONS_CHANGE,

@@ -50,6 +50,13 @@ class ModelVersion(models.Model):
     digest = models.CharField(max_length=64)
     labels_hash = models.CharField(max_length=64, help_text="Over the labeled rows that it saw.")
     labels = models.PositiveIntegerField(help_text="Labeled items that it learned from.")
+    dataset = models.ForeignKey(
+        "labeling.DatasetVersion",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="versions",
+        help_text="Has all labels that it learned from, and those of control items.",
+    )
     classes = models.PositiveIntegerField(null=True, help_text="It knows the classes whose index lies below.")
     seed = models.PositiveBigIntegerField()
     training = models.JSONField(default=dict)

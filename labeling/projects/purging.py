@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
@@ -28,8 +28,12 @@ CHUNK = 50
 MOST = 1_000
 
 
-def purge(now: datetime.datetime) -> int:
+def purge(
+    now: datetime.datetime, before: Callable[[Project, Sequence[int]], None] = lambda project, items: None
+) -> int:
     """Remove up to `MOST` items that were deleted 30 days ago or earlier. Returns their number.
+
+    `before` is called for each project with the items that are about to be removed, perhaps again after a kill.
 
     An item stays until the batches of its tasks are done, for an unfinished batch counts its tasks. An item of a
     project without a batch stays until the first batch: until then the encoder may be fitted again on all rows.
@@ -43,7 +47,9 @@ def purge(now: datetime.datetime) -> int:
     )
     ids = list(over.order_by("project", "pk").values_list("project", "pk").distinct()[:MOST])
     for project in Project.objects.filter(pk__in={project for project, _ in ids}):
-        for part in in_parts([pk for owner, pk in ids if owner == project.pk], CHUNK):
+        items = [pk for owner, pk in ids if owner == project.pk]
+        before(project, items)
+        for part in in_parts(items, CHUNK):
             _remove(project, part)
     return len(ids)
 

@@ -10,6 +10,7 @@ from labeling.models import Job
 from labeling.steps.baseline import baseline
 from labeling.steps.calibrate import calibrate
 from labeling.steps.cluster import cluster
+from labeling.steps.dataset import dataset
 from labeling.steps.embed import embed
 from labeling.steps.encode import encode
 from labeling.steps.finish import finish
@@ -41,6 +42,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.MISLABELED: mislabeled,
     Job.Kind.ENCODERS: measure_encoders,
     Job.Kind.FINISH: finish,
+    Job.Kind.DATASET: dataset,
     Job.Kind.REBUILD: rebuild,
 }
 

@@ -5,6 +5,7 @@ The step `calibrate` runs the further trainings that only calibrate the version.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -13,9 +14,10 @@ import numpy as np
 from labeling.answering import batches, deadlines
 from labeling.arrays.files import Features, ProjectFiles
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Batch, Event, EventType, Job, ModelVersion, PrivateTraining, Project
+from labeling.models import Batch, DatasetVersion, Event, EventType, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
-from labeling.projects import ledger
+from labeling.outgoing.datasets.creating import for_training
+from labeling.projects import ledger, quota
 from labeling.projects.encoder_change import carry_out
 from labeling.projects.version_in_use import is_outdated
 from labeling.steps import batch_copies, measure
@@ -41,6 +43,8 @@ from models_store.model import Model
 from models_store.networks.adapter import Adapter
 from models_store.training import Progress, Recipe, Runtime, Trained, TrainingSet, forget
 
+logger = logging.getLogger(__name__)
+
 
 def train(step: Step) -> None:
     """Train a version on the labels so far, measure it, compare it with the version before it, and end the batch."""
@@ -51,7 +55,7 @@ def train(step: Step) -> None:
     n_classes = project.classes.count()
     with step.write():
         batch_copies.update_radius(project)
-    labeled = labels_for(batch, n_classes, soft=learns_soft(project))
+    dataset, labeled = frozen_labels(step, batch, n_classes)
     if not len(labeled.rows):
         # All tasks so far were skipped or control tasks: the loop goes on without a version.
         with step.finish():
@@ -72,6 +76,7 @@ def train(step: Step) -> None:
         recipe = recipe_of(project, encoder, n_classes, seed=seed)
         trained = train_openly(step, batch, training_set, recipe, anew=change is not None)
     version = _described(batch, number, labeled, trained, n_classes)
+    version.dataset = dataset
     step.span.part("measuring the model")
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, trained.model, features, control)
@@ -113,6 +118,28 @@ def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained
         calibrating=ModelVersion.Calibrating.WAITING if trained.later else ModelVersion.Calibrating.SEALED,
         calibration=asdict(trained.later) if trained.later else {},
     )
+
+
+def frozen_labels(step: Step, batch: Batch, n_classes: int) -> tuple[DatasetVersion | None, LabeledRows]:
+    """Return a dataset version with the labels that the batch's version learns, and these labels.
+
+    Labels may change while they are read, so the dataset is made again until it is the same after as before. Without
+    room for its file there is no dataset: labels that people gave must not wait for room.
+    """
+    step.span.part("freezing the labels")
+    soft = learns_soft(batch.project)
+    labeled, before = labels_for(batch, n_classes, soft=soft), None
+    if not len(labeled.rows):
+        return None, labeled
+    try:
+        dataset = for_training(batch, writing=step.write)
+        while dataset != before:
+            labeled = labels_for(batch, n_classes, soft=soft)
+            before, dataset = dataset, for_training(batch, writing=step.write)
+    except quota.NoRoom as error:
+        logger.warning("%s: the labels of batch %d are in no dataset version: %s", batch.project, batch.number, error)
+        return None, labeled
+    return dataset, labeled
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
@@ -167,6 +194,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
         "encoder": {"name": encoder.name, "digest": encoder.digest},
         "labels": version.labels,
         "labels_hash": version.labels_hash,
+        "dataset": {"name": version.dataset.name, "sha256": version.dataset.digest} if version.dataset else None,
         "metrics": version.metrics,
         "calibration": calibration,
     }

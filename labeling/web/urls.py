@@ -9,6 +9,7 @@ from labeling.web.batches import batch_parts
 from labeling.web.batches import views as batches
 from labeling.web.classes import proposals
 from labeling.web.classes import views as classes
+from labeling.web.datasets import views as datasets
 from labeling.web.export import views as engineer
 from labeling.web.finish import views as finish
 from labeling.web.imports import views as imports
@@ -146,4 +147,6 @@ urlpatterns = [
     path(f"{PROJECT}finish/stop/", finish.stop, name="project-finish-stop"),
     path(f"{PROJECT}privacy/", privacy.privacy, name="project-privacy"),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),
+    path(f"{PROJECT}datasets/", datasets.datasets, name="project-datasets"),
+    path(f"{PROJECT}datasets/<str:name>/", datasets.dataset, name="project-dataset"),
 ]

@@ -40,12 +40,12 @@ SUPERUSER = "superuser"
 ABILITIES = {
     ANNOTATOR: "project.read tasks.answer",
     REVIEWER: "project.read items.read review.read review.do",
-    ENGINEER: "project.read items.read labels.read batches.read models.read predictions.change",
+    ENGINEER: "project.read items.read labels.read datasets.change batches.read models.read predictions.change",
     AUDITOR: "project.read items.read imports.read review.read labels.read batches.read models.read settings.read "
     "members.read",
     MANAGER: "project.read project.change tasks.answer items.read items.change imports.read review.read review.do "
-    "labels.read batches.read batches.change models.read models.change predictions.change settings.read "
-    "settings.change webhooks.change members.read members.change",
+    "labels.read datasets.change batches.read batches.change models.read models.change predictions.change "
+    "settings.read settings.change webhooks.change members.read members.change",
 }
 MEMBERS = tuple(ABILITIES)
 
@@ -219,6 +219,9 @@ DOORS = [
     Door("project-finish", "post", Ability.BATCHES_CHANGE, 400),  # people alone are wrong more often
     Door("project-finish-stop", "post", Ability.BATCHES_CHANGE, 302),
     Door("project-export", "get", Ability.LABELS_READ, 200),
+    Door("project-datasets", "get", Ability.LABELS_READ, 200),
+    Door("project-datasets", "post", Ability.DATASETS_CHANGE, 302),
+    Door("project-dataset", "get", Ability.LABELS_READ, 200),
     # the API
     Door("api-docs", "get", SIGNED_IN, 200),
     Door("schema", "get", EVERYBODY, 200),
@@ -324,6 +327,13 @@ DOORS = [
     Door("api:certificates", "get", Ability.BATCHES_READ, 200),
     Door("api:certificate", "get", Ability.BATCHES_READ, 200),
     Door("api:certificate-file", "get", Ability.BATCHES_READ, 200),
+    Door("api:datasets", "get", Ability.LABELS_READ, 200),
+    Door("api:datasets", "post", Ability.DATASETS_CHANGE, 202, {}),
+    Door("api:dataset", "get", Ability.LABELS_READ, 200),
+    Door("api:dataset-manifest", "get", Ability.LABELS_READ, 200),
+    Door("api:dataset-card", "get", Ability.LABELS_READ, 200),
+    Door("api:dataset-comparison", "get", Ability.LABELS_READ, 400),  # the earlier version is not named
+    Door("api:dataset-verification", "get", Ability.LABELS_READ, 200),
     Door("api:agreement", "get", Ability.LABELS_READ, 200),
     Door("api:near-copies", "get", Ability.LABELS_READ, 200),
     Door("api:privacy", "get", Ability.MODELS_READ, 200),

@@ -27,8 +27,11 @@ BATCH: Fields = {
 }
 PART: Fields = {"members.read": "id username group start stop unanswered people"}
 VERSION: Fields = {
-    "models.read": "version batch parent labels labels_hash digest seed training metrics control_now in_use held_back "
-    "gate calibration seconds created_at",
+    "models.read": "version batch parent labels labels_hash dataset digest seed training metrics control_now in_use "
+    "held_back gate calibration seconds created_at",
+}
+DATASET = {
+    "labels.read": "number name note filters automatic state reason rows digest models replaced created_by created_at"
 }
 WEBHOOK: Fields = {"webhooks.change": "id url events paused pause_reason created_at"}
 CERTIFICATE: Fields = {
@@ -101,6 +104,9 @@ FIELDS: dict[str, Fields] = {
         "webhooks.change": "id event message_id payload state attempts tried_at next_at status error response"
     },
     "api:certificates": CERTIFICATE,
+    "api:datasets": DATASET,
+    "api:dataset": DATASET,
+    "api:dataset-verification": {"labels.read": "digest whole problems"},
     "api:certificate": CERTIFICATE,
     "api:agreement": {
         "labels.read": "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others "
@@ -139,4 +145,7 @@ FILES = {
     "api:models-compare",
     "api:prediction-result",
     "api:export",
+    "api:dataset-card",
+    "api:dataset-comparison",
+    "api:dataset-manifest",
 }

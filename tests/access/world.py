@@ -32,7 +32,7 @@ from factories import (
     recount,
 )
 from knox.models import AuthToken
-from pages import make_prediction
+from pages import make_dataset, make_prediction
 from pools import make_certificate
 
 from labeling.models import (
@@ -133,6 +133,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
     predicted = make_prediction(version, name="b.csv")
     make_certificate(version, number=number)
+    dataset = make_dataset(project, f"labels-{number}")
     EncoderComparison.objects.create(project=project, choices=[], asked_at=timezone.now())
     Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)
     manager = project.memberships.get(role=Role.MANAGER).user
@@ -162,6 +163,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
         "prediction_id": predicted.pk,
         "number": number,
+        "name": dataset.name,
         "annotation_id": annotation.pk,
         "username": leaver,
     }

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, make_webhook
 from knox.models import AuthToken
-from pages import make_history, make_prediction
+from pages import make_dataset, make_history, make_prediction
 from pools import make_certificate
 from rest_framework.test import APIClient
 
@@ -56,6 +56,7 @@ LISTS: list[tuple[str, str, int]] = [
     ("models/1/", Role.ENGINEER, 5),
     ("certificates/", Role.ENGINEER, 2),
     ("webhooks/", Role.MANAGER, 1),
+    ("datasets/", Role.ENGINEER, 3),
     ("finish/", Role.ENGINEER, 24),
     ("predictions/", Role.ENGINEER, 1),
     ("progress/", Role.ANNOTATOR, 5),
@@ -76,6 +77,7 @@ def projects(once: Path) -> list[Project]:
             make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
             make_certificate(project.versions.earliest("number"), number=number + 1)
             make_webhook(project)
+            make_dataset(project)
     return made
 
 

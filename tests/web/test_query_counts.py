@@ -12,7 +12,7 @@ import pytest
 from addresses import OPERATORS, REDIRECTS, TAKERS, all_names
 from django.urls import reverse
 from factories import make_member, make_project, make_webhook
-from pages import make_history, make_prediction, signed_in
+from pages import make_dataset, make_history, make_prediction, signed_in
 from pools import make_certificate
 
 from labeling.intake.uploads import register
@@ -93,6 +93,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-privacy", [], Role.ENGINEER, 6),
     ("project-finish", [], Role.MANAGER, 27),
     ("project-export", [], Role.ENGINEER, 7),
+    ("project-datasets", [], Role.ENGINEER, 10),
+    ("project-dataset", ["v1"], Role.ENGINEER, 7),
 ]
 
 
@@ -133,6 +135,7 @@ def fill(project: Project, much: int) -> None:
         make_member(project, f"annie-{number}")
         register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
         make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
+        make_dataset(project)
         make_certificate(project.versions.earliest("number"), number=number + 1)
         make_webhook(project, events=3 * much)
 

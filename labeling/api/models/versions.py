@@ -69,6 +69,9 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
         source="parent.number", allow_null=True, help_text="The version that picked its last batch."
     )
+    dataset = serializers.CharField(
+        source="dataset.name", default=None, allow_null=True, help_text="The dataset version that it learned from."
+    )
     training = serializers.DictField(help_text="The training settings that it was trained with.")
     metrics = serializers.DictField(help_text="Metrics at the time of training; `control`: on control items.")
     control_now = serializers.SerializerMethodField(
@@ -86,6 +89,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "parent",
             "labels",
             "labels_hash",
+            "dataset",
             "digest",
             "seed",
             "training",
@@ -132,7 +136,7 @@ class VersionList(ProjectListView):
     serializer_class = VersionSerializer
 
     def get_queryset(self) -> QuerySet[ModelVersion]:
-        return self.project.versions.select_related("batch", "parent").order_by("-number")
+        return self.project.versions.select_related("batch", "parent", "dataset").order_by("-number")
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), **_of_project(self.project)}
@@ -150,7 +154,7 @@ class _OneVersion(ProjectView):
     subject = "Models"
 
     def find(self, number: int) -> ModelVersion:
-        known = self.project.versions.select_related("batch", "parent")
+        known = self.project.versions.select_related("batch", "parent", "dataset")
         return find_or_404(known, f"There is no model version {number} in this project.", number=number)
 
     def shown(self, version: ModelVersion) -> Response:

@@ -22,6 +22,7 @@ from labeling.loop.signs import Signs
 from labeling.loop.sweeps import Recounts, refresh_statistics
 from labeling.loop.worker import Worker
 from labeling.models import BulkChange, Invitation, Job
+from labeling.outgoing.datasets import erasing as datasets
 from labeling.outgoing.predictions.results import remove_expired
 from labeling.projects import bulk, erasing
 from labeling.projects.purging import purge
@@ -43,7 +44,7 @@ def tidy(now: datetime.datetime) -> None:
     remove_expired(now)
     Invitation.objects.end_without_author()
     removing.close_left_over()
-    purge(now)
+    purge(now, before=datasets.forget)
     erasing.erase(now, ERASE_SECONDS)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)

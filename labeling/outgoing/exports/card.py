@@ -48,11 +48,11 @@ def card_of(facts: Facts, counts: Counts, splits: Iterable[str], head: str, load
     others = {name for of_split in counts.labels.values() for name in of_split}.difference(classes)
     numbers = {name: [counts.labels[split][name] for split in splits] for name in [*classes, *sorted(others)]}
     numbers["rows"] = [counts.rows[split] for split in splits]
-    table = "\n".join(f"| {_plain(name)} | {' | '.join(map(str, row))} |" for name, row in numbers.items())
+    table = "\n".join(f"| {plain(name)} | {' | '.join(map(str, row))} |" for name, row in numbers.items())
     unseen = f"No person has looked at the rows of the splits that begin with `{Origin.CERTIFIED}`. "
     unseen = unseen if any(split.startswith(Origin.CERTIFIED) for split in splits) else ""
     return f"""{head}
-# {_plain(facts.title)}
+# {plain(facts.title)}
 
 {facts.kind.plural.capitalize()} with labels, exported by Marginalia. Unpack the archive and load its folder:
 
@@ -88,11 +88,11 @@ Unknown. State the license of the items before you share them.
 
 def _filters(choice: Choice) -> str:
     chosen = {name: value for name, value in choice.values.items() if name not in _OF_CSV}
-    return ", ".join(f"`{name}` {_plain(_value(value))}" for name, value in chosen.items())
+    return ", ".join(f"`{name}` {plain(_value(value))}" for name, value in chosen.items())
 
 
 def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{_plain(name)} {n}" for name, n in sorted(counts.items())) or "no rows"
+    return ", ".join(f"{plain(name)} {n}" for name, n in sorted(counts.items())) or "no rows"
 
 
 def _value(value: Any) -> str:
@@ -103,6 +103,6 @@ def _value(value: Any) -> str:
     return "yes" if value is True else str(value)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return the text on one line, with the signs of Markdown escaped."""
     return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
+from labeling.db.statements import among
 from labeling.intake.row_labels import ORIGIN
 from labeling.models import Certificate, CertifiedLabel, Project
 from labeling.models.certificates import CertificateQuerySet, CertifiedLabelQuerySet
@@ -42,9 +43,17 @@ def _certificates(project: Project, choice: Choice) -> CertificateQuerySet:
 
 
 def certified_pages(
-    project: Project, choice: Choice, show: Callable[[Any], Any], names: Mapping[int, str], *, is_file: bool, size: int
+    project: Project,
+    choice: Choice,
+    show: Callable[[Any], Any],
+    names: Mapping[int, str],
+    *,
+    is_file: bool,
+    size: int,
+    items: Sequence[int] | None = None,
 ) -> Iterator[Page]:
     """Yield rows for certified labels by item, at most `size` at a time. `show` turns a stored label into its text.
+    `items`: only the rows of these items.
 
     A page is first read by key and then filtered, so that its query takes the same time with any statistics.
     """
@@ -52,9 +61,13 @@ def certified_pages(
     if not certificates:
         return
     by_key = CertifiedLabel.objects.filter(certificate__in=list(certificates)).order_by("pk")
+    if items is not None:
+        by_key = by_key.filter(pk__in=among(items))
     last = 0
     while keys := list(by_key.filter(pk__gt=last).values_list("pk", flat=True)[:size]):
         page = unasked(project, choice).filter(pk__gte=keys[0], pk__lte=keys[-1]).order_by("pk")
+        if items is not None:
+            page = page.filter(pk__in=among(keys))
         read = page.values_list(*_LABEL, *_ITEM, Cast("item__data", TextField()))
         if rows := [
             {

@@ -11,13 +11,15 @@ from typing import Any
 
 from labeling.db.statements import stored
 from labeling.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
-from labeling.models import Item, Project
+from labeling.models import DatasetVersion, Item, Project
 from labeling.models.certificates import CertificateQuerySet
 from labeling.models.near_copies import CopyQuerySet
 
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # The name of a file has only the number of batches if their list is longer than this.
 NAMED = 40
+OF_THE_FILE = ("dataset", "columns", "delimiter")
+"""The filters that choose no rows of the present labels."""
 DELIMITERS = {"comma": ",", "semicolon": ";"}
 
 _SPAN = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?", re.ASCII)
@@ -91,6 +93,8 @@ def choose(project: Project, query: Mapping[str, Any]) -> Choice:
     values, errors = read_values(FILTERS, project, query)
     if "since" in values and "until" in values and values["until"] <= values["since"]:
         errors["until"] = "The end must be later than the beginning."
+    if "dataset" in values and (more := sorted(name for name in values if name not in OF_THE_FILE and values[name])):
+        errors["dataset"] = f"A dataset version has the rows of its own filters: leave out {', '.join(more)}."
     if errors:
         raise FilterError(errors)
     values = {name: value for name, value in values.items() if value is not False}
@@ -123,6 +127,13 @@ def _batches(project: Project, text: str) -> frozenset[int]:
 
 def _those_there_are(known: Sequence[int]) -> str:
     return f"its batches are {known[0]} to {known[-1]}" if len(known) > 1 else f"its only batch is {known[0]}"
+
+
+def _dataset(project: Project, text: str) -> DatasetVersion:
+    found = project.datasets.whole().select_related("project").named(text).first()
+    if found is None:
+        raise LookupError(f"This project has no dataset version {_quoted(text)}.")
+    return found
 
 
 def _control(project: Project, text: str) -> str:
@@ -189,22 +200,22 @@ def _quoted(text: str) -> str:
     return repr(shown)
 
 
-def _spans(numbers: Sequence[int]) -> str:
-    """Format numbers as spans: 1, 2, 3 and 5 as `1-3+5`."""
+def spans(numbers: Sequence[int], between: str) -> str:
+    """Format numbers as spans: 1, 2, 3 and 5 as `1-3+5`, with `+` between them."""
     groups: list[list[int]] = []
     for each in numbers:
         if groups and each == groups[-1][-1] + 1:
             groups[-1].append(each)
         else:
             groups.append([each])
-    return "+".join(f"{group[0]}-{group[-1]}" if len(group) > 1 else str(group[0]) for group in groups)
+    return between.join(f"{group[0]}-{group[-1]}" if len(group) > 1 else str(group[0]) for group in groups)
 
 
 def _batches_part(text: str, numbers: frozenset[int]) -> str:
-    spans = _spans(sorted(numbers))
-    if len(spans) > NAMED:
+    named = spans(sorted(numbers), "+")
+    if len(named) > NAMED:
         return f"{len(numbers)}-batches"
-    return f"batch-{spans}" if len(numbers) == 1 else f"batches-{spans}"
+    return f"batch-{named}" if len(numbers) == 1 else f"batches-{named}"
 
 
 def _moment_part(name: str) -> Callable[[str, datetime.datetime], str]:
@@ -235,6 +246,12 @@ _CERTIFIED = """(item.excluded_at IS NULL AND EXISTS (
     WHERE certified.item_id = item.id AND certificate.suspended_at IS NULL AND certificate.digest <> ''))"""
 _WHEN = "a day in UTC (`2026-03-01`) or a time with its zone (`2026-03-01T14:30+01:00`)"
 _DECLARED = (
+    ExportFilter(
+        "dataset", "Dataset version",
+        "The rows of this dataset version, as they were then. Filters of rows cannot be added.",
+        _dataset, metavar="NAME", attrs={"placeholder": "labels as they are now"},
+        file_part=lambda text, dataset: text,
+    ),
     ExportFilter(
         "batch", "Batches",
         "Only items of these batches: one (`3`), several (`1,4`), a range (`2-5`), all from one on (`6-`), or a "

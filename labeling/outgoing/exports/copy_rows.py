@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from labeling.intake.row_labels import ORIGIN
-from labeling.models import Batch, Copy, Project
+from labeling.models import Copy, Project
 from labeling.models.near_copies import CopyQuerySet
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import NOTHING
@@ -19,27 +19,27 @@ def count_copies(project: Project, choice: Choice) -> int:
     """Return the number of rows that `copy_pages` yields for all batches. Takes one query; none without near-copies."""
     if not choice.get("copies"):
         return 0
-    copies = _chosen(project, choice)
+    copies = chosen_copies(project, choice)
     if numbers := choice.get("batch"):
         copies = copies.filter(batch__number__in=numbers)
     return copies.count()
 
 
-def copy_pages(batch: Batch, choice: Choice, show: Callable[[Any], Any], *, is_file: bool, size: int) -> Iterator[Page]:
-    """Yield rows for the batch's near-copies, up to `size` at a time. `show` turns a stored label into its text."""
-    last, copies = 0, _chosen(batch.project, choice).filter(batch=batch).order_by("pk")
-    while page := list(copies.filter(pk__gt=last).select_related("item", "of")[:size] if choice.get("copies") else ()):
-        yield [_row(copy, batch, show, is_file=is_file) for copy in page]
+def copy_pages(copies: CopyQuerySet, show: Callable[[Any], Any], *, is_file: bool, size: int) -> Iterator[Page]:
+    """Yield rows for these near-copies, up to `size` at a time. `show` turns a stored label into its text."""
+    last, copies = 0, copies.select_related("item", "of", "batch__selected_by").order_by("pk")
+    while page := list(copies.filter(pk__gt=last)[:size]):
+        yield [_row(copy, show, is_file=is_file) for copy in page]
         last = page[-1].pk
 
 
-def _chosen(project: Project, choice: Choice) -> CopyQuerySet:
-    """Return the near-copies with propagated labels that match the filters."""
+def chosen_copies(project: Project, choice: Choice) -> CopyQuerySet:
+    """Return the near-copies with propagated labels that match the filters except the filter by batch."""
     return choice.of_copies(Copy.objects.propagated().filter(batch__project=project))
 
 
-def _row(copy: Copy, batch: Batch, show: Callable[[Any], Any], *, is_file: bool) -> Row:
-    item = copy.item
+def _row(copy: Copy, show: Callable[[Any], Any], *, is_file: bool) -> Row:
+    item, batch = copy.item, copy.batch
     return {
         **NOTHING,
         "item": item.pk,

@@ -54,7 +54,7 @@ def facts_of(project: Project, choice: Choice) -> Facts:
         slug=project.slug,
         kind=kinds.of(project),
         question=project.asks,
-        names=names_of(project),
+        names=names_of(project, choice),
         vector_length=project.vector_length or 1,
         choice=choice,
         number_of=lambda name: int.from_bytes(project.keyed("annotator", name)[:6], "big"),

@@ -7,7 +7,7 @@ batch, or undo answers, while the export runs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,16 +19,17 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 from labeling import kinds
-from labeling.db.statements import as_moment, marks, moment, rows
+from labeling.db.statements import among, as_moment, marks, moment, one_of, rows
 from labeling.intake.row_labels import ORIGIN
-from labeling.models import Project, Task
+from labeling.models import Batch, Copy, Project, Task
 from labeling.models.batches import IMPORTED
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
 from labeling.outgoing.exports.certified_rows import certified_among, certified_pages, count_certified, unasked
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
-from labeling.outgoing.exports.copy_rows import copy_pages, count_copies
+from labeling.outgoing.exports.copy_rows import chosen_copies, copy_pages, count_copies
+from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
 from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.formats import Page, Row
@@ -45,6 +46,7 @@ class _Task(NamedTuple):
 
     chosen: bool | None
     id: int
+    batch: int
     item: int
     rank: int
     is_control: bool
@@ -85,6 +87,8 @@ class Export:
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
     """Count the rows of an export, up to `at_most` + 1 of each origin. Takes one query to three."""
     choice = choice or Choice()
+    if dataset := choice.get("dataset"):
+        return int(dataset.rows)
     tables, condition, values = chosen_tasks(project, choice)
     sql = f"SELECT 1 FROM {tables} WHERE {condition}"
     if at_most is not None:
@@ -109,6 +113,8 @@ def fields_of(project: Project, choice: Choice, *, most: int) -> list[str]:
     """Return the names of the fields that the chosen items were imported with, at most `most`, the most frequent
     first. One query, or two.
     """
+    if dataset := choice.get("dataset"):
+        return list(manifest_of(dataset)["fields"])[:most]
     on_postgres = connection.vendor == "postgresql"
     of_item = "jsonb_object_keys(item.data) AS field(key)" if on_postgres else "json_each(item.data) AS field"
     items = [chosen_tasks(project, choice)]
@@ -137,26 +143,41 @@ class _Names(dict[int, str]):
         return name
 
 
-def names_of(project: Project) -> Mapping[int, str]:
-    """Return the present names of the project's classes, by index. One query."""
+def names_of(project: Project, choice: Choice) -> Mapping[int, str]:
+    """Return the names of the project's classes, by index: the present ones, or those of the chosen dataset version.
+    At most one query.
+    """
+    if dataset := choice.get("dataset"):
+        return {each["index"]: each["name"] for each in manifest_of(dataset)["classes"]}
     return _Names(project)
 
 
+def batches_of(project: Project) -> list[Batch]:
+    """Return the batches, the newest first, with the versions that picked and learned them. Two queries or three."""
+    batches = project.batches.order_by("-number").select_related("selected_by", "model_version")
+    return list(batches.prefetch_related("earlier_selections__selected_by"))
+
+
 def pages(
-    project: Project, choice: Choice | None = None, *, size: int = PAGE, names: Mapping[int, str] | None = None
+    project: Project,
+    choice: Choice | None = None,
+    *,
+    size: int = PAGE,
+    names: Mapping[int, str] | None = None,
+    items: Sequence[int] | None = None,
 ) -> Iterator[Page]:
     """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each;
-    then the certified labels by item. `names`: the names of the classes; None to read them.
+    then the certified labels by item. `names`: the names of the classes; None to read them. `items`: only the rows of
+    these items, in any order.
 
     Takes at most eight queries, one for each `size` tasks of the batches, and two or three for each page.
     """
     choice = choice or Choice()
-    names = names_of(project) if names is None else names
-    newest_first = list(
-        project.batches.order_by("-number")
-        .select_related("selected_by", "model_version")
-        .prefetch_related("earlier_selections__selected_by")
-    )
+    if dataset := choice.get("dataset"):
+        yield from dataset_pages(dataset, size=size)
+        return
+    names = names_of(project, choice) if names is None else names
+    newest_first = batches_of(project)
     imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
     batches, trainings = lineage_of(project, newest_first, imported)
     asks = project.asks
@@ -165,33 +186,60 @@ def pages(
     weights = weights_of(project, imported)
     asked_again = Task.objects.further().filter(batch__project=project, is_gold=False).exists()
     shared = Export(project, kinds.get(project.kind).is_file, names, show, weights, trainings, asked_again)
-    by_id = {batch.pk: batch for batch in newest_first}
 
     def shown(label: Any) -> Any:
         return asks.show(project.follow(label), names)
 
     numbers = choice.get("batch")
-    for facts in batches:
-        if numbers is None or facts.number in numbers:
-            yield from _pages_of(facts, choice, shared, shown, size)
-            yield from copy_pages(by_id[facts.id], choice, shown, is_file=shared.is_file, size=size)
+    of_batch = {facts.id: facts for facts in batches if numbers is None or facts.number in numbers}
+    reader = _Reader(choice, shared, shown, of_batch)
+    copies = chosen_copies(project, choice).filter(batch__in=of_batch) if choice.get("copies") else Copy.objects.none()
+    if items is not None:
+        for start in range(0, len(items), size):
+            part = items[start : start + size]
+            yield from reader.pages(_tasks_among(part, choice), size)
+            yield from copy_pages(copies.filter(item__in=among(part)), shown, is_file=shared.is_file, size=size)
+            yield from certified_pages(project, choice, shown, names, is_file=shared.is_file, size=size, items=part)
+        return
+    for facts in of_batch.values():
+        yield from reader.pages(_tasks_of(facts, choice, size), size)
+        yield from copy_pages(copies.filter(batch=facts.id), shown, is_file=shared.is_file, size=size)
     yield from certified_pages(project, choice, shown, names, is_file=shared.is_file, size=size)
 
 
-def _pages_of(
-    facts: BatchFacts, choice: Choice, shared: Export, shown: Callable[[Any], Any], size: int
-) -> Iterator[Page]:
-    chosen = _tasks_of(facts, choice, size)
-    while tasks := list(islice(chosen, size)):
-        asked = {task.id: Asked(facts.number, task.prompted) for task in tasks}
-        answers = answers_of(asked, show=shared.show, asked_again=shared.asked_again)
-        corrections = corrections_of([task.item for task in tasks])
-        unlabeled = [task.item for task in tasks if task.label is None] if choice.get("certified") else []
-        certified = certified_among(unlabeled, shown) if unlabeled else {}
-        page = [_row(task, answers[task.id], corrections.get(task.item, UNCORRECTED), facts, shared) for task in tasks]
-        for row in page if certified else ():
-            row |= certified.get(row["item"], {})
-        yield page
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns chosen tasks into rows."""
+
+    choice: Choice
+    shared: Export
+    shown: Callable[[Any], Any]
+    batches: Mapping[int, BatchFacts]
+    """By id."""
+
+    def pages(self, chosen: Iterator[_Task], size: int) -> Iterator[Page]:
+        """Yield pages of rows of these tasks; tasks of other batches than `batches` are left out."""
+        shared = self.shared
+        while read := list(islice(chosen, size)):
+            tasks = [task for task in read if task.batch in self.batches]
+            asked = {task.id: Asked(self.batches[task.batch].number, task.prompted) for task in tasks}
+            answers = answers_of(asked, show=shared.show, asked_again=shared.asked_again)
+            corrections = corrections_of([task.item for task in tasks])
+            unlabeled = [task.item for task in tasks if task.label is None] if self.choice.get("certified") else []
+            certified = certified_among(unlabeled, self.shown) if unlabeled else {}
+            page = [
+                _row(
+                    task,
+                    answers[task.id],
+                    corrections.get(task.item, UNCORRECTED),
+                    self.batches[task.batch],
+                    shared,
+                )
+                for task in tasks
+            ]
+            for row in page if certified else ():
+                row |= certified.get(row["item"], {})
+            yield page
 
 
 def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
@@ -203,10 +251,7 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
     """
     condition, values = choice.condition()
     sql = f"""
-        SELECT ({condition}), task.id, task.item_id, task.rank, task.is_control, task.prompted, task.prompted_by,
-            task.margin, task.cluster, task.cluster_size, task.draw_pass, task.selection, item."row", item.external_id,
-            item.source, item.data, item.media, item.proposed, item.label, item.agreement, item.label_probability,
-            item.label_distribution, {moment("item.labeled_at")}
+        SELECT ({condition}), {_columns()}
         FROM (SELECT * FROM labeling_task WHERE batch_id = %s AND rank > %s ORDER BY rank LIMIT {size:d}) task
         JOIN labeling_item item ON item.id = task.item_id ORDER BY task.rank"""
     rank = -1
@@ -215,6 +260,24 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
         if len(tasks) < size:
             return
         rank = tasks[-1].rank
+
+
+def _tasks_among(items: Sequence[int], choice: Choice) -> Iterator[_Task]:
+    """Return the chosen tasks of these items."""
+    condition, values = choice.condition()
+    these, keys = one_of("task.item_id", list(items))
+    sql = f"""
+        SELECT ({condition}), {_columns()}
+        FROM labeling_task task JOIN labeling_item item ON item.id = task.item_id WHERE {these}"""
+    return (task for task in (_Task._make(row) for row in rows(sql, [*values, *keys])) if task.chosen)
+
+
+def _columns() -> str:
+    """Return the columns of `_Task` after the first."""
+    return f"""task.id, task.batch_id, task.item_id, task.rank, task.is_control, task.prompted, task.prompted_by,
+            task.margin, task.cluster, task.cluster_size, task.draw_pass, task.selection, item."row", item.external_id,
+            item.source, item.data, item.media, item.proposed, item.label, item.agreement, item.label_probability,
+            item.label_distribution, {moment("item.labeled_at")}"""
 
 
 def _row(task: _Task, answers: Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Export) -> Row:

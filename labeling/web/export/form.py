@@ -17,6 +17,8 @@ from labeling.web.shared.forms import filter_field
 
 IN_VIEW = ("certified", "columns", "delimiter")
 """The filters beside the downloads; the others are in a fold."""
+ELSEWHERE = ("dataset",)
+"""The page of a dataset version has the downloads of its rows."""
 DAY = re.compile(r"(\d{4}-\d\d-\d\d)?", re.ASCII)
 
 
@@ -46,7 +48,7 @@ class ExportForm(forms.Form):
 
     def rows(self) -> list[forms.BoundField]:
         """Return the fields that choose rows. Near-copies need a project that has some."""
-        hidden = {*IN_VIEW, *(() if self._project.near_copies else ("copies",))}
+        hidden = {*IN_VIEW, *ELSEWHERE, "name", "note", *(() if self._project.near_copies else ("copies",))}
         return [field for field in self if field.name not in hidden]
 
     def file(self) -> list[forms.BoundField]:
@@ -67,9 +69,13 @@ class ExportForm(forms.Form):
                 self.add_error(name, text)
         return self.cleaned_data
 
+    def text_of(self, name: str) -> str:
+        """Return the text of a filter, as it was sent."""
+        return str(self._query.get(name, "")).strip()
+
     def query(self) -> str:
         """Return the set filters as a query string, for the page and the API."""
-        set_ones = {name: str(self._query.get(name, "")).strip() for name in FILTERS}
+        set_ones = {name: self.text_of(name) for name in FILTERS}
         return urlencode({name: text for name, text in set_ones.items() if text}, safe=":,")
 
 

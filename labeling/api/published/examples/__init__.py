@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.api.published.examples.classes import CLASSES
+from labeling.api.published.examples.datasets import DATASETS
 from labeling.api.published.examples.finishing import FINISHING
 from labeling.api.published.examples.items import ITEMS
 from labeling.api.published.examples.labeling import LABELING
@@ -16,4 +17,14 @@ from labeling.api.published.examples.people import PEOPLE
 from labeling.api.published.examples.projects import PROJECTS
 from labeling.api.published.examples.webhooks import WEBHOOKS
 
-EXAMPLES: dict[str, Any] = {**PROJECTS, **CLASSES, **PEOPLE, **ITEMS, **LABELING, **MODELS, **FINISHING, **WEBHOOKS}
+EXAMPLES: dict[str, Any] = {
+    **PROJECTS,
+    **CLASSES,
+    **PEOPLE,
+    **ITEMS,
+    **LABELING,
+    **MODELS,
+    **FINISHING,
+    **WEBHOOKS,
+    **DATASETS,
+}

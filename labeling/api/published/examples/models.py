@@ -54,6 +54,7 @@ MODELS: dict[str, Any] = {
         "parent": 2,
         "labels": 540,
         "labels_hash": DIGEST,
+        "dataset": "v3",
         "digest": DIGEST,
         "seed": 77,
         "training": {"epochs": 40},

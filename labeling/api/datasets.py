@@ -1,0 +1,231 @@
+"""Endpoints of dataset versions. `export/?dataset=NAME` downloads the rows of one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.endpoints import ProjectListView, ProjectView
+from labeling.api.shared.errors import Conflict, Error, find_or_404
+from labeling.api.shared.fields import StrictText
+from labeling.api.shared.validation import read
+from labeling.disk.files import FileDamaged
+from labeling.items.filter import FilterError
+from labeling.models import Ability, DatasetVersion
+from labeling.models.datasets import DatasetVersionQuerySet
+from labeling.outgoing.datasets import card, comparing, creating, verifying
+
+
+class DatasetBody(serializers.Serializer[Any]):
+    """A dataset version to be made."""
+
+    name = StrictText(required=False, max_length=100, help_text="Left out: `v` and its number.")
+    note = StrictText(required=False, max_length=1000, allow_blank=True)
+    filters = serializers.DictField(
+        child=StrictText(max_length=1000),
+        required=False,
+        help_text="Of its rows: the parameters of an export, as texts. Left out: all labeled items.",
+    )
+
+
+class ReplacedDigest(serializers.Serializer[Any]):
+    sha256 = serializers.CharField()
+    replaced_at = serializers.DateTimeField()
+    removed = serializers.IntegerField(min_value=0, help_text="Items that were removed for good.")
+
+
+class DatasetSerializer(serializers.ModelSerializer[DatasetVersion]):
+    """A named, immutable state of the project's labels."""
+
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
+    filters = serializers.DictField(child=serializers.CharField(), help_text="Of its rows, as in an export.")
+    models = serializers.SerializerMethodField(help_text="The model versions that learned from it.")
+    replaced = ReplacedDigest(many=True, help_text="Earlier digests, from before items were removed for good.")
+
+    class Meta:
+        model = DatasetVersion
+        fields = (
+            "number",
+            "name",
+            "note",
+            "filters",
+            "automatic",
+            "state",
+            "reason",
+            "rows",
+            "digest",
+            "models",
+            "replaced",
+            "created_by",
+            "created_at",
+        )
+        read_only_fields = fields
+
+    def get_models(self, dataset: DatasetVersion) -> list[int]:
+        return sorted(version.number for version in dataset.versions.all())
+
+
+class DatasetList(ProjectListView):
+    """The dataset versions of a project."""
+
+    subject = "Export"
+    reading = Ability.LABELS_READ
+    changing = Ability.DATASETS_CHANGE
+    serializer_class = DatasetSerializer
+
+    def get_queryset(self) -> QuerySet[DatasetVersion]:
+        return datasets_of(self)
+
+    @extend_schema(
+        request=DatasetBody,
+        responses={202: OpenApiResponse(DatasetSerializer, description="A worker writes it: ask until it is `whole`.")},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Make a dataset version of the present labels."""
+        body = read(DatasetBody, request.data)
+        try:
+            dataset = creating.create(self.project, self.user, **body)
+        except FilterError as error:
+            raise serializers.ValidationError({"filters": list(error.fields.values())}) from None
+        return Response(DatasetSerializer(dataset).data, status=status.HTTP_202_ACCEPTED)
+
+
+def datasets_of(view: ProjectView) -> DatasetVersionQuerySet:
+    return view.project.datasets.select_related("created_by", "project").prefetch_related("versions")
+
+
+class _OneDataset(ProjectView):
+    """Base of the endpoints of one dataset version."""
+
+    subject = "Export"
+    reading = Ability.LABELS_READ
+
+    def find(self, name: str) -> DatasetVersion:
+        missing = f"There is no dataset version {name[:100]} in this project."
+        return find_or_404(datasets_of(self).named(name), missing)
+
+    def whole(self, name: str) -> DatasetVersion:
+        """Return a version whose rows are written; 409 for others."""
+        dataset = self.find(name)
+        if dataset.state != DatasetVersion.State.WHOLE:
+            raise Conflict(dataset.reason or f"{dataset.name} is not written yet: ask again later.")
+        return dataset
+
+
+NOT_WHOLE = OpenApiResponse(Error, description="It is not written yet, or it failed.")
+
+
+class DatasetDetail(_OneDataset):
+    """Return one dataset version."""
+
+    @extend_schema(responses=DatasetSerializer)
+    def get(self, request: Request, slug: str, name: str) -> Response:
+        return Response(DatasetSerializer(self.find(name)).data)
+
+
+class DatasetManifest(_OneDataset):
+    """Download the manifest: columns, classes, counts, filters, batches and models, sampling weights, guidelines, and
+    the SHA-256 of each file and of all rows. Its own SHA-256 is `digest`.
+    """
+
+    @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT, 409: NOT_WHOLE})
+    def get(self, request: Request, slug: str, name: str) -> HttpResponse:
+        dataset = self.whole(name)
+        response = HttpResponse(dataset.manifest, content_type="application/json")
+        response["Content-Disposition"] = f'attachment; filename="{slug}-{dataset.name}.manifest.json"'
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+class DatasetCard(_OneDataset):
+    """Download the card: what the rows are and where their labels come from, in Markdown."""
+
+    @extend_schema(responses={(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE})
+    def get(self, request: Request, slug: str, name: str) -> HttpResponse:
+        dataset = self.whole(name)
+        response = HttpResponse(card.card_of(dataset), content_type="text/markdown; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="{slug}-{dataset.name}.md"'
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+class ClassDifference(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    before = serializers.IntegerField(min_value=0)
+    after = serializers.IntegerField(min_value=0)
+    added = serializers.IntegerField(min_value=0, help_text="Of items that the earlier version does not have.")
+    removed = serializers.IntegerField(min_value=0, help_text="Of items that the later version does not have.")
+    gained = serializers.IntegerField(min_value=0, help_text="Of items that had another label.")
+    lost = serializers.IntegerField(min_value=0, help_text="Of items that have another label now.")
+
+
+class LabelChange(serializers.Serializer[Any]):
+    before = serializers.CharField()
+    after = serializers.CharField()
+    items = serializers.IntegerField(min_value=1)
+
+
+class DatasetDifference(serializers.Serializer[Any]):
+    """The differences between two dataset versions."""
+
+    added = serializers.IntegerField(min_value=0, help_text="Items that the earlier version does not have.")
+    removed = serializers.IntegerField(min_value=0, help_text="Items that the later version does not have.")
+    relabeled = serializers.IntegerField(min_value=0, help_text="Items with another label.")
+    otherwise_changed = serializers.IntegerField(
+        min_value=0, help_text="Items with the same label, of which another column differs."
+    )
+    classes = ClassDifference(many=True)
+    changes = LabelChange(many=True, help_text="The most frequent changes of labels, at most 100.")
+    items = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The ids of relabeled items, at most 100."
+    )
+
+
+WITH = OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The name of the earlier version.")
+
+
+class DatasetComparison(_OneDataset):
+    """Compare the version with an earlier one: items added and removed, labels changed, by class."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The earlier version's name.")
+        ],
+        responses={200: DatasetDifference, 409: NOT_WHOLE},
+    )
+    def get(self, request: Request, slug: str, name: str) -> Response:
+        dataset, earlier = self.whole(name), request.query_params.get("with", "")
+        if not earlier:
+            raise serializers.ValidationError({"with": ["Name the earlier version."]})
+        try:
+            found = asdict(comparing.compare(self.whole(earlier), dataset))
+        except FileDamaged as damage:
+            raise Http404(f"A file of these versions is damaged: {damage.problem}.") from None
+        changes = [{"before": before, "after": after, "items": n} for before, after, n in found.pop("changes")]
+        return Response(DatasetDifference({**found, "changes": changes}).data)
+
+
+class Verification(serializers.Serializer[Any]):
+    """Whether the manifest and the files are what was written."""
+
+    digest = serializers.CharField()
+    whole = serializers.BooleanField()
+    problems = serializers.ListField(child=serializers.CharField())
+
+
+class DatasetVerification(_OneDataset):
+    """Verify the version: read its files, and compare each SHA-256 with the one of its manifest."""
+
+    @extend_schema(responses={200: Verification, 409: NOT_WHOLE})
+    def get(self, request: Request, slug: str, name: str) -> Response:
+        dataset = self.whole(name)
+        problems = verifying.verify(dataset)
+        return Response(Verification({"digest": dataset.digest, "whole": not problems, "problems": problems}).data)

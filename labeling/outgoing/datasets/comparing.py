@@ -1,0 +1,94 @@
+"""Compare two dataset versions: items added and removed, labels changed, by class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from labeling.models import DatasetVersion
+from labeling.outgoing import layers
+from labeling.outgoing.datasets.manifest import by_label, names_of
+from labeling.outgoing.exports.frozen_rows import files_of, paths_of_files
+
+LISTED = 100
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """The rows of one class in both versions."""
+
+    name: str
+    before: int
+    after: int
+    added: int
+    """Of items that the earlier version does not have."""
+    removed: int
+    """Of items that the later version does not have."""
+    gained: int
+    """Of items that had another label."""
+    lost: int
+    """Of items that have another label now."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The differences between two versions."""
+
+    added: int
+    removed: int
+    relabeled: int
+    otherwise_changed: int
+    """Rows with the same label, of which something else changed: an answer more, the time, the origin."""
+    classes: list[ClassChange]
+    changes: list[tuple[str, str, int]]
+    """Label before, label after, and the number of items; the most frequent first."""
+    items: list[int]
+    """The first items whose label changed."""
+
+
+def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
+    """Compare two whole versions of one project. Raises `FileMissing` or `FileDamaged`."""
+    old, new = (layers.index_of(paths_of_files(files_of(version))) for version in (before, after))
+    places = new.places(old.items)
+    common = places >= 0
+    was, is_now = _labels(old, np.flatnonzero(common)), _labels(new, places[common])
+    moved = np.array([a != b for a, b in zip(was, is_now, strict=True)], bool)
+    differs = (old.digests[common] != new.digests[places[common]]).any(axis=1)
+    changes = Counter((was[at], is_now[at]) for at in np.flatnonzero(moved).tolist())
+    added = _counted(_labels(new, np.flatnonzero(old.places(new.items) < 0)))
+    removed = _counted(_labels(old, np.flatnonzero(~common)))
+    lost, gained = (Counter[str](), Counter[str]())
+    for (from_label, to_label), n in changes.items():
+        from_names, to_names = set(names_of(from_label)), set(names_of(to_label))
+        lost.update(dict.fromkeys(from_names - to_names, n))
+        gained.update(dict.fromkeys(to_names - from_names, n))
+    totals = [by_label(index.table["label"]) for index in (old, new)]
+    names = sorted({*totals[0], *totals[1]})
+    return Comparison(
+        added=int(len(new) - common.sum()),
+        removed=int((~common).sum()),
+        relabeled=int(moved.sum()),
+        otherwise_changed=int((differs & ~moved).sum()),
+        classes=[
+            ClassChange(
+                name, totals[0].get(name, 0), totals[1].get(name, 0),
+                added[name], removed[name], gained[name], lost[name],
+            )
+            for name in names
+        ],
+        changes=[
+            (", ".join(names_of(a)), ", ".join(names_of(b)), n) for (a, b), n in changes.most_common(LISTED)
+        ],
+        items=old.items[common][moved][:LISTED].tolist(),
+    )  # fmt: skip
+
+
+def _labels(index: layers.Index, places: np.ndarray) -> list[str | None]:
+    return list(index.table["label"].take(pa.array(places, pa.int64())).to_pylist())
+
+
+def _counted(labels: list[str | None]) -> Counter[str]:
+    return Counter(name for label in labels for name in names_of(label))

@@ -1,0 +1,68 @@
+"""Make dataset versions: by hand, for the worker to write; and for a training, at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from labeling.items.filter import FilterError
+from labeling.models import Batch, DatasetVersion, Job, Project, User
+from labeling.models.datasets import NUMBERED
+from labeling.outgoing.datasets.freeze import freeze, keep, next_number
+from labeling.outgoing.exports.choice import FILTERS, OF_THE_FILE, choose, spans
+from labeling.projects import quota
+
+
+@transaction.atomic
+def create(
+    project: Project, user: User | None, *, name: str = "", note: str = "", filters: Mapping[str, str] | None = None
+) -> DatasetVersion:
+    """Create a version for the worker to write. Without a name it is called by its number: `v3`.
+
+    Raises ValidationError for a name that is taken or invalid, `FilterError` for filters that cannot be used, and
+    `NoRoom`.
+    """
+    chosen = {key: text.strip() for key, text in (filters or {}).items() if text.strip()}
+    if of_file := sorted(set(chosen).intersection(OF_THE_FILE)):
+        raise FilterError(dict.fromkeys(of_file, "It chooses no rows. Give it when you export the version."))
+    if unknown := sorted(set(chosen).difference(FILTERS)):
+        known = ", ".join(FILTERS)
+        raise FilterError({name: f"There is no filter {name[:40]}; there are {known}." for name in unknown})
+    choose(project, chosen)
+    quota.check_room(project, 0, lock=True)
+    number = next_number(project)
+    dataset = DatasetVersion(
+        project=project, number=number, name=name or f"v{number}", note=note, filters=chosen, created_by=user
+    )
+    if name and re.fullmatch(NUMBERED, name, re.ASCII) and name != f"v{number}":
+        raise ValidationError({"name": [f"Names like {name} are given by number; the next one is v{number}."]})
+    checked = {"name", "note"}
+    dataset.clean_fields(exclude={field.name for field in dataset._meta.fields} - checked)
+    if project.datasets.filter(name=dataset.name).exists():
+        raise ValidationError({"name": [f"This project already has a dataset version {dataset.name}."]})
+    dataset.save()
+    Job.objects.enqueue(Job.Kind.DATASET, project=project, cause=dataset)
+    return dataset
+
+
+def for_training(batch: Batch, *, writing: Callable[[], AbstractContextManager[None]]) -> DatasetVersion:
+    """Return a version of the labels that the batch's model version may learn from: of its own batch, and of all that
+    are earlier or done. A version that has just these rows is returned as it is.
+
+    Raises `NoRoom`.
+    """
+    project = batch.project
+    numbers = project.batches.filter(number__lte=batch.number) | project.batches.filter(state=Batch.State.DONE)
+    filters = {"batch": spans(sorted(numbers.values_list("number", flat=True)), ","), "copies": "true"}
+    dataset = DatasetVersion(project=project, filters=filters, automatic=True)
+    frozen = freeze(dataset, draft=f"batch-{batch.number}")
+    same = project.datasets.whole().filter(automatic=True, filters=filters, layers=frozen.layers).first()
+    if same is not None:
+        return same
+    with writing():
+        keep(dataset, frozen)
+    return dataset

@@ -1,0 +1,211 @@
+"""Write a dataset version: the rows that differ from an earlier version, and the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+from django.db.models import Max
+from django.utils import timezone
+
+from labeling.arrays.damage import report
+from labeling.arrays.files import ProjectFiles
+from labeling.disk.files import FileDamaged, sha256_of_file
+from labeling.intake.row_labels import ORIGIN
+from labeling.models import DatasetFile, DatasetVersion, Event, EventType, Project
+from labeling.outgoing import layers
+from labeling.outgoing.datasets.manifest import facts_of, manifest, seal
+from labeling.outgoing.datasets.stamps import Stamps, answered_since, stamps_of
+from labeling.outgoing.exports.choice import choose
+from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_of_files
+from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.formats.base import JSON_OPTIONS, Page, Row
+from labeling.outgoing.layers import Index, Stored
+from labeling.projects import quota
+from labeling.shared_files import store
+
+# These columns change with each later batch or training: the manifest has the weights, a model version names its
+# dataset version.
+NOT_FROZEN: Row = {"learned_by": None, "control_weight": None}
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The files of a version, the new ones not yet stored, and its manifest without its name."""
+
+    files: list[DatasetFile]
+    manifest: dict[str, Any]
+
+    @property
+    def layers(self) -> list[str]:
+        return [file.digest for file in self.files]
+
+
+@dataclass(frozen=True)
+class Base:
+    """The version that a new one is written beside, and its rows."""
+
+    version: DatasetVersion | None
+    index: Index
+    files: list[DatasetFile]
+
+
+def freeze(dataset: DatasetVersion, *, draft: str) -> Frozen:
+    """Write the files of a version; `keep` stores them and the version.
+
+    `draft`: a name for the file while it is written, the same for each attempt. Raises `FilterError` if a filter names
+    a batch that is gone.
+    """
+    project = dataset.project
+    choice = choose(project, dataset.filters)
+    dataset.read_at = timezone.now()
+    facts = facts_of(project, choice)
+    base = _base_of(dataset)
+    stamps = stamps_of(project, choice)
+    changed = _changed(project, base, stamps, facts)
+    gone = np.setdiff1d(base.index.items, stamps.items)
+    items = None if changed is None else changed.tolist()
+    rows = pages(project, choice, items=items) if items is None or items else iter(())
+    fresh = _differing(project, rows, stamps, base.index)
+    removals = [Stored(item, None) for item in gone.tolist()]
+    files = _with_changes(project, base.files, chain(fresh, [removals] if removals else []), draft)
+    return Frozen(files, manifest(dataset, facts, layers.index_of(paths_of_files(files)), files))
+
+
+def keep(dataset: DatasetVersion, frozen: Frozen) -> None:
+    """Store a frozen version and its new files; a version without a number gets the next one. Call it in a
+    transaction. Raises `NoRoom`.
+    """
+    new = [file for file in frozen.files if file.pk is None]
+    quota.check_room(dataset.project, sum(file.size for file in new), lock=True)
+    if not dataset.number:
+        dataset.number = next_number(dataset.project)
+        dataset.name = f"v{dataset.number}"
+    seal(dataset, frozen.manifest)
+    for file in new:
+        values = {"size": file.size, "rows": file.rows}
+        DatasetFile.objects.get_or_create(project=dataset.project, digest=file.digest, defaults=values)
+    dataset.state = DatasetVersion.State.WHOLE
+    dataset.save()
+    Event.objects.announce(EventType.DATASET_VERSION_CREATED, dataset.project, number=dataset.number)
+
+
+def next_number(project: Project) -> int:
+    """Return the number of the project's next version; its lock is that of the quota."""
+    return int(project.datasets.aggregate(last=Max("number"))["last"] or 0) + 1
+
+
+def _base_of(dataset: DatasetVersion) -> Base:
+    """Return the newest version with the same filters; the batches may differ."""
+    whole = dataset.project.datasets.whole()
+    same = (each for each in whole.order_by("-number") if _without_batch(each) == _without_batch(dataset))
+    version = next(same, None)
+    if version is not None:
+        try:
+            files = files_of(version)
+            return Base(version, layers.index_of(paths_of_files(files)), files)
+        except FileDamaged as damage:
+            report(dataset.project, damage)  # all rows are written anew
+    return Base(None, layers.index_of([]), [])
+
+
+def _without_batch(dataset: DatasetVersion) -> dict[str, Any]:
+    return {name: value for name, value in dataset.filters.items() if name != "batch"}
+
+
+def _changed(project: Project, base: Base, stamps: Stamps, facts: dict[str, Any]) -> np.ndarray | None:
+    """Return the items whose rows may differ from the base's; None for all items."""
+    version = base.version
+    if version is None or version.read_at is None:
+        return None
+    before = manifest_of(version)
+    if any(before[name] != orjson.loads(orjson.dumps(facts[name])) for name in ("classes", "merged_classes")):
+        return None  # rows name the classes
+    places = base.index.places(stamps.items)
+    known = places >= 0
+    earlier = base.index.table["stamp"].take(pa.array(np.where(known, places, 0))) if len(base.index) else None
+    same = np.zeros(len(places), bool)
+    if earlier is not None:
+        equal = pc.fill_null(pc.equal(stamps.texts, earlier), False)
+        same = known & np.asarray(equal)
+    answered = np.isin(stamps.items, answered_since(project, version.read_at))
+    return stamps.items[~same | answered]
+
+
+def _differing(project: Project, rows: Iterable[Page], stamps: Stamps, base: Index) -> Iterator[list[Stored]]:
+    """Yield the rows that the base does not have."""
+    for page in rows:
+        items = np.array([row["item"] for row in page])
+        texts = stamps.of(items)
+        weighing = [row["item"] for row in page if row["control_weight"] is not None]
+        pool_rows = dict(project.items.filter(pk__in=weighing).values_list("pk", "row")) if weighing else {}
+        found = [_stored(row, text, pool_rows.get(row["item"])) for row, text in zip(page, texts, strict=True)]
+        places = base.places(items).tolist()
+        yield [
+            row
+            for row, place in zip(found, places, strict=True)
+            if place < 0 or base.digests[place].tobytes() != row.digest
+        ]
+
+
+def _stored(row: Row, stamp: str | None, pool_row: int | None) -> Stored:
+    return Stored(
+        item=row["item"],
+        digest=line_digest(row),
+        stamp=stamp,
+        label=None if row["label"] is None else orjson.dumps(row["label"]).decode(),
+        origin=row[ORIGIN],
+        pool_row=pool_row,
+        data=row["data"],
+        row=orjson.dumps({**row, **NOT_FROZEN, "data": None}, option=JSON_OPTIONS).decode(),
+    )
+
+
+def line_digest(row: Row) -> bytes:
+    """Return the SHA-256 of the row as a line of JSONL without its end, and without the columns of `NOT_FROZEN`."""
+    line = {**row, **NOT_FROZEN, "data": orjson.Fragment(row["data"])}
+    return hashlib.sha256(orjson.dumps(line, option=JSON_OPTIONS)).digest()
+
+
+def _with_changes(
+    project: Project, files: list[DatasetFile], rows: Iterable[Sequence[Stored]], draft: str
+) -> list[DatasetFile]:
+    """Return the files of a version with these rows on top of `files`.
+
+    The new file takes in those before it that are not larger. So a version has few files, and each row is written again
+    as often as the number of rows after it doubles.
+    """
+    path = ProjectFiles(project).root / DatasetFile.noun / f"{draft}.draft"
+    written = layers.write(path, rows)
+    if not written:
+        path.unlink()
+        return files
+    kept = len(files)
+    while kept and files[kept - 1].rows <= written:
+        kept -= 1
+        written += files[kept].rows
+    if kept < len(files):
+        merged = layers.stored_rows([*paths_of_files(files[kept:]), path], keep_gone=kept > 0)
+        written = layers.write(path.with_suffix(".merged"), merged)
+        path.with_suffix(".merged").replace(path)
+    if not written:
+        path.unlink()
+        return files[:kept]
+    return [*files[:kept], publish(project, path, written)]
+
+
+def publish(project: Project, draft: Path, rows: int) -> DatasetFile:
+    """Give a written file the name of its content."""
+    file = DatasetFile(project=project, digest=sha256_of_file(draft), size=draft.stat().st_size, rows=rows)
+    path = ProjectFiles(project).owned(file)
+    draft.replace(path)
+    store().publish(path)
+    return file

@@ -1,0 +1,137 @@
+"""The manifest of a dataset version: all about its rows in one document, whose SHA-256 is the version's digest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labeling.models import DatasetFile, DatasetVersion, Project
+from labeling.models.batches import IMPORTED
+from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.lineage import lineage_of
+from labeling.outgoing.exports.rows import batches_of, fields_of
+from labeling.outgoing.exports.weights import imported_rows, weights_of
+from labeling.outgoing.layers import Index
+
+FORMAT = "marginalia-dataset/1"
+NO_LABEL = "no label"
+MOST_FIELDS = 500
+
+
+def facts_of(project: Project, choice: Choice) -> dict[str, Any]:
+    """Return the parts of a manifest that the database has at this moment. Takes about ten queries."""
+    newest_first = batches_of(project)
+    imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
+    lineage, _ = lineage_of(project, newest_first, imported)
+    numbers = choice.get("batch")
+    weights = weights_of(project, imported)
+    batches = {batch.number: batch for batch in newest_first}
+    return {
+        "format": FORMAT,
+        "project": project.slug,
+        "kind": project.kind,
+        "question": project.question,
+        "columns": [[column.name, column.kind] for column in COLUMNS],
+        "fields": fields_of(project, choice, most=MOST_FIELDS),
+        "classes": [
+            {"index": index, "name": name}
+            for index, name in project.classes.order_by("index").values_list("index", "name")
+        ],
+        "merged_classes": project.merged,
+        "batches": [
+            {
+                "number": facts.number,
+                "strategy": batches[facts.number].strategy,
+                "items": batches[facts.number].size,
+                "control_items": batches[facts.number].control_tasks,
+                "control_probability": facts.control_probability,
+                "picked_by": [{"selection": n, "model": version} for n, version in facts.selected_by.items()],
+            }
+            for facts in lineage
+            if numbers is None or facts.number in numbers
+        ],
+        "models": [
+            {"number": number, "sha256": digest}
+            for number, digest in project.versions.order_by("number").values_list("number", "digest")
+        ],
+        "guidelines": [
+            {"number": number, "saved_at": at}
+            for number, at in project.guidelines_versions.order_by("number").values_list("number", "created_at")
+        ],
+        "control_weights": [
+            {"rows_below": end, "weight": weight} for end, weight in zip(weights.ends, weights.values, strict=True)
+        ],
+    }
+
+
+def manifest(dataset: DatasetVersion, facts: dict[str, Any], index: Index, files: list[DatasetFile]) -> dict[str, Any]:
+    """Return the manifest of a version with these rows in these files; `seal` adds the name."""
+    return {
+        **facts,
+        "note": dataset.note,
+        "filters": dataset.filters,
+        "read_at": dataset.read_at,
+        "created_by": dataset.created_by.username if dataset.created_by else None,
+        **counted(index, files),
+        "removed": [],
+    }
+
+
+def counted(index: Index, files: list[DatasetFile]) -> dict[str, Any]:
+    """Return the parts of a manifest that follow from the rows and their files."""
+    return {
+        "rows": len(index),
+        "rows_sha256": hashlib.sha256(index.digests.tobytes()).hexdigest(),
+        "by_label": by_label(index.table["label"]),
+        "by_origin": {str(name or NO_LABEL): n for name, n in _counts(index.table["origin"]).items()},
+        "files": [
+            {"name": str(file.file_name), "sha256": file.digest, "bytes": file.size, "rows": file.rows}
+            for file in files
+        ],
+    }
+
+
+def by_label(labels: pa.ChunkedArray) -> dict[str, int]:
+    """Return the number of rows of each label; a row with several classes counts for each."""
+    counts: Counter[str] = Counter()
+    for text, n in _counts(labels).items():
+        for name in names_of(text):
+            counts[name] += n
+    return dict(counts)
+
+
+def names_of(label: str | None) -> list[str]:
+    """Return the names under which a stored label counts.
+
+    >>> names_of('"cat"'), names_of('["cat", "dog"]'), names_of("true"), names_of(None)
+    (['cat'], ['cat', 'dog'], ['true'], ['no label'])
+    """
+    value = None if label is None else orjson.loads(label)
+    if value is None:
+        return [NO_LABEL]
+    if isinstance(value, list):
+        return value or ["no class"]
+    return [value if isinstance(value, str) else str(label)]
+
+
+def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
+    return {each["values"].as_py(): each["counts"].as_py() for each in pc.value_counts(column)}
+
+
+def as_text(document: dict[str, Any]) -> str:
+    """Return the document as canonical JSON: keys in order, indented."""
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode()
+
+
+def seal(dataset: DatasetVersion, document: dict[str, Any]) -> None:
+    """Set the manifest of the version, and the fields that follow from it."""
+    dataset.manifest = as_text({**document, "name": dataset.name})
+    dataset.digest = hashlib.sha256(dataset.manifest.encode()).hexdigest()
+    dataset.rows = document["rows"]
+    dataset.layers = [file["sha256"] for file in document["files"]]

@@ -1,0 +1,56 @@
+"""Verify a dataset version: whether its manifest and its files are what was written."""
+
+from __future__ import annotations
+
+import hashlib
+
+from labeling.disk.files import FileDamaged, sha256_of_file
+from labeling.models import DatasetVersion
+from labeling.outgoing import layers
+from labeling.outgoing.datasets.freeze import line_digest
+from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, manifest_of, paths_of_files
+
+PAGE = 5000
+
+
+def verify(dataset: DatasetVersion, *, each_row: bool = False) -> list[str]:
+    """Return what is wrong with a whole version, one sentence each; nothing if it is what was written.
+
+    The manifest is compared with the digest, each file with its SHA-256 in the manifest, and the digests of the rows
+    with that of all rows. `each_row`: also each row with its digest.
+    """
+    if hashlib.sha256(dataset.manifest.encode()).hexdigest() != dataset.digest:
+        return ["The manifest is not what was written: its SHA-256 is another."]
+    manifest = manifest_of(dataset)
+    files = files_of(dataset)
+    problems = []
+    for file, listed in zip(files, manifest["files"], strict=True):
+        [path] = paths_of_files([file])
+        try:
+            found = sha256_of_file(path)
+        except FileNotFoundError:
+            problems.append(f"The file {listed['name']} is missing.")
+            continue
+        if found != listed["sha256"]:
+            problems.append(f"The file {listed['name']} is not what was written: its SHA-256 is {found}.")
+    if problems:
+        return problems
+    try:
+        index = layers.index_of(paths_of_files(files))
+        if hashlib.sha256(index.digests.tobytes()).hexdigest() != manifest["rows_sha256"]:
+            return ["The digests of the rows are not those of the manifest."]
+        return _wrong_rows(dataset, index) if each_row else []
+    except FileDamaged as damage:
+        return [str(damage)]
+
+
+def _wrong_rows(dataset: DatasetVersion, index: layers.Index) -> list[str]:
+    digests = dict(zip(index.items.tolist(), index.digests, strict=True))
+    wrong = [
+        row["item"]
+        for page in dataset_pages(dataset, size=PAGE)
+        for row in page
+        if line_digest(row) != digests.pop(row["item"]).tobytes()
+    ]
+    problems = [f"The row of item {item} is not what was written." for item in wrong[:10]]
+    return problems + ([f"{len(digests):,} rows are missing."] if digests else [])

@@ -1,0 +1,182 @@
+"""A file of rows of a dataset version, and several files that stand for one set of rows.
+
+A file is Parquet. The first version writes a file with all rows; each later one a file with the rows that changed, and
+with a row without digest for each item that is no longer in the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from labeling.disk.files import FileDamaged, FileMissing, replacing
+
+DIGEST_BYTES = 32
+SCHEMA = pa.schema(
+    [
+        ("item", pa.int64()),
+        ("digest", pa.binary(DIGEST_BYTES)),  # of the row as a line of JSONL; null: no longer in the set
+        ("stamp", pa.string()),
+        ("label", pa.string()),
+        ("origin", pa.string()),
+        ("pool_row", pa.int64()),
+        ("data", pa.string()),  # apart from the row: JSON whose numbers may be of any length
+        ("row", pa.string()),
+    ]
+)
+INDEX = ["item", "digest", "stamp", "label", "origin"]
+CONTENT = ["item", "pool_row", "data", "row"]
+ROW_GROUP = 20_000
+
+
+class Stored(NamedTuple):
+    """A row as a file has it, in the order of `SCHEMA`."""
+
+    item: int
+    digest: bytes | None
+    stamp: str | None = None
+    label: str | None = None
+    origin: str | None = None
+    pool_row: int | None = None
+    data: str | None = None
+    row: str | None = None
+
+
+@dataclass(frozen=True)
+class Index:
+    """The rows of a set by item, ascending; (N,) each."""
+
+    items: np.ndarray
+    """int64, the keys of the items."""
+    digests: np.ndarray
+    """(N, 32) uint8."""
+    table: pa.Table
+    """`stamp`, `label`, `origin` of each, and `layer`: the place of its file."""
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def places(self, items: np.ndarray) -> np.ndarray:
+        """Return the places of these items (M,), and -1 for each that is not in the set."""
+        if not len(self.items):
+            return np.full(len(items), -1)
+        places = np.searchsorted(self.items, items)
+        places[places == len(self.items)] = 0
+        return np.where(self.items[places] == items, places, -1)
+
+
+def write(path: Path, rows: Iterable[Sequence[Stored]]) -> int:
+    """Write pages of rows to a new file; return the number of rows."""
+    written = 0
+    with replacing(path) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        for batch in _batches(rows):
+            writer.write_batch(batch, row_group_size=ROW_GROUP)
+            written += batch.num_rows
+    return written
+
+
+def _batches(pages: Iterable[Sequence[Stored]]) -> Iterator[pa.RecordBatch]:
+    """Yield batches of about `ROW_GROUP` rows."""
+    pending: list[Stored] = []
+    for page in pages:
+        pending += page
+        if len(pending) >= ROW_GROUP:
+            yield _batch(pending)
+            pending = []
+    if pending:
+        yield _batch(pending)
+
+
+def _batch(rows: Sequence[Stored]) -> pa.RecordBatch:
+    columns = zip(*rows, strict=True)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )
+
+
+def index_of(paths: Sequence[Path]) -> Index:
+    """Return the rows that these files stand for, the first file first. Raises `FileDamaged` or `FileMissing`."""
+    tables = [_read(path, INDEX) for path in paths]
+    layers = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
+    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(INDEX)
+    items = table["item"].to_numpy()
+    # The last row of each item: items ascending, and for each the later files last.
+    order = np.lexsort((layers, items))
+    last = np.append(items[order][1:] != items[order][:-1], True) if len(order) else np.empty(0, bool)
+    kept = order[last]
+    kept = kept[table["digest"].is_valid().to_numpy()[kept]]
+    chosen = table.take(kept)
+    digests = np.frombuffer(b"".join(chosen["digest"].to_pylist()), np.uint8).reshape(-1, DIGEST_BYTES)
+    facts = chosen.select(["stamp", "label", "origin"]).append_column("layer", pa.array(layers[kept]))
+    return Index(items[kept], digests, facts.combine_chunks())
+
+
+def read_rows(paths: Sequence[Path], *, size: int) -> Iterator[pa.Table]:
+    """Yield the `CONTENT` of all rows that these files stand for, `size` at a time, in the order in which they were
+    written.
+    """
+    index = index_of(paths)
+    for place, path in enumerate(paths):
+        mine = pa.array(index.items[index.table["layer"].to_numpy() == place])
+        if not len(mine):
+            continue
+        with _opened(path) as file:
+            for batch in file.iter_batches(size, columns=CONTENT):
+                table = pa.Table.from_batches([batch])
+                table = table.filter(pc.is_in(table["item"], value_set=mine))
+                if table.num_rows:
+                    yield table
+
+
+def stored_rows(paths: Sequence[Path], *, keep_gone: bool) -> Iterator[list[Stored]]:
+    """Yield the whole rows that these files stand for, in pages. `keep_gone`: also rows that take an item out."""
+    seen_later: list[pa.Array] = []
+    tables = [_read(path, ["item"])["item"] for path in paths]
+    for place, path in enumerate(paths):
+        seen_later = [column.combine_chunks() for column in tables[place + 1 :]]
+        later = pa.concat_arrays(seen_later) if seen_later else pa.array([], pa.int64())
+        with _opened(path) as file:
+            for batch in file.iter_batches(ROW_GROUP):
+                mask = pc.invert(pc.is_in(batch["item"], value_set=later))
+                if not keep_gone:
+                    mask = pc.and_(mask, batch["digest"].is_valid())
+                kept = batch.filter(mask)
+                yield [Stored(*values) for values in zip(*(column.to_pylist() for column in kept), strict=True)]
+
+
+def items_of(path: Path) -> np.ndarray:
+    """Return the items of a file, with those that it takes out."""
+    return np.asarray(_read(path, ["item"])["item"].to_numpy())
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    with _opened(path) as file:
+        return file.read(columns)
+
+
+class _opened:
+    """Open a file of rows. Raises `FileMissing`, or `FileDamaged` if it cannot be read to its end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Any:
+        try:
+            self._file = pq.ParquetFile(self._path)
+        except FileNotFoundError as error:
+            raise FileMissing(self._path) from error
+        except pa.ArrowInvalid as error:
+            raise FileDamaged(self._path, f"it is no Parquet file ({error})") from error
+        return self._file
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._file.close()
+        if isinstance(error, pa.ArrowInvalid | OSError) and not isinstance(error, FileDamaged):
+            raise FileDamaged(self._path, f"it cannot be read ({error})") from error

@@ -1,0 +1,133 @@
+"""The pages of dataset versions: the list with a form for a new one, and one version."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+
+from labeling.disk.files import FileDamaged
+from labeling.items.filter import FilterError
+from labeling.loop.progress import unattended
+from labeling.models import Ability, DatasetVersion, Membership
+from labeling.outgoing.datasets.comparing import Comparison, compare
+from labeling.outgoing.datasets.creating import create
+from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.exports import FILTERS, formats_of
+from labeling.outgoing.exports.choice import OF_THE_FILE
+from labeling.outgoing.exports.frozen_rows import manifest_of
+from labeling.web.export.form import ExportForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, moment, number
+
+SHOWN = 200
+
+
+class DatasetForm(ExportForm):
+    """A new dataset version: its name, a note, and the filters of its rows."""
+
+    name = forms.CharField(required=False, max_length=100, label="Name", help_text="Left out: v and its number.")
+    note = forms.CharField(required=False, max_length=1000, label="Note")
+
+
+@for_members(reading=Ability.LABELS_READ, changing=Ability.DATASETS_CHANGE)
+def datasets(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Show the dataset versions and the form for a new one, or make one."""
+    project, now = membership.project, timezone.now()
+    numbers = list(project.batches.exclude(size=0).order_by("number").values_list("number", flat=True))
+    form = DatasetForm(project, request.POST, numbers)
+    if request.method == "POST" and form.is_valid() and (made := _make(form, membership)):
+        messages.success(request, f"A worker writes {made.name}. It has the labels of this moment or a little later.")
+        return redirect("project-datasets", project.slug)
+    shown = project.datasets.select_related("created_by").prefetch_related("versions")[: SHOWN + 1]
+    context: dict[str, Any] = {
+        "form": form if request.method == "POST" else DatasetForm(project, request.GET, numbers),
+        "rows": [
+            {
+                "dataset": each,
+                "number": number(each.rows),
+                "models": sorted(version.number for version in each.versions.all()),
+                "at": moment(each.created_at, now),
+            }
+            for each in shown[:SHOWN]
+        ],
+        "more": len(shown) > SHOWN,
+        "stalled": any(each.state == "waiting" for each in shown) and unattended(project, now) is not None,
+    }
+    status = 400 if request.method == "POST" else 200
+    return render_page(request, membership, "project/datasets.html", context, section="project-datasets", status=status)
+
+
+def _make(form: DatasetForm, membership: Membership) -> DatasetVersion | None:
+    """Make the version; None, with the reason in the form, if it is refused."""
+    filters = {name: form.text_of(name) for name in FILTERS if name not in OF_THE_FILE}
+    values = {name: form.cleaned_data[name] for name in ("name", "note")}
+    try:
+        return create(membership.project, membership.user, filters=filters, **values)
+    except (ValidationError, FilterError) as error:
+        for name, text in (error.fields if isinstance(error, FilterError) else error.message_dict).items():
+            form.add_error(name if name in form.fields else None, text)
+        return None
+
+
+@for_members(reading=Ability.LABELS_READ)
+def dataset(request: HttpRequest, membership: Membership, name: str) -> HttpResponse:
+    """Show one version: counts, files, models; with `with`, the differences from an earlier one; with `verify`, whether
+    its files are what was written.
+    """
+    project, now = membership.project, timezone.now()
+    version = get_object_or_404(project.datasets.select_related("created_by", "project").named(name))
+    context: dict[str, Any] = {
+        "dataset": version,
+        "at": moment(version.created_at, now),
+        "counted": count(version.rows, "row"),
+        "models": list(version.versions.order_by("number").values_list("number", flat=True)),
+        "stalled": version.state == "waiting" and unattended(project, now) is not None,
+    }
+    if version.state == DatasetVersion.State.WHOLE:
+        context |= _whole(request, version)
+    return render_page(request, membership, "project/dataset.html", context, section="project-datasets")
+
+
+def _whole(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:
+    project = version.project
+    manifest = manifest_of(version)
+    others = project.datasets.whole().exclude(pk=version.pk).order_by("-number")
+    earlier = others.named(request.GET.get("with", "")).first()
+    problem, differences = "", None
+    try:
+        differences = earlier and _compared(compare(earlier, version))
+    except FileDamaged as damage:
+        problem = f"A file of these versions is damaged: {damage.problem}."
+    return {
+        "labels": sorted(manifest["by_label"].items()),
+        "origins": sorted(manifest["by_origin"].items()),
+        "files": manifest["files"],
+        "removed": manifest["removed"],
+        "rows_sha256": manifest["rows_sha256"],
+        "formats": [
+            (fmt, f"{version.project.slug}-{version.name}{fmt.suffix}") for fmt in formats_of(project).values()
+        ],
+        "others": list(others.values_list("name", flat=True)[:SHOWN]),
+        "earlier": earlier,
+        "differences": differences,
+        "problem": problem,
+        "verified": verify(version) if "verify" in request.GET else None,
+    }
+
+
+def _compared(found: Comparison) -> dict[str, Any]:
+    return {
+        "added": count(found.added, "item"),
+        "removed": number(found.removed),
+        "relabeled": number(found.relabeled),
+        "otherwise": number(found.otherwise_changed),
+        "classes": found.classes,
+        "changes": found.changes,
+    }

@@ -1,0 +1,287 @@
+"""Test dataset versions: their rows, what they store, and their digests."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import random
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.answering import submitting
+from labeling.answering.answer import Answer
+from labeling.answering.corrections import correct, withdraw
+from labeling.answering.removing import remove
+from labeling.arrays.files import ProjectFiles
+from labeling.models import Batch, Copy, CopyAnswer, DatasetFile, DatasetVersion, Item, Project, User
+from labeling.outgoing.datasets import erasing
+from labeling.outgoing.datasets.comparing import compare
+from labeling.outgoing.datasets.creating import for_training
+from labeling.outgoing.datasets.freeze import NOT_FROZEN
+from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.exports import choose, export
+from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
+from labeling.outgoing.exports.rows import pages
+from labeling.projects import classes
+from labeling.projects.purging import purge
+from tests.exports.labeled import make_batch, make_items, train
+from tests.factories import certify, make_answerable, make_member, make_project
+from tests.pages import make_dataset
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(classes=["cat", "dog", "eel"])
+
+
+@pytest.fixture
+def ann(project: Project) -> User:
+    return make_member(project, "ann")
+
+
+def answer(batch: Batch, user: User, values: Sequence[Any]) -> None:
+    """Answer the first tasks that have no answer; "skip" skips."""
+    tasks = list(batch.tasks.filter(outstanding__gt=0).order_by("rank")[: len(values)])
+    make_answerable(tasks, user)
+    said = [{"skip_reason": "unclear"} if value == "skip" else {"value": value} for value in values]
+    answers = [Answer(uuid.uuid4(), task.pk, seconds=1.5, **each) for task, each in zip(tasks, said, strict=True)]
+    assert not submitting.submit(project=batch.project, user=user, answers=answers).rejected
+
+
+def rows_of(dataset: DatasetVersion) -> dict[int, dict[str, Any]]:
+    return {row["item"]: row for page in dataset_pages(dataset, size=7) for row in page}
+
+
+def rows_now(project: Project, **filters: str) -> dict[int, dict[str, Any]]:
+    return {row["item"]: row for page in pages(project, choose(project, filters)) for row in page}
+
+
+def without_learned(rows: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    return {item: {**row, "learned_by": None} for item, row in rows.items()}
+
+
+def test_a_version_has_the_rows_of_the_export_as_they_were(project: Project, ann: User) -> None:
+    items = make_items(project, 30, control_every=3, data={"text": "a", "n": 12345678901234567890123})
+    batch = make_batch(project, items[:20])
+    answer(batch, ann, [n % 3 for n in range(10)])
+    then = without_learned(rows_now(project))
+    version = make_dataset(project)
+    answer(batch, ann, [0] * 10)
+    correct(item=items[0], user=ann, value=2)
+    assert rows_of(version) == then
+    assert '"n":12345678901234567890123' in next(iter(rows_of(version).values()))["data"]
+    assert verify(version, each_row=True) == []
+
+
+def test_the_digest_of_the_rows_is_that_of_the_exported_lines(project: Project, ann: User) -> None:
+    items = make_items(project, 12)
+    answer(make_batch(project, items), ann, [0] * 12)
+    version = make_dataset(project)
+    lines = b"".join(export(project, "jsonl", choose(project, {"dataset": "v1"}))).splitlines()
+    rows = sorted((orjson.loads(line)["item"], line) for line in lines)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(line).digest() for _, line in rows)).hexdigest()
+    assert digest == manifest_of(version)["rows_sha256"]
+    assert hashlib.sha256(version.manifest.encode()).hexdigest() == version.digest
+
+
+def test_random_changes_leave_no_row_behind(project: Project, ann: User) -> None:
+    """A version that is written beside an earlier one has the rows that a whole reading has."""
+    rng = random.Random(7)
+    items = make_items(project, 66, control_every=5)
+    batches = [make_batch(project, items[start : start + 20]) for start in (0, 20, 40)]
+    versions: list[tuple[DatasetVersion, Any]] = []
+    for turn in range(12):
+        batch = rng.choice(batches)
+        left = batch.tasks.filter(outstanding__gt=0).count()
+        if left and rng.random() < 0.7:
+            answer(batch, ann, [rng.choice([0, 1, 2, "skip"]) for _ in range(min(left, rng.randint(1, 6)))])
+        labeled = list(project.items.labeled())
+        for item in rng.sample(labeled, min(len(labeled), 2)):
+            correct(item=item, user=ann, value=rng.randint(0, 2))
+        if turn % 4 == 3:
+            corrected = project.items.filter(corrections__withdrawn_at=None, corrections__isnull=False).first()
+            if corrected is not None:
+                withdraw(item=corrected, user=ann)
+        if turn == 5:
+            train(batches.pop(0))
+            certify(project, dict.fromkeys(project.items.filter(task=None)[:3], 1), version=project.versions.get())
+        if turn == 7:
+            classes.edit(project=project, user=ann, index=1, name="hound")
+        filters = [{}, {"skipped": "true"}, {"certified": "true", "unresolved": "true"}][turn % 3]
+        project = Project.objects.get(pk=project.pk)
+        versions.append((make_dataset(project, **filters), without_learned(rows_now(project, **filters))))
+    for version, then in versions:
+        assert rows_of(version) == then, version.name
+        assert verify(version, each_row=True) == []
+    assert all(len(version.layers) <= 8 for version, _ in versions)
+
+
+def test_near_copies_change_with_their_source(project: Project, ann: User) -> None:
+    items = make_items(project, 6)
+    batch = make_batch(project, items[:3])
+    Batch.objects.update(copy_radius=0.5)
+    answer(batch, ann, [0, 1, 2])
+    for source, item in zip(items[:3], items[3:], strict=True):
+        copy = Copy.objects.create(of=source, item=item, batch=batch, height=0.25)
+        CopyAnswer.objects.create(copy=copy, annotation=source.task.annotations.get(), same=True)
+    first = make_dataset(project, copies="true")
+    correct(item=items[0], user=ann, value=1)
+    Batch.objects.update(copy_radius=0.3)
+    second = make_dataset(project, copies="true")
+    assert [row["label"] for row in rows_of(first).values() if row["propagated_from"]] == ["cat", "dog", "eel"]
+    assert rows_of(second) == without_learned(rows_now(project, copies="true"))
+    Batch.objects.update(copy_radius=0.2)
+    assert len(rows_of(make_dataset(project, copies="true"))) == 3
+
+
+def test_an_item_that_is_removed_for_good_leaves_all_versions(project: Project, ann: User) -> None:
+    items = make_items(project, 12, data={"text": "her name"})
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 6)
+    make_dataset(project)
+    answer(batch, ann, [1] * 6)
+    make_dataset(project)
+    train(batch)
+    before = {each.name: each.digest for each in DatasetVersion.objects.all()}
+    remove(project=project, ids=[items[0].pk, items[11].pk], user=ann, delete=True, reason="She asked us to.")
+    assert {each.name: each.digest for each in DatasetVersion.objects.all()} == before
+    later = timezone.now() + datetime.timedelta(days=31)
+    assert purge(later, before=erasing.forget) == 2
+    first, second = DatasetVersion.objects.order_by("number")
+    assert (first.rows, second.rows) == (5, 10)
+    for each, gone in ((first, [items[0].pk]), (second, [items[0].pk, items[11].pk])):
+        assert verify(each, each_row=True) == []
+        assert [earlier["sha256"] for earlier in each.replaced] == [before[each.name]] != [each.digest]
+        assert [(row["item"], row["reason"]) for row in manifest_of(each)["removed"]] == [
+            (item, "She asked us to.") for item in gone
+        ]
+        assert not rows_of(each).keys() & set(gone)
+    stored = {path.name for path in (ProjectFiles(project).root / "datasets").iterdir()}
+    assert stored == {f"{file.digest}.parquet" for file in DatasetFile.objects.all()}
+    digests = {each.name: each.digest for each in (first, second)}
+    erasing.forget(project, [items[0].pk])
+    assert {each.name: each.digest for each in DatasetVersion.objects.all()} == digests
+
+
+def test_a_version_stores_what_changed(project: Project, ann: User) -> None:
+    items = make_items(project, 300)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 290)
+    first = make_dataset(project)
+    answer(batch, ann, [1] * 5)
+    second = make_dataset(project)
+    third = make_dataset(project)
+    sizes = {file.digest: file.rows for file in DatasetFile.objects.all()}
+    assert [sizes[digest] for digest in first.layers] == [290]
+    assert [sizes[digest] for digest in second.layers] == [290, 5]
+    assert third.layers == second.layers
+    assert first.digest != second.digest
+
+
+def test_files_are_merged_before_they_become_many(project: Project, ann: User) -> None:
+    items = make_items(project, 60)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 20)
+    versions = [make_dataset(project)]
+    for _ in range(20):
+        answer(batch, ann, [1])
+        versions.append(make_dataset(project))
+    assert max(len(version.layers) for version in versions) <= 6
+    for n, version in enumerate(versions):
+        assert len(rows_of(version)) == 20 + n == version.rows
+        assert verify(version, each_row=True) == []
+    paths = {path.name for path in (ProjectFiles(project).root / "datasets").iterdir()}
+    assert paths == {f"{file.digest}.parquet" for file in DatasetFile.objects.all()}
+
+
+def test_two_versions_are_compared_by_class(project: Project, ann: User) -> None:
+    items = make_items(project, 10)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0, 0, 1, 1])
+    first = make_dataset(project)
+    answer(batch, ann, [2, 2])
+    correct(item=items[0], user=ann, value=1)
+    correct(item=items[2], user=ann, value=1)
+    Item.objects.filter(pk=items[3].pk).update(excluded_at="2026-01-01T00:00Z")
+    found = compare(first, make_dataset(project))
+    assert (found.added, found.removed, found.relabeled, found.otherwise_changed) == (2, 1, 1, 1)
+    assert found.changes == [("cat", "dog", 1)]
+    assert found.items == [items[0].pk]
+    of = {
+        each.name: (each.before, each.after, each.added, each.removed, each.gained, each.lost) for each in found.classes
+    }
+    assert of == {"cat": (2, 1, 0, 0, 0, 1), "dog": (2, 2, 0, 1, 1, 0), "eel": (0, 2, 2, 0, 0, 0)}
+
+
+def test_a_damaged_file_is_found(project: Project, ann: User) -> None:
+    answer(make_batch(project, make_items(project, 5)), ann, [0] * 5)
+    version = make_dataset(project)
+    path = ProjectFiles(project).root / "datasets" / f"{version.layers[0]}.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + b"x" + whole[101:])
+    [problem] = verify(version)
+    assert "is not what was written" in problem
+    path.unlink()
+    [problem] = verify(version)
+    assert "is missing" in problem
+    path.write_bytes(whole)
+    version.manifest = version.manifest.replace('"rows": 5', '"rows": 6')
+    [problem] = verify(version)
+    assert "manifest" in problem
+
+
+def test_the_manifest_says_where_the_rows_come_from(project: Project, ann: User) -> None:
+    items = make_items(project, 20, control_every=2, data={"text": "a", "camera": "south"})
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 15 + [1] * 3)
+    version = train(batch)
+    manifest = manifest_of(make_dataset(project))
+    assert manifest["by_label"] == {"cat": 15, "dog": 3}
+    assert manifest["by_origin"] == {"person": 18}
+    assert manifest["classes"] == [{"index": n, "name": name} for n, name in enumerate(["cat", "dog", "eel"])]
+    assert manifest["fields"] == ["camera", "text"]
+    [of_batch] = manifest["batches"]
+    assert (of_batch["control_items"], of_batch["control_probability"]) == (10, 0.5)
+    assert manifest["models"] == [{"number": version.number, "sha256": ""}]
+    [level] = manifest["control_weights"]
+    labeled = project.items.labeled().filter(reserved=True).count()
+    assert level["weight"] == pytest.approx(20 / labeled)
+    weights = [row["control_weight"] for row in rows_of(DatasetVersion.objects.get()).values() if row["is_control"]]
+    assert sum(weights) == pytest.approx(20)
+
+
+def test_a_training_gets_the_version_that_is_there(project: Project, ann: User) -> None:
+    items = make_items(project, 20)
+    first, second = make_batch(project, items[:10]), make_batch(project, items[10:])
+    answer(first, ann, [0] * 10)
+    answer(second, ann, [1] * 5)
+    made = for_training(first, writing=transaction.atomic)
+    assert (made.name, made.rows, made.automatic) == ("v1", 10, True)
+    assert for_training(first, writing=transaction.atomic) == made
+    train(first)
+    later = for_training(second, writing=transaction.atomic)
+    assert (later.name, later.rows) == ("v2", 15)
+    assert [json.loads(each.manifest)["filters"] for each in (made, later)] == [
+        {"batch": "1", "copies": "true"},
+        {"batch": "1-2", "copies": "true"},
+    ]
+
+
+def test_columns_that_follow_from_later_steps_are_empty(project: Project, ann: User) -> None:
+    assert set(NOT_FROZEN) == {"learned_by", "control_weight"}
+
+
+def test_a_version_is_found_by_its_name_and_by_its_number(project: Project) -> None:
+    spring = make_dataset(project, "spring")
+    for name in ("spring", "v1"):
+        assert project.datasets.named(name).get() == spring
+    assert not project.datasets.named("v2").exists()

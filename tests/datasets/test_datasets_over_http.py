@@ -1,0 +1,184 @@
+"""Test dataset versions over the API, by command, and on their pages."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+from pages import make_dataset, manager, member, text_of
+
+from labeling.arrays.files import ProjectFiles
+from labeling.loop.step import Step, StepFailed
+from labeling.models import DatasetVersion, Job, Project, Role
+from labeling.models.jobs import worker_name
+from labeling.steps.dataset import dataset as write_dataset
+from tests.exports.labeled import answer, make_batch, make_items, train
+from tests.factories import make_member, make_project
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/projects/birds/datasets/"
+
+
+@pytest.fixture
+def project() -> Project:
+    project = make_project("birds", classes=["owl", "hen"])
+    batch = make_batch(project, make_items(project, 8))
+    answer(batch, make_member(project, "ann"), [0, 1, 0, 1, 0, 0])
+    return project
+
+
+@pytest.fixture
+def client(project: Project) -> Client:
+    return manager(project)
+
+
+def job_taken() -> Job:
+    """Return the job that waits, as a worker takes it."""
+    Job.objects.filter(kind=Job.Kind.DATASET).update(
+        state=Job.State.RUNNING, worker=worker_name(), attempts=1, started_at=timezone.now()
+    )
+    return Job.objects.get(kind=Job.Kind.DATASET)
+
+
+def written(project: Project) -> DatasetVersion:
+    """Run the step that waits, and return its version."""
+    job = job_taken()
+    write_dataset(Step(job))
+    return DatasetVersion.objects.get(job=job)
+
+
+def post(client: Client, **body: Any) -> Any:
+    return client.post(URL, body, content_type="application/json")
+
+
+def test_a_version_is_made_pulled_and_verified(project: Project, client: Client) -> None:
+    made = post(client, name="spring", note="For the report.", filters={"control": "without"})
+    assert made.status_code == 202
+    assert (made.json()["state"], made.json()["created_by"]) == ("waiting", "mona")
+    assert client.get(f"{URL}spring/manifest/").status_code == 409
+    assert "not written yet" in client.get(f"{URL}spring/verification/").json()["detail"]
+    written(project)
+    shown = client.get(f"{URL}spring/").json()
+    assert shown == client.get(f"{URL}v1/").json() == client.get(URL).json()["results"][0]
+    assert (shown["state"], shown["rows"], shown["filters"]) == ("whole", 6, {"control": "without"})
+    manifest = client.get(f"{URL}spring/manifest/")
+    assert hashlib.sha256(manifest.content).hexdigest() == shown["digest"]
+    assert manifest.json()["by_label"] == {"owl": 4, "hen": 2}
+    assert client.get(f"{URL}spring/verification/").json() == {"digest": shown["digest"], "whole": True, "problems": []}
+    card = client.get(f"{URL}spring/card/").content.decode()
+    assert shown["digest"] in card
+    assert "| owl | 4 |" in card
+    lines = b"".join(client.get("/api/v1/projects/birds/export/", {"dataset": "spring"}).streaming_content)
+    assert [orjson.loads(line)["label"] for line in lines.splitlines()] == ["owl", "hen", "owl", "hen", "owl", "owl"]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"name": "a b"}, "Use letters, digits"),
+        ({"name": "../x"}, "Use letters, digits"),
+        ({"name": "v7"}, "the next one is v2"),
+        ({"name": "v1"}, "the next one is v2"),
+        ({"name": "first"}, "already has a dataset version first"),
+        ({"filters": {"batch": "9"}}, "no batch 9"),
+        ({"filters": {"columns": "short"}}, "chooses no rows"),
+        ({"filters": {"dataset": "first"}}, "chooses no rows"),
+        ({"filters": {"owls": "yes"}}, "There is no filter owls"),
+        ({"filters": 3}, "dictionary"),
+        ({"name": 3}, "Give a text"),
+    ],
+)
+def test_a_version_that_cannot_be_made_is_refused(
+    project: Project, client: Client, body: dict[str, Any], text: str
+) -> None:
+    make_dataset(project, "first")
+    answer = post(client, **body)
+    assert (answer.status_code, DatasetVersion.objects.count()) == (400, 1)
+    assert text in answer.json()["detail"]
+
+
+def test_an_export_of_a_version_takes_no_filters_of_rows(project: Project, client: Client) -> None:
+    make_dataset(project)
+    export = "/api/v1/projects/birds/export/"
+    refused = client.get(export, {"dataset": "v1", "batch": "1"})
+    assert (refused.status_code, "leave out batch" in refused.json()["detail"]) == (400, True)
+    assert "no dataset version 'v2'" in client.get(export, {"dataset": "v2"}).json()["detail"]
+    short = client.get(export, {"dataset": "v1", "format": "csv", "columns": "short"})
+    assert len(b"".join(short.streaming_content).splitlines()) == 7
+
+
+def test_versions_are_compared(project: Project, client: Client) -> None:
+    make_dataset(project)
+    answer(project.batches.get(), make_member(project, "bob"), [])
+    project.items.filter(label=1).update(label=0, labeled_at="2026-05-01T00:00Z")
+    make_dataset(project, "later")
+    found = client.get(f"{URL}later/comparison/", {"with": "v1"}).json()
+    assert (found["relabeled"], found["changes"]) == (2, [{"before": "hen", "after": "owl", "items": 2}])
+    assert client.get(f"{URL}later/comparison/", {"with": "nothing"}).status_code == 404
+    page = text_of(client.get("/p/birds/datasets/later/", {"with": "v1"}))
+    assert "0 items added since v1, 0 removed, 2 with another label" in page
+
+
+def test_the_pages_make_and_show_versions(project: Project, client: Client) -> None:
+    version = train(project.batches.get(), dataset=make_dataset(project))
+    made = client.post("/p/birds/datasets/", {"name": "spring", "control": "without"}, follow=True)
+    assert "A worker writes spring." in text_of(made)
+    written(project)
+    listed = text_of(client.get("/p/birds/datasets/"))
+    assert "spring 6" in listed
+    shown = text_of(client.get("/p/birds/datasets/v1/", {"verify": "1"}))
+    assert f"version {version.number}" in shown
+    assert "All files are what was written" in shown
+    refused = client.post("/p/birds/datasets/", {"name": "spring"})
+    assert (refused.status_code, "already has a dataset version spring" in text_of(refused)) == (400, True)
+    assert "v1" in text_of(client.get(f"/p/birds/models/{version.number}/"))
+    path = next((ProjectFiles(project).root / "datasets").iterdir())
+    path.write_bytes(b"")
+    assert "is not what was written" in text_of(client.get("/p/birds/datasets/v1/", {"verify": "1"}))
+    assert client.get("/p/birds/datasets/v1/", {"with": "spring"}).status_code == 200
+
+
+def test_the_command_makes_lists_verifies_and_compares(project: Project, tmp_path: Path) -> None:
+    def said(*args: str) -> str:
+        out = io.StringIO()
+        call_command("dataset", "birds", *args, stdout=out)
+        return out.getvalue()
+
+    assert said("--make", "--name", "spring", "--filter", "control=without") == "A worker writes spring.\n"
+    with pytest.raises(CommandError, match="not written: a worker has yet to do it"):
+        said("--verify", "spring")
+    digest = written(project).digest
+    assert said() == f"spring  6 rows  {digest}\n"
+    assert said("--verify", "v1") == f"spring is whole: 6 rows, {digest}.\n"
+    make_dataset(project, "later")
+    assert "0 items added, 0 removed, 0 with another label" in said("--compare", "later", "--with", "spring")
+    with pytest.raises(CommandError, match="has no dataset version 'autumn'"):
+        said("--compare", "later", "--with", "autumn")
+    with pytest.raises(CommandError, match="no batch 9"):
+        said("--make", "--filter", "batch=9")
+    path = tmp_path / "x.jsonl"
+    call_command("export_labels", "birds", "--dataset", "spring", "--output", str(path), stdout=io.StringIO())
+    assert len(path.read_bytes().splitlines()) == 6
+
+
+def test_a_version_whose_batch_is_gone_says_so(project: Project, client: Client) -> None:
+    post(client, filters={"batch": "1"})
+    DatasetVersion.objects.update(filters={"batch": "4"})
+    job = job_taken()
+    with pytest.raises(StepFailed, match="no batch 4"):
+        write_dataset(Step(job))
+
+
+def test_only_some_make_versions(project: Project) -> None:
+    auditor = member(project, Role.AUDITOR)
+    assert auditor.get(URL).status_code == 200
+    assert auditor.post(URL, {}, content_type="application/json").status_code == 403
+    assert "Make the version" not in text_of(auditor.get("/p/birds/datasets/"))
