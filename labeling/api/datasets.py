@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
@@ -99,7 +99,8 @@ class DatasetList(ProjectListView):
 
 
 def datasets_of(view: ProjectView) -> DatasetVersionQuerySet:
-    return view.project.datasets.select_related("created_by", "project").prefetch_related("versions")
+    datasets = view.project.datasets.defer("manifest")
+    return datasets.select_related("created_by", "project").prefetch_related("versions")
 
 
 class _OneDataset(ProjectView):
@@ -189,9 +190,6 @@ class DatasetDifference(serializers.Serializer[Any]):
     )
 
 
-WITH = OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The name of the earlier version.")
-
-
 class DatasetComparison(_OneDataset):
     """Compare the version with an earlier one: items added and removed, labels changed, by class."""
 
@@ -208,7 +206,7 @@ class DatasetComparison(_OneDataset):
         try:
             found = asdict(comparing.compare(self.whole(earlier), dataset))
         except FileDamaged as damage:
-            raise Http404(f"A file of these versions is damaged: {damage.problem}.") from None
+            raise Conflict(f"A file of these versions is damaged: {damage.problem}.") from None
         changes = [{"before": before, "after": after, "items": n} for before, after, n in found.pop("changes")]
         return Response(DatasetDifference({**found, "changes": changes}).data)
 

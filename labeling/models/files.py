@@ -17,6 +17,7 @@ class ProjectStorage(models.Model):
     )
     media_bytes = models.PositiveBigIntegerField(default=0)
     row_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
+    purges = models.PositiveIntegerField(default=0, db_default=0, help_text="How often items were removed for good.")
 
     def __str__(self) -> str:
         return f"{self.project}: {self.media_bytes:,} bytes of media, {self.row_bytes:,} of rows"

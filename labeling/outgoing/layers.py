@@ -6,8 +6,9 @@ with a row without digest for each item that is no longer in the set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,12 +28,13 @@ SCHEMA = pa.schema(
         ("label", pa.string()),
         ("origin", pa.string()),
         ("pool_row", pa.int64()),
+        ("split", pa.string()),
         ("data", pa.string()),  # apart from the row: JSON whose numbers may be of any length
         ("row", pa.string()),
     ]
 )
 INDEX = ["item", "digest", "stamp", "label", "origin"]
-CONTENT = ["item", "pool_row", "data", "row"]
+CONTENT = ["item", "pool_row", "split", "data", "row"]
 ROW_GROUP = 20_000
 
 
@@ -45,6 +47,7 @@ class Stored(NamedTuple):
     label: str | None = None
     origin: str | None = None
     pool_row: int | None = None
+    split: str | None = None
     data: str | None = None
     row: str | None = None
 
@@ -113,9 +116,14 @@ def index_of(paths: Sequence[Path]) -> Index:
     kept = order[last]
     kept = kept[table["digest"].is_valid().to_numpy()[kept]]
     chosen = table.take(kept)
-    digests = np.frombuffer(b"".join(chosen["digest"].to_pylist()), np.uint8).reshape(-1, DIGEST_BYTES)
+    digests = np.frombuffer(_whole(chosen["digest"]).buffers()[1] or b"", np.uint8)[: len(kept) * DIGEST_BYTES]
     facts = chosen.select(["stamp", "label", "origin"]).append_column("layer", pa.array(layers[kept]))
-    return Index(items[kept], digests, facts.combine_chunks())
+    return Index(items[kept], digests.reshape(-1, DIGEST_BYTES), facts.combine_chunks())
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """Return the column as one array that begins at the start of its buffers."""
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
 def read_rows(paths: Sequence[Path], *, size: int) -> Iterator[pa.Table]:
@@ -123,32 +131,40 @@ def read_rows(paths: Sequence[Path], *, size: int) -> Iterator[pa.Table]:
     written.
     """
     index = index_of(paths)
+    layers = index.table["layer"].to_numpy()
     for place, path in enumerate(paths):
-        mine = pa.array(index.items[index.table["layer"].to_numpy() == place])
-        if not len(mine):
-            continue
-        with _opened(path) as file:
-            for batch in file.iter_batches(size, columns=CONTENT):
-                table = pa.Table.from_batches([batch])
-                table = table.filter(pc.is_in(table["item"], value_set=mine))
-                if table.num_rows:
-                    yield table
+        mine = index.items[layers == place]  # ascending, as the index is
+        for batch, keeps in _kept(path, CONTENT, size, partial(_among, mine)):
+            if table := pa.Table.from_batches([batch.filter(keeps)]):
+                yield table
 
 
 def stored_rows(paths: Sequence[Path], *, keep_gone: bool) -> Iterator[list[Stored]]:
     """Yield the whole rows that these files stand for, in pages. `keep_gone`: also rows that take an item out."""
-    seen_later: list[pa.Array] = []
-    tables = [_read(path, ["item"])["item"] for path in paths]
+    in_files = [items_of(path) for path in paths]
     for place, path in enumerate(paths):
-        seen_later = [column.combine_chunks() for column in tables[place + 1 :]]
-        later = pa.concat_arrays(seen_later) if seen_later else pa.array([], pa.int64())
-        with _opened(path) as file:
-            for batch in file.iter_batches(ROW_GROUP):
-                mask = pc.invert(pc.is_in(batch["item"], value_set=later))
-                if not keep_gone:
-                    mask = pc.and_(mask, batch["digest"].is_valid())
-                kept = batch.filter(mask)
-                yield [Stored(*values) for values in zip(*(column.to_pylist() for column in kept), strict=True)]
+        later = np.unique(np.concatenate([*in_files[place + 1 :], np.empty(0, np.int64)]))
+        for batch, is_later in _kept(path, SCHEMA.names, ROW_GROUP, partial(_among, later)):
+            keeps = pc.invert(is_later)
+            kept = batch.filter(keeps if keep_gone else pc.and_(keeps, batch["digest"].is_valid()))
+            yield [Stored(*values) for values in zip(*(column.to_pylist() for column in kept), strict=True)]
+
+
+def _kept(
+    path: Path, columns: list[str], size: int, keep: Callable[[np.ndarray], np.ndarray]
+) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
+    """Yield the file's batches, each with the result of `keep` for its items."""
+    with _opened(path) as file:
+        for batch in file.iter_batches(size, columns=columns):
+            yield batch, pa.array(keep(batch["item"].to_numpy()))
+
+
+def _among(ascending: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Return which items are in an ascending array."""
+    if not len(ascending):
+        return np.zeros(len(items), bool)
+    places = np.minimum(np.searchsorted(ascending, items), len(ascending) - 1)
+    return np.asarray(ascending[places] == items)
 
 
 def items_of(path: Path) -> np.ndarray:
@@ -172,7 +188,7 @@ class _opened:
             self._file = pq.ParquetFile(self._path)
         except FileNotFoundError as error:
             raise FileMissing(self._path) from error
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowInvalid, OSError) as error:
             raise FileDamaged(self._path, f"it is no Parquet file ({error})") from error
         return self._file
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -16,11 +17,15 @@ from django.db.models import Exists, F, OuterRef, Q
 from labeling import kinds
 from labeling.answering import counting
 from labeling.db.long_writes import in_parts
+from labeling.disk.files import FileDamaged
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Annotation, Batch, Item, Project, Task
+from labeling.models import Annotation, Batch, Item, Project, ProjectStorage, Task
 from labeling.models.batches import IMPORTED
 from labeling.projects import quota
+from labeling.shared_files import StoreAway
+
+logger = logging.getLogger(__name__)
 
 KEPT_DAYS = 30
 # Items in one transaction, for which other writers wait, and in one call of `purge`, for which deadlines wait.
@@ -28,12 +33,15 @@ CHUNK = 50
 MOST = 1_000
 
 
-def purge(
-    now: datetime.datetime, before: Callable[[Project, Sequence[int]], None] = lambda project, items: None
-) -> int:
+def _nothing(project: Project, items: Sequence[int]) -> None:
+    """Forget nothing: no other code owns files with items."""
+
+
+def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], None] = _nothing) -> int:
     """Remove up to `MOST` items that were deleted 30 days ago or earlier. Returns their number.
 
-    `before` is called for each project with the items that are about to be removed, perhaps again after a kill.
+    `forget` removes the items from files that other code owns. It is called for each project before and after the rows
+    are removed, because a step may have stored a file meanwhile.
 
     An item stays until the batches of its tasks are done, for an unfinished batch counts its tasks. An item of a
     project without a batch stays until the first batch: until then the encoder may be fitted again on all rows.
@@ -48,9 +56,13 @@ def purge(
     ids = list(over.order_by("project", "pk").values_list("project", "pk").distinct()[:MOST])
     for project in Project.objects.filter(pk__in={project for project, _ in ids}):
         items = [pk for owner, pk in ids if owner == project.pk]
-        before(project, items)
-        for part in in_parts(items, CHUNK):
-            _remove(project, part)
+        try:
+            forget(project, items)
+            for part in in_parts(items, CHUNK):
+                _remove(project, part)
+            forget(project, items)
+        except (FileDamaged, StoreAway) as error:  # of this project alone; the next call tries again
+            logger.error("Items of %s cannot be removed for good: %s", project, error)
     return len(ids)
 
 
@@ -81,6 +93,7 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
                 labeled=F("labeled") - labeled[batch],
             )
         quota.count(project, media=-size, rows=-in_rows)
+        ProjectStorage.objects.filter(project=project).update(purges=F("purges") + 1)
     for touched in Batch.objects.filter(pk__in=dropped):
         counting.recount(touched)  # a part of the counted answers is gone
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from labeling.answering import batches, deadlines
 from labeling.arrays.files import Features, ProjectFiles
+from labeling.disk.files import FileDamaged
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Batch, DatasetVersion, Event, EventType, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
@@ -123,23 +125,18 @@ def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained
 def frozen_labels(step: Step, batch: Batch, n_classes: int) -> tuple[DatasetVersion | None, LabeledRows]:
     """Return a dataset version with the labels that the batch's version learns, and these labels.
 
-    Labels may change while they are read, so the dataset is made again until it is the same after as before. Without
-    room for its file there is no dataset: labels that people gave must not wait for room.
+    Without room for its file there is no dataset: labels that people gave must not wait for room.
     """
     step.span.part("freezing the labels")
-    soft = learns_soft(batch.project)
-    labeled, before = labels_for(batch, n_classes, soft=soft), None
+    read = partial(labels_for, batch, n_classes, soft=learns_soft(batch.project))
+    labeled = read()
     if not len(labeled.rows):
         return None, labeled
     try:
-        dataset = for_training(batch, writing=step.write)
-        while dataset != before:
-            labeled = labels_for(batch, n_classes, soft=soft)
-            before, dataset = dataset, for_training(batch, writing=step.write)
-    except quota.NoRoom as error:
+        return for_training(batch, read, writing=step.write)
+    except (quota.NoRoom, FileDamaged) as error:
         logger.warning("%s: the labels of batch %d are in no dataset version: %s", batch.project, batch.number, error)
         return None, labeled
-    return dataset, labeled
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:

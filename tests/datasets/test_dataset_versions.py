@@ -23,8 +23,8 @@ from labeling.arrays.files import ProjectFiles
 from labeling.models import Batch, Copy, CopyAnswer, DatasetFile, DatasetVersion, Item, Project, User
 from labeling.outgoing.datasets import erasing
 from labeling.outgoing.datasets.comparing import compare
-from labeling.outgoing.datasets.creating import for_training
-from labeling.outgoing.datasets.freeze import NOT_FROZEN
+from labeling.outgoing.datasets.creating import for_training, write
+from labeling.outgoing.datasets.freeze import NOT_FROZEN, Superseded, freeze, keep
 from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
@@ -67,6 +67,10 @@ def rows_now(project: Project, **filters: str) -> dict[int, dict[str, Any]]:
 
 def without_learned(rows: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return {item: {**row, "learned_by": None} for item, row in rows.items()}
+
+
+def no_read() -> None:
+    """Read nothing, in place of the labels that a training reads."""
 
 
 def test_a_version_has_the_rows_of_the_export_as_they_were(project: Project, ann: User) -> None:
@@ -155,15 +159,13 @@ def test_an_item_that_is_removed_for_good_leaves_all_versions(project: Project, 
     remove(project=project, ids=[items[0].pk, items[11].pk], user=ann, delete=True, reason="She asked us to.")
     assert {each.name: each.digest for each in DatasetVersion.objects.all()} == before
     later = timezone.now() + datetime.timedelta(days=31)
-    assert purge(later, before=erasing.forget) == 2
+    assert purge(later, forget=erasing.forget) == 2
     first, second = DatasetVersion.objects.order_by("number")
     assert (first.rows, second.rows) == (5, 10)
     for each, gone in ((first, [items[0].pk]), (second, [items[0].pk, items[11].pk])):
         assert verify(each, each_row=True) == []
         assert [earlier["sha256"] for earlier in each.replaced] == [before[each.name]] != [each.digest]
-        assert [(row["item"], row["reason"]) for row in manifest_of(each)["removed"]] == [
-            (item, "She asked us to.") for item in gone
-        ]
+        assert [(row["items"], row["reason"]) for row in manifest_of(each)["removed"]] == [(gone, "She asked us to.")]
         assert not rows_of(each).keys() & set(gone)
     stored = {path.name for path in (ProjectFiles(project).root / "datasets").iterdir()}
     assert stored == {f"{file.digest}.parquet" for file in DatasetFile.objects.all()}
@@ -264,11 +266,11 @@ def test_a_training_gets_the_version_that_is_there(project: Project, ann: User) 
     first, second = make_batch(project, items[:10]), make_batch(project, items[10:])
     answer(first, ann, [0] * 10)
     answer(second, ann, [1] * 5)
-    made = for_training(first, writing=transaction.atomic)
+    made, _ = for_training(first, no_read, writing=transaction.atomic)
     assert (made.name, made.rows, made.automatic) == ("v1", 10, True)
-    assert for_training(first, writing=transaction.atomic) == made
+    assert for_training(first, no_read, writing=transaction.atomic)[0] == made
     train(first)
-    later = for_training(second, writing=transaction.atomic)
+    later, _ = for_training(second, no_read, writing=transaction.atomic)
     assert (later.name, later.rows) == ("v2", 15)
     assert [json.loads(each.manifest)["filters"] for each in (made, later)] == [
         {"batch": "1", "copies": "true"},
@@ -277,7 +279,7 @@ def test_a_training_gets_the_version_that_is_there(project: Project, ann: User) 
 
 
 def test_columns_that_follow_from_later_steps_are_empty(project: Project, ann: User) -> None:
-    assert set(NOT_FROZEN) == {"learned_by", "control_weight"}
+    assert set(NOT_FROZEN) == {"learned_by", "control_weight", "control_probability"}
 
 
 def test_a_version_is_found_by_its_name_and_by_its_number(project: Project) -> None:
@@ -285,3 +287,93 @@ def test_a_version_is_found_by_its_name_and_by_its_number(project: Project) -> N
     for name in ("spring", "v1"):
         assert project.datasets.named(name).get() == spring
     assert not project.datasets.named("v2").exists()
+
+
+def test_an_erasure_while_a_version_is_written_leaves_nothing_behind(project: Project, ann: User) -> None:
+    """An item that is removed for good between the reading of a version and its storing is not in it."""
+    items = make_items(project, 8)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 4)
+    make_dataset(project)
+    answer(batch, ann, [1] * 4)
+    train(batch)
+    remove(project=project, ids=[items[0].pk], user=ann, delete=True, reason="Why.")
+    filters = {"excluded": "true"}
+    second = DatasetVersion(project=project, filters=filters)
+    frozen = freeze(second, draft="second")
+    third = DatasetVersion(project=project)
+    beside = freeze(third, draft="third")
+    assert purge(timezone.now() + datetime.timedelta(days=31), forget=erasing.forget) == 1
+    for dataset, then in ((second, frozen), (third, beside)):
+        with pytest.raises(Superseded), transaction.atomic():
+            keep(dataset, then)
+        write(dataset, then, draft="again", writing=transaction.atomic)
+    for dataset in project.datasets.all():
+        assert verify(dataset, each_row=True) == []
+        assert items[0].pk not in rows_of(dataset)
+    assert [each.rows for each in project.datasets.order_by("number")] == [3, 7, 7]
+
+
+def test_a_damaged_file_holds_no_training_back(project: Project, ann: User) -> None:
+    items = make_items(project, 40)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 10)
+    first, _ = for_training(batch, no_read, writing=transaction.atomic)
+    path = ProjectFiles(project).root / "datasets" / f"{first.layers[0]}.parquet"
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) - 2000] = bytes(255 - byte for byte in content[4 : len(content) - 2000])
+    path.write_bytes(content)
+    answer(batch, ann, [1] * 20)
+    second, _ = for_training(batch, no_read, writing=transaction.atomic)
+    assert len(second.layers) == 1
+    assert second.layers != first.layers
+    assert verify(second, each_row=True) == []
+    path.unlink()
+    answer(batch, ann, [1])
+    assert for_training(batch, no_read, writing=transaction.atomic)[0].rows == 31
+
+
+def test_a_label_that_changes_while_it_is_read_makes_one_version(project: Project, ann: User) -> None:
+    items = make_items(project, 10)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 10)
+    turns = []
+
+    def read() -> int:
+        turns.append(len(turns))
+        correct(item=items[0], user=ann, value=1 + len(turns) % 2)
+        return len(turns)
+
+    made, value = for_training(batch, read, writing=transaction.atomic)
+    assert (value, project.datasets.count(), made.name) == (3, 1, "v1")
+    stored = {path.name for path in (ProjectFiles(project).root / "datasets").iterdir()}
+    assert stored == {f"{file.digest}.parquet" for file in DatasetFile.objects.all()}
+
+
+def test_the_split_of_a_row_stays(project: Project, ann: User) -> None:
+    items = make_items(project, 30)
+    batch = make_batch(project, items[:20])
+    answer(batch, ann, [0] * 20)
+    version = make_dataset(project)
+
+    def splits() -> dict[int, str]:
+        return {row["item"]: row["split"] for page in dataset_pages(version, size=7, split=True) for row in page}
+
+    before = splits()
+    for item in items[1:20]:
+        Copy.objects.create(of=items[0], item=item, batch=batch, height=0.1)
+    assert splits() == before
+    assert len(set(before.values())) > 1
+
+
+def test_a_version_has_one_probability_of_control_items(project: Project, ann: User) -> None:
+    items = make_items(project, 20, control_every=2)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 10)
+    make_dataset(project)
+    Batch.objects.filter(pk=batch.pk).update(control_tasks=9)
+    batch.refresh_from_db()
+    answer(batch, ann, [0] * 10)
+    rows = rows_of(make_dataset(project)).values()
+    assert {row["control_probability"] for row in rows if row["is_control"]} == {0.45}
+    assert {row["control_probability"] for row in rows if not row["is_control"]} == {None}

@@ -16,7 +16,7 @@ from pages import make_dataset, manager, member, text_of
 
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import Step, StepFailed
-from labeling.models import DatasetVersion, Job, Project, Role
+from labeling.models import DatasetVersion, Job, Project, ProjectStorage, Role
 from labeling.models.jobs import worker_name
 from labeling.steps.dataset import dataset as write_dataset
 from tests.exports.labeled import answer, make_batch, make_items, train
@@ -182,3 +182,16 @@ def test_only_some_make_versions(project: Project) -> None:
     assert auditor.get(URL).status_code == 200
     assert auditor.post(URL, {}, content_type="application/json").status_code == 403
     assert "Make the version" not in text_of(auditor.get("/p/birds/datasets/"))
+
+
+def test_a_full_project_and_a_failed_version_say_so(project: Project, client: Client) -> None:
+    Project.objects.filter(pk=project.pk).update(storage_limit_mb=1)
+    ProjectStorage.objects.update_or_create(project=project, defaults={"media_bytes": 2 << 20})
+    page = client.post("/p/birds/datasets/", {"name": "spring"})
+    assert (page.status_code, "MB" in text_of(page)) == (400, True)
+    Project.objects.filter(pk=project.pk).update(storage_limit_mb=None)
+    post(client, name="spring")
+    DatasetVersion.objects.get().step_failed("The disk is full.")
+    assert "The disk is full." in client.get("/api/v1/projects/birds/export/", {"dataset": "spring"}).json()["detail"]
+    assert post(client, name="spring").status_code == 202
+    assert written(project).state == "whole"

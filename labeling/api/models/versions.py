@@ -128,6 +128,11 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
         }
 
 
+def versions_of(project: Project) -> QuerySet[ModelVersion]:
+    """Return the project's versions with the rows that the serializer shows."""
+    return project.versions.select_related("batch", "parent", "dataset").defer("dataset__manifest")
+
+
 class VersionList(ProjectListView):
     """List all model versions, the newest first."""
 
@@ -136,7 +141,7 @@ class VersionList(ProjectListView):
     serializer_class = VersionSerializer
 
     def get_queryset(self) -> QuerySet[ModelVersion]:
-        return self.project.versions.select_related("batch", "parent", "dataset").order_by("-number")
+        return versions_of(self.project).order_by("-number")
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), **_of_project(self.project)}
@@ -154,8 +159,9 @@ class _OneVersion(ProjectView):
     subject = "Models"
 
     def find(self, number: int) -> ModelVersion:
-        known = self.project.versions.select_related("batch", "parent", "dataset")
-        return find_or_404(known, f"There is no model version {number} in this project.", number=number)
+        return find_or_404(
+            versions_of(self.project), f"There is no model version {number} in this project.", number=number
+        )
 
     def shown(self, version: ModelVersion) -> Response:
         return Response(VersionSerializer(version, context=_of_project(self.project)).data)

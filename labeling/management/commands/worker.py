@@ -44,7 +44,7 @@ def tidy(now: datetime.datetime) -> None:
     remove_expired(now)
     Invitation.objects.end_without_author()
     removing.close_left_over()
-    purge(now, before=datasets.forget)
+    purge(now, forget=datasets.forget)
     erasing.erase(now, ERASE_SECONDS)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)

@@ -64,5 +64,5 @@ def _models(dataset: DatasetVersion) -> str:
 def _removed(removed: list[dict[str, Any]]) -> str:
     if not removed:
         return ""
-    lines = "\n".join(f"- {each['removed_at'][:10]}: {plain(each['reason'])}" for each in removed)
+    lines = "\n".join(f"- {each['removed_at'][:10]}: {len(each['items'])}, {plain(each['reason'])}" for each in removed)
     return f"\n## Removed for good\n\n{lines}\n"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labeling.models import DatasetVersion
 from labeling.outgoing import layers
@@ -55,11 +56,13 @@ def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
     places = new.places(old.items)
     common = places >= 0
     was, is_now = _labels(old, np.flatnonzero(common)), _labels(new, places[common])
-    moved = np.array([a != b for a, b in zip(was, is_now, strict=True)], bool)
+    same = pc.fill_null(pc.equal(was, is_now), False).to_numpy(zero_copy_only=False)
+    moved = ~(same | (was.is_null().to_numpy(zero_copy_only=False) & is_now.is_null().to_numpy(zero_copy_only=False)))
     differs = (old.digests[common] != new.digests[places[common]]).any(axis=1)
-    changes = Counter((was[at], is_now[at]) for at in np.flatnonzero(moved).tolist())
-    added = _counted(_labels(new, np.flatnonzero(old.places(new.items) < 0)))
-    removed = _counted(_labels(old, np.flatnonzero(~common)))
+    at = pa.array(np.flatnonzero(moved))
+    changes = Counter(zip(was.take(at).to_pylist(), is_now.take(at).to_pylist(), strict=True))
+    added = by_label(_labels(new, np.flatnonzero(old.places(new.items) < 0)))
+    removed = by_label(_labels(old, np.flatnonzero(~common)))
     lost, gained = (Counter[str](), Counter[str]())
     for (from_label, to_label), n in changes.items():
         from_names, to_names = set(names_of(from_label)), set(names_of(to_label))
@@ -75,7 +78,7 @@ def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
         classes=[
             ClassChange(
                 name, totals[0].get(name, 0), totals[1].get(name, 0),
-                added[name], removed[name], gained[name], lost[name],
+                added.get(name, 0), removed.get(name, 0), gained[name], lost[name],
             )
             for name in names
         ],
@@ -86,9 +89,6 @@ def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
     )  # fmt: skip
 
 
-def _labels(index: layers.Index, places: np.ndarray) -> list[str | None]:
-    return list(index.table["label"].take(pa.array(places, pa.int64())).to_pylist())
-
-
-def _counted(labels: list[str | None]) -> Counter[str]:
-    return Counter(name for label in labels for name in names_of(label))
+def _labels(index: layers.Index, places: np.ndarray) -> pa.Array:
+    taken = index.table["label"].take(pa.array(places, pa.int64()))
+    return pa.concat_arrays([*taken.chunks, pa.array([], pa.string())])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -12,9 +13,14 @@ from django.db import transaction
 from labeling.items.filter import FilterError
 from labeling.models import Batch, DatasetVersion, Job, Project, User
 from labeling.models.datasets import NUMBERED
-from labeling.outgoing.datasets.freeze import freeze, keep, next_number
+from labeling.outgoing.datasets.freeze import Frozen, Superseded, discard, freeze, keep, next_number
 from labeling.outgoing.exports.choice import FILTERS, OF_THE_FILE, choose, spans
 from labeling.projects import quota
+
+T = TypeVar("T")
+
+# A reviewer at work must not hold a training back.
+TURNS = 3
 
 
 @transaction.atomic
@@ -33,7 +39,7 @@ def create(
         known = ", ".join(FILTERS)
         raise FilterError({name: f"There is no filter {name[:40]}; there are {known}." for name in unknown})
     choose(project, chosen)
-    quota.check_room(project, 0, lock=True)
+    quota.check_room(project, 1, lock=True)
     number = next_number(project)
     dataset = DatasetVersion(
         project=project, number=number, name=name or f"v{number}", note=note, filters=chosen, created_by=user
@@ -42,6 +48,8 @@ def create(
         raise ValidationError({"name": [f"Names like {name} are given by number; the next one is v{number}."]})
     checked = {"name", "note"}
     dataset.clean_fields(exclude={field.name for field in dataset._meta.fields} - checked)
+    for failed in project.datasets.filter(name=dataset.name, state=DatasetVersion.State.FAILED):
+        failed.delete()  # with its job; it has no rows
     if project.datasets.filter(name=dataset.name).exists():
         raise ValidationError({"name": [f"This project already has a dataset version {dataset.name}."]})
     dataset.save()
@@ -49,20 +57,45 @@ def create(
     return dataset
 
 
-def for_training(batch: Batch, *, writing: Callable[[], AbstractContextManager[None]]) -> DatasetVersion:
-    """Return a version of the labels that the batch's model version may learn from: of its own batch, and of all that
-    are earlier or done. A version that has just these rows is returned as it is.
+def for_training(
+    batch: Batch, read: Callable[[], T], *, writing: Callable[[], AbstractContextManager[None]]
+) -> tuple[DatasetVersion, T]:
+    """Return a version of the labels that the batch's model version may learn from, and the result of `read`, which
+    reads these labels.
 
-    Raises `NoRoom`.
+    They are those of its own batch, and of all that are earlier or done. They may change while they are read: then they
+    are read again, up to `TURNS` times. A version that has just these rows is returned as it is. Raises `NoRoom`.
     """
     project = batch.project
     numbers = project.batches.filter(number__lte=batch.number) | project.batches.filter(state=Batch.State.DONE)
     filters = {"batch": spans(sorted(numbers.values_list("number", flat=True)), ","), "copies": "true"}
     dataset = DatasetVersion(project=project, filters=filters, automatic=True)
-    frozen = freeze(dataset, draft=f"batch-{batch.number}")
-    same = project.datasets.whole().filter(automatic=True, filters=filters, layers=frozen.layers).first()
-    if same is not None:
-        return same
-    with writing():
-        keep(dataset, frozen)
-    return dataset
+    draft = f"batch-{batch.number}"
+    frozen, before = freeze(dataset, draft=draft), None
+    for _ in range(TURNS):
+        value, before, frozen = read(), frozen, freeze(dataset, draft=draft)
+        if before.layers == frozen.layers:
+            break
+        discard(dataset, before)
+    whole = project.datasets.whole().defer("manifest")
+    same = whole.filter(automatic=True, filters=filters, layers=frozen.layers).first()
+    return same or write(dataset, frozen, draft=draft, writing=writing), value
+
+
+def write(
+    dataset: DatasetVersion, frozen: Frozen, *, draft: str, writing: Callable[[], AbstractContextManager[None]]
+) -> DatasetVersion:
+    """Store a frozen version in the transaction `writing`; freeze it again if items were removed for good meanwhile.
+    Raises `NoRoom`, and then no file is left of it.
+    """
+    while True:
+        try:
+            with writing():
+                keep(dataset, frozen)
+            return dataset
+        except quota.NoRoom:
+            discard(dataset, frozen)
+            raise
+        except Superseded:
+            discard(dataset, frozen)
+            frozen = freeze(dataset, draft=draft)

@@ -7,11 +7,11 @@ earlier digests.
 from __future__ import annotations
 
 import time
+import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from django.db import transaction
 from django.utils import timezone
 
 from labeling.arrays.files import ProjectFiles
@@ -19,7 +19,7 @@ from labeling.models import DatasetFile, DatasetVersion, Project, Removal
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.freeze import publish
 from labeling.outgoing.datasets.manifest import counted, seal
-from labeling.outgoing.exports.frozen_rows import manifest_of, paths_of_files
+from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_of_files
 from labeling.shared_files import store
 
 NO_REASON = "deleted"
@@ -28,25 +28,23 @@ LEFT_BEHIND_SECONDS = 24 * 3600
 
 
 def forget(project: Project, items: Sequence[int]) -> None:
-    """Remove the rows of these items from all versions of the project. Call it again after a kill."""
+    """Remove the rows of these items from all versions of the project. Call it again after a kill.
+
+    Raises `FileDamaged` or `FileMissing`.
+    """
     _sweep(project)
     reasons = dict(Removal.objects.standing().filter(item__in=items).values_list("item", "reason"))
+    gone = np.sort(np.array(items, np.int64))
     replacements: dict[str, DatasetFile | None] = {}
     for file in project.dataset_files.all():
-        replaced = _without(file, np.array(items))
+        replaced = _without(file, gone)
         if replaced is not file:
             replacements[file.digest] = replaced
-    if not replacements:
-        return
-    with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        for file in filter(None, replacements.values()):
-            values = {"size": file.size, "rows": file.rows}
-            DatasetFile.objects.get_or_create(project=project, digest=file.digest, defaults=values)
-        for dataset in project.datasets.whole():
-            if replacements.keys() & set(dataset.layers):
-                _replace(dataset, replacements, reasons, items)
-    _sweep(project)
+    for dataset in project.datasets.whole().defer("manifest") if replacements else ():
+        if replacements.keys() & set(dataset.layers):
+            _replace(dataset, replacements, reasons, gone)
+    if replacements:
+        _sweep(project)
 
 
 def _sweep(project: Project) -> None:
@@ -63,42 +61,38 @@ def _sweep(project: Project) -> None:
 
 def _without(file: DatasetFile, items: np.ndarray) -> DatasetFile | None:
     """Return a new file without the rows of these items; the file itself if it has none, None if it has no others."""
-    paths = paths_of_files([file])
-    if not len(np.intersect1d(layers.items_of(paths[0]), items)):
+    [path] = paths_of_files([file])
+    if not len(np.intersect1d(layers.items_of(path), items)):
         return file
     gone = set(items.tolist())
-    rows = ([row for row in page if row.item not in gone] for page in layers.stored_rows(paths, keep_gone=True))
-    draft = paths[0].with_suffix(".draft")
+    rows = ([row for row in page if row.item not in gone] for page in layers.stored_rows([path], keep_gone=True))
+    draft = path.with_suffix(f".{uuid.uuid4().hex}")
     written = layers.write(draft, rows)
     if not written:
         draft.unlink()
         return None
-    return publish(file.project, draft, written)
+    new = publish(file.project, draft, written)
+    values = {"size": new.size, "rows": new.rows}
+    return DatasetFile.objects.get_or_create(project=file.project, digest=new.digest, defaults=values)[0]
 
 
 def _replace(
     dataset: DatasetVersion,
     replacements: Mapping[str, DatasetFile | None],
     reasons: Mapping[int, str],
-    items: Sequence[int],
+    gone: np.ndarray,
 ) -> None:
-    """Give the version the new files, a new manifest and a new digest."""
-    manifest = manifest_of(dataset)
-    had = set(layers.index_of(paths_of_files([_file(dataset, digest) for digest in dataset.layers])).items.tolist())
-    now = timezone.now()
-    removed: list[dict[str, Any]] = [
-        {"item": item, "reason": reasons.get(item) or NO_REASON, "removed_at": now} for item in items if item in had
-    ]
-    files = [replacements.get(digest, _file(dataset, digest)) for digest in dataset.layers]
-    left = [file for file in files if file is not None]
-    index = layers.index_of(paths_of_files(left))
-    dataset.replaced = [
-        *dataset.replaced,
-        {"sha256": dataset.digest, "replaced_at": now.isoformat(), "removed": len(removed)},
-    ]
-    seal(dataset, {**manifest, **counted(index, left), "removed": [*manifest["removed"], *removed]})
-    dataset.save(update_fields=["manifest", "digest", "rows", "layers", "replaced"])
-
-
-def _file(dataset: DatasetVersion, digest: str) -> DatasetFile:
-    return dataset.project.dataset_files.get(digest=digest)
+    """Give the version the new files, a new manifest and a new digest. Only the last statement writes."""
+    manifest, earlier, now = manifest_of(dataset), files_of(dataset), timezone.now()
+    index = layers.index_of(paths_of_files(earlier))
+    removed: dict[str, list[int]] = defaultdict(list)
+    for item in gone[index.places(gone) >= 0].tolist():
+        removed[reasons.get(item) or NO_REASON].append(item)
+    files = [file for file in (replacements.get(each.digest, each) for each in earlier) if file is not None]
+    entries = [{"items": items, "reason": reason, "removed_at": now} for reason, items in removed.items()]
+    before = {"sha256": dataset.digest, "replaced_at": now.isoformat(), "removed": sum(map(len, removed.values()))}
+    replaced = [*dataset.replaced, before]
+    counts = counted(layers.index_of(paths_of_files(files)), files)
+    seal(dataset, {**manifest, **counts, "removed": [*manifest["removed"], *entries]})
+    values = {name: getattr(dataset, name) for name in ("manifest", "digest", "rows", "layers")}
+    DatasetVersion.objects.filter(pk=dataset.pk, digest=before["sha256"]).update(**values, replaced=replaced)

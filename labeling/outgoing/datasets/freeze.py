@@ -20,21 +20,26 @@ from labeling.arrays.damage import report
 from labeling.arrays.files import ProjectFiles
 from labeling.disk.files import FileDamaged, sha256_of_file
 from labeling.intake.row_labels import ORIGIN
-from labeling.models import DatasetFile, DatasetVersion, Event, EventType, Project
+from labeling.models import DatasetFile, DatasetVersion, Event, EventType, Project, ProjectStorage
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.manifest import facts_of, manifest, seal
 from labeling.outgoing.datasets.stamps import Stamps, answered_since, stamps_of
 from labeling.outgoing.exports.choice import choose
 from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_of_files
 from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats.base import JSON_OPTIONS, Page, Row
 from labeling.outgoing.layers import Index, Stored
 from labeling.projects import quota
 from labeling.shared_files import store
 
-# These columns change with each later batch or training: the manifest has the weights, a model version names its
-# dataset version.
-NOT_FROZEN: Row = {"learned_by": None, "control_weight": None}
+# These columns change in rows whose labels stay: the manifest has the weights and probabilities, a model version names
+# its dataset version.
+NOT_FROZEN: Row = {"learned_by": None, "control_weight": None, "control_probability": None}
+
+
+class Superseded(Exception):
+    """Items were removed for good while the rows were read: read them again."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,12 @@ class Frozen:
 
     files: list[DatasetFile]
     manifest: dict[str, Any]
+    purges: int
+    """Of the project's storage, when the reading began."""
+
+    @property
+    def new(self) -> list[DatasetFile]:
+        return [file for file in self.files if file._state.adding]
 
     @property
     def layers(self) -> list[str]:
@@ -58,34 +69,49 @@ class Base:
     files: list[DatasetFile]
 
 
+def _no_base() -> Base:
+    return Base(None, layers.index_of([]), [])
+
+
 def freeze(dataset: DatasetVersion, *, draft: str) -> Frozen:
     """Write the files of a version; `keep` stores them and the version.
 
     `draft`: a name for the file while it is written, the same for each attempt. Raises `FilterError` if a filter names
     a batch that is gone.
     """
+    try:
+        return _frozen(dataset, _base_of(dataset), draft)
+    except FileDamaged as damage:
+        report(dataset.project, damage)
+        return _frozen(dataset, _no_base(), draft)  # all rows are written anew
+
+
+def _frozen(dataset: DatasetVersion, base: Base, draft: str) -> Frozen:
     project = dataset.project
+    purges = _purges(project)
     choice = choose(project, dataset.filters)
     dataset.read_at = timezone.now()
     facts = facts_of(project, choice)
-    base = _base_of(dataset)
     stamps = stamps_of(project, choice)
     changed = _changed(project, base, stamps, facts)
     gone = np.setdiff1d(base.index.items, stamps.items)
     items = None if changed is None else changed.tolist()
     rows = pages(project, choice, items=items) if items is None or items else iter(())
-    fresh = _differing(project, rows, stamps, base.index)
+    fresh = _differing(project, with_splits(project, rows), stamps, base.index)
     removals = [Stored(item, None) for item in gone.tolist()]
     files = _with_changes(project, base.files, chain(fresh, [removals] if removals else []), draft)
-    return Frozen(files, manifest(dataset, facts, layers.index_of(paths_of_files(files)), files))
+    return Frozen(files, manifest(dataset, facts, layers.index_of(paths_of_files(files)), files), purges)
 
 
 def keep(dataset: DatasetVersion, frozen: Frozen) -> None:
     """Store a frozen version and its new files; a version without a number gets the next one. Call it in a
-    transaction. Raises `NoRoom`.
+    transaction. Raises `NoRoom`, and `Superseded` if items were removed for good meanwhile.
     """
-    new = [file for file in frozen.files if file.pk is None]
+    new = frozen.new
+    kept = [file.pk for file in frozen.files if not file._state.adding]
     quota.check_room(dataset.project, sum(file.size for file in new), lock=True)
+    if _purges(dataset.project) != frozen.purges or DatasetFile.objects.filter(pk__in=kept).count() < len(kept):
+        raise Superseded
     if not dataset.number:
         dataset.number = next_number(dataset.project)
         dataset.name = f"v{dataset.number}"
@@ -98,6 +124,17 @@ def keep(dataset: DatasetVersion, frozen: Frozen) -> None:
     Event.objects.announce(EventType.DATASET_VERSION_CREATED, dataset.project, number=dataset.number)
 
 
+def discard(dataset: DatasetVersion, frozen: Frozen) -> None:
+    """Remove the new files of a version that is not stored."""
+    for file in frozen.new:
+        if not DatasetFile.objects.filter(project=dataset.project, digest=file.digest).exists():
+            store().remove(ProjectFiles(dataset.project).owned(file))
+
+
+def _purges(project: Project) -> int:
+    return int(ProjectStorage.objects.filter(project=project).values_list("purges", flat=True).first() or 0)
+
+
 def next_number(project: Project) -> int:
     """Return the number of the project's next version; its lock is that of the quota."""
     return int(project.datasets.aggregate(last=Max("number"))["last"] or 0) + 1
@@ -105,16 +142,13 @@ def next_number(project: Project) -> int:
 
 def _base_of(dataset: DatasetVersion) -> Base:
     """Return the newest version with the same filters; the batches may differ."""
-    whole = dataset.project.datasets.whole()
+    whole = dataset.project.datasets.whole().defer("manifest")
     same = (each for each in whole.order_by("-number") if _without_batch(each) == _without_batch(dataset))
     version = next(same, None)
-    if version is not None:
-        try:
-            files = files_of(version)
-            return Base(version, layers.index_of(paths_of_files(files)), files)
-        except FileDamaged as damage:
-            report(dataset.project, damage)  # all rows are written anew
-    return Base(None, layers.index_of([]), [])
+    if version is None:
+        return _no_base()
+    files = files_of(version)
+    return Base(version, layers.index_of(paths_of_files(files)), files)
 
 
 def _without_batch(dataset: DatasetVersion) -> dict[str, Any]:
@@ -147,7 +181,10 @@ def _differing(project: Project, rows: Iterable[Page], stamps: Stamps, base: Ind
         texts = stamps.of(items)
         weighing = [row["item"] for row in page if row["control_weight"] is not None]
         pool_rows = dict(project.items.filter(pk__in=weighing).values_list("pk", "row")) if weighing else {}
-        found = [_stored(row, text, pool_rows.get(row["item"])) for row, text in zip(page, texts, strict=True)]
+        found = [
+            _stored(row, text, pool_rows.get(row["item"]), row.pop("split"))
+            for row, text in zip(page, texts, strict=True)
+        ]
         places = base.places(items).tolist()
         yield [
             row
@@ -156,7 +193,7 @@ def _differing(project: Project, rows: Iterable[Page], stamps: Stamps, base: Ind
         ]
 
 
-def _stored(row: Row, stamp: str | None, pool_row: int | None) -> Stored:
+def _stored(row: Row, stamp: str | None, pool_row: int | None, split: str) -> Stored:
     return Stored(
         item=row["item"],
         digest=line_digest(row),
@@ -164,6 +201,7 @@ def _stored(row: Row, stamp: str | None, pool_row: int | None) -> Stored:
         label=None if row["label"] is None else orjson.dumps(row["label"]).decode(),
         origin=row[ORIGIN],
         pool_row=pool_row,
+        split=split,
         data=row["data"],
         row=orjson.dumps({**row, **NOT_FROZEN, "data": None}, option=JSON_OPTIONS).decode(),
     )

@@ -97,7 +97,7 @@ def counted(index: Index, files: list[DatasetFile]) -> dict[str, Any]:
     }
 
 
-def by_label(labels: pa.ChunkedArray) -> dict[str, int]:
+def by_label(labels: pa.Array | pa.ChunkedArray) -> dict[str, int]:
     """Return the number of rows of each label; a row with several classes counts for each."""
     counts: Counter[str] = Counter()
     for text, n in _counts(labels).items():
@@ -120,7 +120,7 @@ def names_of(label: str | None) -> list[str]:
     return [value if isinstance(value, str) else str(label)]
 
 
-def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
+def _counts(column: pa.Array | pa.ChunkedArray) -> dict[Any, int]:
     return {each["values"].as_py(): each["counts"].as_py() for each in pc.value_counts(column)}
 
 

@@ -54,7 +54,7 @@ def stamps_of(project: Project, choice: Choice) -> Stamps:
 
 
 def answered_since(project: Project, moment: datetime.datetime) -> np.ndarray:
-    """Return the items with answers or corrections that were given, undone or withdrawn about that time or later."""
+    """Return the items with answers that were given or undone about that time or later."""
     at = stored_time(moment - OPEN_FOR)
     sql = """
         SELECT COALESCE(task.item_id, task.repeats_id)

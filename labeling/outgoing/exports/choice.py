@@ -130,9 +130,11 @@ def _those_there_are(known: Sequence[int]) -> str:
 
 
 def _dataset(project: Project, text: str) -> DatasetVersion:
-    found = project.datasets.whole().select_related("project").named(text).first()
+    found = project.datasets.select_related("project").named(text).first()
     if found is None:
         raise LookupError(f"This project has no dataset version {_quoted(text)}.")
+    if found.state != DatasetVersion.State.WHOLE:
+        raise LookupError(f"{text} is not written: {found.reason or 'a worker has yet to do it'}.")
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from labeling.arrays.files import ProjectFiles
+from labeling.disk.files import FileMissing
 from labeling.models import DatasetFile, DatasetVersion
 from labeling.outgoing import layers
 from labeling.outgoing.exports.weights import Weights
@@ -21,8 +22,11 @@ ANSWERS = ("annotations", "skips")
 
 
 def files_of(dataset: DatasetVersion) -> list[DatasetFile]:
-    """Return the files of the version, the first that was written first."""
+    """Return the files of the version, the first that was written first. Raises `FileMissing` if one has no row."""
     files = {file.digest: file for file in dataset.project.dataset_files.filter(digest__in=dataset.layers)}
+    for digest in dataset.layers:
+        if digest not in files:
+            raise FileMissing(ProjectFiles(dataset.project).owned(DatasetFile(digest=digest)))
     return [files[digest] for digest in dataset.layers]
 
 
@@ -38,19 +42,28 @@ def manifest_of(dataset: DatasetVersion) -> dict[str, Any]:
     return dict(orjson.loads(dataset.manifest))
 
 
-def dataset_pages(dataset: DatasetVersion, *, size: int) -> Iterator[Page]:
-    """Yield the rows of a version, at most `size` at a time. Raises `FileMissing` or `FileDamaged`."""
-    levels = manifest_of(dataset)["control_weights"]
+def dataset_pages(dataset: DatasetVersion, *, size: int, split: bool = False) -> Iterator[Page]:
+    """Yield the rows of a version, at most `size` at a time; with their `split`, if wanted. Raises `FileMissing` or
+    `FileDamaged`.
+    """
+    manifest = manifest_of(dataset)
+    levels = manifest["control_weights"]
     weights = Weights([level["rows_below"] for level in levels], [level["weight"] for level in levels])
+    chances = {batch["number"]: batch["control_probability"] for batch in manifest["batches"]}
     for table in layers.read_rows(paths_of_files(files_of(dataset)), size=size):
-        _, pool_rows, data, texts = (column.to_pylist() for column in table.columns)
-        yield [_row(*each, weights) for each in zip(texts, data, pool_rows, strict=True)]
+        _, pool_rows, splits, data, texts = (column.to_pylist() for column in table.columns)
+        page = [_row(text, fields) for text, fields in zip(texts, data, strict=True)]
+        for row, pool_row, its_split in zip(page, pool_rows, splits, strict=True):
+            row["control_weight"] = weights.of(pool_row)
+            row["control_probability"] = chances.get(row["batch"]) if row["is_control"] else None
+            if split:
+                row["split"] = its_split
+        yield page
 
 
-def _row(text: str, data: str, pool_row: int | None, weights: Weights) -> Row:
+def _row(text: str, data: str) -> Row:
     row: Row = orjson.loads(text)
     row["data"] = data
-    row["control_weight"] = weights.of(pool_row)
     for name in TIMES:
         row[name] = _time(row[name])
     for name in ANSWERS:

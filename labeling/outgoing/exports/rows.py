@@ -29,7 +29,7 @@ from labeling.outgoing.exports.certified_rows import certified_among, certified_
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.exports.copy_rows import chosen_copies, copy_pages, count_copies
-from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
+from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.formats import Page, Row
@@ -173,9 +173,6 @@ def pages(
     Takes at most eight queries, one for each `size` tasks of the batches, and two or three for each page.
     """
     choice = choice or Choice()
-    if dataset := choice.get("dataset"):
-        yield from dataset_pages(dataset, size=size)
-        return
     names = names_of(project, choice) if names is None else names
     newest_first = batches_of(project)
     imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()

@@ -17,7 +17,8 @@ from labeling.outgoing.exports.dataset import croissant_layout, dataset_layout
 from labeling.outgoing.exports.described import described_layout
 from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.files import files_layout
-from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.exports.frozen_rows import dataset_pages
+from labeling.outgoing.exports.rows import PAGE, pages
 from labeling.outgoing.exports.samples import samples_layout
 from labeling.outgoing.exports.short import short_layout
 from labeling.outgoing.exports.splits import with_splits
@@ -53,10 +54,13 @@ def export(
 
 def _chunks(project: Project, form: Format, choice: Choice, progress: Callable[[int], Any]) -> Iterator[bytes]:
     facts = facts_of(project, choice)
-    read = _reporting(pages(project, choice, names=facts.names), progress)
-    if form.name not in FORMATS:
-        read = with_splits(project, read)
-    yield from form.write(read, _layout(facts, form.name))
+    has_splits, dataset = form.name not in FORMATS, choice.get("dataset")
+    if dataset:
+        read = dataset_pages(dataset, size=PAGE, split=has_splits)
+    else:
+        read = pages(project, choice, names=facts.names)
+        read = with_splits(project, read) if has_splits else read
+    yield from form.write(_reporting(read, progress), _layout(facts, form.name))
 
 
 def formats_of(project: Project) -> dict[str, Format]:

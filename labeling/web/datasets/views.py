@@ -45,7 +45,7 @@ def datasets(request: HttpRequest, membership: Membership) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and (made := _make(form, membership)):
         messages.success(request, f"A worker writes {made.name}. It has the labels of this moment or a little later.")
         return redirect("project-datasets", project.slug)
-    shown = project.datasets.select_related("created_by").prefetch_related("versions")[: SHOWN + 1]
+    shown = project.datasets.defer("manifest").select_related("created_by").prefetch_related("versions")[: SHOWN + 1]
     context: dict[str, Any] = {
         "form": form if request.method == "POST" else DatasetForm(project, request.GET, numbers),
         "rows": [
@@ -71,9 +71,16 @@ def _make(form: DatasetForm, membership: Membership) -> DatasetVersion | None:
     try:
         return create(membership.project, membership.user, filters=filters, **values)
     except (ValidationError, FilterError) as error:
-        for name, text in (error.fields if isinstance(error, FilterError) else error.message_dict).items():
+        for name, text in _problems(error).items():
             form.add_error(name if name in form.fields else None, text)
         return None
+
+
+def _problems(error: ValidationError | FilterError) -> dict[str, Any]:
+    """Return the texts by field; those of no field, such as a lack of room, by ""."""
+    if isinstance(error, FilterError):
+        return dict(error.fields)
+    return error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
 
 
 @for_members(reading=Ability.LABELS_READ)
