@@ -10,6 +10,7 @@ from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.arrays.plan import plan_batch
 from labeling.loop.worker import Worker
 from labeling.models import Annotation, Batch, Clustering, EventType, Item, Job, ModelVersion, Project, Task
+from labeling.outgoing.datasets.verifying import verify
 from labeling.steps import train as training
 from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
@@ -45,6 +46,10 @@ def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) ->
     assert Annotation.objects.count() == 180
     assert Item.objects.labeled().count() == 180
     assert Clustering.objects.get().rows == 400, "clustered once, over the whole pool"
+    assert [version.dataset.name for version in versions] == ["v1", "v2", "v3"]
+    for version in versions:
+        assert version.dataset.rows == 60 * version.number, "with the control items"
+        assert verify(version.dataset, each_row=True) == []
     judged = {version.number: "held_back" if version.held_back else "passed" for version in versions}
     told = [(event.type, event.payload["data"]["number"]) for event in project.events.all()]
     assert told == [
@@ -53,6 +58,7 @@ def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) ->
             each
             for number in (1, 2, 3)
             for each in [
+                ("dataset_version.created", number),
                 ("batch.done", number),
                 (f"model_version.{judged[number]}", number),
                 ("batch.opened", number + 1),
