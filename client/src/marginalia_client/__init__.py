@@ -1,6 +1,7 @@
 """Marginalia's API in Python, blocking (`Marginalia`) and async (`AsyncMarginalia`)."""
 
 from .batches import Batch
+from .datasets import Dataset, DatasetVersion
 from .errors import (
     Conflict,
     Failed,
@@ -29,6 +30,8 @@ __all__ = [
     "Batch",
     "Claim",
     "Conflict",
+    "Dataset",
+    "DatasetVersion",
     "Failed",
     "Invalid",
     "Item",

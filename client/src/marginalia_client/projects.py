@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .batches import Batches
+from .datasets import Dataset, Datasets
 from .items import Items
 from .models import Models
 from .running import C, Part, call
@@ -24,6 +25,7 @@ class Project(Part[C]):
         self.items = Items(connection, self._path)
         self.batches = Batches(connection, self._path)
         self.models = Models(connection, self._path)
+        self.datasets = Datasets(connection, self._path)
         self.tasks = Tasks(connection, self._path)
 
     def __repr__(self) -> str:
@@ -53,3 +55,7 @@ class Project(Part[C]):
         All rows match all filters of the export, for example `batch="3-5"`.
         """
         return Table(self._connection, f"{self._path}export/", filters)
+
+    def dataset(self, name: str) -> Dataset[C]:
+        """Return the rows of a dataset version, for example `v3`. This sends no request."""
+        return Dataset(self._connection, self._path, name)
