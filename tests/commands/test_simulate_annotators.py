@@ -163,7 +163,7 @@ def test_ctrl_c_gives_back_what_is_held(live_server: Any) -> None:
         (["digits", "--seed", "-1"], "seed: "),
         (["digits", "--annotators", "2"], "answers of 3 people"),
         (["digits", "--url", "http://127.0.0.1:9"], "does not answer"),
-        (["digits", "--url", "nowhere"], "does not answer"),
+        (["digits", "--url", "nowhere"], "'nowhere' is not the address of a server"),
     ],
 )
 def test_a_fault_is_told_in_one_line(arguments: list[str], message: str) -> None:
