@@ -68,6 +68,16 @@ def test_a_call_whose_rows_are_all_bad_ends_at_once(
     assert ItemImport.objects.count() == 1
 
 
+def test_a_project_that_gets_full_ends_the_call(
+    server: Marginalia, project: Project, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "REQUEST_BYTES", 60_000)  # five rows a request
+    settings.PROJECT_STORAGE_MB = 1
+    with pytest.raises(Invalid, match=r"there is no room for .* Added by this call: 30") as error:
+        server.project("digits").items.add({"id": number, "text": "long " * 2000} for number in range(50))
+    assert (error.value.code, project.items.count()) == ("refused", 30)
+
+
 def test_strict_refuses_a_request_with_a_bad_row(server: Marginalia, project: Project) -> None:
     with pytest.raises(Invalid, match="1 bad row"):
         server.project("digits").items.add([*texts(3), {"id": "none"}], strict=True)

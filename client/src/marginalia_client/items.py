@@ -87,12 +87,13 @@ class Items(Part[C]):
         the call. Requests before an error stay added.
 
         Raises `ValueError` for a row without id, `Invalid` if all rows so far are bad (or any, with `strict`) or the
-        project has no room, `Failed` if the server could not store the items, and `Refused` or `ServerAway`.
+        project has no room, `Failed` if the server could not store the items, and `Refused` or `ServerAway`. The text
+        of `Invalid` says how many items the call had added.
         """
         total = Added()
         with bar(progress, "items") as advance:
             for chunk in chunks(rows):
-                part = yield from self._send(chunk, strict=strict, is_first=not total.added + total.existing)
+                part = yield from self._send(chunk, strict=strict, before=total)
                 total = Added(
                     total.added + part.added,
                     total.existing + part.existing,
@@ -102,7 +103,7 @@ class Items(Part[C]):
                 advance(len(chunk.ids))
         return total
 
-    def _send(self, chunk: Chunk, *, strict: bool, is_first: bool) -> Steps[Added]:
+    def _send(self, chunk: Chunk, *, strict: bool, before: Added) -> Steps[Added]:
         connection: Connection = self._connection
         params = {"strict": "true"} if strict else {}
         reply = yield from connection.send(Request("POST", f"{self._path}items/", params, chunk.content, HEADERS))
@@ -120,8 +121,12 @@ class Items(Part[C]):
             raise Failed(run["reason"])
         existing = run["existing"]
         added = Added(run["accepted"], existing, run["rejected"] - existing)
-        if run["state"] == "refused" and (strict or (is_first and not added.added + existing)):
-            raise Invalid(run["reason"], status=400, code="refused")
+        if run["state"] == "refused":
+            count = before.added + added.added
+            was_read = run["accepted"] + run["rejected"] == len(chunk.ids)  # all rows have been added or rejected
+            if strict or not was_read or not count + before.existing + existing:
+                so_far = f" Added by this call: {count:,}." if count else ""
+                raise Invalid(f"{run['reason']}{so_far}", status=400, code="refused")
         if added.rejected:
             added = replace(added, rejections=(yield from self._rejections(chunk, run["id"])))
         return added
