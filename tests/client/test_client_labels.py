@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 import uuid
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from pyarrow import parquet
 from labeling.answering import queue, submitting
 from labeling.answering.answer import Answer
 from labeling.models import Project
-from marginalia_client import AsyncMarginalia, Invalid, Marginalia, MissingPackage
+from labeling.outgoing.formats import EXPORTS
+from marginalia_client import AsyncMarginalia, Invalid, Marginalia, MissingPackage, tables
 
 
 @pytest.fixture
@@ -59,7 +61,14 @@ def test_a_file_has_the_format_of_its_name(server: Marginalia, tmp_path: Path) -
     assert parquet.read_table(tmp_path / "labels.parquet").num_rows == 10
     labels.save(tmp_path / "labels.txt", format="jsonl")
     assert len([json.loads(line) for line in (tmp_path / "labels.txt").read_text().splitlines()]) == 10
-    assert labels.save(tmp_path / "labels.huggingface.zip", format="huggingface").stat().st_size > 1000
+    with zipfile.ZipFile(labels.save(tmp_path / "Labels.huggingface.zip")) as archive:
+        assert "README.md" in archive.namelist()
+
+
+def test_the_client_knows_the_ending_of_each_format() -> None:
+    assert {name: tables.format_of(f"labels.2{form.suffix}") for name, form in EXPORTS.items()} == {
+        name: name for name in EXPORTS
+    }
 
 
 def test_a_refused_download_leaves_no_file_and_keeps_the_one_before(server: Marginalia, tmp_path: Path) -> None:
@@ -71,17 +80,17 @@ def test_a_refused_download_leaves_no_file_and_keeps_the_one_before(server: Marg
     ]
 
 
-def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with Marginalia("http://127.0.0.1:9", "token") as server:
         table = server.project("digits").labels()
         needs = {
-            ("pandas", "pandas"): table.to_pandas,
-            ("pyarrow", "arrow"): table.to_arrow,
-            ("tqdm.auto", "progress"): lambda: table.save(tmp_path / "labels.csv", progress=True),
+            ("pandas", "pandas pyarrow"): table.to_pandas,
+            ("pyarrow", "pyarrow"): table.to_arrow,
+            ("tqdm.auto", "tqdm"): lambda: table.save(tmp_path / "labels.csv", progress=True),
         }
-        for (package, extra), method in needs.items():
+        for (package, names), method in needs.items():
             monkeypatch.setitem(sys.modules, package, None)
-            with pytest.raises(MissingPackage, match=rf"pip install marginalia-client\[{extra}\]"):
+            with pytest.raises(MissingPackage, match=f"pip install {names}.$"):
                 method()
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 

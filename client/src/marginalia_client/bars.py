@@ -20,6 +20,6 @@ def bar(shown: bool, unit: str, *, of_bytes: bool = False) -> Iterator[Callable[
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        raise MissingPackage("Progress bars need tqdm: pip install marginalia-client[progress].") from None
+        raise MissingPackage("Progress bars need tqdm: pip install tqdm.") from None
     with tqdm(unit=f" {unit}", unit_scale=of_bytes) as drawn:
         yield drawn.update

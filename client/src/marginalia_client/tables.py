@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 """Rows that are read from a file at once."""
+LONG_ENDINGS = (
+    "croissant.zip",
+    "doccano.jsonl",
+    "huggingface.zip",
+    "imagefolder.zip",
+    "label-studio.zip",
+    "webdataset.zip",
+)
+"""The endings of names that begin with the name of a format. Other formats have the name of their ending."""
 
 
 class Table(Part[C]):
@@ -47,13 +56,13 @@ class Table(Part[C]):
 
     @call
     def save(self, to: str | Path, *, format: str = "", progress: bool = False) -> Steps[Path]:
-        """Write the rows to a file in a format of the server, by default the ending of the file's name. Returns its
-        path.
+        """Write the rows to a file in a format of the server, by default that of the ending of the file's name, such as
+        `.parquet` or `.huggingface.zip`. Returns its path.
 
         The file appears when it is complete. Raises `OSError`, `Refused` for an unknown format, and `ServerAway`.
         """
         to = Path(to)
-        params = {**self._params, "format": format or to.suffix.lstrip(".")}
+        params = {**self._params, "format": format or format_of(to.name)}
         return (yield from save(self._connection, self._path, params, to, progress=progress))
 
     @call
@@ -67,17 +76,28 @@ class Table(Part[C]):
         try:
             import pandas  # noqa: F401
         except ImportError:
-            raise MissingPackage("This needs pandas: pip install marginalia-client[pandas].") from None
+            raise MissingPackage("This needs pandas and pyarrow: pip install pandas pyarrow.") from None
         return cast("pd.DataFrame", (yield from self._arrow()).to_pandas())
 
     def _arrow(self) -> Steps[pa.Table]:
         try:
             from pyarrow import parquet
         except ImportError:
-            raise MissingPackage("This needs pyarrow: pip install marginalia-client[arrow].") from None
+            raise MissingPackage("This needs pyarrow: pip install pyarrow.") from None
         with tempfile.TemporaryFile() as file:
             yield from self._connection.download(self._path, {**self._params, "format": "parquet"}, file)
             return parquet.read_table(file)
+
+
+def format_of(name: str) -> str:
+    """Return the format that the ending of a file's name stands for, which the server may not know.
+
+    >>> format_of("labels.parquet"), format_of("Labels.HuggingFace.zip"), format_of("labels.2.zip")
+    ('parquet', 'huggingface', 'zip')
+    """
+    name = name.lower()
+    long = next((ending for ending in LONG_ENDINGS if name.endswith(f".{ending}")), "")
+    return long.partition(".")[0] or Path(name).suffix.lstrip(".")
 
 
 def save(connection: Connection, path: str, params: Mapping[str, Any], to: Path, *, progress: bool) -> Steps[Path]:
