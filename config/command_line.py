@@ -16,6 +16,10 @@ def main() -> None:
         return
     try:
         execute_from_command_line(sys.argv)
+    except ModuleNotFoundError as error:
+        if error.name != "marginalia_client":  # no requirement: it is not on PyPI
+            raise
+        sys.exit("This command needs Marginalia's client: pip install marginalia_client*.whl (./client in a clone).")
     except (OperationalError, ProgrammingError) as error:
         # A plain sentence for the usual mistake of newcomers; other database errors keep their traceback.
         missing = "no such table" in str(error) or ("relation" in str(error) and "does not exist" in str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from django.db import connection
 from knox.models import AuthToken
 from sklearn.datasets import load_breast_cancer
 
+from config.command_line import main
 from labeling.loop.worker import Worker
 from labeling.models import Annotation, Assignment, Membership, ModelVersion, Project
 from labeling.steps.registry import run_step
@@ -173,6 +175,15 @@ def test_a_fault_is_told_in_one_line(arguments: list[str], message: str) -> None
         simulate(*arguments)
     assert "\n" not in str(error.value)
     assert not AuthToken.objects.exists()
+
+
+def test_a_missing_client_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("demo.simulation", "demo.management.commands.simulate_annotators"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "marginalia_client", None)
+    monkeypatch.setattr(sys, "argv", ["marginalia", "simulate_annotators", "digits"])
+    with pytest.raises(SystemExit, match="needs Marginalia's client: pip install"):
+        main()
 
 
 def test_items_without_known_answers_cannot_be_played() -> None:
