@@ -66,7 +66,7 @@ def file_bytes(array_bytes: int) -> int:
 def seal(file: BinaryIO) -> None:
     """Append the checksums to a file with an array. The file is open for reading and writing."""
     file.seek(0)
-    _read_header(file)
+    read_header(file)
     start = file.tell()
     file.seek(0)
     sums = [zlib.crc32(file.read(start))]
@@ -129,7 +129,7 @@ def _look(path: Path, file: BinaryIO) -> _Array:
     if sums is not None and zlib.crc32(head[:start]) != sums[0]:
         raise FileDamaged(path, "its header does not match its sum")
     try:
-        shape, is_fortran, dtype = _read_header(io.BytesIO(head))
+        shape, is_fortran, dtype = read_header(io.BytesIO(head))
     except NOT_A_HEADER as error:
         raise FileDamaged(path, f"it is no array, it has {length:,} bytes") from error
     size = dtype.itemsize
@@ -168,7 +168,8 @@ def _header_length(head: bytes) -> int:
     return 12 + int.from_bytes(head[8:12], "little")
 
 
-def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Return the shape of the array, whether it is in Fortran's order, and its type. Raises one of NOT_A_HEADER."""
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         return np.lib.format.read_array_header_1_0(file)

@@ -130,7 +130,8 @@ def test_a_single_tar_file_from_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "cats.tar"
     files = {
         "a/001.png": digit_png(1), "a/001.cls": b"cat\n", "a/002.png": digit_png(2), "a/002.json": b'{"label": "a|b"}',
-        "a/002.seg.png": b"left out", "a/003.json": b"[", "a/003.png": digit_png(3), "a/004.cls": b"cat",
+        "a/002.seg.png": b"left out", "a/002.npy": b"left out",
+        "a/003.json": b"[", "a/003.png": digit_png(3), "a/004.cls": b"cat",
     }  # fmt: skip
     with tarfile.open(path, "w") as tar:
         for name, content in files.items():

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from labeling.disk import npy
 from labeling.kinds import FileKind, Kind
 from labeling.kinds.wording import printable, too_large
 
@@ -80,11 +81,11 @@ class TarSource(Source):
             text, problem = decode(content)
             fields.setdefault("text" if suffix == "txt" else "label", text.strip() if suffix == "cls" else text)
             return problem and f"its .{suffix} {problem}"
-        if suffix == "npy":
-            try:
-                fields[self.kind.name] = np.load(io.BytesIO(content), allow_pickle=False)
-            except (ValueError, EOFError, OSError):
-                return "its .npy is no array"
+        if suffix == "npy" and "npy" in self.kind.forms:
+            vector = _vector(content)
+            if vector is None:
+                return "its .npy is no whole array of numbers in 1 dimension: save it again with numpy.save"
+            fields[self.kind.name] = vector
         elif isinstance(self.kind, FileKind) and f".{suffix}" in self.kind.suffixes:
             fields[self.kind.name] = content
         return ""
@@ -118,3 +119,15 @@ def _count(file: BinaryIO, size: int) -> int:
         if info.type in _FILES and (key := _key(info.name)) != last:
             keys, last = keys + 1, key
         at += tarfile.BLOCKSIZE * (1 + -(-info.size // tarfile.BLOCKSIZE))
+
+
+def _vector(content: bytes) -> np.ndarray | None:
+    """Return the array in a .npy file; None unless it is whole, of numbers, and has 1 dimension."""
+    file = io.BytesIO(content)
+    try:
+        shape, _, dtype = npy.read_header(file)
+    except npy.NOT_A_HEADER:
+        return None
+    if len(shape) != 1 or dtype.kind not in "fiu" or not 0 <= shape[0] * dtype.itemsize <= len(content) - file.tell():
+        return None
+    return np.frombuffer(content, dtype, count=shape[0], offset=file.tell())
