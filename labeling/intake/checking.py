@@ -37,6 +37,8 @@ def chunks(
     The first good vector sets the length of all later vectors. `most` returns the most records of the next
     chunk; None: the kind's own number.
     """
+    if not skip:
+        source.check_whole()
     kind = kinds.get(rules.kind)
     most = most or (lambda: kind.chunk)
     places: list[str] = []

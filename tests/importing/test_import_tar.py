@@ -1,13 +1,19 @@
-"""Test that arrays in tar files are read only if they are whole."""
+"""Test that damaged and hostile tar files, alone or in a zip file, are refused before their first row."""
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
 import numpy as np
-from import_files import checked, rules, split, write
+import pytest
+from import_files import checked, read, rules, split, write, write_zip
+
+from labeling.intake.checking import chunks
+from labeling.intake.readers import Limits, UnreadableFile, check_form, open_source
 
 END = bytes(1024)
+CUT_SHORT = r"^a\.zip/1\.tar: it is cut short: create it again$"
 
 
 def entry(name: str, content: bytes, *, size: int | None = None, kind: bytes = tarfile.REGTYPE) -> bytes:
@@ -15,6 +21,68 @@ def entry(name: str, content: bytes, *, size: int | None = None, kind: bytes = t
     info = tarfile.TarInfo(name)
     info.type, info.size = kind, len(content) if size is None else size
     return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+TEXT = entry("a.txt", b"one")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TEXT + entry("b.txt", b"", size=-512) + END,
+        TEXT + entry("b.txt", b"", size=1 << 80) + END,
+        TEXT + entry("pax", b"19 size=-0000001024\n", kind=tarfile.XHDTYPE) + entry("b.txt", b"") + END,
+        TEXT + entry("pax", b"", size=-512, kind=tarfile.XHDTYPE) + entry("b.txt", b"") + END,
+        TEXT + entry("pax", os.urandom(2 << 20), kind=tarfile.XHDTYPE) + entry("b.txt", b"") + END,
+        entry("pax", b"", kind=tarfile.XHDTYPE) * 2000 + TEXT + END,
+        TEXT + b"no header".ljust(512) + TEXT + END,
+        TEXT + bytes(512) + TEXT + END,
+        TEXT + END + TEXT,
+        TEXT + bytes(512),
+    ],
+    ids=["negative", "huge", "negative-pax-size", "negative-pax", "huge-pax", "many-pax", "no-header", "empty-block",
+         "files-after-the-end", "half-an-end"],
+)  # fmt: skip
+def test_a_damaged_tar_file_is_refused_before_its_first_row(content: bytes, tmp_path: Path) -> None:
+    reason = "the tar file is damaged or cut short: create it again"
+    with pytest.raises(UnreadableFile, match=rf"^a\.tar: {reason}$"):
+        open_source(write(tmp_path / "a.tar", content), kind="text")
+    path = write_zip(tmp_path / "a.zip", {"0.tar": TEXT + END, "1.tar": content})
+    with open_source(path, kind="text") as source, pytest.raises(UnreadableFile, match=CUT_SHORT):
+        next(chunks(source, rules("text")))
+
+
+def test_a_shard_cut_in_a_file_of_zeros_is_refused_before_the_first_row(tmp_path: Path) -> None:
+    cut = entry("b.txt", bytes(4096), size=1 << 20)
+    path = write_zip(tmp_path / "a.zip", {"0.tar": TEXT + END, "1.tar": cut})
+    check_form(path, kind="text", name="a.zip")  # a request does not unpack the other shards
+    with open_source(path, kind="text") as source, pytest.raises(UnreadableFile, match=CUT_SHORT):
+        next(chunks(source, rules("text")))
+
+
+def test_the_limit_counts_before_a_shard_is_unpacked(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"0.tar": b"damaged", "1.tar": TEXT + END})
+    with pytest.raises(UnreadableFile, match="its shards unpack to more than 100 bytes"):
+        open_source(path, kind="text", limits=Limits(shards=100))
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_long_names_and_hidden_files_are_counted_as_they_are_read(form: int, tmp_path: Path) -> None:
+    shards = {}
+    for shard in range(2):
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w", format=form) as tar:
+            for name in (".hidden.txt", *(f"{'long' * 30}-{shard}-{number}.txt" for number in range(4)), "x/.y.txt"):
+                info = tarfile.TarInfo(name)
+                info.size = len(name)
+                tar.addfile(info, io.BytesIO(name.encode()))
+        shards[f"{shard}.tar"] = content.getvalue()
+    path = write_zip(tmp_path / "a.zip", shards)
+    every = [record.fields for record in read(path, "text")]
+    assert len(every) == 8
+    for skip in range(9):
+        assert [record.fields for record in read(path, "text", skip=skip)] == every[skip:]
+    assert open_source(write(tmp_path / "a.tar", shards["0.tar"]), kind="text").total == 4
 
 
 def saved(array: object) -> bytes:

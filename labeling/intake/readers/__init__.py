@@ -76,7 +76,7 @@ def open_source(
 
 def check_form(path: Path, *, kind: str, name: str) -> None:
     """Raise `UnreadableFile` for a file that no project of the kind takes, by its name and first bytes alone. A zip
-    file is opened if it must be one of shards.
+    file is opened if it must be one of shards, and its first shard is unpacked.
     """
     form, its_kind = _form(path, name), kinds.get(kind)
     if form == "zip" and form not in its_kind.forms:

@@ -119,6 +119,9 @@ class Source(ABC):
         """
         return self.total or 1
 
+    def check_whole(self) -> None:  # noqa: B027  # other sources cannot tell before they are read
+        """Raise UnreadableFile if a part of the source is cut short. May read the whole source."""
+
     def position(self) -> float:
         """Return the share of the source, in [0, 1], that the last call of `records` has read."""
         return self._position

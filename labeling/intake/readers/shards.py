@@ -18,10 +18,10 @@ from .file_tree import TABLES
 from .json_file import open_json
 from .layout import Layout
 from .parquet_file import ParquetSource
-from .tar_file import TarSource
+from .tar_file import TAR_ERRORS, TarSource, count_samples
 from .trees import ZIP_ERRORS, Tree
 
-_TAR_END = bytes(1024)
+_END_BYTES = 1024
 _TASKS = re.compile(r"tasks-\d+\.json")
 
 
@@ -38,7 +38,7 @@ def shards_in(tree: Tree, kind: Kind) -> list[str]:
 
 
 class ShardsSource(Source):
-    """The records of all shards, one shard after the other. A shard that is cut short refuses the whole source."""
+    """The records of all shards, one shard after the other. `check_whole` finds a shard that is cut short."""
 
     def __init__(
         self, path: Path, tree: Tree, names: list[str], *, kind: Kind, name: str, limits: Limits, layout: Layout
@@ -46,9 +46,10 @@ class ShardsSource(Source):
         super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._tree = tree
         self._names = names
-        sizes = [self._check_end(shard) for shard in names]
+        sizes = [self._size(shard) for shard in names]
         if sum(sizes) > limits.shards and not path.is_dir():
             raise UnreadableFile(f"{name}: its shards unpack to more than {size(limits.shards)}: split it")
+        self._check_end(names[0])
         with self._opened(names[0]) as source:
             self.columns, self.number_columns = source.columns, source.number_columns
             # Items of later shards may be smaller.
@@ -91,17 +92,24 @@ class ShardsSource(Source):
             with self._source(Path(copy.name), name) as source:
                 yield source
 
-    def _check_end(self, name: str) -> int:
-        """Return the bytes of a shard. Raises UnreadableFile if it is too large to unpack, or cut short."""
+    def check_whole(self) -> None:
+        for name in self._names:
+            self._check_end(name)
+
+    def _check_end(self, name: str) -> None:
+        """Raise UnreadableFile if the shard is cut short. Unpacks it, in little memory."""
         with self._reading(name) as file:
-            length = self._tree.size(name)
-            if length > self.limits.shard and not self.path.is_dir():
-                most = size(self.limits.shard)
-                raise UnreadableFile(f"{self._named(name)}: it is larger than {most}: make smaller shards")
-            file.seek(max(0, length - len(_TAR_END)))
-            end = file.read()
-        if not _is_end(PurePosixPath(name).suffix, end):
+            is_whole = _is_whole(PurePosixPath(name).suffix, file, self._tree.size(name))
+        if not is_whole:
             raise UnreadableFile(f"{self._named(name)}: it is cut short: create it again")
+
+    def _size(self, name: str) -> int:
+        """Return the bytes of a shard. Raises UnreadableFile if it is too large to unpack."""
+        with self._reading(name):
+            length = self._tree.size(name)
+        if length > self.limits.shard and not self.path.is_dir():
+            most = size(self.limits.shard)
+            raise UnreadableFile(f"{self._named(name)}: it is larger than {most}: make smaller shards")
         return length
 
     @contextmanager
@@ -127,8 +135,14 @@ class ShardsSource(Source):
         return ParquetSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
 
 
-def _is_end(suffix: str, end: bytes) -> bool:
-    """Return whether these are the last bytes of a whole shard."""
+def _is_whole(suffix: str, file: BinaryIO, length: int) -> bool:
+    """Return whether a shard of this length has its end."""
     if suffix == ".tar":
-        return end == _TAR_END
+        try:
+            count_samples(file)
+        except TAR_ERRORS:
+            return False
+        return True
+    file.seek(max(0, length - _END_BYTES))
+    end = file.read()
     return end.rstrip().endswith(b"]") if suffix == ".json" else end.endswith(b"PAR1")

@@ -8,21 +8,38 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 
 from labeling.disk import npy
 from labeling.kinds import FileKind, Kind
-from labeling.kinds.wording import printable, too_large
+from labeling.kinds.wording import MIB, printable, too_large
 
 from .base import Limits, Record, Source, UnreadableFile, numbered_id
 from .json_file import parse_object
 from .layout import Layout
 from .lines import decode
 
-_FILES = (tarfile.REGTYPE, tarfile.AREGTYPE)
-_ERRORS = (tarfile.TarError, OSError, EOFError, ValueError)
+# The errors of tarfile for damaged or hostile tar files.
+TAR_ERRORS = (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError, LookupError, RecursionError)
+_ABOUT_THE_NEXT = b"xgXLK"  # types of headers whose content tarfile holds in memory: pax headers, and GNU's long names
+
+
+class _Header(tarfile.TarInfo):
+    """A header that raises ValueError where tarfile would end the file silently, or read too much into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if not buf.strip(b"\0") and len(buf) == tarfile.BLOCKSIZE:  # the end of the files
+                raise
+            raise ValueError("a header is damaged") from error
+        if header.size < 0 or (header.type in _ABOUT_THE_NEXT and header.size > MIB):
+            raise ValueError("a header has an impossible size")
+        return header
 
 
 class TarSource(Source):
@@ -33,8 +50,8 @@ class TarSource(Source):
         self._size = path.stat().st_size
         try:
             with path.open("rb") as file:
-                self._count = _count(file, self._size)
-        except _ERRORS as error:
+                self._count = count_samples(file)
+        except TAR_ERRORS as error:
             raise UnreadableFile(f"{name}: the tar file is damaged or cut short: create it again") from error
 
     @property
@@ -43,13 +60,12 @@ class TarSource(Source):
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         try:
-            with closing(tarfile.open(self.path, "r:")) as tar:
-                samples = groupby(_members(tar), key=lambda member: _key(member.name))
-                for number, (key, members) in enumerate(samples, start=1):
+            with closing(tarfile.open(self.path, "r:", tarinfo=_Header)) as tar:
+                for number, (key, members) in enumerate(_samples(tar), start=1):
                     if number > skip:
                         self._position = tar.offset / self._size
                         yield self._sample(number, key, list(members), tar)
-        except _ERRORS as error:
+        except TAR_ERRORS as error:
             raise UnreadableFile(f"{self.name}: the tar file is damaged: create it again") from error
         self._position = 1.0
 
@@ -91,10 +107,16 @@ class TarSource(Source):
         return ""
 
 
+def _samples(tar: tarfile.TarFile) -> Iterator[tuple[str, Iterator[tarfile.TarInfo]]]:
+    return groupby(_members(tar), key=lambda member: _key(member.name))
+
+
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Yield the files of the tar file, without keeping them in memory."""
     while member := tar.next():
         tar.members.clear()  # type: ignore[attr-defined]
+        if member.size < 0:  # by a pax header; tarfile would go back, and read the same headers for ever
+            raise ValueError("a file has an impossible size")
         if member.isfile() and not PurePosixPath(member.name).name.startswith("."):
             yield member
 
@@ -104,21 +126,17 @@ def _key(name: str) -> str:
     return f"{folder}{slash}{file.partition('.')[0]}"
 
 
-def _count(file: BinaryIO, size: int) -> int:
-    """Return the number of samples, from the headers alone. Raises ValueError for a file without its end."""
-    keys, last = 0, None
-    at = 0
-    while True:
-        file.seek(at)
-        header = file.read(tarfile.BLOCKSIZE)
-        if len(header) < tarfile.BLOCKSIZE:
-            raise ValueError("the end is missing")
-        if not header.strip(b"\0"):
-            return keys
-        info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
-        if info.type in _FILES and (key := _key(info.name)) != last:
-            keys, last = keys + 1, key
-        at += tarfile.BLOCKSIZE * (1 + -(-info.size // tarfile.BLOCKSIZE))
+def count_samples(file: BinaryIO) -> int:
+    """Return the number of samples, from the headers. Raises one of TAR_ERRORS unless the tar file is whole."""
+    with closing(tarfile.open(fileobj=file, mode="r:", tarinfo=_Header)) as tar:
+        count = sum(1 for _ in _samples(tar))
+    # tarfile has read the first of the two empty blocks that end a tar file.
+    if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise ValueError("the end is missing")
+    while rest := file.read(MIB):
+        if rest.strip(b"\0"):
+            raise ValueError("more files follow the end")
+    return count
 
 
 def _vector(content: bytes) -> np.ndarray | None:
