@@ -13,6 +13,8 @@ are seconds of wall time for 100,000 items: for an export to its first byte, but
 The images are files of random bytes, which no export reads as a picture. `copy images` reads and writes the same files
 without Marginalia, to compare with. `export pool` exports a tenth of its project's items.
 
+A hundredth of the labels change between the dataset versions.
+
 To measure something else, add its function to `MEASURED`, with the preparations that it needs.
 """
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import datetime
 import json
 import os
 import random
@@ -165,6 +168,53 @@ def export_all(slug: str, form: str, items: int) -> Result:
     return result
 
 
+def freeze_labels(changed: float, items: int) -> Result:
+    """Write a dataset version, after this share of the labels changed."""
+    from django.db import transaction
+    from django.utils import timezone
+
+    from labeling.models import DatasetVersion, Item, Project
+    from labeling.outgoing.datasets.freeze import freeze, keep
+
+    project = Project.objects.get(slug=TEXTS)
+    keys = list(project.items.labeled().values_list("pk", flat=True))
+    for start in range(0, int(changed * items), CHUNK):
+        part = random.Random(start).sample(keys, min(CHUNK, int(changed * items) - start))
+        Item.objects.filter(pk__in=part).update(label=1, labeled_at=timezone.now())
+    dataset = DatasetVersion(project=project)
+
+    def written() -> Iterator[bytes]:
+        frozen = freeze(dataset, draft="measured")
+        with transaction.atomic():
+            keep(dataset, frozen)
+        yield b""
+
+    result = _measured(written)
+    _check(dataset.rows, items)
+    del result["first"]
+    return result
+
+
+def compare_versions(items: int) -> Result:
+    """Compare two dataset versions by class."""
+    from labeling.models import Project
+    from labeling.outgoing.datasets.comparing import compare
+
+    before, after = Project.objects.get(slug=TEXTS).datasets.order_by("number")[:2]
+    result = _measured(lambda: [compare(before, after)])
+    del result["first"]
+    return result
+
+
+def export_version(items: int) -> Result:
+    """Read an export of a dataset version to its end."""
+    from labeling.models import Project
+    from labeling.outgoing.exports import choose, export
+
+    project = Project.objects.get(slug=TEXTS)
+    return _measured(lambda: export(project, "jsonl", choose(project, {"dataset": "v2"})))
+
+
 def copy_images(items: int) -> Result:
     """Read the files of the images one by one, and write them into one file."""
     from labeling.kinds import media
@@ -287,6 +337,8 @@ def label(project: Project, items: int) -> None:
             batch_size=CHUNK,
         )
     project.items.filter(task__isnull=False).update(label=F("truth"), agreement=1.0, labeled_at=now)
+    # A dataset version reads the rows of the last minutes' answers again.
+    Annotation.objects.filter(task__batch__project=project).update(created_at=now - datetime.timedelta(days=1))
 
 
 class Measurement(NamedTuple):
@@ -315,6 +367,10 @@ MEASURED = (
     Measurement("import labels by command", partial(import_by_command, "label"), times=2, aim=10.0),
     Measurement("add by client", add_by_client, aim=10.0),
     *map(_export, (*FILES, "arrow", "huggingface")),
+    Measurement("dataset version", partial(freeze_labels, 0.0), needs=TEXTS, aim=2.0),
+    Measurement("dataset version after it", partial(freeze_labels, 0.01), needs=TEXTS, aim=0.3),
+    Measurement("dataset versions compared", compare_versions, needs=TEXTS),
+    Measurement("dataset version exported", export_version, needs=TEXTS, aim=1.0, first_byte=True),
     Measurement("copy images", copy_images, needs=IMAGES),
     *(_export(form, IMAGES) for form in ("webdataset", "zip")),
     Measurement("export pool", partial(export_all, POOL, "jsonl"), needs=POOL, aim=3.0),

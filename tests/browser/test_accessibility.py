@@ -330,6 +330,9 @@ STATES = [
     State("project-finish", "empty", EMPTY),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),
+    State("project-datasets", "filled", DIGITS, unfold),
+    State("project-datasets", "empty", EMPTY),
+    State("project-dataset", "filled", {**DIGITS, "name": "v2"}, press("Compare")),
     State("login", "locked out", act=locked_out, user=""),
 ]
 

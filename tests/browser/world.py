@@ -18,7 +18,7 @@ from factories import (
     make_webhook,
     recount,
 )
-from pages import make_history, make_prediction
+from pages import make_dataset, make_history, make_prediction
 from pools import make_audit, make_certificate, pool_project
 
 from labeling.arrays import stored
@@ -119,6 +119,8 @@ def fill_predictions(project: Project) -> None:
     ]  # fmt: skip
     content = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
     rejections = [{"where": "notes.txt", "reason": "The file is no image: leave it out or convert it."}]
+    make_dataset(project, "spring")
+    make_dataset(project)
     for state in PredictionRun.State.values:
         run = make_prediction(version, name=f"night-{state}.zip", state=state)
         values = {"finished_at": timezone.now()} if state in ("done", "failed") else {}

@@ -194,23 +194,32 @@ def _differing(project: Project, rows: Iterable[Page], stamps: Stamps, base: Ind
 
 
 def _stored(row: Row, stamp: str | None, pool_row: int | None, split: str) -> Stored:
+    text = _text(row)
     return Stored(
         item=row["item"],
-        digest=line_digest(row),
+        digest=_digest(text, row["data"]),
         stamp=stamp,
         label=None if row["label"] is None else orjson.dumps(row["label"]).decode(),
         origin=row[ORIGIN],
         pool_row=pool_row,
         split=split,
         data=row["data"],
-        row=orjson.dumps({**row, **NOT_FROZEN, "data": None}, option=JSON_OPTIONS).decode(),
+        row=text.decode(),
     )
 
 
 def line_digest(row: Row) -> bytes:
     """Return the SHA-256 of the row as a line of JSONL without its end, and without the columns of `NOT_FROZEN`."""
-    line = {**row, **NOT_FROZEN, "data": orjson.Fragment(row["data"])}
-    return hashlib.sha256(orjson.dumps(line, option=JSON_OPTIONS)).digest()
+    return _digest(_text(row), row["data"])
+
+
+def _text(row: Row) -> bytes:
+    return orjson.dumps({**row, **NOT_FROZEN, "data": None}, option=JSON_OPTIONS)
+
+
+def _digest(text: bytes, data: str) -> bytes:
+    # Quotation marks within a value are escaped, so the first such text is the column.
+    return hashlib.sha256(text.replace(b'"data":null', b'"data":' + data.encode(), 1)).digest()
 
 
 def _with_changes(

@@ -93,7 +93,6 @@ def dataset(request: HttpRequest, membership: Membership, name: str) -> HttpResp
     context: dict[str, Any] = {
         "dataset": version,
         "at": moment(version.created_at, now),
-        "counted": count(version.rows, "row"),
         "models": list(version.versions.order_by("number").values_list("number", flat=True)),
         "stalled": version.state == "waiting" and unattended(project, now) is not None,
     }
