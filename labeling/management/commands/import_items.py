@@ -88,11 +88,9 @@ class Command(BaseCommand):
             for path in paths:
                 self._add_classes(project, path.resolve(), layout)
         truth_path = truth.resolve() if truth else None
-        gc.freeze()  # the garbage collector need not look again and again at all that is loaded
-        try:
-            imports = [self._import(project, path.resolve(), strict, truth_path, layout) for path in paths]
-        finally:
-            gc.unfreeze()
+        if getattr(self, "_called_from_command_line", False):  # Django sets it; tests go on after the import
+            gc.freeze()  # the garbage collector need not look again and again at all that is loaded
+        imports = [self._import(project, path.resolve(), strict, truth_path, layout) for path in paths]
         if rejected:
             self._write_rejected(imports, rejected)
         refused = [each for each in imports if each.state != ItemImport.State.DONE]
