@@ -30,7 +30,11 @@ Load = Callable[..., list[dict[str, Any]]]
 @pytest.fixture
 def load(tmp_path: Path) -> Load:
     """Export a project, unpack the archive, and read its records with the library."""
+    import absl.logging
     import mlcroissant
+
+    # Its handler of logs closes the stream of its start, which is pytest's, when Django configures logs again.
+    absl.logging.get_absl_handler().python_handler.stream = io.StringIO()
 
     def run(project: Project, records: str = "rows", **filters: str) -> list[dict[str, Any]]:
         content = b"".join(export(project, "croissant", choose(project, filters)))
