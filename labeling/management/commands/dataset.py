@@ -16,6 +16,7 @@ from labeling.models import DatasetVersion, Project
 from labeling.outgoing.datasets.comparing import Comparison, compare
 from labeling.outgoing.datasets.creating import create
 from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.exports.choice import whole_dataset
 
 
 class Command(BaseCommand):
@@ -74,12 +75,10 @@ def _made(project: Project, options: dict[str, Any]) -> DatasetVersion:
 
 
 def _named(project: Project, name: str) -> DatasetVersion:
-    dataset = project.datasets.select_related("project").named(name).first()
-    if dataset is None:
-        raise CommandError(f"{project.slug} has no dataset version {name!r}.")
-    if dataset.state != DatasetVersion.State.WHOLE:
-        raise CommandError(f"{name} is not written: {dataset.reason or 'a worker has yet to do it'}.")
-    return dataset
+    try:
+        return whole_dataset(project, name)
+    except LookupError as error:
+        raise CommandError(str(error)) from None
 
 
 def _compared(found: Comparison) -> Iterator[str]:

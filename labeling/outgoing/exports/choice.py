@@ -129,7 +129,8 @@ def _those_there_are(known: Sequence[int]) -> str:
     return f"its batches are {known[0]} to {known[-1]}" if len(known) > 1 else f"its only batch is {known[0]}"
 
 
-def _dataset(project: Project, text: str) -> DatasetVersion:
+def whole_dataset(project: Project, text: str) -> DatasetVersion:
+    """Return the dataset version with this name. Raises LookupError if there is none, or if it is not written."""
     found = project.datasets.select_related("project").named(text).first()
     if found is None:
         raise LookupError(f"This project has no dataset version {_quoted(text)}.")
@@ -251,7 +252,7 @@ _DECLARED = (
     ExportFilter(
         "dataset", "Dataset version",
         "The rows of this dataset version, as they were then. Filters of rows cannot be added.",
-        _dataset, metavar="NAME", attrs={"placeholder": "labels as they are now"},
+        whole_dataset, metavar="NAME", attrs={"placeholder": "labels as they are now"},
         file_part=lambda text, dataset: text,
     ),
     ExportFilter(
