@@ -218,7 +218,7 @@ def _text(row: Row) -> bytes:
 
 
 def _digest(text: bytes, data: str) -> bytes:
-    # Quotation marks within a value are escaped, so the first such text is the column.
+    # Values have their quotation marks escaped, so the first match is the column.
     return hashlib.sha256(text.replace(b'"data":null', b'"data":' + data.encode(), 1)).digest()
 
 

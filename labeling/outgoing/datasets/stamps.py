@@ -1,8 +1,8 @@
 """A cheap text for each row of an export. A row is read again only if its text has changed.
 
-To read a million rows whole takes twenty seconds, their stamps one or two. Each change of a label also changes the time
-at which the item was labeled, so the stamp of an answered item is that time; answers that leave a label as it is are
-found by their own times.
+A million rows take most of a minute to read whole, their stamps a few seconds. Each change of a label also changes the
+time at which the item was labeled, so the stamp of an answered item is that time. Answers that leave a label as it is
+have times of their own.
 """
 
 from __future__ import annotations

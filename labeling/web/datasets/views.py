@@ -77,7 +77,7 @@ def _make(form: DatasetForm, membership: Membership) -> DatasetVersion | None:
 
 
 def _problems(error: ValidationError | FilterError) -> dict[str, Any]:
-    """Return the texts by field; those of no field, such as a lack of room, by ""."""
+    """Return the texts by field; a text about no field, for example a lack of room, by ""."""
     if isinstance(error, FilterError):
         return dict(error.fields)
     return error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
