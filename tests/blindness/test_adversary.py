@@ -171,14 +171,16 @@ def play(project: Project, batch: Batch, number: int) -> dict[int, dict[str, flo
     return Adversary(project, background, answer, batch=batch.number).play()
 
 
-def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdict]:
-    """Return the adversary's verdicts about a world's third batch."""
+def verdicts(
+    folder: Path, number: int, settings: dict[str, Any], others: Collection[str] = ("other",)
+) -> list[Verdict]:
+    """Return the adversary's verdicts about a world's third batch. `others`: the kinds of its tasks besides."""
     project = world(folder, number, settings)
     batch = project.batches.open().get()
     kinds = kinds_of(project, batch.number)
     features = play(project, batch, number)
     played = {kinds[task] for task in features if task in kinds}
-    assert played == ({*KINDS, "check", "other"} if project.near_copies else {*KINDS, "other"})
+    assert played == {*KINDS, *(("check",) if project.near_copies else ()), *others}
     tasks = Task.objects.filter(pk__in=features).select_related("item", "repeats")
     proposed = {task.pk: task.shown.proposed for task in tasks if task.shown.proposed is not None}
     unseen = {task.pk: kinds[task.pk] for task in tasks if not task.prompted}
@@ -258,6 +260,14 @@ def assert_nothing_tells(verdicts_about: Callable[[int], list[Verdict]]) -> None
 @pytest.mark.parametrize("changes", some([{}, IN_GRIDS]))
 def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
     assert_nothing_tells(lambda number: verdicts(tmp_path, number, changes))
+
+
+@pytest.mark.long
+def test_nothing_tells_early_in_a_long_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tasks of the batch but its gold and control tasks are draws."""
+    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 4.0 * LARGE))
+    only_draws = {"near_copies": 0}
+    assert_nothing_tells(lambda number: verdicts(tmp_path, number, only_draws, others=()))
 
 
 def test_nothing_tells_in_a_first_batch(tmp_path: Path) -> None:
