@@ -93,7 +93,7 @@ def labels_saved(
 ) -> tuple[Saved | None, NoFigure | None, str]:
     """Return the labels that picking has saved; or None, the cause, and the reason of a failed baseline."""
     project, first_picked = facts.project, facts.first_picked
-    if first_picked is None or versions[used].batch.number < first_picked:
+    if first_picked is None or versions[used].last_batch < first_picked:
         return None, NoFigure.NOTHING_PICKED, ""
     if len(control.rows) < LEAST_CONTROL:
         return None, NoFigure.FEW_CONTROL, ""
@@ -124,7 +124,7 @@ def _first_chosen(project: Project, first_picked: int) -> int:
 
 def _is_uniform(version: ModelVersion, first_chosen: int) -> bool:
     """Return whether the version is a point of the uniform curve: it learned random labels, and no unlabeled items."""
-    return version.batch.number < first_chosen and "pool" not in version.metrics.get("training", {})
+    return version.last_batch < first_chosen and "pool" not in version.metrics.get("training", {})
 
 
 def _padded(measured: Measured, more: int) -> Measured:

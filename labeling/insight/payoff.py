@@ -95,7 +95,7 @@ def _computed(facts: PayoffFacts) -> Payoff:
         return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=NoFigure.NO_CONTROL, more_control=LEAST_CONTROL)
     used = max((place for place, each in enumerate(versions) if each.number <= facts.version), default=-1)
     used %= len(versions)  # without stored predictions up to the version in use, the last version
-    until = project.items.measuring().filter(task__batch__number__lte=versions[-1].batch.number)
+    until = project.items.measuring().filter(task__batch__number__lte=versions[-1].last_batch)
     spent = LabelsSpent(versions[-1].labels, until.count())
     size, more = facts.next_batch
     ahead = None

@@ -24,7 +24,7 @@ class PayoffFacts:
     project: Project
     """Compared by its key; the fields below hold the settings that matter."""
     versions: tuple[ModelVersion, ...]
-    """The newest versions with stored predictions for the pool, in order."""
+    """The newest trained versions with stored predictions for the pool, in order."""
     written: tuple[str, ...]
     """The stamps of the versions' files, which change when a file is written again."""
     version: int
@@ -42,9 +42,11 @@ class PayoffFacts:
 
 
 def stored_predictions(project: Project) -> dict[ModelVersion, str]:
-    """Return the newest versions with stored predictions for the pool, in order, each with the stamp of its file."""
+    """Return the newest trained versions with stored predictions for the pool, in order, with the stamps of their
+    files.
+    """
     files = ProjectFiles(project)
-    newest = list(reversed(project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]))
+    newest = list(reversed(project.versions.trained().select_related("batch").order_by("-number")[:MOST_VERSIONS]))
     stamps = store().stamps([files.pool(version, "best") for version in newest])
     return {version: stamp for version, stamp in zip(newest, stamps, strict=True) if stamp is not None}
 

@@ -184,7 +184,8 @@ def models_of(project: Project) -> list[dict[str, Any]]:
     return [
         {
             "version": version.number,
-            "batch": version.batch.number,
+            "origin": version.origin,
+            "batch": version.last_batch or None,
             "labels": version.labels,
             "metrics": version.metrics,
             "control_now": control.measure(version),

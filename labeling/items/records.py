@@ -109,7 +109,7 @@ class ItemRecord:
                 each.created_at <= began and (each.ended_at is None or each.ended_at > began) for each in self.removals
             )
             late = known_at is not None and known_at > began
-            if version.batch.number >= self.task.batch.number and not out and not late:
+            if version.last_batch >= self.task.batch.number and not out and not late:
                 learned.append(version.number)
         return sorted(learned)
 

@@ -16,6 +16,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """Return versions that the gate did not hold back. The first version of a project always passes."""
         return self.filter(held_back=False)
 
+    def trained(self) -> ModelVersionQuerySet:
+        """Return versions that the project trained on its batches."""
+        return self.filter(origin=ModelVersion.Origin.TRAINED)
+
     def without_privacy(self) -> ModelVersionQuerySet:
         """Return versions whose training is not in the privacy ledger."""
         return self.filter(private_training=None)
@@ -27,6 +31,12 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 
 class ModelVersion(models.Model):
     """A trained network with its metrics and a hash of its labels. The artifact is a folder in the project's data."""
+
+    class Origin(models.TextChoices):
+        """The way by which a version came into the project. Only a trained version has a batch and labels."""
+
+        TRAINED = "trained", "trained here"
+        REGISTERED = "registered", "registered"
 
     class Calibrating(models.TextChoices):
         """The state of the version's calibration after its training."""
@@ -40,8 +50,15 @@ class ModelVersion(models.Model):
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
+    origin = models.CharField(
+        max_length=10,
+        choices=Origin,
+        default=Origin.TRAINED,
+        db_default=Origin.TRAINED.value,
+        help_text="How it came into the project.",
+    )
     batch = models.OneToOneField(
-        "labeling.Batch", on_delete=models.PROTECT, related_name="model_version", help_text="Its last batch."
+        "labeling.Batch", null=True, on_delete=models.PROTECT, related_name="model_version", help_text="Its last batch."
     )
     parent = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, help_text="The version that picked its last batch."
@@ -88,6 +105,11 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} v{self.number}"
+
+    @property
+    def last_batch(self) -> int:
+        """The number of the last batch that it learned from; 0 if it was not trained here."""
+        return self.batch.number if self.batch else 0
 
     def step_failed(self, reason: str) -> None:
         """Record that the calibration failed. Called when its step fails."""

@@ -92,7 +92,8 @@ def _tags(version: ModelVersion) -> dict[str, str]:
     return {
         "marginalia.project": version.project.slug,
         "marginalia.version": str(version.number),
-        "marginalia.batch": str(version.batch.number),
+        "marginalia.origin": version.origin,
+        "marginalia.batch": str(version.last_batch or ""),
         "marginalia.parent": str(version.parent.number) if version.parent else "",
         "marginalia.labels_hash": version.labels_hash,
         "marginalia.seed": str(version.seed),

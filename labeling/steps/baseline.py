@@ -30,9 +30,9 @@ SHARE, FREE_SECONDS = 0.5, 60.0
 def baseline(step: Step) -> None:
     """Store predictions of temporary models for the uniform items, if there are enough labels and the time allows."""
     project = step.job.project
-    version, first_picked = project.versions.newest(), project.batches.picked().order_by("number").first()
+    version, first_picked = project.versions.trained().newest(), project.batches.picked().order_by("number").first()
     # While all batches were drawn at random, the versions themselves learn from uniform labels.
-    if version is not None and first_picked is not None and first_picked.number <= version.batch.number:
+    if version is not None and first_picked is not None and first_picked.number <= version.last_batch:
         _baseline(step, project, version, first_picked.number)
     with step.finish():
         pass
@@ -80,7 +80,7 @@ def _expected_seconds(version: ModelVersion, sizes: list[int]) -> float:
 
 
 def _granted_seconds(project: Project, last: Baseline | None) -> float:
-    since = project.versions.filter(number__gt=last.version if last else 0)
+    since = project.versions.trained().filter(number__gt=last.version if last else 0)
     return max(FREE_SECONDS, SHARE * sum(since.values_list("seconds", flat=True)))
 
 

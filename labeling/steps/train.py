@@ -185,7 +185,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
         "project": project.slug,
         "version": version.number,
         "parents": [version.parent.number] if version.parent else [],
-        "batch": version.batch.number,
+        "batch": version.last_batch,
         "merged_classes": project.merged,
         "classes": list(project.classes.order_by("index").values_list("name", flat=True)),
         "encoder": {"name": encoder.name, "digest": encoder.digest},

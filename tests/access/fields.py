@@ -27,8 +27,8 @@ BATCH: Fields = {
 }
 PART: Fields = {"members.read": "id username group start stop unanswered people"}
 VERSION: Fields = {
-    "models.read": "version batch parent labels labels_hash dataset digest seed training metrics control_now in_use "
-    "held_back gate calibration seconds created_at",
+    "models.read": "version origin batch parent labels labels_hash dataset digest seed training metrics control_now "
+    "in_use held_back gate calibration seconds created_at",
 }
 DATASET = {
     "labels.read": "number name note filters automatic state reason rows digest models replaced created_by created_at"

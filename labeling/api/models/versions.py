@@ -65,7 +65,12 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     """
 
     version = serializers.IntegerField(source="number")
-    batch = serializers.IntegerField(source="batch.number")
+    batch = serializers.IntegerField(
+        source="batch.number",
+        default=None,
+        allow_null=True,
+        help_text="The last batch that it learned from; null if it was not trained here.",
+    )
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
         source="parent.number", allow_null=True, help_text="The version that picked its last batch."
     )
@@ -85,6 +90,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
         model = ModelVersion
         fields = (
             "version",
+            "origin",
             "batch",
             "parent",
             "labels",

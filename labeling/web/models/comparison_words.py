@@ -117,9 +117,10 @@ def differences(
 
 def _made_with(version: ModelVersion, artifact: Artifact | None) -> Iterator[tuple[str, str]]:
     manifest = artifact.manifest if artifact else {}
+    yield "Origin", version.get_origin_display()
     yield "Labels", number(version.labels)
     yield "Hash of the labels", version.labels_hash[:16] or "–"
-    yield "Last batch", number(version.batch.number)
+    yield "Last batch", number(version.last_batch) if version.batch else "none"
     yield "Parent", number(version.parent.number) if version.parent else "none"
     yield "Seed", str(version.seed)
     yield "Encoder", str(manifest.get("encoder", {}).get("name", "–"))

@@ -22,7 +22,7 @@ from labeling.insight.status import failures_of, items_of, leased_of, models_of,
 from labeling.insight.waits import waits_of
 from labeling.insight.work import asked_answers_of, contributions_of
 from labeling.loop.progress import progress_of, unattended
-from labeling.models import Ability, Batch, Job, Membership, Project
+from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
 from labeling.web.batches.batch_rows import batch_rows
 from labeling.web.batches.picking import picking_of
@@ -160,6 +160,7 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
         ("Not yet in a batch", items["unlabeled"]),
     ]
     points = [point for point in map(accuracy_of, versions) if point]
+    trained = {each["version"] for each in versions if each["origin"] == ModelVersion.Origin.TRAINED}
     unencoded = items["total"] - items["encoded"] - items["unreadable"]
     return {
         "items": items,
@@ -171,7 +172,7 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
         "leased": leased and count(leased, "item"),
         "points": points,
         "models": len(versions),
-        **_payoff(membership, points, pace),
+        **_payoff(membership, [each for each in points if each.version in trained], pace),
         # A failed step of a batch is shown with the batch; a failed encoding is over once all items are encoded.
         "failures": [
             failure

@@ -50,6 +50,7 @@ MODELS: dict[str, Any] = {
     },
     "Version": {
         "version": 3,
+        "origin": "trained",
         "batch": 3,
         "parent": 2,
         "labels": 540,
