@@ -23,6 +23,7 @@ Address = IPv4Address | IPv6Address
 # Of IPv6, only these are addresses of hosts on the internet. 6to4 among them carries IPv4 addresses, inner ones too.
 UNICAST, SIX_TO_FOUR = ip_network("2000::/3"), ip_network("2002::/16")
 PORTS = {"http": 80, "https": 443}
+MAX_PORT = 65_535
 CONNECT_SECONDS = 4.0
 """The longest time to connect to one address of a host: an address that is silent leaves time for the next."""
 
@@ -72,6 +73,34 @@ def check(url: httpx.URL, addresses: Sequence[Address]) -> None:
         )
     if url.scheme == "http" and not (settings.OUTGOING_ALLOWED_NETWORKS and all(allowed)):
         raise Refused("Use https://. Plain http is only for networks that an operator allowed.")
+
+
+def check_text(text: str) -> httpx.URL:
+    """Return the URL that a member entered. Raises `ValueError`, with a sentence, unless it may be requested. A name is
+    looked up at each request.
+    """
+    try:
+        url = httpx.URL(text)
+        host = url.raw_host.decode("ascii")
+    except (httpx.InvalidURL, UnicodeError):
+        host = ""
+    if not host or (url.port or 0) > MAX_PORT or any(map(str.isspace, text)):
+        raise ValueError("This is no address. Enter one such as https://example.org/data.")
+    if url.userinfo:
+        raise ValueError("Leave the name and the password out of the address.")
+    try:
+        addresses = [ip_address(host)]
+    except ValueError:
+        addresses = []
+    try:
+        check(url, addresses)
+    except Refused as refusal:
+        raise ValueError(str(refusal)) from None
+    return url
+
+
+def family_of(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
 def is_allowed(address: Address) -> bool:

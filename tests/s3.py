@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import fsspec
@@ -26,15 +27,15 @@ class Bucket(NamedTuple):
 
 
 @contextmanager
-def s3_server() -> Iterator[Bucket]:
-    """Run a server with one bucket, which this process uses, too."""
+def s3_server(log: Path | None = None) -> Iterator[Bucket]:
+    """Run a server with one bucket, which this process uses, too. `log` gets a line for each request."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=log.open("wb") if log else subprocess.DEVNULL,
     )
     options = {"endpoint_url": f"http://127.0.0.1:{port}", "key": KEY, "secret": KEY}
     before = fsspec.config.conf.get("s3")

@@ -1,0 +1,22 @@
+"""Places outside from which a project's items come: S3, Google Cloud Storage, Azure Blob Storage, and the web.
+
+`remote_of` returns the `Remote` of a source: it lists and reads files, and signs addresses. No database.
+"""
+
+from labeling.sources.base import BadAddress, Entry, Option, Reason, Remote, SourceProblem
+from labeling.sources.schemes import SCHEMES, check, options_of, remote_at, remote_of, seal_secrets
+
+__all__ = [
+    "SCHEMES",
+    "BadAddress",
+    "Entry",
+    "Option",
+    "Reason",
+    "Remote",
+    "SourceProblem",
+    "check",
+    "options_of",
+    "remote_at",
+    "remote_of",
+    "seal_secrets",
+]

@@ -1,0 +1,135 @@
+"""The interface of a place outside, and its errors."""
+
+from __future__ import annotations
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+LIST_SECONDS = 60.0
+"""The longest time of a request for one page of a list, or for the facts about one file."""
+READ_SECONDS = 1800.0
+"""The longest time to read one file."""
+BLOCK_BYTES = 1 << 20
+
+
+class Reason(StrEnum):
+    """Why a place could not be listed or read."""
+
+    CREDENTIALS = "credentials"
+    """The credentials are wrong, expired, or not enough."""
+    PLACE = "place"
+    """There is no such bucket, or the package that reads it is missing."""
+    FILE = "file"
+    """There is no file with this key."""
+    CHANGED = "changed"
+    """The file has another etag than it was asked for."""
+    SIZE = "size"
+    """The file has more bytes than the caller takes."""
+    FORBIDDEN = "forbidden"
+    """The operator of this server allows no requests to this address."""
+    BUSY = "busy"
+    """The place limits the rate of requests."""
+    AWAY = "away"
+    """The place does not answer, or fails."""
+
+
+class SourceProblem(Exception):
+    """A place could not be listed or read. The message is one sentence that says what to do, without credentials."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @property
+    def passes(self) -> bool:
+        """Whether a later attempt may succeed without a change by a person."""
+        return self.reason in (Reason.BUSY, Reason.AWAY)
+
+
+class BadAddress(ValueError):
+    """An address or an option is not valid. `option`: its name, "address" for the address."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+class Option(NamedTuple):
+    """A text that a place needs beside its address. Secrets are stored encrypted and never shown."""
+
+    name: str
+    label: str
+    help: str
+    secret: bool = True
+    long: bool = False
+
+
+class Entry(NamedTuple):
+    """A file of the place. `key` is relative to the address, "" for the file that the address itself names.
+
+    `size` in bytes and `changed` are None where the place does not tell them. `etag` changes with the content; "" if
+    the place does not tell.
+    """
+
+    key: str
+    size: int | None
+    changed: datetime.datetime | None
+    etag: str
+
+
+class Remote(ABC):
+    """The files at and below an address. All methods raise `SourceProblem`, and may be called by several threads."""
+
+    schemes: ClassVar[tuple[str, ...]]
+    title: ClassVar[str]
+    example: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+    can_list: ClassVar[bool] = True
+    """Whether the place has lists of its files, and lists from a key on."""
+
+    def __init__(self, address: str, options: Mapping[str, str]) -> None:
+        """`options` maps names of `Option` to texts. Connects to nothing. Raises `BadAddress`."""
+        self.address = address
+        self.given = options
+
+    @abstractmethod
+    def entries(self, after: str = "") -> Iterator[Entry]:
+        """Yield the files below the address whose keys sort after `after`, by the UTF-8 bytes of their keys.
+
+        Each 1,000 files or so take a request. Files before `after` take none.
+        """
+
+    @abstractmethod
+    def entry(self, key: str = "") -> Entry:
+        """Return the facts about one file."""
+
+    def read(self, key: str, *, limit: int, etag: str = "") -> bytes:
+        """Return the content of a file of at most `limit` bytes. With `etag`, the file must have it."""
+        blocks: list[bytes] = []
+        self._receive(key, blocks.append, limit=limit, etag=etag)
+        return b"".join(blocks)
+
+    def save(self, key: str, path: Path, *, limit: int, etag: str = "") -> None:
+        """Write the content of a file to `path`, as `read` returns it. After an error, `path` may have a part of it."""
+        with path.open("wb") as file:
+            self._receive(key, file.write, limit=limit, etag=etag)
+
+    @abstractmethod
+    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str) -> None:
+        """Pass the blocks of a file to `write`."""
+
+    def signed_url(self, key: str, seconds: int) -> str | None:
+        """Return an address that anyone can read the file at for so long; None if the place has none."""
+        return None
+
+
+def too_large(name: str, limit: int) -> SourceProblem:
+    return SourceProblem(Reason.SIZE, f"{name} has more than {limit:,} bytes, the most that is read.")
+
+
+def changed(name: str) -> SourceProblem:
+    return SourceProblem(Reason.CHANGED, f"{name} has changed since it was listed. Look at the source again.")

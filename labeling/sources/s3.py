@@ -1,0 +1,231 @@
+"""Buckets of S3's protocol, at Amazon or at another endpoint. By s3fs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import cached_property
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+import httpx
+from fsspec import asyn, get_filesystem_class
+
+from labeling import outbound
+from labeling.sources.base import (
+    BLOCK_BYTES,
+    LIST_SECONDS,
+    READ_SECONDS,
+    BadAddress,
+    Entry,
+    Option,
+    Reason,
+    Remote,
+    SourceProblem,
+    changed,
+    too_large,
+)
+
+Result = TypeVar("Result")
+
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+REGION = re.compile(r"[a-z0-9-]{0,40}")
+CONNECT_SECONDS, BLOCK_SECONDS = 5, 15
+# Each request is tried four times: twice by botocore, each time that s3fs tries.
+TRIES = 2
+
+EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "NotSignedUp"}
+DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidObjectState", "InvalidPayer", "403"}
+ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
+BUSY = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "503", "429"}
+
+
+class S3(Remote):
+    """The objects of a bucket whose keys begin with the path of the address and "/"."""
+
+    schemes = ("s3",)
+    title = "Amazon S3, or a store with S3's protocol"
+    example = "s3://bucket/folder"
+    options = (
+        Option("key", "Access key ID", "Leave both keys empty for a bucket that anyone can read.", secret=True),
+        Option("secret", "Secret access key", "The key needs to list the bucket and read its objects.", secret=True),
+        Option("token", "Session token", "Only for credentials that expire.", secret=True),
+        Option("region", "Region", "Such as eu-central-1. Empty: the store's default.", secret=False),
+        Option("endpoint", "Endpoint", "For a store other than Amazon's: https://s3.example.org", secret=False),
+    )
+
+    def __init__(self, address: str, options: Mapping[str, str]) -> None:
+        super().__init__(address, options)
+        self._bucket, _, root = address.partition("://")[2].partition("/")
+        self._root = root.strip("/")
+        if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
+            raise BadAddress("address", f"This names no bucket. Enter an address such as {self.example}.")
+        if not REGION.fullmatch(options.get("region", "")):
+            raise BadAddress("region", "This is no region. Enter one such as eu-central-1, or leave it empty.")
+        if bool(options.get("key")) != bool(options.get("secret")):
+            raise BadAddress("secret", "Enter both the access key ID and the secret access key, or neither.")
+        self._endpoint = options.get("endpoint", "").rstrip("/")
+        if self._endpoint:
+            check_endpoint(self._endpoint)
+
+    def entries(self, after: str = "") -> Iterator[Entry]:
+        prefix = f"{self._root}/" if self._root else ""
+        place: dict[str, str] = {"StartAfter": prefix + after} if after else {}
+        while True:
+            page = self._ask("", self._call("list_objects_v2", Bucket=self._bucket, Prefix=prefix, **place))
+            for each in page.get("Contents", ()):
+                if not each["Key"].endswith("/"):  # such keys stand for folders
+                    key = each["Key"].removeprefix(prefix)
+                    yield Entry(key, each["Size"], each["LastModified"], each.get("ETag", ""))
+            if not page.get("IsTruncated"):
+                return
+            place = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def entry(self, key: str = "") -> Entry:
+        facts = self._ask(key, self._call("head_object", Bucket=self._bucket, Key=self._full(key)))
+        return Entry(key, facts["ContentLength"], facts.get("LastModified"), facts.get("ETag", ""))
+
+    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str) -> None:
+        async def receive() -> None:
+            answer = await self._call("get_object", Bucket=self._bucket, Key=self._full(key))
+            async with answer["Body"] as body:
+                if etag and answer.get("ETag", "") != etag:
+                    raise changed(self._name(key))
+                size = 0
+                async for block in body.iter_chunks(BLOCK_BYTES):
+                    size += len(block)
+                    if size > limit:
+                        raise too_large(self._name(key), limit)
+                    write(block)
+
+        self._ask(key, receive(), seconds=READ_SECONDS)
+
+    def signed_url(self, key: str, seconds: int) -> str | None:
+        if not self.given.get("key"):
+            return None
+        return str(self._ask(key, self._store._url(f"{self._bucket}/{self._full(key)}", expires=seconds)))
+
+    def _full(self, key: str) -> str:
+        return f"{self._root}/{key}" if self._root and key else self._root or key
+
+    def _name(self, key: str) -> str:
+        return f"s3://{self._bucket}/{self._full(key)}"
+
+    @cached_property
+    def _store(self) -> Any:
+        """The file system. Nothing of it comes from the operator's environment: neither credentials nor endpoints."""
+        try:
+            of_s3 = get_filesystem_class("s3")
+        except ImportError as error:
+            raise SourceProblem(
+                Reason.PLACE, "This server cannot read S3: an operator has to install requirements-s3.txt."
+            ) from error
+        store = of_s3(
+            anon=not self.given.get("key"),
+            key=self.given.get("key") or None,
+            secret=self.given.get("secret") or None,
+            token=self.given.get("token") or None,
+            endpoint_url=self._endpoint or None,
+            client_kwargs={"region_name": self.given["region"]} if self.given.get("region") else {},
+            config_kwargs={
+                "connect_timeout": CONNECT_SECONDS,
+                "read_timeout": BLOCK_SECONDS,
+                "retries": {"mode": "standard", "total_max_attempts": 2},
+                "proxies": {},
+                "ignore_configured_endpoint_urls": True,
+                "connector_args": {"resolver": _resolver(self._endpoint.partition("://")[0] or "https")},
+                # Other stores do not know the checksums that Amazon's client asks for by default.
+                "request_checksum_calculation": "when_required",
+                "response_checksum_validation": "when_required",
+            },
+            session=None,
+            profile=None,
+            use_listings_cache=False,
+            skip_instance_cache=True,  # fsspec would keep credentials in memory, by their values
+        )
+        store.retries = TRIES
+        return store
+
+    async def _call(self, method: str, **arguments: Any) -> Any:
+        return await self._store._call_s3(method, **arguments)
+
+    def _ask(self, key: str, request: Coroutine[Any, Any, Result], *, seconds: float = LIST_SECONDS) -> Result:
+        """Return the result of the request. Raises `SourceProblem`."""
+
+        async def ask() -> Result:
+            return await request
+
+        try:
+            if self._endpoint:
+                check_endpoint(self._endpoint)  # the operator may have taken a permission back
+            return asyn.sync(self._store.loop, ask, timeout=seconds)
+        except SourceProblem:
+            request.close()
+            raise
+        except BadAddress as error:
+            request.close()
+            raise SourceProblem(Reason.FORBIDDEN, str(error)) from error
+        except Exception as error:  # s3fs, botocore and aiohttp have errors without a common ancestor
+            raise self._problem(key, error) from error
+
+    def _problem(self, key: str, error: BaseException) -> SourceProblem:
+        if refusal := _refusal(error):
+            return SourceProblem(Reason.FORBIDDEN, str(refusal))
+        cause = error if hasattr(error, "response") else error.__cause__
+        facts = (getattr(cause, "response", None) or {}).get("Error", {})
+        code, there = str(facts.get("Code", "")), self._endpoint or "Amazon S3"
+        if code in EXPIRED:
+            return SourceProblem(Reason.CREDENTIALS, "The credentials have expired. Enter new ones.")
+        if code in UNKNOWN:
+            return SourceProblem(Reason.CREDENTIALS, f"{there} does not know these credentials. Enter them again.")
+        if code in DENIED:
+            act = "read this file" if key else "list or read this bucket"
+            return SourceProblem(Reason.CREDENTIALS, f"The credentials may not {act}. Give them that right ({code}).")
+        if code == "NoSuchBucket":
+            return SourceProblem(Reason.PLACE, f"There is no bucket {self._bucket} at {there}. Check the address.")
+        if code in ELSEWHERE:
+            return SourceProblem(Reason.PLACE, "The bucket is in another region. Enter its region.")
+        if code in BUSY:
+            return SourceProblem(Reason.BUSY, f"{there} limits the rate of requests. Try again later.")
+        if code in ("NoSuchKey", "404", "NotFound") or isinstance(error, FileNotFoundError):
+            return SourceProblem(Reason.FILE, f"There is no file {self._name(key)}.")
+        why = code or type(cause or error).__name__
+        return SourceProblem(Reason.AWAY, f"{there} does not answer, or fails ({why}). Try again later.")
+
+
+def check_endpoint(text: str) -> None:
+    """Raise `BadAddress` unless requests may be sent to this endpoint. Its name is looked up at each connection."""
+    try:
+        outbound.check_text(text)
+    except ValueError as error:
+        raise BadAddress("endpoint", str(error)) from None
+
+
+def _refusal(error: BaseException | None) -> outbound.Refused | None:
+    """Return the refusal of an address that is the cause of this error, if one is."""
+    while error is not None:
+        if isinstance(error, outbound.Refused):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _resolver(scheme: str) -> Any:
+    """Return a resolver for aiohttp that connects to checked addresses alone."""
+    from aiohttp.abc import AbstractResolver, ResolveResult  # comes with s3fs, which most installations do not use
+
+    class Checked(AbstractResolver):
+        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+            found = await outbound.resolve(httpx.URL(scheme=scheme, host=host, port=port or None))
+            return [
+                ResolveResult(
+                    hostname=host, host=each, port=port, family=outbound.family_of(ip_address(each)), proto=0, flags=0
+                )
+                for each in found
+            ]
+
+        async def close(self) -> None:
+            pass
+
+    return Checked()

@@ -1,0 +1,196 @@
+"""Places outside: listed from a key on, read within limits, and with one clear line for each problem."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from buckets import Store
+from receivers import receiver
+
+from labeling.sources import BadAddress, Reason, Remote, SourceProblem, check, remote_at, remote_of, seal_secrets
+
+INNER = "http://169.254.169.254"
+
+
+def problem(remote: Remote, key: str = "") -> SourceProblem:
+    with pytest.raises(SourceProblem) as caught:
+        list(remote.entries()) if not key else remote.read(key, limit=100)
+    return caught.value
+
+
+def test_a_bucket_is_listed_from_a_key_on(store: Store) -> None:
+    bucket = store.bucket()
+    store.fill(f"{bucket}/photos", {f"{n:04}.png": b"p" * n for n in range(1100)})
+    store.fill(bucket, {"other.txt": b"x", "photos.txt": b"y", "photos/": b""})
+    remote = remote_at(f"s3://{bucket}/photos", store.options)
+    first, *others = remote.entries()
+    assert (first.key, first.size, len(others)) == ("0000.png", 0, 1099)
+    assert first.etag
+    assert first.changed is not None
+    assert (datetime.datetime.now(datetime.UTC) - first.changed).total_seconds() < 600
+    before = store.requests(f"GET /{bucket}?list-type=2")
+    assert [each.key for each in remote.entries("1097.png")] == ["1098.png", "1099.png"]
+    assert store.requests(f"GET /{bucket}?list-type=2") == before + 1
+    assert [each.key for each in remote_at(f"s3://{bucket}", store.options).entries("photos/1099.png")] == []
+
+
+def test_a_file_is_read_within_a_limit(store: Store, tmp_path: Path) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"a b/ä.txt": b"content", "empty": b""})
+    remote = remote_at(f"s3://{bucket}/a b", store.options)
+    entry = remote.entry("ä.txt")
+    assert (entry.key, entry.size) == ("ä.txt", 7)
+    assert remote.read("ä.txt", limit=7, etag=entry.etag) == b"content"
+    remote.save("ä.txt", tmp_path / "copy", limit=7)
+    assert (tmp_path / "copy").read_bytes() == b"content"
+    assert remote_at(f"s3://{bucket}/empty", store.options).read("", limit=7) == b""
+    with pytest.raises(SourceProblem) as caught:
+        remote.read("ä.txt", limit=6)
+    assert caught.value.reason == Reason.SIZE
+    with pytest.raises(SourceProblem) as caught:
+        remote.read("ä.txt", limit=7, etag='"other"')
+    assert caught.value.reason == Reason.CHANGED
+    assert problem(remote, "nothing").reason == Reason.FILE
+    url = remote.signed_url("ä.txt", 60)
+    assert url is not None
+    assert httpx.get(url).content == b"content"
+
+
+def test_a_bucket_that_is_missing(store: Store) -> None:
+    found = problem(remote_at("s3://no-such-bucket/x", store.options))
+    assert (found.reason, found.passes) == (Reason.PLACE, False)
+    assert "There is no bucket no-such-bucket" in str(found)
+
+
+ERRORS = {
+    (403, "ExpiredToken"): (Reason.CREDENTIALS, "have expired"),
+    (403, "InvalidAccessKeyId"): (Reason.CREDENTIALS, "does not know these credentials"),
+    (403, "AccessDenied"): (Reason.CREDENTIALS, "may not list or read"),
+    (301, "PermanentRedirect"): (Reason.PLACE, "another region"),
+    (503, "SlowDown"): (Reason.BUSY, "limits the rate"),
+    (500, "InternalError"): (Reason.AWAY, "InternalError"),
+}
+
+
+def test_a_store_that_refuses() -> None:
+    for (status, code), (reason, words) in ERRORS.items():
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>key AKIASECRET</Message></Error>".encode()
+        with receiver(status=status, body=body) as server:
+            options = {"endpoint": f"http://127.0.0.1:{server.port}", "key": "AKIASECRET", "secret": "hidden"}
+            found = problem(remote_at("s3://bucket", options))
+        assert (found.reason, words in str(found)) == (reason, True), (code, found)
+        assert "AKIASECRET" not in str(found)
+    found = problem(remote_at("s3://bucket", options))
+    assert (found.reason, found.passes) == (Reason.AWAY, True)
+
+
+def test_a_web_server() -> None:
+    with receiver(status=200, body=b"text\nhello\n") as server:
+        remote = remote_at(server.url, {"authorization": "Bearer abc"})
+        assert remote.entry().size == 11
+        assert remote.read("", limit=11) == b"text\nhello\n"
+        assert {each.headers["authorization"] for each in server.got} == {"Bearer abc"}
+        assert remote.read("a b.png", limit=11)
+        assert server.got[-1].path == "/hook/a%20b.png"
+        assert problem(remote).reason == Reason.PLACE
+        server.body = b"x" * 12
+        with pytest.raises(SourceProblem, match="more than 11 bytes"):
+            remote.read("", limit=11)
+        for status, reason in {401: Reason.CREDENTIALS, 404: Reason.FILE, 429: Reason.BUSY, 502: Reason.AWAY}.items():
+            server.status = status
+            assert problem(remote, "x").reason == reason
+
+
+def test_no_address_of_the_operators_network(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a literal one, nor a name that leads there, nor a redirect."""
+    settings.OUTGOING_ALLOWED_NETWORKS = []
+    for address, options in {
+        f"{INNER}/latest": {},
+        "https://10.0.0.1/x.csv": {},
+        "s3://bucket": {"endpoint": "https://10.0.0.1"},
+        "s3://bucket/x": {"endpoint": "https://[::ffff:127.0.0.1]:9000"},
+        "s3://bucket/y": {"endpoint": "http://s3.example.org"},
+    }.items():
+        with pytest.raises(BadAddress):
+            check(address, options)
+    for address in ("file:///etc/passwd", "/etc/passwd", "ftp://example.org/x", "local://x", "s3://b?x"):
+        with pytest.raises(BadAddress):
+            check(address, {})
+    look_up = socket.getaddrinfo
+
+    def names(host: Any, *args: Any, **more: Any) -> Any:
+        return look_up("127.0.0.1" if "inner.example" in str(host) else host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", names)
+    for remote in (
+        remote_at("https://inner.example/x.csv", {}),
+        remote_at("s3://bucket", {"endpoint": "https://inner.example", "key": "k", "secret": "s"}),
+    ):
+        found = problem(remote, "x")
+        assert (found.reason, found.passes) == (Reason.FORBIDDEN, False), found
+        assert "OUTGOING_ALLOWED_NETWORKS" in str(found)
+
+
+def test_a_redirect_into_the_operators_network() -> None:
+    with receiver(status=302, location=f"{INNER}/latest/meta-data/") as server:
+        assert problem(remote_at(server.url, {}), "x").reason == Reason.FORBIDDEN
+        options = {"endpoint": f"http://127.0.0.1:{server.port}", "key": "k", "secret": "s"}
+        assert problem(remote_at("s3://bucket", options), "x").reason != Reason.FILE
+    assert {each.headers["Host"] for each in server.got} == {f"127.0.0.1:{server.port}"}
+
+
+def test_an_operator_takes_a_permission_back(settings: Any, store: Store) -> None:
+    bucket = store.bucket()
+    secrets = {"key": "k", "secret": "s"}
+    row = SimpleNamespace(
+        address=f"s3://{bucket}", options={"endpoint": store.endpoint}, sealed_secrets=seal_secrets(secrets)
+    )
+    remote = remote_of(row)
+    assert list(remote.entries()) == []
+    settings.OUTGOING_ALLOWED_NETWORKS = []
+    assert problem(remote).reason == Reason.FORBIDDEN
+    with pytest.raises(SourceProblem, match="OUTGOING_ALLOWED_NETWORKS"):
+        remote_of(row)
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another", []
+    with pytest.raises(SourceProblem, match="SECRET_KEY"):
+        remote_of(row)
+
+
+def test_nothing_of_the_operators_environment(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source without credentials asks as anyone, although the operator's object store has some."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "operator")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "operator")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", store.endpoint)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with receiver(status=403) as server:
+        problem(remote_at("s3://bucket", {"endpoint": f"http://127.0.0.1:{server.port}"}))
+        assert server.got
+        assert not any("Authorization" in each.headers for each in server.got)
+    remote = remote_at("s3://bucket", {})
+    assert remote.signed_url("x", 60) is None
+    signed = remote_at("s3://bucket", {"key": "k", "secret": "s"}).signed_url("x", 60)
+    assert signed is not None
+    assert "amazonaws.com" in signed
+
+
+def test_texts_that_are_no_address() -> None:
+    for address, options in {
+        "s3://": {},
+        "s3://B/x": {},
+        "s3://bucket/x": {"key": "only"},
+        "s3://bucket/z": {"region": "eu central"},
+        "s3://bucket/y": {"nothing": "x"},
+        "https://user:word@example.org/": {},
+        "https://": {},
+        "https://example.org/x\n": {},
+        "https://example.org/x": {"authorization": "a\r\nb: c"},
+    }.items():
+        with pytest.raises(BadAddress):
+            check(address, options)
+    check("s3://bucket/x", {"region": "eu-central-1", "key": "k", "secret": "s", "token": "t"})
