@@ -6,7 +6,17 @@ import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from django.utils import timezone
 from s3 import KEY
+
+from labeling.intake.readers import Layout
+from labeling.intake.run import import_items
+from labeling.loop import endings
+from labeling.loop.step import Step, StepFailed
+from labeling.models import Job, Project, Source
+from labeling.shared_files import StoreAway
+from labeling.watching import changing
+from labeling.watching.looking import look
 
 
 class Store(NamedTuple):
@@ -32,3 +42,24 @@ class Store(NamedTuple):
     def requests(self, containing: str) -> int:
         """Return the number of requests so far whose line in the log contains this text."""
         return sum(containing in line for line in self.log.read_text().splitlines())
+
+
+def work() -> None:
+    """Run all looks and imports that wait, as a worker does."""
+    steps = {Job.Kind.SOURCE: look, Job.Kind.IMPORT: import_items}
+    while (job := Job.objects.due(timezone.now()).filter(kind__in=steps).first()) is not None:
+        Job.objects.take(job, "test", timezone.now())
+        try:
+            steps[Job.Kind(job.kind)](Step(job))
+        except StepFailed as failure:
+            endings.fail(job, str(failure))
+        except StoreAway as error:
+            endings.put_off(job, str(error))
+
+
+def make_source(project: Project, address: str, values: dict[str, str], **fields: Any) -> Source:
+    """Add a source whose columns are the product's own."""
+    options, secrets = changing.divided(address, values)
+    content = Source.Content.MEDIA if project.kind == "image" else Source.Content.FILES
+    fields = {"name": "bucket", "content": content, "layout": Layout(), **fields}
+    return changing.add(project=project, user=None, address=address, options=options, secrets=secrets, **fields)

@@ -17,7 +17,7 @@ from labeling.intake.looking import FirstRow, Survey, first_rows, item_at, surve
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
-from labeling.models import ItemImport, Job, Project, Upload, User
+from labeling.models import ItemImport, Job, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
 from labeling.projects import classes
 from labeling.shared_files import store
@@ -175,6 +175,9 @@ def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
         waiting = {"state": ItemImport.State.WAITING, "layout": layout.stored()}
         if not ItemImport.objects.parked().filter(pk=item_import.pk).update(**waiting):
             raise _gone(item_import)
+        # The columns hold for all files of a source, which is looked at from now on.
+        mapped = {"layout": layout.stored(), "next_look_at": timezone.now()}
+        Source.objects.filter(imports=item_import).update(**mapped)
         item_import.refresh_from_db()
         job = Job.objects.enqueue(Job.Kind.IMPORT, project=item_import.project, cause=item_import)
         if at_once:

@@ -22,7 +22,7 @@ from labeling.db.long_writes import held_seconds
 from labeling.db.statements import analyze, marks, rows
 from labeling.disk import npy
 from labeling.disk.files import is_full
-from labeling.intake import copying
+from labeling.intake import copying, fetching
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.ids import RepeatedIds, hash_of
@@ -38,6 +38,7 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project
 from labeling.projects import quota
 from labeling.shared_files import store
+from labeling.sources import SourceProblem
 
 # A transaction should not hold up others for longer. It has at least `LEAST_CHUNKS`, even so.
 HELD_SECONDS = 0.1
@@ -76,8 +77,7 @@ def import_items(step: Step) -> None:
             if copying.copy_parts(step, item_import):
                 _end(step, item_import)
         else:
-            with _opened(item_import, project) as source:
-                _import_from(step, source, item_import, project)
+            _import_file(step, item_import, project)
     except (UnreadableFile, OSError) as error:
         _refuse(step, item_import, str(error))
     except quota.NoRoom as error:
@@ -86,7 +86,18 @@ def import_items(step: Step) -> None:
         quota.discard(store().path_of(item_import.path))
 
 
+def _import_file(step: Step, item_import: ItemImport, project: Project) -> None:
+    try:
+        fetching.fetch(item_import)
+        with _opened(item_import, project) as source:
+            _import_from(step, source, item_import, project)
+    except SourceProblem as problem:
+        raise fetching.ending(problem) from problem
+
+
 def _opened(item_import: ItemImport, project: Project) -> Source:
+    if (keys := fetching.open_keys(item_import, project)) is not None:
+        return keys
     truth = Path(item_import.truth_path) if item_import.truth_path else None
     return open_source(
         store().local(store().path_of(item_import.path)),
@@ -219,6 +230,12 @@ def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list
     return repetitions[:KEPT]
 
 
+def known_ids(project_id: int, ids: Sequence[str]) -> set[str]:
+    """Return those ids that items of the project have."""
+    sql = f"SELECT external_id FROM labeling_item WHERE project_id = %s AND external_id IN ({marks(len(ids))})"
+    return {name for (name,) in rows(sql, [project_id, *ids], planned_anew=True)} if ids else set()
+
+
 def _without_duplicates(
     project: Project, checked: Checked, places: list[str]
 ) -> tuple[list[tuple[int, Draft]], list[Rejection]]:
@@ -226,9 +243,7 @@ def _without_duplicates(
 
     Rows with an id of an existing item or of an earlier row are rejected.
     """
-    ids = [name for draft in checked if isinstance(draft, Draft) for name in draft.ids]
-    sql = f"SELECT external_id FROM labeling_item WHERE project_id = %s AND external_id IN ({marks(len(ids))})"
-    known = {name for (name,) in rows(sql, [project.pk, *ids], planned_anew=True)} if ids else set()
+    known = known_ids(project.pk, [name for draft in checked if isinstance(draft, Draft) for name in draft.ids])
     seen: set[str] = set()
     good: list[tuple[int, Draft]] = []
     bad: list[Rejection] = []

@@ -308,7 +308,7 @@ def retry(*, item_import: ItemImport) -> None:
 
     Raises `ValidationError` if the file is gone or the import is not failed.
     """
-    if not store().exists(store().path_of(item_import.path)):
+    if not item_import.source_key and not store().exists(store().path_of(item_import.path)):
         raise ValidationError(f"{item_import.name} is no longer on the server: import it again.")
     put_back = Job.objects.filter(item_import=item_import, state=Job.State.FAILED).update(
         state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None
@@ -338,6 +338,9 @@ def sweep() -> None:
         return
     needed = set(ItemImport.objects.reading().filter(path__in=old).values_list("path", flat=True))
     needed |= set(PredictionRun.objects.unfinished().filter(path__in=old).values_list("path", flat=True))
+    # No quick look finds the files of a list again.
+    lists = ItemImport.objects.failed().filter(path__in=old, source__isnull=False, source_key="")
+    needed |= set(lists.values_list("path", flat=True))
     failed = set(ItemImport.objects.failed().filter(path__in=old).values_list("path", flat=True))
     for recorded, path in old.items():
         if recorded in needed or (recorded in failed and ages[path] < KEPT_SECONDS):

@@ -20,6 +20,7 @@ from labeling.models.projects import Project
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
+from labeling.models.sources import Source
 from labeling.models.tasks import Task
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 from labeling.models.webhooks import Delivery, Event, Webhook
@@ -75,6 +76,7 @@ __all__ = [
     "ReviewPlace",
     "Role",
     "Selection",
+    "Source",
     "Task",
     "Upload",
     "User",

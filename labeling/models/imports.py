@@ -51,6 +51,16 @@ class ItemImport(Cause):
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
     path = models.CharField(max_length=1000, help_text="Where it lies; empty where a project's items are copied.")
     truth_path = models.CharField(max_length=1000, blank=True)
+    source = models.ForeignKey(
+        "labeling.Source", null=True, on_delete=models.SET_NULL, related_name="imports", help_text="That it comes from."
+    )
+    source_key = models.CharField(
+        max_length=1024,
+        blank=True,
+        db_default="",
+        help_text="The file of the source that `path` becomes a copy of; empty if `path` lists files of items.",
+    )
+    source_etag = models.CharField(max_length=200, blank=True, db_default="", help_text="Of that file, when listed.")
     copied_from = models.ForeignKey(
         "labeling.Project", null=True, on_delete=models.SET_NULL, related_name="copies", help_text="Whose items."
     )
@@ -97,6 +107,11 @@ class ItemImport(Cause):
 
     class Meta:
         ordering = ["-pk"]
+        indexes = [
+            models.Index(
+                fields=["source", "source_key"], condition=models.Q(source__isnull=False), name="import_of_source"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     facts: JobKind
 
     IMPORT = "import", JobKind(phase="importing items", awaited_by="managers", fails="item_import")
+    SOURCE = "source", JobKind(phase="looking at a source", awaited_by="managers")
     ENCODE = "encode", JobKind(phase="encoding items", awaited_by="managers", settings=("encoder",))
     TRAIN = (
         "train",

@@ -33,6 +33,8 @@ class Ability(models.TextChoices):
     SETTINGS_CHANGE = "settings.change", "change settings, classes, guidelines and their images"
     # Not `webhooks.read`, which auditors would have: an address can hold a secret.
     WEBHOOKS_CHANGE = "webhooks.change", "see, add, change and remove webhooks, and see what they sent"
+    # Likewise.
+    SOURCES_CHANGE = "sources.change", "see, add, change, look at and remove sources of items"
     MEMBERS_READ = "members.read", "see members, invitations, and the parts of batches that are kept for members"
     MEMBERS_CHANGE = "members.change", "invite, pause and remove people, give roles, hand the project over"
 

@@ -24,9 +24,11 @@ from labeling.steps.resolve import relabel
 from labeling.steps.select import select
 from labeling.steps.survey import survey
 from labeling.steps.train import train
+from labeling.watching.looking import look
 
 STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.IMPORT: import_items,
+    Job.Kind.SOURCE: look,
     Job.Kind.ENCODE: encode,
     Job.Kind.TRAIN: train,
     Job.Kind.EMBED: embed,

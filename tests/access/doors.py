@@ -45,7 +45,7 @@ ABILITIES = {
     "members.read",
     MANAGER: "project.read project.change tasks.answer items.read items.change imports.read review.read review.do "
     "labels.read datasets.change batches.read batches.change models.read models.change predictions.change "
-    "settings.read settings.change webhooks.change members.read members.change",
+    "settings.read settings.change webhooks.change sources.change members.read members.change",
 }
 MEMBERS = tuple(ABILITIES)
 

@@ -24,7 +24,7 @@ from .tar_file import TarSource
 from .trees import FolderTree, Tree, ZipTree
 from .xlsx_file import XlsxSource
 
-__all__ = ["PLAIN", "Layout", "Limits", "Record", "Source", "UnreadableFile", "check_form", "open_source"]
+__all__ = ["PLAIN", "Layout", "Limits", "Record", "Source", "UnreadableFile", "check_form", "has_rows", "open_source"]
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -72,6 +72,11 @@ def open_source(
         return _open(path, form, kind=its_kind, name=name, truth_path=truth_path, limits=limits, layout=layout)
     except OSError as error:
         raise UnreadableFile(f"{name}: cannot be opened: {error.strerror or error}") from error
+
+
+def has_rows(name: str) -> bool:
+    """Return whether a file with this name is one with rows, by its suffix."""
+    return Path(name).suffix.lower() in _SUFFIXES
 
 
 def check_form(path: Path, *, kind: str, name: str) -> None:

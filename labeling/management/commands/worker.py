@@ -28,6 +28,7 @@ from labeling.projects import bulk, erasing
 from labeling.projects.purging import purge
 from labeling.steps.compute import compute
 from labeling.steps.registry import run_step
+from labeling.watching.changing import look_at_due
 from labeling.webhooks.delivering import EVERY_SECONDS, deliver
 from labeling.webhooks.looking import Messenger
 
@@ -100,7 +101,7 @@ class Command(BaseCommand):
             with Meanwhile(EVERY_SECONDS, Messenger()):
                 Worker(
                     run_step,
-                    sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics],
+                    sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics, look_at_due],
                     drain=drain,
                     kinds=kinds,
                     lanes=lanes,

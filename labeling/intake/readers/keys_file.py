@@ -1,0 +1,95 @@
+"""Lists of files of a source: each file becomes an item, and is read from its place while the list is imported."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+
+import orjson
+
+from labeling.kinds import BadFile, Kind
+from labeling.kinds.wording import MIB, printable, too_large
+from labeling.sources import Entry, Reason, Remote, SourceProblem
+
+from .base import DEFAULT_LIMITS, Limits, Record, Source
+from .layout import Layout
+
+SUFFIX = ".keys"
+SIDE_BY_SIDE = 8
+# Files that are read ahead, and their bytes together.
+AHEAD, AHEAD_BYTES = 64, 64 * MIB
+
+
+def place_of(source_id: int, key: str) -> str:
+    """Return the place of a file, from which its item gets its id: the same at each look, another for each source."""
+    return f"source {source_id}: {key}"
+
+
+def write_keys(path: Path, entries: Iterable[Entry]) -> None:
+    """Add files to a list, each a line."""
+    with path.open("ab") as file:
+        file.writelines(orjson.dumps([each.key, each.size]) + b"\n" for each in entries)
+
+
+class KeysSource(Source):
+    """The files that a list names. Each is a record, and its folder may be its class."""
+
+    holds_files = True
+    truth_from_folder = True
+
+    def __init__(self, path: Path, remote: Remote, *, source_id: int, kind: Kind, name: str, layout: Layout) -> None:
+        super().__init__(path, kind=kind, name=name, limits=DEFAULT_LIMITS, layout=layout)
+        self._remote, self._source_id = remote, source_id
+        self._limit = Limits.of_file(self.limits, kind)
+        self._files: dict[str, Future[bytes]] = {}
+        with path.open("rb") as file:
+            self._count = sum(1 for _ in file)
+
+    @property
+    def total(self) -> int:
+        return self._count
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        waiting: deque[tuple[Record, int]] = deque()
+        ahead, number = 0, skip
+        threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="source")
+        try:
+            with self.path.open("rb") as file:
+                for line in islice(file, skip, None):
+                    waiting.append(self._begun(line, threads))
+                    ahead += waiting[-1][1]
+                    while waiting and (len(waiting) >= AHEAD or ahead > AHEAD_BYTES):
+                        record, size = waiting.popleft()
+                        yield record
+                        ahead, number = ahead - size, number + 1
+                        self._position = number / self._count
+                for record, _ in waiting:
+                    yield record
+            self._position = 1.0
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
+            self._files.clear()
+
+    def _begun(self, line: bytes, threads: ThreadPoolExecutor) -> tuple[Record, int]:
+        """Return the record of a line with its bytes, and begin to read its file."""
+        key, size = orjson.loads(line)
+        if printable(key) != key:
+            return Record(printable(key), None, "the file has characters in its name that cannot be stored"), 0
+        if (size or 0) > self._limit:
+            return Record(key, None, f"the file {too_large(self._limit)}"), 0
+        self._files[key] = threads.submit(self._remote.read, key, limit=self._limit)
+        return Record(key, {"file_name": key}, default_id=place_of(self._source_id, key)), size or 0
+
+    def open_file(self, name: str) -> bytes:
+        file = self._files.pop(name, None)
+        try:
+            return self._remote.read(name, limit=self._limit) if file is None else file.result()
+        except SourceProblem as problem:
+            if problem.reason == Reason.FILE:
+                raise BadFile("has vanished from the source since it was listed") from problem
+            if problem.reason == Reason.SIZE:
+                raise BadFile(too_large(self._limit)) from problem
+            raise

@@ -1,0 +1,204 @@
+"""Add, change, look at, pause and remove sources."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from labeling import kinds
+from labeling.intake import uploads
+from labeling.intake.readers import Layout
+from labeling.models import ItemImport, Job, Project, Source, User
+from labeling.shared_files import store
+from labeling.sources import BadAddress, Entry, SourceProblem, check, options_of, remote_at, remote_of, seal_secrets
+
+MOST = 50
+"""The most sources of a project."""
+SHOWN = 5
+"""The files that a test of the connection returns."""
+
+
+class SourceRefused(Exception):
+    """The state of the source does not allow the change; the message says why."""
+
+
+def check_source(
+    project: Project, *, address: str, options: Mapping[str, str], secrets: Mapping[str, str], content: str
+) -> None:
+    """Raise `ValidationError`, by field, unless these can be a source of the project."""
+    try:
+        check(address, {**options, **secrets})
+        can_list = remote_at(address, {**options, **secrets}).can_list
+    except BadAddress as error:
+        raise ValidationError({error.option: str(error)}) from error
+    kind = kinds.of(project)
+    if content == Source.Content.MEDIA and not kind.is_file:
+        raise ValidationError({"content": f"The items of this project are {kind.plural}: choose files with rows."})
+    if content != Source.Content.FILE and not can_list:
+        raise ValidationError({"content": "A web server has no list of its files: enter the address of one file."})
+
+
+def divided(address: str, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the options among these texts, and the secrets; empty ones are left out. Raises `BadAddress`."""
+    secret = {each.name for each in options_of(address) if each.secret}
+    there = {name: text for name, text in values.items() if text}
+    return (
+        {name: text for name, text in there.items() if name not in secret},
+        {name: text for name, text in there.items() if name in secret},
+    )
+
+
+@transaction.atomic
+def add(
+    *,
+    project: Project,
+    user: User | None,
+    name: str,
+    address: str,
+    options: Mapping[str, str],
+    secrets: Mapping[str, str],
+    content: str,
+    layout: Layout | None,
+    schedule: str = Source.Every.DAY,
+    full_schedule: str = Source.Every.WEEK,
+) -> Source:
+    """Create a source, and look at it. Without a layout, the first look waits for a person to choose the columns.
+
+    Raises `ValidationError` as `check_source` does, and `SourceRefused` if the project has `MOST`.
+    """
+    check_source(project, address=address, options=options, secrets=secrets, content=content)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if project.sources.count() >= MOST:
+        raise SourceRefused(f"This project has {MOST} sources already. Remove one of them first.")
+    source = Source(
+        project=project,
+        name=name,
+        address=address,
+        options=dict(options),
+        sealed_secrets=seal_secrets(secrets),
+        content=content,
+        layout=None if layout is None else layout.stored(),
+        schedule=schedule,
+        full_schedule=full_schedule,
+        created_by=user,
+    )
+    source.next_look_at, source.next_full_at = source.next_after(schedule), source.next_after(full_schedule)
+    source.save()
+    enqueue(source)
+    return source
+
+
+@transaction.atomic
+def change(
+    *,
+    source: Source,
+    name: str | None = None,
+    options: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    schedule: str | None = None,
+    full_schedule: str | None = None,
+    layout: Layout | None = None,
+    paused: bool | None = None,
+) -> None:
+    """Change a source; None leaves a value as it is. New secrets replace all earlier ones, and imports that failed
+    continue. Raises `ValidationError` as `check_source` does.
+    """
+    now = timezone.now()
+    source = Source.objects.select_for_update(no_key=True).get(pk=source.pk)
+    if options is not None or secrets is not None:
+        check_source(
+            source.project,
+            address=source.address,
+            options=source.options if options is None else options,
+            secrets=_secrets_of(source) if secrets is None else secrets,
+            content=source.content,
+        )
+    values: dict[str, Any] = {
+        "name": name,
+        "options": options,
+        "sealed_secrets": None if secrets is None else seal_secrets(secrets),
+        "layout": None if layout is None else layout.stored(),
+        "schedule": schedule,
+        "full_schedule": full_schedule,
+    }
+    values = {key: value for key, value in values.items() if value is not None}
+    if schedule is not None and schedule != source.schedule:
+        values["next_look_at"] = source.next_after(schedule, now)
+    if full_schedule is not None and full_schedule != source.full_schedule:
+        values["next_full_at"] = source.next_after(full_schedule, now)
+    if paused is not None:
+        values["paused_at"] = now if paused else None
+    Source.objects.filter(pk=source.pk).update(**values)
+    if secrets is not None or options is not None or paused is False:
+        for each in source.imports.failed():
+            uploads.retry(item_import=each)
+        if not paused:
+            source.refresh_from_db()
+            if source.paused_at is None:
+                enqueue(source)
+
+
+def _secrets_of(source: Source) -> Mapping[str, str]:
+    try:
+        return {name: text for name, text in remote_of(source).given.items() if name not in source.options}
+    except SourceProblem as problem:  # the secrets cannot be read any more
+        raise ValidationError({"address": str(problem)}) from problem
+
+
+@transaction.atomic
+def remove(*, source: Source) -> None:
+    """Remove the source, and its imports that are not done. Items stay."""
+    states = ItemImport.State
+    for each in source.imports.exclude(state__in=[states.DONE, states.REFUSED]):
+        each.delete()
+        transaction.on_commit(partial(uploads.give_up, store().path_of(each.path)))
+    Job.objects.waiting().filter(kind=Job.Kind.SOURCE, project=source.project_id, occasion=str(source.pk)).delete()
+    source.delete()
+
+
+@transaction.atomic
+def look_now(*, source: Source, full: bool = False) -> None:
+    """Look at the source as soon as a worker is free. Raises `SourceRefused` if it is paused."""
+    source = Source.objects.select_for_update(no_key=True).get(pk=source.pk)
+    if source.paused_at is not None:
+        raise SourceRefused("The source is paused. Let it go on first.")
+    enqueue(source, full=full)
+
+
+def enqueue(source: Source, *, full: bool = False) -> None:
+    """Enqueue a look. Call inside a transaction. A full look that was begun goes on where it is."""
+    if full:
+        Source.objects.filter(pk=source.pk).update(in_full=True)
+    Job.objects.enqueue(Job.Kind.SOURCE, project=source.project, occasion=str(source.pk))
+
+
+def look_at_due(now: datetime.datetime) -> None:
+    """Enqueue the looks that are due by their schedules, and set the next ones."""
+    for each in Source.objects.due(now).select_related("project")[:MOST]:
+        full = each.next_full_at is not None and each.next_full_at <= now
+        values = {"next_look_at": each.next_after(each.schedule, now)}
+        if full:
+            values["next_full_at"] = each.next_after(each.full_schedule, now)
+        with transaction.atomic():
+            taken = Source.objects.filter(pk=each.pk, next_look_at=each.next_look_at, next_full_at=each.next_full_at)
+            if taken.update(**values):
+                enqueue(each, full=full)
+
+
+def first_files(source: Source) -> list[Entry]:
+    """Return the first files of the source, to test the connection. Takes one request. Raises `SourceProblem`."""
+    remote = remote_of(source)
+    return [remote.entry()] if source.content == Source.Content.FILE else list(islice(remote.entries(), SHOWN))
+
+
+def looks(source: Source) -> bool:
+    """Return whether a look waits or runs."""
+    jobs = Job.objects.unfinished().filter(kind=Job.Kind.SOURCE, project=source.project_id)
+    return jobs.filter(occasion=str(source.pk)).exists()

@@ -1,0 +1,319 @@
+"""Looks at sources: what is new comes in once, at the cost of what is new, also after kills and problems."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import tarfile
+from typing import Any
+
+import pytest
+from buckets import Store, make_source, work
+from django.utils import timezone
+from factories import digit_png, make_project
+from receivers import receiver
+
+from labeling.intake import fetching, parked
+from labeling.intake.readers import Layout
+from labeling.loop.step import Step
+from labeling.models import ItemImport, Job, Project, Source
+from labeling.sources import Entry, Reason, Remote, SourceProblem
+from labeling.sources.s3 import S3
+from labeling.watching import changing, looking
+
+pytestmark = pytest.mark.django_db
+
+States = ItemImport.State
+
+
+@pytest.fixture
+def texts() -> Project:
+    return make_project(kind="text")
+
+
+@pytest.fixture
+def images() -> Project:
+    return make_project(kind="image")
+
+
+def items(project: Project) -> list[str]:
+    return sorted(project.items.values_list("source", flat=True))
+
+
+def again(source: Source, *, full: bool = False) -> Source:
+    changing.look_now(source=source, full=full)
+    work()
+    source.refresh_from_db()
+    return source
+
+
+def test_pictures_of_a_bucket_come_in_once(store: Store, images: Project) -> None:
+    bucket = store.bucket()
+    store.fill(
+        f"{bucket}/photos",
+        {"owl/2.png": digit_png(2), "1.png": digit_png(1), "notes.txt": b"no", ".hidden/3.png": digit_png(3)},
+    )
+    source = make_source(images, f"s3://{bucket}/photos", store.options)
+    work()
+    assert items(images) == ["1.png", "owl/2.png"]
+    source.refresh_from_db()
+    assert (source.problem, source.found, source.cursor) == ("", 2, "owl/2.png")
+    assert source.looked_at is not None
+    [item_import] = images.imports.all()
+    assert (item_import.source, item_import.name, item_import.accepted) == (source, "bucket: 2 images", 2)
+    # Their ids tell neither their folders nor their names.
+    assert not any("png" in each or "owl" in each for each in images.items.values_list("external_id", flat=True))
+    assert list(images.items.exclude(truth=None)) == []  # no class is called owl
+    again(source)
+    assert images.imports.count() == 1
+
+    store.fill(f"{bucket}/photos", {"0.png": digit_png(0), "z.png": digit_png(4), "bad.png": b"no picture"})
+    again(source)
+    assert items(images) == ["1.png", "owl/2.png", "z.png"]  # the others sort before the last key
+    again(source, full=True)
+    assert items(images) == ["0.png", "1.png", "owl/2.png", "z.png"]
+    assert source.full_looked_at is not None
+    n = images.imports.count()
+    again(source, full=True)
+    assert images.imports.count() == n  # the file that is no picture is not tried again
+
+
+def test_a_second_look_lists_only_what_is_new(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = store.bucket()
+    monkeypatch.setattr(looking, "LIST", 4000)
+    taken: list[ItemImport] = []
+    monkeypatch.setattr("buckets.import_items", lambda step: (taken.append(step.job.item_import), done(step)))
+
+    def done(step: Step) -> None:
+        with step.finish():
+            ItemImport.objects.filter(job=step.job).update(state=States.DONE)
+
+    names = [f"{n:06}.png" for n in range(10_000)]
+    entries = [Entry(name, 1, timezone.now(), "x") for name in names]
+    pages = []
+
+    def listed(self: S3, after: str = "") -> Any:
+        left = [each for each in entries if each.key > after]
+        for start in range(0, max(len(left), 1), 1000):
+            pages.append(after)
+            yield from left[start : start + 1000]
+
+    monkeypatch.setattr(S3, "entries", listed)
+    source = make_source(images, f"s3://{bucket}", store.options)
+    work()
+    assert (sum(each.total or 0 for each in taken), len(taken), len(pages)) == (10_000, 3, 10)
+    pages.clear()
+    entries += [Entry("010000.png", 1, timezone.now(), "x")]
+    again(source)
+    assert pages == ["009999.png"]
+    assert (taken[-1].total, source.found) == (1, 10_001)
+
+
+def test_files_with_rows(store: Store, texts: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "CHECKED_AGAIN", 1)
+    bucket = store.bucket()
+    store.fill(
+        bucket,
+        {"a/1.jsonl": b'{"id": "a", "body": "one"}\n', "a/2.csv": b"id,body\nb,two\n", "a/photo.png": b"x"},
+    )
+    source = make_source(texts, f"s3://{bucket}/a", store.options, layout=Layout(text_column="body"))
+    work()
+    assert {each.external_id: each.data["text"] for each in texts.items.all()} == {"a": "one", "b": "two"}
+    assert sorted(texts.imports.values_list("name", "source_key")) == [("1.jsonl", "1.jsonl"), ("2.csv", "2.csv")]
+    # Both files have changed: a quick look checks the newest files alone.
+    store.fill(bucket, {"a/2.csv": b"id,body\nb,two\nc,three\n", "a/1.jsonl": b'{"id": "d", "body": "four"}\n'})
+    again(source)
+    assert sorted(texts.items.values_list("external_id", flat=True)) == ["a", "b", "c"]
+    again(source, full=True)
+    assert sorted(texts.items.values_list("external_id", flat=True)) == ["a", "b", "c", "d"]
+    n = texts.imports.count()
+    again(source, full=True)
+    assert texts.imports.count() == n
+    assert texts.items.filter(source="line 3").count() == 1  # no item came in twice
+
+
+def shard(n: int) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for number in range(n):
+            content = f"text {number}".encode()
+            member = tarfile.TarInfo(f"{number}.txt")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def test_a_half_written_shard_comes_in_when_it_is_whole(store: Store, texts: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"0.tar": shard(3)[:1200], "9.csv": b"text\nlast\n"})
+    source = make_source(texts, f"s3://{bucket}", store.options)
+    work()
+    refused = texts.imports.get(name="0.tar")
+    assert refused.state == States.REFUSED
+    assert "cut short" in refused.reason
+    assert texts.items.count() == 1
+    again(source)
+    assert texts.imports.count() == 2
+    store.fill(bucket, {"0.tar": shard(3)})
+    again(source)
+    assert texts.items.count() == 4
+
+
+def test_one_file_of_a_web_server(texts: Project) -> None:
+    with receiver(status=200, body=b"id,text\n1,one\n") as server:
+        url = f"http://127.0.0.1:{server.port}/data.csv?signature=abc"
+        source = make_source(texts, url, {"authorization": "Bearer x"}, content="file")
+        work()
+        assert texts.imports.get().name == "data.csv"
+        server.body = b"id,text\n1,one\n2,two\n"
+        again(source)  # without an etag, the file is read again
+        assert sorted(texts.items.values_list("external_id", flat=True)) == ["1", "2"]
+        server.status = 404
+        again(source)
+        assert "There is no file" in source.problem
+
+
+def test_a_person_chooses_the_columns_once(store: Store, texts: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"1.csv": b"number,body\na,one\n", "2.csv": b"number,body\nb,two\n"})
+    source = make_source(texts, f"s3://{bucket}", store.options, layout=None)
+    work()
+    first = texts.imports.get()
+    assert (first.state, first.source, texts.items.count()) == (States.PARKED, source, 0)
+    again(source)
+    assert texts.imports.count() == 1
+    parked.start(item_import=first, layout=Layout(text_column="body", id_column="number"))
+    source.refresh_from_db()
+    assert source.layout == {"text_column": "body", "id_column": "number"}
+    changing.look_at_due(timezone.now())
+    work()
+    assert {each.external_id: each.data["text"] for each in texts.items.all()} == {"a": "one", "b": "two"}
+    assert texts.imports.count() == 2
+
+
+def test_credentials_that_expire_midway(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {f"{n}.png": digit_png(n) for n in range(9)})
+    read = Remote.read
+    expired = True
+
+    def until_they_expire(self: Remote, key: str, **more: Any) -> bytes:
+        if key == "8.png" and expired:
+            raise SourceProblem(Reason.CREDENTIALS, "The credentials have expired. Enter new ones.")
+        return read(self, key, **more)
+
+    monkeypatch.setattr(Remote, "read", until_they_expire)
+    source = make_source(images, f"s3://{bucket}", store.options)
+    work()
+    failed = images.imports.get()
+    assert (failed.state, failed.reason) == (States.FAILED, "The credentials have expired. Enter new ones.")
+    expired = False
+    changing.change(source=source, secrets={"key": "new", "secret": "new"})
+    work()
+    failed.refresh_from_db()
+    assert (failed.state, images.items.count()) == (States.DONE, 9)
+
+
+def test_a_source_that_vanishes_midway(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is gone is set aside; a store that does not answer is asked again."""
+    bucket = store.bucket()
+    store.fill(bucket, {f"{n}.png": digit_png(n) for n in range(5)})
+    source = make_source(images, f"s3://{bucket}", store.options)
+    changing.look_now(source=source)
+    looked = Job.objects.get(kind=Job.Kind.SOURCE)
+    Job.objects.take(looked, "test", timezone.now())
+    looking.look(Step(looked))
+    store.system.rm(f"{bucket}/3.png")
+    read = Remote.read
+
+    def away(self: Remote, key: str, **more: Any) -> bytes:
+        raise SourceProblem(Reason.AWAY, "The store does not answer.")
+
+    monkeypatch.setattr(Remote, "read", away)
+    work()
+    job = Job.objects.get(kind=Job.Kind.IMPORT)
+    assert (job.state, job.reason) == (Job.State.WAITING, "The store does not answer.")
+    monkeypatch.setattr(Remote, "read", read)
+    Job.objects.update(run_after=timezone.now())
+    work()
+    assert items(images) == ["0.png", "1.png", "2.png", "4.png"]
+    [row] = images.imports.get().rejected_rows.all()
+    assert (row.where, row.reason) == ("3.png", "The image has vanished from the source since it was listed.")
+
+
+def test_a_problem_is_stored_and_passes(store: Store, texts: Project) -> None:
+    source = make_source(texts, "s3://no-such-bucket", store.options)
+    work()
+    source.refresh_from_db()
+    assert source.problem.startswith("There is no bucket no-such-bucket")
+    assert Job.objects.get().state == Job.State.DONE
+    source.address = f"s3://{store.bucket()}"
+    source.save()
+    again(source)
+    assert source.problem == ""
+
+
+def test_looks_begin_by_their_schedules(store: Store, texts: Project) -> None:
+    source = make_source(texts, f"s3://{store.bucket()}", store.options, schedule="hour", full_schedule="off")
+    work()
+    now = timezone.now()
+    jobs = Job.objects.filter(kind=Job.Kind.SOURCE).unfinished()
+    changing.look_at_due(now)
+    assert not jobs.exists()
+    hour = datetime.timedelta(hours=1)
+    changing.look_at_due(now + hour)
+    changing.look_at_due(now + hour)
+    assert jobs.count() == 1
+    source.refresh_from_db()
+    assert (source.next_look_at, source.next_full_at, source.in_full) == (now + 2 * hour, None, False)
+    work()
+    changing.change(source=source, full_schedule="day", paused=True)
+    changing.look_at_due(now + 40 * hour)
+    assert not jobs.exists()
+    with pytest.raises(changing.SourceRefused):
+        changing.look_now(source=source)
+    changing.change(source=source, paused=False)
+    work()
+    changing.look_at_due(now + 40 * hour)
+    source.refresh_from_db()
+    assert (jobs.count(), source.in_full) == (1, True)
+
+
+def test_a_look_gives_way_and_goes_on(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {f"{n}.png": digit_png(n) for n in range(6)})
+    monkeypatch.setattr(looking, "PART", 2)
+    source = make_source(images, f"s3://{bucket}", store.options)
+    job = Job.objects.get(kind=Job.Kind.SOURCE)
+    for cursor in ("1.png", "3.png"):
+        Job.objects.take(Job.objects.get(pk=job.pk), "test", timezone.now())
+        looking.look(Step(Job.objects.get(pk=job.pk), stopping=lambda: True))
+        source.refresh_from_db()
+        assert source.cursor == cursor
+    work()
+    assert (images.items.count(), images.imports.count()) == (6, 3)
+
+
+def test_removing_a_source_keeps_its_items(store: Store, texts: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"1.csv": b"text\none\n"})
+    source = make_source(texts, f"s3://{bucket}", store.options)
+    work()
+    store.fill(bucket, {"2.csv": b"text\ntwo\n"})
+    changing.look_now(source=source)
+    job = Job.objects.filter(kind=Job.Kind.SOURCE).unfinished().get()
+    Job.objects.take(job, "test", timezone.now())
+    looking.look(Step(job))
+    changing.remove(source=source)
+    work()
+    assert (texts.items.count(), texts.imports.count(), Source.objects.count()) == (1, 1, 0)
+    assert fetching.fetch(texts.imports.get()) is None
+
+
+def test_a_file_that_is_too_large(store: Store, texts: Project, settings: Any) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"1.csv": b"text\n" + b"one two three\n" * 100_000})
+    settings.MAX_UPLOAD_MB = 1
+    make_source(texts, f"s3://{bucket}", store.options)
+    work()
+    assert "larger than 1 MB" in texts.imports.get().reason
