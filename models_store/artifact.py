@@ -64,9 +64,17 @@ def save(folder: str | os.PathLike[str], trained: Trained, *, manifest: Mapping[
     FolderError
         If the folder cannot be written.
     """
-    document = _described(trained, manifest)
+    return _save(folder, trained.model, _document(trained.model, _of_training(trained), manifest))
+
+
+def save_registered(folder: str | os.PathLike[str], model: Model, *, manifest: Mapping[str, Any]) -> str:
+    """Write a model that was not trained here, as `save`. `manifest` also says where it comes from: `source`."""
+    return _save(folder, model, _document(model, {}, manifest))
+
+
+def _save(folder: str | os.PathLike[str], model: Model, document: dict[str, Any]) -> str:
     files = {
-        WEIGHTS: safetensors.torch.save(trained.model.network.state_dict()),
+        WEIGHTS: safetensors.torch.save(model.network.state_dict()),
         CARD: model_card(document).encode(),
     }
     document["files"] = {
@@ -148,14 +156,19 @@ def check(folder: str | os.PathLike[str], *, digest: str, calibration: str) -> N
         raise ArtifactError(str(error)) from error
 
 
+def describe(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the manifest, after a check of its digest. Raises `ArtifactError`."""
+    try:
+        return _read_manifest(folder_at(folder))
+    except FolderError as error:
+        raise ArtifactError(str(error)) from error
+
+
 def encoder_digest(folder: str | os.PathLike[str]) -> str:
     """Return the digest of a version's encoder, from the manifest; "" if it is missing there. Raises
     `ArtifactError`.
     """
-    try:
-        encoder = _read_manifest(folder_at(folder)).get("encoder")
-    except FolderError as error:
-        raise ArtifactError(str(error)) from error
+    encoder = describe(folder).get("encoder")
     return str(encoder.get("digest", "")) if isinstance(encoder, dict) else ""
 
 
@@ -228,16 +241,9 @@ def _model(document: dict[str, Any], weights: bytes) -> Model:
     )
 
 
-def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the manifest without files and digest."""
-    model = trained.model
-    own = {
-        "format_version": FORMAT_VERSION,
-        "versions": {"marginalia": models_store.__version__, "torch": torch.__version__},
-        "question": model.question,
-        "n_classes": model.n_classes,
-        "input_shape": list(model.input_shape),
-        "network": networks.describe(model.network),
+def _of_training(trained: Trained) -> dict[str, Any]:
+    """Return the part of the manifest about the training."""
+    return {
         "training": {
             **asdict(trained.config),
             "steps": trained.steps,
@@ -251,6 +257,19 @@ def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
         **({"calibrated_later": CALIBRATION} if trained.later else {}),
         "seed": trained.seed,
         "privacy": {"private": trained.privacy is not None, **(trained.privacy or {})},
+    }
+
+
+def _document(model: Model, training: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest without files and digest."""
+    own = {
+        "format_version": FORMAT_VERSION,
+        "versions": {"marginalia": models_store.__version__, "torch": torch.__version__},
+        "question": model.question,
+        "n_classes": model.n_classes,
+        "input_shape": list(model.input_shape),
+        "network": networks.describe(model.network),
+        **training,
     }
     taken = sorted({*own, "files", "digest"} & {*facts})
     if taken:

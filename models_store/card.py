@@ -27,14 +27,16 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         f"It tells {answer}, and how sure it is. What it takes is not the item but the {shape} numbers{taken_from}. "
         f"What learned: {_plain(_learner(manifest['network']))}.",
         *_classes(manifest.get("classes") or []),
-        "## What it learned from",
-        _data(manifest),
+        *(
+            ["## What it learned from", _data(manifest)]
+            if "training" in manifest
+            else ["## Where it comes from", _source(manifest)]
+        ),
         "## How good it is",
         _accuracy(manifest),
         "## How sure it may be",
         _calibration(manifest),
-        "## Privacy",
-        _privacy(manifest["privacy"]),
+        *(["## Privacy", _privacy(manifest["privacy"])] if "privacy" in manifest else []),
         "## How to load it",
         "```python\nfrom models_store import artifact\n\n"
         'model = artifact.load("FOLDER", digest="DIGEST")  # the digest is kept by the server that trained it\n```',
@@ -114,6 +116,16 @@ def _data(manifest: Mapping[str, Any]) -> str:
     return (
         "\n".join(["| | |", "|---|---|", *lines])
         + "\n\nIts control items are none of these: it never learned from them."
+    )
+
+
+def _source(manifest: Mapping[str, Any]) -> str:
+    """Return the origin of a model that was trained elsewhere."""
+    source = manifest["source"]
+    lines = [f"| {_plain(name)} | {_plain(value)} |" for name, value in source.items()]
+    return (
+        "It was trained elsewhere and registered. The labels that it learned from are not known here: if there were "
+        "control items among them, its figures are too good.\n\n" + "\n".join(["| | |", "|---|---|", *lines])
     )
 
 

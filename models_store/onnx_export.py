@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models_store.model import Model
+from models_store.networks import Graph
 
 
 class OnnxMissing(ImportError):
@@ -37,6 +38,8 @@ def to_onnx(model: Model, *, dtype: np.dtype[Any], metadata: Mapping[str, Any]) 
 
     For "verify" and "multi", each class's probability is that of yes.
 
+    A registered graph stays as it is, with its own inputs and its own order of the classes.
+
     Parameters
     ----------
     model : Model
@@ -58,6 +61,9 @@ def to_onnx(model: Model, *, dtype: np.dtype[Any], metadata: Mapping[str, Any]) 
             f"ONNX cannot be written: {error.name} is not installed. "
             "Install it with: scripts/setup.sh requirements-export.txt"
         ) from error
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
+    if isinstance(model.network, Graph):
+        return _with_texts(model.network, texts)
     # Two rows: the exporter treats a dimension of one as a constant.
     example = torch.zeros((2, *model.input_shape), dtype=torch.uint8 if dtype == np.uint8 else torch.float32)
     with warnings.catch_warnings():
@@ -73,7 +79,18 @@ def to_onnx(model: Model, *, dtype: np.dtype[Any], metadata: Mapping[str, Any]) 
         )
     assert program is not None
     graph = program.model_proto
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
     onnx.helper.set_model_props(graph, texts)
     content: bytes = graph.SerializeToString()
     return content
+
+
+def _with_texts(network: Graph, texts: Mapping[str, str]) -> bytes:
+    """Return a registered graph with further metadata, and `classes` in the order of its columns."""
+    import onnx
+
+    names = dict(zip(network.config.columns, json.loads(texts["classes"]), strict=True))
+    classes = json.dumps([names[column] for column in range(network.config.known)])
+    more = onnx.ModelProto()
+    onnx.helper.set_model_props(more, {**texts, "classes": classes})
+    # Bytes that are appended join the graph's metadata, and take the place of equal names: nothing untrusted is parsed.
+    return network.content + bytes(more.SerializeToString())

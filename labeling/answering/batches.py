@@ -284,11 +284,17 @@ def trained(*, batch: Batch) -> None:
     # The selection of a next batch advances the goal itself.
     if following is None and Finish.objects.filter(project=batch.project, running=True).exists():
         Job.objects.enqueue(Job.Kind.FINISH, project=batch.project)
-    if batch.project.batches.on_offer().exists():
-        Job.objects.enqueue(Job.Kind.REPICK, project=batch.project)
+    version_came(project=batch.project)
     Job.objects.enqueue(Job.Kind.BASELINE, project=batch.project, batch=batch)
     Job.objects.enqueue(Job.Kind.MISLABELED, project=batch.project, batch=batch)
     Event.objects.announce(EventType.BATCH_DONE, batch.project, number=batch.number)
+
+
+@transaction.atomic
+def version_came(*, project: Project) -> None:
+    """Enqueue the second selection of a batch that was picked before the newest version came."""
+    if project.batches.on_offer().exists():
+        Job.objects.enqueue(Job.Kind.REPICK, project=project)
 
 
 @transaction.atomic

@@ -3,7 +3,8 @@
 encoder-<generation>.npz        the frozen encoder's state
 features-<generation>.bin       one row an item; readers ignore rows from Project.encoded_rows on; .json: dtype, length
                                 of a row. The generation after the project's is that of its `EncoderChange`.
-models/v<number>/               the artifact of a model version, unless MODEL_STORE names another place
+models/v<number>/, r<key>/      the artifact of a trained version, and of a registered one by the key of its
+                                registration, unless MODEL_STORE names another place
 training.safetensors            the state of the running training, so that a killed training resumes
 pool/v<number>/*.npy            the version's predictions for every row: margins, best, confidence, and the arrays that
                                 the batch's strategy needs, such as entropies, errors, embeddings. Errors and
@@ -62,7 +63,14 @@ class ProjectFiles:
 
     def artifact(self, number: int) -> str:
         """Return the path or URL of a new version's artifact, in the form that the version's row records."""
-        folder = f"models/v{number}"
+        return self._model(f"v{number}")
+
+    def registered(self, key: int) -> str:
+        """Return the place of a registered version by the key of its registration: a training can have its number."""
+        return self._model(f"r{key}")
+
+    def _model(self, name: str) -> str:
+        folder = f"models/{name}"
         store = settings.MODEL_STORE.rstrip("/")
         return f"{store}/projects/{self.project.pk}/{folder}" if store else folder
 

@@ -17,6 +17,7 @@ from labeling.models.people import Invitation, Membership, User
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import LabelFamily, PrivateTraining, Release
 from labeling.models.projects import Project
+from labeling.models.registrations import Registration
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
@@ -70,6 +71,7 @@ __all__ = [
     "PrivateTraining",
     "Project",
     "ProjectStorage",
+    "Registration",
     "RejectedRow",
     "Release",
     "Removal",

@@ -60,6 +60,7 @@ class Kind(StrEnum):
     RELABEL = "relabel", JobKind(phase="changing labels", awaited_by="annotators")
     SURVEY = "survey", JobKind(phase="surveying the pool", awaited_by="no one")
     PREDICT = "predict", JobKind(phase="predicting", awaited_by="managers", fails="prediction")
+    REGISTER = "register", JobKind(phase="registering a model", awaited_by="managers", fails="registration")
     BASELINE = (
         "baseline",
         JobKind(phase="estimating what uniform labels would do", awaited_by="no one", settings=("model", "training")),

@@ -70,9 +70,11 @@ def erase(now: datetime.datetime, seconds: float) -> None:
 def _remove_versions(project: Project, until: float) -> None:
     """Remove the files of the project's model versions."""
     files = ProjectFiles(project)
-    # A killed training may have written the files of the next version without recording that version.
+    # A killed training or registration may have written the files of a version without recording that version.
     last = project.versions.aggregate(last=models.Max("number"))["last"] or 0
     folder_at(files.artifact_at(files.artifact(last + 1))).remove()
+    for registration in project.registrations.filter(version=None):
+        folder_at(files.artifact_at(files.registered(registration.pk))).remove()
     for version in project.versions.exclude(artifact=""):
         folder_at(files.artifact_at(version.artifact)).remove()
         project.versions.filter(pk=version.pk).update(artifact="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.intake.run import import_items
-from labeling.loop.step import GaveWay, Step
+from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Job
 from labeling.steps.baseline import baseline
 from labeling.steps.calibrate import calibrate
@@ -18,6 +18,7 @@ from labeling.steps.measure_encoders import measure_encoders
 from labeling.steps.mislabeled import mislabeled
 from labeling.steps.predict import predict
 from labeling.steps.rebuild import mending, rebuild
+from labeling.steps.register import register
 from labeling.steps.repick import repick
 from labeling.steps.replace import replace
 from labeling.steps.resolve import relabel
@@ -25,6 +26,7 @@ from labeling.steps.select import select
 from labeling.steps.survey import survey
 from labeling.steps.train import train
 from labeling.watching.looking import look
+from models_store.networks import GraphError
 
 STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.IMPORT: import_items,
@@ -39,6 +41,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.RELABEL: relabel,
     Job.Kind.SURVEY: survey,
     Job.Kind.PREDICT: predict,
+    Job.Kind.REGISTER: register,
     Job.Kind.BASELINE: baseline,
     Job.Kind.CALIBRATE: calibrate,
     Job.Kind.MISLABELED: mislabeled,
@@ -55,3 +58,7 @@ def run_step(step: Step) -> None:
         mending(STEPS[step.job.kind], step)
     except GaveWay:
         step.give_way()
+    except GraphError as error:
+        raise StepFailed(
+            f"A registered model version cannot predict: {error} Choose another version, then retry."
+        ) from error

@@ -239,8 +239,10 @@ def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Re
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """Return the model of a warm start: the parent, if it is a whole network of the same encoder; else None."""
-    if parent.damaged or is_outdated(project, parent):
+    """Return the model of a warm start: the parent, if it is a whole network of the same encoder that was trained here;
+    else None.
+    """
+    if parent.damaged or is_outdated(project, parent) or parent.origin != ModelVersion.Origin.TRAINED:
         return None
     model = load_model(project, parent)
     return None if isinstance(model.network, Adapter) else model

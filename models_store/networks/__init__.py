@@ -16,6 +16,7 @@ from models_store.networks.adapter import Adapter, AdapterConfig
 from models_store.networks.calibration import Adaptive, CalibrationLayer
 from models_store.networks.convnet import ConvNet, ConvNetConfig
 from models_store.networks.edges import Edges, EdgesConfig
+from models_store.networks.graph import Graph, GraphConfig, GraphError
 from models_store.networks.mlp import Mlp, MlpConfig
 from models_store.networks.tuned import Tuned, TunedConfig
 
@@ -27,6 +28,9 @@ __all__ = [
     "ConvNetConfig",
     "Edges",
     "EdgesConfig",
+    "Graph",
+    "GraphConfig",
+    "GraphError",
     "Mlp",
     "MlpConfig",
     "Tuned",
@@ -42,6 +46,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "estimator": (Adapter, AdapterConfig),
     "edges": (Edges, EdgesConfig),
     "mlp": (Mlp, MlpConfig),
+    "onnx": (Graph, GraphConfig),
     "tuned": (Tuned, TunedConfig),
 }
 

@@ -50,11 +50,13 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLASSES, **settings: Any) -> Project:
+def trained_project(
+    path: Path, *, slug: str = "p", kind: str = "text", classes: list[str] = CLASSES, **settings: Any
+) -> Project:
     """Create a project of the file's items with one answered batch and a version that has predicted the pool."""
     given = {"seed": 5, "secret": SECRET, "pick_ahead": None, "batch_size": 30, "control_share": 0.2}
     given |= {"strategy": "margin", "training": QUICK, **settings}
-    project = create_project(slug="p", kind=kind, classes=classes, settings=given)
+    project = create_project(slug=slug, kind=kind, classes=classes, settings=given)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
     import_items(Step(job, gives_way=False))
     drain()

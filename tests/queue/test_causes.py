@@ -12,7 +12,7 @@ from factories import make_items, make_open_batch, make_project
 from pages import make_version
 
 from labeling.loop import endings
-from labeling.models import DatasetVersion, ItemImport, Job, ModelVersion, PredictionRun, Project
+from labeling.models import DatasetVersion, ItemImport, Job, ModelVersion, PredictionRun, Project, Registration
 from labeling.models.jobs import Cause
 
 KINDS = Job.Kind
@@ -99,7 +99,9 @@ def test_what_a_step_works_on_fails_with_it(kind: Job.Kind) -> None:
     batch.save(update_fields=["state"])
     ModelVersion.objects.update(calibrating="waiting")
     dataset = DatasetVersion.objects.create(project=project, number=1, name="v1")
-    own = {"item_import": make_import(project), "prediction": run, "dataset": dataset}.get(kind.facts.fails)
+    model = Registration.objects.create(project=project, name="m.zip", path="/nowhere/m.zip")
+    causes = {"item_import": make_import(project), "prediction": run, "dataset": dataset, "registration": model}
+    own = causes.get(kind.facts.fails)
     job = Job.objects.enqueue(kind, project=project, batch=None if own else batch, cause=own)
     assert Job.objects.take(job, "host:1:a", timezone.now())
 
@@ -111,6 +113,7 @@ def test_what_a_step_works_on_fails_with_it(kind: Job.Kind) -> None:
         "item_import": ItemImport.objects.filter(state="failed", reason="The disk burns.").exists(),
         "prediction": PredictionRun.objects.filter(state="failed", reason="The disk burns.").exists(),
         "dataset": DatasetVersion.objects.filter(state="failed", reason="The disk burns.").exists(),
+        "registration": Registration.objects.filter(state="failed", reason="The disk burns.").exists(),
         "batch": (batch.state, batch.failed_in, batch.reason) == ("failed", "training", "The disk burns."),
         "batch.model_version": version.calibration.get("reason") == "it failed: The disk burns.",
     }

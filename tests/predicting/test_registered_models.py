@@ -1,0 +1,161 @@
+"""Test that a model that was trained elsewhere becomes a version: it is measured, passes the gate or not, and picks."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from factories import make_user
+from graphs import endless_graph, linear_graph, packed
+from trained import drain, on_file, trained_project, write_rows
+
+from labeling.intake import registering
+from labeling.models import Job, ModelVersion, Project, Registration, Upload
+from labeling.outgoing import artifacts
+from labeling.projects import version_in_use
+from labeling.projects.version_in_use import in_use
+from labeling.steps.features import load_encoder
+from models_store.networks import graph
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLASSES = ["left", "middle", "right"]
+CENTRES = np.array([[-3.0, 0, 0, 0], [0, 3, 0, 0], [3, 0, 0, 0]], np.float32)
+
+
+def make_project(tmp_path: Path, slug: str = "p", **settings: Any) -> Project:
+    """Create a project of vectors of three classes with one trained version."""
+    rng = np.random.default_rng(1)
+    places = rng.integers(0, 3, 90)
+    vectors = (CENTRES[places] + rng.normal(size=(90, 4))).round(4).tolist()
+    rows = [{"id": f"v{n}", "vector": vectors[n], "truth": CLASSES[place]} for n, place in enumerate(places.tolist())]
+    path = write_rows(tmp_path / "v.jsonl", rows)
+    project = trained_project(path, slug=slug, kind="vector", **{"classes": CLASSES, **settings})
+    project.refresh_from_db()
+    return project
+
+
+def facts_of(project: Project) -> dict[str, Any]:
+    encoder = load_encoder(project)
+    classes = list(project.classes.order_by("index").values_list("name", flat=True))
+    digest = {"name": encoder.name, "digest": encoder.digest}
+    return {"question": project.question, "classes": classes, "encoder": digest}
+
+
+def register(project: Project, content: bytes) -> Registration:
+    user = make_user(f"manager of {project}")
+    registration = registering.receive(project=project, user=user, name="model.zip", chunks=[content])
+    drain()
+    registration.refresh_from_db()
+    return registration
+
+
+def test_a_graph_picks_the_next_batch_and_the_gate_decides_about_the_next_version(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    content = linear_graph(CENTRES.T[:, [2, 0, 1]])
+    registration = register(project, packed(content, facts_of(project), classes=["right", "left", "middle"]))
+    assert registration.reason == ""
+    version = registration.version
+    assert version is not None
+    assert (version.number, version.origin, version.batch, version.held_back) == (2, "registered", None, False)
+    assert version.metrics["control"]["accuracy"] > 0.8
+    assert version.gate["against"] == 1
+    assert in_use(project).version == version  # type: ignore[union-attr]
+    batch = project.batches.get(number=2)
+    assert batch.selected_by == version
+    found, truth = on_file(project), dict(project.items.values_list("external_id", "truth"))
+    assert np.mean([each["best"] == truth[name] for name, each in found.items()]) > 0.8
+    manifest = artifacts.read(version).manifest  # type: ignore[union-attr]
+    assert manifest["source"]["registered_by"] == f"manager of {project}"
+    assert manifest["source"]["file"] == "model.zip"
+    assert not Upload.objects.exists()
+    # What was exported is the same graph.
+    call_command("export_model", "p", "--version", "2", "--output", str(tmp_path / "back.onnx"))
+    session = onnxruntime.InferenceSession(tmp_path / "back.onnx")
+    assert session.get_modelmeta().custom_metadata_map["classes"] == '["right", "left", "middle"]'
+    call_command("check_files", "p")
+
+
+def test_the_gate_holds_back_a_worse_model(tmp_path: Path) -> None:
+    project = make_project(tmp_path, control_share=0.5)
+    registration = register(project, packed(linear_graph(-CENTRES.T), facts_of(project)))
+    version = registration.version
+    assert version is not None
+    assert version.held_back
+    assert in_use(project).version.number == 1  # type: ignore[union-attr]
+    assert project.batches.get(number=2).selected_by.number == 1  # type: ignore[union-attr]
+    version_in_use.use(project=project, version=version, user=make_user("m"))
+    assert in_use(project).version == version  # type: ignore[union-attr]
+
+
+def test_a_version_of_another_project_comes_in_and_learns_on(tmp_path: Path) -> None:
+    first = make_project(tmp_path)
+    content = artifacts.as_zip(first.versions.get()).read()
+    call_command("export_model", "p", "--output", str(tmp_path / "p.onnx"))
+    second = make_project(tmp_path, "second", classes=["right", "middle", "left"])
+    for number, file in enumerate([content, (tmp_path / "p.onnx").read_bytes()], start=2):
+        registration = registering.receive(project=second, user=None, name="m", chunks=[file])
+        drain()
+        registration.refresh_from_db()
+        assert registration.reason == ""
+        version = registration.version
+        assert version is not None
+        assert version.number == number
+        assert version.metrics["control"]["accuracy"] > 0.7
+        assert second.batches.get(number=2).selected_by == version
+    assert registration.source["project"] == "p"
+    with zipfile.ZipFile(io.BytesIO(artifacts.as_zip(version).read())) as archive:
+        assert {"manifest.json", "model.safetensors", "README.md"} == set(archive.namelist())
+    again = register(second, artifacts.as_zip(version).read())
+    assert again.reason == ""
+
+
+def test_a_refused_file_changes_nothing_and_says_why(tmp_path: Path, monkeypatch: Any) -> None:
+    project = make_project(tmp_path)
+    monkeypatch.setattr(graph, "SECONDS", 2)
+    for content, reason in (
+        (packed(linear_graph(CENTRES.T), facts_of(project), question="multi"), "answers the question 'multi'"),
+        (packed(endless_graph(CENTRES.T), facts_of(project)), "did not answer within 2 seconds"),
+    ):
+        registration = registering.receive(project=project, user=None, name="m.zip", chunks=[content])
+        drain()
+        registration.refresh_from_db()
+        assert registration.state == Registration.State.FAILED
+        assert reason in registration.reason
+    assert [version.number for version in project.versions.all()] == [1]
+    assert not Upload.objects.exists()
+    assert not Job.objects.exclude(state=Job.State.DONE).exists()
+
+
+def test_before_the_first_training_and_in_a_private_project(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    Project.objects.filter(pk=project.pk).update(privacy_epsilon=3.0)
+    project.refresh_from_db()
+    with pytest.raises(registering.RegisterRefused, match="This project is private"):
+        registering.receive(project=project, user=None, name="m", chunks=[b"x"])
+
+
+def test_it_waits_for_a_training_that_has_the_next_number(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    training = Job.objects.create(
+        project=project, kind=Job.Kind.TRAIN, state=Job.State.RUNNING, heartbeat_at=timezone.now(), occasion="x"
+    )
+    content = packed(linear_graph(CENTRES.T), facts_of(project))
+    registration = registering.receive(project=project, user=None, name="m.zip", chunks=[content])
+    drain()
+    job = Job.objects.get(kind=Job.Kind.REGISTER)
+    assert job.state == Job.State.WAITING
+    assert job.run_after > timezone.now()
+    training.delete()
+    Job.objects.filter(pk=job.pk).update(run_after=timezone.now())
+    drain()
+    registration.refresh_from_db()
+    assert registration.version is not None
+    assert ModelVersion.objects.count() == 2
