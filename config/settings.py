@@ -293,6 +293,8 @@ SPECTACULAR_SETTINGS = {
         "ProjectKindEnum": "labeling.kinds.choices",
         "BatchState": "labeling.models.Batch.State",
         "ImportState": "labeling.models.ItemImport.State",
+        "SourceContent": "labeling.models.Source.Content",
+        "Schedule": "labeling.models.Source.Every",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

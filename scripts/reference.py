@@ -101,6 +101,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "import_items": lambda: options_of("import_items"),
     "kinds": kinds_of_steps,
     "roles": abilities_of_roles,
+    "source": lambda: options_of("source"),
 }
 
 

@@ -31,6 +31,7 @@ from labeling.models import (
     ModelVersion,
     Project,
     Role,
+    Source,
     Task,
     User,
     Webhook,
@@ -157,6 +158,12 @@ def make_webhook(project: Project, events: int = 1) -> Webhook:
         event = Event.objects.send(EventType.BATCH_DONE, project, [webhook], number=number + 1)
         event.deliveries.update(tried_at=timezone.now(), **results[number % len(results)])
     return webhook
+
+
+def make_source(project: Project, **fields: Any) -> Source:
+    """Create a source that does not answer."""
+    fields = {"name": "field data", "content": Source.Content.FILE, "layout": {}, **fields}
+    return Source.objects.create(project=project, address="https://nowhere.invalid/data.csv", **fields)
 
 
 def recount(project: Project) -> None:

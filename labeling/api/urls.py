@@ -18,6 +18,7 @@ from labeling.api.projects import (
     members,
     near_copies,
     proposals,
+    sources,
     webhooks,
 )
 from labeling.api.projects import views as projects
@@ -25,6 +26,7 @@ from labeling.api.projects import views as projects
 app_name = "api"
 
 PROJECT = "projects/<slug:slug>/"
+SOURCE = f"{PROJECT}sources/<int:source_id>/"
 WEBHOOK = f"{PROJECT}webhooks/<int:webhook_id>/"
 DATASET = f"{PROJECT}datasets/<str:name>/"
 
@@ -68,6 +70,10 @@ urlpatterns = [
     path(f"{PROJECT}members/<word:username>/pause/", members.MemberPause.as_view(), name="member-pause"),
     path(f"{PROJECT}invitations/", invitations.InvitationList.as_view(), name="invitations"),
     path(f"{PROJECT}invitations/<int:invitation_id>/", invitations.InvitationDetail.as_view(), name="invitation"),
+    path(f"{PROJECT}sources/", sources.SourceList.as_view(), name="sources"),
+    path(SOURCE, sources.SourceDetail.as_view(), name="source"),
+    path(f"{SOURCE}look/", sources.SourceLook.as_view(), name="source-look"),
+    path(f"{SOURCE}test/", sources.SourceTried.as_view(), name="source-test"),
     path(f"{PROJECT}webhooks/", webhooks.WebhookList.as_view(), name="webhooks"),
     path(WEBHOOK, webhooks.WebhookDetail.as_view(), name="webhook"),
     path(f"{WEBHOOK}secret/", webhooks.WebhookSecret.as_view(), name="webhook-secret"),

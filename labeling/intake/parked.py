@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from labeling.intake import uploads
@@ -177,7 +178,7 @@ def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
             raise _gone(item_import)
         # The columns hold for all files of a source, which is looked at from now on.
         mapped = {"layout": layout.stored(), "next_look_at": timezone.now()}
-        Source.objects.filter(imports=item_import).update(**mapped)
+        Source.objects.filter(imports=item_import).update(**mapped, found=F("found") + 1)
         item_import.refresh_from_db()
         job = Job.objects.enqueue(Job.Kind.IMPORT, project=item_import.project, cause=item_import)
         if at_once:

@@ -4,9 +4,11 @@
 """
 
 from labeling.sources.base import BadAddress, Entry, Option, Reason, Remote, SourceProblem
-from labeling.sources.schemes import SCHEMES, check, options_of, remote_at, remote_of, seal_secrets
+from labeling.sources.schemes import MAX_ADDRESS, PLACES, SCHEMES, check, options_of, remote_at, remote_of, seal_secrets
 
 __all__ = [
+    "MAX_ADDRESS",
+    "PLACES",
     "SCHEMES",
     "BadAddress",
     "Entry",

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -53,6 +53,16 @@ def divided(address: str, values: Mapping[str, str]) -> tuple[dict[str, str], di
         {name: text for name, text in there.items() if name not in secret},
         {name: text for name, text in there.items() if name in secret},
     )
+
+
+def only(address: str, values: Mapping[str, str], *, secret: bool) -> dict[str, str]:
+    """Return these options, or with `secret` these secrets, without empty ones. Raises `BadAddress` for other names."""
+    known = [each.name for each in options_of(address) if each.secret == secret]
+    for name in values:
+        if name not in known:
+            noun = "credential" if secret else "option"
+            raise BadAddress(name, f"This is no {noun} of the address. There are: {', '.join(known) or 'none'}.")
+    return {name: text for name, text in values.items() if text}
 
 
 @transaction.atomic
@@ -136,6 +146,11 @@ def change(
     if paused is not None:
         values["paused_at"] = now if paused else None
     Source.objects.filter(pk=source.pk).update(**values)
+    if layout is not None:
+        for parked in source.imports.parked():
+            uploads.discard(parked)
+        if source.layout is None and source.paused_at is None:
+            enqueue(source)
     if secrets is not None or options is not None or paused is False:
         for each in source.imports.failed():
             uploads.retry(item_import=each)
@@ -198,7 +213,15 @@ def first_files(source: Source) -> list[Entry]:
     return [remote.entry()] if source.content == Source.Content.FILE else list(islice(remote.entries(), SHOWN))
 
 
-def looks(source: Source) -> bool:
-    """Return whether a look waits or runs."""
-    jobs = Job.objects.unfinished().filter(kind=Job.Kind.SOURCE, project=source.project_id)
-    return jobs.filter(occasion=str(source.pk)).exists()
+class States(NamedTuple):
+    """The ids of the sources that a look waits or runs for, and the import of each that waits for its columns."""
+
+    looking: set[int]
+    parked: dict[int, int]
+
+
+def states_of(project: Project) -> States:
+    """Return the states of the project's sources. Takes two queries."""
+    jobs = project.jobs.unfinished().filter(kind=Job.Kind.SOURCE).values_list("occasion", flat=True)
+    parked = project.imports.parked().filter(source__isnull=False).values_list("source", "pk")
+    return States(set(map(int, jobs)), dict(parked))

@@ -28,6 +28,7 @@ from labeling.web.review import comments
 from labeling.web.review import views as reviews
 from labeling.web.settings import create, encoder, guidelines, guidelines_images, model
 from labeling.web.settings import views as settings
+from labeling.web.sources import views as sources
 from labeling.web.webhooks import views as webhooks
 
 PROJECT = "p/<slug:slug>/"
@@ -35,6 +36,7 @@ MEMBER = f"{PROJECT}members/<word:username>/"
 ITEM = f"{PROJECT}items/<int:item_id>/"
 CLASS = f"{PROJECT}classes/<int:index>/"
 BATCH = f"{PROJECT}batches/<int:number>/"
+SOURCE = f"{PROJECT}sources/<int:source_id>/"
 WEBHOOK = f"{PROJECT}webhooks/<int:webhook_id>/"
 
 urlpatterns = [
@@ -100,6 +102,13 @@ urlpatterns = [
     path(f"{PROJECT}model/", model.model, name="project-learner"),
     path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
     path(f"{PROJECT}models/<int:number>/release/", privacy.release, name="project-model-release"),
+    path(f"{PROJECT}sources/", sources.sources, name="project-sources"),
+    path(SOURCE, sources.source, name="project-source"),
+    path(f"{SOURCE}credentials/", sources.credentials, name="project-source-credentials"),
+    path(f"{SOURCE}test/", sources.test, name="project-source-test"),
+    path(f"{SOURCE}look/", sources.look, name="project-source-look"),
+    path(f"{SOURCE}pause/", sources.pause, name="project-source-pause"),
+    path(f"{SOURCE}remove/", sources.remove, name="project-source-remove"),
     path(f"{PROJECT}webhooks/", webhooks.webhooks, name="project-webhooks"),
     path(WEBHOOK, webhooks.webhook, name="project-webhook"),
     path(f"{WEBHOOK}secret/", webhooks.new_secret, name="project-webhook-secret"),

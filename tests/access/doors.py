@@ -29,6 +29,7 @@ from labeling.models import Ability
 
 IMAGE = f"data:image/png;base64,{b64encode(digit_png(0)).decode()}"
 
+SOURCE = {"name": "data", "address": "https://example.org/data.csv", "content": "file", "schedule": "day"}
 HOOK = {"url": "https://example.org/hook", "events": ["batch.done"]}
 
 # Who there is. The stranger manages another project; the staff member is in none.
@@ -341,6 +342,22 @@ DOORS = [
     Door("api:clustering-anew", "post", Ability.MODELS_CHANGE, 200),
     Door("api:clustering-anew", "delete", Ability.MODELS_CHANGE, 200),
     Door("api:export", "get", Ability.LABELS_READ, 200),
+    Door("api:sources", "get", Ability.SOURCES_CHANGE, 200),
+    Door("api:sources", "post", Ability.SOURCES_CHANGE, 201, SOURCE),
+    Door("api:source", "get", Ability.SOURCES_CHANGE, 200),
+    Door("api:source", "patch", Ability.SOURCES_CHANGE, 200, {"paused": True}),
+    Door("api:source", "delete", Ability.SOURCES_CHANGE, 204),
+    Door("api:source-look", "post", Ability.SOURCES_CHANGE, 202, {"full": True}),
+    Door("api:source-test", "post", Ability.SOURCES_CHANGE, 200),
+    Door("project-sources", "get", Ability.SOURCES_CHANGE, 200),
+    Door("project-sources", "post", Ability.SOURCES_CHANGE, 400),
+    Door("project-source", "get", Ability.SOURCES_CHANGE, 200),
+    Door("project-source", "post", Ability.SOURCES_CHANGE, 302, {"name": "data", "schedule": "day"}),
+    Door("project-source-credentials", "post", Ability.SOURCES_CHANGE, 302),
+    Door("project-source-test", "post", Ability.SOURCES_CHANGE, 200),
+    Door("project-source-look", "post", Ability.SOURCES_CHANGE, 302),
+    Door("project-source-pause", "post", Ability.SOURCES_CHANGE, 302, {"paused": "yes"}),
+    Door("project-source-remove", "post", Ability.SOURCES_CHANGE, 302),
     Door("api:webhooks", "get", Ability.WEBHOOKS_CHANGE, 200),
     Door("api:webhooks", "post", Ability.WEBHOOKS_CHANGE, 201, HOOK),
     Door("api:webhook", "get", Ability.WEBHOOKS_CHANGE, 200),

@@ -33,6 +33,10 @@ VERSION: Fields = {
 DATASET = {
     "labels.read": "number name note filters automatic state reason rows digest models replaced created_by created_at"
 }
+SOURCE: Fields = {
+    "sources.change": "id name address options has_credentials content layout schedule full_schedule paused looking "
+    "parked_import found problem looked_at full_looked_at next_look_at next_full_at created_at"
+}
 WEBHOOK: Fields = {"webhooks.change": "id url events paused pause_reason created_at"}
 CERTIFICATE: Fields = {
     "batches.read": "number attempt version labels most_wrong error confidence threshold asked found digest issued_at "
@@ -98,6 +102,8 @@ FIELDS: dict[str, Fields] = {
     "api:finish": {
         "batches.read": "progress running goal started_by started_at forecast refused audits",
     },
+    "api:sources": SOURCE,
+    "api:source": SOURCE,
     "api:webhooks": WEBHOOK,
     "api:webhook": WEBHOOK,
     "api:webhook-deliveries": {

@@ -30,8 +30,8 @@ METHODS = {name: {door.method for door in DOORS if door.name == name} for name i
 IN_PROJECT = [door for door in DOORS if ADDRESSES[door.name].in_project]
 FORMS = [door for door in DOORS if door.method == "post" and not ADDRESSES[door.name].in_api]
 WITH_IDS = [door for door in DOORS if "<" in ADDRESSES[door.name].route.replace("<slug:slug>", "")]
-# What managers read and auditors do not: their own tasks, pages that ask before a change, and webhooks, whose addresses
-# can hold a secret.
+# What managers read and auditors do not: their own tasks, pages that ask before a change, and sources and webhooks,
+# whose addresses can hold a secret.
 NOT_FOR_AUDITORS = {
     "label",
     "label-classes",
@@ -46,6 +46,10 @@ NOT_FOR_AUDITORS = {
     "project-class-merge",
     "project-class-split",
     "project-items-change",
+    "project-sources",
+    "project-source",
+    "api:sources",
+    "api:source",
     "project-webhooks",
     "project-webhook",
     "api:webhooks",

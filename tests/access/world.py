@@ -27,6 +27,7 @@ from factories import (
     make_member,
     make_open_batch,
     make_project,
+    make_source,
     make_user,
     make_webhook,
     recount,
@@ -154,6 +155,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     return {
         "index": extra.index,
         "part_id": part.pk,
+        "source_id": make_source(project).pk,
         "webhook_id": webhook.pk,
         "delivery_id": webhook.deliveries.get().pk,
         "image": image.name,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project, make_webhook
+from factories import make_items, make_member, make_open_batch, make_project, make_source, make_webhook
 from knox.models import AuthToken
 from pages import make_dataset, make_history, make_prediction
 from pools import make_certificate
@@ -55,6 +55,7 @@ LISTS: list[tuple[str, str, int]] = [
     ("models/", Role.ENGINEER, 6),
     ("models/1/", Role.ENGINEER, 5),
     ("certificates/", Role.ENGINEER, 2),
+    ("sources/", Role.MANAGER, 3),
     ("webhooks/", Role.MANAGER, 1),
     ("datasets/", Role.ENGINEER, 3),
     ("finish/", Role.ENGINEER, 24),
@@ -76,6 +77,7 @@ def projects(once: Path) -> list[Project]:
             register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
             make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
             make_certificate(project.versions.earliest("number"), number=number + 1)
+            make_source(project)
             make_webhook(project)
             make_dataset(project)
     return made

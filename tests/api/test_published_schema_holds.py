@@ -47,6 +47,8 @@ MEANING = {
     "/api/v1/projects/{slug}/invitations/",
     "/api/v1/projects/{slug}/models/{number}/predict/",
     "/api/v1/projects/{slug}/export/",
+    "/api/v1/projects/{slug}/sources/",
+    "/api/v1/projects/{slug}/sources/{source_id}/",
     "/api/v1/projects/{slug}/webhooks/",
     "/api/v1/projects/{slug}/webhooks/{webhook_id}/",
 }

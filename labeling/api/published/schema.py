@@ -40,6 +40,7 @@ SUBJECTS = {
     "Batches": "Follow, divide, retry and end batches.",
     "Models": "Compare, choose and download model versions, and predict with them.",
     "Finish": "Forecast, start and stop the proof of a model’s labels; read certificates.",
+    "Sources": "Add, change, test, look at and remove places outside that items come from.",
     "Webhooks": "Add, change, test and remove webhooks; read deliveries and send them again.",
     "Export": "Download labels for training and analysis.",
 }

@@ -35,6 +35,7 @@ from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
 from labeling.projects.version_in_use import VersionOutdated
 from labeling.shared_files import StoreAway
+from labeling.watching.changing import SourceRefused
 from labeling.webhooks.changing import WebhookRefused
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ CONFLICTS = (
     FinishRefused,
     GuidelinesError,
     PredictionError,
+    SourceRefused,
     TasksChanged,
     TooManyProjects,
     VersionOutdated,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from labeling.loop.progress import unattended
-from labeling.models import Batch, ItemImport, Job, Project
+from labeling.models import Batch, ItemImport, Job, Project, Source
 from labeling.web.shared.words import Moment, count, moment, number, percent
 
 LISTED = 20
@@ -49,9 +49,10 @@ class ImportRow:
     step: StepRow | None = field(default=None)
 
 
-def import_rows(project: Project, now: datetime.datetime) -> list[ImportRow]:
-    """List the newest imports, each with its step."""
-    return [_row(each, now) for each in project.imports.select_related("batch", "job")[:LISTED]]
+def import_rows(project: Project, now: datetime.datetime, source: Source | None = None) -> list[ImportRow]:
+    """List the newest imports, of a source or of all, each with its step."""
+    imports = project.imports.filter(source=source) if source else project.imports
+    return [_row(each, now) for each in imports.select_related("batch", "job")[:LISTED]]
 
 
 def encoding_row(project: Project, unencoded: int) -> StepRow | None:

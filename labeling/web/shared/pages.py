@@ -46,6 +46,7 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
         (
             Section("project-items", "Items", Ability.ITEMS_READ),
             Section("project-import", "Import", Ability.IMPORTS_READ),
+            Section("project-sources", "Sources", Ability.SOURCES_CHANGE),
             Section("project-export", "Export", Ability.LABELS_READ),
             Section("project-datasets", "Dataset versions", Ability.LABELS_READ),
         ),

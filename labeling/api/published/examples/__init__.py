@@ -15,6 +15,7 @@ from labeling.api.published.examples.labeling import LABELING
 from labeling.api.published.examples.models import MODELS
 from labeling.api.published.examples.people import PEOPLE
 from labeling.api.published.examples.projects import PROJECTS
+from labeling.api.published.examples.sources import SOURCES
 from labeling.api.published.examples.webhooks import WEBHOOKS
 
 EXAMPLES: dict[str, Any] = {
@@ -26,5 +27,6 @@ EXAMPLES: dict[str, Any] = {
     **MODELS,
     **FINISHING,
     **WEBHOOKS,
+    **SOURCES,
     **DATASETS,
 }

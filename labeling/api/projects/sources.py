@@ -1,0 +1,210 @@
+"""Endpoints for the sources of a project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
+from labeling.api.shared.validation import read
+from labeling.intake.readers.layout import Layout, LayoutError
+from labeling.models import Ability, Project, Source
+from labeling.sources import MAX_ADDRESS, BadAddress, SourceProblem
+from labeling.watching import changing
+
+MISSING = "There is no source {} in this project."
+MOST_TEXT = 10_000
+"""The most characters of an option or a credential."""
+
+
+class _Texts(serializers.DictField):
+    """An object of texts, by their names."""
+
+    child = StrictText(max_length=MOST_TEXT, allow_blank=True)
+
+
+class _Columns(serializers.DictField):
+    """A layout: the options of an import."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return Layout.read({name: _text(name, value) for name, value in super().to_internal_value(data).items()})
+        except LayoutError as error:
+            raise serializers.ValidationError({error.option: str(error)}) from error
+
+
+def _text(name: str, value: Any) -> Any:
+    if isinstance(value, list) and name == "leave_out" and all(isinstance(each, str) for each in value):
+        return value
+    if not isinstance(value, str):
+        raise LayoutError(name, "Give a text.")
+    return value
+
+
+class SourceSerializer(serializers.Serializer[Any]):
+    """A place outside from which items come."""
+
+    id = serializers.IntegerField(read_only=True)
+    name = StrictText(max_length=100)
+    address = StrictText(max_length=MAX_ADDRESS, help_text="Such as `s3://bucket/folder`. It cannot be changed.")
+    options = _Texts(default=dict, help_text="What the place needs beside its address, such as `region`.")
+    credentials = _Texts(write_only=True, default=dict, help_text="Stored encrypted. No response has them.")
+    has_credentials = serializers.BooleanField(read_only=True, source="has_secrets")
+    content = StrictChoice(choices=Source.Content.choices)
+    layout = _Columns(
+        required=False,
+        allow_null=True,
+        help_text="The options of its imports, such as `text_column`. Null: the first look waits for a person.",
+    )
+    schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.DAY)
+    full_schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.WEEK)
+    paused = serializers.SerializerMethodField()
+    looking = serializers.SerializerMethodField(help_text="Whether a look waits or runs.")
+    parked_import = serializers.SerializerMethodField(help_text="The import that waits for its columns.")
+    found = serializers.IntegerField(read_only=True, help_text="The new or changed files that all looks have found.")
+    problem = serializers.CharField(read_only=True, help_text="Why the last look failed.")
+    looked_at = serializers.DateTimeField(read_only=True)
+    full_looked_at = serializers.DateTimeField(read_only=True)
+    next_look_at = serializers.DateTimeField(read_only=True)
+    next_full_at = serializers.DateTimeField(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+    def get_paused(self, source: Any) -> bool:
+        return source.paused_at is not None
+
+    def get_looking(self, source: Any) -> bool:
+        return source.pk in self.context["states"].looking
+
+    def get_parked_import(self, source: Any) -> int | None:
+        parked: int | None = self.context["states"].parked.get(source.pk)
+        return parked
+
+
+class SourceChange(serializers.Serializer[Any]):
+    """New values of a source. Fields that are left out stay; `credentials` replace all earlier ones."""
+
+    name = StrictText(required=False, max_length=100)
+    options = _Texts(required=False)
+    credentials = _Texts(required=False)
+    layout = _Columns(required=False, help_text="From the next file on.")
+    schedule = StrictChoice(required=False, choices=Source.Every.choices)
+    full_schedule = StrictChoice(required=False, choices=Source.Every.choices)
+    paused = StrictBoolean(required=False)
+
+
+class LookRequest(serializers.Serializer[Any]):
+    full = StrictBoolean(default=False, help_text="List all files, not only what follows the last one.")
+
+
+class SourceFile(serializers.Serializer[Any]):
+    key = serializers.CharField(allow_blank=True, help_text="Relative to the address; empty for the address itself.")
+    size = serializers.IntegerField(allow_null=True, help_text="In bytes.")
+    changed = serializers.DateTimeField(allow_null=True)
+
+
+class SourceTest(serializers.Serializer[Any]):
+    """The first files of a source, or the reason why there are none."""
+
+    problem = serializers.CharField(allow_blank=True)
+    files = SourceFile(many=True)
+
+
+def _given(fields: dict[str, Any], address: str) -> dict[str, Any]:
+    """Return the fields as `changing` takes them, with options and credentials checked by their names."""
+    if "credentials" in fields:
+        fields["secrets"] = fields.pop("credentials")
+    for name, secret in (("options", False), ("secrets", True)):
+        if name in fields:
+            try:
+                fields[name] = changing.only(address, fields[name], secret=secret)
+            except BadAddress as error:
+                raise ValidationError({error.option: str(error)}) from error
+    return fields
+
+
+def _shown(project: Project, source: Source, code: int = status.HTTP_200_OK) -> Response:
+    return Response(SourceSerializer(source, context={"states": changing.states_of(project)}).data, status=code)
+
+
+class SourceList(ProjectView):
+    """List the sources of the project."""
+
+    subject = "Sources"
+    reading = changing = Ability.SOURCES_CHANGE
+
+    @extend_schema(responses=SourceSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        context = {"states": changing.states_of(self.project)}
+        return Response(SourceSerializer(self.project.sources.all(), many=True, context=context).data)
+
+    @extend_schema(request=SourceSerializer, responses={201: SourceSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Add a source, which a worker looks at. Respond with 409 if the project has 50 sources."""
+        fields = {"layout": None, **read(SourceSerializer, request.data)}
+        source = changing.add(project=self.project, user=self.user, **_given(fields, fields["address"]))
+        return _shown(self.project, source, status.HTTP_201_CREATED)
+
+
+class _OneSource(ProjectView):
+    """Base of the endpoints of a single source."""
+
+    subject = "Sources"
+    changing = Ability.SOURCES_CHANGE
+
+    def find(self, source_id: int) -> Source:
+        return find_or_404(self.project.sources.all(), MISSING.format(source_id), pk=source_id)
+
+
+class SourceDetail(_OneSource):
+    """A single source."""
+
+    reading = Ability.SOURCES_CHANGE
+
+    @extend_schema(responses=SourceSerializer)
+    def get(self, request: Request, slug: str, source_id: int) -> Response:
+        """Return one source."""
+        return _shown(self.project, self.find(source_id))
+
+    @extend_schema(request=SourceChange, responses=SourceSerializer)
+    def patch(self, request: Request, slug: str, source_id: int) -> Response:
+        """Change a source, pause it or let it go on. After new credentials, imports that failed continue."""
+        source = self.find(source_id)
+        changing.change(source=source, **_given(read(SourceChange, request.data), source.address))
+        return _shown(self.project, self.find(source_id))
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, source_id: int) -> Response:
+        """Remove the source and its imports that are not done. Its items stay."""
+        changing.remove(source=self.find(source_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SourceLook(_OneSource):
+    """A look at a source."""
+
+    @extend_schema(request=LookRequest, responses={202: SourceSerializer})
+    def post(self, request: Request, slug: str, source_id: int) -> Response:
+        """Look at the source as soon as a worker is free. Respond with 409 if it is paused."""
+        source = self.find(source_id)
+        changing.look_now(source=source, full=read(LookRequest, request.data)["full"])
+        return _shown(self.project, self.find(source_id), status.HTTP_202_ACCEPTED)
+
+
+class SourceTried(_OneSource):
+    """A test of the connection to a source."""
+
+    @extend_schema(request=None, responses=SourceTest)
+    def post(self, request: Request, slug: str, source_id: int) -> Response:
+        """Return the first five files of the source, or the reason why they cannot be listed."""
+        try:
+            found = {"problem": "", "files": changing.first_files(self.find(source_id))}
+        except SourceProblem as problem:
+            found = {"problem": str(problem), "files": []}
+        return Response(SourceTest(found).data)

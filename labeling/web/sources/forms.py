@@ -1,0 +1,121 @@
+"""The forms of a source. Their fields follow from the kind of place, which its class declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from labeling.intake.readers.layout import LABELS_AS, Layout
+from labeling.kinds import Kind
+from labeling.models import Source
+from labeling.sources import MAX_ADDRESS, PLACES, Option, Remote
+
+PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+FOLDERS = {
+    "ignore": "nothing: people label all items",
+    "trusted": "classes: the model trains on them at once",
+    "suggestions": "classes: annotators see them as suggestions",
+    "truth": "classes, hidden from everyone who labels",
+}
+assert FOLDERS.keys() <= LABELS_AS.keys()
+
+
+def place_named(scheme: str) -> type[Remote]:
+    """Return the kind of place with this scheme; the first one for an unknown scheme."""
+    return next((each for each in PLACES if scheme in each.schemes), PLACES[0])
+
+
+class OptionsForm(forms.Form):
+    """The options and credentials of a place. Credentials are never shown again."""
+
+    def __init__(self, place: type[Remote], *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for option in place.options:
+            self.fields[option.name] = _field(option)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The texts that were entered, by the names of the options."""
+        return {name: text for name, text in self.cleaned_data.items() if name not in self.base_fields}
+
+
+def _field(option: Option) -> forms.CharField:
+    widget: forms.Widget = forms.TextInput(attrs=PLAIN)
+    if option.long:
+        widget = forms.Textarea(attrs={**PLAIN, "rows": 4})
+    elif option.secret:
+        widget = forms.PasswordInput(attrs={**PLAIN, "autocomplete": "new-password"})
+    return forms.CharField(label=option.label, help_text=option.help, required=False, max_length=10_000, widget=widget)
+
+
+class Schedules(forms.Form):
+    """When a source is looked at."""
+
+    schedule = forms.ChoiceField(
+        label="Look for new files",
+        choices=Source.Every.choices,
+        initial=Source.Every.DAY,
+        help_text="A quick look lists what follows the last file: it costs little, however many files there are.",
+    )
+    full_schedule = forms.ChoiceField(
+        label="Look at all files",
+        choices=Source.Every.choices,
+        initial=Source.Every.WEEK,
+        help_text="A full look also finds files whose names sort before the last one, and files with rows that have "
+        "changed. It lists every file: ten million of them take ten thousand requests.",
+    )
+
+
+class SourceForm(OptionsForm, Schedules):
+    """A new source."""
+
+    name = forms.CharField(
+        label="Name", max_length=100, help_text="For the people of this project.", widget=forms.TextInput(attrs=PLAIN)
+    )
+    address = forms.CharField(label="Address", max_length=MAX_ADDRESS, widget=forms.TextInput(attrs=PLAIN))
+    content = forms.ChoiceField(label="What is there?", choices=Source.Content.choices, widget=forms.RadioSelect)
+    folders = forms.ChoiceField(
+        label="The names of its folders are",
+        choices=list(FOLDERS.items()),
+        help_text="Of files that are an item each. A folder that no class is named after says nothing.",
+    )
+
+    def __init__(self, place: type[Remote], kind: Kind, *args: Any, **more: Any) -> None:
+        super().__init__(place, *args, **more)
+        self.fields["address"].help_text = f"Such as {place.example}"
+        contents = [Source.Content.FILE, *([Source.Content.FILES] if place.can_list else [])]
+        if kind.is_file and place.can_list:
+            contents.insert(0, Source.Content.MEDIA)
+        self.fields["content"].choices = [(each.value, each.label) for each in contents]  # type: ignore[attr-defined]
+        self.fields["content"].initial = contents[0]
+        if Source.Content.MEDIA not in contents:
+            del self.fields["folders"]
+        if not place.can_list:
+            del self.fields["full_schedule"]
+        self.order_fields(["name", "address", *(each.name for each in place.options), "content", "folders"])
+
+    def values(self) -> dict[str, Any]:
+        """Return the values of `changing.add`, without options."""
+        data = self.cleaned_data
+        is_media = data["content"] == Source.Content.MEDIA
+        return {
+            "name": data["name"],
+            "address": data["address"],
+            "content": data["content"],
+            "layout": Layout(labels_as=data["folders"]) if is_media else None,
+            "schedule": data["schedule"],
+            "full_schedule": data.get("full_schedule", Source.Every.OFF),
+        }
+
+
+class ChangeForm(Schedules):
+    """The name and the schedules of a source."""
+
+    name = forms.CharField(label="Name", max_length=100, widget=forms.TextInput(attrs=PLAIN))
+    field_order = ("name",)
+
+    def __init__(self, place: type[Remote], *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if not place.can_list:
+            del self.fields["full_schedule"]

@@ -1,0 +1,189 @@
+"""The pages of a project's sources."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from labeling import kinds
+from labeling.models import Ability, Membership, Source
+from labeling.projects.quota import shown
+from labeling.sources import PLACES, BadAddress, SourceProblem
+from labeling.watching import changing
+from labeling.web.imports.import_rows import import_rows
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment
+from labeling.web.sources.forms import ChangeForm, OptionsForm, SourceForm, place_named
+
+SECTION = "project-sources"
+
+
+@never_cache
+@for_members(reading=Ability.SOURCES_CHANGE, changing=Ability.SOURCES_CHANGE)
+def sources(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """List the sources, or add one."""
+    project, now = membership.project, timezone.now()
+    place = place_named(request.GET.get("place", ""))
+    form = SourceForm(place, kinds.of(project), request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            options, secrets = changing.divided(form.cleaned_data["address"], form.options)
+            values = {**form.values(), "options": options, "secrets": secrets}
+            source = changing.add(project=project, user=membership.user, **values)
+        except (BadAddress, ValidationError, changing.SourceRefused) as error:
+            _tell(form, error)
+        else:
+            messages.success(request, "The source is added. A worker looks at it now.")
+            return redirect("project-source", project.slug, source.pk)
+    states = changing.states_of(project)
+    context = {
+        "sources": [_row(each, states, now) for each in project.sources.all()],
+        "form": form,
+        "scheme": place.schemes[0],
+        "places": [(each.schemes[0], each.title, each is place) for each in PLACES],
+    }
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/sources.html", context, section=SECTION, status=status)
+
+
+def _tell(form: forms.Form, error: Exception) -> None:
+    """Show the error beside its field."""
+    if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
+        for name, texts in error.message_dict.items():
+            form.add_error(name if name in form.fields else None, texts)
+    else:
+        option = error.option if isinstance(error, BadAddress) else ""
+        form.add_error(option if option in form.fields else None, str(error))
+
+
+def _row(source: Source, states: changing.States, now: Any) -> dict[str, Any]:
+    return {
+        "row": source,
+        "looked": moment(source.looked_at, now),
+        "full": moment(source.full_looked_at, now),
+        "next": moment(source.next_look_at, now),
+        "next_full": moment(source.next_full_at, now),
+        "looking": source.pk in states.looking,
+        "parked": states.parked.get(source.pk),
+    }
+
+
+@never_cache
+@for_members(reading=Ability.SOURCES_CHANGE, changing=Ability.SOURCES_CHANGE)
+def source(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+    """Show a source with its imports, or change its name and its schedules."""
+    found = _found(membership, source_id)
+    if request.method != "POST":
+        return _page(request, membership, found)
+    form = ChangeForm(_place(found), request.POST)
+    if not form.is_valid():
+        return _page(request, membership, found, form=form)
+    changing.change(source=found, **form.cleaned_data)
+    messages.success(request, "The source is changed.")
+    return _back(found)
+
+
+def _found(membership: Membership, source_id: int) -> Source:
+    return get_object_or_404(membership.project.sources.select_related("project"), pk=source_id)
+
+
+def _place(found: Source) -> Any:
+    return place_named(found.address.partition("://")[0])
+
+
+def _back(found: Source) -> HttpResponse:
+    return redirect("project-source", found.project.slug, found.pk)
+
+
+def _page(
+    request: HttpRequest,
+    membership: Membership,
+    found: Source,
+    *,
+    form: ChangeForm | None = None,
+    credentials: OptionsForm | None = None,
+    **more: Any,
+) -> HttpResponse:
+    now, place = timezone.now(), _place(found)
+    values = {"name": found.name, "schedule": found.schedule, "full_schedule": found.full_schedule}
+    context: dict[str, Any] = {
+        **_row(found, changing.states_of(membership.project), now),
+        "source": found,
+        "can_list": place.can_list,
+        "paused": moment(found.paused_at, now),
+        "imports": import_rows(membership.project, now, source=found),
+        "form": form or ChangeForm(place, initial=values),
+        "credentials": credentials or OptionsForm(place, initial=found.options),
+        **more,
+    }
+    status = 400 if form or credentials else 200
+    return render_page(request, membership, "project/source.html", context, section=SECTION, status=status)
+
+
+@for_members(changing=Ability.SOURCES_CHANGE)
+def credentials(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+    """Replace the options and credentials of a source."""
+    found = _found(membership, source_id)
+    form = OptionsForm(_place(found), request.POST)
+    if form.is_valid():
+        try:
+            options, secrets = changing.divided(found.address, form.options)
+            changing.change(source=found, options=options, secrets=secrets)
+        except (BadAddress, ValidationError) as error:
+            _tell(form, error)
+        else:
+            messages.success(request, "The credentials are replaced. Imports that failed go on.")
+            return _back(found)
+    return _page(request, membership, found, credentials=form)
+
+
+@for_members(changing=Ability.SOURCES_CHANGE)
+def test(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+    """Show the first files of the source, or the reason why they cannot be listed."""
+    found = _found(membership, source_id)
+    try:
+        files = [
+            (each.key or found.address, "" if each.size is None else shown(each.size))
+            for each in changing.first_files(found)
+        ]
+    except SourceProblem as problem:
+        return _page(request, membership, found, tested=True, test_problem=str(problem))
+    return _page(request, membership, found, tested=True, files=files)
+
+
+@for_members(changing=Ability.SOURCES_CHANGE)
+def look(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+    """Look at the source, with `full` at all of its files."""
+    found = _found(membership, source_id)
+    try:
+        changing.look_now(source=found, full=request.POST.get("full") == "yes")
+    except changing.SourceRefused as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, "A worker looks at the source now. Load this page again to see the result.")
+    return _back(found)
+
+
+@for_members(changing=Ability.SOURCES_CHANGE)
+def pause(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+    """Pause the source, or let it go on."""
+    found, paused = _found(membership, source_id), request.POST.get("paused") == "yes"
+    changing.change(source=found, paused=paused)
+    messages.success(request, "The source is paused." if paused else "The source goes on. A worker looks at it now.")
+    return _back(found)
+
+
+@for_members(changing=Ability.SOURCES_CHANGE)
+def remove(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
+    """Remove the source. Its items stay."""
+    changing.remove(source=_found(membership, source_id))
+    messages.success(request, "The source is removed. Its items stay.")
+    return redirect("project-sources", membership.project.slug)
