@@ -39,6 +39,8 @@ LISTED = 50_000
 CHECKED_AGAIN = 10
 """The newest files with rows, and as many that were refused, which a quick look checks for a change."""
 
+FORMS = "CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, .zip or .tar"
+
 REFUSED = ItemImport.State.REFUSED
 
 
@@ -243,7 +245,7 @@ def _park_first(step: Step, source: Source, remote: Remote) -> None:
     else:
         entry = next((each for each in remote.entries() if has_rows(each.key)), Entry("", None, None, ""))
     if not entry.key:
-        raise SourceProblem(Reason.FILE, "There is no file with rows at this address yet.")
+        raise SourceProblem(Reason.FILE, f"There is no file with rows at this address yet: {FORMS}.")
     item_import = ItemImport(
         project=source.project,
         name=uploads.plain_name(entry.key),

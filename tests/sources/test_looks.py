@@ -17,9 +17,9 @@ from labeling.intake import fetching, parked
 from labeling.intake.readers import Layout
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, Project, Source
-from labeling.sources import Entry, Reason, Remote, SourceProblem
-from labeling.sources.s3 import S3
+from labeling.sources import Reason, Remote, SourceProblem
 from labeling.watching import changing, looking
+from tests.extent import ALL
 
 pytestmark = pytest.mark.django_db
 
@@ -79,34 +79,27 @@ def test_pictures_of_a_bucket_come_in_once(store: Store, images: Project) -> Non
 
 
 def test_a_second_look_lists_only_what_is_new(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    bucket = store.bucket()
-    monkeypatch.setattr(looking, "LIST", 4000)
+    n = 10_000 if ALL else 2_000
+    monkeypatch.setattr(looking, "LIST", n // 2)
     taken: list[ItemImport] = []
-    monkeypatch.setattr("buckets.import_items", lambda step: (taken.append(step.job.item_import), done(step)))
 
     def done(step: Step) -> None:
+        taken.append(step.job.item_import)
         with step.finish():
             ItemImport.objects.filter(job=step.job).update(state=States.DONE)
 
-    names = [f"{n:06}.png" for n in range(10_000)]
-    entries = [Entry(name, 1, timezone.now(), "x") for name in names]
-    pages = []
-
-    def listed(self: S3, after: str = "") -> Any:
-        left = [each for each in entries if each.key > after]
-        for start in range(0, max(len(left), 1), 1000):
-            pages.append(after)
-            yield from left[start : start + 1000]
-
-    monkeypatch.setattr(S3, "entries", listed)
+    monkeypatch.setattr("buckets.import_items", done)
+    bucket = store.bucket()
+    store.fill(bucket, {f"{number:06}.png": b"x" for number in range(n)})
     source = make_source(images, f"s3://{bucket}", store.options)
     work()
-    assert (sum(each.total or 0 for each in taken), len(taken), len(pages)) == (10_000, 3, 10)
-    pages.clear()
-    entries += [Entry("010000.png", 1, timezone.now(), "x")]
+    lists = f"GET /{bucket}?list-type=2"
+    assert [each.total for each in taken] == [n // 2, n // 2]
+    assert store.requests(lists) == n // 1000
+    store.fill(bucket, {f"{n:06}.png": b"x"})
     again(source)
-    assert pages == ["009999.png"]
-    assert (taken[-1].total, source.found) == (1, 10_001)
+    assert (taken[-1].total, source.found) == (1, n + 1)
+    assert store.requests(lists) == n // 1000 + 1
 
 
 def test_files_with_rows(store: Store, texts: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +150,23 @@ def test_a_half_written_shard_comes_in_when_it_is_whole(store: Store, texts: Pro
     store.fill(bucket, {"0.tar": shard(3)})
     again(source)
     assert texts.items.count() == 4
+
+
+def test_files_of_unknown_or_newer_formats(store: Store, texts: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"0.avro": b"Obj1", "1.parquet": b"PAR9" + b"x" * 100 + b"PAR9"})
+    source = make_source(texts, f"s3://{bucket}", store.options, layout=None)
+    work()
+    source.refresh_from_db()
+    assert source.problem.startswith("1.parquet: ")
+    assert source.problem.count("\n") == 0
+    store.system.rm(f"{bucket}/1.parquet")
+    again(source)
+    assert (
+        source.problem
+        == "There is no file with rows at this address yet: CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, .zip or .tar."
+    )
+    assert not texts.imports.exists()
 
 
 def test_one_file_of_a_web_server(texts: Project) -> None:

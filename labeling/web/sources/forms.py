@@ -115,7 +115,7 @@ class ChangeForm(Schedules):
     name = forms.CharField(label="Name", max_length=100, widget=forms.TextInput(attrs=PLAIN))
     field_order = ("name",)
 
-    def __init__(self, place: type[Remote], *args: Any, **more: Any) -> None:
+    def __init__(self, source: Source, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        if not place.can_list:
+        if source.content == Source.Content.FILE:
             del self.fields["full_schedule"]

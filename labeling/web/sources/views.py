@@ -83,7 +83,7 @@ def source(request: HttpRequest, membership: Membership, source_id: int) -> Http
     found = _found(membership, source_id)
     if request.method != "POST":
         return _page(request, membership, found)
-    form = ChangeForm(_place(found), request.POST)
+    form = ChangeForm(found, request.POST)
     if not form.is_valid():
         return _page(request, membership, found, form=form)
     changing.change(source=found, **form.cleaned_data)
@@ -117,10 +117,10 @@ def _page(
     context: dict[str, Any] = {
         **_row(found, changing.states_of(membership.project), now),
         "source": found,
-        "can_list": place.can_list,
+        "has_full": place.can_list and found.content != Source.Content.FILE,
         "paused": moment(found.paused_at, now),
         "imports": import_rows(membership.project, now, source=found),
-        "form": form or ChangeForm(place, initial=values),
+        "form": form or ChangeForm(found, initial=values),
         "credentials": credentials or OptionsForm(place, initial=found.options),
         **more,
     }
