@@ -8,12 +8,14 @@ from typing import Protocol
 import orjson
 
 from labeling.db.sealed import Unreadable, seal, unseal
+from labeling.sources.azure import Azure
 from labeling.sources.base import BadAddress, Option, Reason, Remote, SourceProblem
+from labeling.sources.gcs import Gcs
 from labeling.sources.s3 import S3
 from labeling.sources.web import Web
 
 MAX_ADDRESS = 2000
-PLACES: tuple[type[Remote], ...] = (S3, Web)
+PLACES: tuple[type[Remote], ...] = (S3, Gcs, Azure, Web)
 SCHEMES: dict[str, type[Remote]] = {scheme: place for place in PLACES for scheme in place.schemes}
 
 

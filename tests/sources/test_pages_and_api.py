@@ -89,6 +89,10 @@ def test_a_wrong_form_keeps_what_was_typed(images: Project) -> None:
     assert "inner network" in errors_of(mona.post(f"{PAGE}?place=https", inner))["address"]
     inner = {**form, "address": "s3://bucket", "endpoint": "https://10.0.0.1"}
     assert "inner network" in errors_of(mona.post(f"{PAGE}?place=s3", inner))["endpoint"]
+    inner = {**form, "address": "gs://bucket/x", "service_account": json.dumps({"private_key": SECRET})}
+    response = mona.post(f"{PAGE}?place=gs", inner)
+    assert "Paste the whole JSON key" in errors_of(response)["service_account"]
+    assert SECRET not in response.content.decode()
     assert not Source.objects.exists()
 
 

@@ -26,6 +26,13 @@ def place_named(scheme: str) -> type[Remote]:
     return next((each for each in PLACES if scheme in each.schemes), PLACES[0])
 
 
+class SecretArea(forms.Textarea):
+    """A text area that shows nothing of what was typed, as a password field does."""
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
 class OptionsForm(forms.Form):
     """The options and credentials of a place. Credentials are never shown again."""
 
@@ -43,7 +50,7 @@ class OptionsForm(forms.Form):
 def _field(option: Option) -> forms.CharField:
     widget: forms.Widget = forms.TextInput(attrs=PLAIN)
     if option.long:
-        widget = forms.Textarea(attrs={**PLAIN, "rows": 4})
+        widget = SecretArea(attrs={**PLAIN, "rows": 4})
     elif option.secret:
         widget = forms.PasswordInput(attrs={**PLAIN, "autocomplete": "new-password"})
     return forms.CharField(label=option.label, help_text=option.help, required=False, max_length=10_000, widget=widget)

@@ -1,0 +1,109 @@
+"""Containers of Azure Blob Storage, by its REST API and a shared access signature."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
+from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+
+from labeling.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
+from labeling.sources.http import HttpRemote, moment
+
+HOST = "https://{account}.blob.core.windows.net"
+VERSION = "2026-02-06"
+"""The version of the REST API: an earlier one cannot list from a name on."""
+ACCOUNT, CONTAINER = re.compile(r"[a-z0-9]{3,24}"), re.compile(r"\$root|\$web|[a-z0-9](?:-?[a-z0-9]){2,62}")
+PAGE = 1000
+
+
+class Azure(HttpRemote):
+    """The blobs of a container whose names begin with the path of the address and "/"."""
+
+    schemes = ("az",)
+    title = "Azure Blob Storage"
+    example = "az://account/container/folder"
+    options = (
+        Option(
+            "sas",
+            "Shared access signature",
+            "Of the container, with the permissions Read and List. Empty for a container that anyone can list.",
+        ),
+    )
+
+    def __init__(self, address: str, options: Mapping[str, str]) -> None:
+        super().__init__(address, options)
+        account, _, path = address.partition("://")[2].partition("/")
+        self._container, _, root = path.partition("/")
+        self._root = root.strip("/")
+        if not ACCOUNT.fullmatch(account) or not CONTAINER.fullmatch(self._container):
+            raise BadAddress("address", f"This names no container. Enter an address such as {self.example}.")
+        self._place = f"{HOST.format(account=account)}/{self._container}"
+        self._sas = options.get("sas", "").strip().removeprefix("?")
+        if self._sas and ("sig" not in parse_qs(self._sas) or not self._sas.isascii() or not self._sas.isprintable()):
+            raise BadAddress("sas", "This is no shared access signature. It holds sv=, sp=rl and sig=, among others.")
+
+    def entries(self, after: str = "") -> Iterator[Entry]:
+        prefix = f"{self._root}/" if self._root else ""
+        query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(PAGE)}
+        if after:
+            query["startFrom"] = prefix + after
+        while True:
+            page = self._page(self._signed(f"{self._place}?{urlencode(query)}"))
+            for blob in page.iterfind("Blobs/Blob"):
+                entry = _entry(blob, prefix)
+                is_folder = entry.key.endswith("/") or blob.findtext("Properties/ResourceType") == "directory"
+                if not is_folder and entry.key.encode() > after.encode():
+                    yield entry
+            marker = page.findtext("NextMarker")
+            if not marker:
+                return
+            query["marker"] = marker
+
+    def _page(self, url: str) -> Element:
+        try:
+            page: Element = fromstring(self._facts(url))
+        except (ParseError, DefusedXmlException) as error:
+            raise SourceProblem(Reason.AWAY, "Azure sends a list that cannot be read. Try again later.") from error
+        return page
+
+    def _url(self, key: str) -> str:
+        return self._signed(f"{self._place}/{quote(self._full(key))}")
+
+    def _signed(self, url: str) -> str:
+        return f"{url}{'&' if '?' in url else '?'}{self._sas}" if self._sas else url
+
+    def _full(self, key: str) -> str:
+        return f"{self._root}/{key}" if self._root and key else self._root or key
+
+    def _name(self, key: str) -> str:
+        return f"{self.address}/{key}" if key else self.address
+
+    async def _headers(self) -> Mapping[str, str]:
+        return {"x-ms-version": VERSION}
+
+    def _check(self, key: str, answer: Any) -> None:
+        code = answer.headers.get("x-ms-error-code", "")
+        if code == "ContainerNotFound":
+            raise SourceProblem(Reason.PLACE, f"There is no container {self._container}. Check the address.")
+        if answer.status_code in (401, 403):
+            raise SourceProblem(
+                Reason.CREDENTIALS,
+                f"Azure refuses the shared access signature ({code or answer.status_code}): it is wrong, has expired, "
+                "or lacks Read or List. Enter another one.",
+            )
+        super()._check(key, answer)
+
+
+def _entry(blob: Element, prefix: str) -> Entry:
+    size = blob.findtext("Properties/Content-Length", "")
+    return Entry(
+        blob.findtext("Name", "").removeprefix(prefix),
+        int(size) if size.isdecimal() else None,
+        moment(blob.findtext("Properties/Last-Modified", "")),
+        blob.findtext("Properties/Etag", "").strip('"'),
+    )
