@@ -6,7 +6,7 @@ from labeling.api import batch_parts, batches, datasets, export, finish
 from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
-from labeling.api.models import clusterings, comparisons, payoff, predictions, privacy, versions
+from labeling.api.models import clusterings, comparisons, payoff, predictions, privacy, registrations, versions
 from labeling.api.projects import (
     agreement,
     classes,
@@ -108,6 +108,12 @@ urlpatterns = [
     path(f"{PROJECT}models/<int:number>/release/", versions.VersionRelease.as_view(), name="model-release"),
     path(f"{PROJECT}models/<int:number>/artifact/", versions.VersionArtifact.as_view(), name="model-artifact"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.Predict.as_view(), name="model-predict"),
+    path(f"{PROJECT}registrations/", registrations.RegistrationList.as_view(), name="registrations"),
+    path(
+        f"{PROJECT}registrations/<int:registration_id>/",
+        registrations.RegistrationDetail.as_view(),
+        name="registration",
+    ),
     path(f"{PROJECT}predictions/", predictions.PredictionList.as_view(), name="predictions"),
     path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.PredictionDetail.as_view(), name="prediction"),
     path(

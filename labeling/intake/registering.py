@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 
+from labeling.arrays.files import ProjectFiles
 from labeling.intake import uploads
 from labeling.models import Job, Project, Registration, User
 from labeling.projects import ledger
-from labeling.shared_files import store
+from labeling.shared_files import StoreAway, store
+from models_store import encoders
 
 MOST_WAITING = 5
 """The most files of a project that wait for a worker."""
@@ -25,6 +28,28 @@ PRIVATE = (
 
 class RegisterRefused(Exception):
     """The project takes no model now; the message says why."""
+
+
+def manifest_for(project: Project, *, most_classes: int) -> dict[str, Any]:
+    """Return the manifest of a model for the project, with the first classes alone if there are more.
+
+    The encoder is empty as long as the project has none.
+    """
+    names = list(project.classes.order_by("index").values_list("name", flat=True))
+    return {
+        "format_version": 1,
+        "question": project.question,
+        "classes": names if len(names) <= most_classes else [*names[:most_classes], "…"],
+        "encoder": _encoder(project),
+    }
+
+
+def _encoder(project: Project) -> dict[str, str]:
+    path = ProjectFiles(project).encoder(project.features_generation)
+    try:
+        return encoders.stated(store().local(path))
+    except (FileNotFoundError, StoreAway, encoders.EncoderFileError):
+        return {"name": "", "digest": ""}
 
 
 def receive(

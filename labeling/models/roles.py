@@ -27,7 +27,10 @@ class Ability(models.TextChoices):
     )
     BATCHES_CHANGE = "batches.change", "start, pause and stop the loop and the goal; end, retry and assign batches"
     MODELS_READ = "models.read", "see models, predictions and the privacy ledger; download models"
-    MODELS_CHANGE = "models.change", "choose the version that picks batches, release its files, cluster again"
+    MODELS_CHANGE = (
+        "models.change",
+        "choose the version that picks batches, register and release versions, cluster again",
+    )
     PREDICTIONS_CHANGE = "predictions.change", "have a model predict a file, remove predictions"
     SETTINGS_READ = "settings.read", "see settings and proposed classes"
     SETTINGS_CHANGE = "settings.change", "change settings, classes, guidelines and their images"

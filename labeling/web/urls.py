@@ -19,7 +19,7 @@ from labeling.web.label.views import label_classes, label_guidelines, label_page
 from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
 from labeling.web.members.invitations import answer_invitation
-from labeling.web.models import comparing, predictions, privacy
+from labeling.web.models import comparing, predictions, privacy, registering
 from labeling.web.models import views as versions
 from labeling.web.overview import agreement, near_copies, progress
 from labeling.web.overview import views as project
@@ -144,6 +144,7 @@ urlpatterns = [
     path(f"{PROJECT}agreement/", agreement.agreement, name="project-agreement"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),
+    path(f"{PROJECT}models/register/", registering.register, name="project-model-register"),
     path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.predict, name="project-model-predict"),
     path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.prediction, name="project-prediction"),

@@ -13,6 +13,7 @@ from models_store.encoders.base import (
     EncoderSetupError,
     EncodingError,
     load_state,
+    stated,
 )
 from models_store.encoders.fine_tuned import FineTuned
 from models_store.encoders.log_mel import LogMel
@@ -32,6 +33,7 @@ __all__ = [
     "for_kind",
     "get",
     "load",
+    "stated",
 ]
 
 ENCODERS: tuple[type[Encoder], ...] = (

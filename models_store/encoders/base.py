@@ -165,6 +165,15 @@ def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
     return name, revision, state
 
 
+def stated(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return name and digest as a file of `Encoder.save` states them, unchecked. Raises `EncoderDamagedError`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {key: str(file[key]) for key in ("name", "digest")}
+    except NO_ARCHIVE as error:
+        raise EncoderDamagedError(f"{path}: missing, not an encoder, or damaged ({error})") from error
+
+
 def library(name: str, *, encoder: str, requirements: str = "requirements-encoders.txt") -> Any:
     """Import a package that is not in the default installation. Raises `EncoderSetupError` if it is missing."""
     try:

@@ -211,6 +211,8 @@ DOORS = [
     Door("project-models", "get", Ability.MODELS_READ, 200),
     Door("project-model", "get", Ability.MODELS_READ, 200),
     Door("project-models-compare", "get", Ability.MODELS_READ, 200),
+    Door("project-model-register", "get", Ability.MODELS_READ, 200),
+    Door("project-model-register", "post", Ability.MODELS_CHANGE, 400),
     Door("project-model-predict", "get", Ability.MODELS_READ, 200),
     Door("project-model-predict", "post", Ability.PREDICTIONS_CHANGE, 400),
     Door("project-prediction", "get", Ability.MODELS_READ, 200),
@@ -317,6 +319,9 @@ DOORS = [
     Door("api:model-artifact", "get", Ability.MODELS_READ, 404),  # no training has run: there are no files
     Door("api:models-compare", "get", Ability.MODELS_READ, 400),  # which two is not said
     Door("api:model-predict", "post", Ability.PREDICTIONS_CHANGE, 202, [{"text": "hello"}]),
+    Door("api:registrations", "get", Ability.MODELS_READ, 200),
+    Door("api:registrations", "post", Ability.MODELS_CHANGE, 400),  # no file
+    Door("api:registration", "get", Ability.MODELS_READ, 200),
     Door("api:predictions", "get", Ability.MODELS_READ, 200),
     Door("api:prediction", "get", Ability.MODELS_READ, 200),
     Door("api:prediction", "delete", Ability.PREDICTIONS_CHANGE, 204),

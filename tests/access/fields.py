@@ -55,6 +55,9 @@ PREDICTION: Fields = {
     "models.read": "id version name state reason position total predicted rejected probabilities created_at "
     "finished_at expires_at url result_url rejections",
 }
+REGISTRATION: Fields = {
+    "models.read": "id name state reason version source url created_by created_at finished_at",
+}
 TASK: Fields = {"tasks.answer": "id batch rank item.id item.external_id item.data item.media_url"}
 
 # By the name of the address. Lists are read by their elements.
@@ -96,6 +99,8 @@ FIELDS: dict[str, Fields] = {
     "api:models": VERSION,
     "api:model": VERSION,
     "api:model-in-use": {"models.read": "version newest by_gate chosen_by chosen_at"},
+    "api:registrations": REGISTRATION,
+    "api:registration": REGISTRATION,
     "api:predictions": PREDICTION,
     "api:prediction": PREDICTION,
     "api:payoff": {"batches.read": "advice control versions version spent saved missing reason next more_control"},

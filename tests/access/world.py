@@ -51,6 +51,7 @@ from labeling.models import (
     LabelClass,
     ModelVersion,
     Project,
+    Registration,
     Role,
     User,
 )
@@ -164,6 +165,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
         "item_id": items[0].pk,
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
         "prediction_id": predicted.pk,
+        "registration_id": Registration.objects.create(project=project, name="m.zip", path="/nowhere").pk,
         "number": number,
         "name": dataset.name,
         "annotation_id": annotation.pk,

@@ -21,7 +21,7 @@ from rest_framework.test import APIClient
 
 from labeling.answering import queue
 from labeling.intake.uploads import register
-from labeling.models import Assignment, Project, Role, Task, User
+from labeling.models import Assignment, Project, Registration, Role, Task, User
 from labeling.projects import invitations
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,7 @@ LISTS: list[tuple[str, str, int]] = [
     ("datasets/", Role.ENGINEER, 3),
     ("finish/", Role.ENGINEER, 24),
     ("predictions/", Role.ENGINEER, 1),
+    ("registrations/", Role.ENGINEER, 2),
     ("progress/", Role.ANNOTATOR, 5),
 ]
 
@@ -76,6 +77,7 @@ def projects(once: Path) -> list[Project]:
             make_member(project, f"annie-{number}")
             register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
             make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
+            Registration.objects.create(project=project, name=f"{number}.zip", path="/nowhere")
             make_certificate(project.versions.earliest("number"), number=number + 1)
             make_source(project)
             make_webhook(project)

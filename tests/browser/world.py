@@ -35,6 +35,7 @@ from labeling.models import (
     Job,
     PredictionRun,
     Project,
+    Registration,
     Role,
     Task,
 )
@@ -121,6 +122,8 @@ def fill_predictions(project: Project) -> None:
     rejections = [{"where": "notes.txt", "reason": "The file is no image: leave it out or convert it."}]
     make_dataset(project, "spring")
     make_dataset(project)
+    for state, reason in (("waiting", ""), ("failed", "The model does not know 'seven': train it with all classes.")):
+        Registration.objects.create(project=project, name=f"{state}.zip", path="/nowhere", state=state, reason=reason)
     for state in PredictionRun.State.values:
         run = make_prediction(version, name=f"night-{state}.zip", state=state)
         values = {"finished_at": timezone.now()} if state in ("done", "failed") else {}

@@ -14,39 +14,16 @@ from django.core.management import call_command
 from django.utils import timezone
 from factories import make_user
 from graphs import endless_graph, linear_graph, packed
-from trained import drain, on_file, trained_project, write_rows
+from trained import CENTRES, drain, facts_of, on_file, vector_project
 
 from labeling.intake import registering
 from labeling.models import Job, ModelVersion, Project, Registration, Upload
 from labeling.outgoing import artifacts
 from labeling.projects import version_in_use
 from labeling.projects.version_in_use import in_use
-from labeling.steps.features import load_encoder
 from models_store.networks import graph
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-CLASSES = ["left", "middle", "right"]
-CENTRES = np.array([[-3.0, 0, 0, 0], [0, 3, 0, 0], [3, 0, 0, 0]], np.float32)
-
-
-def make_project(tmp_path: Path, slug: str = "p", **settings: Any) -> Project:
-    """Create a project of vectors of three classes with one trained version."""
-    rng = np.random.default_rng(1)
-    places = rng.integers(0, 3, 90)
-    vectors = (CENTRES[places] + rng.normal(size=(90, 4))).round(4).tolist()
-    rows = [{"id": f"v{n}", "vector": vectors[n], "truth": CLASSES[place]} for n, place in enumerate(places.tolist())]
-    path = write_rows(tmp_path / "v.jsonl", rows)
-    project = trained_project(path, slug=slug, kind="vector", **{"classes": CLASSES, **settings})
-    project.refresh_from_db()
-    return project
-
-
-def facts_of(project: Project) -> dict[str, Any]:
-    encoder = load_encoder(project)
-    classes = list(project.classes.order_by("index").values_list("name", flat=True))
-    digest = {"name": encoder.name, "digest": encoder.digest}
-    return {"question": project.question, "classes": classes, "encoder": digest}
 
 
 def register(project: Project, content: bytes) -> Registration:
@@ -58,7 +35,7 @@ def register(project: Project, content: bytes) -> Registration:
 
 
 def test_a_graph_picks_the_next_batch_and_the_gate_decides_about_the_next_version(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
+    project = vector_project(tmp_path)
     content = linear_graph(CENTRES.T[:, [2, 0, 1]])
     registration = register(project, packed(content, facts_of(project), classes=["right", "left", "middle"]))
     assert registration.reason == ""
@@ -84,7 +61,7 @@ def test_a_graph_picks_the_next_batch_and_the_gate_decides_about_the_next_versio
 
 
 def test_the_gate_holds_back_a_worse_model(tmp_path: Path) -> None:
-    project = make_project(tmp_path, control_share=0.5)
+    project = vector_project(tmp_path, control_share=0.5)
     registration = register(project, packed(linear_graph(-CENTRES.T), facts_of(project)))
     version = registration.version
     assert version is not None
@@ -96,10 +73,10 @@ def test_the_gate_holds_back_a_worse_model(tmp_path: Path) -> None:
 
 
 def test_a_version_of_another_project_comes_in_and_learns_on(tmp_path: Path) -> None:
-    first = make_project(tmp_path)
+    first = vector_project(tmp_path)
     content = artifacts.as_zip(first.versions.get()).read()
     call_command("export_model", "p", "--output", str(tmp_path / "p.onnx"))
-    second = make_project(tmp_path, "second", classes=["right", "middle", "left"])
+    second = vector_project(tmp_path, "second", classes=["right", "middle", "left"])
     for number, file in enumerate([content, (tmp_path / "p.onnx").read_bytes()], start=2):
         registration = registering.receive(project=second, user=None, name="m", chunks=[file])
         drain()
@@ -118,7 +95,7 @@ def test_a_version_of_another_project_comes_in_and_learns_on(tmp_path: Path) -> 
 
 
 def test_a_refused_file_changes_nothing_and_says_why(tmp_path: Path, monkeypatch: Any) -> None:
-    project = make_project(tmp_path)
+    project = vector_project(tmp_path)
     monkeypatch.setattr(graph, "SECONDS", 2)
     for content, reason in (
         (packed(linear_graph(CENTRES.T), facts_of(project), question="multi"), "answers the question 'multi'"),
@@ -134,16 +111,8 @@ def test_a_refused_file_changes_nothing_and_says_why(tmp_path: Path, monkeypatch
     assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
-def test_before_the_first_training_and_in_a_private_project(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
-    Project.objects.filter(pk=project.pk).update(privacy_epsilon=3.0)
-    project.refresh_from_db()
-    with pytest.raises(registering.RegisterRefused, match="This project is private"):
-        registering.receive(project=project, user=None, name="m", chunks=[b"x"])
-
-
 def test_it_waits_for_a_training_that_has_the_next_number(tmp_path: Path) -> None:
-    project = make_project(tmp_path)
+    project = vector_project(tmp_path)
     training = Job.objects.create(
         project=project, kind=Job.Kind.TRAIN, state=Job.State.RUNNING, heartbeat_at=timezone.now(), occasion="x"
     )

@@ -20,10 +20,13 @@ from labeling.loop.worker import Worker
 from labeling.models import Job, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
+from labeling.steps.features import load_encoder
 from labeling.steps.registry import run_step
 
 WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
 CLASSES = list(WORDS)
+SIDES = ["left", "middle", "right"]
+CENTRES = np.array([[-3.0, 0, 0, 0], [0, 3, 0, 0], [3, 0, 0, 0]], np.float32)
 QUICK = {"epochs": 20, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"}
 
 
@@ -83,3 +86,22 @@ def on_file(project: Project) -> dict[str, dict[str, float]]:
     said = {name: load_array(files.pool(version, name)) for name in ("best", "confidence", "margins")}
     rows = project.items.filter(row__isnull=False).values_list("external_id", "row")
     return {external_id: {name: array[row].item() for name, array in said.items()} for external_id, row in rows}
+
+
+def vector_project(tmp_path: Path, slug: str = "p", **settings: Any) -> Project:
+    """Create a project of vectors of three classes with one trained version."""
+    rng = np.random.default_rng(1)
+    places = rng.integers(0, 3, 90)
+    vectors = (CENTRES[places] + rng.normal(size=(90, 4))).round(4).tolist()
+    rows = [{"id": f"v{n}", "vector": vectors[n], "truth": SIDES[place]} for n, place in enumerate(places.tolist())]
+    path = write_rows(tmp_path / "v.jsonl", rows)
+    project = trained_project(path, slug=slug, kind="vector", **{"classes": SIDES, **settings})
+    project.refresh_from_db()
+    return project
+
+
+def facts_of(project: Project) -> dict[str, Any]:
+    encoder = load_encoder(project)
+    classes = list(project.classes.order_by("index").values_list("name", flat=True))
+    digest = {"name": encoder.name, "digest": encoder.digest}
+    return {"question": project.question, "classes": classes, "encoder": digest}

@@ -16,7 +16,7 @@ from pages import make_dataset, make_history, make_prediction, signed_in
 from pools import make_certificate
 
 from labeling.intake.uploads import register
-from labeling.models import Batch, Project, Role
+from labeling.models import Batch, Project, Registration, Role
 from labeling.projects import guidelines, invitations
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +87,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-models", [], Role.ENGINEER, 11),
     ("project-model", [1], Role.ENGINEER, 10),
     ("project-model-predict", [1], Role.ENGINEER, 5),
+    ("project-model-register", [], Role.ENGINEER, 6),
     ("project-prediction", [first_prediction], Role.ENGINEER, 5),
     ("project-guidelines", [], Role.ENGINEER, 7),
     ("project-guidelines-images", [], Role.MANAGER, 5),
@@ -135,6 +136,7 @@ def fill(project: Project, much: int) -> None:
         make_member(project, f"annie-{number}")
         register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
         make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
+        Registration.objects.create(project=project, name=f"{number}.zip", path="/nowhere")
         make_dataset(project)
         make_certificate(project.versions.earliest("number"), number=number + 1)
         make_webhook(project, events=3 * much)

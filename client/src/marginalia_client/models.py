@@ -120,5 +120,37 @@ class Models(Part[C]):
             raise NotFound(text, status=404, code="not_found")
         return self._version(body["results"][0])
 
+    @call
+    def register(self, path: str | Path, *, timeout: float | None = None) -> Steps[ModelVersion[C]]:
+        """Register a model that was trained elsewhere, and wait for the version that the server makes of it.
+
+        Parameters
+        ----------
+        path: a zip with `manifest.json` and `model.onnx`, or the saved files of a version of another project.
+        timeout: in seconds; by default there is no limit.
+
+        Raises `OSError`, `TimedOut`, `Failed` with the reason if the server refused the model, `Refused` and
+        `ServerAway`.
+        """
+        connection, file = self._connection, Path(path)
+        address = f"{self._project}registrations/"
+        name = "".join(c for c in file.name if c.isascii() and c.isprintable() and c not in '"\\')
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Disposition": f'attachment; filename="{name or "model"}"',
+        }
+        # Not repeatable: each request is a version of its own.
+        reply = yield from connection.send(Request("POST", address, {}, file.read_bytes(), headers, repeatable=False))
+        registration = connection.read(reply)
+        for pause in polls(timeout, "The model was not registered"):
+            if registration["state"] == "failed":
+                raise Failed(f"The model was not registered: {registration['reason']}")
+            if registration["state"] == "done":
+                break
+            yield pause
+            registration = yield from connection.ask("GET", f"{address}{registration['id']}/")
+        fields = yield from connection.ask("GET", f"{self._project}models/{registration['version']}/")
+        return self._version(fields)
+
     def _version(self, fields: Mapping[str, Any]) -> ModelVersion[C]:
         return ModelVersion(self._connection, self._project, fields)

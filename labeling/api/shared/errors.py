@@ -26,6 +26,7 @@ from labeling.db import outages
 from labeling.disk.files import is_full
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.clusterings import ClusteringError
+from labeling.intake.registering import RegisterRefused
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
 from labeling.projects.create import TooManyProjects
@@ -52,6 +53,7 @@ CONFLICTS = (
     GuidelinesError,
     PredictionError,
     SourceRefused,
+    RegisterRefused,
     TasksChanged,
     TooManyProjects,
     VersionOutdated,

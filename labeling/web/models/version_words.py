@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labeling.insight.control_slice import ClassFigures, Compared
-from labeling.models import ModelVersion
+from labeling.models import ModelVersion, Registration
 from labeling.web.shared.words import count, figure, number, part
 
 CLASSES_SHOWN = 50
@@ -89,6 +89,16 @@ def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
         return dict(manifest)
     more = f"… and {number(len(classes) - NAMES_SHOWN)} more"
     return {**manifest, "classes": [*classes[:NAMES_SHOWN], more]}
+
+
+def source(registration: Registration) -> str:
+    """Say who registered a version, in which form, and from where."""
+    facts, by = registration.source, registration.created_by
+    parts = [f"by {by.username}"] if by else []
+    parts.append(str(facts.get("format", "")))
+    if facts.get("project"):
+        parts.append(f"version {facts.get('version', '?')} of the project {facts['project']}")
+    return ", ".join(parts)
 
 
 def calibration(version: ModelVersion) -> str:

@@ -53,6 +53,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     ]
     context = {
         "rows": rows,
+        "registered": any(row["version"].origin == ModelVersion.Origin.REGISTERED for row in rows),
         "versions": [row["version"] for row in rows],
         "picking": picking_of(version_in_use.in_use(membership.project), now),
         "damaged": damaged_lines(membership.project, now),
@@ -172,7 +173,12 @@ STEPS = ("steps", "trained_on", "held_back")
 def _lineage(version: ModelVersion) -> dict[str, Any]:
     steps = version.metrics.get("training", {})
     labels = version.calibration.get("labels") or steps.get("calibrated_on")
+    registered = version.origin == ModelVersion.Origin.REGISTERED
     return {
+        "registration": version.registration if registered else None,
+        "source": version_words.source(version.registration) if registered else "",
+        "came": "registered" if registered else "trained",
+        "unknown_classes": ", ".join(version.metrics.get("unknown_classes", [])),
         "labels": number(version.labels),
         "took": duration(version.seconds),
         "picked": list(version.batch_picks.order_by("number").values_list("number", flat=True)),

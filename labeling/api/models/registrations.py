@@ -1,0 +1,119 @@
+"""Endpoints that register models that were trained elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.parsers import FileUploadParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.bodies import sent
+from labeling.api.shared.endpoints import ProjectListView, ProjectView
+from labeling.api.shared.errors import find_or_404
+from labeling.intake import registering
+from labeling.models import Ability, Registration
+
+_FILE: dict[str, Any] = {"type": "string", "format": "binary"}
+
+
+class RegistrationSerializer(serializers.ModelSerializer[Registration]):
+    """A file with a model, and the version that a worker made of it."""
+
+    version = serializers.IntegerField(
+        source="version.number", default=None, allow_null=True, help_text="The model version, once `state` is `done`."
+    )
+    source = serializers.DictField(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        help_text="Its format, its SHA-256, and what its manifest says, once it is done."
+    )
+    created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
+    url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
+
+    example: ClassVar[dict[str, Any]] = {
+        "id": 2,
+        "name": "owls-resnet.zip",
+        "state": "done",
+        "reason": "",
+        "version": 4,
+        "source": {"format": "onnx", "sha256": "9f" * 32, "description": "ResNet-50, trained in the lab"},
+        "url": "/api/v1/projects/owls/registrations/2/",
+        "created_by": "mona",
+        "created_at": "2026-04-01T08:00:00Z",
+        "finished_at": "2026-04-01T08:00:09Z",
+    }
+
+    class Meta:
+        model = Registration
+        fields = (
+            "id",
+            "name",
+            "state",
+            "reason",
+            "version",
+            "source",
+            "url",
+            "created_by",
+            "created_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.CharField())
+    def get_url(self, registration: Registration) -> str:
+        return reverse("api:registration", args=[registration.project.slug, registration.pk])
+
+
+class NoOptions(serializers.Serializer[Any]):
+    """The file alone."""
+
+
+class RegistrationList(ProjectListView):
+    """List the files with models that were registered or refused, the newest first."""
+
+    subject = "Models"
+    reading = Ability.MODELS_READ
+    changing = Ability.MODELS_CHANGE
+    parser_classes = [MultiPartParser, FileUploadParser]
+    serializer_class = RegistrationSerializer
+
+    def get_queryset(self) -> QuerySet[Registration]:
+        return self.project.registrations.select_related("project", "version", "created_by")
+
+    @extend_schema(
+        request={
+            "multipart/form-data": {"type": "object", "required": ["file"], "properties": {"file": _FILE}},
+            "application/octet-stream": {
+                **_FILE,
+                "description": 'With a header that names it: `Content-Disposition: attachment; filename="model.zip"`.',
+            },
+        },
+        responses={202: OpenApiResponse(RegistrationSerializer, description="A worker reads it: poll `url`.")},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Register a model that was trained elsewhere: a zip with `manifest.json` and `model.onnx`, the files of a
+        version of another project, or a graph of `export_model`.
+
+        A worker checks and measures it, and makes a model version of it. The version picks the next batches if it is
+        not worse than the version before it.
+        """
+        file, _ = sent(request, self.project, NoOptions)
+        registration = registering.receive(project=self.project, user=self.user, **file)
+        return Response(RegistrationSerializer(registration).data, status=status.HTTP_202_ACCEPTED)
+
+
+class RegistrationDetail(ProjectView):
+    """A single registration."""
+
+    subject = "Models"
+    reading = Ability.MODELS_READ
+
+    @extend_schema(responses=RegistrationSerializer)
+    def get(self, request: Request, slug: str, registration_id: int) -> Response:
+        """Return a registration and its state."""
+        missing = f"There is no registration {registration_id} in this project."
+        rows = self.project.registrations.select_related("project", "version", "created_by")
+        return Response(RegistrationSerializer(find_or_404(rows, missing, pk=registration_id)).data)

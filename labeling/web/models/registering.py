@@ -1,0 +1,74 @@
+"""The page that registers a model that was trained elsewhere, and lists the files so far."""
+
+from __future__ import annotations
+
+import json
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from labeling.intake import registering, uploads
+from labeling.intake.registering import RegisterRefused
+from labeling.loop.progress import unattended
+from labeling.models import Ability, Membership
+from labeling.projects import ledger
+from labeling.web.shared import words
+from labeling.web.shared.forms import FileForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+SHOWN, CLASSES_SHOWN = 20, 50
+
+
+@never_cache
+@for_members(reading=Ability.MODELS_READ, changing=Ability.MODELS_CHANGE, takes_files=True)
+def register(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Store a file with a model, or show the form, what a file needs, and the files so far."""
+    project = membership.project
+    form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
+    if form.is_bound and form.is_valid() and _receive(form, membership):
+        return redirect("project-model-register", project.slug)
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
+        form.errors.pop("file", None)
+        form.add_error("file", problem)
+    now = timezone.now()
+    newest = project.registrations.select_related("version", "created_by")[:SHOWN]
+    rows = [(each, words.moment(each.created_at, now)) for each in newest]
+    waiting = any(each.state == each.State.WAITING for each, _ in rows)
+    expected = registering.manifest_for(project, most_classes=CLASSES_SHOWN)
+    context = {
+        "form": form,
+        "max_mb": words.number(settings.MAX_UPLOAD_MB),
+        "private": registering.PRIVATE if ledger.is_private(project) else "",
+        "manifest": json.dumps(expected, indent=2, ensure_ascii=False),
+        "rows": rows,
+        "waiting": waiting,
+        "stalled": waiting and unattended(project, now) is not None,
+    }
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/register.html", context, section="project-models", status=status)
+
+
+def _receive(form: FileForm, membership: Membership) -> bool:
+    """Store the file. Return False, with the reason in the form, if it is refused."""
+    file = form.cleaned_data["file"]
+    try:
+        registering.receive(
+            project=membership.project,
+            user=membership.user,
+            name=file.name,
+            chunks=file.chunks(),
+            length=file.size,
+            spooled_at=uploads.spooled(file),
+        )
+    except ValidationError as error:
+        form.add_error("file", error)
+        return False
+    except RegisterRefused as error:
+        form.add_error("file", str(error))
+        return False
+    return True
