@@ -30,6 +30,11 @@ JOB_SECONDS = Histogram(
     ["kind", "outcome"],
     buckets=(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400),
 )
+WEBHOOK_TRIES = Counter(
+    "marginalia_webhook_tries",
+    "Tries to deliver a message to a webhook by result: delivered, failed, dead.",
+    ["result"],
+)
 WEB = (REQUEST_SECONDS, CLAIMS, IDLE_SECONDS, LEASE_TIMEOUTS, UPLOAD_BYTES)
 
 # Cached, because every request looks up its series.

@@ -26,7 +26,7 @@ from labeling.loop import endings, running
 from labeling.loop.lanes import Lanes
 from labeling.loop.meanwhile import Meanwhile
 from labeling.loop.step import Step
-from labeling.metrics import JOB_SECONDS
+from labeling.metrics import JOB_SECONDS, WEBHOOK_TRIES
 from labeling.models import Job
 from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, JobQuerySet, worker_name
 
@@ -84,6 +84,7 @@ class Worker:
         signal.signal(signal.SIGINT, self.stop)
         for kind in Job.Kind:  # begin at 0: an alert on a rise would miss a first failure that begins the metric at 1
             JOB_SECONDS.labels(kind, "failed")
+        WEBHOOK_TRIES.labels("dead")
         logger.info("Worker %s is ready.", self.name)
         self._until_answered(self.look_around)
         # In a thread beside the steps: a training of hours must not delay the deadlines of other projects.

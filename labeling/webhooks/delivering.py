@@ -20,6 +20,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.db.sealed import Unreadable
+from labeling.metrics import WEBHOOK_TRIES
 from labeling.models import Delivery, Webhook
 from labeling.models.webhooks import TRIES
 from labeling.webhooks.messages import Answer, message_of, post
@@ -37,6 +38,8 @@ HELD = datetime.timedelta(seconds=60)
 FIRST_PAUSE, LONGEST_PAUSE = 5, 3600
 """Seconds between two tries: each pause is twice the one before."""
 GONE = 410
+FAILED = "failed"
+"""The result of a try that another one follows, in the metric of tries; the results of the last are states."""
 DEAD_IN_A_ROW = 3
 """The dead letters in a row, each of three days, after which a webhook is paused."""
 
@@ -140,6 +143,7 @@ def _record(delivery: Delivery, answer: Answer, now: datetime.datetime) -> None:
         return
     values = outcome(answer, attempts=delivery.attempts, tries_left=delivery.tries_left, now=now)
     Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.WAITING).update(**values)
+    WEBHOOK_TRIES.labels(values.get("state", FAILED)).inc()
     if values.get("state") == Delivery.State.DEAD:
         logger.warning("Delivery %d of %s is a dead letter: %s", delivery.pk, delivery.webhook, answer.error)
     if reason := _reason_to_pause(delivery, answer):

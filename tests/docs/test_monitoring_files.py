@@ -31,7 +31,7 @@ ITS_OWN = {"up": {"job", "instance"}}
 def exported() -> dict[str, set[str]]:
     """Return the names of the exported series, each with its labels."""
     series = dict(ITS_OWN)
-    for metric in (*metrics.WEB, metrics.JOB_SECONDS):
+    for metric in (*metrics.WEB, metrics.JOB_SECONDS, metrics.WEBHOOK_TRIES):
         names = ["_bucket", "_sum", "_count"] if metric._type == "histogram" else ["_total"]
         for ending in names:
             series[metric._name + ending] = {*metric._labelnames, *(["le"] if ending == "_bucket" else [])}

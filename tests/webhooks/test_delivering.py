@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 from receivers import Receiver, receiver
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
@@ -131,10 +132,15 @@ def test_a_failed_message_keeps_later_ones_back_and_its_id(project: Project, ser
     assert (delivery.state, delivery.error, delivery.response) == (States.DELIVERED, "", "")
 
 
+def tries(result: str) -> float:
+    return REGISTRY.get_sample_value("marginalia_webhook_tries_total", {"result": result}) or 0
+
+
 def test_a_dead_letter_lets_later_messages_go_and_is_sent_again(project: Project, server: Receiver) -> None:
     add(project, server)
     announce(project, 1, 2)
     server.status = 500
+    failed, dead = tries("failed"), tries("dead")
     for _ in range(TRIES - 1):
         make_due()
         delivering._deliver_some(timezone.now())
@@ -144,6 +150,7 @@ def test_a_dead_letter_lets_later_messages_go_and_is_sent_again(project: Project
     delivering._deliver_some(timezone.now())
     first.refresh_from_db()
     assert (first.state, first.status, first.error) == (States.DEAD, 500, "The receiver answered 500.")
+    assert (tries("failed") - failed, tries("dead") - dead) == (TRIES - 1, 1)
     server.got.clear()
     server.status = 200
     delivering.deliver()
