@@ -23,7 +23,7 @@ from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import Shard, splits_of
 from labeling.outgoing.formats.croissant import metadata
-from labeling.outgoing.formats.huggingface import Column, Feature, class_label, front_matter, with_features
+from labeling.outgoing.formats.huggingface import GIT, Column, Feature, class_label, front_matter, with_features
 
 LOADING = """from datasets import load_dataset
 
@@ -40,7 +40,7 @@ def dataset_layout(facts: Facts) -> Layout:
         head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
         yield "README.md", card_of(facts, rows.counts, splits_of(shards), head, LOADING)
 
-    return Layout(schema, as_parts=rows.parts, closing=closing)
+    return Layout(schema, as_parts=rows.parts, opening=[GIT], closing=closing)
 
 
 def croissant_layout(facts: Facts) -> Layout:

@@ -40,11 +40,11 @@ def samples_layout(facts: Facts) -> Layout:
             yield row["split"], {**_content(row, content), **_class(row["label"], indices), "json": about}
 
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-        yield "classes.json", orjson.dumps(list(indices))
         head = front_matter(facts.title, splits_of(shards), "{split}-*.tar")
         yield "README.md", card_of(facts, counts, splits_of(shards), head, LOADING)
 
-    return Layout(pa.schema([]), as_samples=samples, closing=closing)
+    classes = ("classes.json", orjson.dumps(facts.classes))
+    return Layout(pa.schema([]), as_samples=samples, opening=[classes], closing=closing)
 
 
 def _content(row: Row, content: Any) -> dict[str, bytes]:

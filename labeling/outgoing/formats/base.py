@@ -72,6 +72,8 @@ class Layout:
     """A page of rows as parts of one split each, with a value for each column. No part holds more than one file."""
     as_samples: Callable[[Page], Iterable[tuple[str, Mapping[str, bytes]]]] = _no_samples
     """The split and the files of each row, by the suffix of their names."""
+    opening: Sequence[tuple[str, bytes]] = ()
+    """The first files of an archive: people see that their download begins, however long the rows take."""
     closing: Callable[[Sequence[Shard]], Iterable[tuple[str, bytes]]] = _nothing_more
     """The last files of an archive with these shards, such as its README.md, once all rows are read."""
 

@@ -20,9 +20,8 @@ Column = tuple[str, pa.DataType, Feature]
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
-
 # Git keeps shards outside its history.
-_GIT = (".gitattributes", b"*.parquet filter=lfs diff=lfs merge=lfs -text\n")
+GIT = (".gitattributes", b"*.parquet filter=lfs diff=lfs merge=lfs -text\n")
 
 
 def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
@@ -32,7 +31,6 @@ def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
         layout,
         name="data/{split}-{number:05}.parquet",
         join=lambda batches: _parquet(pa.Table.from_batches(batches, layout.schema)),
-        opening=[_GIT],  # who waits sees that the download begins
     )
 
 

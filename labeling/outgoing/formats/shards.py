@@ -52,9 +52,8 @@ def write_shards(
     *,
     name: str,
     join: Callable[[Sequence[T]], bytes],
-    opening: Sequence[tuple[str, bytes]] = (),
 ) -> Iterator[bytes]:
-    """Write the opening files, the shards, and the closing files of the layout. Of each split, no more than a shard is
+    """Write the layout's opening files, the shards, and its closing files. Of each split, no more than a shard is
     in memory.
 
     Parameters
@@ -64,7 +63,7 @@ def write_shards(
     join: returns the content of a shard of these parts.
     """
     archive = Archive()
-    for file, content in opening:
+    for file, content in layout.opening:
         yield archive.store(file, content)
     shards: list[Shard] = []
     for split, gathered in _gathered(parts):
