@@ -204,7 +204,9 @@ class DatasetComparison(_OneDataset):
         if not earlier:
             raise serializers.ValidationError({"with": ["Name the earlier version."]})
         try:
-            found = asdict(comparing.compare(self.whole(earlier), dataset))
+            found = asdict(comparing.compare_for_people(self.whole(earlier), dataset))
+        except comparing.TooManyRows as error:
+            raise Conflict(str(error)) from None
         except FileDamaged as damage:
             raise Conflict(f"A file of these versions is damaged: {damage.problem}.") from None
         changes = [{"before": before, "after": after, "items": n} for before, after, n in found.pop("changes")]

@@ -33,7 +33,7 @@ SCHEMA = pa.schema(
         ("row", pa.string()),
     ]
 )
-INDEX = ["item", "digest", "stamp", "label", "origin"]
+FACTS = ["label", "origin"]
 CONTENT = ["item", "pool_row", "split", "data", "row"]
 ROW_GROUP = 20_000
 
@@ -61,7 +61,7 @@ class Index:
     digests: np.ndarray
     """(N, 32) uint8."""
     table: pa.Table
-    """`stamp`, `label`, `origin` of each, and `layer`: the place of its file."""
+    """The chosen columns of each, and `layer`: the place of its file."""
 
     def __len__(self) -> int:
         return len(self.items)
@@ -75,18 +75,19 @@ class Index:
         return np.where(self.items[places] == items, places, -1)
 
 
-def write(path: Path, rows: Iterable[Sequence[Stored]]) -> int:
-    """Write pages of rows to a new file; return the number of rows."""
+def write(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
+    """Write rows to a new file; return their number."""
     written = 0
     with replacing(path) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
-        for batch in _batches(rows):
-            writer.write_batch(batch, row_group_size=ROW_GROUP)
-            written += batch.num_rows
+        for batch in batches:
+            if batch.num_rows:
+                writer.write_batch(batch, row_group_size=ROW_GROUP)
+                written += batch.num_rows
     return written
 
 
-def _batches(pages: Iterable[Sequence[Stored]]) -> Iterator[pa.RecordBatch]:
-    """Yield batches of about `ROW_GROUP` rows."""
+def batches_of(pages: Iterable[Sequence[Stored]]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in batches of about `ROW_GROUP`."""
     pending: list[Stored] = []
     for page in pages:
         pending += page
@@ -104,11 +105,14 @@ def _batch(rows: Sequence[Stored]) -> pa.RecordBatch:
     )
 
 
-def index_of(paths: Sequence[Path]) -> Index:
-    """Return the rows that these files stand for, the first file first. Raises `FileDamaged` or `FileMissing`."""
-    tables = [_read(path, INDEX) for path in paths]
+def index_of(paths: Sequence[Path], columns: Sequence[str] = ()) -> Index:
+    """Return the rows that these files stand for, the first file first, with these columns of their table. Raises
+    `FileDamaged` or `FileMissing`.
+    """
+    names = ["item", "digest", *columns]
+    tables = [_read(path, names) for path in paths]
     layers = np.repeat(np.arange(len(tables)), [table.num_rows for table in tables])
-    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(INDEX)
+    table = pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(names)
     items = table["item"].to_numpy()
     # The last row of each item: items ascending, and for each the later files last.
     order = np.lexsort((layers, items))
@@ -117,7 +121,7 @@ def index_of(paths: Sequence[Path]) -> Index:
     kept = kept[table["digest"].is_valid().to_numpy()[kept]]
     chosen = table.take(kept)
     digests = np.frombuffer(_whole(chosen["digest"]).buffers()[1] or b"", np.uint8)[: len(kept) * DIGEST_BYTES]
-    facts = chosen.select(["stamp", "label", "origin"]).append_column("layer", pa.array(layers[kept]))
+    facts = chosen.select(list(columns)).append_column("layer", pa.array(layers[kept]))
     return Index(items[kept], digests.reshape(-1, DIGEST_BYTES), facts.combine_chunks())
 
 
@@ -134,20 +138,24 @@ def read_rows(paths: Sequence[Path], *, size: int) -> Iterator[pa.Table]:
     layers = index.table["layer"].to_numpy()
     for place, path in enumerate(paths):
         mine = index.items[layers == place]  # ascending, as the index is
-        for batch, keeps in _kept(path, CONTENT, size, partial(_among, mine)):
+        for batch, keeps in _kept(path, CONTENT, size, partial(among, mine)):
             if table := pa.Table.from_batches([batch.filter(keeps)]):
                 yield table
 
 
-def stored_rows(paths: Sequence[Path], *, keep_gone: bool) -> Iterator[list[Stored]]:
-    """Yield the whole rows that these files stand for, in pages. `keep_gone`: also rows that take an item out."""
+def stored(paths: Sequence[Path], *, keep_gone: bool) -> Iterator[pa.RecordBatch]:
+    """Yield the whole rows that these files stand for. `keep_gone`: also rows that take an item out."""
     in_files = [items_of(path) for path in paths]
     for place, path in enumerate(paths):
         later = np.unique(np.concatenate([*in_files[place + 1 :], np.empty(0, np.int64)]))
-        for batch, is_later in _kept(path, SCHEMA.names, ROW_GROUP, partial(_among, later)):
-            keeps = pc.invert(is_later)
-            kept = batch.filter(keeps if keep_gone else pc.and_(keeps, batch["digest"].is_valid()))
-            yield [Stored(*values) for values in zip(*(column.to_pylist() for column in kept), strict=True)]
+        for batch in without(path, later):
+            yield batch if keep_gone else batch.filter(batch["digest"].is_valid())
+
+
+def without(path: Path, items: np.ndarray) -> Iterator[pa.RecordBatch]:
+    """Yield the whole rows of a file, but those of these items, which are ascending."""
+    for batch, are_gone in _kept(path, SCHEMA.names, ROW_GROUP, partial(among, items)):
+        yield batch.filter(pc.invert(are_gone))
 
 
 def _kept(
@@ -159,7 +167,7 @@ def _kept(
             yield batch, pa.array(keep(batch["item"].to_numpy()))
 
 
-def _among(ascending: np.ndarray, items: np.ndarray) -> np.ndarray:
+def among(ascending: np.ndarray, items: np.ndarray) -> np.ndarray:
     """Return which items are in an ascending array."""
     if not len(ascending):
         return np.zeros(len(items), bool)

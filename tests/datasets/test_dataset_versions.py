@@ -29,7 +29,7 @@ from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes
+from labeling.projects import classes, purging
 from labeling.projects.purging import purge
 from tests.exports.labeled import make_batch, make_items, train
 from tests.factories import certify, make_answerable, make_member, make_project
@@ -173,6 +173,34 @@ def test_an_item_that_is_removed_for_good_leaves_all_versions(project: Project, 
     digests = {each.name: each.digest for each in (first, second)}
     erasing.forget(project, [items[0].pk])
     assert {each.name: each.digest for each in DatasetVersion.objects.all()} == digests
+
+
+def test_all_items_that_are_due_leave_a_file_at_once(
+    project: Project, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = make_items(project, 4)
+    batch = make_batch(project, items)
+    answer(batch, ann, [0] * 4)
+    version = make_dataset(project)
+    train(batch)
+    remove(project=project, ids=[item.pk for item in items[:3]], user=ann, delete=True)
+    monkeypatch.setattr(purging, "MOST", 1)
+    later = timezone.now() + datetime.timedelta(days=31)
+    assert [purge(later, forget=erasing.forget) for _ in range(4)] == [1, 1, 1, 0]
+    version.refresh_from_db()
+    assert (version.rows, len(version.replaced)) == (1, 1)
+    assert [len(each["items"]) for each in manifest_of(version)["removed"]] == [3]
+
+
+def test_a_successor_has_the_fields_of_its_base_and_of_changed_items(project: Project, ann: User) -> None:
+    items = make_items(project, 5, data={"text": "a", "page": 1})
+    answer(make_batch(project, items), ann, [0] * 4)
+    first = make_dataset(project)
+    Item.objects.filter(pk=items[4].pk).update(data={"text": "b", "film": 2})
+    answer(project.batches.get(), ann, [0])
+    second = make_dataset(project)
+    assert sorted(manifest_of(first)["fields"]) == ["page", "text"]
+    assert sorted(manifest_of(second)["fields"]) == ["film", "page", "text"]
 
 
 def test_a_version_stores_what_changed(project: Project, ann: User) -> None:

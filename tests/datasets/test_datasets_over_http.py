@@ -18,6 +18,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import Step, StepFailed
 from labeling.models import DatasetVersion, Job, Project, ProjectStorage, Role
 from labeling.models.jobs import worker_name
+from labeling.outgoing.datasets import comparing
 from labeling.steps.dataset import dataset as write_dataset
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
@@ -115,7 +116,7 @@ def test_an_export_of_a_version_takes_no_filters_of_rows(project: Project, clien
     assert len(b"".join(short.streaming_content).splitlines()) == 7
 
 
-def test_versions_are_compared(project: Project, client: Client) -> None:
+def test_versions_are_compared(project: Project, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     make_dataset(project)
     answer(project.batches.get(), make_member(project, "bob"), [])
     project.items.filter(label=1).update(label=0, labeled_at="2026-05-01T00:00Z")
@@ -125,6 +126,11 @@ def test_versions_are_compared(project: Project, client: Client) -> None:
     assert client.get(f"{URL}later/comparison/", {"with": "nothing"}).status_code == 404
     page = text_of(client.get("/p/birds/datasets/later/", {"with": "v1"}))
     assert "0 items added since v1, 0 removed, 2 with another label" in page
+    monkeypatch.setattr(comparing, "MOST_FOR_PEOPLE", 11)
+    refused = client.get(f"{URL}later/comparison/", {"with": "v1"})
+    way = "12 rows together. Compare them on the server: manage.py dataset birds --compare later --with v1"
+    assert (refused.status_code, way in refused.json()["detail"]) == (409, True)
+    assert way in text_of(client.get("/p/birds/datasets/later/", {"with": "v1"}))
 
 
 def test_the_pages_make_and_show_versions(project: Project, client: Client) -> None:

@@ -15,6 +15,12 @@ from labeling.outgoing.datasets.manifest import by_label, names_of
 from labeling.outgoing.exports.frozen_rows import files_of, paths_of_files
 
 LISTED = 100
+MOST_FOR_PEOPLE = 2_000_000
+"""The rows of two versions that a web process compares: about a second, and 300 MB."""
+
+
+class TooManyRows(Exception):
+    """The versions have too many rows for a web process; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,19 @@ class Comparison:
     """The first items whose label changed."""
 
 
+def compare_for_people(before: DatasetVersion, after: DatasetVersion) -> Comparison:
+    """Compare versions in a request. Raises `TooManyRows` above `MOST_FOR_PEOPLE`."""
+    if before.rows + after.rows > MOST_FOR_PEOPLE:
+        raise TooManyRows(
+            f"These versions have {before.rows + after.rows:,} rows together. Compare them on the server: "
+            f"manage.py dataset {after.project.slug} --compare {after.name} --with {before.name}"
+        )
+    return compare(before, after)
+
+
 def compare(before: DatasetVersion, after: DatasetVersion) -> Comparison:
     """Compare two whole versions of one project. Raises `FileMissing` or `FileDamaged`."""
-    old, new = (layers.index_of(paths_of_files(files_of(version))) for version in (before, after))
+    old, new = (layers.index_of(paths_of_files(files_of(version)), ["label"]) for version in (before, after))
     places = new.places(old.items)
     common = places >= 0
     was, is_now = _labels(old, np.flatnonzero(common)), _labels(new, places[common])

@@ -60,14 +60,14 @@ def _sweep(project: Project) -> None:
 
 
 def _without(file: DatasetFile, items: np.ndarray) -> DatasetFile | None:
-    """Return a new file without the rows of these items; the file itself if it has none, None if it has no others."""
+    """Return a new file without the rows of these items, which are ascending; the file itself if it has none of them,
+    None if it has no others.
+    """
     [path] = paths_of_files([file])
-    if not len(np.intersect1d(layers.items_of(path), items)):
+    if not layers.among(items, layers.items_of(path)).any():
         return file
-    gone = set(items.tolist())
-    rows = ([row for row in page if row.item not in gone] for page in layers.stored_rows([path], keep_gone=True))
     draft = path.with_suffix(f".{uuid.uuid4().hex}")
-    written = layers.write(draft, rows)
+    written = layers.write(draft, layers.without(path, items))
     if not written:
         draft.unlink()
         return None
@@ -92,7 +92,7 @@ def _replace(
     entries = [{"items": items, "reason": reason, "removed_at": now} for reason, items in removed.items()]
     before = {"sha256": dataset.digest, "replaced_at": now.isoformat(), "removed": sum(map(len, removed.values()))}
     replaced = [*dataset.replaced, before]
-    counts = counted(layers.index_of(paths_of_files(files)), files)
+    counts = counted(files)
     seal(dataset, {**manifest, **counts, "removed": [*manifest["removed"], *entries]})
     values = {name: getattr(dataset, name) for name in ("manifest", "digest", "rows", "layers")}
     DatasetVersion.objects.filter(pk=dataset.pk, digest=before["sha256"]).update(**values, replaced=replaced)

@@ -20,19 +20,21 @@ from labeling.arrays.damage import report
 from labeling.arrays.files import ProjectFiles
 from labeling.disk.files import FileDamaged, sha256_of_file
 from labeling.intake.row_labels import ORIGIN
-from labeling.models import DatasetFile, DatasetVersion, Event, EventType, Project, ProjectStorage
+from labeling.models import DatasetFile, DatasetVersion, Event, EventType, Item, Project, ProjectStorage
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.manifest import facts_of, manifest, seal
 from labeling.outgoing.datasets.stamps import Stamps, answered_since, stamps_of
-from labeling.outgoing.exports.choice import choose
+from labeling.outgoing.exports.choice import Choice, choose
 from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_of_files
-from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.exports.lineage import history_of
+from labeling.outgoing.exports.rows import fields_of, pages
 from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats.base import JSON_OPTIONS, Page, Row
 from labeling.outgoing.layers import Index, Stored
 from labeling.projects import quota
 from labeling.shared_files import store
 
+MOST_FIELDS = 500
 # These columns change in rows whose labels stay: the manifest has the weights and probabilities, a model version names
 # its dataset version.
 NOT_FROZEN: Row = {"learned_by": None, "control_weight": None, "control_probability": None}
@@ -70,7 +72,7 @@ class Base:
 
 
 def _no_base() -> Base:
-    return Base(None, layers.index_of([]), [])
+    return Base(None, layers.index_of([], ["stamp"]), [])
 
 
 def freeze(dataset: DatasetVersion, *, draft: str) -> Frozen:
@@ -91,16 +93,17 @@ def _frozen(dataset: DatasetVersion, base: Base, draft: str) -> Frozen:
     purges = _purges(project)
     choice = choose(project, dataset.filters)
     dataset.read_at = timezone.now()
-    facts = facts_of(project, choice)
+    history = history_of(project)
+    facts = facts_of(project, choice, history)
     stamps = stamps_of(project, choice)
-    changed = _changed(project, base, stamps, facts)
-    gone = np.setdiff1d(base.index.items, stamps.items)
-    items = None if changed is None else changed.tolist()
-    rows = pages(project, choice, items=items) if items is None or items else iter(())
-    fresh = _differing(project, with_splits(project, rows), stamps, base.index)
+    items = _changed(project, base, stamps, facts)
+    facts["fields"] = _fields(project, choice, base, items)
+    gone = base.index.items[~layers.among(stamps.items, base.index.items)]
+    rows = pages(project, choice, history=history, items=items) if items is None or items else iter(())
+    fresh = _differing(with_splits(project, rows), stamps, base.index)
     removals = [Stored(item, None) for item in gone.tolist()]
     files = _with_changes(project, base.files, chain(fresh, [removals] if removals else []), draft)
-    return Frozen(files, manifest(dataset, facts, layers.index_of(paths_of_files(files)), files), purges)
+    return Frozen(files, manifest(dataset, facts, files), purges)
 
 
 def keep(dataset: DatasetVersion, frozen: Frozen) -> None:
@@ -148,14 +151,14 @@ def _base_of(dataset: DatasetVersion) -> Base:
     if version is None:
         return _no_base()
     files = files_of(version)
-    return Base(version, layers.index_of(paths_of_files(files)), files)
+    return Base(version, layers.index_of(paths_of_files(files), ["stamp"]), files)
 
 
 def _without_batch(dataset: DatasetVersion) -> dict[str, Any]:
     return {name: value for name, value in dataset.filters.items() if name != "batch"}
 
 
-def _changed(project: Project, base: Base, stamps: Stamps, facts: dict[str, Any]) -> np.ndarray | None:
+def _changed(project: Project, base: Base, stamps: Stamps, facts: dict[str, Any]) -> list[int] | None:
     """Return the items whose rows may differ from the base's; None for all items."""
     version = base.version
     if version is None or version.read_at is None:
@@ -171,16 +174,23 @@ def _changed(project: Project, base: Base, stamps: Stamps, facts: dict[str, Any]
         equal = pc.fill_null(pc.equal(stamps.texts, earlier), False)
         same = known & np.asarray(equal)
     answered = np.isin(stamps.items, answered_since(project, version.read_at))
-    return stamps.items[~same | answered]
+    return list(stamps.items[~same | answered].tolist())
 
 
-def _differing(project: Project, rows: Iterable[Page], stamps: Stamps, base: Index) -> Iterator[list[Stored]]:
+def _fields(project: Project, choice: Choice, base: Base, changed: Sequence[int] | None) -> list[str]:
+    """Return the names of the imported fields: those of the base, and of the items that may differ from it."""
+    before = manifest_of(base.version)["fields"] if base.version and changed is not None else []
+    new = [] if changed == [] else fields_of(project, choice, most=MOST_FIELDS, only=changed)
+    return list(dict.fromkeys([*before, *new]))[:MOST_FIELDS]
+
+
+def _differing(rows: Iterable[Page], stamps: Stamps, base: Index) -> Iterator[list[Stored]]:
     """Yield the rows that the base does not have."""
     for page in rows:
         items = np.array([row["item"] for row in page])
         texts = stamps.of(items)
         weighing = [row["item"] for row in page if row["control_weight"] is not None]
-        pool_rows = dict(project.items.filter(pk__in=weighing).values_list("pk", "row")) if weighing else {}
+        pool_rows = dict(Item.objects.filter(pk__in=weighing).values_list("pk", "row")) if weighing else {}
         found = [
             _stored(row, text, pool_rows.get(row["item"]), row.pop("split"))
             for row, text in zip(page, texts, strict=True)
@@ -231,7 +241,7 @@ def _with_changes(
     as often as the number of rows after it doubles.
     """
     path = ProjectFiles(project).root / DatasetFile.noun / f"{draft}.draft"
-    written = layers.write(path, rows)
+    written = layers.write(path, layers.batches_of(rows))
     if not written:
         path.unlink()
         return files
@@ -240,7 +250,7 @@ def _with_changes(
         kept -= 1
         written += files[kept].rows
     if kept < len(files):
-        merged = layers.stored_rows([*paths_of_files(files[kept:]), path], keep_gone=kept > 0)
+        merged = layers.stored([*paths_of_files(files[kept:]), path], keep_gone=kept > 0)
         written = layers.write(path.with_suffix(".merged"), merged)
         path.with_suffix(".merged").replace(path)
     if not written:

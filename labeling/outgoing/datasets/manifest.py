@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -11,34 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labeling.models import DatasetFile, DatasetVersion, Project
-from labeling.models.batches import IMPORTED
+from labeling.outgoing import layers
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.exports.lineage import lineage_of
-from labeling.outgoing.exports.rows import batches_of, fields_of
-from labeling.outgoing.exports.weights import imported_rows, weights_of
-from labeling.outgoing.layers import Index
+from labeling.outgoing.exports.frozen_rows import paths_of_files
+from labeling.outgoing.exports.lineage import History
 
 FORMAT = "marginalia-dataset/1"
 NO_LABEL = "no label"
-MOST_FIELDS = 500
 
 
-def facts_of(project: Project, choice: Choice) -> dict[str, Any]:
-    """Return the parts of a manifest that the database has at this moment. Takes about ten queries."""
-    newest_first = batches_of(project)
-    imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
-    lineage, _ = lineage_of(project, newest_first, imported)
-    numbers = choice.get("batch")
-    weights = weights_of(project, imported)
-    batches = {batch.number: batch for batch in newest_first}
+def facts_of(project: Project, choice: Choice, history: History) -> dict[str, Any]:
+    """Return the parts of a manifest that the database has at this moment, but `fields`. Four queries."""
+    numbers, weights = choice.get("batch"), history.weights
     return {
         "format": FORMAT,
         "project": project.slug,
         "kind": project.kind,
         "question": project.question,
         "columns": [[column.name, column.kind] for column in COLUMNS],
-        "fields": fields_of(project, choice, most=MOST_FIELDS),
         "classes": [
             {"index": index, "name": name}
             for index, name in project.classes.order_by("index").values_list("index", "name")
@@ -47,13 +39,13 @@ def facts_of(project: Project, choice: Choice) -> dict[str, Any]:
         "batches": [
             {
                 "number": facts.number,
-                "strategy": batches[facts.number].strategy,
-                "items": batches[facts.number].size,
-                "control_items": batches[facts.number].control_tasks,
+                "strategy": batch.strategy,
+                "items": batch.size,
+                "control_items": batch.control_tasks,
                 "control_probability": facts.control_probability,
                 "picked_by": [{"selection": n, "model": version} for n, version in facts.selected_by.items()],
             }
-            for facts in lineage
+            for batch, facts in zip(history.batches, history.facts, strict=True)
             if numbers is None or facts.number in numbers
         ],
         "models": [
@@ -70,7 +62,7 @@ def facts_of(project: Project, choice: Choice) -> dict[str, Any]:
     }
 
 
-def manifest(dataset: DatasetVersion, facts: dict[str, Any], index: Index, files: list[DatasetFile]) -> dict[str, Any]:
+def manifest(dataset: DatasetVersion, facts: dict[str, Any], files: list[DatasetFile]) -> dict[str, Any]:
     """Return the manifest of a version with these rows in these files; `seal` adds the name."""
     return {
         **facts,
@@ -78,13 +70,14 @@ def manifest(dataset: DatasetVersion, facts: dict[str, Any], index: Index, files
         "filters": dataset.filters,
         "read_at": dataset.read_at,
         "created_by": dataset.created_by.username if dataset.created_by else None,
-        **counted(index, files),
+        **counted(files),
         "removed": [],
     }
 
 
-def counted(index: Index, files: list[DatasetFile]) -> dict[str, Any]:
-    """Return the parts of a manifest that follow from the rows and their files."""
+def counted(files: Sequence[DatasetFile]) -> dict[str, Any]:
+    """Return the parts of a manifest that follow from the files and their rows."""
+    index = layers.index_of(paths_of_files(files), layers.FACTS)
     return {
         "rows": len(index),
         "rows_sha256": hashlib.sha256(index.digests.tobytes()).hexdigest(),

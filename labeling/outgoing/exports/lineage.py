@@ -11,6 +11,7 @@ import orjson
 
 from labeling.models import Batch, ClassChange, Project
 from labeling.models.batches import IMPORTED
+from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,25 @@ class Training:
     merges: Mapping[int, int]
 
 
-def lineage_of(
-    project: Project, newest_first: Sequence[Batch], imported: Sequence[int]
-) -> tuple[list[BatchFacts], list[Training]]:
-    """Return the project's batches and trainings in order.
+@dataclass(frozen=True, slots=True)
+class History:
+    """The batches and trainings of a project in order, and the present weights of its control items."""
 
-    The first version trained after the end of a batch is the first that learned its labels.
+    batches: list[Batch]
+    facts: list[BatchFacts]
+    """Of each batch."""
+    trainings: list[Training]
+    weights: Weights
+
+
+def history_of(project: Project) -> History:
+    """Return the project's history.
+
+    The first version trained after the end of a batch is the first that learned its labels. Takes up to six queries.
     """
+    batches = project.batches.order_by("-number").select_related("selected_by", "model_version")
+    newest_first = list(batches.prefetch_related("earlier_selections__selected_by"))
+    imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
     merged = project.class_changes.filter(kind=ClassChange.Kind.MERGED, undone_at__isnull=True).order_by("revision")
     merges = list(merged.values_list("created_at", "merged_before")) if project.merged else []
     facts: list[BatchFacts] = []
@@ -65,7 +78,8 @@ def lineage_of(
         facts.append(
             BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability, batch.strategy == IMPORTED)
         )
-    return facts[::-1], sorted(trainings, key=lambda training: training.version)
+    trainings.sort(key=lambda training: training.version)
+    return History(newest_first[::-1], facts[::-1], trainings, weights_of(project, imported))
 
 
 def first_learned_by(

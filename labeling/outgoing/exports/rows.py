@@ -21,8 +21,7 @@ from django.db import connection
 from labeling import kinds
 from labeling.db.statements import among, as_moment, marks, moment, one_of, rows
 from labeling.intake.row_labels import ORIGIN
-from labeling.models import Batch, Copy, Project, Task
-from labeling.models.batches import IMPORTED
+from labeling.models import Copy, Project, Task
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
 from labeling.outgoing.exports.certified_rows import certified_among, certified_pages, count_certified, unasked
@@ -30,8 +29,8 @@ from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.exports.copy_rows import chosen_copies, copy_pages, count_copies
 from labeling.outgoing.exports.frozen_rows import manifest_of
-from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
-from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
+from labeling.outgoing.exports.lineage import BatchFacts, History, Training, first_learned_by, history_of
+from labeling.outgoing.exports.weights import Weights
 from labeling.outgoing.formats import Page, Row
 from labeling.resolving.origins import Origin
 
@@ -109,9 +108,9 @@ def chosen_tasks(project: Project, choice: Choice) -> tuple[str, str, list[Any]]
     return tables, condition, [project.pk, *values, *(batches or ())]
 
 
-def fields_of(project: Project, choice: Choice, *, most: int) -> list[str]:
+def fields_of(project: Project, choice: Choice, *, most: int, only: Sequence[int] | None = None) -> list[str]:
     """Return the names of the fields that the chosen items were imported with, at most `most`, the most frequent
-    first. One query, or two.
+    first. `only`: those of these items alone. One query, or two.
     """
     if dataset := choice.get("dataset"):
         return list(manifest_of(dataset)["fields"])[:most]
@@ -124,6 +123,9 @@ def fields_of(project: Project, choice: Choice, *, most: int) -> list[str]:
             items.append(("labeling_item item", f"item.id IN ({keys})", list(of_keys)))
     counts: Counter[str] = Counter()
     for tables, condition, values in items:
+        if only is not None:
+            these = among(only)
+            condition, values = f"{condition} AND item.id IN ({these.sql})", [*values, *these.params]
         sql = f"""
             SELECT field.key, COUNT(*) FROM {tables} JOIN {of_item} ON true WHERE {condition}
             GROUP BY field.key ORDER BY COUNT(*) DESC, field.key LIMIT %s"""
@@ -152,43 +154,36 @@ def names_of(project: Project, choice: Choice) -> Mapping[int, str]:
     return _Names(project)
 
 
-def batches_of(project: Project) -> list[Batch]:
-    """Return the batches, the newest first, with the versions that picked and learned them. Two queries or three."""
-    batches = project.batches.order_by("-number").select_related("selected_by", "model_version")
-    return list(batches.prefetch_related("earlier_selections__selected_by"))
-
-
 def pages(
     project: Project,
     choice: Choice | None = None,
     *,
     size: int = PAGE,
     names: Mapping[int, str] | None = None,
+    history: History | None = None,
     items: Sequence[int] | None = None,
 ) -> Iterator[Page]:
     """Yield pages of the chosen rows (without a choice, all labeled items), by batch and rank, up to `size` rows each;
-    then the certified labels by item. `names`: the names of the classes; None to read them. `items`: only the rows of
-    these items, in any order.
+    then the certified labels by item. `names`: the names of the classes; None to read them. `history`: that of the
+    project; None to read it. `items`: only the rows of these items, in any order.
 
     Takes at most eight queries, one for each `size` tasks of the batches, and two or three for each page.
     """
     choice = choice or Choice()
     names = names_of(project, choice) if names is None else names
-    newest_first = batches_of(project)
-    imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
-    batches, trainings = lineage_of(project, newest_first, imported)
+    history = history or history_of(project)
     asks = project.asks
     # A label out of a few comes again and again; a set of classes may be new in every row.
     show = lru_cache(LABELS_KEPT)(lambda text: asks.show(orjson.loads(text), names))
-    weights = weights_of(project, imported)
     asked_again = Task.objects.further().filter(batch__project=project, is_gold=False).exists()
-    shared = Export(project, kinds.get(project.kind).is_file, names, show, weights, trainings, asked_again)
+    is_file = kinds.get(project.kind).is_file
+    shared = Export(project, is_file, names, show, history.weights, history.trainings, asked_again)
 
     def shown(label: Any) -> Any:
         return asks.show(project.follow(label), names)
 
     numbers = choice.get("batch")
-    of_batch = {facts.id: facts for facts in batches if numbers is None or facts.number in numbers}
+    of_batch = {facts.id: facts for facts in history.facts if numbers is None or facts.number in numbers}
     reader = _Reader(choice, shared, shown, of_batch)
     copies = chosen_copies(project, choice).filter(batch__in=of_batch) if choice.get("copies") else Copy.objects.none()
     if items is not None:

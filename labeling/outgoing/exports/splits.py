@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +19,8 @@ from labeling.resolving.origins import Origin
 
 SHARES = (("train", 0.8), ("validation", 0.9), ("test", 1.0))
 """The splits, each with the end of its part of all hashes."""
+
+_ENDS = [end for _, end in SHARES[:-1]]
 
 SPLITS = [f"{part}{split}" for part in ("", f"{Origin.CERTIFIED}_") for split, _ in SHARES]
 """All values of `split`, in their order. Certified labels have splits of their own."""
@@ -52,7 +55,7 @@ def split_of(name: str) -> str:
     'train'
     """
     share = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big") / 2**64
-    return next(name for name, end in SHARES if share < end or end == 1)
+    return SHARES[bisect_right(_ENDS, share)][0]
 
 
 def _representative(row: Row, sources: Mapping[int, _Source]) -> str:

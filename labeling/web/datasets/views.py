@@ -15,7 +15,7 @@ from labeling.disk.files import FileDamaged
 from labeling.items.filter import FilterError
 from labeling.loop.progress import unattended
 from labeling.models import Ability, DatasetVersion, Membership
-from labeling.outgoing.datasets.comparing import Comparison, compare
+from labeling.outgoing.datasets.comparing import Comparison, TooManyRows, compare_for_people
 from labeling.outgoing.datasets.creating import create
 from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports import FILTERS, formats_of
@@ -108,7 +108,9 @@ def _whole(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:
     earlier = others.named(request.GET.get("with", "")).first()
     problem, differences = "", None
     try:
-        differences = earlier and _compared(compare(earlier, version))
+        differences = earlier and _compared(compare_for_people(earlier, version))
+    except TooManyRows as error:
+        problem = f"{error}."
     except FileDamaged as damage:
         problem = f"A file of these versions is damaged: {damage.problem}."
     return {
