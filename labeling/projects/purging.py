@@ -40,8 +40,9 @@ def _nothing(project: Project, items: Sequence[int]) -> None:
 def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], None] = _nothing) -> int:
     """Remove up to `MOST` items that were deleted 30 days ago or earlier. Returns their number.
 
-    `forget` removes the items from files that other code owns. It is called for each project before and after the rows
-    are removed, because a step may have stored a file meanwhile.
+    `forget` removes items from files that other code owns. Before the rows are removed it gets all items of a project
+    that are due, because it writes the files anew; and afterwards those that were removed, because a step may have
+    stored a file meanwhile.
 
     An item stays until the batches of its tasks are done, for an unfinished batch counts its tasks. An item of a
     project without a batch stays until the first batch: until then the encoder may be fitted again on all rows.
@@ -57,7 +58,7 @@ def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], 
     for project in Project.objects.filter(pk__in={project for project, _ in ids}):
         items = [pk for owner, pk in ids if owner == project.pk]
         try:
-            forget(project, items)
+            forget(project, list(over.filter(project=project).order_by("pk").values_list("pk", flat=True).distinct()))
             for part in in_parts(items, CHUNK):
                 _remove(project, part)
             forget(project, items)
