@@ -70,6 +70,8 @@ def _found(
     project: Project, labels: Sequence[ImportedLabel], holders: Mapping[int, Sequence[ImportedLabel]]
 ) -> list[set[int]]:
     """Return, for each label, the projects that hold it."""
+    if not holders:
+        return [set() for _ in labels]
     holding: dict[Hashable, set[int]] = defaultdict(set)
     for each in Project.objects.filter(pk__in=holders):
         for key in _keys(each, holders[each.pk]):
@@ -137,15 +139,16 @@ def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
     """Return, for each label, a key that is equal in all projects: content, value and proposed class, by the classes'
     names.
     """
+    asks = project.asks
     indices = {each.proposed for each in labels if each.proposed is not None}
-    if not project.asks.proposes:
+    if not asks.proposes:
         values = [each.value for each in labels if each.value is not None]
         indices.update(index for value in values for index in (value if isinstance(value, list) else [value]))
     names = project.class_names(indices)
 
     def key(label: ImportedLabel) -> Hashable:
-        shown = project.asks.show(label.value, names)
-        value = frozenset(shown) if project.asks.per_class and shown is not None else project.asks.key(shown)
+        shown = asks.show(label.value, names)
+        value = frozenset(shown) if asks.per_class and shown is not None else asks.key(shown)
         return label.fingerprint, value, None if label.proposed is None else names[label.proposed]
 
     return [key(each) for each in labels]

@@ -183,9 +183,10 @@ def take(left: dict[str, Any], rules: Rules) -> Labels | None:
 
 
 def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
-    lists = {name: _list(fields.get(name), name) for name in LISTS}
-    label = fields.get("label")
-    label = answer_cells.read(_plain(label), "label", rules)
+    lists = {name: _list(fields[name], name) for name in LISTS if name in fields}
+    label = answer_cells.read(_plain(fields.get("label")), "label", rules)
+    if not lists:
+        return None if label is None else Labels(label)
     every = tuple(_answer(each, name, rules) for name, listed in lists.items() for each in listed)
     _check(every)
     corrected_by = fields.get("corrected_by")
