@@ -76,6 +76,7 @@ try:
     MLFLOW_TRACKING_URI: str = env.str("MLFLOW_TRACKING_URI", "")
     OBJECT_STORE: str = env.str("OBJECT_STORE", "", validate=validate.Regexp(r"([a-z][a-z0-9+]*://\S{1,200})?\Z"))
     OBJECT_CACHE_MB: int = env.int("OBJECT_CACHE_MB", 50 * 1024, validate=validate.Range(min=1))
+    REFERENCE_CACHE_MB: int = env.int("REFERENCE_CACHE_MB", 10 * 1024, validate=validate.Range(min=1))
     MODEL_STORE: str = env.str(
         "MODEL_STORE", OBJECT_STORE, validate=validate.Regexp(r"(([a-z][a-z0-9+]*:/)?/\S{1,200})?\Z")
     )

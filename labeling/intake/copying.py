@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from django.db.models import F
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.intake.drafts import Draft
 from labeling.intake.items import NewItem, bytes_of, rows_of
 from labeling.intake.label_writing import settle, write_items
@@ -22,7 +22,7 @@ from labeling.intake.row_labels import ImportedAnswer, Labels
 from labeling.items import search
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
-from labeling.models import Annotation, Correction, Item, ItemImport, Project, Task
+from labeling.models import Annotation, Correction, Item, ItemImport, Project, Reference, Task
 from labeling.projects import quota
 
 # Items in one transaction: other writers wait for its end.
@@ -79,12 +79,14 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
         media.flush()
     size = _media_bytes(project, copies)
     quota.check_room(project, size)
+    kept = references.share([each.media for each in originals], project.pk)
     indices = {name: index for index, name in names.items()}
     settle(item_import, copies, indices)
     values = rows_of(project, copies, indices)
     in_rows = bytes_of(values, copies)
     with step.write():
         n_labeled = write_items(item_import, copies, values, indices)
+        Reference.objects.bulk_create(kept)
         search.rewind(project, min(numbers))
         ItemImport.objects.filter(pk=item_import.pk).update(
             position=F("position") + len(copies),
@@ -99,10 +101,11 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
 
 def _media_bytes(project: Project, copies: Sequence[NewItem]) -> int:
     """Return the bytes of media to count for these items; as in an import, a shared file counts for each of its
-    items.
+    items. Encoding counts what is stored of a file at a source.
     """
     if kinds.of(project).is_file:
-        return sum(media.size_of(each.media) for each in copies if each.media)
+        names = (each.media for each in copies if each.media and not references.is_reference(each.media))
+        return sum(media.size_of(name) for name in names)
     return sum(FLOAT_BYTES * (project.vector_length or 0) for each in copies if each.media)
 
 

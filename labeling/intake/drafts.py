@@ -17,7 +17,7 @@ from labeling.intake.readers.base import Record, Source
 from labeling.intake.readers.values import json_safe
 from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
-from labeling.kinds import BadFile, BadValue, Surroundings
+from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
 from labeling.kinds.wording import excerpt, is_blank, printable
 from labeling.resolving.origins import Origin
 
@@ -31,7 +31,8 @@ class Draft(NamedTuple):
     `truth` is None if it is not known, else a class (single), a list of different classes, possibly empty (multi), or
     whether the proposed class applies (verify). `proposed` is set for verify only. Until the file is opened, `file` has
     the original bytes and `suffix` is ""; then `suffix` is that of the real format, for example ".png". `preview` and
-    `thumbnail` are smaller pictures of the file, b"" for none. `vector` is float32, (d,), and finite. `labels` is None
+    `thumbnail` are smaller pictures of the file, b"" for none. A file that stays at a source is `kept` and not `file`,
+    and `suffix` is that of its name. `vector` is float32, (d,), and finite. `labels` is None
     for an item without a label. `gold` is the known answer of a gold item, else None. `suggestion` has the form of
     `truth`, and annotators may see it. `place_id` is the id that earlier releases gave a row without an id; "" if the
     row has an id.
@@ -50,6 +51,7 @@ class Draft(NamedTuple):
     suggestion: str | list[str] | bool | None = None
     preview: bytes = b""
     thumbnail: bytes = b""
+    kept: KeptAtSource | None = None
 
     @property
     def file_bytes(self) -> int:
@@ -118,6 +120,8 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         truth,
         proposed,
         content.file,
+        content.suffix,
+        kept=content.kept,
         vector=content.vector,
         place_id=place_id,
         labels=labeled,

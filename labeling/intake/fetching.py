@@ -1,4 +1,6 @@
-"""Open imports from sources: a file of the source is copied first, and files that are items are read one by one."""
+"""Open imports from sources: a file of the source is copied first, and files that are items are read one by one,
+or stay there.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +59,7 @@ def open_keys(item_import: ItemImport, project: Project) -> Source | None:
         kind=kinds.of(project),
         name=item_import.name,
         layout=Layout.read(item_import.layout),
+        files_stay=item_import.source.by_reference,
     )
 
 

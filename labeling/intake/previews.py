@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.db.long_writes import in_parts
 from labeling.kinds import BadFile, media
 from labeling.models import Project
@@ -32,7 +32,8 @@ def make_previews(project: Project) -> Iterator[Made]:
     It can be stopped and started again at any time, also while people label: images with pictures are skipped.
     """
     made, kind = Made(), kinds.of(project)
-    items = Counter(project.items.exclude(media="").order_by("media").values_list("media", flat=True))
+    every = project.items.exclude(media="").order_by("media").values_list("media", flat=True)
+    items = Counter(name for name in every.iterator() if not references.is_reference(name))
     for names in in_parts(list(items), kind.chunk):
         _make(project, {name: items[name] for name in names if not _has_some(name)}, made)
         made.images += len(names)

@@ -17,7 +17,7 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.db.long_writes import held_seconds
 from labeling.db.statements import analyze, marks, rows
 from labeling.disk import npy
@@ -157,6 +157,7 @@ def _end(step: Step, item_import: ItemImport) -> None:
         settle_sequence()
         ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.DONE, finished_at=timezone.now())
         if item_import.accepted:
+            references.try_again(step.job.project)
             Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
 
 
@@ -276,7 +277,7 @@ def _write_chunk(
     block = f"import-{item_import.pk}-{item_import.position}"
     for attempt in range(3):
         good, bad = _without_duplicates(project, checked, places)
-        items = [NewItem(numbers[at], draft, places[at]) for at, draft in good]
+        items = [NewItem(numbers[at], draft, draft.kept.address if draft.kept else places[at]) for at, draft in good]
         size = _media_bytes(draft for _, draft in good)
         # A file on the server is counted without a limit: it was named by an operator, who can fill the disk anyway.
         if item_import.owns_file:
@@ -292,6 +293,7 @@ def _write_chunk(
             began = time.monotonic()
             with step.write():
                 labeled = write_items(item_import, items, values, indices)
+                references.insert(project, [(item.media, item.draft.kept) for item in items if item.draft.kept])
                 search.rewind(project, min(numbers))
                 if rules.vector_length and not project.vector_length:
                     _settle_vector_length(project, rules.vector_length)
@@ -344,6 +346,8 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
         if draft.file is not None:
             item.media = media.file_name(project.pk, kind.folder, draft.file, draft.suffix)
             media.write(item.media, draft.file, preview=draft.preview, thumbnail=draft.thumbnail)
+        elif draft.kept is not None:
+            item.media = references.name_of(project.pk, draft.kept, draft.external_id, draft.suffix)
         elif draft.vector is not None:
             item.media = f"{project.pk}/vectors/{block_name}.npy"
             item.media_offset = len(vectors)
@@ -354,7 +358,8 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
         media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))
     for item in items:
         # Fingerprints trace labels: items without a label in a project without privacy need none.
-        if project.privacy_epsilon is not None or item.draft.labels:
+        # The content of a file that stays at its source is not known yet.
+        if item.draft.kept is None and (project.privacy_epsilon is not None or item.draft.labels):
             item.fingerprint = fingerprint(kind, item.draft, item.media)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from labeling.kinds.audio import Audio
-from labeling.kinds.base import ItemContent, Kind, OpenedFile, Surroundings
+from labeling.kinds.base import ItemContent, KeptAtSource, Kind, OpenedFile, Surroundings
 from labeling.kinds.files import FileKind
 from labeling.kinds.image import Image
 from labeling.kinds.text import Text
@@ -18,6 +18,7 @@ __all__ = [
     "BadValue",
     "FileKind",
     "ItemContent",
+    "KeptAtSource",
     "Kind",
     "OpenedFile",
     "Surroundings",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 
 from labeling.kinds import examples
@@ -33,6 +34,7 @@ class Audio(FileKind):
     content_types = {".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
     formats = "WAV, FLAC, OGG or MP3"
     suffixes = frozenset({".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
+    shown_suffixes = MappingProxyType({".wave": ".wav", ".oga": ".ogg", ".opus": ".ogg"})
     foreign = dict.fromkeys((".m4a", ".aac", ".mp4", ".wma", ".aif", ".aiff", ".amr"), _FOREIGN)
     most_bytes = 64 * MIB
     most_content = MOST_MINUTES * 60  # seconds

@@ -18,17 +18,33 @@ from labeling.kinds.wording import BadFile, value_text
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAtSource:
+    """A file that stays at a source, unread. `size` is None and `etag` is "" if they are not known.
+
+    `address` names the file for managers and in exports.
+    """
+
+    source: int
+    key: str
+    address: str
+    size: int | None = None
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ItemContent:
     """The content of an item: a file, a vector, or fields alone.
 
     `shown` are the fields that annotators see. Until the file is opened, `file` has the original bytes and `suffix` is
-    "". `vector` has the shape (d,) and dtype float32; all its values are finite.
+    "". Of a file that stays at a source, `kept` is the place, and `suffix` is that of the file that browsers get.
+    `vector` has the shape (d,) and dtype float32; all its values are finite.
     """
 
     shown: dict[str, Any] = field(default_factory=dict)
     file: bytes | None = None
     suffix: str = ""
     vector: np.ndarray | None = None
+    kept: KeptAtSource | None = None
 
 
 class OpenedFile(NamedTuple):
@@ -51,13 +67,14 @@ class Surroundings(NamedTuple):
     ----------
     number_columns: the columns that make up the vector in a table without a column `vector`.
     vector_length: the length of the project's vectors; None before the first one.
-    open_file: returns the bytes of a file that the row names, or raises BadFile; None if rows must not name files.
+    open_file: returns the bytes of a file that the row names, or its place at a source, or raises BadFile; None if rows
+        must not name files.
     in_tree: whether the row stands for a file in a folder or zip file.
     """
 
     number_columns: tuple[str, ...] = ()
     vector_length: int | None = None
-    open_file: Callable[[str], bytes] | None = None
+    open_file: Callable[[str], bytes | KeptAtSource] | None = None
     in_tree: bool = False
 
 

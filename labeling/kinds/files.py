@@ -10,10 +10,12 @@ from typing import Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
-from labeling.kinds.base import ItemContent, Kind, OpenedFile, Surroundings
+from labeling.kinds.base import ItemContent, KeptAtSource, Kind, OpenedFile, Surroundings
 from labeling.kinds.opening import Opener, Reply
 from labeling.kinds.wording import MIB, BadFile, BadValue, is_blank, too_large, type_name
 
+# The characters of an address that an item stores.
+MOST_ADDRESS = 300
 _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"})
 
 
@@ -46,6 +48,9 @@ class FileKind(Kind):
 
     suffixes: ClassVar[frozenset[str]]
     """The suffixes of files that may be of this kind. The opener finds the real format from the bytes."""
+
+    shown_suffixes: ClassVar[Mapping[str, str]] = {}
+    """The suffixes of the files that browsers get, by other suffixes that such a file may have at a source."""
 
     foreign: ClassVar[Mapping[str, Foreign]] = {}
     """Widespread formats that imports refuse, by suffix."""
@@ -80,7 +85,23 @@ class FileKind(Kind):
             raise BadValue(f"{what} is an address on the network, which is not fetched: give the file itself")
         if around.open_file is None:
             raise BadValue(f"{what} is named by a file, and an upload has none beside it: use a zip file or data: URLs")
-        return ItemContent(file=around.open_file(value))
+        found = around.open_file(value)
+        return self._kept(found) if isinstance(found, KeptAtSource) else ItemContent(file=found)
+
+    def _kept(self, file: KeptAtSource) -> ItemContent:
+        """Return the content of a file that stays at a source. Its name and size alone are checked: the encoder opens
+        it.
+        """
+        suffix = PurePosixPath(file.key).suffix.lower()
+        if problem := self.file_problem(file.key) or _size_problem(file.size, self.most_bytes):
+            raise BadFile(problem)
+        if len(file.address) > MOST_ADDRESS:
+            raise BadFile(f"has an address of more than {MOST_ADDRESS} characters: rename it")
+        if not suffix:
+            raise BadFile(
+                f"has no ending such as {next(iter(self.content_types))}: rename it, or copy the files of the source"
+            )
+        return ItemContent(kept=file, suffix=self.shown_suffixes.get(suffix, suffix))
 
     def _data_url(self, url: str) -> bytes:
         head, comma, body = url.partition(",")
@@ -104,7 +125,7 @@ class FileKind(Kind):
 
         Many small files in one call are faster than a call for each.
         """
-        checked = [(file, _problem(file, most_bytes or self.most_bytes)) for file in files]
+        checked = [(file, _size_problem(len(file), most_bytes or self.most_bytes)) for file in files]
         good = [file for file, problem in checked if not problem]
         replies = self.opener.replies(good, most_content or self.most_content, smaller=smaller)
         for file, problem in checked:
@@ -133,7 +154,7 @@ class FileKind(Kind):
         return b"" if stored is None else stored
 
 
-def _problem(file: bytes, most_bytes: int) -> str:
-    if len(file) > most_bytes:
+def _size_problem(size: int | None, most_bytes: int) -> str:
+    if size is not None and size > most_bytes:
         return too_large(most_bytes)
-    return "" if file else "is empty"
+    return "is empty" if size == 0 else ""

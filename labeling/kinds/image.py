@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from labeling.kinds import examples
@@ -35,6 +36,9 @@ class Image(FileKind):
     }
     formats = "PNG, JPEG, GIF, WEBP, BMP or TIFF"
     suffixes = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+    shown_suffixes = MappingProxyType(
+        {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tif": ".png", ".tiff": ".png"}
+    )
     foreign = dict.fromkeys((".heic", ".heif", ".avif"), _PHONES)
     folder = "images"
     most_bytes = 64 * MIB

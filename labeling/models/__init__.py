@@ -17,6 +17,7 @@ from labeling.models.people import Invitation, Membership, User
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import LabelFamily, PrivateTraining, Release
 from labeling.models.projects import Project
+from labeling.models.references import Reference
 from labeling.models.registrations import Registration
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
@@ -71,6 +72,7 @@ __all__ = [
     "PrivateTraining",
     "Project",
     "ProjectStorage",
+    "Reference",
     "Registration",
     "RejectedRow",
     "Release",

@@ -20,9 +20,10 @@ from django.db import models, transaction
 from labeling.arrays.files import ProjectFiles
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Batch, Item, Job, LabelClass, ModelVersion, Project, Task, Upload
+from labeling.models import Batch, Item, Job, LabelClass, ModelVersion, Project, Reference, Task, Upload
 from labeling.projects import families, quota
 from labeling.projects.lifecycle import KEPT
+from labeling.references import copies
 from labeling.shared_files import StoreAway, store
 from models_store.folders import FolderError, folder_at
 
@@ -85,12 +86,13 @@ def _remove_files(project: Project, until: float) -> None:
     """Remove the project's media, matrices and models, and its uploads."""
     for upload in Upload.objects.filter(project=project):
         quota.discard(store().path_of(upload.path))
-    for root in (media.path_of(str(project.pk)), ProjectFiles(project).root):
+    for root in (media.path_of(str(project.pk)), ProjectFiles(project).root, copies.folder_of(project.pk)):
         for _ in store().remove_below(root):
             _check_time(until)
 
 
 def _cut_circles(project: Project) -> None:
+    Reference.objects.filter(source__project=project).exclude(project=project).update(source=None)
     for model, key in CIRCLES:
         rows = model._default_manager.filter(**{_to_project(model): project, f"{key}__isnull": False})
         rows.update(**{key: None})

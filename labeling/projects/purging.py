@@ -14,13 +14,13 @@ from collections.abc import Callable, Sequence
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.answering import counting
 from labeling.db.long_writes import in_parts
 from labeling.disk.files import FileDamaged
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Annotation, Batch, Item, Project, ProjectStorage, Task
+from labeling.models import Annotation, Batch, Item, Project, ProjectStorage, Reference, Task
 from labeling.models.batches import IMPORTED
 from labeling.projects import quota
 from labeling.shared_files import StoreAway
@@ -83,7 +83,9 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
         Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
         in_rows = _row_bytes(gone)
         tasks.delete()  # with their assignments and annotations
+        names = list(Item.objects.filter(pk__in=gone).exclude(media="").values_list("media", flat=True))
         Item.objects.filter(pk__in=gone).delete()
+        Reference.objects.filter(project=project, name__in=names).delete()
         search.forget(gone)
         for batch, n in dropped.items():
             Batch.objects.filter(pk=batch).update(
@@ -122,5 +124,5 @@ def _remove_files(items: list[Item]) -> int:
     for name in names:
         size += media.size_of(name) * sum(item.media == name for item in items)
         if name not in shared:
-            media.remove(name)
+            references.remove(name)
     return size

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from labeling.disk.files import make_room, replace_file
 
-# A caller of `local` has opened the copy within this time, so `tidy` keeps copies that were used later than that.
+# A caller has opened the copy within this time after `used`, so `tidy` keeps copies that were used later than that.
 OPENED_WITHIN_SECONDS = 600
 # `came` calls `tidy` each time that copies of this share of the limit have been added.
 WALK_SHARE = 0.05
@@ -27,8 +27,16 @@ class Cache:
     A note beside each copy has the store's mark of the copied state. A file that never changes (`stays`) needs no note.
     """
 
-    def __init__(self, folders: Sequence[Path], *, stays: Callable[[Path], bool], most_bytes: int) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        *,
+        stays: Callable[[Path], bool],
+        most_bytes: int,
+        opened_within: float = OPENED_WITHIN_SECONDS,
+    ) -> None:
         self._folders, self._stays, self._most_bytes = folders, stays, most_bytes
+        self._opened_within = opened_within
         self._lock, self._came = threading.Lock(), 0
 
     def mark_of(self, path: Path) -> str | None:
@@ -73,7 +81,7 @@ class Cache:
     def tidy(self) -> None:
         """If the copies exceed the limit, remove the least recently used ones until they take `KEPT_SHARE` of it."""
         files = sorted(self._removable())
-        total, before = sum(size for _, size, _ in files), time.time() - OPENED_WITHIN_SECONDS
+        total, before = sum(size for _, size, _ in files), time.time() - self._opened_within
         if total <= self._most_bytes:
             return
         for used_at, size, path in files:

@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from django.core.exceptions import ValidationError
 from django.db.models import F
 
+from labeling import kinds, references
 from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, append_rows
 from labeling.arrays.sums import keep
 from labeling.db.statements import change_each, update_numbers
 from labeling.loop.step import Step, StepFailed
 from labeling.models import EncoderChange, Item, Project
+from labeling.projects import quota
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.steps.change_encoder import Change
 from labeling.steps.compute import compute
@@ -78,6 +80,7 @@ def _store(step: Step, project: Project, encoded: Encoded, change: Change | None
     if good:
         path = ProjectFiles(project).features(project.features_generation)
         append_rows(path, rows_before=rows_before, block=block)
+    pictures = references.pictures_bytes(project.items.filter(pk__in=good)) if kinds.of(project).is_picture else 0
     with step.write():
         # Other writers wait for its end.
         update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
@@ -87,6 +90,8 @@ def _store(step: Step, project: Project, encoded: Encoded, change: Change | None
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
         if also is not None and change is not None:
             change.store(also)
+        if pictures:
+            quota.count(project, media=pictures)
     project.encoded_rows += len(good)
 
 

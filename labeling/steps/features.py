@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.arrays.files import ProjectFiles, RowSum, sum_of
 from labeling.disk.files import FileDamaged, reading
-from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Project
 from labeling.models.items import ItemQuerySet
@@ -180,10 +179,10 @@ def _raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
     kind = kinds.of(project)
     blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
-    media.bring(item.media for item in items)
+    references.bring(item.media for item in items)
     for item in items:
         try:
-            contents.append(kind.raw(item.data, media.read(item.media, item.media_offset, blocks)))
+            contents.append(kind.raw(item.data, references.read(item.media, item.media_offset, blocks)))
         except (OSError, FileDamaged) as error:
             contents.append(error)
     return contents

@@ -22,6 +22,7 @@ from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload
 from labeling.models.file_owners import FileOwner, file_owners
+from labeling.references import is_reference
 from labeling.shared_files import read_whole, store
 from labeling.steps import rebuild_files
 from labeling.steps.cluster import read_dendrogram, read_joins
@@ -156,8 +157,8 @@ def _surveys(project: Project) -> Iterator[StoredFile]:
 def _media(project: Project) -> Iterator[StoredFile]:
     names = project.items.exclude(media="").order_by("media").values_list("media", flat=True).distinct()
     for name in names.iterator(chunk_size=2000):
-        path = media.path_of(name)
-        yield StoredFile(f"media/{name}", partial(read_whole, path, media.check))
+        if not is_reference(name):  # that file is at its source
+            yield StoredFile(f"media/{name}", partial(read_whole, media.path_of(name), media.check))
         for size in ("preview", "thumbnail"):
             smaller = media.path_of(media.smaller(name, size))
             if not name.endswith(".npy") and store().exists(smaller):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from labeling import kinds
 from labeling.intake import uploads
 from labeling.intake.readers import Layout
-from labeling.models import ItemImport, Job, Project, Source, User
+from labeling.models import Item, ItemImport, Job, Project, Source, User
 from labeling.shared_files import store
 from labeling.sources import BadAddress, Entry, SourceProblem, check, options_of, remote_at, remote_of, seal_secrets
 
@@ -78,12 +78,16 @@ def add(
     layout: Layout | None,
     schedule: str = Source.Every.DAY,
     full_schedule: str = Source.Every.WEEK,
+    by_reference: bool = False,
 ) -> Source:
     """Create a source, and look at it. Without a layout, the first look waits for a person to choose the columns.
 
-    Raises `ValidationError` as `check_source` does, and `SourceRefused` if the project has `MOST`.
+    `by_reference`: the files of items stay at the source. Raises `ValidationError` as `check_source` does, and
+    `SourceRefused` if the project has `MOST`.
     """
     check_source(project, address=address, options=options, secrets=secrets, content=content)
+    if by_reference and content != Source.Content.MEDIA:
+        raise ValidationError({"by_reference": "Only files that are an item each can stay at their source."})
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if project.sources.count() >= MOST:
         raise SourceRefused(f"This project has {MOST} sources already. Remove one of them first.")
@@ -97,6 +101,7 @@ def add(
         layout=None if layout is None else layout.stored(),
         schedule=schedule,
         full_schedule=full_schedule,
+        by_reference=by_reference,
         created_by=user,
     )
     source.next_look_at, source.next_full_at = source.next_after(schedule), source.next_after(full_schedule)
@@ -169,7 +174,14 @@ def _secrets_of(source: Source) -> Mapping[str, str]:
 
 @transaction.atomic
 def remove(*, source: Source) -> None:
-    """Remove the source, and its imports that are not done. Items stay."""
+    """Remove the source, and its imports that are not done. Items stay.
+
+    Raises `SourceRefused` if files of items stay there.
+    """
+    kept = Item.objects.filter(deleted_at=None, media__in=source.references.values("name")).count()
+    if kept:
+        items = "1 item has its file" if kept == 1 else f"{kept:,} items have their files"
+        raise SourceRefused(f"{items} at this source. Pause it, or delete them first.")
     states = ItemImport.State
     for each in source.imports.exclude(state__in=[states.DONE, states.REFUSED]):
         each.delete()

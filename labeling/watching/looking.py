@@ -17,7 +17,7 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.intake import fetching, uploads
 from labeling.intake.guessing import guess
 from labeling.intake.readers import Layout, UnreadableFile, has_rows
@@ -66,6 +66,8 @@ def _end(source: Source, problem: SourceProblem | UnreadableFile | None) -> None
     values: dict[str, Any] = {"looked_at": now, "problem": "" if problem is None else str(problem)[:500]}
     if problem is None and source.in_full:
         values |= {"in_full": False, "full_cursor": "", "full_looked_at": now}
+        if references.try_again(source.project):
+            Job.objects.enqueue(Job.Kind.ENCODE, project=source.project)
     elif isinstance(problem, SourceProblem) and problem.passes and source.schedule != Source.Every.OFF:
         values["next_look_at"] = now + AGAIN
     Source.objects.filter(pk=source.pk).update(**values)

@@ -1,8 +1,9 @@
 """Simulated colluding annotators who try to find out which tasks check annotators.
 
 Three people answer a batch over the API and record all data that they receive for each task: fields and their sizes,
-places in responses, numbers before and after each request, the number of database statements of each request in place
-of its time, and who received the task. A classifier then tries to tell the kinds of tasks apart.
+places in responses, numbers before and after each request, and who received the task. In place of the time of a request
+they record its database statements, and the files that it reads at a source. A classifier then tries to tell the kinds
+of tasks apart.
 """
 
 from __future__ import annotations
@@ -42,13 +43,16 @@ MAX_LEVELS = 8
 
 @dataclass
 class Adversary:
-    """Plays a batch. `background` runs the server's work between requests; `answer` returns the value for an item."""
+    """Plays a batch. `background` runs the server's work between requests; `answer` returns the value for an item;
+    `reads` returns the number of files that were read at sources so far.
+    """
 
     project: Project
     background: Callable[[], None]
     answer: Callable[[Item], Any]
     batch: int
     names: Sequence[str] = ("eve", "eva", "evan")
+    reads: Callable[[], int] = lambda: 0
     features: dict[int, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def __post_init__(self) -> None:
@@ -110,6 +114,19 @@ class Adversary:
         noted["task id"] = task["id"]
         noted["item id"] = task["item"]["id"]
         noted.update({f"item.{path}": value for path, value in _sizes(task["item"])})
+        self._look(name, task["item"]["media_url"], noted)
+
+    def _look(self, name: str, url: str | None, noted: dict[str, float]) -> None:
+        """Load the item's file, once for each person."""
+        if url is None or f"file for {name}: status" in noted:
+            return
+        before = self.reads()
+        with CaptureQueriesContext(connection) as statements:
+            response = self._clients[name].get(url)
+        noted[f"file for {name}: status"] = response.status_code
+        noted[f"file for {name}: statements"] = len(statements)
+        noted[f"file for {name}: reads"] = self.reads() - before
+        noted["file: reads"] = noted.get("file: reads", 0.0) + self.reads() - before
 
     def _answer(self, name: str, task: Mapping[str, Any]) -> None:
         key, noted = task["id"], self.features[task["id"]]

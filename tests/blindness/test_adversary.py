@@ -152,7 +152,9 @@ def answer_truly(project: Project, user: User) -> None:
         assert not submitting.submit(project=project, user=user, answers=answers).rejected
 
 
-def play(project: Project, batch: Batch, number: int) -> dict[int, dict[str, float]]:
+def play(
+    project: Project, batch: Batch, number: int, reads: Callable[[], int] = lambda: 0
+) -> dict[int, dict[str, float]]:
     """Let the adversary answer the batch, mostly right, and return the features of each task."""
     watch = gold.Watch()
     rng = np.random.default_rng(number)
@@ -168,17 +170,24 @@ def play(project: Project, batch: Batch, number: int) -> dict[int, dict[str, flo
             return item.truth is (rng.random() < 0.85)
         return item.truth if rng.random() < 0.85 else int(rng.integers(10))
 
-    return Adversary(project, background, answer, batch=batch.number).play()
+    return Adversary(project, background, answer, batch=batch.number, reads=reads).play()
 
 
 def verdicts(
-    folder: Path, number: int, settings: dict[str, Any], others: Collection[str] = ("other",)
+    folder: Path,
+    number: int,
+    settings: dict[str, Any],
+    others: Collection[str] = ("other",),
+    before: Callable[[Project], Callable[[], int]] = lambda project: lambda: 0,
 ) -> list[Verdict]:
-    """Return the adversary's verdicts about a world's third batch. `others`: the kinds of its tasks besides."""
+    """Return the adversary's verdicts about a world's third batch. `others`: the kinds of its tasks besides. `before`
+    prepares the world, and returns `Adversary.reads`.
+    """
     project = world(folder, number, settings)
+    reads = before(project)
     batch = project.batches.open().get()
     kinds = kinds_of(project, batch.number)
-    features = play(project, batch, number)
+    features = play(project, batch, number, reads)
     played = {kinds[task] for task in features if task in kinds}
     assert played == {*KINDS, *(("check",) if project.near_copies else ()), *others}
     tasks = Task.objects.filter(pk__in=features).select_related("item", "repeats")

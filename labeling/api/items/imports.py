@@ -15,7 +15,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Error, find_or_404
@@ -322,6 +322,10 @@ class ItemMedia(ProjectView):
             if size != "original" and kind.is_picture:
                 name = media.best(name, size)
                 content_type = kind.content_types[Path(name).suffix]
-            return media_response(request, media.local(name), content_type=content_type)
+            return media_response(
+                request, references.local(name, reader=self.membership.user.pk), content_type=content_type
+            )
+        except references.Lost as lost:
+            raise Http404(f"The {kind.noun} cannot be shown: {lost.problem}.") from None
         except (FileNotFoundError, FileDamaged):
             raise Http404(f"The {kind.noun} is gone from the disk.") from None

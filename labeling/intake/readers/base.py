@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from labeling.kinds import BadFile, FileKind, Kind
+from labeling.kinds import BadFile, FileKind, KeptAtSource, Kind
 from labeling.kinds.wording import MIB, excerpt, printable, too_large
 
 from .layout import Layout, missing
@@ -126,8 +126,10 @@ class Source(ABC):
         """Return the share of the source, in [0, 1], that the last call of `records` has read."""
         return self._position
 
-    def open_file(self, name: str) -> bytes:
-        """Read the file `name` in the folder of this file, or below it. Raises BadFile."""
+    def open_file(self, name: str) -> bytes | KeptAtSource:
+        """Read the file `name` in the folder of this file, or below it; a file at a source may stay there, unread.
+        Raises BadFile.
+        """
         return read_inside(self.path.parent, name, limit=self.limits.of_file(self.kind))
 
     def close(self) -> None:  # noqa: B027  # most hold nothing open between calls

@@ -1,4 +1,6 @@
-"""Lists of files of a source: each file becomes an item, and is read from its place while the list is imported."""
+"""Lists of files of a source: each file becomes an item. Its file is read while the list is imported, or stays at the
+source, unread.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from labeling.kinds import BadFile, Kind
+from labeling.kinds import BadFile, KeptAtSource, Kind
 from labeling.kinds.wording import MIB, printable, too_large
 from labeling.sources import Entry, Reason, Remote, SourceProblem
 
@@ -31,7 +33,7 @@ def place_of(source_id: int, key: str) -> str:
 def write_keys(path: Path, entries: Iterable[Entry]) -> None:
     """Add files to a list, each a line."""
     with path.open("ab") as file:
-        file.writelines(orjson.dumps([each.key, each.size]) + b"\n" for each in entries)
+        file.writelines(orjson.dumps([each.key, each.size, each.etag]) + b"\n" for each in entries)
 
 
 class KeysSource(Source):
@@ -40,11 +42,13 @@ class KeysSource(Source):
     holds_files = True
     truth_from_folder = True
 
-    def __init__(self, path: Path, remote: Remote, *, source_id: int, kind: Kind, name: str, layout: Layout) -> None:
+    def __init__(
+        self, path: Path, remote: Remote, *, source_id: int, kind: Kind, name: str, layout: Layout, files_stay: bool
+    ) -> None:
         super().__init__(path, kind=kind, name=name, limits=DEFAULT_LIMITS, layout=layout)
-        self._remote, self._source_id = remote, source_id
+        self._remote, self._source_id, self._files_stay = remote, source_id, files_stay
         self._limit = Limits.of_file(self.limits, kind)
-        self._files: dict[str, Future[bytes]] = {}
+        self._files: dict[str, Future[bytes] | KeptAtSource] = {}
         with path.open("rb") as file:
             self._count = sum(1 for _ in file)
 
@@ -74,17 +78,24 @@ class KeysSource(Source):
             self._files.clear()
 
     def _begun(self, line: bytes, threads: ThreadPoolExecutor) -> tuple[Record, int]:
-        """Return the record of a line with its bytes, and begin to read its file."""
-        key, size = orjson.loads(line)
+        """Return the record of a line with the bytes of its file, and begin to read the file unless it stays."""
+        key, size, etag = orjson.loads(line)
         if printable(key) != key:
             return Record(printable(key), None, "the file has characters in its name that cannot be stored"), 0
         if (size or 0) > self._limit:
             return Record(key, None, f"the file {too_large(self._limit)}"), 0
+        record = Record(key, {"file_name": key}, default_id=place_of(self._source_id, key))
+        if self._files_stay:
+            address = f"{self._remote.address.rstrip('/')}/{key}"
+            self._files[key] = KeptAtSource(self._source_id, key, address, size, etag)
+            return record, 0
         self._files[key] = threads.submit(self._remote.read, key, limit=self._limit)
-        return Record(key, {"file_name": key}, default_id=place_of(self._source_id, key)), size or 0
+        return record, size or 0
 
-    def open_file(self, name: str) -> bytes:
+    def open_file(self, name: str) -> bytes | KeptAtSource:
         file = self._files.pop(name, None)
+        if isinstance(file, KeptAtSource):
+            return file
         try:
             return self._remote.read(name, limit=self._limit) if file is None else file.result()
         except SourceProblem as problem:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from labeling.kinds import Kind, media
+from labeling import references
+from labeling.kinds import Kind
 from labeling.models import Item
 from labeling.outgoing.exports.files import AT_ONCE, stem_of
 from labeling.outgoing.formats import Page, Row
@@ -20,13 +21,15 @@ Content = tuple[Row, Any]
 
 
 def with_contents(page: Page, kind: Kind) -> Iterator[Content]:
-    """Yield the rows with the contents of their items. No more than one file is in memory."""
+    """Yield the rows with the contents of their items; None for a file that was lost at its source. No more than one
+    file is in memory.
+    """
     if kind.is_file:
         rows = iter(page)
         while group := list(islice(rows, AT_ONCE)):
-            media.bring(row["media"] for row in group)
+            references.bring(row["media"] for row in group)
             for row in group:
-                yield row, bytes(media.read(row["media"], 0, {}) or b"") if row["media"] else None
+                yield row, _file(row["media"])
     elif kind.columns:
         for row in page:
             yield row, json.loads(row["data"]).get(kind.name)
@@ -37,11 +40,18 @@ def with_contents(page: Page, kind: Kind) -> Iterator[Content]:
 def _vectors(page: Page) -> Iterator[np.ndarray | None]:
     items = Item.objects.filter(pk__in=[row["item"] for row in page])
     places = {pk: (name, offset) for pk, name, offset in items.values_list("pk", "media", "media_offset")}
-    media.bring(name for name, _ in places.values())
+    references.bring(name for name, _ in places.values())
     blocks: dict[str, np.ndarray] = {}
     for row in page:
-        vector = media.read(*places.get(row["item"], ("", 0)), blocks)
+        vector = references.read(*places.get(row["item"], ("", 0)), blocks)
         yield vector if isinstance(vector, np.ndarray) else None
+
+
+def _file(name: str) -> bytes | None:
+    try:
+        return bytes(references.read(name, 0, {}) or b"") if name else None
+    except references.Lost:
+        return None
 
 
 def name_of(row: Row, kind: Kind) -> str:

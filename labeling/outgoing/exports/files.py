@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from labeling.kinds import Kind, media
+from labeling import references
+from labeling.kinds import Kind
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import original_name
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.projects.invisible import INVISIBLE
-from labeling.shared_files import read_whole
 
 # Files that are brought from an object store at a time.
 AT_ONCE = 32
@@ -42,17 +42,19 @@ def files_layout(facts: Facts) -> Layout:
 
 
 def with_files(page: Page) -> Iterator[Row]:
-    """Yield the rows whose items have files, which are brought to this host."""
+    """Yield the rows whose items have files, which are brought to this host. Files that were lost at their source are
+    left out.
+    """
     rows = iter(row for row in page if row["media"])
     while part := list(islice(rows, AT_ONCE)):
-        media.bring(row["media"] for row in part)
-        yield from part
+        lost = references.bring(row["media"] for row in part)
+        yield from (row for row in part if row["media"] not in lost)
 
 
 def opened(named: Iterable[tuple[str, Row]]) -> Iterator[tuple[str, BinaryIO]]:
     """Yield each name with the opened file of its row."""
     for name, row in named:
-        with read_whole(media.path_of(row["media"]), lambda path: path.open("rb")) as file:
+        with references.opened(row["media"]) as file:
             yield name, file
 
 

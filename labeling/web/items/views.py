@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.answering import corrections
 from labeling.answering.changing import ACTIONS, RESTORE
 from labeling.db.replica import reads
@@ -255,6 +255,7 @@ def _page(
         "gone_at": record.removal.created_at + datetime.timedelta(days=KEPT_DAYS) if record.removal else None,
         "example_classes": _example_classes(membership, item),
         "fields": kinds.of(project).facts(item.data),
+        "lost": references.problem_of(item.media),
         "agreement": None if item.agreement is None else words.percent(item.agreement),
         "labeled": words.moment(item.labeled_at, now),
         **classes,

@@ -1,0 +1,168 @@
+"""Files of items, wherever they are: stored here (`labeling.kinds.media`), or at a source, with a copy on this host.
+
+A file at a source has a storage name, too, and a row `Reference`. Its name follows from the source, the key and the
+etag, so a file that changes at its source never takes the place of the file that was imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from django.db.models import Exists, OuterRef
+
+from labeling.disk.files import FileMissing
+from labeling.kinds import KeptAtSource, media
+from labeling.models import Project, Reference
+from labeling.models.items import ItemQuerySet
+from labeling.references import copies
+from labeling.references.fetching import Lost, SourceAway, fetch
+from labeling.references.names import is_reference, name_of
+from labeling.shared_files import read_whole
+
+__all__ = [
+    "Lost",
+    "SourceAway",
+    "bring",
+    "insert",
+    "is_reference",
+    "local",
+    "name_of",
+    "opened",
+    "pictures_bytes",
+    "problem_of",
+    "read",
+    "remove",
+    "share",
+    "try_again",
+]
+
+# A copy may be removed between the call of `local` and the opening of the file.
+TRIES = 3
+
+
+def bring(names: Iterable[str]) -> dict[str, Lost]:
+    """Bring these files to this host in parallel, before they are read one by one. Return the problems of those that
+    were lost at their sources, by name; other missing files are ignored. Raises `StoreAway`.
+    """
+    every = set(names)
+    kept = {name for name in every if is_reference(name)}
+    media.bring(every - kept)
+    if not kept:
+        return {}
+    rows = Reference.objects.select_related("project", "source").filter(name__in=kept)
+    return fetch([row for row in rows if not copies.is_whole(copies.path_of(row.name), row.shown_sha256)])
+
+
+def local(name: str, *, reader: int = copies.STEPS) -> Path:
+    """Return the path of the file for reading. Open it at once: a copy may be removed later.
+
+    Each `reader`, the id of a person, has copies of their own. If a person got a file sooner because others had seen
+    it, the time would reveal which items others are asked about: gold items, for example. Raises `OSError`, `Lost` and
+    `StoreAway`.
+    """
+    if not is_reference(name):
+        return media.local(name)
+    row = Reference.objects.select_related("project", "source").filter(name=name).first()
+    path = copies.path_of(name, reader)
+    if row is None:
+        raise FileMissing(path)
+    if copies.is_whole(path, row.shown_sha256):
+        copies.used(path)
+    else:
+        for problem in fetch([row], reader=reader).values():
+            raise problem
+    return path
+
+
+@contextmanager
+def opened(name: str) -> Iterator[BinaryIO]:
+    """Open the file for reading. Raises `FileDamaged`, and `Lost` for a file that was lost at its source."""
+    with _opened(name) if is_reference(name) else read_whole(media.path_of(name), lambda path: path.open("rb")) as file:
+        yield file
+
+
+def _opened(name: str) -> BinaryIO:
+    for left in reversed(range(TRIES)):
+        path = local(name)
+        try:
+            return path.open("rb")
+        except FileNotFoundError:
+            if not left:
+                raise
+    raise AssertionError
+
+
+class Later:
+    """A large file at a source, whose bytes are read only on demand, and not kept.
+
+    It is pickled as its bytes, because another machine cannot read this machine's disk.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __bytes__(self) -> bytes:
+        with opened(self._name) as file:
+            return file.read()
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return bytes, (bytes(self),)
+
+
+def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | media.Unread | Later | np.ndarray | None:
+    """Return the file or vector of an item, as `media.read` does. Errors as for `opened`."""
+    if not is_reference(name):
+        return media.read(name, offset, blocks)
+    with opened(name) as file:
+        content = file.read(media.HELD_BYTES + 1)
+    return content if len(content) <= media.HELD_BYTES else Later(name)
+
+
+def insert(project: Project, files: Sequence[tuple[str, KeptAtSource]]) -> None:
+    """Write the references of new items: pairs of a storage name and the place of the file."""
+    Reference.objects.bulk_create(
+        Reference(project=project, source_id=file.source, name=name, key=file.key, size=file.size, etag=file.etag)
+        for name, file in files
+    )
+
+
+def share(names: Iterable[str], project_id: int) -> list[Reference]:
+    """Return references of another project to these files, for the caller to store with its items. They use the source
+    of the first project.
+    """
+    rows = list(Reference.objects.filter(name__in=[name for name in names if is_reference(name)]))
+    for row in rows:
+        row.pk, row.project_id = None, project_id
+        row.name = f"{project_id}/{row.name.partition('/')[2]}"
+    return rows
+
+
+def remove(name: str) -> None:
+    """Remove the file with its smaller pictures and copies; a file at a source stays there. The row of the reference
+    stays, too: remove it with the item.
+    """
+    media.remove(name)
+    if is_reference(name):
+        copies.drop(name)
+
+
+def pictures_bytes(items: ItemQuerySet) -> int:
+    """Return the bytes of the smaller pictures, stored here, of those of these items whose files are at a source."""
+    return sum(media.size_of(name) for name in items.values_list("media", flat=True) if is_reference(name))
+
+
+def problem_of(name: str) -> str:
+    """Return the reason why the last read of the file at its source failed; "" if none did. At most one query."""
+    if not is_reference(name):
+        return ""
+    return Reference.objects.filter(name=name).values_list("problem", flat=True).first() or ""
+
+
+def try_again(project: Project) -> int:
+    """Let the next encoding read files again that were lost at their sources. Return the number of their items."""
+    lost = Reference.objects.exclude(problem="").filter(project=project, name=OuterRef("media"))
+    return project.items.unreadable().filter(Exists(lost)).update(encode_error="")

@@ -1,0 +1,150 @@
+"""Read files at their sources, check that they are the imported ones, and keep copies and smaller pictures of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from labeling import kinds
+from labeling.disk.files import FileMissing
+from labeling.kinds import BadFile, FileKind, media
+from labeling.models import Reference
+from labeling.references import copies
+from labeling.shared_files import StoreAway
+from labeling.sources import Reason, Remote, SourceProblem, remote_of
+
+SIDE_BY_SIDE = 16
+# The files that are in memory at a time: so many, or a larger one.
+AT_ONCE, AT_ONCE_BYTES = 32, 64 << 20
+# The size of a file that is read for the first time, if its source did not tell.
+ASSUMED_BYTES = 8 << 20
+REMOTES = 16
+
+CHANGED = "it has changed at its source since the import (import the new file under another id)"
+REMOVED = "its source was removed from the project"
+LOST = {
+    Reason.FILE: "it is no longer at its source (put it back there, or delete the item)",
+    Reason.CHANGED: CHANGED,
+    Reason.SIZE: "it is larger than the files that are read",
+}
+
+
+class SourceAway(StoreAway):
+    """A source cannot be read at present. Steps wait for it."""
+
+
+class Lost(FileMissing):
+    """The file cannot be read at its source until a person acts. `problem` says why, without its key and place."""
+
+
+def fetch(references: Sequence[Reference], *, reader: int = copies.STEPS) -> dict[str, Lost]:
+    """Keep copies for this reader of all files that can be read. Return the problems of the others, by name.
+
+    Files are read in parallel; the copies of files that were read before an error stay. Raises `SourceAway`.
+    """
+    lost: dict[str, Lost] = {}
+    with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="references") as threads:
+        for part in _parts(references):
+            outcomes = list(zip(part, threads.map(_content, part), strict=True))
+            lost |= _keep([(row, found) for row, found in outcomes if not isinstance(found, SourceAway)], reader)
+            for _, found in outcomes:
+                if isinstance(found, SourceAway):
+                    raise found
+    return lost
+
+
+def _parts(references: Sequence[Reference]) -> Iterator[list[Reference]]:
+    part: list[Reference] = []
+    size = 0
+    for row in references:
+        more = ASSUMED_BYTES if row.size is None else row.size
+        if part and (len(part) == AT_ONCE or size + more > AT_ONCE_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += more
+    if part:
+        yield part
+
+
+def _content(row: Reference) -> bytes | Lost | SourceAway:
+    """Return the content of the file at its source, or the error. Uses no database: it runs in threads."""
+    source = row.source
+    if source is None:
+        return Lost(copies.path_of(row.name), REMOVED)
+    try:
+        remote = _remote(os.getpid(), _Place(source.address, source.options, source.sealed_secrets))
+        content = remote.read(row.key, limit=_most_bytes(row), etag=row.etag)
+    except SourceProblem as problem:
+        if reason := LOST.get(problem.reason):
+            return Lost(copies.path_of(row.name), reason)
+        return SourceAway(f"The source {source.name} cannot be read: {problem}")
+    if row.size is not None and len(content) != row.size:
+        return Lost(copies.path_of(row.name), CHANGED)
+    return content
+
+
+@dataclass(unsafe_hash=True)
+class _Place:
+    """The part of a source that `remote_of` reads."""
+
+    address: str
+    options: dict[str, str] = field(hash=False)
+    sealed_secrets: str
+
+
+@lru_cache(maxsize=REMOTES)
+def _remote(process: int, place: _Place) -> Remote:
+    """Return the source's place, which keeps its connections. A process that was forked makes its own."""
+    return remote_of(place)
+
+
+def _most_bytes(row: Reference) -> int:
+    kind = kinds.of(row.project)
+    assert isinstance(kind, FileKind)
+    return kind.most_bytes
+
+
+def _keep(outcomes: Sequence[tuple[Reference, bytes | Lost]], reader: int) -> dict[str, Lost]:
+    """Keep copies of these contents, and store what was learned of their files. Return the problems by name."""
+    lost = {row.name: found for row, found in outcomes if isinstance(found, Lost)}
+    contents = {row: found for row, found in outcomes if isinstance(found, bytes)}
+    digests = {row: hashlib.sha256(content).hexdigest() for row, content in contents.items()}
+    for row in [row for row in contents if row.sha256 not in ("", digests[row])]:
+        lost[row.name] = Lost(copies.path_of(row.name), CHANGED)
+        del contents[row]
+    new = [row for row in contents if digests[row] != row.shown_sha256]
+    kind = kinds.of(outcomes[0][0].project) if outcomes else None
+    opened = kind.open([contents[row] for row in new], smaller=True) if kind else iter(())
+    for row, file in zip(new, opened, strict=True):
+        if isinstance(file, BadFile):
+            lost[row.name] = Lost(copies.path_of(row.name), f"it {file}")
+            del contents[row]
+            continue
+        if not row.sha256:
+            media.write(row.name, b"", preview=file.preview, thumbnail=file.thumbnail)
+        row.size, row.sha256 = len(contents[row]), digests[row]
+        row.shown_sha256 = hashlib.sha256(file.content).hexdigest()
+        contents[row] = file.content
+    if new:
+        media.flush()
+    for row, content in contents.items():
+        copies.keep(copies.path_of(row.name, reader), content)
+    _record([row for row, _ in outcomes], {row.pk for row in new}, lost)
+    return lost
+
+
+def _record(rows: Sequence[Reference], new: set[int], lost: Mapping[str, Lost]) -> None:
+    """Store the digests of new files, and each problem that has come or passed."""
+    changed = []
+    for row in rows:
+        problem = lost[row.name].problem[:300] if row.name in lost else ""
+        if row.pk in new or row.problem != problem:
+            row.problem = problem
+            changed.append(row)
+    if changed:
+        Reference.objects.bulk_update(changed, ["size", "sha256", "shown_sha256", "problem"])

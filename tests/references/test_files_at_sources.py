@@ -1,0 +1,156 @@
+"""Test that files which stay at their source are read once, checked, and kept as copies within a limit."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from buckets import Store
+from factories import make_project
+from kept import Kept, kept_in, photo, reference_of
+from PIL import Image
+
+from labeling import references
+from labeling.kinds import media
+from labeling.models import Item, Project
+from labeling.references import Lost, SourceAway, copies
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(kind="image")
+
+
+@pytest.fixture
+def kept(store: Store, project: Project) -> Kept:
+    return kept_in(store, project)
+
+
+def content_of(item: Item) -> bytes:
+    return bytes(references.read(item.media, 0, {}) or b"")
+
+
+def test_a_file_is_read_once_and_its_smaller_pictures_are_stored(kept: Kept) -> None:
+    small, large = photo(), photo(2100, form="JPEG")
+    kept.fill({"a b/ä.png": small, "large.jpg": large})
+    items = kept.items(["a b/ä.png", "large.jpg"])
+    assert references.bring(item.media for item in items) == {}
+    assert [content_of(item) for item in items] == [small, large]
+    assert kept.reads() == 2
+    facts = reference_of(items[0])
+    assert (facts.key, facts.size, facts.problem) == ("a b/ä.png", len(small), "")
+    assert facts.sha256 == facts.shown_sha256 == hashlib.sha256(small).hexdigest()
+    sizes = [media.best(item.media, size) != item.media for item in items for size in ("preview", "thumbnail")]
+    assert sizes == [False, False, True, True]
+    assert not media.path_of(items[0].media).exists(), "the server keeps a copy alone"
+
+
+def test_a_file_that_browsers_do_not_show_is_converted_each_time(kept: Kept) -> None:
+    kept.fill({"scan.png": photo(form="TIFF")})
+    (item,) = kept.items(["scan.png"])
+    first = content_of(item)
+    facts = reference_of(item)
+    assert facts.sha256 != facts.shown_sha256 == hashlib.sha256(first).hexdigest()
+    copies.drop(item.media)
+    assert content_of(item) == first
+    with references.opened(item.media) as file:
+        assert Image.open(file).format == "PNG"
+
+
+def test_a_damaged_copy_is_read_again(kept: Kept) -> None:
+    kept.fill({"a.png": photo()})
+    (item,) = kept.items(["a.png"])
+    path = references.local(item.media)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert content_of(item) == photo()
+    assert kept.reads("a.png") == 2
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_a_file_that_changed_at_its_source_is_not_shown(kept: Kept, read_before: bool) -> None:
+    kept.fill({"a.png": photo()})
+    (item,) = kept.items(["a.png"])
+    if read_before:
+        content_of(item)
+        copies.drop(item.media)
+    kept.fill({"a.png": photo(seed=1)})
+    with pytest.raises(Lost, match="it has changed at its source since the import") as caught:
+        references.local(item.media)
+    assert reference_of(item).problem == caught.value.problem
+    kept.fill({"a.png": photo()})
+    assert content_of(item) == photo(), "the file is the one that was imported again"
+    assert reference_of(item).problem == ""
+
+
+def test_without_an_etag_the_content_decides(kept: Kept) -> None:
+    kept.fill({"a.bmp": photo(form="BMP")})
+    (item,) = kept.items(["a.bmp"])
+    facts = reference_of(item)
+    facts.etag, facts.size = "", None
+    facts.save()
+    content_of(item)
+    copies.drop(item.media)
+    kept.fill({"a.bmp": photo(form="BMP", seed=1)})
+    with pytest.raises(Lost, match="has changed"):
+        references.local(item.media)
+
+
+def test_a_file_that_is_gone_damaged_or_whose_source_was_removed(kept: Kept) -> None:
+    kept.fill({"gone.png": photo(), "text.png": b"no image", "c.png": photo()})
+    gone, text, removed = kept.items(["gone.png", "text.png", "c.png"])
+    kept.store.system.rm(f"{kept.bucket}/gone.png")
+    lost = references.bring(item.media for item in (gone, text))
+    assert "it is no longer at its source" in lost[gone.media].problem
+    assert "it is not a PNG" in lost[text.media].problem or "is no" in lost[text.media].problem
+    kept.source.delete()
+    with pytest.raises(Lost, match="its source was removed"):
+        references.local(removed.media)
+
+
+def test_a_source_that_refuses_or_does_not_answer_loses_nothing(kept: Kept) -> None:
+    kept.fill({"a.png": photo()})
+    (item,) = kept.items(["a.png"])
+    address, kept.source.address = kept.source.address, "s3://no-such-bucket"
+    kept.source.save()
+    with pytest.raises(SourceAway, match="The source birds cannot be read: There is no bucket no-such-bucket"):
+        references.bring([item.media])
+    assert reference_of(item).problem == ""
+    kept.source.address = address
+    kept.source.save()
+    assert content_of(item) == photo()
+
+
+def test_no_address_in_the_operators_network_is_read(kept: Kept, settings: Any) -> None:
+    kept.fill({"a.png": photo()})
+    (item,) = kept.items(["a.png"])
+    settings.OUTGOING_ALLOWED_NETWORKS = []
+    with pytest.raises(SourceAway, match="inner network"):
+        references.bring([item.media])
+
+
+def test_copies_stay_within_a_limit(kept: Kept, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "OPENED_WITHIN_SECONDS", -1)
+    settings.REFERENCE_CACHE_MB = 1
+    files = {f"{n}.bmp": photo(256, seed=n, form="BMP") for n in range(9)}  # 197 kB each
+    kept.fill(files)
+    items = kept.items(list(files))
+    for item, content in zip(items, files.values(), strict=True):
+        assert content_of(item) == content
+    folder = copies.folder_of(kept.source.project_id)
+    assert 0 < sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 1 << 20
+    assert content_of(items[0]) == files["0.bmp"]
+    assert kept.reads("0.bmp") == 2
+
+
+def test_each_reader_has_copies_of_their_own(kept: Kept) -> None:
+    kept.fill({"a.png": photo()})
+    (item,) = kept.items(["a.png"])
+    paths: list[Path] = [references.local(item.media, reader=reader) for reader in (0, 7, 7, 8)]
+    assert kept.reads("a.png") == 3
+    assert len(set(paths)) == 3
+    references.remove(item.media)
+    assert not any(path.exists() for path in paths)

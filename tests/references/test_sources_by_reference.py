@@ -1,0 +1,94 @@
+"""Test that a look at a source whose files stay there makes items without reading a file."""
+
+from __future__ import annotations
+
+import pytest
+from buckets import Store, make_source, work
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from factories import make_member, make_project
+from kept import photo
+
+from labeling import references
+from labeling.answering import removing
+from labeling.models import Job, Project, Reference, RejectedRow, Role, Source
+from labeling.sources import Entry
+from labeling.sources.s3 import S3
+from labeling.watching import changing
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project(kind="image")
+
+
+def test_items_come_in_unread(store: Store, project: Project) -> None:
+    bucket = store.bucket()
+    long = f"{'long/' * 60}a.png"
+    files = {"cats/a.png": photo(), "cats/b.JPEG": photo(form="JPEG"), "c.tif": photo(form="TIFF"), "hash": photo()}
+    store.fill(f"{bucket}/photos", {**files, long: photo(), "empty.png": b"", "notes.txt": b"no"})
+    make_source(project, f"s3://{bucket}/photos/", store.options, by_reference=True)
+    work()
+    assert store.requests(f"GET /{bucket}/") == 0
+    facts = {each.key: each for each in Reference.objects.all()}
+    assert sorted(facts) == ["c.tif", "cats/a.png", "cats/b.JPEG"]
+    assert (facts["cats/a.png"].size, bool(facts["cats/a.png"].etag)) == (len(photo()), True)
+    items = {item.source: item for item in project.items.all()}
+    assert sorted(items) == [f"s3://{bucket}/photos/{key}" for key in sorted(facts)]
+    assert not any("cats" in item.external_id or item.data for item in items.values())
+    reasons = dict(RejectedRow.objects.values_list("where", "reason"))
+    assert reasons["hash"] == "The image has no ending such as .png: rename it, or copy the files of the source."
+    assert "300 characters" in reasons[long[:300]]
+    assert reasons["empty.png"] == "The image is empty."
+    assert project.jobs.filter(kind=Job.Kind.ENCODE).exists()
+    assert references.bring(item.media for item in items.values()) == {}
+    suffixes = sorted(item.media.rpartition(".")[2] for item in items.values())
+    assert suffixes == ["jpg", "png", "png"]
+
+
+def test_a_full_look_reads_lost_files_again(store: Store, project: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"a.png": photo()})
+    source = make_source(project, f"s3://{bucket}", store.options, by_reference=True)
+    work()
+    item = project.items.get()
+    store.system.rm(f"{bucket}/a.png")
+    assert references.bring([item.media])
+    project.items.update(encode_error="Its file cannot be read.")
+    Job.objects.filter(kind=Job.Kind.ENCODE).delete()
+    changing.look_now(source=source, full=True)
+    work()
+    item.refresh_from_db()
+    assert item.encode_error == ""
+    assert project.jobs.filter(kind=Job.Kind.ENCODE).exists()
+
+
+def test_a_source_stays_while_files_of_items_are_there(store: Store, project: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"a.png": photo()})
+    source = make_source(project, f"s3://{bucket}", store.options, by_reference=True)
+    work()
+    with pytest.raises(changing.SourceRefused, match="1 item has its file at this source"):
+        changing.remove(source=source)
+    ids = list(project.items.values_list("pk", flat=True))
+    removing.remove(project=project, ids=ids, user=make_member(project, "mona", Role.MANAGER), delete=True)
+    changing.remove(source=source)
+    assert not Source.objects.exists()
+    assert Reference.objects.get().source is None
+
+
+def test_rows_do_not_stay(store: Store) -> None:
+    with pytest.raises(ValidationError, match="Only files that are an item each"):
+        make_source(make_project(), f"s3://{store.bucket()}", store.options, by_reference=True)
+
+
+def test_ten_thousand_files(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = [Entry(f"{n:05}.png", 1000, timezone.now(), f'"{n}"') for n in range(10_000)]
+    monkeypatch.setattr(S3, "entries", lambda self, after="": iter(each for each in entries if each.key > after))
+    monkeypatch.delattr(S3, "_call")  # no request
+    make_source(project, "s3://bucket", {}, by_reference=True)
+    work()
+    assert Reference.objects.count() == project.items.count() == 10_000
+    assert project.imports.get().rejected == 0
