@@ -34,8 +34,8 @@ DATASET = {
     "labels.read": "number name note filters automatic state reason rows digest models replaced created_by created_at"
 }
 SOURCE: Fields = {
-    "sources.change": "id name address options has_credentials content layout schedule full_schedule paused looking "
-    "parked_import found problem looked_at full_looked_at next_look_at next_full_at created_at"
+    "sources.change": "id name address options has_credentials content layout by_reference schedule full_schedule "
+    "paused looking parked_import found problem looked_at full_looked_at next_look_at next_full_at created_at"
 }
 WEBHOOK: Fields = {"webhooks.change": "id url events paused pause_reason created_at"}
 CERTIFICATE: Fields = {

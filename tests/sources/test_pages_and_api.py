@@ -77,6 +77,21 @@ def test_a_source_is_added_tested_paused_and_removed(store: Store, images: Proje
     assert images.items.count() == 2
 
 
+def test_files_stay_if_the_form_says_so(store: Store, images: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"1.png": digit_png(1)})
+    mona = manager(images)
+    mona.post(f"{PAGE}?place=s3", {**form_of(store, bucket), "by_reference": "on"})
+    work()
+    source = Source.objects.get()
+    page = f"{PAGE}{source.pk}/"
+    assert source.by_reference
+    assert "files that are an item each, which stay there" in text_of(mona.get(page))
+    assert store.requests(f"GET /{bucket}/") == 0
+    assert "1 item has its file at this source" in text_of(mona.post(f"{page}remove/", follow=True))
+    assert Source.objects.exists()
+
+
 def test_a_wrong_form_keeps_what_was_typed(images: Project) -> None:
     mona = manager(images)
     form = {"name": "x", "content": "media", "folders": "ignore", "schedule": "day", "full_schedule": "week"}

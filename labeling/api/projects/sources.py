@@ -63,6 +63,7 @@ class SourceSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="The options of its imports, such as `text_column`. Null: the first look waits for a person.",
     )
+    by_reference = StrictBoolean(default=False, help_text="Whether the files of items stay there. Only for `media`.")
     schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.DAY)
     full_schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.WEEK)
     paused = serializers.SerializerMethodField()
@@ -181,7 +182,9 @@ class SourceDetail(_OneSource):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, source_id: int) -> Response:
-        """Remove the source and its imports that are not done. Its items stay."""
+        """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
+        there.
+        """
         changing.remove(source=self.find(source_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 

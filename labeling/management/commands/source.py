@@ -44,6 +44,9 @@ class Command(BaseCommand):
             "--content", choices=Source.Content.values, default=Source.Content.FILES, help="With --add."
         )
         parser.add_argument(
+            "--by-reference", action="store_true", help="With --add and --content media: the files stay there."
+        )
+        parser.add_argument(
             "--option", action="append", default=[], metavar="NAME=VALUE", help="With --add: such as region=eu-west-1."
         )
         parser.add_argument(
@@ -113,6 +116,7 @@ def _added(project: Project, options: dict[str, Any]) -> Source:
         secrets=changing.only(address, _credentials(options["credentials"]), secret=True),
         content=options["content"],
         layout=Layout.read(options),
+        by_reference=options["by_reference"],
         schedule=options["schedule"],
         full_schedule=options["full_schedule"],
     )

@@ -82,6 +82,12 @@ class SourceForm(OptionsForm, Schedules):
     )
     address = forms.CharField(label="Address", max_length=MAX_ADDRESS, widget=forms.TextInput(attrs=PLAIN))
     content = forms.ChoiceField(label="What is there?", choices=Source.Content.choices, widget=forms.RadioSelect)
+    by_reference = forms.BooleanField(
+        label="The files stay there",
+        required=False,
+        help_text="They are not copied: the server reads each file when it is needed, and passes it on to people. An "
+        "item whose file changes or vanishes there can no longer be shown.",
+    )
     folders = forms.ChoiceField(
         label="The names of its folders are",
         choices=list(FOLDERS.items()),
@@ -97,10 +103,12 @@ class SourceForm(OptionsForm, Schedules):
         self.fields["content"].choices = [(each.value, each.label) for each in contents]  # type: ignore[attr-defined]
         self.fields["content"].initial = contents[0]
         if Source.Content.MEDIA not in contents:
-            del self.fields["folders"]
+            del self.fields["folders"], self.fields["by_reference"]
         if not place.can_list:
             del self.fields["full_schedule"]
-        self.order_fields(["name", "address", *(each.name for each in place.options), "content", "folders"])
+        self.order_fields(
+            ["name", "address", *(each.name for each in place.options), "content", "by_reference", "folders"]
+        )
 
     def values(self) -> dict[str, Any]:
         """Return the values of `changing.add`, without options."""
@@ -111,6 +119,7 @@ class SourceForm(OptionsForm, Schedules):
             "address": data["address"],
             "content": data["content"],
             "layout": Layout(labels_as=data["folders"]) if is_media else None,
+            "by_reference": data.get("by_reference", False),
             "schedule": data["schedule"],
             "full_schedule": data.get("full_schedule", Source.Every.OFF),
         }

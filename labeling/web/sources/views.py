@@ -184,6 +184,11 @@ def pause(request: HttpRequest, membership: Membership, source_id: int) -> HttpR
 @for_members(changing=Ability.SOURCES_CHANGE)
 def remove(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
     """Remove the source. Its items stay."""
-    changing.remove(source=_found(membership, source_id))
+    found = _found(membership, source_id)
+    try:
+        changing.remove(source=found)
+    except changing.SourceRefused as refusal:
+        messages.error(request, str(refusal))
+        return _back(found)
     messages.success(request, "The source is removed. Its items stay.")
     return redirect("project-sources", membership.project.slug)

@@ -12,6 +12,7 @@ _SHOWN = {
     "has_credentials": True,
     "content": "media",
     "layout": {"labels_as": "ignore"},
+    "by_reference": False,
     "schedule": "hour",
     "full_schedule": "week",
     "paused": False,
