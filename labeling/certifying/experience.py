@@ -12,42 +12,59 @@ import numpy as np
 SHIFT, SLOPE = 1.5, 0.25
 """Standard deviations of the correction before any answer: of the shift of the log-odds, and of their slope."""
 CLIP = 1e-6
-STEPS = 30
+STEPS = 100
+LEAST = 1e-12
 
 
-def correct(probabilities: np.ndarray, earlier: np.ndarray, right: np.ndarray) -> np.ndarray:
+def correct(
+    probabilities: np.ndarray, earlier: np.ndarray, right: np.ndarray, *, label_error: float = 0.0
+) -> np.ndarray:
     """Return corrected probabilities (n,): their log-odds are a + b × the model's log-odds (Platt 1999). b
     is at least 0, so that the order stays.
+
+    They are the probabilities that a label is right, and not that people would give it: where people differ from a sure
+    model, they themselves may be wrong.
 
     Parameters
     ----------
     probabilities : (n,) of the newest version's labels of items.
     earlier : (m,) the probabilities of the labels of answered items, by versions that had not learned from them.
     right : (m,) bool, whether people gave this label.
+    label_error : the share of people's labels that are wrong.
 
     Notes
     -----
-    a and b are the most probable ones under normal priors around 0 and 1: Newton's method on a concave function, with
-    shorter steps where a whole one overshoots, as with models that are sure and often wrong.
+    a and b are the most probable ones under normal priors around 0 and 1, if people give a right label with the
+    probability 1 - label_error, and a wrong one never: expectation-maximisation, each maximisation by one step of
+    Newton's method, with shorter steps where a whole one overshoots, as with models that are sure and often wrong.
     """
-    x, y = _log_odds(earlier), right.astype(float)
+    x = _log_odds(earlier)
     features = np.column_stack([np.ones(len(x)), x])
     prior, precision = np.array([0.0, 1.0]), np.array([SHIFT, SLOPE]) ** -2.0
 
     def gain(at: np.ndarray) -> float:
-        z = features @ at
-        return float(y @ z - np.logaddexp(0, z).sum() - precision @ (at - prior) ** 2 / 2)
+        p = _probability(features @ at)
+        given = np.where(right, p, 1 - (1 - label_error) * p)
+        return float(np.log(given).sum() - precision @ (at - prior) ** 2 / 2)
 
     at = prior.copy()
     for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-features @ at))
+        p = _probability(features @ at)
+        y = np.where(right, 1.0, label_error * p / (1 - (1 - label_error) * p))
         gradient = features.T @ (y - p) - precision * (at - prior)
         curvature = (features * (p * (1 - p))[:, None]).T @ features + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
         while gain(at + step) < gain(at) and np.abs(step).max() > CLIP:
             step /= 2
         at = at + step
-    return 1 / (1 + np.exp(-(at[0] + max(at[1], 0.0) * _log_odds(probabilities))))
+        if np.abs(step).max() <= CLIP:
+            break
+    return _probability(at[0] + max(at[1], 0.0) * _log_odds(probabilities))
+
+
+def _probability(log_odds: np.ndarray) -> np.ndarray:
+    """Return probabilities that are neither 0 nor 1."""
+    return np.asarray(np.clip(1 / (1 + np.exp(-log_odds)), LEAST, 1 - LEAST))
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:

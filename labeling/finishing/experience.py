@@ -17,12 +17,15 @@ TASKS = 2000
 """The most tasks of each that are read."""
 
 
-def corrected(project: Project, version: ModelVersion, probabilities: np.ndarray, *, within: int) -> np.ndarray:
+def corrected(
+    project: Project, version: ModelVersion, probabilities: np.ndarray, *, within: int, label_error: float
+) -> np.ndarray:
     """Return the probabilities (n,) of the version's labels, in their order, corrected by the control slice and by the
     answers to the newest batches.
 
     Only answers of people who saw no prediction count, to items from which the version that picked them had not
-    learned. `within`: the points by which a right score may differ. Reads at most `BATCHES` × `TASKS` tasks.
+    learned. `within`: the points by which a right score may differ. `label_error`: the share of people's labels that
+    are wrong. Reads at most `BATCHES` × `TASKS` tasks.
     """
     known = ControlSlice(project).predicted(version)
     sure, right = [], []
@@ -37,4 +40,4 @@ def corrected(project: Project, version: ModelVersion, probabilities: np.ndarray
             value = project.follow(project.asks.as_answer(index))
             sure.append(confidence)
             right.append(not is_wrong(project.asks, value, project.follow(label), within=within))
-    return correct(probabilities, np.array(sure), np.array(right, bool))
+    return correct(probabilities, np.array(sure), np.array(right, bool), label_error=label_error)

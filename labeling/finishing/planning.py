@@ -106,7 +106,9 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion) -> S
         found = every if of_class is None else _among(every, every.values == of_class)
         if not len(found) or (of_class is not None and len(found) < LEAST_OF_CLASS):
             continue
-        _, sizes, expected = stratify(corrected(project, version, found.probabilities, within=finish.within))
+        _, sizes, expected = stratify(
+            corrected(project, version, found.probabilities, within=finish.within, label_error=errors.label)
+        )
         target = part.target(finish.error, errors.label)
         risk = of_attempt(1 - finish.confidence, attempt)
         plans.append(Planned(of_class, found, Plan(sizes, expected, target, risk, errors.missed)))

@@ -64,6 +64,15 @@ def test_experience_corrects_what_a_model_says_wrongly(shift, slope):
     assert (np.diff(corrected[np.argsort(said)]) > 0).all()
 
 
+@pytest.mark.parametrize("wrong", [0.005, 0.05])
+def test_errors_of_people_are_not_taken_for_errors_of_the_model(wrong):
+    rng = np.random.default_rng(0)
+    said = np.full(20_000, 0.95)
+    agree = (rng.random(len(said)) >= wrong) & (rng.random(len(said)) >= 0.03)
+    assert 1 - correct(said, said, agree, label_error=0.03).mean() == pytest.approx(wrong, abs=0.003)
+    assert 1 - correct(said, said, agree).mean() == pytest.approx(wrong + 0.03, abs=0.005)
+
+
 def test_certain_answers_stay_finite():
     corrected = correct(np.array([0.0, 1.0]), np.array([1.0] * 50), np.zeros(50, bool))
     assert np.isfinite(corrected).all()

@@ -33,7 +33,7 @@ def answer_batch(version: ModelVersion, *, right: int, n: int = 60, prompted: bo
 def test_answers_about_earlier_predictions_correct_probabilities(right: int, low: float, high: float) -> None:
     version = make_predicted(make_project(), 40)
     answer_batch(version, right=right)
-    found = corrected(version.project, version, np.array([0.99, SURE, 0.5]), within=0)
+    found = corrected(version.project, version, np.array([0.99, SURE, 0.5]), within=0, label_error=0.0)
     assert low < found[1] < high
     assert found[0] >= found[1] >= found[2]
 
@@ -41,4 +41,4 @@ def test_answers_about_earlier_predictions_correct_probabilities(right: int, low
 def test_answers_of_people_who_saw_the_prediction_correct_nothing() -> None:
     version = make_predicted(make_project(), 40)
     answer_batch(version, right=60, prompted=True)
-    assert corrected(version.project, version, np.array([SURE]), within=0) == pytest.approx([SURE])
+    assert corrected(version.project, version, np.array([SURE]), within=0, label_error=0.0) == pytest.approx([SURE])
