@@ -40,6 +40,7 @@ from benchmarks.measuring import machine, side_by_side
 from benchmarks.seconds.people import ERROR
 from models_store.config import TrainConfig
 
+CONTROL = 0.1
 POOLS = ("digits", "noisy")
 """The default: pools that need no files and take minutes."""
 
@@ -54,7 +55,15 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         works = [
             Work(
-                source, seed, options.person_error, targets, options.batch, config, options.verbose, options.near_copies
+                source,
+                seed,
+                options.person_error,
+                targets,
+                options.batch,
+                config,
+                options.verbose,
+                options.near_copies,
+                options.control_share,
             )
             for source in _sources(options)
             for seed in range(options.seeds)
@@ -116,6 +125,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     add("--person-error", type=float, default=ERROR, metavar="P", help=f"Of one answer alone. Default: {ERROR}.")
     add("--near-copies", type=int, default=0, metavar="N", help="Beside each picked item, at most. Default: none.")
+    add("--control-share", type=float, default=CONTROL, metavar="P", help=f"As in the product. Default: {CONTROL}.")
     add("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
     add("--quick", action="store_true", help="Short trainings, without further ones for calibration.")
     add("--verbose", action="store_true", help="A line on standard error for each model version and each audit.")
@@ -127,6 +137,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         parser.error("--seeds, --processes, --items and --batch are at least 1.")
     if options.near_copies < 0:
         parser.error("--near-copies is at least 0.")
+    if not 0 <= options.control_share <= 0.9:
+        parser.error("--control-share lies between 0 and 0.9.")
     if not 0 < options.person_error < 0.5:
         parser.error("--person-error lies between 0 and 0.5.")
     options.pools = options.pools or ([] if options.vectors else list(POOLS))

@@ -12,6 +12,7 @@ from benchmarks.efficiency.datasets import Source
 from benchmarks.efficiency.loop import seed_for, unlabeled_sample
 from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
+from labeling.arrays.forecast import divide
 from labeling.certifying.asking import Pace, Way, choose, expected
 from labeling.certifying.experience import correct
 from labeling.resolving.posterior import ModelVote, Vote, posterior
@@ -67,8 +68,9 @@ class Project:
     """labels : (n,) people's labels, -1 for none. doubt : (n,) the probability that such a label is wrong.
 
     certified : (n,) the model's labels that a certificate covers, -1 for none.
-    experience, audited : the probabilities of the model's labels of each batch and of each audit's draws, before people
-        answered, and whether they were right.
+    reserved : (n,) the items that control items are drawn from, `control_share` of them: they train no model.
+    experience, audited : the probabilities of the model's labels of each batch's items that were asked alone, and of
+        each audit's draws, before people answered, and whether they were right.
     differing, asked_again : answers that were not the model's label, and further answers to their items.
     near_copies : shown beside a picked item, at most; copied : (n,) the items that have their source's label.
     margin : the probability that the least certain label is wrong that is left to the model. A person is asked where an
@@ -85,6 +87,8 @@ class Project:
     drawn: NDArray[np.bool_] = field(init=False)
     predictions: Predictions | None = None
     near_copies: int = 0
+    control_share: float = 0.0
+    reserved: NDArray[np.bool_] = field(init=False)
     copied: NDArray[np.bool_] = field(init=False)
     dendrogram: Dendrogram | None = None
     copies: Copies | None = None
@@ -99,6 +103,9 @@ class Project:
         n = len(self.pool)
         self.labels, self.certified = np.full(n, -1), np.full(n, -1)
         self.doubt, self.drawn, self.copied = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
+        self.reserved = np.zeros(n, bool)
+        rng = np.random.default_rng(seed_for(self.seed, "reserved", 0))
+        self.reserved[rng.permutation(n)[: round(self.control_share * n)]] = True
 
     @property
     def open(self) -> NDArray[np.int64]:
@@ -115,12 +122,27 @@ class Project:
     def first_batch(self, size: int) -> None:
         """Label a batch that is drawn at random."""
         rng = np.random.default_rng(seed_for(self.seed, "seed", 0))
-        rows = pick("uniform", PoolArrays(size=len(self.pool)), batch_size=size, rng=rng).indices
+        size = self._ask_control(size, rng)
+        others = self._pickable
+        rows = others[pick("uniform", PoolArrays(size=len(others)), batch_size=size, rng=rng).indices]
         self.drawn[rows] = True
         self.ask_alone(rows)
 
+    @property
+    def _pickable(self) -> NDArray[np.int64]:
+        """Return the items that batches pick from."""
+        return self.open[~self.reserved[self.open]]
+
+    def _ask_control(self, size: int, rng: np.random.Generator) -> int:
+        """Ask about a batch's control items, and return how many other items it takes."""
+        reserved = self.open[self.reserved[self.open]]
+        others = len(self.open) - len(reserved)
+        size, n_control = divide(others, len(reserved), batch_size=size, control_share=self.control_share)
+        self.ask_alone(rng.permutation(reserved)[:n_control])
+        return size
+
     def next_batch(self, size: int) -> None:
-        """Label the batch that Cluster-Margin picks."""
+        """Label the batch that Cluster-Margin picks, and control items."""
         self.batches += 1
         predicted, rows = self.predictions, self.open
         assert predicted is not None
@@ -130,16 +152,18 @@ class Project:
         clusters = self.dendrogram.cut(mean_cluster_size=MEAN_CLUSTER_SIZE)
         if self.copies:
             self.ask_alone(due := self.copies.due(self.labels))
-            rows, size = self.open, max(min(size - len(due), len(self.open)), 1)
-            if not len(rows):
-                return
+            size = max(min(size - len(due), len(self.open)), 1)
+        rng = np.random.default_rng(seed_for(self.seed, "select", self.batches))
+        size = self._ask_control(size, rng)
+        rows = self._pickable
+        if not size or not len(rows):
+            return
         arrays = PoolArrays(size=len(rows), margins=predicted.margins[rows], clusters=clusters[rows])
         factor = settle_factor(STRATEGY, arrays, batch_size=size, candidate_factor=None)
-        rng = np.random.default_rng(seed_for(self.seed, "select", self.batches))
         picked = pick(STRATEGY, arrays, batch_size=size, candidate_factor=factor or 1.0, rng=rng)
         rows = rows[picked.indices]
-        self.ask(rows)
-        self.experience.append((predicted.uncorrected[rows], predicted.best[rows] == self.labels[rows]))
+        alone = rows[self.ask(rows) == Way.ALONE]
+        self.experience.append((predicted.uncorrected[alone], predicted.best[alone] == self.labels[alone]))
         if self.copies:
             self._copy(self.copies, rows)
 
@@ -152,7 +176,7 @@ class Project:
 
     def train(self) -> None:
         """Train and calibrate a model on people's labels, and predict the pool."""
-        rows = np.flatnonzero((self.labels >= 0) & ~self.copied)
+        rows = np.flatnonzero((self.labels >= 0) & ~self.copied & ~self.reserved)
         seed = seed_for(self.seed, "train", self.batches)
         labeled = TrainingSet(
             self.pool.features[rows],
@@ -169,12 +193,15 @@ class Project:
             np.concatenate([getattr(part, name) for part in parts])
             for name in ("best", "confidence", "margins", "embeddings")
         )
-        known = [*self.experience[-REMEMBERED:], *self.audited]
+        control = np.flatnonzero((self.labels >= 0) & self.reserved)
+        measured = (uncorrected[control], best[control] == self.labels[control])
+        known = [measured, *self.experience[-REMEMBERED:], *self.audited]
         earlier, right = (np.concatenate(each) for each in zip(*known, strict=True))
-        self.predictions = Predictions(best, correct(uncorrected, earlier, right), uncorrected, margins, embeddings)
+        sure = correct(uncorrected, earlier, right, label_error=self.people_error)
+        self.predictions = Predictions(best, sure, uncorrected, margins, embeddings)
 
-    def ask(self, rows: NDArray[np.int64]) -> None:
-        """Label these items, each in the way that is expected to be the cheapest."""
+    def ask(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Label these items, each in the way that is expected to be the cheapest, and return these ways."""
         predicted = self.predictions
         assert predicted is not None
         sure = predicted.confidence[rows].astype(float)
@@ -182,6 +209,7 @@ class Project:
         self.ask_alone(rows[ways == Way.ALONE])
         self.ask_with_suggestions(rows[ways == Way.SUGGESTED])
         self.ask_in_grids(rows[ways == Way.GRID])
+        return ways
 
     def ask_alone(self, rows: NDArray[np.int64]) -> None:
         self.settle(rows, [[answer] for answer in self.crowd.alone(rows).tolist()])

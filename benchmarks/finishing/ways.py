@@ -37,6 +37,7 @@ class Work:
     config: TrainConfig
     log: bool = False
     near_copies: int = 0
+    control_share: float = 0.0
 
 
 @dataclass
@@ -101,7 +102,14 @@ class _Finish:
     def __init__(self, work: Work, pool: Pool, target: float) -> None:
         self.work, self.pool, self.target = work, pool, target
         self.batch = work.batch or max(40, round(len(pool) / 50))
-        self.project = Project(pool, crowd_of(work, pool), work.seed, work.config, near_copies=work.near_copies)
+        self.project = Project(
+            pool,
+            crowd_of(work, pool),
+            work.seed,
+            work.config,
+            near_copies=work.near_copies,
+            control_share=work.control_share,
+        )
         self.attempt, self.most_wrong = 1, 0
         self.outlooks: list[Outlook] = []
         self.others: dict[str, Result] = {}
