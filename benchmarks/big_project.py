@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime
 import random
 import uuid
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from labeling.db.statements import insert_many
+from labeling.db.statements import converted, insert_many
 from labeling.loop.sweeps import recount
 from labeling.models import Annotation, Assignment, Batch, Item, ModelVersion, Project, Role, Task, User
 from labeling.projects.create import create_project
@@ -25,11 +25,11 @@ ROUNDS = 20
 # Shares of the items: tasks of the open batch (half of them answered), and annotations.
 OPEN_SHARE, ANSWERED_SHARE = 0.1, 0.5
 ANNOTATORS = 10
+CHUNK = 50_000
 CLASSES = 50
 ACCOUNTS = {"annie": Role.ANNOTATOR, "bert": Role.ANNOTATOR, "enzo": Role.ENGINEER, "mona": Role.MANAGER}
 
 
-@transaction.atomic
 def make_big_project(n_items: int = ITEMS) -> str:
     """Create a project with twenty finished batches, their model versions, and an open batch. Return its slug."""
     rng = random.Random(1)
@@ -44,8 +44,7 @@ def make_big_project(n_items: int = ITEMS) -> str:
     for user in people:
         set_role(project=project, user=user, role=Role.ANNOTATOR)
     start = timezone.now() - datetime.timedelta(days=ROUNDS + 1)
-    insert(items_of(project, n_items, rng, start))
-    Project.objects.filter(pk=project.pk).update(encoded_rows=n_items)
+    insert_items(project, n_items, rng, start)
     version = None
     for number in range(1, ROUNDS + 2):
         rows = range((number - 1) * size, number * size if number <= ROUNDS else ROUNDS * size + open_size)
@@ -57,29 +56,42 @@ def make_big_project(n_items: int = ITEMS) -> str:
     return SLUG
 
 
-def insert(instances: Iterable[Model]) -> None:
-    """Insert the rows as they are; fields that are set on creation keep their values."""
-    instances = iter(instances)
-    first = next(instances)
-    fields = [field for field in first._meta.concrete_fields if field.name != "id" or first.pk]
-    cells = (
-        [field.get_db_prep_save(getattr(each, field.attname), connection) for field in fields]
-        for each in chain([first], instances)
-    )
-    insert_many(type(first), [field.name for field in fields], cells)
+def insert_like(template: Model, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows with these values of the fields `names`. They have the template's values in all other fields, also in
+    those that are usually set on creation.
+    """
+    model = type(template)
+    same = [each for each in template._meta.concrete_fields if each.name not in names and each.name != "id"]
+    values = [each.get_db_prep_save(getattr(template, each.attname), connection) for each in same]
+    rows = iter(rows)
+    while part := list(islice(rows, CHUNK)):
+        cells = ((*row, *values) for row in converted(model, names, part))
+        with transaction.atomic():
+            insert_many(model, [*names, *(each.name for each in same)], cells)
 
 
-def items_of(
-    project: Project, number: int, rng: random.Random, at: datetime.datetime, *, classes: int = CLASSES
-) -> Iterator[Item]:
-    """Yield encoded texts with a known answer, to be inserted."""
-    for row in range(number):
-        key = rng.random()
-        data = {"text": f"Text number {row}, which says nothing that would matter here.", "source": f"file {row % 97}"}
-        yield Item(
-            project=project, external_id=f"text-{row:07}", row=row, data=data, truth=row % classes,
-            control_key=key, reserved=key < project.control_share, created_at=at,
-        )  # fmt: skip
+def insert_items(
+    project: Project,
+    number: int,
+    rng: random.Random,
+    at: datetime.datetime,
+    *,
+    classes: int = CLASSES,
+    media: Callable[[], str] = str,
+) -> None:
+    """Insert encoded texts with a known answer; `media` returns the name of each one's file."""
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for row in range(number):
+            key = rng.random()
+            text = f"Text number {row}, which says nothing that would matter here."
+            data = {"text": text, "source": f"file {row % 97}"}
+            yield f"text-{row:08}", row, data, row % classes, key, key < project.control_share, media()
+
+    names = ("external_id", "row", "data", "truth", "control_key", "reserved", "media")
+    insert_like(Item(project=project, created_at=at), names, rows())
+    project.encoded_rows = number
+    project.save(update_fields=["encoded_rows"])
 
 
 def _batch(
@@ -101,39 +113,36 @@ def _tasks(batch: Batch, rows: range, people: list[User], rng: random.Random) ->
     """Create the batch's tasks and their answers: nine in ten right, one in fifty a skip."""
     answered = batch.size - batch.remaining
     assert batch.opened_at is not None
-    items = list(batch.project.items.filter(row__gte=rows.start, row__lt=rows.stop).order_by("row"))
-    insert(
-        Task(
-            batch=batch, item=item, rank=rank, is_control=item.reserved, margin=rng.random(), cluster=rank // 3,
-            cluster_size=3, draw_pass=1, predicted=item.truth, confidence=rng.random(),
-            free=int(rank >= answered), outstanding=int(rank >= answered),
-        )
-        for rank, item in enumerate(items)
-    )  # fmt: skip
+    of_rows = batch.project.items.filter(row__gte=rows.start, row__lt=rows.stop).order_by("row")
+    items = list(of_rows.values_list("pk", "truth", "reserved"))
+    insert_like(
+        Task(batch=batch, cluster_size=3, draw_pass=1),
+        ("item", "rank", "is_control", "margin", "cluster", "predicted", "confidence", "free", "outstanding"),
+        (
+            (pk, rank, reserved, rng.random(), rank // 3, truth, rng.random(), *[int(rank >= answered)] * 2)
+            for rank, (pk, truth, reserved) in enumerate(items)
+        ),
+    )
     annotations, assignments, labels = [], [], []
-    tasks = batch.tasks.filter(rank__lt=answered).order_by("rank").only("pk", "rank", "batch")
-    for task, item in zip(tasks, items, strict=False):
-        who, at = rng.choice(people), batch.opened_at + datetime.timedelta(seconds=3.5 * task.rank)
-        value = None if rng.random() < 0.02 else item.truth if rng.random() < 0.9 else rng.randrange(CLASSES)
-        answer: dict[str, Any] = {"value": value, "skip_reason": "" if value is not None else "Cannot be made out"}
-        flagged = rng.random() < 0.01
-        annotations.append(
-            Annotation(
-                id=uuid.UUID(int=rng.getrandbits(128)), task=task, user=who, seconds=rng.uniform(1, 9),
-                flagged=flagged, created_at=at, **answer,
-            )
-        )  # fmt: skip
-        assignments.append(Assignment(task=task, user=who, lease_expires_at=at, claimed_at=at, answered_at=at))
+    tasks = batch.tasks.filter(rank__lt=answered).order_by("rank").values_list("pk", flat=True)
+    for rank, (task, (item, truth, _)) in enumerate(zip(tasks, items, strict=False)):
+        who, at = rng.choice(people).pk, batch.opened_at + datetime.timedelta(seconds=3.5 * rank)
+        value = None if rng.random() < 0.02 else truth if rng.random() < 0.9 else rng.randrange(CLASSES)
+        reason = "" if value is not None else "Cannot be made out"
+        key = uuid.UUID(int=rng.getrandbits(128))
+        annotations.append((key, task, who, value, reason, rng.uniform(1, 9), rng.random() < 0.01, at))
+        assignments.append((task, who, at, at, at))
         if value is not None:
-            labels.append((str(value), at, item.pk))
-    insert(annotations)
-    insert(assignments)
+            labels.append((str(value), at, item))
+    names = ("id", "task", "user", "value", "skip_reason", "seconds", "flagged", "created_at")
+    insert_like(Annotation(), names, annotations)
+    insert_like(Assignment(), ("task", "user", "lease_expires_at", "claimed_at", "answered_at"), assignments)
     _label(labels)
 
 
 def _label(labels: list[tuple[str, datetime.datetime, int]]) -> None:
     cast = "::jsonb" if connection.vendor == "postgresql" else ""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(
             f"UPDATE labeling_item SET label = %s{cast}, agreement = 1, labeled_at = %s WHERE id = %s",
             [(label, connection.ops.adapt_datetimefield_value(at), pk) for label, at, pk in labels],
