@@ -296,6 +296,7 @@ SPECTACULAR_SETTINGS = {
         "ImportState": "labeling.models.ItemImport.State",
         "SourceContent": "labeling.models.Source.Content",
         "Schedule": "labeling.models.Source.Every",
+        "PredictionState": "labeling.models.PredictionRun.State",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,12 +22,15 @@ class Request:
 
 @dataclass
 class Receiver:
-    """`statuses`: the next answers; then `status`. `seconds`: the pause before each answer."""
+    """`statuses`: the next answers; then `status`. `seconds`: the pause before each answer. `answering`: makes the body
+    of an answer, in place of `body`.
+    """
 
     port: int = 0
     status: int = 204
     statuses: list[int] = field(default_factory=list)
     body: bytes = b""
+    answering: Callable[[Request], bytes] | None = None
     location: str = ""
     seconds: float = 0
     drip: bool = False
@@ -44,7 +47,8 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            receiver.got.append(Request(self.path, dict(self.headers.items()), body))
+            request = Request(self.path, dict(self.headers.items()), body)
+            receiver.got.append(request)
             if receiver.closing.wait(receiver.seconds):
                 return
             while receiver.drip and not receiver.closing.is_set():
@@ -53,9 +57,10 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.send_response(receiver.statuses.pop(0) if receiver.statuses else receiver.status)
             if receiver.location:
                 self.send_header("Location", receiver.location)
-            self.send_header("Content-Length", str(len(receiver.body)))
+            answer = receiver.answering(request) if receiver.answering else receiver.body
+            self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(receiver.body)
+            self.wfile.write(answer)
 
         do_GET = do_POST
 

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
-from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, Project
+from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, ModelVersion, Project
 from labeling.models.batches import IMPORTED
 
 # The first batch waits this long for more items if the pool holds fewer than one batch.
@@ -61,12 +61,21 @@ def ensure_next(*, project: Project) -> Batch | None:
         if last:
             Batch.objects.filter(pk=last.pk).update(nothing_left_at=timezone.now())
         return None
+    if project.waits_for_predictions and not _has_newer_predictions(project, last):
+        return None
     batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
     if project.versions.exists():
         Job.objects.enqueue(Job.Kind.EMBED, project=project, batch=batch)
     else:
         Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch, delay_seconds=SETTLE_SECONDS if few else 0)
     return batch
+
+
+def _has_newer_predictions(project: Project, last: Batch | None) -> bool:
+    """Return whether a version from outside has come since the last batch was complete."""
+    versions = project.versions.exclude(origin=ModelVersion.Origin.TRAINED)
+    since = last and last.completed_at
+    return (versions.filter(created_at__gt=since) if since else versions).exists()
 
 
 def _is_less_than_a_batch(project: Project) -> bool:
@@ -200,7 +209,7 @@ def complete(*, batch_id: int) -> bool:
     if closed:
         batch = Batch.objects.get(pk=batch_id)
         project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
-        Job.objects.enqueue(Job.Kind.TRAIN, project=project, batch=batch)
+        Job.objects.enqueue(_kind_after(project), project=project, batch=batch)
         if not project.batches.open().exists():
             open_ready(project=project)
         if project.pick_ahead is not None:
@@ -219,7 +228,8 @@ def reopen(*, batch: Batch) -> bool:
     answers = Annotation.objects.standing().filter(task__batch=batch).count()
     if batch.dropped or answers < batch.size * batch.overlap + extra:
         return False
-    if not Job.objects.waiting().filter(batch=batch, kind=Job.Kind.TRAIN, attempts=0).delete()[0]:
+    due = Job.objects.waiting().filter(batch=batch, kind__in=[Job.Kind.TRAIN, Job.Kind.SETTLE], attempts=0)
+    if not due.delete()[0]:
         return False
     reopened = Batch.objects.filter(pk=batch.pk, state=Batch.State.TRAINING).exclude(strategy=IMPORTED)
     return bool(reopened.update(state=Batch.State.OPEN, completed_at=None))
@@ -259,7 +269,12 @@ def arrived(*, project: Project) -> None:
         batch.state, batch.completed_at = Batch.State.TRAINING, timezone.now()
         batch.nothing_left_at = None if is_any_left(project) else timezone.now()
         batch.save(update_fields=["number", "state", "completed_at", "nothing_left_at"])
-        Job.objects.enqueue(Job.Kind.TRAIN, project=project, batch=batch)
+        Job.objects.enqueue(_kind_after(project), project=project, batch=batch)
+
+
+def _kind_after(project: Project) -> str:
+    """Return the kind of step that a complete batch waits for."""
+    return Job.Kind.TRAIN if project.trains else Job.Kind.SETTLE
 
 
 def _next_number(project: Project) -> int:
@@ -285,14 +300,19 @@ def trained(*, batch: Batch) -> None:
     if following is None and Finish.objects.filter(project=batch.project, running=True).exists():
         Job.objects.enqueue(Job.Kind.FINISH, project=batch.project)
     version_came(project=batch.project)
-    Job.objects.enqueue(Job.Kind.BASELINE, project=batch.project, batch=batch)
-    Job.objects.enqueue(Job.Kind.MISLABELED, project=batch.project, batch=batch)
+    if batch.project.trains:  # both train temporary models
+        Job.objects.enqueue(Job.Kind.BASELINE, project=batch.project, batch=batch)
+        Job.objects.enqueue(Job.Kind.MISLABELED, project=batch.project, batch=batch)
     Event.objects.announce(EventType.BATCH_DONE, batch.project, number=batch.number)
 
 
 @transaction.atomic
 def version_came(*, project: Project) -> None:
-    """Enqueue the second selection of a batch that was picked before the newest version came."""
+    """Enqueue the selection of a batch that waits for a version from outside, and the second selection of one that was
+    picked before the newest version came.
+    """
+    if project.waits_for_predictions:
+        ensure_next(project=project)
     if project.batches.on_offer().exists():
         Job.objects.enqueue(Job.Kind.REPICK, project=project)
 

@@ -205,7 +205,7 @@ def _why_nothing(project: Project) -> str:
     if project.jobs.unfinished().filter(kind__in=[Job.Kind.IMPORT, Job.Kind.ENCODE]).exists():
         return "encoding"
     if project.items.unlabeled().exists():
-        return "stopped"
+        return "selecting" if project.waits_for_predictions and project.loop == Project.Loop.RUNNING else "stopped"
     return "finished" if project.batches.exists() else "no_items"
 
 

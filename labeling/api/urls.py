@@ -6,7 +6,16 @@ from labeling.api import batch_parts, batches, datasets, export, finish
 from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
-from labeling.api.models import clusterings, comparisons, payoff, predictions, privacy, registrations, versions
+from labeling.api.models import (
+    clusterings,
+    comparisons,
+    payoff,
+    prediction_sets,
+    predictions,
+    privacy,
+    registrations,
+    versions,
+)
 from labeling.api.projects import (
     agreement,
     classes,
@@ -121,6 +130,12 @@ urlpatterns = [
         predictions.PredictionResult.as_view(),
         name="prediction-result",
     ),
+    path(f"{PROJECT}prediction-sets/", prediction_sets.PredictionSetList.as_view(), name="prediction-sets"),
+    path(
+        f"{PROJECT}prediction-sets/<int:set_id>/", prediction_sets.PredictionSetDetail.as_view(), name="prediction-set"
+    ),
+    path(f"{PROJECT}prediction-server/", prediction_sets.ServerDetail.as_view(), name="prediction-server"),
+    path(f"{PROJECT}prediction-server/ask/", prediction_sets.ServerAsk.as_view(), name="prediction-server-ask"),
     path(f"{PROJECT}near-copies/", near_copies.NearCopies.as_view(), name="near-copies"),
     path(f"{PROJECT}agreement/", agreement.AgreementDetail.as_view(), name="agreement"),
     path(f"{PROJECT}payoff/", payoff.PayoffDetail.as_view(), name="payoff"),

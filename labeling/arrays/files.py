@@ -123,6 +123,8 @@ class ProjectFiles:
 
         None if the array is not stored, or damaged; a damaged array is reported, and a worker rebuilds it.
         """
+        if not version.answers and name in ("best", "confidence"):
+            return None
         try:
             return load_array(self.pool(version, name), mmap=True)
         except FileDamaged as damage:

@@ -32,7 +32,7 @@ from labeling.intake.run import import_items
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.metrics import UPLOAD_BYTES
-from labeling.models import ItemImport, Job, PredictionRun, Project, Registration, User
+from labeling.models import ItemImport, Job, PredictionRun, PredictionSet, Project, Registration, User
 from labeling.models.jobs import worker_name
 from labeling.projects import quota
 from labeling.shared_files import StoreAway, store
@@ -342,6 +342,7 @@ def sweep() -> None:
     lists = ItemImport.objects.failed().filter(path__in=old, source__isnull=False, source_key="")
     needed |= set(lists.values_list("path", flat=True))
     needed |= set(Registration.objects.waiting().filter(path__in=old).values_list("path", flat=True))
+    needed |= set(PredictionSet.objects.unfinished().filter(path__in=old).values_list("path", flat=True))
     failed = set(ItemImport.objects.failed().filter(path__in=old).values_list("path", flat=True))
     for recorded, path in old.items():
         if recorded in needed or (recorded in failed and ages[path] < KEPT_SECONDS):

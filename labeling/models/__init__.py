@@ -14,6 +14,7 @@ from labeling.models.items import Item, ItemIndex
 from labeling.models.jobs import Job, WorkerSign
 from labeling.models.near_copies import Copy, CopyAnswer
 from labeling.models.people import Invitation, Membership, User
+from labeling.models.prediction_sets import PredictionServer, PredictionSet
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import LabelFamily, PrivateTraining, Release
 from labeling.models.projects import Project
@@ -69,6 +70,8 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "PredictionRun",
+    "PredictionServer",
+    "PredictionSet",
     "PrivateTraining",
     "Project",
     "ProjectStorage",

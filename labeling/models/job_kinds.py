@@ -49,6 +49,11 @@ class Kind(StrEnum):
             spends_privacy=True,
         ),
     )
+    SETTLE = "settle", JobKind(phase="settling the labels", awaited_by="batch", fails="batch")
+    GIVEN = (
+        "given",
+        JobKind(phase="reading predictions from outside", awaited_by="managers", fails="prediction_set"),
+    )
     EMBED = "embed", JobKind(phase="looking at the pool", awaited_by="batch", fails="batch")
     CLUSTER = "cluster", JobKind(phase="clustering the pool", awaited_by="batch", fails="batch")
     SELECT = "select", JobKind(phase="picking the next batch", awaited_by="batch", fails="batch")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from labeling.models.people import User
 
 MAX_SLUG = 60
+GIVEN = "given"
+"""The choice of a model with which the project trains none: `models_store.estimators.GivenLearner`."""
 MAX_GUIDELINES = 200_000
 """The most characters of a version: about a hundred pages."""
 
@@ -151,6 +153,16 @@ class Project(ProjectSettings):
     def asks(self) -> questions.Question:
         """The object of the project's question, which holds all code that differs between questions."""
         return questions.named(self.question)
+
+    @property
+    def trains(self) -> bool:
+        """Whether the project trains models; if not, predictions from outside pick its batches."""
+        return bool(self.model.get("name") != GIVEN)
+
+    @property
+    def waits_for_predictions(self) -> bool:
+        """Whether the next batch waits for newer predictions from outside; else the newest ones at hand pick it."""
+        return not self.trains and self.pick_ahead is None
 
     @property
     def suggests_several(self) -> bool:

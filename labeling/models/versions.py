@@ -37,6 +37,7 @@ class ModelVersion(models.Model):
 
         TRAINED = "trained", "trained here"
         REGISTERED = "registered", "registered"
+        GIVEN = "given", "predictions from outside"
 
     class Calibrating(models.TextChoices):
         """The state of the version's calibration after its training."""
@@ -105,6 +106,22 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} v{self.number}"
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is made of predictions from outside: it has no model, and predicts only items of the pool."""
+        return self.origin == self.Origin.GIVEN
+
+    @property
+    def no_model(self) -> str:
+        """The reason why it predicts no further items; "" if it has a model."""
+        text = f"Version {self.number} is made of predictions from outside: there is no model to predict other items."
+        return text if self.is_given else ""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it predicts answers; if not, it has only margins."""
+        return self.classes != 0
 
     @property
     def last_batch(self) -> int:

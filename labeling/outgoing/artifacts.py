@@ -41,8 +41,10 @@ class Artifact:
 
 def read(version: ModelVersion) -> Artifact | None:
     """Return the version's files by its manifest. If the manifest is missing or damaged, report that and return
-    None.
+    None. Predictions from outside have no files.
     """
+    if version.is_given:
+        return None
     try:
         return _read(_folder(version), version.calibration_at())
     except FolderError as error:

@@ -99,11 +99,13 @@ class TaskFacts:
         self._drawn = list(picked.draws)
         self._suggesting = suggests(project)
         self._shown = prompted(project, batch.number, size, suggesting=self._suggesting)
+        self._margins = np.empty(0, np.float32)
         self._arrays: dict[str, np.ndarray] = {}
         self._likely = np.empty((0, 0), np.int16)
         if picked.version is not None:
             files = ProjectFiles(project)
-            names = ("margins", "best", "confidence")
+            self._margins = load_array(files.pool(picked.version, "margins"))
+            names = ("best", "confidence") if picked.version.answers else ()
             self._arrays = {name: load_array(files.pool(picked.version, name)) for name in names}
             if project.show_predictions:
                 with suppress(FileNotFoundError):
@@ -169,10 +171,11 @@ class TaskFacts:
         """Return the model's prediction for a row, and the source of the answer that the task with this rank shows."""
         arrays = self._arrays
         facts: dict[str, Any] = {"margin": None, "predicted": None, "confidence": None, "likely": ""}
-        is_known = bool(arrays) and row < len(arrays["margins"])  # false if encoded after the predictions
+        is_known = bool(arrays) and row < len(self._margins)  # false if encoded after the predictions
+        if row < len(self._margins):
+            facts["margin"] = float(self._margins[row])
         if is_known:
-            facts = {
-                "margin": float(arrays["margins"][row]),
+            facts |= {
                 "predicted": int(arrays["best"][row]),
                 "confidence": float(arrays["confidence"][row]),
                 "likely": " ".join(map(str, self._likely[row].tolist())) if row < len(self._likely) else "",

@@ -18,8 +18,8 @@ from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.projects.version_in_use import is_outdated
 from labeling.shared_files import read_whole, store
 from labeling.steps.compute import compute
-from labeling.steps.features import load_encoder
-from labeling.steps.model_inputs import load_model, open_features, seed_for
+from labeling.steps.model_inputs import scorer_of, seed_for
+from models_store.model import Model
 from models_store.prediction import Prediction
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
@@ -59,7 +59,12 @@ class Clustered:
         project = batch.project
         self._version = version
         self._before = Clustering.objects.filter(project=project).select_related("project", "embedded_by").first()
-        if self._before is None or is_over(self._before) or self._before.embedded_by.damaged:
+        if (
+            self._before is None
+            or is_over(self._before)
+            or self._before.embedded_by.damaged
+            or not reaches(self._before, rows)
+        ):
             self._values = build(step, version, rows, self._before.generation + 1 if self._before else 1)
         else:
             self._values = {
@@ -85,6 +90,14 @@ def is_over(clustering: Clustering) -> bool:
     The clustering must be selected with its project and `embedded_by`.
     """
     return clustering.anew_at is not None or is_outdated(clustering.project, clustering.embedded_by)
+
+
+def reaches(clustering: Clustering, rows: int) -> bool:
+    """Return whether the version that embedded the clustering can embed the first `rows` rows. Predictions from outside
+    have embeddings of the rows that the project had when they came.
+    """
+    version = clustering.embedded_by
+    return rows <= clustering.joined_rows or not version.is_given or rows <= version.prediction_set.rows
 
 
 def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
@@ -124,36 +137,38 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
     path = ProjectFiles(project).pool(version, "embeddings")
     if store().exists(path) and len(kept := load_checked(path)) >= rows:
         return kept[:rows], 0.0
-    features = open_features(project, load_encoder(project))[:rows]
-    _write_embeddings(path, project, version, features, step.progress("looking at the pool", end=EMBEDDING_SHARE))
+    _write_embeddings(path, project, version, slice(rows), step.progress("looking at the pool", end=EMBEDDING_SHARE))
     return load_array(path, mmap=True), EMBEDDING_SHARE
 
 
-def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, report: Report | None) -> np.ndarray:
-    """Return the version's embeddings (m, d) of rows with these features (m, …)."""
-    return np.concatenate([part.embeddings for part in _predicted(project, version, features, report)])
+def embed_rows(project: Project, version: ModelVersion, rows: np.ndarray, report: Report | None) -> np.ndarray:
+    """Return the version's embeddings (m, d) of these rows (m,)."""
+    return np.concatenate([part.embeddings for part in _predicted(*_scored(project, version, rows), report)])
 
 
-def _write_embeddings(
-    path: Path, project: Project, version: ModelVersion, features: np.ndarray, report: Report | None
-) -> None:
-    """Write the version's embeddings to a file: the embeddings of a whole pool may be larger than memory."""
+def _write_embeddings(path: Path, project: Project, version: ModelVersion, rows: slice, report: Report | None) -> None:
+    """Write the version's embeddings of rows to a file: the embeddings of a whole pool may be larger than memory."""
+    model, inputs = _scored(project, version, rows)
     with ExitStack() as open_file:
         array = None
-        for part in _predicted(project, version, features, report):
+        for part in _predicted(model, inputs, report):
             block = part.embeddings
             if array is None:
-                shape = (len(features), block.shape[1])
+                shape = (len(inputs), block.shape[1])
                 array = open_file.enter_context(writing_array(path, shape, block.dtype))
             array[part.start : part.start + len(block)] = block
 
 
-def _predicted(
-    project: Project, version: ModelVersion, features: np.ndarray, report: Report | None
-) -> Iterator[Prediction]:
+def _scored(project: Project, version: ModelVersion, rows: slice | np.ndarray) -> tuple[Model, np.ndarray]:
+    """Return the version's model, and what it reads of these rows."""
+    model, inputs = scorer_of(project, version)
+    return model, inputs[rows]
+
+
+def _predicted(model: Model, inputs: np.ndarray, report: Report | None) -> Iterator[Prediction]:
     # An embedding does not depend on the proposed class, but a `verify` model asks for one.
-    proposed = np.zeros(len(features), np.int64) if project.asks.proposes else None
-    return compute.score(load_model(project, version), features, progress=report, proposed=proposed)
+    proposed = np.zeros(len(inputs), np.int64) if model.asks.proposes else None
+    return compute.score(model, inputs, progress=report, proposed=proposed)
 
 
 def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_rows: int) -> int:
@@ -175,10 +190,9 @@ def join(step: Step, clustering: Clustering, known: np.ndarray, rows: int) -> No
     if first == rows:
         save_array(files.joins(clustering.generation), known)
         return
-    features = open_features(project, load_encoder(project))[first:rows]
     report = step.progress("placing new items", end=JOINING_SHARE)
     newcomers = files.pool(clustering.embedded_by, "newcomers")
-    _write_embeddings(newcomers, project, clustering.embedded_by, features, report)
+    _write_embeddings(newcomers, project, clustering.embedded_by, slice(first, rows), report)
     new = load_array(newcomers, mmap=True)
     store().remove(newcomers)  # the memory map keeps the data readable
     old = load_checked(files.pool(clustering.embedded_by, "embeddings"))
@@ -202,9 +216,8 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: B
     if pairs is None:
         return {}
     then = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)[pairs.rows]
-    features = open_features(project, load_encoder(project))[pairs.rows]
     now = embed_rows(
-        project, version, features, step.progress("looking whether the clustering still fits", start=JOINING_SHARE)
+        project, version, pairs.rows, step.progress("looking whether the clustering still fits", start=JOINING_SHARE)
     )
     return {
         "described_then": described(then, pairs),

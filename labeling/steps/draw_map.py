@@ -17,8 +17,7 @@ from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Batch, Clustering, Project, Task
 from labeling.steps.cluster import clusters_at, embed_rows
-from labeling.steps.features import load_encoder
-from labeling.steps.model_inputs import open_features, seed_for
+from labeling.steps.model_inputs import seed_for
 
 # The most points on the map: of the batch, of earlier labels, and in all.
 FROM_BATCH, FROM_LABELED, POINTS = 600, 500, 2_000
@@ -88,8 +87,7 @@ def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> n
     embeddings = np.empty((len(rows), kept.shape[1]), np.float32)
     embeddings[old] = kept[rows[old]]
     if not old.all():
-        features = open_features(project, load_encoder(project))[rows[~old]]
-        embeddings[~old] = embed_rows(project, clustering.embedded_by, features, None)
+        embeddings[~old] = embed_rows(project, clustering.embedded_by, rows[~old], None)
     return embeddings
 
 

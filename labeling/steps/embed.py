@@ -14,10 +14,10 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.projects.version_in_use import InUse, in_use
 from labeling.shared_files import store
-from labeling.steps.cluster import is_over
+from labeling.steps.cluster import is_over, reaches
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
-from labeling.steps.model_inputs import load_model, open_features
+from labeling.steps.model_inputs import open_features, scorer_of
 from models_store.model import Model
 from models_store.prediction import EXTRAS
 from selector.strategies import STRATEGIES
@@ -25,6 +25,11 @@ from selector.strategies import STRATEGIES
 # The arrays that every version stores, for pages and tasks; and the arrays with many numbers per item.
 ALWAYS = ("margins", "best", "confidence")
 WIDE = ("embeddings", "errors", "likely")
+
+
+def arrays_of(version: ModelVersion) -> tuple[str, ...]:
+    """Return the arrays that the version stores of each pool, whatever the strategy."""
+    return ALWAYS if version.answers else ("margins",)
 
 
 class Look(NamedTuple):
@@ -59,20 +64,20 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     """
     version = used.version
     clustering = Clustering.objects.filter(project=project).select_related("project", "embedded_by").first()
-    model = load_model(project, version)
+    model, inputs = scorer_of(project, version)
     stored = open_features(project, load_encoder(project))
     checked = stored.check(sums_of(project))
     if checked.damaged:
         raise stored.damage(checked.damaged)
     keep(project, project.features_generation, checked.found)
-    features = stored[:]
+    inputs = inputs[:]
     needed = set(STRATEGIES[strategy].needs)
-    if "clusters" in needed and (clustering is None or is_over(clustering)):
+    if "clusters" in needed and (clustering is None or is_over(clustering) or not reaches(clustering, len(inputs))):
         needed.add("embeddings")
-    if project.suggests_several:
+    if project.suggests_several and version.answers:
         needed.add("likely")
-    names = [*ALWAYS, *(name for name in ("embeddings", *EXTRAS) if name in needed)]
-    run_over_pool(project, version, model, features, names, progress=progress)
+    names = [*arrays_of(version), *(name for name in ("embeddings", *EXTRAS) if name in needed)]
+    run_over_pool(project, version, model, inputs, names, progress=progress)
     known = version.calibrating
     version.refresh_from_db(fields=["calibrating", "calibration"])
     if version.calibrating != known:  # calibrated during the run
@@ -83,8 +88,8 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
             "selected_by": version,
             "newest_version": used.newest.number,
             "choice": used.choice,
-            "pool_rows": len(features),
-            "features_hash": checked.sha256,
+            "pool_rows": len(inputs),
+            "features_hash": version.digest if version.is_given else checked.sha256,
             "margins_hash": sha256_of(load_array(ProjectFiles(project).pool(version, "margins"), mmap=True)),
         },
         clustered="clusters" in needed,
@@ -96,8 +101,8 @@ def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any
     path = ProjectFiles(project).pool(version, "confidence")
     if store().exists(path):
         rows = len(load_array(path, mmap=True))
-        features = open_features(project, load_encoder(project))[:rows]
-        run_over_pool(project, version, load_model(project, version), features, ["confidence"], progress=progress)
+        model, inputs = scorer_of(project, version)
+        run_over_pool(project, version, model, inputs[:rows], ["confidence"], progress=progress)
 
 
 def drop_wide_arrays(project: Project, version: ModelVersion) -> None:
@@ -121,7 +126,7 @@ def run_over_pool(
 ) -> None:
     """Write the model's predictions for every row, part by part, to a file for each name (a field of `Prediction`)."""
     proposed = None
-    if project.asks.proposes:
+    if model.asks.proposes:
         proposed = np.zeros(len(features), np.int64)
         pairs = project.items.filter(row__lt=len(features)).values_list("row", "proposed")
         for row, index in pairs.iterator(chunk_size=10_000):

@@ -49,7 +49,7 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
         step.progress("fitting the encoder")(0)
         # The front of the permutation is a uniform sample, also of an import that is sorted by class.
         chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
-        raws = _raw_contents(project, columns_of(chosen))
+        raws = raw_contents(project, columns_of(chosen))
         samples = [raw for raw in raws if not isinstance(raw, (OSError, FileDamaged))]
     try:
         return kind.fit(samples, **options)
@@ -111,7 +111,7 @@ def encoded_chunks(project: Project, encoder: Encoder, chunks: Iterable[Sequence
         for items in chunks:
             good: dict[int, Any] = {}
             bad: dict[int, str] = {}
-            for item, raw in zip(items, _raw_contents(project, items), strict=True):
+            for item, raw in zip(items, raw_contents(project, items), strict=True):
                 if isinstance(raw, FileDamaged):
                     bad[item.pk] = f"Its file cannot be read: {raw.problem}."
                 elif isinstance(raw, OSError):
@@ -172,7 +172,7 @@ def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tup
         raise StepFailed(str(error)) from error
 
 
-def _raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
+def raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
     """Return the encoder's input for each item, by the item's kind; an error object if its file is missing or
     damaged.
     """

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from labeling.arrays.files import Features, ProjectFiles
+from labeling.disk.files import FileDamaged
 from labeling.models import ModelVersion, Project
-from labeling.steps.model_inputs import LabeledRows
+from labeling.steps.model_inputs import LabeledRows, scorer_of
 from models_store import artifact, metrics
 from models_store.class_sets import ClassSets
 from models_store.model import Model
@@ -36,7 +37,9 @@ class ControlResults:
     distances: np.ndarray | None = None
 
 
-def control_results(project: Project, model: Model, features: Features, control: LabeledRows) -> ControlResults:
+def control_results(
+    project: Project, model: Model, features: Features | np.ndarray, control: LabeledRows
+) -> ControlResults:
     """Predict the control items with the model, from the pool's `features` (rows, …)."""
     if not len(control.rows):
         return ControlResults(np.empty(0, bool), None, np.empty(0))
@@ -48,6 +51,17 @@ def control_results(project: Project, model: Model, features: Features, control:
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
     distances = np.abs(best - control.targets) if project.asks.ordered else None
     return ControlResults(best == control.targets, sure, costs, distances)
+
+
+def given_results(project: Project, version: ModelVersion, control: LabeledRows) -> ControlResults:
+    """Return the answers of predictions from outside to the first control items: those that they cover."""
+    model, inputs = scorer_of(project, version)
+    n = int(np.searchsorted(control.rows, len(inputs))) if version.answers else 0
+    sets = control.targets
+    targets = sets.take(np.arange(n)) if isinstance(sets, ClassSets) else sets[:n]
+    proposed = None if control.proposed is None else control.proposed[:n]
+    covered = replace(control, rows=control.rows[:n], targets=targets, proposed=proposed)
+    return control_results(project, model, inputs, covered)
 
 
 def _held_against(
@@ -115,11 +129,16 @@ def gate(
     if earlier is None:
         return {}, False
     try:
-        model = artifact.load(
-            ProjectFiles(project).artifact_at(earlier.artifact), digest=earlier.digest, calibration=""
-        )
-    except artifact.ArtifactError as error:
+        if earlier.is_given:
+            right = given_results(project, earlier, control).right
+        else:
+            model = artifact.load(
+                ProjectFiles(project).artifact_at(earlier.artifact), digest=earlier.digest, calibration=""
+            )
+            right = control_results(project, model, features, control).right
+    except (artifact.ArtifactError, FileDamaged) as error:
         return {"against": earlier.number, "n": 0, "gained": 0, "lost": 0, "reason": str(error)}, False
-    compared = compare(answers.right, control_results(project, model, features, control).right)
+    n = min(len(answers.right), len(right))  # predictions from outside cover the first rows, and margins none
+    compared = compare(answers.right[:n], right[:n])
     figures = {"against": earlier.number, "n": compared.n, "gained": compared.gained, "lost": compared.lost}
     return figures, compared.worse

@@ -13,15 +13,18 @@ from django.core.exceptions import ValidationError
 from scipy.sparse import csr_array
 from torch import nn
 
-from labeling.arrays.files import Features, ProjectFiles
+from labeling.arrays.files import Features, ProjectFiles, load_array
 from labeling.db.statements import among
 from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
+from labeling.steps.features import load_encoder
 from models_store import artifact, questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.encoders import Encoder, EncoderSetupError
+from models_store.estimators import GivenLearner
+from models_store.handed_in import handed_in
 from models_store.model import Model
 from models_store.training import MOST_POOL, Propagated, Recipe, TrainingSet
 
@@ -143,13 +146,28 @@ class VersionDamaged(StepFailed):
 
 def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:
     """Return the version's model with its calibration at the moment `at`, by default the current one. Raises
-    `VersionDamaged` if its artifact is missing or damaged.
+    `VersionDamaged` if its artifact is missing or damaged, and `StepFailed` if it has none.
     """
+    if version.no_model:
+        raise StepFailed(version.no_model)
     location = ProjectFiles(project).artifact_at(version.artifact)
     try:
         return artifact.load(location, digest=version.digest, calibration=version.calibration_at(at))
     except artifact.ArtifactError as error:
         raise VersionDamaged(version, error) from error
+
+
+def scorer_of(project: Project, version: ModelVersion) -> tuple[Model, Features | np.ndarray]:
+    """Return a model that predicts the pool, and what it reads of each row: the features or, for predictions from
+    outside, these. The latter cover the rows that the project had when they came. Errors as for `load_model`.
+    """
+    if not version.is_given:
+        return load_model(project, version), open_features(project, load_encoder(project))
+    handed = version.prediction_set
+    question = "single" if handed.margins_only else project.question
+    n_classes = project.classes.count() if project.asks.proposes else handed.columns
+    model = handed_in(question, n_classes, columns=handed.columns, dim=handed.dim)
+    return model, load_array(ProjectFiles(project).owned(handed), mmap=True)[: handed.rows]
 
 
 def training_set_of(
@@ -200,6 +218,8 @@ def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) 
         raise StepFailed(f"The project's model: {error.messages[0]}") from error
     except ValueError as error:
         raise StepFailed(f"The project's training settings: {error}") from error
+    if learner is GivenLearner:
+        raise StepFailed("This project trains no models: its batches are picked by predictions from outside.")
     return Recipe(seed, config, learner, options, network_of(encoder, n_classes))
 
 

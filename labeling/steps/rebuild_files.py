@@ -21,10 +21,10 @@ from labeling.projects.encoder_settings import settled_choice
 from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.shared_files import store
 from labeling.steps.cluster import build, join
-from labeling.steps.embed import ALWAYS, run_over_pool
+from labeling.steps.embed import ALWAYS, arrays_of, run_over_pool
 from labeling.steps.encode import start_generation
 from labeling.steps.features import encode_rows, fit_encoder, load_encoder
-from labeling.steps.model_inputs import VersionDamaged, load_model, open_features
+from labeling.steps.model_inputs import VersionDamaged, open_features, scorer_of
 from models_store import artifact
 from models_store.folders import FolderError
 from models_store.networks import Adaptive
@@ -35,9 +35,9 @@ PART = 512
 
 
 def rebuild_encoder(step: Step) -> None:
-    """Fit the encoder again. Raises `StepFailed` if versions exist and learned from an encoder with another digest."""
+    """Fit the encoder again. Raises `StepFailed` if versions learned from an encoder with another digest."""
     project = step.job.project
-    if not project.versions.exists():
+    if not project.versions.exclude(artifact="").exists():
         start_generation(step, project)
         return
     path = ProjectFiles(project).encoder(project.features_generation)
@@ -120,16 +120,16 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
     if version.damaged or is_outdated(project, version) or name not in (*ALWAYS, *EXTRAS, "embeddings"):
         store().remove(path)
         return
-    model = load_model(project, version)
-    features = open_features(project, load_encoder(project))[: _rows_of(project, version)]
-    run_over_pool(project, version, model, features, [name], progress=step.progress("looking at the pool", of=name))
+    model, inputs = scorer_of(project, version)
+    inputs = inputs[: _rows_of(project, version)]
+    run_over_pool(project, version, model, inputs, [name], progress=step.progress("looking at the pool", of=name))
 
 
 def _rows_of(project: Project, version: ModelVersion) -> int:
     """Return the number of rows that the version has predicted: the length of its other arrays, else from a batch's
     row.
     """
-    for name in ALWAYS:
+    for name in arrays_of(version):
         with suppress(FileDamaged):
             return len(load_array(ProjectFiles(project).pool(version, name), mmap=True))
     looked = project.batches.filter(selected_by=version, pool_rows__isnull=False).order_by("-number").first()

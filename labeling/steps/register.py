@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling.answering import batches
 from labeling.arrays.files import Features, ProjectFiles
 from labeling.intake.registering import PRIVATE
-from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Event, EventType, Job, ModelVersion, Project, Registration
+from labeling.loop.step import Step, StepFailed
+from labeling.models import Job, ModelVersion, Project, Registration
 from labeling.projects import ledger, quota
 from labeling.shared_files import store
-from labeling.steps import measure
+from labeling.steps import measure, outside_versions
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels, seed_for
 from models_store import artifact, registering
@@ -39,7 +38,7 @@ WAIT = datetime.timedelta(seconds=15)
 def register(step: Step) -> None:
     """Make a version of the job's file, or record on its row why that is not possible."""
     registration = step.job.registration
-    if _training_of(registration.project):
+    if outside_versions.training_of(registration.project):
         Job.objects.put_back(step.job, attempts=0, run_after=timezone.now() + WAIT)
         return
     try:
@@ -93,8 +92,7 @@ def _try(registered: Registered, project: Project, features: Features) -> None:
 def _measured(registration: Registration, registered: Registered, features: Features) -> ModelVersion:
     """Return the version, not saved yet, measured and compared."""
     project, n_classes = registration.project, registered.model.n_classes
-    newest = project.versions.newest()
-    number = newest.number + 1 if newest else 1
+    number = outside_versions.next_number(project)
     control = read_labels(project, project.items.measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.control_results(project, registered.model, features, control)
     earlier = project.versions.filter(number__gte=project.encoder_since).readable().passed().newest()
@@ -136,22 +134,8 @@ def _store(registration: Registration, version: ModelVersion, registered: Regist
 
 
 def _add(registration: Registration, version: ModelVersion, source: Mapping[str, Any]) -> None:
-    """Add the version to the project. Raises `GaveWay` if a training has begun meanwhile, or another version came."""
-    project = version.project
-    # Trainings read the newest number when they begin. Locked, none begins or is enqueued before this commits.
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    list(Job.objects.select_for_update(no_key=True).filter(project=project, kind=Job.Kind.TRAIN).values_list("pk"))
-    newest = project.versions.newest()
-    if _training_of(project) or (newest.number if newest else 0) != version.number - 1:
-        raise GaveWay
-    version.save()
+    """Add the version to the project. Raises `GaveWay` as `outside_versions.add`."""
+    outside_versions.add(version)
     Registration.objects.filter(pk=registration.pk).update(
         state=Registration.State.DONE, version=version, source=source, finished_at=timezone.now()
     )
-    batches.version_came(project=project)
-    judged = EventType.MODEL_HELD_BACK if version.held_back else EventType.MODEL_PASSED
-    Event.objects.announce(judged, project, number=version.number)
-
-
-def _training_of(project: Project) -> bool:
-    return project.jobs.running().filter(kind=Job.Kind.TRAIN).exists()

@@ -14,6 +14,7 @@ from labeling.steps.dataset import dataset
 from labeling.steps.embed import embed
 from labeling.steps.encode import encode
 from labeling.steps.finish import finish
+from labeling.steps.given import given
 from labeling.steps.measure_encoders import measure_encoders
 from labeling.steps.mislabeled import mislabeled
 from labeling.steps.predict import predict
@@ -23,6 +24,7 @@ from labeling.steps.repick import repick
 from labeling.steps.replace import replace
 from labeling.steps.resolve import relabel
 from labeling.steps.select import select
+from labeling.steps.settle import settle
 from labeling.steps.survey import survey
 from labeling.steps.train import train
 from labeling.watching.looking import look
@@ -33,6 +35,8 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.SOURCE: look,
     Job.Kind.ENCODE: encode,
     Job.Kind.TRAIN: train,
+    Job.Kind.SETTLE: settle,
+    Job.Kind.GIVEN: given,
     Job.Kind.EMBED: embed,
     Job.Kind.CLUSTER: cluster,
     Job.Kind.SELECT: select,

@@ -63,9 +63,13 @@ def _is_picked_by(batch: Batch, version: ModelVersion) -> bool:
 
 def _replaceable(batch: Batch) -> TaskQuerySet:
     """Return the tasks of picked items that were never assigned, that replace no other, and that the strategy picked:
-    no manager asked for them, and they neither check a near-copy nor cover the pool.
+    no manager asked for them, and they neither check a near-copy nor cover the pool. Of a first batch that no version
+    has picked, those that cover the pool are replaced, too.
     """
-    return batch.tasks.picked().untouched().filter(asked=False, replaces=None)
+    tasks = batch.tasks.picked().untouched().filter(replaces=None)
+    if batch.number == 1 and batch.selected_by is None:
+        return tasks.exclude(item__queued_at__isnull=False)
+    return tasks.filter(asked=False)
 
 
 def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: str) -> None:

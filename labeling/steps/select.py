@@ -50,6 +50,9 @@ def select(step: Step) -> None:
             batch.delete()
             batches.ensure_next(project=project)  # notes that no batch follows
         return
+    if pool_rows < project.encoded_rows and not project.items.unlabeled().filter(row__lt=pool_rows).exists():
+        _draw_at_random(step, batch)  # predictions from outside cover earlier items alone
+        pool_rows = project.encoded_rows
     pool = read_pool(project, pool_rows, also=project.items.filter(pk__in=[draw.item for draw in draws]))
     seed = seed_of(project, batch.number)
     is_first = batch.number == 1 and batch.selected_by is None
@@ -103,6 +106,12 @@ def look_again(step: Step, batch: Batch) -> None:
     batch.refresh_from_db()
 
 
+def _draw_at_random(step: Step, batch: Batch) -> None:
+    with step.write():
+        Batch.objects.filter(pk=batch.pk).update(selected_by=None, strategy=SEED)
+    batch.refresh_from_db()
+
+
 def make_plan(
     project: Project,
     pool: Pool,
@@ -123,7 +132,7 @@ def make_plan(
     by = STRATEGIES["uniform" if strategy == SEED else strategy]
     arrays = {} if version is None else _arrays_of(project, version, by.needs)
     clusters = height = guard = None
-    if version is not None and project.class_guard is not None:
+    if version is not None and version.answers and project.class_guard is not None:
         best = load_array(ProjectFiles(project).pool(version, "best"))
         guard = Guard(best, project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()

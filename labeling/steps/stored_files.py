@@ -20,13 +20,22 @@ from labeling.arrays.sums import sums_of
 from labeling.disk.files import FileDamaged, FileMissing, sha256_of_file
 from labeling.kinds import media
 from labeling.loop.step import Step
-from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload
+from labeling.models import (
+    Clustering,
+    ItemImport,
+    ModelVersion,
+    PredictionRun,
+    PredictionSet,
+    Project,
+    Selection,
+    Upload,
+)
 from labeling.models.file_owners import FileOwner, file_owners
 from labeling.references import is_reference
 from labeling.shared_files import read_whole, store
 from labeling.steps import rebuild_files
 from labeling.steps.cluster import read_dendrogram, read_joins
-from labeling.steps.embed import ALWAYS
+from labeling.steps.embed import arrays_of
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features
 from models_store import artifact
@@ -47,7 +56,7 @@ class StoredFile:
 def files_of(project: Project, *, with_media: bool = True) -> Iterator[StoredFile]:
     """Yield all files of the project, in an order in which each is rebuilt from earlier ones."""
     yield from _features(project)
-    for version in project.versions.order_by("number"):
+    for version in project.versions.exclude(artifact="").order_by("number"):
         yield _version(project, version)
     yield from _pool(project)
     yield from _clustering(project)
@@ -100,7 +109,7 @@ def _pool(project: Project) -> Iterator[StoredFile]:
     looked |= set(Selection.objects.filter(batch__project=project).values_list("selected_by", flat=True))
     clustering = Clustering.objects.filter(project=project).first()
     for version in project.versions.order_by("number"):
-        names = set(ALWAYS) if version.pk in looked else set()
+        names = set(arrays_of(version)) if version.pk in looked else set()
         if clustering is not None and clustering.embedded_by_id == version.pk:
             names.add("embeddings")
         names |= {path.stem for path in _arrays_in(files.pool(version, "any").parent)}
@@ -174,6 +183,7 @@ def _waiting(project: Project) -> Iterator[StoredFile]:
     imports = ItemImport.objects.filter(project=project, owns_file=True)
     paths = {each.path for each in (imports.reading() | imports.failed()) if each.path}
     paths |= set(PredictionRun.objects.filter(project=project).unfinished().values_list("path", flat=True))
+    paths |= set(PredictionSet.objects.filter(project=project).unfinished().values_list("path", flat=True))
     for upload in Upload.objects.filter(project=project, path__in=paths):
         path = store().path_of(upload.path)
         yield StoredFile(f"uploads/{path.name}", partial(_check_size, path, upload.bytes))

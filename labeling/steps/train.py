@@ -37,6 +37,7 @@ from labeling.steps.model_inputs import (
     training_set_of,
 )
 from labeling.steps.resolve import resolve
+from labeling.steps.settle import settle
 from models_store import artifact
 from models_store.encoders import Encoder
 from models_store.estimators import EstimatorError, NetworkLearner
@@ -52,6 +53,9 @@ def train(step: Step) -> None:
     """Train a version on the labels so far, measure it, compare it with the version before it, and end the batch."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
+    if not project.trains:  # since the batch was complete
+        settle(step)
+        return
     deadlines.clear(batch=batch, writing=step.write)
     resolve(step, project)
     n_classes = project.classes.count()

@@ -19,7 +19,7 @@ from labeling.web.label.views import label_classes, label_guidelines, label_page
 from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
 from labeling.web.members.invitations import answer_invitation
-from labeling.web.models import comparing, predictions, privacy, registering
+from labeling.web.models import comparing, prediction_sets, predictions, privacy, registering
 from labeling.web.models import views as versions
 from labeling.web.overview import agreement, near_copies, progress
 from labeling.web.overview import views as project
@@ -153,6 +153,10 @@ urlpatterns = [
         predictions.remove_prediction,
         name="project-prediction-remove",
     ),
+    path(f"{PROJECT}prediction-sets/", prediction_sets.prediction_sets, name="project-prediction-sets"),
+    path(f"{PROJECT}prediction-server/", prediction_sets.server, name="project-prediction-server"),
+    path(f"{PROJECT}prediction-server/ask/", prediction_sets.ask, name="project-prediction-server-ask"),
+    path(f"{PROJECT}prediction-server/remove/", prediction_sets.remove, name="project-prediction-server-remove"),
     path(f"{PROJECT}finish/", finish.finish, name="project-finish"),
     path(f"{PROJECT}finish/stop/", finish.stop, name="project-finish-stop"),
     path(f"{PROJECT}privacy/", privacy.privacy, name="project-privacy"),

@@ -6,13 +6,20 @@ its libraries when it is used."""
 from functools import cache
 from importlib.metadata import entry_points
 
-from models_store.estimators.base import Estimator, EstimatorError, Learner, NetworkLearner, Scores
+from models_store.estimators.base import (
+    Estimator,
+    EstimatorError,
+    GivenLearner,
+    Learner,
+    NetworkLearner,
+    Scores,
+)
 from models_store.estimators.scikit_learn import ScikitLearn
 
-__all__ = ["Estimator", "EstimatorError", "Learner", "NetworkLearner", "Scores", "known", "named"]
+__all__ = ["Estimator", "EstimatorError", "GivenLearner", "Learner", "NetworkLearner", "Scores", "known", "named"]
 
 GROUP = "marginalia.models"
-OURS: tuple[type[Learner], ...] = (NetworkLearner, ScikitLearn)
+OURS: tuple[type[Learner], ...] = (NetworkLearner, ScikitLearn, GivenLearner)
 """The first is the default."""
 
 

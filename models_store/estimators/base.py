@@ -92,6 +92,20 @@ class NetworkLearner(Learner):
         return True
 
 
+class GivenLearner(Learner):
+    """Trains nothing: batches are picked by predictions that are handed in (`models_store.handed_in`)."""
+
+    name = "given"
+    meaning = (
+        "No training here. Batches are picked by the predictions of your own model, which you hand in on the page "
+        "Models."
+    )
+
+    @classmethod
+    def learns(cls, question: str) -> bool:
+        return True
+
+
 class Estimator(Learner, ABC):
     """Learns from labeled items and predicts probabilities.
 

@@ -217,6 +217,11 @@ DOORS = [
     Door("project-model-predict", "post", Ability.PREDICTIONS_CHANGE, 400),
     Door("project-prediction", "get", Ability.MODELS_READ, 200),
     Door("project-prediction-remove", "post", Ability.PREDICTIONS_CHANGE, 302),
+    Door("project-prediction-sets", "get", Ability.MODELS_READ, 200),
+    Door("project-prediction-sets", "post", Ability.MODELS_CHANGE, 400),
+    Door("project-prediction-server", "post", Ability.MODELS_CHANGE, 400),
+    Door("project-prediction-server-ask", "post", Ability.MODELS_CHANGE, 302),
+    Door("project-prediction-server-remove", "post", Ability.MODELS_CHANGE, 302),
     Door("project-privacy", "get", Ability.MODELS_READ, 200),
     Door("project-finish", "get", Ability.BATCHES_READ, 200),
     Door("project-finish", "post", Ability.BATCHES_CHANGE, 400),  # people alone are wrong more often
@@ -326,6 +331,13 @@ DOORS = [
     Door("api:prediction", "get", Ability.MODELS_READ, 200),
     Door("api:prediction", "delete", Ability.PREDICTIONS_CHANGE, 204),
     Door("api:prediction-result", "get", Ability.MODELS_READ, 409),  # it waits
+    Door("api:prediction-sets", "get", Ability.MODELS_READ, 200),
+    Door("api:prediction-sets", "post", Ability.MODELS_CHANGE, 202, [{"external_id": "1", "margin": 0.5}]),
+    Door("api:prediction-set", "get", Ability.MODELS_READ, 200),
+    Door("api:prediction-server", "get", Ability.MODELS_CHANGE, 200),
+    Door("api:prediction-server", "put", Ability.MODELS_CHANGE, 200, {"url": "https://ml.example.org"}),
+    Door("api:prediction-server", "delete", Ability.MODELS_CHANGE, 204),
+    Door("api:prediction-server-ask", "post", Ability.MODELS_CHANGE, 202),
     Door("api:payoff", "get", Ability.BATCHES_READ, 200),
     Door("api:finish", "get", Ability.BATCHES_READ, 200),
     Door("api:finish", "post", Ability.BATCHES_CHANGE, 409, {}),  # people alone are wrong more often

@@ -58,6 +58,7 @@ PREDICTION: Fields = {
 REGISTRATION: Fields = {
     "models.read": "id name state reason version source url created_by created_at finished_at",
 }
+PREDICTION_SET: Fields = {"models.read": "id name state reason items version url created_at finished_at"}
 TASK: Fields = {"tasks.answer": "id batch rank item.id item.external_id item.data item.media_url"}
 
 # By the name of the address. Lists are read by their elements.
@@ -103,6 +104,9 @@ FIELDS: dict[str, Fields] = {
     "api:registration": REGISTRATION,
     "api:predictions": PREDICTION,
     "api:prediction": PREDICTION,
+    "api:prediction-sets": PREDICTION_SET,
+    "api:prediction-set": PREDICTION_SET,
+    "api:prediction-server": {"models.change": "url username"},
     "api:payoff": {"batches.read": "advice control versions version spent saved missing reason next more_control"},
     "api:finish": {
         "batches.read": "progress running goal started_by started_at forecast refused audits",

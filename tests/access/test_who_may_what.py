@@ -40,6 +40,7 @@ NOT_FOR_AUDITORS = {
     "label-worker",
     "label-comments",
     "api:comments",
+    "api:prediction-server",
     "project-batch-end",
     "project-remove",
     "project-transfer",

@@ -50,6 +50,8 @@ from labeling.models import (
     ItemImport,
     LabelClass,
     ModelVersion,
+    PredictionServer,
+    PredictionSet,
     Project,
     Registration,
     Role,
@@ -134,6 +136,8 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     Batch.objects.filter(pk=batch.pk).update(in_parts=True)
     version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
     predicted = make_prediction(version, name="b.csv")
+    handed = PredictionSet.objects.create(project=project, name="c.npz", path="/nowhere")
+    PredictionServer.objects.create(project=project, url="https://ml.example.org")
     make_certificate(version, number=number)
     dataset = make_dataset(project, f"labels-{number}")
     EncoderComparison.objects.create(project=project, choices=[], asked_at=timezone.now())
@@ -166,6 +170,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
         "prediction_id": predicted.pk,
         "registration_id": Registration.objects.create(project=project, name="m.zip", path="/nowhere").pk,
+        "set_id": handed.pk,
         "number": number,
         "name": dataset.name,
         "annotation_id": annotation.pk,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from factories import make_member, make_project
@@ -94,3 +95,18 @@ def test_a_failed_prediction_says_why(server: Marginalia, trained: Project, monk
     make_member(make_project("untrained"), "enzo", Role.ENGINEER)
     with pytest.raises(NotFound, match=r"^There is no model version yet"):
         server.project("untrained").models.latest()
+
+
+def test_the_predictions_of_a_model_elsewhere_become_a_version(
+    live_server: LiveServer, trained: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "time", Clock())
+    token = AuthToken.objects.create(make_member(trained, "mona", Role.MANAGER))[1]
+    ids = list(trained.items.values_list("external_id", flat=True))
+    p = np.tile([0.2, 0.8], (len(ids), 1))
+    with Marginalia(live_server.url, token) as server:
+        models = server.project("p").models
+        version = models.hand_in(ids, probabilities=p, classes=["food", "sport"], embeddings=p)
+        assert (version.number, version.fields["origin"]) == (2, "given")
+        with pytest.raises(Failed, match="1 item has no prediction"):
+            models.hand_in(ids[1:], margins=p[1:, 0])

@@ -37,7 +37,7 @@ from models_store import artifact, estimators
 from models_store.learning import learn
 from models_store.prediction import predict
 from models_store.training import Recipe, TrainingSet
-assert list(estimators.known()) == ["network", "scikit-learn", "nearest-centroid"]
+assert list(estimators.known()) == ["network", "scikit-learn", "given", "nearest-centroid"]
 from labeling.projects.model_settings import check_model, learner_of
 check_model({"name": "nearest-centroid", "options": {"power": 2}}, question="single", private=False)
 learner, options = learner_of({"name": "nearest-centroid"})

@@ -12,7 +12,16 @@ from factories import make_items, make_open_batch, make_project
 from pages import make_version
 
 from labeling.loop import endings
-from labeling.models import DatasetVersion, ItemImport, Job, ModelVersion, PredictionRun, Project, Registration
+from labeling.models import (
+    DatasetVersion,
+    ItemImport,
+    Job,
+    ModelVersion,
+    PredictionRun,
+    PredictionSet,
+    Project,
+    Registration,
+)
 from labeling.models.jobs import Cause
 
 KINDS = Job.Kind
@@ -100,7 +109,11 @@ def test_what_a_step_works_on_fails_with_it(kind: Job.Kind) -> None:
     ModelVersion.objects.update(calibrating="waiting")
     dataset = DatasetVersion.objects.create(project=project, number=1, name="v1")
     model = Registration.objects.create(project=project, name="m.zip", path="/nowhere/m.zip")
-    causes = {"item_import": make_import(project), "prediction": run, "dataset": dataset, "registration": model}
+    handed = PredictionSet.objects.create(project=project, name="p.npz", path="/nowhere/p.npz")
+    causes: dict[str, Any] = {
+        "item_import": make_import(project), "prediction": run, "dataset": dataset, "registration": model,
+        "prediction_set": handed,
+    }  # fmt: skip
     own = causes.get(kind.facts.fails)
     job = Job.objects.enqueue(kind, project=project, batch=None if own else batch, cause=own)
     assert Job.objects.take(job, "host:1:a", timezone.now())
@@ -113,6 +126,7 @@ def test_what_a_step_works_on_fails_with_it(kind: Job.Kind) -> None:
         "item_import": ItemImport.objects.filter(state="failed", reason="The disk burns.").exists(),
         "prediction": PredictionRun.objects.filter(state="failed", reason="The disk burns.").exists(),
         "dataset": DatasetVersion.objects.filter(state="failed", reason="The disk burns.").exists(),
+        "prediction_set": PredictionSet.objects.filter(state="failed", reason="The disk burns.").exists(),
         "registration": Registration.objects.filter(state="failed", reason="The disk burns.").exists(),
         "batch": (batch.state, batch.failed_in, batch.reason) == ("failed", "training", "The disk burns."),
         "batch.model_version": version.calibration.get("reason") == "it failed: The disk burns.",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .bars import bar
-from .errors import Failed, NotFound
+from .errors import Failed, MissingPackage, NotFound
 from .rows import HEADERS, Row, lines
 from .running import C, Part, call, each
 from .steps import Pages, Request, Steps, polls
 from .tables import Table, save
+
+ARRAYS = {
+    "Content-Type": "application/octet-stream",
+    "Content-Disposition": 'attachment; filename="predictions.npz"',
+}
 
 
 class Predictions(Table[C]):
@@ -94,6 +100,19 @@ class ModelVersion(Part[C]):
         return (yield from save(self._connection, path, {}, Path(to), progress=progress))
 
 
+def _arrays(**arrays: Any) -> bytes:
+    """Return these arrays as an .npz file; None is left out."""
+    try:
+        import numpy as np
+    except ImportError:
+        raise MissingPackage("This needs numpy: pip install numpy.") from None
+    there = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
+    there |= {name: there[name].astype(str) for name in ("ids", "classes") if name in there}
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **there)
+    return file.getvalue()
+
+
 class Models(Part[C]):
     """The model versions of a project."""
 
@@ -151,6 +170,43 @@ class Models(Part[C]):
             registration = yield from connection.ask("GET", f"{address}{registration['id']}/")
         fields = yield from connection.ask("GET", f"{self._project}models/{registration['version']}/")
         return self._version(fields)
+
+    @call
+    def hand_in(
+        self,
+        ids: Sequence[str],
+        *,
+        probabilities: Any = None,
+        classes: Sequence[str] | None = None,
+        margins: Any = None,
+        embeddings: Any = None,
+        timeout: float | None = None,
+    ) -> Steps[ModelVersion[C]]:
+        """Hand in the predictions of your own model for all items, and return the version that they become.
+
+        Parameters
+        ----------
+        ids: the `external_id` of each of n items, in any order.
+        probabilities: (n, k) numbers; `classes` are the k names of the columns. For `verify` (n,), without classes.
+        margins: (n,) numbers, in place of probabilities.
+        embeddings: (n, d) numbers, optional.
+        timeout: in seconds; by default there is no limit.
+
+        Raises `MissingPackage`, `TimedOut`, `Failed` with the reason if the server refuses them, `NotPermitted`,
+        `Refused` and `ServerAway`.
+        """
+        connection = self._connection
+        content = _arrays(ids=ids, probabilities=probabilities, classes=classes, margins=margins, embeddings=embeddings)
+        request = Request("POST", f"{self._project}prediction-sets/", {}, content, ARRAYS, repeatable=False)
+        handed = connection.read((yield from connection.send(request)))
+        for pause in polls(timeout, "The predictions were not read"):
+            if handed["state"] == "failed":
+                raise Failed(handed["reason"])
+            if handed["state"] == "done":
+                break
+            yield pause
+            handed = yield from connection.ask("GET", f"{self._project}prediction-sets/{handed['id']}/")
+        return self._version((yield from connection.ask("GET", f"{self._project}models/{handed['version']}/")))
 
     def _version(self, fields: Mapping[str, Any]) -> ModelVersion[C]:
         return ModelVersion(self._connection, self._project, fields)

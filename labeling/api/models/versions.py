@@ -216,6 +216,8 @@ class VersionArtifact(_OneVersion):
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, number: int) -> FileResponse:
         version = self.find(number)
+        if version.is_given:
+            raise Http404(f"Version {number} is made of predictions from outside: it has no files.")
         if not ledger.may_leave(version):
             raise PermissionDenied(ledger.held(version))
         try:

@@ -26,6 +26,7 @@ from labeling.db import outages
 from labeling.disk.files import is_full
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.clusterings import ClusteringError
+from labeling.intake.prediction_sets import PredictionsRefused
 from labeling.intake.registering import RegisterRefused
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
@@ -52,6 +53,7 @@ CONFLICTS = (
     FinishRefused,
     GuidelinesError,
     PredictionError,
+    PredictionsRefused,
     SourceRefused,
     RegisterRefused,
     TasksChanged,

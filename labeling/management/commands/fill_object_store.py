@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.arrays.files import ProjectFiles
-from labeling.models import ItemImport, ModelVersion, PredictionRun, Project, Registration, Upload
+from labeling.models import ItemImport, ModelVersion, PredictionRun, PredictionSet, Project, Registration, Upload
 from labeling.outgoing.artifacts import MANIFEST
 from labeling.shared_files import SHARED, StoreAway, store
 from models_store.folders import FolderError, folder_at
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             copied += _copy_versions()
         except (StoreAway, FolderError, OSError) as error:
             raise CommandError(f"{error}. {copied} files were copied: call it again to go on.") from error
-        for model in (Upload, ItemImport, PredictionRun, Registration):
+        for model in (Upload, ItemImport, PredictionRun, PredictionSet, Registration):
             _record(model)
         self.stdout.write(f"{copied} files were copied, {present} were there already.")
 
@@ -110,7 +110,7 @@ def _copy_versions() -> int:
     return copied
 
 
-def _record(model: type[Upload | ItemImport | PredictionRun | Registration]) -> None:
+def _record(model: type[Upload | ItemImport | PredictionRun | PredictionSet | Registration]) -> None:
     """Replace the paths in the rows with paths relative to the data folder, which are valid on every host."""
     for row in model._default_manager.filter(path__startswith=f"{settings.DATA_DIR}/"):
         row.path = store().recorded(Path(row.path))

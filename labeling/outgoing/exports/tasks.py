@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -16,13 +16,15 @@ from xml.sax.saxutils import quoteattr
 import pyarrow as pa
 
 from labeling.intake.row_labels import COPY_OF, DATASET, ORIGIN
+from labeling.kinds import Kind
 from labeling.outgoing.exports.contents import with_contents
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
+from labeling.questions import Question
 from labeling.resolving.origins import Origin
 
-_TAGS = {"text": "Text", "image": "Image", "audio": "Audio"}
+TAGS = {"text": "Text", "image": "Image", "audio": "Audio"}
 
 
 def label_studio_layout(facts: Facts) -> Layout:
@@ -32,7 +34,7 @@ def label_studio_layout(facts: Facts) -> Layout:
         for row, content in with_contents(page, facts.kind):
             yield {"data": _data(row, content, facts), **_answers(row, facts)}
 
-    config = _config(facts).encode()
+    config = label_config(facts.kind.name, facts.question, facts.classes).encode()
     return Layout(pa.schema([]), as_objects=tasks, closing=lambda shards: [("config.xml", config)])
 
 
@@ -59,12 +61,12 @@ def choices_of(label: Any) -> list[str]:
     return label if isinstance(label, list) else [str(label)]
 
 
-def _config(facts: Facts) -> str:
-    """Return the labeling configuration: the item, and the question with its classes."""
-    name, classes = facts.kind.name, ["yes", "no"] if facts.question.proposes else facts.classes
-    choice = "multiple" if facts.question.value_is_list else "single"
-    lines = ["<View>", f'  <{_TAGS[name]} name="item" value="${name}"/>']
-    lines += ['  <Header value="$class"/>'] if facts.question.proposes else []
+def label_config(kind: str, question: Question, classes: Sequence[str]) -> str:
+    """Return the labeling configuration: the item, of a kind in `TAGS`, and the question with its classes."""
+    classes = ["yes", "no"] if question.proposes else classes
+    choice = "multiple" if question.value_is_list else "single"
+    lines = ["<View>", f'  <{TAGS[kind]} name="item" value="${kind}"/>']
+    lines += ['  <Header value="$class"/>'] if question.proposes else []
     lines += [f'  <Choices name="label" toName="item" choice="{choice}">']
     lines += [f"    <Choice value={quoteattr(each)}/>" for each in classes]
     return "\n".join([*lines, "  </Choices>", "</View>", ""])
@@ -74,10 +76,15 @@ def _data(row: Row, content: Any, facts: Facts) -> dict[str, Any]:
     """Return the fields of the item. Files are data: URLs."""
     kind = facts.kind
     if isinstance(content, bytes):
-        content_type = kind.content_types.get(PurePosixPath(row["media"]).suffix, "application/octet-stream")
-        content = f"data:{content_type};base64,{base64.b64encode(content).decode()}"
+        content = data_url(kind, row["media"], content)
     data = {**json.loads(row["data"]), kind.name: content, "external_id": row["external_id"]}
     return {**data, "class": row["proposed"]} if facts.question.proposes else data
+
+
+def data_url(kind: Kind, name: str, content: bytes) -> str:
+    """Return the content of a file with this name as a data: URL."""
+    content_type = kind.content_types.get(PurePosixPath(name).suffix, "application/octet-stream")
+    return f"data:{content_type};base64,{base64.b64encode(content).decode()}"
 
 
 def _answers(row: Row, facts: Facts) -> dict[str, list[dict[str, Any]]]:

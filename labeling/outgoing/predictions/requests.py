@@ -35,9 +35,12 @@ def ask(
 ) -> PredictionRun:
     """Store a file of items, and enqueue the job that predicts them with the version.
 
-    Raises `ValidationError` as `uploads.receive` does, `PredictionError` if too many files of the project wait.
+    Raises `ValidationError` as `uploads.receive` does, `PredictionError` if too many files of the project wait, or the
+    version has no model.
     """
     project = version.project
+    if version.no_model:
+        raise PredictionError(version.no_model)
     if project.predictions.unfinished().count() >= MOST_WAITING:
         raise PredictionError(f"{MOST_WAITING} files of this project wait to be predicted. Send it when one is done.")
     for old in project.predictions.exclude(finished_at=None).order_by("-pk")[MOST_KEPT - 1 :]:

@@ -46,7 +46,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
             "took": duration(version.seconds),
             "created": moment(version.created_at, now),
             "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
-            if version.number not in staying
+            if version.number not in staying and not version.is_given
             else None,
         }
         for version in newest_first

@@ -47,6 +47,8 @@ def _text(membership: Membership, batch: Batch | None, is_final: bool) -> str:
         return "Archived: it can be read and exported, not changed."
     if loop == Project.Loop.PAUSED:
         return "Paused by a manager: annotators get no items until labeling goes on."
+    if batch is None and membership.project.waits_for_predictions:
+        return "Nothing to label yet. The first batch is picked once items are imported and predictions are handed in."
     if batch is None:
         return "Nothing to label yet. The first batch opens once items are imported."
     if batch.state == Batch.State.OPEN:
@@ -54,8 +56,11 @@ def _text(membership: Membership, batch: Batch | None, is_final: bool) -> str:
         return f"{waiting}; no batch follows this one." if loop == Project.Loop.STOPPED else f"{waiting}."
     if batch.state == Batch.State.TRAINING:
         if is_final:
-            return f"Batch {batch.number} is complete, and no item is left to label. The model is training on it."
+            end = "The model is training on it." if membership.project.trains else "Its labels are being settled."
+            return f"Batch {batch.number} is complete, and no item is left to label. {end}"
         then = " No batch follows." if _is_last(membership.project, batch, is_final) else ""
+        if not membership.project.trains:
+            return f"Batch {batch.number} is complete. Its labels are being settled.{then}"
         return f"Batch {batch.number} is complete. The model is training on it.{then}"
     if batch.state == Batch.State.SELECTING:
         return f"Batch {batch.number} is being picked."
@@ -66,6 +71,8 @@ def _text(membership: Membership, batch: Batch | None, is_final: bool) -> str:
         return f"Batch {batch.number} has failed.{more}"
     if loop == Project.Loop.STOPPED:
         return f"Stopped by a manager after batch {batch.number}."
+    if membership.project.waits_for_predictions and not is_final:
+        return f"Batch {batch.number} is done. The next one waits for newer predictions from outside."
     return f"Batch {batch.number} is done, and no item is left to label."
 
 

@@ -8,6 +8,8 @@ from labeling.api.published.examples.keys import DIGEST
 
 _CONTROL = {"accuracy": 0.91, "low": 0.85, "high": 0.95, "n": 120}
 
+_SERVER = {"url": "https://ml.example.org", "username": "owls"}
+
 MODELS: dict[str, Any] = {
     "InUse": {"version": 3, "newest": 4, "by_gate": 4, "chosen_by": "mona", "chosen_at": "2026-03-02T11:30:00Z"},
     "ComparisonResponse": {
@@ -74,6 +76,8 @@ MODELS: dict[str, Any] = {
         "seconds": 41.2,
         "created_at": "2026-03-02T09:57:30Z",
     },
+    "PredictionServer": _SERVER,
+    "PredictionServerRequest": {**_SERVER, "password": "a password"},
     "Payoff": {
         "advice": "go-on",
         "version": 3,

@@ -1,0 +1,195 @@
+"""Endpoints for predictions that were made outside, and for the server that makes them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.bodies import PARSERS, sent
+from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.fields import StrictText
+from labeling.api.shared.validation import read
+from labeling.intake import prediction_sets
+from labeling.intake.prediction_files import SUFFIXES
+from labeling.models import Ability, PredictionServer, PredictionSet
+from labeling.outbound import check_text
+
+LISTED = 100
+NO_SERVER = "This project has no server for predictions."
+FILE = {"type": "string", "format": "binary"}
+BODIES: dict[str, Any] = {
+    "application/json": {"type": "array", "items": {"type": "object", "description": "The prediction of an item."}},
+    "multipart/form-data": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {**FILE, "description": f"Its name ends in one of {', '.join(SUFFIXES)}."}},
+    },
+    "application/octet-stream": {
+        **FILE,
+        "description": 'With a header that names it: `Content-Disposition: attachment; filename="predictions.npz"`.',
+    },
+    "application/x-ndjson": {"type": "string", "minLength": 1, "description": "One JSON object a line for each item."},
+    "application/jsonl": {"type": "string", "minLength": 1, "description": "The same."},
+}
+EXAMPLE = OpenApiExample(
+    "Two items",
+    [
+        {"external_id": "a1", "probabilities": {"barn owl": 0.9, "no owl": 0.1}},
+        {"external_id": "a2", "probabilities": {"barn owl": 0.4, "no owl": 0.6}},
+    ],
+    request_only=True,
+    media_type="application/json",
+)
+
+
+class _NoOptions(serializers.Serializer[Any]):
+    """The upload has no options."""
+
+
+class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
+    """Predictions from outside: whether they are read, and the model version that they became."""
+
+    version = serializers.IntegerField(
+        source="version.number", default=None, allow_null=True, help_text="The model version, once it is done."
+    )
+    reason = serializers.CharField(help_text="Why they are refused, or why the server is asked again.")
+    url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
+
+    example: ClassVar[dict[str, Any]] = {
+        "id": 4,
+        "name": "predictions.npz",
+        "state": "done",
+        "reason": "",
+        "items": 12_000,
+        "version": 5,
+        "url": "/api/v1/projects/owls/prediction-sets/4/",
+        "created_at": "2026-04-01T08:00:00Z",
+        "finished_at": "2026-04-01T08:00:09Z",
+    }
+
+    class Meta:
+        model = PredictionSet
+        fields = ("id", "name", "state", "reason", "items", "version", "url", "created_at", "finished_at")
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.CharField())
+    def get_url(self, handed: PredictionSet) -> str:
+        return reverse("api:prediction-set", args=[handed.project.slug, handed.pk])
+
+
+class PredictionServerSerializer(serializers.Serializer[Any]):
+    """A server that speaks Label Studio's protocol for ML backends."""
+
+    url = StrictText(max_length=2000, help_text="Begins with https://. `/predict` follows it.")
+    username = StrictText(
+        max_length=200, required=False, default="", allow_blank=True, help_text="For HTTP basic authentication."
+    )
+    password = StrictText(
+        max_length=1000,
+        required=False,
+        default="",
+        allow_blank=True,
+        write_only=True,
+        help_text="Stored encrypted, and never shown. Left out, it stays while `url` and `username` stay.",
+    )
+
+    def validate_url(self, url: str) -> str:
+        try:
+            check_text(url)
+        except ValueError as error:
+            raise serializers.ValidationError(str(error)) from error
+        return url
+
+
+class _Sets(ProjectView):
+    """Base of the endpoints."""
+
+    subject = "Models"
+
+    def sets(self) -> QuerySet[PredictionSet]:
+        return self.project.prediction_sets.select_related("project", "version")
+
+    def accepted(self, handed: PredictionSet) -> Response:
+        return Response(PredictionSetSerializer(handed).data, status=status.HTTP_202_ACCEPTED)
+
+
+class PredictionSetList(_Sets):
+    """The newest 100 sets of predictions from outside."""
+
+    reading = Ability.MODELS_READ
+    changing = Ability.MODELS_CHANGE
+    parser_classes = PARSERS
+
+    @extend_schema(responses=PredictionSetSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """List the newest 100 sets of predictions from outside, the newest first."""
+        return Response(PredictionSetSerializer(self.sets()[:LISTED], many=True).data)
+
+    @extend_schema(request=BODIES, examples=[EXAMPLE], responses={202: PredictionSetSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Hand in predictions of your own model for all items: they become a model version, which picks batches.
+
+        A worker reads them in the background: poll `url`. Respond with 409 if the project is private, or if 10 sets
+        wait.
+        """
+        file, _ = sent(request, self.project, _NoOptions)
+        return self.accepted(prediction_sets.receive(project=self.project, user=self.user, **file))
+
+
+class PredictionSetDetail(_Sets):
+    """A single set of predictions from outside."""
+
+    reading = Ability.MODELS_READ
+
+    @extend_schema(responses=PredictionSetSerializer)
+    def get(self, request: Request, slug: str, set_id: int) -> Response:
+        """Return a set of predictions from outside."""
+        missing = f"There is no set of predictions {set_id} in this project."
+        return Response(PredictionSetSerializer(find_or_404(self.sets(), missing, pk=set_id)).data)
+
+
+class ServerDetail(_Sets):
+    """The server that makes predictions for the project."""
+
+    # Not `models.read`, which auditors have: an address can hold a secret.
+    reading = changing = Ability.MODELS_CHANGE
+
+    @extend_schema(responses=PredictionServerSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """Return the server of the project. Respond with 404 if it has none."""
+        server = PredictionServer.objects.filter(project=self.project).first()
+        if server is None:
+            raise Http404(NO_SERVER)
+        return Response(PredictionServerSerializer(server).data)
+
+    @extend_schema(request=PredictionServerSerializer, responses=PredictionServerSerializer)
+    def put(self, request: Request, slug: str) -> Response:
+        """Set the server of the project. In a project that trains no models, it is asked after each batch."""
+        fields = read(PredictionServerSerializer, request.data)
+        return Response(PredictionServerSerializer(prediction_sets.set_server(project=self.project, **fields)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str) -> Response:
+        """Remove the server of the project. Its predictions stay."""
+        if not prediction_sets.remove_server(self.project):
+            raise Http404(NO_SERVER)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ServerAsk(_Sets):
+    """A request to the server for predictions."""
+
+    changing = Ability.MODELS_CHANGE
+
+    @extend_schema(request=None, responses={202: PredictionSetSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Have a worker ask the server for predictions of all items. Respond with 409 if the project has no server."""
+        return self.accepted(prediction_sets.ask(project=self.project, user=self.user))

@@ -1,0 +1,119 @@
+"""Receive predictions that were made outside, or have a worker ask the project's server for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.db.sealed import seal
+from labeling.intake import uploads
+from labeling.intake.prediction_files import check_name
+from labeling.intake.readers import UnreadableFile
+from labeling.models import Job, PredictionServer, PredictionSet, Project, User
+from labeling.shared_files import store
+
+MOST_WAITING = 10
+
+
+class PredictionsRefused(Exception):
+    """The project takes no predictions now; the message says why."""
+
+
+def receive(
+    *,
+    project: Project,
+    user: User,
+    name: str,
+    chunks: Iterable[bytes],
+    length: int | None = None,
+    spooled_at: Path | None = None,
+) -> PredictionSet:
+    """Store a file of predictions, and enqueue the job that reads it.
+
+    Raises `PredictionsRefused`, and `ValidationError` as `uploads.keep` does or for another kind of file.
+    """
+    _check(project)
+    _check_name(uploads.plain_name(name))
+    path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
+    try:
+        return _enqueue(project, user, name=uploads.plain_name(name), path=store().recorded(path))
+    except BaseException:
+        uploads.give_up(path)
+        raise
+
+
+def register(*, project: Project, path: Path, taken_by: str) -> PredictionSet:
+    """Create a set of a file on this host, whose job the process `taken_by` has taken. The file stays.
+
+    Raises `PredictionsRefused`, and `ValidationError` for another kind of file.
+    """
+    _check(project)
+    _check_name(path.name)
+    with transaction.atomic():
+        handed = _enqueue(project, None, name=path.name[-200:], path=store().recorded(path), owns_file=False)
+        assert handed.job is not None
+        Job.objects.take(handed.job, taken_by, timezone.now())
+    return handed
+
+
+def ask(*, project: Project, user: User | None) -> PredictionSet:
+    """Have a worker ask the project's server for predictions. Raises `PredictionsRefused`."""
+    _check(project)
+    if not hasattr(project, "prediction_server"):
+        raise PredictionsRefused("This project has no server to ask. Enter its address first.")
+    if waiting := project.prediction_sets.unfinished().filter(path="").first():
+        return waiting
+    return _enqueue(project, user, name=project.prediction_server.url[:200])
+
+
+def ask_after_batch(project: Project) -> None:
+    """Ask the server, if the project has one and trains no models. Call it in the transaction that ends a batch."""
+    if hasattr(project, "prediction_server") and not project.trains and project.items.unlabeled().exists():
+        ask(project=project, user=None)
+
+
+def _check(project: Project) -> None:
+    if project.privacy_epsilon is not None:
+        raise PredictionsRefused(
+            "This project has a privacy budget, and nothing is known of what predictions from outside reveal. Give up "
+            "the budget to use them."
+        )
+    if project.prediction_sets.unfinished().count() >= MOST_WAITING:
+        raise PredictionsRefused(f"{MOST_WAITING} sets of predictions wait to be read. Send this one later.")
+
+
+def _check_name(name: str) -> None:
+    try:
+        check_name(name)
+    except UnreadableFile as error:
+        raise ValidationError(str(error)) from error
+
+
+@transaction.atomic
+def _enqueue(project: Project, user: User | None, **fields: str | bool) -> PredictionSet:
+    handed = PredictionSet.objects.create(project=project, created_by=user, **fields)
+    Job.objects.enqueue(Job.Kind.GIVEN, project=project, cause=handed)
+    return handed
+
+
+@transaction.atomic
+def set_server(*, project: Project, url: str, username: str = "", password: str = "") -> PredictionServer:
+    """Set the project's server. Without a password, the present one stays if address and name stay: it must not go to
+    another address.
+    """
+    server = PredictionServer.objects.filter(project=project).first() or PredictionServer(project=project)
+    same = (server.url, server.username) == (url, username)
+    if password or not same:
+        server.password = seal(password) if password else ""
+    server.url, server.username = url, username
+    server.save()
+    return server
+
+
+def remove_server(project: Project) -> bool:
+    """Remove the project's server. Return False if it has none. Predictions that it made stay."""
+    return bool(PredictionServer.objects.filter(project=project).delete()[0])

@@ -1,0 +1,151 @@
+"""The page for predictions that were made outside, and for the server that makes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from labeling.intake import prediction_sets as handing
+from labeling.intake import uploads
+from labeling.intake.prediction_files import SUFFIXES
+from labeling.models import Ability, Membership, PredictionServer
+from labeling.outbound import check_text
+from labeling.web.shared.forms import FileForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment, number
+
+SHOWN = 20
+
+
+class ServerForm(forms.Form):
+    """The address of a server, and what it asks for."""
+
+    url = forms.CharField(
+        label="Address",
+        max_length=2000,
+        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Of an ML backend for Label Studio, such as https://ml.example.org.",
+        error_messages={"required": "Enter an address."},
+    )
+    username = forms.CharField(
+        label="Name", max_length=200, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Only if the server asks for a name and a password.",
+    )  # fmt: skip
+    password = forms.CharField(
+        label="Password",
+        max_length=1000,
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="It is stored encrypted. Empty: the present one stays, if the address and the name stay.",
+    )
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        try:
+            check_text(url)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        return url
+
+
+@never_cache
+@for_members(reading=Ability.MODELS_READ, changing=Ability.MODELS_CHANGE, takes_files=True)
+def prediction_sets(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """List the sets of predictions, or take a file of them."""
+    form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
+    if form.is_bound and form.is_valid() and _receive(form, membership):
+        messages.success(request, "A worker reads the predictions now. Load this page again to see the result.")
+        return redirect("project-prediction-sets", membership.project.slug)
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
+        form.errors.pop("file", None)
+        form.add_error("file", problem)
+    return _page(request, membership, form=form)
+
+
+def _receive(form: FileForm, membership: Membership) -> bool:
+    """Store the file. Return False, with the reason in the form, if it is refused."""
+    file = form.cleaned_data["file"]
+    try:
+        handing.receive(
+            project=membership.project,
+            user=membership.user,
+            name=file.name,
+            chunks=file.chunks(),
+            length=file.size,
+            spooled_at=uploads.spooled(file),
+        )
+    except ValidationError as error:
+        form.add_error("file", error)
+    except handing.PredictionsRefused as error:
+        form.add_error("file", str(error))
+    return not form.errors
+
+
+def _page(
+    request: HttpRequest,
+    membership: Membership,
+    *,
+    form: FileForm | None = None,
+    server_form: ServerForm | None = None,
+) -> HttpResponse:
+    project, now = membership.project, timezone.now()
+    server = None
+    if membership.can(Ability.MODELS_CHANGE):
+        server = PredictionServer.objects.filter(project=project).first()
+        known = {"url": server.url, "username": server.username} if server else {}
+        server_form = server_form or ServerForm(initial=known)
+    sets = project.prediction_sets.select_related("version", "created_by")[:SHOWN]
+    context: dict[str, Any] = {
+        "form": form or FileForm(),
+        "server": server,
+        "server_form": server_form,
+        "suffixes": SUFFIXES,
+        "max_mb": number(settings.MAX_UPLOAD_MB),
+        "sets": [(each, number(each.items), moment(each.created_at, now)) for each in sets],
+    }
+    wrong = (form is not None and form.errors) or (server_form is not None and server_form.errors)
+    status = 400 if wrong else 200
+    return render_page(
+        request, membership, "project/prediction_sets.html", context, section="project-models", status=status
+    )
+
+
+@for_members(changing=Ability.MODELS_CHANGE)
+def server(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Set the project's server."""
+    form = ServerForm(request.POST)
+    if not form.is_valid():
+        return _page(request, membership, server_form=form)
+    handing.set_server(project=membership.project, **form.cleaned_data)
+    messages.success(request, "The server is saved.")
+    return redirect("project-prediction-sets", membership.project.slug)
+
+
+@for_members(changing=Ability.MODELS_CHANGE)
+def ask(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Have a worker ask the server for predictions of all items."""
+    try:
+        handing.ask(project=membership.project, user=membership.user)
+    except handing.PredictionsRefused as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "A worker asks the server now. Load this page again to see the result.")
+    return redirect("project-prediction-sets", membership.project.slug)
+
+
+@for_members(changing=Ability.MODELS_CHANGE)
+def remove(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Remove the project's server."""
+    handing.remove_server(membership.project)
+    messages.success(request, "The server is removed. Its predictions stay.")
+    return redirect("project-prediction-sets", membership.project.slug)

@@ -1,0 +1,118 @@
+"""Test that predictions from outside pick batches, with no training here at all."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import numpy as np
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from handed import CLASSES, answer_open_batch, given_project, hand_in, npz, places_of, predictions, sure_of_right
+from predicting.trained import drain
+from rest_framework.test import APIClient
+
+from labeling.arrays.files import ProjectFiles
+from labeling.models import Clustering, Project, User
+
+API = "/api/v1/projects/p/"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def picked_places(project: Project, number: int) -> np.ndarray:
+    """Return the distance from the border of the picked items of a batch, without its control items."""
+    features = ProjectFiles(project).stored_features()
+    assert features is not None
+    tasks = project.batches.get(number=number).tasks.filter(is_control=False)
+    return np.abs(features[np.array(tasks.values_list("item__row", flat=True))][:, 0])
+
+
+def test_batches_are_picked_by_margins_from_outside_and_nothing_is_trained() -> None:
+    project = given_project(pick_ahead=None)
+    assert project.batches.count() == 0, "the first batch waits for predictions"
+    first = hand_in(project, predictions(project))
+    assert (first.state, first.reason, first.items) == ("done", "", 200)
+    batch = project.batches.get()
+    assert (batch.state, batch.selected_by, batch.strategy) == ("open", first.version, "cluster-margin")
+    uniform = 0.5
+    assert picked_places(project, 1).mean() < uniform / 2, "near the border"
+    control = batch.tasks.filter(is_control=True)
+    assert control.count() == 4
+    answer_open_batch(project)
+    batch.refresh_from_db()
+    assert batch.state == "done"
+    assert project.batches.count() == 1, "no newer predictions have come"
+    second = hand_in(project, predictions(project, middle=0.2))
+    assert second.version is not None
+    assert second.version.metrics["control"]["n"] == 4
+    assert second.version.gate["against"] == 1
+    answer_open_batch(project)
+    assert project.batches.count() == 2
+    kinds = set(project.jobs.values_list("kind", flat=True))
+    assert not kinds & {"train", "baseline", "mislabeled", "calibrate"}
+    assert Clustering.objects.get().embedded_by == first.version
+
+
+def test_with_batches_picked_ahead_no_one_waits() -> None:
+    project = given_project()
+    assert project.batches.get().selected_by is None, "a first batch without a model"
+    hand_in(project, predictions(project))
+    batch = project.batches.get()
+    assert (batch.selected_by.number, batch.selection) == (1, 2), "picked again, because nobody had a task"
+    answer_open_batch(project)
+    assert project.batches.filter(selected_by__number=1).count() >= 2, "the older predictions pick on"
+
+
+class Team:
+    """A team that labels through the API, trains on the exported labels elsewhere, and hands its predictions in."""
+
+    def __init__(self, strategy: str) -> None:
+        self.project = given_project(400, strategy=strategy, pick_ahead=None, batch_size=16)
+        self.ids, self.places = places_of(self.project)
+        self.annie, self.mona = APIClient(), APIClient()
+        for name, client in (("annie", self.annie), ("mona", self.mona)):
+            client.force_authenticate(User.objects.get(username=name))
+        self.border = 0.7  # before the first label
+
+    def round(self) -> None:
+        content = npz(ids=self.ids, probabilities=sure_of_right(self.places, middle=self.border), classes=CLASSES)
+        sent = self.mona.post(
+            f"{API}prediction-sets/", {"file": SimpleUploadedFile("p.npz", content)}, format="multipart"
+        )
+        assert sent.status_code == 202
+        drain()
+        while tasks := self.annie.post(f"{API}claim/", {"count": 50}, format="json").json()["tasks"]:
+            places = dict(zip(self.ids, self.places, strict=True))
+            answers = [
+                {"id": str(uuid.uuid4()), "task": each["id"], "seconds": 1,
+                 "value": CLASSES[int(places[each["item"]["external_id"]] > 0)]}
+                for each in tasks
+            ]  # fmt: skip
+            done = self.annie.post(f"{API}annotations/", {"annotations": answers}, format="json").json()
+            assert not done["rejected"]
+        drain()
+        self.train()
+
+    def train(self) -> None:
+        """Put the border midway between the nearest labels of both sides, without control items."""
+        rows = b"".join(self.mona.get(f"{API}export/").streaming_content).splitlines()
+        labeled = [row for row in map(json.loads, rows) if not row["is_control"]]
+        places = dict(zip(self.ids, self.places, strict=True))
+        left = [places[row["external_id"]] for row in labeled if row["label"] == "left"]
+        right = [places[row["external_id"]] for row in labeled if row["label"] == "right"]
+        self.border = (max(left, default=-1) + min(right, default=1)) / 2
+
+
+def test_given_margins_need_fewer_labels_than_uniform_picks() -> None:
+    errors = {}
+    for strategy in ("cluster-margin", "uniform"):
+        Project.objects.all().update(slug=f"earlier-{Project.objects.count()}")
+        for user in User.objects.all():
+            User.objects.filter(pk=user.pk).update(username=f"earlier-{user.pk}")
+        team = Team(strategy)
+        for _ in range(3):
+            team.round()
+        assert team.project.batches.count() == 3
+        assert not team.project.jobs.filter(kind="train").exists()
+        errors[strategy] = float(np.mean((team.places > team.border) != (team.places > 0)))
+    assert errors["cluster-margin"] < errors["uniform"]
