@@ -19,7 +19,7 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling.models import Item, ItemImport, PredictionRun, Project, Role, User, Webhook
+from labeling.models import Item, ItemImport, PredictionRun, Project, Role, Source, User, Webhook
 from labeling.projects import invitations
 from labeling.web.account import first_account
 from tests.extent import ALL, some
@@ -137,6 +137,10 @@ def import_in(state: str) -> Callable[[], int]:
 def prediction_in(state: str) -> Callable[[], int]:
     """Return a function that finds the key of a prediction run in this state."""
     return lambda: PredictionRun.objects.get(state=state).pk
+
+
+def first_source() -> int:
+    return Source.objects.earliest("pk").pk
 
 
 def first_webhook() -> int:
@@ -284,6 +288,9 @@ STATES = [
     State("project-learner", "empty", EMPTY),
     State("project-members", "filled", DIGITS),
     State("project-members", "link", DIGITS, press("Make a link")),
+    State("project-sources", "filled", DIGITS),
+    State("project-sources", "error", EMPTY, press("Add")),
+    State("project-source", "filled", {**DIGITS, "source_id": first_source}, unfold),
     State("project-webhooks", "filled", DIGITS),
     State("project-webhooks", "error", EMPTY, press("Add")),
     State("project-webhook", "filled", {**DIGITS, "webhook_id": first_webhook}, unfold),

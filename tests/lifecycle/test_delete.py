@@ -12,7 +12,7 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import make_items, make_member, make_open_batch, make_project, make_source
 from pages import errors_of, make_version, manager, member, signed_in, text_of
 
 from labeling.arrays.files import ProjectFiles
@@ -116,6 +116,7 @@ def full_project(slug: str, **fields: Any) -> Project:
     second = make_version(make_open_batch(project, make_items(project, 2, first=5), number=2), 2, parent=first)
     Batch.objects.filter(project=project, number=2).update(selected_by=first)
     Selection.objects.create(batch=batch, selected_by=second, number=1)
+    make_source(project)
     project.webhooks.create(url="https://example.org/", events=list(EventType))
     Event.objects.announce(EventType.BATCH_OPENED, project, number=1)
     parent, child = project.classes.order_by("index")[:2]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from addresses import OPERATORS, REDIRECTS, TAKERS, all_names
 from django.urls import reverse
-from factories import make_member, make_project, make_webhook
+from factories import make_member, make_project, make_source, make_webhook
 from pages import make_dataset, make_history, make_prediction, signed_in
 from pools import make_certificate
 
 from labeling.intake.uploads import register
-from labeling.models import Batch, Project, Registration, Role
+from labeling.models import Batch, ItemImport, Project, Registration, Role
 from labeling.projects import guidelines, invitations
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +36,10 @@ def labeled_item(project: Project) -> int:
 
 def first_prediction(project: Project) -> int:
     return project.predictions.earliest("pk").pk
+
+
+def first_source(project: Project) -> int:
+    return project.sources.earliest("pk").pk
 
 
 def first_webhook(project: Project) -> int:
@@ -68,6 +72,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-class-merge", [1], Role.MANAGER, 11),
     ("project-class-split", [1], Role.MANAGER, 10),
     ("project-members", [], Role.MANAGER, 5),
+    ("project-sources", [], Role.MANAGER, 6),
+    ("project-source", [first_source], Role.MANAGER, 7),
     ("project-webhooks", [], Role.MANAGER, 4),
     ("project-webhook", [first_webhook], Role.MANAGER, 7),
     ("project-manage", [], Role.MANAGER, 11),
@@ -139,6 +145,10 @@ def fill(project: Project, much: int) -> None:
         Registration.objects.create(project=project, name=f"{number}.zip", path="/nowhere")
         make_dataset(project)
         make_certificate(project.versions.earliest("number"), number=number + 1)
+        source = make_source(project)
+        ItemImport.objects.create(
+            project=project, source=source, name="data.csv", path="/nowhere", source_key="data.csv"
+        )
         make_webhook(project, events=3 * much)
 
 
