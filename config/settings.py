@@ -294,6 +294,7 @@ SPECTACULAR_SETTINGS = {
         "ProjectKindEnum": "labeling.kinds.choices",
         "BatchState": "labeling.models.Batch.State",
         "ImportState": "labeling.models.ItemImport.State",
+        "RequestState": "labeling.models.Registration.State",
         "SourceContent": "labeling.models.Source.Content",
         "Schedule": "labeling.models.Source.Every",
         "PredictionState": "labeling.models.PredictionRun.State",

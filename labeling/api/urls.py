@@ -14,6 +14,7 @@ from labeling.api.models import (
     predictions,
     privacy,
     registrations,
+    tracking,
     versions,
 )
 from labeling.api.projects import (
@@ -116,6 +117,7 @@ urlpatterns = [
     path(f"{PROJECT}models/<int:number>/use/", versions.VersionUse.as_view(), name="model-use"),
     path(f"{PROJECT}models/<int:number>/release/", versions.VersionRelease.as_view(), name="model-release"),
     path(f"{PROJECT}models/<int:number>/artifact/", versions.VersionArtifact.as_view(), name="model-artifact"),
+    path(f"{PROJECT}models/<int:number>/mlflow/", tracking.VersionInMlflow.as_view(), name="model-mlflow"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.Predict.as_view(), name="model-predict"),
     path(f"{PROJECT}registrations/", registrations.RegistrationList.as_view(), name="registrations"),
     path(

@@ -25,6 +25,7 @@ from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
 from labeling.models.sources import Source
 from labeling.models.tasks import Task
+from labeling.models.tracked import TrackedVersion
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 from labeling.models.webhooks import Delivery, Event, Webhook
 
@@ -85,6 +86,7 @@ __all__ = [
     "Selection",
     "Source",
     "Task",
+    "TrackedVersion",
     "Upload",
     "User",
     "VersionChoice",

@@ -66,6 +66,7 @@ class Kind(StrEnum):
     SURVEY = "survey", JobKind(phase="surveying the pool", awaited_by="no one")
     PREDICT = "predict", JobKind(phase="predicting", awaited_by="managers", fails="prediction")
     REGISTER = "register", JobKind(phase="registering a model", awaited_by="managers", fails="registration")
+    TRACK = "track", JobKind(phase="sending the version to MLflow", awaited_by="managers", fails="tracked")
     BASELINE = (
         "baseline",
         JobKind(phase="estimating what uniform labels would do", awaited_by="no one", settings=("model", "training")),

@@ -1,28 +1,88 @@
 """Log model versions to MLflow: a run for each version, with its training data, metrics and files. Needs `mlflow`.
 
-Each version is logged once, however often it is requested: the run has the version's digest as a tag.
+Each version is logged and registered once, however often it is requested: the run has the version's digest as a tag.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
-from labeling.models import ModelVersion, Project
+from django.conf import settings
+from django.db import transaction
+
+from labeling.models import Job, ModelVersion, Project, TrackedVersion, User
 from labeling.outgoing import artifacts
+from labeling.projects import ledger
 from labeling.shared_files import StoreAway
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 TAG = "marginalia.digest"
 
 
+IN_USE = "in-use"
+"""The alias of the version that picks batches, in MLflow's registry."""
+
+
 class TrackingError(Exception):
     """MLflow is not installed, or rejects a request; the message says what to do."""
+
+
+class TrackingRefused(Exception):
+    """The version may not be sent to MLflow, or not now; the message says why."""
+
+
+class Entry(NamedTuple):
+    """A version in MLflow's registry: the registered model, and the number of its version there."""
+
+    name: str
+    number: int
+
+
+@transaction.atomic
+def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
+    """Enqueue the job that registers the version in MLflow. A request that waits stays as it is. Raises
+    `TrackingRefused`.
+    """
+    if not settings.MLFLOW_TRACKING_URI:
+        raise TrackingRefused("This server knows no MLflow: an operator sets MLFLOW_TRACKING_URI.")
+    if version.is_given:
+        raise TrackingRefused(f"Model version {version.number} has no files: it is made of predictions from outside.")
+    if not ledger.may_leave(version):
+        raise TrackingRefused(ledger.held(version))
+    if version.calibrating == ModelVersion.Calibrating.WAITING:
+        raise TrackingRefused("The calibration of the version is still running. Register it when it is done.")
+    ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk)  # two requests take turns
+    earlier = TrackedVersion.objects.filter(version=version).first()
+    if earlier is not None:
+        if earlier.state == TrackedVersion.State.WAITING:
+            return earlier
+        earlier.delete()
+    tracked = TrackedVersion.objects.create(project=version.project, version=version, created_by=user)
+    Job.objects.enqueue(Job.Kind.TRACK, project=version.project, cause=tracked)
+    return tracked
+
+
+def page_of(tracked: TrackedVersion) -> str:
+    """Return the address of MLflow's page about the version; empty if MLflow has no pages."""
+    uri = settings.MLFLOW_TRACKING_URI
+    if not tracked.model_version or not uri.startswith(("http://", "https://")):
+        return ""
+    return f"{_shown(uri).rstrip('/')}/#/models/{quote(tracked.model_name)}/versions/{tracked.model_version}"
+
+
+def _shown(text: str) -> str:
+    """Return the text without names and passwords in addresses."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 class Tracker:
@@ -38,7 +98,7 @@ class Tracker:
                 "MLflow is not installed. Install its client with: scripts/setup.sh requirements-export.txt"
             ) from error
         self._refused: type[Exception] = MlflowException
-        self._uri = uri
+        self._uri, self._project = uri, project
         try:
             self._client: MlflowClient = MlflowClient(tracking_uri=uri)
             self._experiment = self._find_or_create(experiment or project.slug)
@@ -47,17 +107,48 @@ class Tracker:
 
     def log(self, version: ModelVersion) -> bool:
         """Make a run of the version; False if there is one already. Raises `TrackingError`."""
-        try:
-            if self._client.search_runs([self._experiment], f"tags.`{TAG}` = '{version.digest}'"):
+        with self._named_problems(version):
+            if self._run_of(version) is not None:
                 return False
             self._log(version)
+        return True
+
+    def register(self, version: ModelVersion, *, in_use: bool) -> Entry:
+        """Log the version, and make it a version of the registered model with the project's slug, both unless they
+        exist. `in_use`: also give it the alias. Raises `TrackingError`.
+        """
+        name = self._project.slug
+        with self._named_problems(version):
+            if self._run_of(version) is None:
+                self._log(version)
+            run = self._run_of(version)
+            assert run is not None
+            if not self._client.search_registered_models(f"name = '{name}'"):
+                self._client.create_registered_model(name, description=f"Versions of the project {name}.")
+            found = self._client.search_model_versions(f"name = '{name}' and run_id = '{run.info.run_id}'")
+            entry = (found or [self._new_entry(name, run, version)])[0]
+            if in_use:
+                self._client.set_registered_model_alias(name, IN_USE, entry.version)
+        return Entry(name, int(entry.version))
+
+    def _new_entry(self, name: str, run: Run, version: ModelVersion) -> Any:
+        source = f"{run.info.artifact_uri}/model"
+        return self._client.create_model_version(name, source, run.info.run_id, tags=_tags(version))
+
+    def _run_of(self, version: ModelVersion) -> Run | None:
+        return next(iter(self._client.search_runs([self._experiment], f"tags.`{TAG}` = '{version.digest}'")), None)
+
+    @contextmanager
+    def _named_problems(self, version: ModelVersion) -> Iterator[None]:
+        """Turn the errors of MLflow and of the version's files into a `TrackingError`."""
+        try:
+            yield
         except self._refused as error:
             raise self._problem(error) from error
         except artifacts.FolderError as error:
             raise TrackingError(f"The files of model version {version.number} are gone from the disk.") from error
         except StoreAway as error:
             raise TrackingError(f"The files of model version {version.number} are out of reach: {error}") from error
-        return True
 
     def _log(self, version: ModelVersion) -> None:
         from mlflow.entities import Metric, Param
@@ -85,7 +176,7 @@ class Tracker:
         return str(experiment.experiment_id if experiment else self._client.create_experiment(name))
 
     def _problem(self, error: Exception) -> TrackingError:
-        return TrackingError(f"MLflow at {self._uri}: {str(error).splitlines()[0]}")
+        return TrackingError(_shown(f"MLflow at {self._uri}: {str(error).splitlines()[0]}"))
 
 
 def _tags(version: ModelVersion) -> dict[str, str]:

@@ -26,6 +26,7 @@ from labeling.steps.resolve import relabel
 from labeling.steps.select import select
 from labeling.steps.settle import settle
 from labeling.steps.survey import survey
+from labeling.steps.track import track
 from labeling.steps.train import train
 from labeling.watching.looking import look
 from models_store.networks import GraphError
@@ -46,6 +47,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.SURVEY: survey,
     Job.Kind.PREDICT: predict,
     Job.Kind.REGISTER: register,
+    Job.Kind.TRACK: track,
     Job.Kind.BASELINE: baseline,
     Job.Kind.CALIBRATE: calibrate,
     Job.Kind.MISLABELED: mislabeled,

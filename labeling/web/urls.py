@@ -146,6 +146,7 @@ urlpatterns = [
     path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),
     path(f"{PROJECT}models/register/", registering.register, name="project-model-register"),
     path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
+    path(f"{PROJECT}models/<int:number>/mlflow/", versions.track, name="project-model-mlflow"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.predict, name="project-model-predict"),
     path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.prediction, name="project-prediction"),
     path(

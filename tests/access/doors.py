@@ -213,6 +213,7 @@ DOORS = [
     Door("project-models-compare", "get", Ability.MODELS_READ, 200),
     Door("project-model-register", "get", Ability.MODELS_READ, 200),
     Door("project-model-register", "post", Ability.MODELS_CHANGE, 400),
+    Door("project-model-mlflow", "post", Ability.MODELS_CHANGE, 302),
     Door("project-model-predict", "get", Ability.MODELS_READ, 200),
     Door("project-model-predict", "post", Ability.PREDICTIONS_CHANGE, 400),
     Door("project-prediction", "get", Ability.MODELS_READ, 200),
@@ -324,6 +325,8 @@ DOORS = [
     Door("api:model-artifact", "get", Ability.MODELS_READ, 404),  # no training has run: there are no files
     Door("api:models-compare", "get", Ability.MODELS_READ, 400),  # which two is not said
     Door("api:model-predict", "post", Ability.PREDICTIONS_CHANGE, 202, [{"text": "hello"}]),
+    Door("api:model-mlflow", "get", Ability.MODELS_READ, 200),
+    Door("api:model-mlflow", "post", Ability.MODELS_CHANGE, 409),  # no MLflow is set
     Door("api:registrations", "get", Ability.MODELS_READ, 200),
     Door("api:registrations", "post", Ability.MODELS_CHANGE, 400),  # no file
     Door("api:registration", "get", Ability.MODELS_READ, 200),

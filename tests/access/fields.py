@@ -55,6 +55,9 @@ PREDICTION: Fields = {
     "models.read": "id version name state reason position total predicted rejected probabilities created_at "
     "finished_at expires_at url result_url rejections",
 }
+TRACKED: Fields = {
+    "models.read": "version state reason model_name model_version page created_at finished_at",
+}
 REGISTRATION: Fields = {
     "models.read": "id name state reason version source url created_by created_at finished_at",
 }
@@ -100,6 +103,7 @@ FIELDS: dict[str, Fields] = {
     "api:models": VERSION,
     "api:model": VERSION,
     "api:model-in-use": {"models.read": "version newest by_gate chosen_by chosen_at"},
+    "api:model-mlflow": TRACKED,
     "api:registrations": REGISTRATION,
     "api:registration": REGISTRATION,
     "api:predictions": PREDICTION,

@@ -55,6 +55,7 @@ from labeling.models import (
     Project,
     Registration,
     Role,
+    TrackedVersion,
     User,
 )
 from labeling.projects import classes, invitations
@@ -139,6 +140,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     handed = PredictionSet.objects.create(project=project, name="c.npz", path="/nowhere")
     PredictionServer.objects.create(project=project, url="https://ml.example.org")
     make_certificate(version, number=number)
+    TrackedVersion.objects.create(project=project, version=version)
     dataset = make_dataset(project, f"labels-{number}")
     EncoderComparison.objects.create(project=project, choices=[], asked_at=timezone.now())
     Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)

@@ -1,4 +1,6 @@
-"""Test that `log_to_mlflow` creates one run for each version in a real store, with files that can be read back."""
+"""Test that `log_to_mlflow` creates one run for each version in a real store, with files that can be read back, and
+that the button registers a version there once.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from factories import make_project
-from pages import make_history
+from pages import make_history, manager, member, text_of
 
 from labeling.arrays.files import ProjectFiles
-from labeling.models import Project
+from labeling.loop.worker import Worker
+from labeling.models import ModelVersion, Project, Role
+from labeling.steps.registry import run_step
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +89,48 @@ def test_a_run_that_broke_off_is_made_again(project: Project, uri: str) -> None:
     manifest.write_text('{"files": {}}')
     call_command("log_to_mlflow", "digits", "--uri", uri)
     assert sum("marginalia.digest" in run.data.tags for run in runs_at(uri)) == 2
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+
+
+def test_the_button_registers_a_version_once(project: Project, uri: str, settings: Any) -> None:
+    client = manager(project)
+    assert "MLflow" not in text_of(client.get("/p/digits/models/2/"))
+    settings.MLFLOW_TRACKING_URI = uri
+    assert "Register in MLflow" in text_of(client.get("/p/digits/models/2/"))
+    assert "Register in MLflow" not in text_of(member(project, Role.ENGINEER).get("/p/digits/models/2/"))
+    for number in (2, 1, 2):
+        page = client.post(f"/p/digits/models/{number}/mlflow/", follow=True)
+        assert "A worker registers it in MLflow." in text_of(page)
+        assert client.post(f"/p/digits/models/{number}/mlflow/", follow=True).status_code == 200  # it waits
+        drain()
+    assert "In MLflow: version 1 of digits" in text_of(client.get("/p/digits/models/2/"))
+    entries = client_of(uri).search_model_versions("name = 'digits'")
+    assert sorted((int(entry.version), entry.tags["marginalia.version"]) for entry in entries) == [(1, "2"), (2, "1")]
+    assert client_of(uri).get_model_version_by_alias("digits", "in-use").run_id == runs_at(uri)[1].info.run_id
+    assert len(runs_at(uri)) == 2
+    answer = client.get("/api/v1/projects/digits/models/1/mlflow/").json()
+    assert (answer["state"], answer["model_name"], answer["model_version"]) == ("done", "digits", 2)
+
+
+def test_a_version_that_mlflow_does_not_take_says_why(project: Project, settings: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    client = manager(project)
+    assert client.post("/api/v1/projects/digits/models/2/mlflow/").json()["detail"].startswith("This server knows no")
+    settings.MLFLOW_TRACKING_URI = "http://mona:secret@127.0.0.1:9"
+    client.post("/p/digits/models/2/mlflow/")
+    drain()
+    page = text_of(client.get("/p/digits/models/2/"))
+    assert "It is not in MLflow: MLflow at http://127.0.0.1:9: " in page
+    assert "secret" not in page.partition("It is not in MLflow")[2].partition("One zip")[0]
+    ModelVersion.objects.update(calibrating="waiting")
+    assert "still running" in client.post("/api/v1/projects/digits/models/1/mlflow/").json()["detail"]
+    Project.objects.update(privacy_epsilon=3.0)
+    assert "without privacy" in client.post("/api/v1/projects/digits/models/1/mlflow/").json()["detail"]
 
 
 def test_each_mistake_gets_one_line(project: Project, monkeypatch: Any) -> None:

@@ -21,6 +21,7 @@ from labeling.models import (
     PredictionSet,
     Project,
     Registration,
+    TrackedVersion,
 )
 from labeling.models.jobs import Cause
 
@@ -110,9 +111,10 @@ def test_what_a_step_works_on_fails_with_it(kind: Job.Kind) -> None:
     dataset = DatasetVersion.objects.create(project=project, number=1, name="v1")
     model = Registration.objects.create(project=project, name="m.zip", path="/nowhere/m.zip")
     handed = PredictionSet.objects.create(project=project, name="p.npz", path="/nowhere/p.npz")
+    tracked = TrackedVersion.objects.create(project=project, version=run.version)
     causes: dict[str, Any] = {
         "item_import": make_import(project), "prediction": run, "dataset": dataset, "registration": model,
-        "prediction_set": handed,
+        "prediction_set": handed, "tracked": tracked,
     }  # fmt: skip
     own = causes.get(kind.facts.fails)
     job = Job.objects.enqueue(kind, project=project, batch=None if own else batch, cause=own)
@@ -127,6 +129,7 @@ def test_what_a_step_works_on_fails_with_it(kind: Job.Kind) -> None:
         "prediction": PredictionRun.objects.filter(state="failed", reason="The disk burns.").exists(),
         "dataset": DatasetVersion.objects.filter(state="failed", reason="The disk burns.").exists(),
         "prediction_set": PredictionSet.objects.filter(state="failed", reason="The disk burns.").exists(),
+        "tracked": TrackedVersion.objects.filter(state="failed", reason="The disk burns.").exists(),
         "registration": Registration.objects.filter(state="failed", reason="The disk burns.").exists(),
         "batch": (batch.state, batch.failed_in, batch.reason) == ("failed", "training", "The disk burns."),
         "batch.model_version": version.calibration.get("reason") == "it failed: The disk burns.",

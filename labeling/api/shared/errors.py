@@ -29,6 +29,7 @@ from labeling.insight.clusterings import ClusteringError
 from labeling.intake.prediction_sets import PredictionsRefused
 from labeling.intake.registering import RegisterRefused
 from labeling.outgoing.predictions.requests import PredictionError
+from labeling.outgoing.tracking import TrackingRefused
 from labeling.projects.class_record import ClassError
 from labeling.projects.create import TooManyProjects
 from labeling.projects.encoder_change import ChangeRefused
@@ -58,6 +59,7 @@ CONFLICTS = (
     RegisterRefused,
     TasksChanged,
     TooManyProjects,
+    TrackingRefused,
     VersionOutdated,
     WebhookRefused,
 )

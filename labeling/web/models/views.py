@@ -6,6 +6,7 @@ import datetime
 import json
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -15,8 +16,8 @@ from django.utils import timezone
 from labeling.db.replica import reads
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.status import models_of
-from labeling.models import Ability, Membership, ModelVersion, Project, Release
-from labeling.outgoing import artifacts
+from labeling.models import Ability, Membership, ModelVersion, Project, Release, TrackedVersion
+from labeling.outgoing import artifacts, tracking
 from labeling.projects import ledger, version_in_use
 from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
@@ -91,6 +92,7 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         **_lineage(version),
         **_files(version),
         **_leaving(version, now),
+        **_tracked(version),
     }
     context["damaged"] = damaged_lines(project, now)  # after the version's files were read
     return render_page(request, membership, "project/model.html", context, section="project-models")
@@ -115,6 +117,19 @@ def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
     version_in_use.use_gate(project=membership.project, user=membership.user)
     messages.success(request, "The newest version that is not held back picks the batches, from the next one on.")
     return _back(request, membership)
+
+
+@for_members(changing=Ability.MODELS_CHANGE)
+def track(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Register this version in MLflow."""
+    version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
+    try:
+        tracking.ask(version=version, user=membership.user)
+    except tracking.TrackingRefused as refused:
+        messages.error(request, str(refused))
+    else:
+        messages.success(request, f"A worker registers version {number} in MLflow.")
+    return redirect("project-model", membership.project.slug, number)
 
 
 def _back(request: HttpRequest, membership: Membership) -> HttpResponse:
@@ -161,6 +176,14 @@ def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
         "released": released,
         "released_at": moment(released.created_at if released else None, now),
     }
+
+
+def _tracked(version: ModelVersion) -> dict[str, Any]:
+    """Return whether there is an MLflow, and the version's entry in it."""
+    if not settings.MLFLOW_TRACKING_URI:
+        return {"mlflow": False}
+    tracked = TrackedVersion.objects.filter(version=version).first()
+    return {"mlflow": True, "tracked": tracked, "tracked_page": tracking.page_of(tracked) if tracked else ""}
 
 
 def _accuracy(version: ModelVersion, control: dict[str, Any] | None) -> Accuracy | None:
