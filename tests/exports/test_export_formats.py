@@ -214,6 +214,17 @@ def test_parquet_gathers_pages_into_row_groups(monkeypatch: pytest.MonkeyPatch) 
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 4, 2]
 
 
+@pytest.mark.django_db
+def test_the_first_bytes_come_before_the_first_rows_are_read() -> None:
+    project = make_project(kind="text", classes=["cat", "dog"])
+    answer(make_batch(project, make_items(project, 2)), make_member(project, "ann"), [0, 1])
+    for name in ("csv", "parquet", "huggingface", "webdataset", "croissant", "label-studio"):
+        read: list[int] = []
+        chunks = export(project, name, progress=read.append)
+        assert (bool(next(chunks)), read) == (True, []), name
+        assert (len(list(chunks)) > 0, sum(read)) == (True, 2), name
+
+
 def test_an_arrow_stream_has_each_page_before_the_next_is_read() -> None:
     row = {column.name: None for column in COLUMNS} | {"annotations": [], "skips": []}
     read: list[int] = []

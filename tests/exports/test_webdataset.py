@@ -68,11 +68,6 @@ def test_images_with_classes_splits_and_facts(load: Load, tmp_path: Path) -> Non
     assert "WebDataset" in (tmp_path / "README.md").read_text()
 
 
-def test_the_first_bytes_come_before_the_first_shard() -> None:
-    first = next(iter(export(labeled([0, 1]), "webdataset")))
-    assert (b"classes.json" in first, b".tar" in first) == (True, False)
-
-
 def test_texts_and_fields_of_any_type(load: Load) -> None:
     project = labeled([0])
     Item.objects.update(data={"text": "größer\n猫", "n": 1.5, "tags": ["a", None], "cls": "mine"})

@@ -28,14 +28,14 @@ TAGS = {"text": "Text", "image": "Image", "audio": "Audio"}
 
 
 def label_studio_layout(facts: Facts) -> Layout:
-    """Return the tasks, and the labeling configuration that closes the archive."""
+    """Return the tasks, and the labeling configuration that opens the archive."""
 
     def tasks(page: Page) -> Iterator[dict[str, Any]]:
         for row, content in with_contents(page, facts.kind):
             yield {"data": _data(row, content, facts), **_answers(row, facts)}
 
     config = label_config(facts.kind.name, facts.question, facts.classes).encode()
-    return Layout(pa.schema([]), as_objects=tasks, closing=lambda shards: [("config.xml", config)])
+    return Layout(pa.schema([]), as_objects=tasks, opening=[("config.xml", config)])
 
 
 def doccano_layout(facts: Facts) -> Layout:
