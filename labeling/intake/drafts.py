@@ -109,7 +109,8 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
     around = Surroundings(
         number_columns=source.number_columns,
         vector_length=rules.vector_length,
-        open_file=source.open_file if source.holds_files or rules.allow_files else None,
+        open_file=rules.files_at or (source.open_file if source.holds_files or rules.allow_files else None),
+        at_source=rules.files_at is not None,
         in_tree=source.holds_files,
     )
     content = kinds.get(rules.kind).take(left, around)

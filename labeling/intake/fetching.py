@@ -5,17 +5,24 @@ or stay there.
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from django.conf import settings
 
 from labeling import kinds
+from labeling.intake.drafts import Draft
 from labeling.intake.readers import Layout, Source, UnreadableFile
+from labeling.intake.readers.base import inside
 from labeling.intake.readers.keys_file import KeysSource
+from labeling.kinds import BadFile, FileKind, KeptAtSource
 from labeling.loop.step import StepFailed
 from labeling.models import ItemImport, Project
 from labeling.models import Source as Place
 from labeling.projects import quota
+from labeling.references.fetching import remote_of_files
 from labeling.shared_files import StoreAway, store
 from labeling.sources import Reason, SourceProblem, remote_of
 
@@ -61,6 +68,45 @@ def open_keys(item_import: ItemImport, project: Project) -> Source | None:
         layout=Layout.read(item_import.layout),
         files_stay=item_import.source.by_reference,
     )
+
+
+def files_at(item_import: ItemImport) -> Callable[[str], KeptAtSource] | None:
+    """Return the function from a file that a row names to its place at the source; None if no files stay there.
+
+    Rows name files by addresses, or by paths from the folder of the file with the rows. The function raises BadFile.
+    """
+    place = item_import.source
+    if place is None or not place.by_reference or not item_import.source_key:
+        return None
+    base = f"{place.files_address}/"
+    folder = "" if place.content == Place.Content.FILE else PurePosixPath(item_import.source_key).parent.as_posix()
+
+    def find(name: str) -> KeptAtSource:
+        path = f"{folder}/{name}".removeprefix("/")
+        if "://" in name[:20]:
+            if not name.startswith(base):
+                raise BadFile(f"is not at this source: name a file below {base}")
+            path = name.removeprefix(base)
+            path = unquote(path.partition("?")[0]) if base.startswith("http") else path
+        key = inside(path)
+        if not key:
+            raise BadFile("is named by a path outside of the source: give a path within it")
+        return KeptAtSource(place.pk, key, base + key)
+
+    return find
+
+
+def with_picture(item_import: ItemImport, item: Draft) -> Draft:
+    """Return the item with its file, read at the source, if it is there and can be read."""
+    kind = kinds.of(item_import.project)
+    if item.kept is None or item_import.source is None or not isinstance(kind, FileKind):
+        return item
+    with suppress(SourceProblem):
+        content = remote_of_files(item_import.source).read(item.kept.key, limit=kind.most_bytes)
+        [file] = kind.open([content], smaller=True)
+        if not isinstance(file, BadFile):
+            return item._replace(file=file.content, suffix=file.suffix, thumbnail=file.thumbnail)
+    return item
 
 
 def ending(problem: SourceProblem) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,13 +12,14 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.intake import uploads
+from labeling.intake import fetching, uploads
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.guessing import Guess, guess
 from labeling.intake.looking import FirstRow, Survey, first_rows, item_at, survey
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
+from labeling.kinds import KeptAtSource
 from labeling.models import ItemImport, Job, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
 from labeling.projects import classes
@@ -121,9 +123,10 @@ def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, wh
 def look(item_import: ItemImport) -> Look:
     """Look into the file of a parked import. Raises `UnreadableFile` if it can be read in no layout."""
     path, project, name = _file(item_import), item_import.project, item_import.name
-    found = look_into(path, project, Layout.read(item_import.layout), name=name)
+    at = fetching.files_at(item_import)
+    found = look_into(path, project, Layout.read(item_import.layout), name=name, files_at=at)
     if missing(found.layout, found.columns):  # another encoding or delimiter gives the columns other names
-        return look_into(path, project, found.guessed, name=name)
+        return look_into(path, project, found.guessed, name=name, files_at=at)
     return found
 
 
@@ -134,22 +137,32 @@ def first_item(item_import: ItemImport, place: int) -> Draft | Rejection | None:
     """
     path, layout, name = _file(item_import), Layout.read(item_import.layout), item_import.name
     rules = rules_of(item_import.project, allow_files=False, blind_ids=True)
+    rules = replace(rules, files_at=fetching.files_at(item_import))
     try:
-        return item_at(path, layout, rules, place, name=name)
+        item = item_at(path, layout, rules, place, name=name)
     except UnreadableFile:  # as in `look`
         guessed = guess(path, rules, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
-        return item_at(path, guessed.layout, rules, place, name=name)
+        item = item_at(path, guessed.layout, rules, place, name=name)
+    return fetching.with_picture(item_import, item) if isinstance(item, Draft) else item
 
 
 def look_into(
-    path: Path, project: Project, layout: Layout, *, name: str, allow_files: bool = False, guessing: bool = False
+    path: Path,
+    project: Project,
+    layout: Layout,
+    *,
+    name: str,
+    allow_files: bool = False,
+    files_at: Callable[[str], KeptAtSource] | None = None,
+    guessing: bool = False,
 ) -> Look:
-    """Look into a file in this layout; with `allow_files`, its rows may name files beside it.
+    """Look into a file in this layout; with `allow_files`, its rows may name files beside it; with `files_at`, at its
+    source.
 
     `guessing`: if the layout has no options, take the guessed one. Raises `UnreadableFile` if the file can be read in
     no layout.
     """
-    rules = rules_of(project, allow_files=allow_files, blind_ids=True)
+    rules = replace(rules_of(project, allow_files=allow_files, blind_ids=True), files_at=files_at)
     guessing = guessing and not layout.stored()
     encoding = None if guessing else layout.encoding
     guessed = guess(path, rules, name=name, encoding=encoding, delimiter=layout.delimiter)

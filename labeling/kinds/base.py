@@ -70,12 +70,14 @@ class Surroundings(NamedTuple):
     open_file: returns the bytes of a file that the row names, or its place at a source, or raises BadFile; None if rows
         must not name files.
     in_tree: whether the row stands for a file in a folder or zip file.
+    at_source: whether files that rows name stay at a source, so that rows may name them by their address.
     """
 
     number_columns: tuple[str, ...] = ()
     vector_length: int | None = None
     open_file: Callable[[str], bytes | KeptAtSource] | None = None
     in_tree: bool = False
+    at_source: bool = False
 
 
 class Kind(ABC):

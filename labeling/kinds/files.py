@@ -81,7 +81,7 @@ class FileKind(Kind):
             raise BadValue(f'column "{column}" must name a file or hold a data: URL, not a {type_name(value)}')
         if value[:5].lower() == "data:":
             return ItemContent(file=self._data_url(value))
-        if "://" in value[:20]:
+        if "://" in value[:20] and not around.at_source:
             raise BadValue(f"{what} is an address on the network, which is not fetched: give the file itself")
         if around.open_file is None:
             raise BadValue(f"{what} is named by a file, and an upload has none beside it: use a zip file or data: URLs")

@@ -83,6 +83,12 @@ class Source(models.Model):
         return bool(self.sealed_secrets)
 
     @property
+    def files_address(self) -> str:
+        """The address that keys of items' files are relative to: for one file with rows, its folder."""
+        address = self.address.rstrip("/")
+        return address.partition("?")[0].rpartition("/")[0] if self.content == Source.Content.FILE else address
+
+    @property
     def has_rows(self) -> bool:
         """Whether its files have rows, whose columns a person chooses."""
         return self.content != Source.Content.MEDIA

@@ -12,7 +12,7 @@ from functools import lru_cache
 from labeling import kinds
 from labeling.disk.files import FileMissing
 from labeling.kinds import BadFile, FileKind, media
-from labeling.models import Reference
+from labeling.models import Reference, Source
 from labeling.references import copies
 from labeling.shared_files import StoreAway
 from labeling.sources import Reason, Remote, SourceProblem, remote_of
@@ -77,8 +77,7 @@ def _content(row: Reference) -> bytes | Lost | SourceAway:
     if source is None:
         return Lost(copies.path_of(row.name), REMOVED)
     try:
-        remote = _remote(os.getpid(), _Place(source.address, source.options, source.sealed_secrets))
-        content = remote.read(row.key, limit=_most_bytes(row), etag=row.etag)
+        content = remote_of_files(source).read(row.key, limit=_most_bytes(row), etag=row.etag)
     except SourceProblem as problem:
         if reason := LOST.get(problem.reason):
             return Lost(copies.path_of(row.name), reason)
@@ -86,6 +85,11 @@ def _content(row: Reference) -> bytes | Lost | SourceAway:
     if row.size is not None and len(content) != row.size:
         return Lost(copies.path_of(row.name), CHANGED)
     return content
+
+
+def remote_of_files(source: Source) -> Remote:
+    """Return the place that keys of items' files are relative to. Raises `SourceProblem`."""
+    return _remote(os.getpid(), _Place(source.files_address, source.options, source.sealed_secrets))
 
 
 @dataclass(unsafe_hash=True)

@@ -86,8 +86,9 @@ def add(
     `SourceRefused` if the project has `MOST`.
     """
     check_source(project, address=address, options=options, secrets=secrets, content=content)
-    if by_reference and content != Source.Content.MEDIA:
-        raise ValidationError({"by_reference": "Only files that are an item each can stay at their source."})
+    if by_reference and not kinds.of(project).is_file:
+        plural = kinds.of(project).plural
+        raise ValidationError({"by_reference": f"The items of this project are {plural}: only files can stay there."})
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if project.sources.count() >= MOST:
         raise SourceRefused(f"This project has {MOST} sources already. Remove one of them first.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from buckets import Store
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from factories import make_member, make_open_batch, make_project
@@ -46,7 +47,8 @@ def kept(store: Store, project: Project) -> Kept:
 
 def encode(project: Project) -> Job:
     """Encode the items, without the selection that follows."""
-    job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    with transaction.atomic():
+        job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     Worker(run_step, kinds={Job.Kind.ENCODE}).run_next()
     project.batches.all().delete()
     return Job.objects.get(pk=job.pk)

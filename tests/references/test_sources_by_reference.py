@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 from buckets import Store, make_source, work
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from factories import make_member, make_project
 from kept import photo
+from pages import manager, text_of
 
 from labeling import references
 from labeling.answering import removing
+from labeling.intake import parked
+from labeling.intake.readers import Layout
 from labeling.models import Job, Project, Reference, RejectedRow, Role, Source
+from labeling.references import copies
 from labeling.sources import Entry
 from labeling.sources.s3 import S3
 from labeling.watching import changing
@@ -79,9 +90,68 @@ def test_a_source_stays_while_files_of_items_are_there(store: Store, project: Pr
     assert Reference.objects.get().source is None
 
 
-def test_rows_do_not_stay(store: Store) -> None:
-    with pytest.raises(ValidationError, match="Only files that are an item each"):
+def test_texts_do_not_stay(store: Store) -> None:
+    with pytest.raises(ValidationError, match="The items of this project are texts"):
         make_source(make_project(), f"s3://{store.bucket()}", store.options, by_reference=True)
+
+
+def test_rows_of_a_bucket_name_files(store: Store, project: Project) -> None:
+    bucket = store.bucket()
+    rows = [
+        {"id": "1", "image": "../a.png"},
+        {"id": "2", "image": "images/a.png"},
+        {"id": "3", "image": f"s3://{bucket}/b.png"},
+        {"id": "4", "image": "s3://another/a.png"},
+    ]
+    lines = "\n".join(json.dumps(row) for row in rows)
+    store.fill(bucket, {"rows/1.jsonl": lines.encode(), "rows/images/a.png": photo(), "b.png": photo(seed=1)})
+    make_source(
+        project, f"s3://{bucket}", store.options, by_reference=True, content=Source.Content.FILES, layout=Layout()
+    )
+    work()
+    addresses = dict(project.items.values_list("external_id", "source"))
+    assert addresses == {"2": f"s3://{bucket}/rows/images/a.png", "3": f"s3://{bucket}/b.png"}
+    reasons = list(RejectedRow.objects.order_by("pk").values_list("reason", flat=True))
+    assert reasons == [
+        "The image is named by a path outside of the source: give a path within it.",
+        f"The image is not at this source: name a file below s3://{bucket}/.",
+    ]
+    assert references.bring(project.items.values_list("media", flat=True)) == {}
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    """Return the address of a web server with the files of a folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_rows_of_a_web_server_name_files(web: str, project: Project, tmp_path: Path) -> None:
+    (tmp_path / "set" / "my images").mkdir(parents=True)
+    for number in (1, 2):
+        (tmp_path / "set" / "my images" / f"{number}.png").write_bytes(photo(seed=number))
+    table = f"id,image\na,my images/1.png\nb,{web}/set/my%20images/2.png\nc,{web}/other/3.png\n"
+    (tmp_path / "set" / "rows.csv").write_text(table)
+    make_source(project, f"{web}/set/rows.csv", {}, by_reference=True, content=Source.Content.FILE, layout=None)
+    work()
+    item_import = project.imports.get()
+    assert item_import.state == item_import.State.PARKED
+    mona = manager(project)
+    page = f"/p/digits/imports/{item_import.pk}/"
+    assert text_of(mona.get(page)).count("is not at this source") == 1
+    assert mona.get(f"{page}?picture=0").status_code == 200
+    parked.start(item_import=item_import, layout=Layout.read(item_import.layout))
+    work()
+    items = list(project.items.order_by("external_id"))
+    assert [item.source for item in items] == [f"{web}/set/my images/{number}.png" for number in (1, 2)]
+    assert [bytes(references.read(item.media, 0, {}) or b"") for item in items] == [photo(seed=1), photo(seed=2)]
+    (tmp_path / "set" / "my images" / "1.png").write_bytes(photo(seed=3))
+    copies.drop(items[0].media)
+    with pytest.raises(references.Lost, match="it has changed at its source"):
+        references.local(items[0].media)
 
 
 def test_ten_thousand_files(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,9 @@ class SourceSerializer(serializers.Serializer[Any]):
         allow_null=True,
         help_text="The options of its imports, such as `text_column`. Null: the first look waits for a person.",
     )
-    by_reference = StrictBoolean(default=False, help_text="Whether the files of items stay there. Only for `media`.")
+    by_reference = StrictBoolean(
+        default=False, help_text="Whether the files of items stay there, also those that rows name."
+    )
     schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.DAY)
     full_schedule = StrictChoice(choices=Source.Every.choices, default=Source.Every.WEEK)
     paused = serializers.SerializerMethodField()

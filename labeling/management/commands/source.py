@@ -43,9 +43,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--content", choices=Source.Content.values, default=Source.Content.FILES, help="With --add."
         )
-        parser.add_argument(
-            "--by-reference", action="store_true", help="With --add and --content media: the files stay there."
-        )
+        parser.add_argument("--by-reference", action="store_true", help="With --add: the files of items stay there.")
         parser.add_argument(
             "--option", action="append", default=[], metavar="NAME=VALUE", help="With --add: such as region=eu-west-1."
         )

@@ -85,8 +85,8 @@ class SourceForm(OptionsForm, Schedules):
     by_reference = forms.BooleanField(
         label="The files stay there",
         required=False,
-        help_text="They are not copied: the server reads each file when it is needed, and passes it on to people. An "
-        "item whose file changes or vanishes there can no longer be shown.",
+        help_text="Also files that rows name. They are not copied: the server reads each when it is needed, and passes "
+        "it on to people. An item whose file changes or vanishes there can no longer be shown.",
     )
     folders = forms.ChoiceField(
         label="The names of its folders are",
@@ -103,7 +103,9 @@ class SourceForm(OptionsForm, Schedules):
         self.fields["content"].choices = [(each.value, each.label) for each in contents]  # type: ignore[attr-defined]
         self.fields["content"].initial = contents[0]
         if Source.Content.MEDIA not in contents:
-            del self.fields["folders"], self.fields["by_reference"]
+            del self.fields["folders"]
+        if not kind.is_file:
+            del self.fields["by_reference"]
         if not place.can_list:
             del self.fields["full_schedule"]
         self.order_fields(
