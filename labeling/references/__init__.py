@@ -6,8 +6,9 @@ etag, so a file that changes at its source never takes the place of the file tha
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,9 @@ __all__ = [
 
 # A copy may be removed between the call of `local` and the opening of the file.
 TRIES = 3
+# Files that a process reads at sources for people at a time: a slow source must not hold all threads of a web server.
+READS, TURN_SECONDS = 4, 2.0
+_turns = threading.BoundedSemaphore(READS)
 
 
 def bring(names: Iterable[str]) -> dict[str, Lost]:
@@ -72,10 +76,22 @@ def local(name: str, *, reader: int = copies.STEPS) -> Path:
         raise FileMissing(path)
     if copies.is_whole(path, row.shown_sha256):
         copies.used(path)
-    else:
+        return path
+    with _turn() if reader != copies.STEPS else nullcontext():
         for problem in fetch([row], reader=reader).values():
             raise problem
     return path
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Wait until this process reads few enough files for people. Raises `SourceAway` if that takes long."""
+    if not _turns.acquire(timeout=TURN_SECONDS):
+        raise SourceAway("Other files are being read at sources, and take long.")
+    try:
+        yield
+    finally:
+        _turns.release()
 
 
 @contextmanager

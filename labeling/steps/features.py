@@ -179,9 +179,11 @@ def raw_contents(project: Project, items: Sequence[ItemColumns]) -> list[Any]:
     kind = kinds.of(project)
     blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
-    references.bring(item.media for item in items)
+    lost = references.bring(item.media for item in items)
     for item in items:
         try:
+            if item.media in lost:
+                raise lost[item.media]
             contents.append(kind.raw(item.data, references.read(item.media, item.media_offset, blocks)))
         except (OSError, FileDamaged) as error:
             contents.append(error)

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buckets import Store
+from axe import faults
+from buckets import Store, work
 from django.urls import reverse
 from factories import make_member, make_open_batch, make_project
 from kept import Kept, kept_in, photo, running_store
 from playwright.sync_api import expect
+from s3 import KEY
 
 from labeling import references
 from labeling.models import Annotation, Role
@@ -55,6 +57,28 @@ def test_images_at_a_source_are_shown_and_answered(kept: Kept, open_screen: Any,
         screen.answer("1")
     expect(screen.page.locator(SHOWN)).to_have_count(0)
     assert Annotation.objects.count() == 4
+
+
+def test_a_manager_lets_files_stay(store: Store, open_page: Any, screenshot: Any) -> None:
+    bucket, project = store.bucket(), make_project(kind="image")
+    store.fill(bucket, {"a.png": photo(500)})
+    phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
+    page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/sources/", **phone)
+    for label, text in {"Name": "Cameras", "Address": f"s3://{bucket}", "Endpoint": store.endpoint}.items():
+        page.get_by_label(label, exact=True).fill(text)
+    page.get_by_label("Access key ID").fill(KEY)
+    page.get_by_label("Secret access key").fill(KEY)
+    page.get_by_label("The files stay there").focus()
+    page.keyboard.press("Space")
+    screenshot(page, "files-stay", full=True)
+    assert faults(page) == []
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("files that are an item each, which stay there")).to_be_visible()
+    work()
+    item = project.items.get()
+    page.goto(reverse("project-item", args=[project.slug, item.pk]))
+    expect(page.locator(".item img, .picture img").first).to_have_js_property("naturalWidth", 500)
+    assert store.requests(f"GET /{bucket}/a.png") == 1
 
 
 @pytest.mark.parametrize("look", [{"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}])

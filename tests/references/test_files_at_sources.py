@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,16 @@ def test_each_reader_has_copies_of_their_own(kept: Kept) -> None:
     assert len(set(paths)) == 3
     references.remove(item.media)
     assert not any(path.exists() for path in paths)
+
+
+def test_a_slow_source_does_not_hold_all_threads(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.fill({"a.png": photo()})
+    (item,) = kept.items(["a.png"])
+    monkeypatch.setattr(references, "TURN_SECONDS", 0.01)
+    with ExitStack() as others:
+        for _ in range(references.READS):
+            others.enter_context(references._turn())
+        with pytest.raises(SourceAway, match="take long"):
+            references.local(item.media, reader=7)
+        assert content_of(item) == photo(), "steps do not wait for people"
+    assert references.local(item.media, reader=7).read_bytes() == photo()

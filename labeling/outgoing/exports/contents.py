@@ -27,9 +27,9 @@ def with_contents(page: Page, kind: Kind) -> Iterator[Content]:
     if kind.is_file:
         rows = iter(page)
         while group := list(islice(rows, AT_ONCE)):
-            references.bring(row["media"] for row in group)
+            lost = references.bring(row["media"] for row in group)
             for row in group:
-                yield row, _file(row["media"])
+                yield row, None if row["media"] in lost else _file(row["media"])
     elif kind.columns:
         for row in page:
             yield row, json.loads(row["data"]).get(kind.name)
@@ -48,10 +48,7 @@ def _vectors(page: Page) -> Iterator[np.ndarray | None]:
 
 
 def _file(name: str) -> bytes | None:
-    try:
-        return bytes(references.read(name, 0, {}) or b"") if name else None
-    except references.Lost:
-        return None
+    return bytes(references.read(name, 0, {}) or b"") if name else None
 
 
 def name_of(row: Row, kind: Kind) -> str:
