@@ -122,6 +122,7 @@ class _OneDataset(ProjectView):
 
 
 NOT_WHOLE = OpenApiResponse(Error, description="It is not written yet, or it failed.")
+NOT_COMPARED = OpenApiResponse(Error, description="One of them is not written, or they have too many rows together.")
 
 
 class DatasetDetail(_OneDataset):
@@ -191,13 +192,15 @@ class DatasetDifference(serializers.Serializer[Any]):
 
 
 class DatasetComparison(_OneDataset):
-    """Compare the version with an earlier one: items added and removed, labels changed, by class."""
+    """Compare the version with an earlier one: items added and removed, labels changed, by class. Respond with 409 for
+    versions that have more than 2,000,000 rows together.
+    """
 
     @extend_schema(
         parameters=[
             OpenApiParameter("with", OpenApiTypes.STR, required=True, description="The earlier version's name.")
         ],
-        responses={200: DatasetDifference, 409: NOT_WHOLE},
+        responses={200: DatasetDifference, 409: NOT_COMPARED},
     )
     def get(self, request: Request, slug: str, name: str) -> Response:
         dataset, earlier = self.whole(name), request.query_params.get("with", "")
