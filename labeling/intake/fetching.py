@@ -7,6 +7,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -16,8 +18,10 @@ from labeling import kinds
 from labeling.intake.drafts import Draft
 from labeling.intake.readers import Layout, Source, UnreadableFile
 from labeling.intake.readers.base import inside
-from labeling.intake.readers.keys_file import KeysSource
+from labeling.intake.readers.keys_file import KeysSource, bad_files, place_of
+from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, FileKind, KeptAtSource
+from labeling.kinds.wording import printable
 from labeling.loop.step import StepFailed
 from labeling.models import ItemImport, Project
 from labeling.models import Source as Place
@@ -70,13 +74,26 @@ def open_keys(item_import: ItemImport, project: Project) -> Source | None:
     )
 
 
-def files_at(item_import: ItemImport) -> Callable[[str], KeptAtSource] | None:
-    """Return the function from a file that a row names to its place at the source; None if no files stay there.
-
-    Rows name files by addresses, or by paths from the folder of the file with the rows. The function raises BadFile.
+def rules_at(item_import: ItemImport, rules: Rules) -> Rules:
+    """Return the rules for the rows of a file of a source: they may name files there, and those without an id get
+    other ids than the rows of other files with the same name. The rules of other imports stay as they are.
     """
-    place = item_import.source
-    if place is None or not place.by_reference or not item_import.source_key:
+    id_of, key = rules.id_of, item_import.source_key
+    if item_import.source is None or not key or id_of is None:
+        return rules
+    place = place_of(item_import.source.pk, key)
+    return replace(rules, files_at=_files_at(item_import), id_of=lambda row: id_of(f"{place}: {row}"))
+
+
+def _files_at(item_import: ItemImport) -> Callable[[str], bytes | KeptAtSource] | None:
+    """Return the function from a file that a row names to its content, or to its place if files stay at the source;
+    None if items have no files.
+
+    Rows name files by addresses, or by paths from the folder of the file with the rows. The function raises `BadFile`
+    and `SourceProblem`.
+    """
+    place, kind = item_import.source, kinds.of(item_import.project)
+    if place is None or not isinstance(kind, FileKind):
         return None
     base = f"{place.files_address}/"
     folder = "" if place.content == Place.Content.FILE else PurePosixPath(item_import.source_key).parent.as_posix()
@@ -93,7 +110,13 @@ def files_at(item_import: ItemImport) -> Callable[[str], KeptAtSource] | None:
             raise BadFile("is named by a path outside of the source: give a path within it")
         return KeptAtSource(place.pk, key, base + key)
 
-    return find
+    def read(name: str) -> bytes:
+        key = find(name).key
+        with bad_files(kind.most_bytes, f"is missing: there is no file {printable(key)} at the source"):
+            return remote().read(key, limit=kind.most_bytes)
+
+    remote = cache(lambda: remote_of_files(place))
+    return find if place.by_reference else read
 
 
 def with_picture(item_import: ItemImport, item: Draft) -> Draft:

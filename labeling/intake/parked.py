@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +18,11 @@ from labeling.intake.looking import FirstRow, Survey, first_rows, item_at, surve
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
-from labeling.kinds import KeptAtSource
 from labeling.models import ItemImport, Job, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
 from labeling.projects import classes
 from labeling.shared_files import store
+from labeling.sources import SourceProblem
 
 
 class Look(NamedTuple):
@@ -123,25 +122,24 @@ def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, wh
 def look(item_import: ItemImport) -> Look:
     """Look into the file of a parked import. Raises `UnreadableFile` if it can be read in no layout."""
     path, project, name = _file(item_import), item_import.project, item_import.name
-    at = fetching.files_at(item_import)
-    found = look_into(path, project, Layout.read(item_import.layout), name=name, files_at=at)
+    found = look_into(path, project, Layout.read(item_import.layout), name=name, parked=item_import)
     if missing(found.layout, found.columns):  # another encoding or delimiter gives the columns other names
-        return look_into(path, project, found.guessed, name=name, files_at=at)
+        return look_into(path, project, found.guessed, name=name, parked=item_import)
     return found
 
 
 def first_item(item_import: ItemImport, place: int) -> Draft | Rejection | None:
     """Return the item that `look` shows at this place, without a look at the other rows; None if there is none.
 
-    Errors as for `look`.
+    Errors as for `look`, and `SourceProblem`.
     """
     path, layout, name = _file(item_import), Layout.read(item_import.layout), item_import.name
-    rules = rules_of(item_import.project, allow_files=False, blind_ids=True)
-    rules = replace(rules, files_at=fetching.files_at(item_import))
+    plain = rules_of(item_import.project, allow_files=False, blind_ids=True)
+    rules = fetching.rules_at(item_import, plain)
     try:
         item = item_at(path, layout, rules, place, name=name)
     except UnreadableFile:  # as in `look`
-        guessed = guess(path, rules, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
+        guessed = guess(path, plain, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
         item = item_at(path, guessed.layout, rules, place, name=name)
     return fetching.with_picture(item_import, item) if isinstance(item, Draft) else item
 
@@ -153,25 +151,25 @@ def look_into(
     *,
     name: str,
     allow_files: bool = False,
-    files_at: Callable[[str], KeptAtSource] | None = None,
     guessing: bool = False,
+    parked: ItemImport | None = None,
 ) -> Look:
-    """Look into a file in this layout; with `allow_files`, its rows may name files beside it; with `files_at`, at its
-    source.
+    """Look into a file in this layout; with `allow_files`, its rows may name files beside it; those of a `parked`
+    import from a source, files there.
 
     `guessing`: if the layout has no options, take the guessed one. Raises `UnreadableFile` if the file can be read in
     no layout.
     """
-    rules = replace(rules_of(project, allow_files=allow_files, blind_ids=True), files_at=files_at)
+    rules = rules_of(project, allow_files=allow_files, blind_ids=True)
     guessing = guessing and not layout.stored()
     encoding = None if guessing else layout.encoding
     guessed = guess(path, rules, name=name, encoding=encoding, delimiter=layout.delimiter)
     layout = guessed.layout if guessing else layout
     seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], Survey())
     try:
-        first = first_rows(path, layout, rules, name=name)
+        first = first_rows(path, layout, fetching.rules_at(parked, rules) if parked else rules, name=name)
         return seen._replace(first=first, survey=survey(path, layout, rules, name=name))
-    except UnreadableFile as error:
+    except (UnreadableFile, SourceProblem) as error:
         return seen._replace(problem=str(error))
 
 

@@ -20,7 +20,8 @@ class Rules:
     vector_length: int | None = None
     with_truth: bool = True  # check truth and label of a row; False: ignore them
     allow_files: bool = False  # rows may name files beside a CSV, JSONL or Parquet file
-    files_at: Callable[[str], KeptAtSource] | None = None  # the place of a file at a source, which rows may name
+    # reads a file at a source, which rows may name, or returns its place
+    files_at: Callable[[str], bytes | KeptAtSource] | None = None
     id_of: Callable[[str], str] | None = None  # place → id, for a row without an id; None: the place is the id
     knows_places: bool = False  # an earlier release may have named items of the project after their places
     smaller: bool = False  # make smaller pictures of large files

@@ -109,9 +109,9 @@ def _opened(item_import: ItemImport, project: Project) -> Source:
 
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
-    # Only rows of a file on the server may name files beside it; an upload has none beside it.
+    # Only rows of a file on the server, or of a source, may name files beside it; an upload has none beside it.
     rules = rules_of(project, allow_files=not item_import.owns_file, blind_ids=True)
-    rules = replace(rules, smaller=True, files_at=fetching.files_at(item_import))
+    rules = fetching.rules_at(item_import, replace(rules, smaller=True))
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):

@@ -11,6 +11,7 @@ import pytest
 from buckets import Store, make_source, work
 from django.utils import timezone
 from factories import digit_png, make_project
+from pages import manager, text_of
 from receivers import receiver
 
 from labeling.intake import fetching, parked
@@ -181,6 +182,35 @@ def test_one_file_of_a_web_server(texts: Project) -> None:
         server.status = 404
         again(source)
         assert "There is no file" in source.problem
+
+
+def test_rows_name_files_at_the_source(store: Store, images: Project) -> None:
+    bucket = store.bucket()
+    rows = b"image,label\n../secret.png,1\nphotos/1.png,1\nphotos/none.png,2\n"
+    store.fill(bucket, {"a/rows.csv": rows, "a/photos/1.png": digit_png(1)})
+    source = make_source(images, f"s3://{bucket}", store.options, content="files", layout=None)
+    work()
+    item_import = images.imports.get()
+    first = parked.look(item_import).first
+    assert [getattr(row.item, "reason", "") for row in first] == [
+        "The image is named by a path outside of the source: give a path within it.",
+        "",
+        "The image is missing: there is no file a/photos/none.png at the source.",
+    ]
+    page = f"/p/digits/imports/{item_import.pk}/"
+    assert manager(images).get(f"{page}?picture=1")["content-type"] == "image/png"
+    Source.objects.update(address="s3://no-such-bucket")
+    assert "There is no bucket" in text_of(manager(images).get(page))
+    Source.objects.update(address=source.address)
+    item_import = images.imports.get()
+    parked.start(item_import=item_import, layout=Layout())
+    work()
+    assert [each.label for each in images.items.all()] == [1]
+    rows = f"image,label\nphotos/1.png,2\ns3://{bucket}/a/photos/1.png,3\n".encode()
+    store.fill(bucket, {"b/rows.csv": rows, "b/photos/1.png": digit_png(2)})
+    again(source)
+    # Rows without an id of files with the same name are other items.
+    assert sorted(each.label for each in images.items.all()) == [1, 2, 3]
 
 
 def test_a_person_chooses_the_columns_once(store: Store, texts: Project) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -96,11 +97,18 @@ class KeysSource(Source):
         file = self._files.pop(name, None)
         if isinstance(file, KeptAtSource):
             return file
-        try:
+        with bad_files(self._limit, "has vanished from the source since it was listed"):
             return self._remote.read(name, limit=self._limit) if file is None else file.result()
-        except SourceProblem as problem:
-            if problem.reason == Reason.FILE:
-                raise BadFile("has vanished from the source since it was listed") from problem
-            if problem.reason == Reason.SIZE:
-                raise BadFile(too_large(self._limit)) from problem
-            raise
+
+
+@contextmanager
+def bad_files(limit: int, missing: str) -> Iterator[None]:
+    """Turn the problem of a single file into a `BadFile`: it is missing, or has more than `limit` bytes."""
+    try:
+        yield
+    except SourceProblem as problem:
+        if problem.reason == Reason.FILE:
+            raise BadFile(missing) from problem
+        if problem.reason == Reason.SIZE:
+            raise BadFile(too_large(limit)) from problem
+        raise

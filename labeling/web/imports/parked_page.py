@@ -25,6 +25,7 @@ from labeling.intake.row_labels import ORIGIN, SHORT, is_dataset, is_short
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.outgoing.exports.splits import GROUP
+from labeling.sources import SourceProblem
 from labeling.web.imports.import_rows import label_notice, next_step
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.words import count
@@ -243,7 +244,7 @@ def _picture(item_import: ItemImport, place: str) -> HttpResponse:
     try:
         is_shown = kind.is_picture and place in map(str, range(FIRST))
         item = parked.first_item(item_import, int(place)) if is_shown else None
-    except UnreadableFile:
+    except (UnreadableFile, SourceProblem):
         item = None
     if not isinstance(item, Draft) or not item.file:
         raise Http404("This row has no picture.")
