@@ -25,5 +25,8 @@ class Reference(models.Model):
     )
     problem = models.CharField(max_length=300, blank=True, help_text="The reason why the last read failed.")
 
+    class Meta:
+        indexes = [models.Index(fields=["source", "problem"], name="reference_problem")]
+
     def __str__(self) -> str:
         return f"{self.key} of {self.source}"

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 
 from labeling.disk.files import FileMissing
 from labeling.kinds import KeptAtSource, media
-from labeling.models import Project, Reference
+from labeling.models import Item, Project, Reference, Source
 from labeling.models.items import ItemQuerySet
 from labeling.references import copies
 from labeling.references.fetching import Lost, SourceAway, fetch
@@ -31,6 +31,7 @@ __all__ = [
     "insert",
     "is_reference",
     "local",
+    "lost_at",
     "name_of",
     "opened",
     "pictures_bytes",
@@ -169,6 +170,16 @@ def remove(name: str) -> None:
 def pictures_bytes(items: ItemQuerySet) -> int:
     """Return the bytes of the smaller pictures, stored here, of those of these items whose files are at a source."""
     return sum(media.size_of(name) for name in items.values_list("media", flat=True) if is_reference(name))
+
+
+def lost_at(source: Source, most: int) -> list[tuple[int, str, str]]:
+    """Return items of the source's project whose files could not be read when they were last tried: id, key, reason.
+    Two queries.
+    """
+    rows = source.references.filter(project=source.project_id, problem__gt="")[:most]
+    found = {row.name: row for row in rows}
+    items = Item.objects.filter(project=source.project_id, media__in=list(found), deleted_at=None).order_by("pk")
+    return [(pk, found[name].key, found[name].problem) for pk, name in items.values_list("pk", "media")]
 
 
 def problem_of(name: str) -> str:

@@ -67,6 +67,8 @@ def test_a_full_look_reads_lost_files_again(store: Store, project: Project) -> N
     item = project.items.get()
     store.system.rm(f"{bucket}/a.png")
     assert references.bring([item.media])
+    shown = text_of(manager(project).get(f"/p/digits/sources/{source.pk}/"))
+    assert "Files that could not be read a.png : it is no longer at its source" in shown
     project.items.update(encode_error="Its file cannot be read.")
     Job.objects.filter(kind=Job.Kind.ENCODE).delete()
     changing.look_now(source=source, full=True)

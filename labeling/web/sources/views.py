@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.models import Ability, Membership, Source
 from labeling.projects.quota import shown
 from labeling.sources import PLACES, BadAddress, SourceProblem
@@ -24,6 +24,7 @@ from labeling.web.shared.words import moment
 from labeling.web.sources.forms import ChangeForm, OptionsForm, SourceForm, place_named
 
 SECTION = "project-sources"
+LOST_SHOWN = 20
 
 
 @never_cache
@@ -117,6 +118,7 @@ def _page(
     context: dict[str, Any] = {
         **_row(found, changing.states_of(membership.project), now),
         "source": found,
+        "lost": references.lost_at(found, LOST_SHOWN) if found.by_reference else [],
         "has_full": place.can_list and found.content != Source.Content.FILE,
         "paused": moment(found.paused_at, now),
         "imports": import_rows(membership.project, now, source=found),
