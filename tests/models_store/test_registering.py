@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from graphs import SOFTMAX, endless_graph, hungry_graph, linear_graph, packed, zipped
 from model_data import blobs, train_on
 from onnx import numpy_helper
+from skl2onnx import to_onnx as to_onnx_of
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 
 from models_store import artifact, registering
 from models_store.config import TrainConfig
@@ -59,6 +63,26 @@ def test_columns_follow_the_names_of_the_classes(tmp_path: Path) -> None:
     assert registered.unknown == ["b"]
     [part] = predict(registered.model, FEATURES)
     assert part.embeddings == pytest.approx(FEATURES)  # the graph has no embeddings
+
+
+@pytest.mark.parametrize("kind", [LogisticRegression, RandomForestClassifier])
+def test_a_classifier_of_scikit_learn_as_the_how_to_says(tmp_path: Path, kind: Any) -> None:
+    pool = blobs(120, seed=1, dim=DIM)
+    names = np.array(CLASSES)[pool.classes]
+    classifier = kind(random_state=0).fit(pool.features[names != "d"], names[names != "d"])
+    made = to_onnx_of(classifier, pool.features[:1], options={"zipmap": False}).SerializeToString()
+    registered = read(tmp_path, packed(made, FACTS, classes=list(classifier.classes_)))
+    assert all_probabilities(registered)[:, :3] == pytest.approx(classifier.predict_proba(FEATURES), abs=1e-4)
+    assert registered.unknown == ["d"]
+    made = to_onnx_of(classifier, pool.features[:1]).SerializeToString()
+    with pytest.raises(GraphError, match=r"zipmap=False|no output 'probabilities'"):
+        read(tmp_path, packed(made, FACTS, classes=list(classifier.classes_)))
+
+
+def test_a_graph_travels_to_other_processes(tmp_path: Path) -> None:
+    model = read(tmp_path, packed(linear_graph(WEIGHTS), FACTS)).model
+    copy = pickle.loads(pickle.dumps(model))
+    assert all_probabilities(copy) == pytest.approx(all_probabilities(model))
 
 
 def test_a_saved_graph_is_the_same_model(tmp_path: Path) -> None:

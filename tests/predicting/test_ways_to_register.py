@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
@@ -14,6 +16,8 @@ from graphs import linear_graph, packed
 from knox.models import AuthToken
 from pages import errors_of, manager, text_of
 from pytest_django.live_server_helper import LiveServer
+from skl2onnx import to_onnx
+from sklearn.linear_model import LogisticRegression
 from trained import CENTRES, drain, facts_of, vector_project
 
 from labeling.intake import registering
@@ -63,12 +67,18 @@ def test_api_and_client(tmp_path: Path, live_server: LiveServer, monkeypatch: py
     token = AuthToken.objects.create(make_member(project, "mona", Role.MANAGER))[1]
     other = AuthToken.objects.create(make_member(project, "enzo", Role.ENGINEER))[1]
     good, bad = tmp_path / "model.zip", tmp_path / "bad.zip"
-    good.write_bytes(packed(linear_graph(CENTRES.T), facts_of(project)))
+    rows = [json.loads(line) for line in (tmp_path / "v.jsonl").read_text().splitlines()]
+    vectors = np.array([row["vector"] for row in rows], np.float32)
+    classifier = LogisticRegression().fit(vectors, [row["truth"] for row in rows])
+    graph = to_onnx(classifier, vectors[:1], options={"zipmap": False}).SerializeToString()
+    good.write_bytes(packed(graph, facts_of(project), classes=list(classifier.classes_)))
     bad.write_bytes(packed(linear_graph(CENTRES.T), facts_of(project), format_version=9))
     with Marginalia(live_server.url, token) as server:
         version = server.project("p").models.register(good)
         assert (version.number, version.in_use, version.fields["origin"]) == (2, True, "registered")
         assert version.fields["batch"] is None
+        assert version.fields["metrics"]["control"]["accuracy"] > 0.8
+        assert project.batches.get(number=2).selected_by.number == 2
         with pytest.raises(Failed, match="format 9, and this release reads 1"):
             server.project("p").models.register(bad)
         copy = version.save(tmp_path / "copy.zip")
