@@ -139,7 +139,7 @@ class Running:
         self._process = subprocess.Popen(  # noqa: S603  a fixed command
             _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-        weakref.finalize(self, _end, self._process)
+        weakref.finalize(self, _kill, self._process)
         limits = {"threads": torch.get_num_threads(), "memory": MEMORY_BYTES + 2 * len(content), "seconds": SECONDS}
         facts, _ = self._ask(limits, content)
         self.metadata: dict[str, str] = facts["metadata"]
@@ -171,7 +171,9 @@ class Running:
             onnx_child.send(self._process.stdin, head, body)
             answer, content = onnx_child.receive(self._process.stdout, most=MOST_ANSWER)
         except (BrokenPipeError, EOFError) as error:
-            raise GraphError(_ending(_end(self._process))) from error
+            with suppress(subprocess.TimeoutExpired):  # if it is ending by itself, its own status tells why
+                self._process.wait(1)
+            raise GraphError(_ending(_kill(self._process))) from error
         if "missing" in answer:
             raise GraphError(
                 f"ONNX graphs cannot be run here: {answer['missing']} is not installed. Install it with: "
@@ -182,13 +184,9 @@ class Running:
         return answer, content
 
 
-def _end(process: subprocess.Popen[bytes]) -> int:
+def _kill(process: subprocess.Popen[bytes]) -> int:
     """End the process, if it still runs, and return its exit status."""
-    if process.poll() is None:
-        try:
-            process.wait(0.1)  # a process that is ending, for its own status
-        except subprocess.TimeoutExpired:
-            process.kill()
+    process.kill()
     with suppress(BrokenPipeError):
         process.communicate()
     return process.wait()

@@ -14,7 +14,8 @@ from django.core.management import call_command
 from django.utils import timezone
 from factories import make_user
 from graphs import endless_graph, linear_graph, packed
-from trained import CENTRES, drain, facts_of, on_file, vector_project
+from pages import manager
+from trained import CENTRES, answer_all, drain, facts_of, imported_project, on_file, vector_project
 
 from labeling.intake import registering
 from labeling.models import Job, ModelVersion, Project, Registration, Upload
@@ -109,6 +110,23 @@ def test_a_refused_file_changes_nothing_and_says_why(tmp_path: Path, monkeypatch
     assert [version.number for version in project.versions.all()] == [1]
     assert not Upload.objects.exists()
     assert not Job.objects.exclude(state=Job.State.DONE).exists()
+
+
+def test_a_model_picks_before_any_label_and_the_first_training_is_compared_with_it(tmp_path: Path) -> None:
+    project = vector_project(tmp_path, make=imported_project)
+    register(project, packed(linear_graph(CENTRES.T), facts_of(project)))
+    first = project.versions.get()
+    assert (first.number, first.gate, first.held_back, first.metrics["control"]) == (1, {}, False, {"n": 0})
+    assert project.batches.get().selected_by == first
+    client = manager(project)
+    for path in ("/p/p/", "/p/p/models/", "/p/p/models/1/", "/p/p/settings/", "/p/p/batches/1/"):
+        assert client.get(path).status_code == 200, path
+    call_command("status", "p")
+    answer_all(project)
+    second = project.versions.get(number=2)
+    assert (second.origin, second.gate["against"], second.parent) == ("trained", 1, first)
+    assert client.get("/p/p/").status_code == 200
+    assert client.get("/api/v1/projects/p/payoff/").json()["versions"] == 1
 
 
 def test_it_waits_for_a_training_that_has_the_next_number(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +58,29 @@ def trained_project(
     path: Path, *, slug: str = "p", kind: str = "text", classes: list[str] = CLASSES, **settings: Any
 ) -> Project:
     """Create a project of the file's items with one answered batch and a version that has predicted the pool."""
+    project = imported_project(path, slug=slug, kind=kind, classes=classes, **settings)
+    answer_all(project)
+    return project
+
+
+def imported_project(path: Path, *, slug: str, kind: str, classes: list[str], **settings: Any) -> Project:
+    """Create a project of the file's items with a first batch that nobody has answered."""
     given = {"seed": 5, "secret": SECRET, "pick_ahead": None, "batch_size": 30, "control_share": 0.2}
     given |= {"strategy": "margin", "training": QUICK, **settings}
     project = create_project(slug=slug, kind=kind, classes=classes, settings=given)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
     import_items(Step(job, gives_way=False))
     drain()
+    return project
+
+
+def answer_all(project: Project) -> None:
+    """Answer the open batch as the items' truth says, and run the steps that follow."""
     user = make_member(project, "annie")
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
         answers = [Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
         assert not submitting.submit(project=project, user=user, answers=answers).rejected
     drain()
-    return project
 
 
 def drain() -> None:
@@ -88,14 +100,16 @@ def on_file(project: Project) -> dict[str, dict[str, float]]:
     return {external_id: {name: array[row].item() for name, array in said.items()} for external_id, row in rows}
 
 
-def vector_project(tmp_path: Path, slug: str = "p", **settings: Any) -> Project:
+def vector_project(
+    tmp_path: Path, slug: str = "p", make: Callable[..., Project] = trained_project, **settings: Any
+) -> Project:
     """Create a project of vectors of three classes with one trained version."""
     rng = np.random.default_rng(1)
     places = rng.integers(0, 3, 90)
     vectors = (CENTRES[places] + rng.normal(size=(90, 4))).round(4).tolist()
     rows = [{"id": f"v{n}", "vector": vectors[n], "truth": SIDES[place]} for n, place in enumerate(places.tolist())]
     path = write_rows(tmp_path / "v.jsonl", rows)
-    project = trained_project(path, slug=slug, kind="vector", **{"classes": SIDES, **settings})
+    project = make(path, slug=slug, kind="vector", **{"classes": SIDES, **settings})
     project.refresh_from_db()
     return project
 

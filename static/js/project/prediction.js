@@ -1,4 +1,4 @@
-// A prediction under way: the page's part is exchanged until it is finished.
+// A request under way, such as a prediction: the page's part is exchanged until it is finished.
 
 import { refresh, repeat } from "./live.js";
 
