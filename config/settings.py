@@ -335,6 +335,8 @@ LOGGING = {
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "labeling.db.replica": {"filters": ["each_minute"]},
         "httpx": {"level": "WARNING"},  # it would log every address, and those of webhooks can hold secrets
+        # With LOG_LEVEL=DEBUG they would log the headers of requests, which have credentials of sources.
+        **{name: {"level": "INFO"} for name in ("aiobotocore", "botocore", "httpcore", "s3fs")},
         # If the collector does not answer, log that once in ten minutes, not for every span.
         "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
         "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},

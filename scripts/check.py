@@ -77,6 +77,7 @@ MORE_ON_POSTGRES = [
     "blindness/test_numbers_of_copies.py",
     "classes/test_changes.py",
     "importing/test_import_chunks.py::test_a_strict_import_tells_of_ids_that_occur_again_chunks_later",
+    "sources/test_looks.py",
     "importing/test_imports_carry_what_was_spent.py::"
     "test_an_export_that_is_imported_elsewhere_cannot_be_trained_on_anew_over_http",
     "items/test_review.py",

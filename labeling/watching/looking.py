@@ -233,7 +233,7 @@ def _advance(source: Source, last: str) -> None:
 
 
 def _parts(remote: Remote, after: str, size: int) -> Iterator[list[Entry]]:
-    entries = remote.entries(after)
+    entries = (each for each in remote.entries(after) if "\0" not in each.key)  # PostgreSQL does not store NUL
     while part := list(islice(entries, size)):
         yield part
 

@@ -114,7 +114,7 @@ def test_a_wrong_form_keeps_what_was_typed(images: Project) -> None:
 def test_no_answer_has_a_credential(
     store: Store, images: Project, api: APIClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "labeling")
+    caplog.set_level(logging.DEBUG)
     bucket = store.bucket()
     store.fill(bucket, {"1.png": digit_png(1)})
     mona = manager(images)
