@@ -46,6 +46,7 @@ REFUSED = ItemImport.State.REFUSED
 
 def look(step: Step) -> None:
     """Look at the source that the job names, quickly or in full, and store the problem if there is one."""
+    uploads.sweep()
     source = Source.objects.filter(pk=int(step.job.occasion), paused_at=None).first()
     problem: SourceProblem | UnreadableFile | None = None
     if source is not None:

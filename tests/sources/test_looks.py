@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import os
 import tarfile
 from typing import Any
 
@@ -14,7 +15,7 @@ from factories import digit_png, make_project
 from pages import manager, text_of
 from receivers import receiver
 
-from labeling.intake import fetching, parked
+from labeling.intake import fetching, parked, uploads
 from labeling.intake.readers import Layout
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, Project, Source
@@ -247,6 +248,13 @@ def test_credentials_that_expire_midway(store: Store, images: Project, monkeypat
     work()
     failed = images.imports.get()
     assert (failed.state, failed.reason) == (States.FAILED, "The credentials have expired. Enter new ones.")
+    [kept] = uploads.folder().iterdir()
+    forgotten = kept.with_name("forgotten.part")
+    forgotten.write_bytes(b"of a killed process")
+    for path in (kept, forgotten):
+        os.utime(path, (0, 0))
+    again(source)
+    assert list(uploads.folder().iterdir()) == [kept]
     expired = False
     changing.change(source=source, secrets={"key": "new", "secret": "new"})
     work()
