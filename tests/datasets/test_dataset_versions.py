@@ -192,6 +192,15 @@ def test_all_items_that_are_due_leave_a_file_at_once(
     assert [len(each["items"]) for each in manifest_of(version)["removed"]] == [3]
 
 
+def test_more_items_leave_at_once_than_a_statement_has_parameters(project: Project, ann: User) -> None:
+    items = make_items(project, 2)
+    answer(make_batch(project, items), ann, [0, 1])
+    version = make_dataset(project)
+    erasing.forget(project, range(items[0].pk, items[0].pk + 300_000))
+    version.refresh_from_db()
+    assert version.rows == 0
+
+
 def test_a_successor_has_the_fields_of_its_base_and_of_changed_items(project: Project, ann: User) -> None:
     items = make_items(project, 5, data={"text": "a", "page": 1})
     answer(make_batch(project, items), ann, [0] * 4)

@@ -15,6 +15,7 @@ import numpy as np
 from django.utils import timezone
 
 from labeling.arrays.files import ProjectFiles
+from labeling.db.statements import among
 from labeling.models import DatasetFile, DatasetVersion, Project, Removal
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.freeze import publish
@@ -33,7 +34,7 @@ def forget(project: Project, items: Sequence[int]) -> None:
     Raises `FileDamaged` or `FileMissing`.
     """
     _sweep(project)
-    reasons = dict(Removal.objects.standing().filter(item__in=items).values_list("item", "reason"))
+    reasons = dict(Removal.objects.standing().filter(item__in=among(items)).values_list("item", "reason"))
     gone = np.sort(np.array(items, np.int64))
     replacements: dict[str, DatasetFile | None] = {}
     for file in project.dataset_files.all():
