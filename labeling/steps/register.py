@@ -24,11 +24,9 @@ from labeling.steps.model_inputs import open_features, read_labels, seed_for
 from models_store import artifact, registering
 from models_store.encoders import Encoder, EncoderSetupError
 from models_store.folders import FolderError
-from models_store.networks import GraphError
+from models_store.networks import GraphError, graph
 from models_store.registering import Expected, Registered, RegisterError
 
-SAMPLE = 256
-"""The most items that a model predicts on trial."""
 MOST_HOURS = 6
 """The most time for the whole pool, as the trial estimates it: the loop waits for it at each batch."""
 WAIT = datetime.timedelta(seconds=15)
@@ -79,8 +77,14 @@ def _read(registration: Registration, encoder: Encoder) -> Registered:
 
 def _try(registered: Registered, project: Project, features: Features) -> None:
     rng = np.random.default_rng(seed_for(project, "register", 0))
-    rows = np.sort(rng.choice(len(features), min(SAMPLE, len(features)), replace=False))
+    rows = np.sort(rng.choice(len(features), min(graph.MOST_ITEMS, len(features)), replace=False))
     seconds = registering.check(registered.model, features[rows])
+    part, most = seconds * graph.MOST_ITEMS, graph.SECONDS / 2  # on a busy server it takes longer
+    if part > most:
+        raise RegisterError(
+            f"The model takes {part:,.0f} seconds for {graph.MOST_ITEMS} items, and at most {most:,.0f} are allowed. "
+            "Register a smaller one."
+        )
     hours = seconds * len(features) / 3600
     if hours > MOST_HOURS:
         raise RegisterError(

@@ -22,8 +22,9 @@ SECONDS = 60
 """The most seconds for the check of a graph, and for the answer to one part of the items."""
 MEMORY_BYTES = 4 << 30
 """The most memory of the process, beside twice the graph's bytes."""
+MOST_ITEMS = 256
 MOST_NUMBERS = 1 << 21
-"""The most numbers of the inputs in one part."""
+"""The most items, and the most numbers of their inputs, in one part."""
 MOST_DIM = 1 << 16
 """The most numbers of an item's embedding."""
 MOST_ANSWER = 1 << 30
@@ -75,7 +76,7 @@ class Graph(nn.Module):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         features = inputs.numpy()
-        part = max(1, MOST_NUMBERS // max(1, features[0].size)) if len(features) else 1
+        part = min(max(1, MOST_NUMBERS // max(1, features[0].size)), MOST_ITEMS) if len(features) else 1
         parts = [self._part(features[start : start + part]) for start in range(0, len(features), part)]
         embeddings, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
         columns = np.array(self.config.columns)

@@ -207,6 +207,21 @@ def test_an_endless_graph_is_ended(tmp_path: Path, monkeypatch: Any) -> None:
         read(tmp_path, packed(endless_graph(WEIGHTS), FACTS))
 
 
+def test_a_graph_answers_in_parts_as_large_as_the_one_on_trial(tmp_path: Path, monkeypatch: Any) -> None:
+    """A model whose trial was quick enough also answers in time later."""
+    sizes, run = [], graph.Running.run
+
+    def counted(running: graph.Running, features: np.ndarray) -> list[np.ndarray]:
+        sizes.append(len(features))
+        return run(running, features)
+
+    model = read(tmp_path, packed(linear_graph(WEIGHTS), FACTS)).model
+    monkeypatch.setattr(graph.Running, "run", counted)
+    rows = np.zeros((1000, len(WEIGHTS)), np.float32)
+    assert sum(len(part.best) for part in predict(model, rows)) == len(rows)
+    assert max(sizes) == graph.MOST_ITEMS
+
+
 def test_a_graph_gets_only_so_much_memory(tmp_path: Path) -> None:
     with pytest.raises(GraphError, match=r"cannot be run|of memory"):
         read(tmp_path, packed(hungry_graph(WEIGHTS), FACTS))

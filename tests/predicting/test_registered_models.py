@@ -22,6 +22,7 @@ from labeling.models import Job, ModelVersion, Project, Registration, Upload
 from labeling.outgoing import artifacts
 from labeling.projects import version_in_use
 from labeling.projects.version_in_use import in_use
+from models_store import registering as checking
 from models_store.networks import graph
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,6 +128,13 @@ def test_a_model_picks_before_any_label_and_the_first_training_is_compared_with_
     assert (second.origin, second.gate["against"], second.parent) == ("trained", 1, first)
     assert client.get("/p/p/").status_code == 200
     assert client.get("/api/v1/projects/p/payoff/").json()["versions"] == 1
+
+
+def test_a_model_that_is_too_slow_for_the_loop_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
+    project = vector_project(tmp_path)
+    monkeypatch.setattr(checking, "check", lambda *_: 0.2)
+    reason = register(project, packed(linear_graph(CENTRES.T), facts_of(project))).reason
+    assert reason.startswith("The model takes 51 seconds for 256 items, and at most 30 are allowed.")
 
 
 def test_it_waits_for_a_training_that_has_the_next_number(tmp_path: Path) -> None:
