@@ -44,8 +44,8 @@ class HttpRemote(Remote):
         """Return the address of the content of a file."""
 
     def _name(self, key: str) -> str:
-        """Return the name of a file for people, without credentials."""
-        return self._url(key)
+        """Return the name of a file for people, without credentials: a query may be a signature."""
+        return self._url(key).partition("?")[0].partition("#")[0]
 
     async def _headers(self) -> Mapping[str, str]:
         return {}

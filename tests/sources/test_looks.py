@@ -183,6 +183,7 @@ def test_one_file_of_a_web_server(texts: Project) -> None:
         server.status = 404
         again(source)
         assert "There is no file" in source.problem
+        assert "signature" not in source.problem
 
 
 def test_rows_name_files_at_the_source(store: Store, images: Project) -> None:
