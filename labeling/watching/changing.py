@@ -80,7 +80,8 @@ def add(
     full_schedule: str = Source.Every.WEEK,
     by_reference: bool = False,
 ) -> Source:
-    """Create a source, and look at it. Without a layout, the first look waits for a person to choose the columns.
+    """Create a source, and look at it. Without a layout, the first look at files with rows waits for a person to choose
+    the columns.
 
     `by_reference`: the files of items stay at the source. Raises `ValidationError` as `check_source` does, and
     `SourceRefused` if the project has `MOST`.
@@ -89,6 +90,8 @@ def add(
     if by_reference and not kinds.of(project).is_file:
         plural = kinds.of(project).plural
         raise ValidationError({"by_reference": f"The items of this project are {plural}: only files can stay there."})
+    if content == Source.Content.MEDIA and layout is None:
+        layout = Layout()
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if project.sources.count() >= MOST:
         raise SourceRefused(f"This project has {MOST} sources already. Remove one of them first.")

@@ -192,6 +192,10 @@ def test_the_api_adds_looks_changes_and_removes(store: Store, images: Project, a
         assert (refused.status_code, list(refused.json()["fields"])) == (400, [field]), refused.json()
     assert api.delete(one).status_code == 204
     assert images.items.count() == 1
+    del body["layout"]
+    added = api.post(API, body, format="json")
+    work()
+    assert (added.json()["layout"], images.items.count()) == ({}, 2), "the files are items, so no columns are chosen"
 
 
 def test_columns_by_the_api(store: Store) -> None:
