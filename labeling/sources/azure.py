@@ -40,6 +40,7 @@ class Azure(HttpRemote):
         account, _, path = address.partition("://")[2].partition("/")
         self._container, _, root = path.partition("/")
         self._root = root.strip("/")
+        self.names_file = bool(self._root)
         if not ACCOUNT.fullmatch(account) or not CONTAINER.fullmatch(self._container):
             raise BadAddress("address", f"This names no container. Enter an address such as {self.example}.")
         self._place = f"{HOST.format(account=account)}/{self._container}"

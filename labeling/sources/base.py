@@ -90,6 +90,8 @@ class Remote(ABC):
     options: ClassVar[tuple[Option, ...]] = ()
     can_list: ClassVar[bool] = True
     """Whether the place has lists of its files, and lists from a key on."""
+    names_file = True
+    """Whether the address can be that of a file. A bucket alone is none."""
 
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
         """`options` maps names of `Option` to texts. Connects to nothing. Raises `BadAddress`."""

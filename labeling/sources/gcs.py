@@ -49,6 +49,7 @@ class Gcs(HttpRemote):
         super().__init__(address, options)
         self._bucket, _, root = address.partition("://")[2].partition("/")
         self._root = root.strip("/")
+        self.names_file = bool(self._root)
         if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
             raise BadAddress("address", f"This names no bucket. Enter an address such as {self.example}.")
         self._token, self._token_until = "", 0.0

@@ -59,6 +59,7 @@ class S3(Remote):
         super().__init__(address, options)
         self._bucket, _, root = address.partition("://")[2].partition("/")
         self._root = root.strip("/")
+        self.names_file = bool(self._root)
         if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
             raise BadAddress("address", f"This names no bucket. Enter an address such as {self.example}.")
         if not REGION.fullmatch(options.get("region", "")):

@@ -35,14 +35,16 @@ def check_source(
     """Raise `ValidationError`, by field, unless these can be a source of the project."""
     try:
         check(address, {**options, **secrets})
-        can_list = remote_at(address, {**options, **secrets}).can_list
+        remote = remote_at(address, {**options, **secrets})
     except BadAddress as error:
         raise ValidationError({error.option: str(error)}) from error
     kind = kinds.of(project)
     if content == Source.Content.MEDIA and not kind.is_file:
         raise ValidationError({"content": f"The items of this project are {kind.plural}: choose files with rows."})
-    if content != Source.Content.FILE and not can_list:
+    if content != Source.Content.FILE and not remote.can_list:
         raise ValidationError({"content": "A web server has no list of its files: enter the address of one file."})
+    if content == Source.Content.FILE and not remote.names_file:
+        raise ValidationError({"address": "This names a bucket, not a file. Add the path of the file to it."})
 
 
 def divided(address: str, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

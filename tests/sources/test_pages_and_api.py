@@ -187,6 +187,9 @@ def test_the_api_adds_looks_changes_and_removes(store: Store, images: Project, a
         ({"credentials": {"nothing": "x"}}, "nothing"),
         ({"layout": {"labels_as": "gospel"}}, "layout.labels_as"),
         ({"content": "everything"}, "content"),
+        ({"content": "file", "address": f"s3://{bucket}"}, "address"),
+        ({"content": "file", "address": "gs://bucket/", "options": {}, "credentials": {}}, "address"),
+        ({"content": "file", "address": "az://account/container", "options": {}, "credentials": {}}, "address"),
     ):
         refused = api.post(API, {**body, **wrong}, format="json")
         assert (refused.status_code, list(refused.json()["fields"])) == (400, [field]), refused.json()
