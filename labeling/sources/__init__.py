@@ -1,6 +1,6 @@
 """Places outside from which a project's items come: S3, Google Cloud Storage, Azure Blob Storage, and the web.
 
-`remote_of` returns the `Remote` of a source: it lists and reads files, and signs addresses. No database.
+`remote_of` returns the `Remote` of a source: it lists and reads files. No database.
 """
 
 from labeling.sources.base import BadAddress, Entry, Option, Reason, Remote, SourceProblem

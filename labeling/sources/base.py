@@ -124,10 +124,6 @@ class Remote(ABC):
     def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str) -> None:
         """Pass the blocks of a file to `write`."""
 
-    def signed_url(self, key: str, seconds: int) -> str | None:
-        """Return an address that anyone can read the file at for so long; None if the place has none."""
-        return None
-
 
 def too_large(name: str, limit: int) -> SourceProblem:
     return SourceProblem(Reason.SIZE, f"{name} has more than {limit:,} bytes, the most that is read.")

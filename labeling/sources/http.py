@@ -53,7 +53,7 @@ class HttpRemote(Remote):
     def entry(self, key: str = "") -> Entry:
         async def look() -> Entry:
             async with self._answer("HEAD", self._url(key)) as answer:
-                if answer.status_code not in (403, 405, 501):  # signed addresses are for GET alone
+                if answer.status_code not in (403, 405, 501):  # addresses that their owner signed are for GET alone
                     return self._entry(key, answer)
             async with self._answer("GET", self._url(key)) as answer:
                 return self._entry(key, answer)

@@ -102,11 +102,6 @@ class S3(Remote):
 
         self._ask(key, receive(), seconds=READ_SECONDS)
 
-    def signed_url(self, key: str, seconds: int) -> str | None:
-        if not self.given.get("key"):
-            return None
-        return str(self._ask(key, self._store._url(f"{self._bucket}/{self._full(key)}", expires=seconds)))
-
     def _full(self, key: str) -> str:
         return f"{self._root}/{key}" if self._root and key else self._root or key
 

@@ -185,7 +185,6 @@ def check_place(server: Google | Blobs, remote: Remote) -> None:
         with pytest.raises(SourceProblem) as caught:
             remote.read(**arguments)
         assert caught.value.reason == reason
-    assert remote.signed_url("06.png", 60) is None
 
 
 def problem_of(remote: Remote) -> SourceProblem:
