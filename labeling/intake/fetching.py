@@ -28,7 +28,7 @@ from labeling.models import Source as Place
 from labeling.projects import quota
 from labeling.references.fetching import remote_of_files
 from labeling.shared_files import StoreAway, store
-from labeling.sources import Reason, SourceProblem, remote_of
+from labeling.sources import REQUEST_SECONDS, Reason, SourceProblem, remote_of
 
 
 def fetch(item_import: ItemImport) -> None:
@@ -125,7 +125,8 @@ def with_picture(item_import: ItemImport, item: Draft) -> Draft:
     if item.kept is None or item_import.source is None or not isinstance(kind, FileKind):
         return item
     with suppress(SourceProblem):
-        content = remote_of_files(item_import.source).read(item.kept.key, limit=kind.most_bytes)
+        remote = remote_of_files(item_import.source)
+        content = remote.read(item.kept.key, limit=kind.most_bytes, seconds=REQUEST_SECONDS)
         [file] = kind.open([content], smaller=True)
         if not isinstance(file, BadFile):
             return item._replace(file=file.content, suffix=file.suffix, thumbnail=file.thumbnail)

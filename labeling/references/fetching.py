@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from labeling import kinds
 from labeling.disk.files import FileMissing
@@ -15,7 +15,7 @@ from labeling.kinds import BadFile, FileKind, media
 from labeling.models import Reference, Source
 from labeling.references import copies
 from labeling.shared_files import StoreAway
-from labeling.sources import Reason, Remote, SourceProblem, remote_of
+from labeling.sources import READ_SECONDS, REQUEST_SECONDS, Reason, Remote, SourceProblem, remote_of
 
 SIDE_BY_SIDE = 16
 # The files that are in memory at a time: so many, or a larger one.
@@ -44,12 +44,14 @@ class Lost(FileMissing):
 def fetch(references: Sequence[Reference], *, reader: int = copies.STEPS) -> dict[str, Lost]:
     """Keep copies for this reader of all files that can be read. Return the problems of the others, by name.
 
-    Files are read in parallel; the copies of files that were read before an error stay. Raises `SourceAway`.
+    Files are read in parallel, each within `REQUEST_SECONDS` if a person waits; the copies of files that were read
+    before an error stay. Raises `SourceAway`.
     """
     lost: dict[str, Lost] = {}
+    content = partial(_content, seconds=READ_SECONDS if reader == copies.STEPS else REQUEST_SECONDS)
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="references") as threads:
         for part in _parts(references):
-            outcomes = list(zip(part, threads.map(_content, part), strict=True))
+            outcomes = list(zip(part, threads.map(content, part), strict=True))
             lost |= _keep([(row, found) for row, found in outcomes if not isinstance(found, SourceAway)], reader)
             for _, found in outcomes:
                 if isinstance(found, SourceAway):
@@ -71,13 +73,13 @@ def _parts(references: Sequence[Reference]) -> Iterator[list[Reference]]:
         yield part
 
 
-def _content(row: Reference) -> bytes | Lost | SourceAway:
+def _content(row: Reference, *, seconds: float) -> bytes | Lost | SourceAway:
     """Return the content of the file at its source, or the error. Uses no database: it runs in threads."""
     source = row.source
     if source is None:
         return Lost(copies.path_of(row.name), REMOVED)
     try:
-        content = remote_of_files(source).read(row.key, limit=_most_bytes(row), etag=row.etag)
+        content = remote_of_files(source).read(row.key, limit=_most_bytes(row), etag=row.etag, seconds=seconds)
     except SourceProblem as problem:
         if reason := LOST.get(problem.reason):
             return Lost(copies.path_of(row.name), reason)

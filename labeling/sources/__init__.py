@@ -3,12 +3,23 @@
 `remote_of` returns the `Remote` of a source: it lists and reads files. No database.
 """
 
-from labeling.sources.base import BadAddress, Entry, Option, Reason, Remote, SourceProblem
+from labeling.sources.base import (
+    READ_SECONDS,
+    REQUEST_SECONDS,
+    BadAddress,
+    Entry,
+    Option,
+    Reason,
+    Remote,
+    SourceProblem,
+)
 from labeling.sources.schemes import MAX_ADDRESS, PLACES, SCHEMES, check, options_of, remote_at, remote_of, seal_secrets
 
 __all__ = [
     "MAX_ADDRESS",
     "PLACES",
+    "READ_SECONDS",
+    "REQUEST_SECONDS",
     "SCHEMES",
     "BadAddress",
     "Entry",

@@ -12,7 +12,9 @@ from typing import ClassVar, NamedTuple
 LIST_SECONDS = 60.0
 """The longest time of a request for one page of a list, or for the facts about one file."""
 READ_SECONDS = 1800.0
-"""The longest time to read one file."""
+"""The longest time that a step reads one file."""
+REQUEST_SECONDS = 20.0
+"""The longest time to read one file for a person who waits for it."""
 BLOCK_BYTES = 1 << 20
 
 
@@ -109,19 +111,21 @@ class Remote(ABC):
     def entry(self, key: str = "") -> Entry:
         """Return the facts about one file."""
 
-    def read(self, key: str, *, limit: int, etag: str = "") -> bytes:
-        """Return the content of a file of at most `limit` bytes. With `etag`, the file must have it."""
+    def read(self, key: str, *, limit: int, etag: str = "", seconds: float = READ_SECONDS) -> bytes:
+        """Return the content of a file of at most `limit` bytes, within `seconds`. With `etag`, the file must have
+        it.
+        """
         blocks: list[bytes] = []
-        self._receive(key, blocks.append, limit=limit, etag=etag)
+        self._receive(key, blocks.append, limit=limit, etag=etag, seconds=seconds)
         return b"".join(blocks)
 
     def save(self, key: str, path: Path, *, limit: int, etag: str = "") -> None:
         """Write the content of a file to `path`, as `read` returns it. After an error, `path` may have a part of it."""
         with path.open("wb") as file:
-            self._receive(key, file.write, limit=limit, etag=etag)
+            self._receive(key, file.write, limit=limit, etag=etag, seconds=READ_SECONDS)
 
     @abstractmethod
-    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str) -> None:
+    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str, seconds: float) -> None:
         """Pass the blocks of a file to `write`."""
 
 

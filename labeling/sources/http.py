@@ -16,7 +16,6 @@ from labeling import outbound
 from labeling.sources.base import (
     BLOCK_BYTES,
     LIST_SECONDS,
-    READ_SECONDS,
     Entry,
     Reason,
     Remote,
@@ -60,7 +59,7 @@ class HttpRemote(Remote):
 
         return self._ask(look(), LIST_SECONDS)
 
-    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str) -> None:
+    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str, seconds: float) -> None:
         async def receive() -> None:
             async with self._answer("GET", self._url(key)) as answer:
                 found = self._entry(key, answer)
@@ -75,7 +74,7 @@ class HttpRemote(Remote):
                 if found.size is not None and size != found.size:
                     raise SourceProblem(Reason.AWAY, f"{self._name(key)} broke off before it was complete.")
 
-        self._ask(receive(), READ_SECONDS)
+        self._ask(receive(), seconds)
 
     def _facts(self, url: str, key: str = "") -> bytes:
         """Return the body of an answer with facts: a list, or what is known about the file `key`."""

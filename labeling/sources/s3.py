@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from functools import cached_property
@@ -15,7 +16,6 @@ from labeling import outbound
 from labeling.sources.base import (
     BLOCK_BYTES,
     LIST_SECONDS,
-    READ_SECONDS,
     BadAddress,
     Entry,
     Option,
@@ -87,7 +87,7 @@ class S3(Remote):
         facts = self._ask(key, self._call("head_object", Bucket=self._bucket, Key=self._full(key)))
         return Entry(key, facts["ContentLength"], facts.get("LastModified"), facts.get("ETag", ""))
 
-    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str) -> None:
+    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str, seconds: float) -> None:
         async def receive() -> None:
             answer = await self._call("get_object", Bucket=self._bucket, Key=self._full(key))
             async with answer["Body"] as body:
@@ -100,7 +100,7 @@ class S3(Remote):
                         raise too_large(self._name(key), limit)
                     write(block)
 
-        self._ask(key, receive(), seconds=READ_SECONDS)
+        self._ask(key, receive(), seconds=seconds)
 
     def _full(self, key: str) -> str:
         return f"{self._root}/{key}" if self._root and key else self._root or key
@@ -150,12 +150,13 @@ class S3(Remote):
         """Return the result of the request. Raises `SourceProblem`."""
 
         async def ask() -> Result:
-            return await request
+            async with asyncio.timeout(seconds):  # that of `sync` would let the request go on
+                return await request
 
         try:
             if self._endpoint:
                 check_endpoint(self._endpoint)  # the operator may have taken a permission back
-            return asyn.sync(self._store.loop, ask, timeout=seconds)
+            return asyn.sync(self._store.loop, ask)
         except SourceProblem:
             request.close()
             raise

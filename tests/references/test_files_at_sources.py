@@ -12,11 +12,12 @@ from buckets import Store
 from factories import make_project
 from kept import Kept, kept_in, photo, reference_of
 from PIL import Image
+from receivers import receiver
 
 from labeling import references
 from labeling.kinds import media
 from labeling.models import Item, Project
-from labeling.references import Lost, SourceAway, copies
+from labeling.references import Lost, SourceAway, copies, fetching
 
 pytestmark = pytest.mark.django_db
 
@@ -168,3 +169,14 @@ def test_a_slow_source_does_not_hold_all_threads(kept: Kept, monkeypatch: pytest
             references.local(item.media, reader=7)
         assert content_of(item) == photo(), "steps do not wait for people"
     assert references.local(item.media, reader=7).read_bytes() == photo()
+
+
+def test_a_person_does_not_wait_as_long_as_a_step(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.fill({"a.png": photo()})
+    (item,) = kept.items(["a.png"])
+    monkeypatch.setattr(fetching, "REQUEST_SECONDS", 0.3)
+    with receiver(drip=True) as server:
+        kept.source.options = {"endpoint": f"http://127.0.0.1:{server.port}"}
+        kept.source.save()
+        with pytest.raises(SourceAway, match="TimeoutError"):
+            references.local(item.media, reader=7)

@@ -104,6 +104,15 @@ def test_a_web_server() -> None:
             assert problem(remote, "x").reason == reason
 
 
+def test_a_file_that_comes_byte_by_byte() -> None:
+    with receiver(drip=True) as server:
+        endpoint = f"http://127.0.0.1:{server.port}"
+        for remote in (remote_at(server.url, {}), remote_at("s3://bucket", {"endpoint": endpoint})):
+            with pytest.raises(SourceProblem, match="TimeoutError") as caught:
+                remote.read("x", limit=100, seconds=0.3)
+            assert caught.value.passes
+
+
 def test_no_address_of_the_operators_network(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a literal one, nor a name that leads there, nor a redirect."""
     settings.OUTGOING_ALLOWED_NETWORKS = []

@@ -61,7 +61,8 @@ class SourceSerializer(serializers.Serializer[Any]):
     layout = _Columns(
         required=False,
         allow_null=True,
-        help_text="The options of its imports, such as `text_column`. Null: the first look at files with rows waits for a person.",
+        help_text="The options of its imports, such as `text_column`. Null: the first look at files with rows waits "
+        "for a person.",
     )
     by_reference = StrictBoolean(
         default=False, help_text="Whether the files of items stay there, also those that rows name."
