@@ -18,10 +18,12 @@ from pages import manager
 from trained import CENTRES, answer_all, drain, facts_of, imported_project, on_file, vector_project
 
 from labeling.intake import registering
+from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project, Registration, Upload
 from labeling.outgoing import artifacts
 from labeling.projects import version_in_use
 from labeling.projects.version_in_use import in_use
+from labeling.steps.registry import run_step
 from models_store import registering as checking
 from models_store.networks import graph
 
@@ -62,7 +64,9 @@ def test_a_graph_picks_the_next_batch_and_the_gate_decides_about_the_next_versio
     call_command("check_files", "p")
 
 
-def test_the_gate_holds_back_a_worse_model(tmp_path: Path) -> None:
+def test_the_gate_holds_back_a_worse_model_and_a_graph_that_fails_later_says_so(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
     project = vector_project(tmp_path, control_share=0.5)
     registration = register(project, packed(linear_graph(-CENTRES.T), facts_of(project)))
     version = registration.version
@@ -72,6 +76,13 @@ def test_the_gate_holds_back_a_worse_model(tmp_path: Path) -> None:
     assert project.batches.get(number=2).selected_by.number == 1  # type: ignore[union-attr]
     version_in_use.use(project=project, version=version, user=make_user("m"))
     assert in_use(project).version == version  # type: ignore[union-attr]
+    monkeypatch.setattr(graph, "TYPES", {})
+    job = Job.objects.enqueue(Job.Kind.REPICK, project=project)
+    Worker(run_step).run_next()
+    job.refresh_from_db()
+    assert job.state == Job.State.FAILED
+    assert job.reason.startswith("A registered model version cannot predict: The graph's output ")
+    assert job.reason.endswith("Choose another version, then retry.")
 
 
 def test_a_version_of_another_project_comes_in_and_learns_on(tmp_path: Path) -> None:
