@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from buckets import Store
 from factories import make_project
@@ -16,7 +18,7 @@ from receivers import receiver
 
 from labeling import references
 from labeling.kinds import media
-from labeling.models import Item, Project
+from labeling.models import Item, Project, Reference
 from labeling.references import Lost, SourceAway, copies, fetching
 
 pytestmark = pytest.mark.django_db
@@ -146,6 +148,34 @@ def test_copies_stay_within_a_limit(kept: Kept, settings: Any, monkeypatch: pyte
     assert 0 < sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 1 << 20
     assert content_of(items[0]) == files["0.bmp"]
     assert kept.reads("0.bmp") == 2
+
+
+def test_processes_share_copies_that_are_removed_meanwhile(
+    kept: Kept, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads stand for processes: each has a cache of its own over one folder."""
+    monkeypatch.setattr(copies, "OPENED_WITHIN_SECONDS", 1)
+    settings.REFERENCE_CACHE_MB = 1
+    files = {f"{n}.bmp": photo(256, seed=n, form="BMP") for n in range(9)}  # 197 kB each
+    kept.fill(files)
+    kept.items(list(files))
+    rows = {row.name: row for row in Reference.objects.select_related("project", "source")}
+    monkeypatch.setattr(fetching, "_record", lambda *rows: None)
+    monkeypatch.setattr(copies, "_cache", copies._cache.__wrapped__)
+
+    def local(name: str) -> Path:
+        assert fetching.fetch([rows[name]]) == {}
+        return copies.path_of(name)
+
+    monkeypatch.setattr(references, "local", local)
+
+    def read_all(seed: int) -> None:
+        for name in np.random.default_rng(seed).permutation(list(rows)):
+            with references.opened(name) as file:
+                assert file.read() == files[rows[name].key]
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(read_all, range(8)))
 
 
 def test_each_reader_has_copies_of_their_own(kept: Kept) -> None:
