@@ -327,6 +327,8 @@ STATES = [
     State("project-model-register", "filled", DIGITS, unfold),
     State("project-model-register", "empty", EMPTY),
     State("project-model-register", "error", DIGITS, press("Register")),
+    State("project-prediction-sets", "filled", DIGITS, unfold),
+    State("project-prediction-sets", "error", EMPTY, press("Hand in")),
     State("project-model-predict", "filled", {**DIGITS, "number": 3}),
     State("project-model-predict", "empty", {**DIGITS, "number": 2}),
     State("project-model-predict", "error", {**DIGITS, "number": 3}, press("Predict")),

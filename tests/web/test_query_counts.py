@@ -16,7 +16,7 @@ from pages import make_dataset, make_history, make_prediction, signed_in
 from pools import make_certificate
 
 from labeling.intake.uploads import register
-from labeling.models import Batch, ItemImport, Project, Registration, Role
+from labeling.models import Batch, ItemImport, PredictionSet, Project, Registration, Role
 from labeling.projects import guidelines, invitations
 
 pytestmark = pytest.mark.django_db
@@ -95,6 +95,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-model-predict", [1], Role.ENGINEER, 5),
     ("project-model-register", [], Role.ENGINEER, 6),
     ("project-prediction", [first_prediction], Role.ENGINEER, 5),
+    ("project-prediction-sets", [], Role.ENGINEER, 4),
+    ("project-prediction-sets", [], Role.MANAGER, 5),
     ("project-guidelines", [], Role.ENGINEER, 7),
     ("project-guidelines-images", [], Role.MANAGER, 5),
     ("project-privacy", [], Role.ENGINEER, 6),
@@ -143,6 +145,7 @@ def fill(project: Project, much: int) -> None:
         register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
         make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
         Registration.objects.create(project=project, name=f"{number}.zip", path="/nowhere")
+        PredictionSet.objects.create(project=project, name=f"{number}.npz", path="/nowhere")
         make_dataset(project)
         make_certificate(project.versions.earliest("number"), number=number + 1)
         source = make_source(project)
