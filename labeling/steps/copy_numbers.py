@@ -16,7 +16,7 @@ from django.db.models import Count
 from django.db.models.functions import Coalesce
 
 from labeling.db.statements import among
-from labeling.models import Batch, Copy, Project
+from labeling.models import Batch, Copy
 from labeling.models.items import ItemQuerySet
 from labeling.models.project_settings import MOST_COPIES
 from selector.dendrogram import Dendrogram
@@ -139,7 +139,7 @@ def numbers_shown(
         return shown
     known = {}
     for kind in map(TaskKind, np.unique(tasks.kinds).tolist()):
-        others = _of_others(project, tasks, kind, neighbours, asked, rng)
+        others = _of_others(batch, tasks, kind, neighbours, asked, rng)
         known[kind] = np.concatenate([numbers[tasks.kinds == kind], others])
     laws = {kind: law_of(of_kind, most) for kind, of_kind in known.items()}
     # A few items must not decide for all tasks, so a kind of few items is filled up with picked ones.
@@ -153,14 +153,14 @@ def numbers_shown(
 
 
 def _of_others(
-    project: Project, tasks: Tasks, kind: TaskKind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
+    batch: Batch, tasks: Tasks, kind: TaskKind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the numbers of near-copies of items that the batch could have asked about in place of its own items of
     this kind.
 
     Empty for kinds without candidates.
     """
-    candidates = _candidates(project, kind)
+    candidates = _candidates(batch, kind)
     if candidates is None:
         return np.empty(0, np.int64)
     values = np.array(list(candidates.order_by("pk").values_list("pk", "row")), np.int64).reshape(-1, 2)
@@ -177,12 +177,15 @@ def _of_others(
     return numbers
 
 
-def _candidates(project: Project, kind: TaskKind) -> ItemQuerySet | None:
+def _candidates(batch: Batch, kind: TaskKind) -> ItemQuerySet | None:
     """Return the items that the tasks of this kind are a sample of; None if they are no sample."""
+    items = batch.project.items.all()
+    if batch.pool_rows is not None:
+        items = items.filter(row__lt=batch.pool_rows)
     if kind == TaskKind.CONTROL:
-        return project.items.unlabeled().control()
+        return items.unlabeled().control()
     if kind == TaskKind.GOLD:
-        return project.items.gold_to_ask()
+        return items.gold_to_ask()
     return None
 
 

@@ -32,15 +32,19 @@ class Further:
         return np.setdiff1d(np.arange(n + len(self.ranks)), self.ranks, assume_unique=True)
 
 
-def choose_further(project: Project, batch: Batch, picked: int) -> Further:
+def choose_further(project: Project, batch: Batch, picked: int, *, pool_rows: int) -> Further:
     """Choose the items that wait longest to be asked again, at most `batch_size`, and the gold share's gold items.
+
+    All are among the first `pool_rows` rows, as the picked items are. Later rows have no prediction, so that annotators
+    would never see one on gold items that were imported late.
 
     Gold items have each known answer equally often (`evenly`); the ranks are random, keyed by the project's secret. The
     same rows of the database give the same choice.
     """
     rng = np.random.default_rng(int.from_bytes(project.keyed("further", batch.number), "big"))
-    again = list(project.items.asked_again().values_list("pk", "row")[: project.batch_size])
-    gold = choose_gold(project, round(project.gold_share * (picked + len(again))), {pk for pk, _ in again}, rng)
+    again = list(project.items.asked_again().filter(row__lt=pool_rows).values_list("pk", "row")[: project.batch_size])
+    n_gold = round(project.gold_share * (picked + len(again)))
+    gold = choose_gold(project, n_gold, {pk for pk, _ in again}, rng, pool_rows=pool_rows)
     chosen = np.array([*again, *gold], np.int64).reshape(-1, 2)
     is_gold = np.arange(len(chosen)) >= len(again)
     order = rng.permutation(len(chosen))
@@ -48,11 +52,15 @@ def choose_further(project: Project, batch: Batch, picked: int) -> Further:
     return Further(chosen[order, 0], chosen[order, 1], is_gold[order], ranks)
 
 
-def choose_gold(project: Project, n: int, without: set[int], rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Return keys and rows of `n` gold items that are not in `without`; fewer if there are fewer."""
+def choose_gold(
+    project: Project, n: int, without: set[int], rng: np.random.Generator, *, pool_rows: int
+) -> list[tuple[int, int]]:
+    """Return keys and rows of `n` gold items of the first `pool_rows` rows that are not in `without`; fewer if there
+    are fewer.
+    """
     if n < 1:
         return []
-    items = project.items.gold_to_ask().exclude(pk__in=without)
+    items = project.items.gold_to_ask().filter(row__lt=pool_rows).exclude(pk__in=without)
     asked = Count("further_tasks", filter=Q(further_tasks__is_gold=True))
     rows: list[tuple[int, Any, Any, int]] = list(
         items.order_by("pk").annotate(asked=asked).values_list("pk", "row", "gold", "asked")

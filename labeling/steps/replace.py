@@ -129,7 +129,12 @@ def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
         return []
     shown = {key for key in batch.tasks.further().values_list("repeats", flat=True) if key is not None}
     rng = np.random.default_rng(int.from_bytes(project.keyed("replace", f"{batch.number}/{_next_rank(batch)}"), "big"))
-    return choose_gold(project, number, shown, rng)
+    return choose_gold(project, number, shown, rng, pool_rows=_pool_rows(project, batch))
+
+
+def _pool_rows(project: Project, batch: Batch) -> int:
+    """Return the number of rows that the batch is picked from."""
+    return project.encoded_rows if batch.pool_rows is None else batch.pool_rows
 
 
 def _sureness(batch: Batch) -> np.ndarray:
@@ -174,7 +179,7 @@ def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
     suffice.
     """
     version = batch.selected_by if batch.selected_by is None or not batch.selected_by.damaged else None
-    pool_rows = project.encoded_rows if batch.pool_rows is None else batch.pool_rows
+    pool_rows = _pool_rows(project, batch)
     margins = None if version is None else load_array(ProjectFiles(project).pool(version, "margins"))
     clusters = _clusters(project, batch, pool_rows)
     rows = choose_rows(

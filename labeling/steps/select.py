@@ -68,7 +68,7 @@ def select(step: Step) -> None:
         before_others=[*(draw.row for draw in draws), *first],
         progress=report,
     )
-    further = choose_further(project, batch, len(picked.plan.rows))
+    further = choose_further(project, batch, len(picked.plan.rows), pool_rows=pool_rows)
     picked = audit_draws.seat(batch, picked, further, draws)
     write_tasks(step, batch, picked, further)
     of_copies = batch_copies.choose(step, batch, picked.facts)
@@ -108,7 +108,7 @@ def look_again(step: Step, batch: Batch) -> None:
 
 def _draw_at_random(step: Step, batch: Batch) -> None:
     with step.write():
-        Batch.objects.filter(pk=batch.pk).update(selected_by=None, strategy=SEED)
+        Batch.objects.filter(pk=batch.pk).update(selected_by=None, strategy=SEED, pool_rows=None)
     batch.refresh_from_db()
 
 

@@ -113,6 +113,7 @@ def test_where_one_kind_has_run_out_neither_is_replaced(position: int) -> None:
 def make_gold_tasks(project: Project, batch: Batch, number: int) -> list[Task]:
     """Create gold tasks at the end of the batch, and as many gold items outside it."""
     items = make_items(project, 2 * number, first=100)
+    Project.objects.filter(pk=project.pk).update(encoded_rows=100 + 2 * number)
     for item in items:
         Item.objects.filter(pk=item.pk).update(gold=item.truth, label=item.truth)
     tasks = [

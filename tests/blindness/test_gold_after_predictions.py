@@ -1,0 +1,60 @@
+"""Test that gold items which predictions do not cover are not asked beside items with shown predictions."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from predicting.handed import given_project, hand_in, predictions, put_in, vectors
+
+from labeling.answering import queue, submitting
+from labeling.answering.answer import Answer
+from labeling.loop.worker import Worker
+from labeling.models import Item, Job, Project, Task, User
+from labeling.steps.registry import run_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SETTINGS = {"batch_size": 40, "gold_share": 0.3, "show_predictions": True, "strategy": "margin"}
+
+
+def gold_rows(n: int, *, first: int) -> list[dict[str, Any]]:
+    """Return rows of `n` items whose answer is known."""
+    return [
+        {"gold" if name == "truth" else name: value for name, value in row.items()} for row in vectors(n, first=first)
+    ]
+
+
+def assert_all_have_predictions(project: Project, *, gold: int) -> None:
+    tasks = Task.objects.filter(batch=project.batches.get())
+    assert tasks.filter(is_gold=True).count() == gold
+    assert not tasks.filter(predicted=None).exists()
+    assert set(tasks.filter(prompted=True).values_list("prompted_by", flat=True)) == {"model"}
+
+
+def test_gold_items_that_came_after_the_predictions_wait_for_newer_ones() -> None:
+    rows = [*vectors(150), *gold_rows(5, first=500)]
+    project = given_project(rows=rows, pick_ahead=None, replace_skips=True, **SETTINGS)
+    content = predictions(project)
+    user = User.objects.get(username="mona")
+    put_in(project, user, gold_rows(40, first=1000))
+    again = project.items.get(external_id="i1000")
+    Item.objects.filter(pk=again.pk).update(gold=None, label=1, again_at="2026-01-01T00:00Z")
+    hand_in(project, content)
+    assert_all_have_predictions(project, gold=5)
+    again.refresh_from_db()
+    assert again.again_at is not None
+    skip_gold(project)
+    assert_all_have_predictions(project, gold=5)
+
+
+def skip_gold(project: Project) -> None:
+    """Skip a gold task, and run the step that would replace it: all other gold items came late."""
+    annie = User.objects.get(username="annie")
+    task = next(each for each in queue.claim(project=project, user=annie, count=50).tasks if each.is_gold)
+    skipped = Answer(id=uuid.uuid4(), task=task.pk, skip_reason="unclear")
+    assert not submitting.submit(project=project, user=annie, answers=[skipped]).rejected
+    worker = Worker(run_step, kinds=[Job.Kind.REPLACE])
+    while worker.run_next():
+        pass
+    assert Task.objects.filter(replaces=task.pk).exists()
