@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
@@ -62,18 +63,21 @@ def register(*, project: Project, path: Path, taken_by: str) -> PredictionSet:
 
 def ask(*, project: Project, user: User | None) -> PredictionSet:
     """Have a worker ask the project's server for predictions. Raises `PredictionsRefused`."""
-    _check(project)
     if not hasattr(project, "prediction_server"):
         raise PredictionsRefused("This project has no server to ask. Enter its address first.")
     if waiting := project.prediction_sets.unfinished().filter(path="").first():
         return waiting
+    _check(project)
     return _enqueue(project, user, name=project.prediction_server.url[:200])
 
 
 def ask_after_batch(project: Project) -> None:
-    """Ask the server, if the project has one and trains no models. Call it in the transaction that ends a batch."""
+    """Ask the server, if the project has one, trains no models and takes predictions now. Call it in the transaction
+    that ends a batch.
+    """
     if hasattr(project, "prediction_server") and not project.trains and project.items.unlabeled().exists():
-        ask(project=project, user=None)
+        with suppress(PredictionsRefused):
+            ask(project=project, user=None)
 
 
 def _check(project: Project) -> None:

@@ -104,6 +104,21 @@ def test_a_server_is_asked_in_chunks_and_its_answers_pick_each_batch(project: Pr
     assert not project.jobs.filter(kind="train").exists()
 
 
+def test_a_batch_ends_while_the_server_cannot_be_asked(project: Project) -> None:
+    with receiver(status=200, answering=backend()) as server:
+        ask(project, server.url)
+        user = User.objects.get(username="mona")
+        for _ in range(prediction_sets.MOST_WAITING):
+            prediction_sets.receive(project=project, user=user, name="p.csv", chunks=[b"id,margin\n"])
+        Job.objects.filter(kind=Job.Kind.GIVEN).update(run_after="2100-01-01T00:00Z")
+        with pytest.raises(prediction_sets.PredictionsRefused):
+            prediction_sets.ask(project=project, user=None)
+        answer_open_batch(project)
+    assert project.batches.get(number=1).state == "done"
+    project.prediction_sets.unfinished().filter(pk=project.prediction_sets.latest("pk").pk).update(path="")
+    assert prediction_sets.ask(project=project, user=None) == project.prediction_sets.latest("pk")
+
+
 def test_a_step_that_gives_way_goes_on_where_it_was(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_server, "CHUNK", 7)
     monkeypatch.setattr(Step, "should_give_way", lambda self: True)
