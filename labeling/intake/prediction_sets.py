@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -68,7 +69,8 @@ def ask(*, project: Project, user: User | None) -> PredictionSet:
     if waiting := project.prediction_sets.unfinished().filter(path="").first():
         return waiting
     _check(project)
-    return _enqueue(project, user, name=project.prediction_server.url[:200])
+    # The host alone: auditors and engineers read the name, and the rest of the address may hold a secret.
+    return _enqueue(project, user, name=urlsplit(project.prediction_server.url).netloc[:200])
 
 
 def ask_after_batch(project: Project) -> None:

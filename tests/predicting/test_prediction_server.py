@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from django.test import Client
-from factories import digit_png
+from factories import digit_png, make_member
 from handed import answer_open_batch, given_project
 from processes import wait_until
 from receivers import Receiver, Request, receiver
@@ -227,6 +227,18 @@ def test_the_password_is_sealed_never_shown_and_goes_to_no_other_address(project
     assert unseal(PredictionServer.objects.get().password) == "secret"
     client.put(API, {"url": "https://evil.example.org", "username": "owl"}, format="json")
     assert PredictionServer.objects.get().password == ""
+
+
+def test_a_secret_in_the_address_is_shown_to_no_auditor(project: Project) -> None:
+    with receiver(status=200, answering=backend()) as server:
+        address = server.url.removesuffix("/hook")
+        prediction_sets.set_server(project=project, url=f"{address}/predictor?key=s3cret")
+        handed = prediction_sets.ask(project=project, user=None)
+    make_member(project, "ada", "auditor")
+    client = APIClient()
+    client.force_authenticate(User.objects.get(username="ada"))
+    [shown] = client.get("/api/v1/projects/p/prediction-sets/").json()
+    assert shown["name"] == handed.name == address.removeprefix("http://")
 
 
 def test_the_page_saves_asks_and_removes(project: Project) -> None:
