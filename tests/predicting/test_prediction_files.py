@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,16 @@ def test_yes_and_no_take_one_number_and_several_classes_need_not_add_up(tmp_path
     np.testing.assert_allclose(scores, [[0.9, 0, 0.9]], atol=1e-6)
 
 
+def truncated(array: str) -> bytes:
+    """Return a file in which the array's entries are missing behind its header."""
+    whole, file = zipfile.ZipFile(io.BytesIO(GOOD)), io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in whole.namelist():
+            content = whole.read(name)
+            archive.writestr(name, content[:128] if name == f"{array}.npy" else content)
+    return file.getvalue()
+
+
 OBJECTS = npz(ids=np.array(["i0", None]), probabilities=P, classes=["a", "b", "c"])
 GOOD = npz(ids=["i0", "i1"], probabilities=P, classes=["a", "b", "c"])
 BAD: list[tuple[str, bytes, str]] = [
@@ -116,6 +127,10 @@ BAD: list[tuple[str, bytes, str]] = [
     ("p.npz", npz(ids=["i0", "i1"], probabilities=P, classes=["a", "c", "was c"]), "the class “was c” occurs twice"),
     ("p.npz", npz(ids=["i0", "i1"], probabilities=P, classes=["a", "b"]), "has 3 columns, and “classes” 2 names"),
     ("p.npz", npz(ids=["i0"], probabilities=P, classes=["a", "b", "c"]), "has 2 rows, and “ids” 1"),
+    ("p.npz", npz(ids=["i" * 9_000], margins=[0.5]), "“ids” has room for texts of 36,000 bytes: save shorter ones"),
+    ("p.npz", npz(ids=["i0"], probabilities=P[:1], classes=["a" * 9_000, "b", "c"]), "“classes” has room for texts"),
+    ("p.npz", npz(ids=["i0"], probabilities=np.ones((1, 4)), classes=["a"]), "has 4 columns, and the project has 3"),
+    ("p.npz", truncated("classes"), "the array “classes” is damaged: write the file again"),
     ("p.npz", npz(ids=["i"] * 11, margins=np.zeros(11)), "there are 11 ids, but the project has 10 items"),
     ("p.npz", npz(ids=["i0", "i1"], margins=P), "“margins” must have one number for each item, not 3"),
     ("p.npz", npz(ids=["i0", "i1"], margins=[0.5, 1.5]), "row 2 (item “i1”): a margin is not between 0 and 1"),

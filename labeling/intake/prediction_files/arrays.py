@@ -17,6 +17,8 @@ from labeling.intake.readers import UnreadableFile
 from labeling.kinds.wording import excerpt
 
 NAMES = ("ids", "probabilities", "classes", "margins", "embeddings")
+MOST_ENTRY_BYTES = 1 << 13
+"""The most bytes of an id or of a class's name."""
 MOST_BY_COLUMN = 1 << 28
 """The most bytes of an array that is not saved row by row: all of it is in memory."""
 DAMAGE = (*NOT_A_HEADER, zipfile.BadZipFile, zlib.error, OSError, NotImplementedError, RuntimeError)
@@ -73,6 +75,9 @@ class ArraysFile(PredictionFile):
             if width != 1:
                 raise UnreadableFile(f"{name}: “{scores}” must have one number for each item, not {width:,}.")
         else:
+            if width > expected.n_classes:
+                classes = f"{expected.n_classes:,} classes"
+                raise UnreadableFile(f"{name}: “{scores}” has {width:,} columns, and the project has {classes}.")
             if "classes" not in there:
                 raise UnreadableFile(
                     f"{name}: the array “classes” is missing: it names the columns of “probabilities”."
@@ -86,7 +91,10 @@ class ArraysFile(PredictionFile):
             raise UnreadableFile(
                 f"{self.name}: “probabilities” has {width:,} columns, and “classes” {header.shape[0]:,} names."
             )
-        return _texts(header.read(width))
+        try:
+            return _texts(header.read(width))
+        except DAMAGE as error:
+            raise UnreadableFile(f"{self.name}: the array “classes” is damaged: write the file again.") from error
 
     def _open(self, array: str, kinds: str, *, dims: Sequence[int]) -> _Stored:
         try:
@@ -133,6 +141,8 @@ class _Stored:
             names = {"U": "texts", "S": "texts", "f": "floating-point numbers", "i": "whole numbers", "u": ""}
             wanted = " or ".join(dict.fromkeys(names[kind] for kind in kinds if names[kind]))
             raise ValueError(f"is of the type {self._dtype}: save {wanted}")
+        if self._dtype.itemsize > MOST_ENTRY_BYTES:
+            raise ValueError(f"has room for texts of {self._dtype.itemsize:,} bytes: save shorter ones")
         if len(self.shape) not in dims:
             raise ValueError(f"has the shape {self.shape}: save {' or '.join(map(str, dims))} dimensions")
         self.width = int(np.prod(self.shape[1:], dtype=np.int64))
