@@ -41,7 +41,6 @@ TAKERS = {
     "project-review-item",
     "project-item-comment",
     "project-items-change",
-    "project-model-mlflow",
     "project-prediction-remove",
     "project-classes-undo",
     "project-class-merged",
