@@ -128,7 +128,7 @@ def _take(step: Step, handed: PredictionSet, path: Path, name: str) -> None:
         target = ProjectFiles(project).owned(handed)
         with writing_array(target, shape, np.dtype(np.float32)) as array:
             read = _read(step, project, file, array)
-            handed.rows = _check_missing(project, read.seen)
+            _check_missing(project, handed, read.seen)
             _fill(array, file.columns, read.seen, features if own else None)
         handed.columns, handed.dim, handed.margins_only = file.columns, dim, file.margins_only
     handed.items = int(read.seen.sum())
@@ -180,31 +180,38 @@ def _rows_of(project: Project, file: PredictionFile, block: Block) -> np.ndarray
     return np.array([-1 if found[name] is None else found[name] for name in block.ids], np.int64)
 
 
-def _check_missing(project: Project, seen: np.ndarray) -> int:
-    """Return the number of rows that the predictions cover: all up to the last one with a prediction. Later rows wait
-    for the next predictions.
+def _check_missing(project: Project, handed: PredictionSet, seen: np.ndarray) -> None:
+    """Set the number of rows that the predictions cover: all up to the last one with a prediction, or all that the
+    server was asked about. Later rows wait for the next predictions.
 
-    Raises `_Refused` if one of them is an item without a prediction. Annotators could tell gold items, for example,
-    that alone have none.
+    Raises `_Refused` if a file lacks the prediction of one of them. Annotators could tell gold items, for example, that
+    alone have none. A server was not asked about items whose files are lost: `reason` names the first.
     """
+    handed.reason = ""
     if not seen.any():
         raise _Refused("None of these items is encoded. Look at the imports, then send the predictions again.")
-    rows = int(np.flatnonzero(seen)[-1]) + 1
-    kept = project.items.kept().filter(row__lt=rows).order_by().values_list("row", flat=True)
+    handed.rows = int(np.flatnonzero(seen)[-1]) + 1 if handed.path else handed.asked
+    kept = project.items.kept().filter(row__lt=handed.rows).order_by().values_list("row", flat=True)
     needed = np.fromiter(kept.iterator(chunk_size=ROWS), np.int64)
     missing = needed[~seen[needed]]
-    if len(missing):
-        first = project.items.values_list("external_id", flat=True).get(row=int(missing.min()))
-        items = "item has" if len(missing) == 1 else "items have"
-        raise _Refused(
-            f"{len(missing):,} {items} no prediction, the first is “{excerpt(first)}”. Send one for each item, or "
-            "exclude the items without one."
+    if not len(missing):
+        return
+    first = excerpt(project.items.values_list("external_id", flat=True).get(row=int(missing.min())))
+    if not handed.path:
+        files = "file is lost, that" if len(missing) == 1 else "files are lost, the first is that"
+        handed.reason = (
+            f"{len(missing):,} {files} of the item “{first}”. Without a file, an item has the mean prediction."
         )
-    return rows
+        return
+    items = "item has" if len(missing) == 1 else "items have"
+    raise _Refused(
+        f"{len(missing):,} {items} no prediction, the first is “{first}”. Send one for each item, or exclude the items "
+        "without one."
+    )
 
 
 def _fill(array: np.memmap, columns: int, seen: np.ndarray, features: Features | None) -> None:
-    """Give rows of excluded items the mean prediction; add the project's features as embeddings if none came."""
+    """Give rows without a prediction the mean one; add the project's features as embeddings if none came."""
     parts = [slice(start, min(start + ROWS, len(array))) for start in range(0, len(array), ROWS)]
     total = sum(array[part, :columns].sum(axis=0, dtype=np.float64) for part in parts)
     for part in parts:
@@ -248,7 +255,7 @@ def _make_version(step: Step, handed: PredictionSet, read: _Read, *, own: bool) 
     }
     readable = project.versions.filter(number__gte=project.encoder_since).readable()
     version.gate, version.held_back = measure.gate(project, readable.passed().newest(), answers, features, control)
-    values = ("columns", "dim", "margins_only", "rows", "items", "digest", "size")
+    values = ("columns", "dim", "margins_only", "rows", "items", "digest", "size", "reason")
     with step.finish():
         outside_versions.add(version)
         PredictionSet.objects.filter(pk=handed.pk).update(

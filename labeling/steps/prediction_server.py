@@ -17,9 +17,10 @@ import httpx
 import orjson
 from asgiref.sync import async_to_sync
 
-from labeling import kinds
+from labeling import kinds, references
 from labeling.arrays.files import ProjectFiles
 from labeling.db.sealed import Unreadable, unseal
+from labeling.disk.files import FileDamaged
 from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step, StepFailed
 from labeling.models import PredictionServer, PredictionSet, Project
@@ -107,46 +108,54 @@ def _ask_about_all(step: Step, handed: PredictionSet, place: _Place, file: IO[by
     project = handed.project
     report = step.progress("asking the server for predictions")
     items = project.items.kept().filter(row__isnull=False).order_by("row")
-    while asked := _tasks(project, items.filter(row__gte=handed.asked)):
-        answer = _ask(place, "predict", {"tasks": [each.task for each in asked], "params": {}})
-        results = answer.get("results")
-        if not isinstance(results, list) or len(results) != len(asked):
-            n = len(results) if isinstance(results, list) else "no"
-            raise StepFailed(f"The server was asked about {len(asked)} items, and answered with {n} results.")
-        rows = [_row(project, each, result) for each, result in zip(asked, results, strict=True)]
+    while (chunk := _next_chunk(project, items.filter(row__gte=handed.asked))) is not None:
+        rows = _predictions(project, place, chunk.tasks) if chunk.tasks else []
         file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
         file.flush()
         os.fsync(file.fileno())
-        handed.asked, handed.answered, handed.failures = asked[-1].row + 1, file.tell(), 0
+        handed.asked, handed.answered, handed.failures = chunk.stop, file.tell(), 0
         with step.write():
             handed.save(update_fields=["asked", "answered", "failures"])
         report(handed.asked / project.encoded_rows)
         if step.should_give_way():
             return False
+    if handed.asked and not handed.answered:
+        raise StepFailed("None of the items' files can be read. Put them back, or delete the items.")
     return True
 
 
 class _Task(NamedTuple):
     """An item that the server is asked about, with its task for the request."""
 
-    row: int
     external_id: str
     task: dict[str, Any]
 
 
-def _tasks(project: Project, items: ItemQuerySet) -> list[_Task]:
-    """Return the tasks of one request: of the first items, as many as fit."""
+class _Chunk(NamedTuple):
+    """The tasks of one request, and the row behind its last item. Items whose files are lost have no task."""
+
+    tasks: list[_Task]
+    stop: int
+
+
+def _next_chunk(project: Project, items: ItemQuerySet) -> _Chunk | None:
+    """Return the first items, as many as fit into a request; None if there are none."""
     kind = kinds.of(project)
     columns = (*ItemColumns._fields, "row", "external_id", "proposed")
     rows = list(items.values_list(*columns)[:CHUNK])
     names = project.class_names(proposed for *_, proposed in rows if proposed is not None)
+    references.bring(media for _, _, media, *_ in rows)
     tasks: list[_Task] = []
-    size = 0
+    size = stop = 0
     for *item, row, external_id, proposed in rows:
         columns_of_item = ItemColumns._make(item)
         [content] = raw_contents(project, [columns_of_item])
-        if isinstance(content, Exception):
-            raise StepFailed(f"The file of the item “{excerpt(external_id)}” cannot be read: {content}")
+        if isinstance(content, FileDamaged):
+            stop = row + 1
+            continue
+        if isinstance(content, OSError):
+            problem = content.strerror or type(content).__name__
+            raise StepFailed(f"The file of the item “{excerpt(external_id)}” cannot be read: {problem}.")
         if kind.is_file:
             content = data_url(kind, columns_of_item.media, bytes(content))
         data = {**columns_of_item.data, kind.name: content, "external_id": external_id}
@@ -154,8 +163,18 @@ def _tasks(project: Project, items: ItemQuerySet) -> list[_Task]:
         size += len(content)
         if tasks and size > CHUNK_BYTES:
             break
-        tasks.append(_Task(row, external_id, {"id": columns_of_item.pk, "data": data}))
-    return tasks
+        tasks.append(_Task(external_id, {"id": columns_of_item.pk, "data": data}))
+        stop = row + 1
+    return _Chunk(tasks, stop) if rows else None
+
+
+def _predictions(project: Project, place: _Place, asked: list[_Task]) -> list[dict[str, Any]]:
+    """Ask the server about these items. Return its predictions as rows of a file of predictions."""
+    results = _ask(place, "predict", {"tasks": [each.task for each in asked], "params": {}}).get("results")
+    if not isinstance(results, list) or len(results) != len(asked):
+        n = len(results) if isinstance(results, list) else "no"
+        raise StepFailed(f"The server was asked about {len(asked)} items, and answered with {n} results.")
+    return [_row(project, each, result) for each, result in zip(asked, results, strict=True)]
 
 
 def _row(project: Project, asked: _Task, result: Any) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from trained import CLASSES, drain, text_rows
 
 from labeling.db.sealed import unseal
 from labeling.intake import prediction_sets
+from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Job, PredictionServer, PredictionSet, Project, User
 from labeling.steps import prediction_server
@@ -211,6 +212,26 @@ def test_images_are_sent_whole_and_vectors_have_no_such_server(tmp_path: Path) -
         sent = json.loads(server.got[-1].body)["tasks"][0]["data"]["image"]
     assert handed.state == "done", handed.reason
     assert sent.startswith("data:image/png;base64,")
+
+
+def test_a_lost_file_is_left_out_and_named(tmp_path: Path) -> None:
+    rows = [
+        {"id": f"i{n}", "image": f"data:image/png;base64,{base64.b64encode(digit_png(n)).decode()}"} for n in range(4)
+    ]
+    project = given_project(kind="image", classes=CLASSES, rows=rows, strategy="margin", pick_ahead=None)
+    last = project.items.order_by("row").last()
+    assert last is not None
+    media.local(last.media).unlink()
+    with receiver(status=200, answering=backend(lambda task: choice("sport"))) as server:
+        handed = ask(project, server.url)
+        assert handed.version is not None, handed.reason
+        assert (handed.items, handed.rows) == (3, 4)
+        assert handed.reason.startswith(f"1 file is lost, that of the item “{last.external_id}”.")
+        for item in project.items.exclude(pk=last.pk):
+            media.local(item.media).unlink()
+        handed = ask(project, server.url)
+        assert (handed.state, handed.version) == ("failed", None)
+        assert handed.reason.startswith("None of the items' files can be read.")
 
 
 def test_the_password_is_sealed_never_shown_and_goes_to_no_other_address(project: Project) -> None:

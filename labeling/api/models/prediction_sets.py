@@ -60,7 +60,9 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
     version = serializers.IntegerField(
         source="version.number", default=None, allow_null=True, help_text="The model version, once it is done."
     )
-    reason = serializers.CharField(help_text="Why they are refused, or why the server is asked again.")
+    reason = serializers.CharField(
+        help_text="Why they are refused, why the server is asked again, or which files were lost."
+    )
     url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
 
     example: ClassVar[dict[str, Any]] = {
