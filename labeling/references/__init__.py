@@ -7,7 +7,7 @@ etag, so a file that changes at its source never takes the place of the file tha
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +40,7 @@ __all__ = [
     "remove",
     "share",
     "try_again",
+    "without",
 ]
 
 # A copy may be removed between the call of `local` and the opening of the file.
@@ -187,6 +188,12 @@ def problem_of(name: str) -> str:
     if not is_reference(name):
         return ""
     return Reference.objects.filter(name=name).values_list("problem", flat=True).first() or ""
+
+
+def without(items: ItemQuerySet, sources: Collection[int | None]) -> ItemQuerySet:
+    """Return the items whose files are at none of these sources."""
+    there = Reference.objects.filter(source__in=sources, name=OuterRef("media"))
+    return items.exclude(Exists(there)) if sources else items
 
 
 def try_again(project: Project) -> int:

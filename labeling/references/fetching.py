@@ -34,7 +34,11 @@ LOST = {
 
 
 class SourceAway(StoreAway):
-    """A source cannot be read at present. Steps wait for it."""
+    """A source cannot be read at present. Steps wait for it. `source`: its id; None if others keep this host busy."""
+
+    def __init__(self, message: str, source: int | None = None) -> None:
+        super().__init__(message)
+        self.source = source
 
 
 class Lost(FileMissing):
@@ -83,7 +87,7 @@ def _content(row: Reference, *, seconds: float) -> bytes | Lost | SourceAway:
     except SourceProblem as problem:
         if reason := LOST.get(problem.reason):
             return Lost(copies.path_of(row.name), reason)
-        return SourceAway(f"The source {source.name} cannot be read: {problem}")
+        return SourceAway(f"The source {source.name} cannot be read: {problem}", source.pk)
     if row.size is not None and len(content) != row.size:
         return Lost(copies.path_of(row.name), CHANGED)
     return content

@@ -41,32 +41,53 @@ REFIT_GROWTH = 1.5
 
 
 def encode(step: Step) -> None:
-    """Encode every item that has no row yet; then enqueue the selection of a first or next batch, if it is due."""
+    """Encode every item that has no row yet; then enqueue the selection of a first or next batch, if it is due.
+
+    Items whose source is away wait for it, and others do not wait for them.
+    """
     project = step.job.project
     change = Change.of(project)
     changing = EncoderChange.objects.filter(project=project).exists()
     encoder = _current_encoder(step, project, changing=changing)
-    if not (_encode_new(step, project, encoder, change) and (change is None or change.catch_up(step))):
+    try:
+        is_done = _encode_new(step, project, encoder, change) and (change is None or change.catch_up(step))
+    except references.SourceAway:
+        with step.write():
+            _go_on(project)
+        raise
+    if not is_done:
         step.give_way()
         return
     with step.finish():
-        batches.arrived(project=project)
-        batches.ensure_next(project=project)
+        _go_on(project)
+
+
+def _go_on(project: Project) -> None:
+    batches.arrived(project=project)
+    batches.ensure_next(project=project)
 
 
 def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change | None) -> bool:
-    """Encode the items that have no row; return False if the step has to give way first."""
+    """Encode the items that have no row; return False if the step has to give way first. Raises `SourceAway` after all
+    items whose files can be read.
+    """
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
     n_encoded = 0
     # Read only the chunks that are encoded at once: every import may change the order of the unencoded items.
-    while chunks := chunks_of(project.items.unencoded()[: CHUNK * compute.side_by_side]):
-        for encoded in encoded_chunks(project, encoder, chunks):
-            _store(step, project, encoded, change)
-            n_encoded += len(encoded.good) + len(encoded.bad)
-            report(n_encoded / max(missing, n_encoded))
-            if step.should_give_way():
-                return False
+    away: dict[int | None, references.SourceAway] = {}
+    while chunks := chunks_of(references.without(project.items.unencoded(), away)[: CHUNK * compute.side_by_side]):
+        try:
+            for encoded in encoded_chunks(project, encoder, chunks):
+                _store(step, project, encoded, change)
+                n_encoded += len(encoded.good) + len(encoded.bad)
+                report(n_encoded / max(missing, n_encoded))
+                if step.should_give_way():
+                    return False
+        except references.SourceAway as error:
+            away[error.source] = error
+    if away:
+        raise next(iter(away.values()))
     return True
 
 

@@ -13,7 +13,7 @@ from buckets import Store
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
-from factories import make_member, make_open_batch, make_project
+from factories import make_member, make_open_batch, make_project, new_items
 from kept import Kept, kept_in, photo
 from pages import signed_in
 from sounds import recording
@@ -100,6 +100,30 @@ def test_encoding_waits_for_a_source_that_refuses(kept: Kept, project: Project) 
     Job.objects.update(run_after=timezone.now())
     Worker(run_step, kinds={Job.Kind.ENCODE}).run_next()
     assert project.items.filter(row__isnull=False).count() == 1
+
+
+def test_a_source_that_is_away_holds_up_no_other_items(kept: Kept, project: Project) -> None:
+    kept.fill({"a.png": photo(), "b.png": photo(seed=2)})
+    kept.items(["a.png"])
+    other = kept_in(kept.store, project)
+    other.fill({"c.png": photo(seed=1)})
+    other.items(["c.png"], external_id="elsewhere")
+    kept.source.address = "s3://no-such-bucket"
+    kept.source.save()
+    [uploaded] = new_items(project, 1, row=None, external_id="uploaded")
+    media.flush()
+    uploaded.save()
+    with transaction.atomic():
+        job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    Worker(run_step, kinds={Job.Kind.ENCODE}).run_next()
+    assert set(project.items.filter(row__isnull=False).values_list("external_id", flat=True)) == {
+        "uploaded",
+        "elsewhere",
+    }
+    job.refresh_from_db()
+    assert (job.state, project.items.unreadable().count()) == (Job.State.WAITING, 0)
+    assert "no-such-bucket" in job.reason
+    assert Job.objects.waiting().filter(kind=Job.Kind.SELECT).exists(), "the first batch does not wait"
 
 
 def test_the_server_serves_the_file_and_names_no_place(kept: Kept, project: Project) -> None:
