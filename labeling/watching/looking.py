@@ -27,7 +27,7 @@ from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, RejectedRow, Source
 from labeling.models.sources import AGAIN
 from labeling.projects import quota
-from labeling.shared_files import store
+from labeling.shared_files import StoreAway, store
 from labeling.sources import Entry, Reason, Remote, SourceProblem, remote_of
 
 PART, FILES = 1000, 100
@@ -152,9 +152,13 @@ def mark_of(entry: Entry) -> str:
 
 
 def _list_media(step: Step, source: Source, remote: Remote) -> bool:
-    """Make imports of lists of the files that are not items yet."""
+    """Make imports of lists of the files that are not items yet. A full look waits for imports, whose files are not
+    items yet: raises `StoreAway`.
+    """
     kind, rules = kinds.of(source.project), rules_of(source.project, allow_files=False, blind_ids=True)
     assert rules.id_of
+    if source.in_full and not source.full_cursor and source.imports.reading().exists():
+        raise StoreAway("The imports of the last look are not done yet.")
     path, n, listed, last = _new_list(), 0, 0, ""
     for part in _parts(remote, _start(source), PART):
         files = [each for each in part if not kind.file_problem(each.key) and not is_hidden(each.key)]

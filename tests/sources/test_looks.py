@@ -17,8 +17,10 @@ from receivers import receiver
 
 from labeling.intake import fetching, parked, uploads
 from labeling.intake.readers import Layout
+from labeling.loop import endings
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, Project, Source
+from labeling.shared_files import StoreAway
 from labeling.sources import Reason, Remote, SourceProblem
 from labeling.watching import changing, looking
 from tests.extent import ALL
@@ -341,6 +343,28 @@ def test_a_look_gives_way_and_goes_on(store: Store, images: Project, monkeypatch
         assert source.cursor == cursor
     work()
     assert (images.items.count(), images.imports.count()) == (6, 3)
+
+
+def test_a_full_look_waits_for_imports(store: Store, images: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {f"{n}.png": digit_png(n) for n in range(3)})
+    source = make_source(images, f"s3://{bucket}", store.options)
+    looks = Job.objects.waiting().filter(kind=Job.Kind.SOURCE)
+    first = looks.get()
+    Job.objects.take(first, "test", timezone.now())
+    looking.look(Step(first))
+    changing.look_now(source=source, full=True)
+    full = looks.get()
+    Job.objects.take(full, "test", timezone.now())
+    with pytest.raises(StoreAway, match="imports of the last look are not done"):
+        looking.look(Step(full))
+    endings.put_off(full, "")
+    work()
+    Job.objects.update(run_after=timezone.now())
+    work()
+    source.refresh_from_db()
+    assert (images.items.count(), images.imports.count(), source.found) == (3, 1, 3)
+    assert source.full_looked_at is not None
 
 
 def test_removing_a_source_keeps_its_items(store: Store, texts: Project) -> None:
