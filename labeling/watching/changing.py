@@ -15,7 +15,7 @@ from django.utils import timezone
 from labeling import kinds
 from labeling.intake import uploads
 from labeling.intake.readers import Layout
-from labeling.models import Item, ItemImport, Job, Project, Source, User
+from labeling.models import ItemImport, Job, Project, Source, User
 from labeling.shared_files import store
 from labeling.sources import BadAddress, Entry, SourceProblem, check, options_of, remote_at, remote_of, seal_secrets
 
@@ -179,15 +179,18 @@ def _secrets_of(source: Source) -> Mapping[str, str]:
 
 
 @transaction.atomic
-def remove(*, source: Source) -> None:
+def remove(*, source: Source, lose_files: bool = False) -> None:
     """Remove the source, and its imports that are not done. Items stay.
 
-    Raises `SourceRefused` if files of items stay there.
+    Raises `SourceRefused` if files of items stay there, unless `lose_files`: these can then no longer be read.
     """
-    kept = Item.objects.filter(deleted_at=None, media__in=source.references.values("name")).count()
+    kept = 0 if lose_files else source.references.count()
     if kept:
         items = "1 item has its file" if kept == 1 else f"{kept:,} items have their files"
-        raise SourceRefused(f"{items} at this source. Pause it, or delete them first.")
+        raise SourceRefused(
+            f"{items} at this source, deleted ones that can be restored included. Pause it, or confirm that these "
+            "files are lost."
+        )
     states = ItemImport.State
     for each in source.imports.exclude(state__in=[states.DONE, states.REFUSED]):
         each.delete()

@@ -79,6 +79,15 @@ def test_a_manager_lets_files_stay(store: Store, open_page: Any, screenshot: Any
     page.goto(reverse("project-item", args=[project.slug, item.pk]))
     expect(page.locator(".item img, .picture img").first).to_have_js_property("naturalWidth", 500)
     assert store.requests(f"GET /{bucket}/a.png") == 1
+    page.goto(reverse("project-source", args=[project.slug, project.sources.get().pk]))
+    page.get_by_text("Remove it", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Also if items have their files there").focus()
+    page.keyboard.press("Space")
+    screenshot(page, "files-are-lost", full=True)
+    assert faults(page) == []
+    page.get_by_role("button", name="Remove this source").press("Enter")
+    expect(page.get_by_text("The source is removed.")).to_be_visible()
 
 
 @pytest.mark.parametrize("look", [{"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}])

@@ -87,7 +87,9 @@ def test_a_source_stays_while_files_of_items_are_there(store: Store, project: Pr
         changing.remove(source=source)
     ids = list(project.items.values_list("pk", flat=True))
     removing.remove(project=project, ids=ids, user=make_member(project, "mona", Role.MANAGER), delete=True)
-    changing.remove(source=source)
+    with pytest.raises(changing.SourceRefused, match="deleted ones that can be restored included"):
+        changing.remove(source=source)
+    changing.remove(source=source, lose_files=True)
     assert not Source.objects.exists()
     assert Reference.objects.get().source is None
 

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buckets import Store, work
+from buckets import Store, make_source, work
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from factories import digit_png, make_member, make_project, make_user
 from pages import errors_of, manager, text_of
 from receivers import receiver
 from rest_framework.test import APIClient
 
+from labeling import references
 from labeling.models import ItemImport, Project, Role, Source
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +79,7 @@ def test_a_source_is_added_tested_paused_and_removed(store: Store, images: Proje
     assert images.items.count() == 2
 
 
-def test_files_stay_if_the_form_says_so(store: Store, images: Project) -> None:
+def test_files_stay_if_the_form_says_so(store: Store, images: Project, api: APIClient) -> None:
     bucket = store.bucket()
     store.fill(bucket, {"1.png": digit_png(1)})
     mona = manager(images)
@@ -89,7 +91,23 @@ def test_files_stay_if_the_form_says_so(store: Store, images: Project) -> None:
     assert "files that are an item each, which stay there" in text_of(mona.get(page))
     assert store.requests(f"GET /{bucket}/") == 0
     assert "1 item has its file at this source" in text_of(mona.post(f"{page}remove/", follow=True))
-    assert Source.objects.exists()
+    item = images.items.get()
+    images.items.update(deleted_at=timezone.now(), excluded_at=timezone.now())
+    assert api.delete(f"{API}{source.pk}/").status_code == 409, "a deleted item can be restored"
+    assert "can then no longer be shown" in text_of(mona.get(page))
+    mona.post(f"{page}remove/", {"lose_files": "yes"})
+    assert not Source.objects.exists()
+    images.items.update(deleted_at=None, excluded_at=None)
+    assert "its source was removed" in references.bring([item.media])[item.media].problem
+
+
+def test_a_source_is_removed_with_its_files_by_the_api(store: Store, images: Project, api: APIClient) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"1.png": digit_png(1)})
+    source = make_source(images, f"s3://{bucket}", store.options, by_reference=True)
+    work()
+    assert api.delete(f"{API}{source.pk}/?lose_files=true").status_code == 204
+    assert images.items.count() == 1
 
 
 def test_a_wrong_form_keeps_what_was_typed(images: Project) -> None:

@@ -107,6 +107,10 @@ class LookRequest(serializers.Serializer[Any]):
     full = StrictBoolean(default=False, help_text="List all files, not only what follows the last one.")
 
 
+class RemovalOptions(serializers.Serializer[Any]):
+    lose_files = serializers.BooleanField(default=False, help_text="Also if files of items are there: they are lost.")
+
+
 class SourceFile(serializers.Serializer[Any]):
     key = serializers.CharField(allow_blank=True, help_text="Relative to the address; empty for the address itself.")
     size = serializers.IntegerField(allow_null=True, help_text="In bytes.")
@@ -183,12 +187,13 @@ class SourceDetail(_OneSource):
         changing.change(source=source, **_given(read(SourceChange, request.data), source.address))
         return _shown(self.project, self.find(source_id))
 
-    @extend_schema(responses={204: None})
+    @extend_schema(parameters=[RemovalOptions], responses={204: None})
     def delete(self, request: Request, slug: str, source_id: int) -> Response:
         """Remove the source and its imports that are not done. Its items stay. Respond with 409 if files of items are
-        there.
+        there, unless `lose_files` is true.
         """
-        changing.remove(source=self.find(source_id))
+        options = read(RemovalOptions, request.query_params.dict())
+        changing.remove(source=self.find(source_id), **options)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -56,6 +56,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--full-schedule", choices=Source.Every.values, default=Source.Every.WEEK, help="When to look at all files."
         )
+        parser.add_argument(
+            "--lose-files", action="store_true", help="With --remove: also if files of items are there."
+        )
         for name, text in OPTIONS.items():
             parser.add_argument(f"--{name.replace('_', '-')}", default="", help=text.replace("%", "%%"))
 
@@ -91,7 +94,7 @@ class Command(BaseCommand):
             secrets = changing.only(source.address, _credentials(options["credentials"]), secret=True)
             changing.change(source=source, secrets=secrets)
         elif (key := options["remove"]) is not None:
-            changing.remove(source=_numbered(project, key))
+            changing.remove(source=_numbered(project, key), lose_files=options["lose_files"])
         else:
             self._list(project.sources.all())
 

@@ -188,7 +188,7 @@ def remove(request: HttpRequest, membership: Membership, source_id: int) -> Http
     """Remove the source. Its items stay."""
     found = _found(membership, source_id)
     try:
-        changing.remove(source=found)
+        changing.remove(source=found, lose_files=request.POST.get("lose_files") == "yes")
     except changing.SourceRefused as refusal:
         messages.error(request, str(refusal))
         return _back(found)
