@@ -42,6 +42,8 @@ def test_predictions_are_handed_in_and_become_a_version(open_page: Any, screensh
     screenshot(page, "prediction-sets", full=True)
     page.get_by_role("row", name="mine.npz").get_by_role("link", name="1").click()
     expect(page.get_by_text("None: it is made of predictions from outside for 40 items.")).to_be_visible()
+    expect(page.get_by_text("Handed in", exact=True)).to_be_visible()
+    expect(page.get_by_text("Training settings")).to_have_count(0)
     screenshot(page, "given-version", full=True)
     assert said == []
 

@@ -191,6 +191,11 @@ def _accuracy(version: ModelVersion, control: dict[str, Any] | None) -> Accuracy
 
 
 STEPS = ("steps", "trained_on", "held_back")
+CAME = {
+    ModelVersion.Origin.TRAINED: "trained",
+    ModelVersion.Origin.REGISTERED: "registered",
+    ModelVersion.Origin.GIVEN: "handed in",
+}
 
 
 def _lineage(version: ModelVersion) -> dict[str, Any]:
@@ -200,7 +205,8 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
     return {
         "registration": version.registration if registered else None,
         "source": version_words.source(version.registration) if registered else "",
-        "came": "registered" if registered else "trained",
+        "trained": version.origin == ModelVersion.Origin.TRAINED,
+        "came": CAME[ModelVersion.Origin(version.origin)],
         "unknown_classes": ", ".join(version.metrics.get("unknown_classes", [])),
         "labels": number(version.labels),
         "took": duration(version.seconds),
