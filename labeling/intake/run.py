@@ -43,6 +43,10 @@ from labeling.sources import SourceProblem
 # A transaction should not hold up others for longer. It has at least `LEAST_CHUNKS`, even so.
 HELD_SECONDS = 0.1
 LEAST_CHUNKS = 2
+STANDS_OUT = (
+    "Annotators can tell gold items whose files are here: they load sooner than items whose files stay at a source. "
+    "Use items of the source as gold."
+)
 # From this number of items on, the import refreshes the database's statistics each time the number has doubled.
 FEW = 1000
 
@@ -156,7 +160,10 @@ def _end(step: Step, item_import: ItemImport) -> None:
     """Finish the import, and enqueue the job that encodes its items."""
     with step.finish():
         settle_sequence()
-        ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.DONE, finished_at=timezone.now())
+        notice = STANDS_OUT if item_import.accepted and references.gold_stands_out(step.job.project) else ""
+        ItemImport.objects.filter(pk=item_import.pk).update(
+            state=ItemImport.State.DONE, finished_at=timezone.now(), reason=notice
+        )
         if item_import.accepted:
             references.try_again(step.job.project)
             Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)

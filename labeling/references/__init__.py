@@ -28,6 +28,7 @@ __all__ = [
     "Lost",
     "SourceAway",
     "bring",
+    "gold_stands_out",
     "insert",
     "is_reference",
     "local",
@@ -188,6 +189,16 @@ def problem_of(name: str) -> str:
     if not is_reference(name):
         return ""
     return Reference.objects.filter(name=name).values_list("problem", flat=True).first() or ""
+
+
+def gold_stands_out(project: Project) -> bool:
+    """Return whether files of the project's items stay at a source, while those of some gold items are here: these load
+    sooner, so annotators can tell them.
+    """
+    if not project.references.exists():
+        return False
+    there = Reference.objects.filter(name=OuterRef("media"))
+    return project.items.kept().filter(~Exists(there), gold__isnull=False).exists()
 
 
 def without(items: ItemQuerySet, sources: Collection[int | None]) -> ItemQuerySet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -92,6 +93,25 @@ def test_a_source_stays_while_files_of_items_are_there(store: Store, project: Pr
     changing.remove(source=source, lose_files=True)
     assert not Source.objects.exists()
     assert Reference.objects.get().source is None
+
+
+def test_an_import_says_that_gold_items_stand_out(store: Store, project: Project) -> None:
+    bucket, sure = store.bucket(), store.bucket()
+    store.fill(bucket, {"a.png": photo()})
+    picture = f"data:image/png;base64,{base64.b64encode(photo(seed=1)).decode()}"
+    plain, gold = ({"id": name, "image": picture, "gold": name} for name in ("", "3"))
+    del plain["gold"]
+    store.fill(sure, {"1.jsonl": json.dumps(plain).encode()})
+    make_source(project, f"s3://{bucket}", store.options, by_reference=True)
+    make_source(project, f"s3://{sure}", store.options, content="files")
+    work()
+    store.fill(sure, {"2.jsonl": json.dumps(gold).encode()})
+    changing.look_now(source=project.sources.latest("pk"))
+    work()
+    reasons = {each.name: each.reason for each in project.imports.filter(source_key__gt="")}
+    assert project.items.filter(gold=3).count() == 1
+    assert reasons["1.jsonl"] == ""
+    assert reasons["2.jsonl"].startswith("Annotators can tell gold items whose files are here")
 
 
 def test_texts_do_not_stay(store: Store) -> None:
