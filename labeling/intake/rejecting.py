@@ -11,7 +11,9 @@ from labeling.models import ItemImport, RejectedRow
 from labeling.projects import quota
 
 KEPT = 1000
-"""The rejected rows of an import that are stored, for people to correct. Further rows are only counted."""
+"""The rejected rows of an import that are stored, for people to correct. Further rows are only counted, unless a look
+at a source has to know all of them: see `most_kept`.
+"""
 REASONS = 20
 """The most reasons with their own count. A reason may quote its row, so each row may have another reason."""
 OTHERS = "Other reasons."
@@ -27,11 +29,11 @@ HOPELESS_SHARE = 0.99
 
 
 def set_aside(item_import: ItemImport, rejections: Sequence[Rejection]) -> dict[str, Any]:
-    """Store rejected rows, up to `KEPT` of an import. Returns the fields of the import that count all rejections.
+    """Store rejected rows, up to `most_kept` of an import. Returns the fields of the import that count all rejections.
 
     Call it in the transaction that writes these fields.
     """
-    room = max(0, KEPT - item_import.rejected)
+    room = max(0, most_kept(item_import) - item_import.rejected)
     RejectedRow.objects.bulk_create(
         RejectedRow(item_import=item_import, where=r.where[:300], reason=r.reason[:500], excerpt=r.excerpt[:200])
         for r in rejections[:room]
@@ -40,9 +42,17 @@ def set_aside(item_import: ItemImport, rejections: Sequence[Rejection]) -> dict[
     return {"rejected": item_import.rejected + len(rejections), "rejected_by_reason": by_reason}
 
 
+def most_kept(item_import: ItemImport) -> int:
+    """Return the number of rejected rows that are stored. Of a list of files, all are: full looks do not read files
+    again that were rejected and have not changed.
+    """
+    is_list = item_import.source_id is not None and not item_import.source_key
+    return max(KEPT, item_import.total or 0) if is_list else KEPT
+
+
 def bytes_kept(item_import: ItemImport, rejections: Sequence[Rejection]) -> int:
     """Return the bytes in the database of the rejected rows that `set_aside` stores."""
-    kept = rejections[: max(0, KEPT - item_import.rejected)]
+    kept = rejections[: max(0, most_kept(item_import) - item_import.rejected)]
     return sum(quota.REJECTED_BYTES + len(r.where) + len(r.reason) + len(r.excerpt) for r in kept)
 
 

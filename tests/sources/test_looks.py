@@ -15,7 +15,7 @@ from factories import digit_png, make_project
 from pages import manager, text_of
 from receivers import receiver
 
-from labeling.intake import fetching, parked, uploads
+from labeling.intake import fetching, parked, rejecting, uploads
 from labeling.intake.readers import Layout
 from labeling.loop import endings
 from labeling.loop.step import Step
@@ -365,6 +365,18 @@ def test_a_full_look_waits_for_imports(store: Store, images: Project) -> None:
     source.refresh_from_db()
     assert (images.items.count(), images.imports.count(), source.found) == (3, 1, 3)
     assert source.full_looked_at is not None
+
+
+def test_files_that_were_rejected_are_not_read_again(
+    store: Store, images: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rejecting, "KEPT", 1)
+    bucket = store.bucket()
+    store.fill(bucket, {f"{n}.png": b"no picture" for n in range(3)} | {"9.png": digit_png(9)})
+    source = make_source(images, f"s3://{bucket}", store.options)
+    work()
+    again(source, full=True)
+    assert [(each.accepted, each.rejected) for each in images.imports.all()] == [(1, 3)]
 
 
 def test_removing_a_source_keeps_its_items(store: Store, texts: Project) -> None:

@@ -250,8 +250,8 @@ class RejectedOptions(serializers.Serializer[Any]):
 
 
 class RejectedRows(ProjectView):
-    """Download the first 1,000 rejected rows of an import as CSV, with place, reason and excerpt. The import itself has
-    the number of rows for each reason: `rejected_by_reason`.
+    """Download the first 1,000 rejected rows of an import as CSV, with place, reason and excerpt; of a list of a
+    source's files, all. The import itself has the number of rows for each reason: `rejected_by_reason`.
     """
 
     subject = "Items"

@@ -18,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from labeling import kinds
 from labeling.intake import examples, parked, uploads
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT, Layout
-from labeling.intake.rejecting import KEPT, by_number
+from labeling.intake.rejecting import KEPT, by_number, most_kept
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
@@ -134,7 +134,7 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
         "at": moment(item_import.finished_at or item_import.created_at, now),
         "page": page,
         "reasons": [(reason, number(n)) for reason, n in by_number(item_import)],
-        "kept": number(KEPT) if item_import.rejected > KEPT else "",
+        "kept": number(KEPT) if item_import.rejected > most_kept(item_import) else "",
     }
     return render_page(request, membership, "project/import_detail.html", context, section="project-import")
 
