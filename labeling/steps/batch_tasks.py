@@ -31,6 +31,8 @@ TASK_FACTS = (
     "item_id", "is_control", "asked", "margin", "predicted", "confidence", "likely", "prompted", "prompted_by",
     "cluster", "cluster_size", "draw_pass", "stand_in", "copies_shown",
 )  # fmt: skip
+# Those that are the model's prediction, and the answer that annotators see.
+SHOWN = ("margin", "predicted", "confidence", "likely", "prompted", "prompted_by", "stand_in")
 # A task shows no near-copies until `labeling.steps.batch_copies` sets their number.
 NO_COPIES = {"copies_shown": 0}
 # The values for a task whose item is asked again: no selection picked it.
@@ -149,14 +151,15 @@ class TaskFacts:
                 **NO_COPIES,
                 **shown,
             }
-            for place, row, shown in zip(places, rows, self._of_rows(rows, ranks), strict=True)
+            for place, row, shown in zip(places, rows, self.shown(rows, ranks), strict=True)
         ]
 
     def of_further(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
         """Return the values for tasks with these ranks, whose items have these rows and are asked again."""
-        return [{**NOT_PICKED, **shown} for shown in self._of_rows(rows, ranks)]
+        return [{**NOT_PICKED, **shown} for shown in self.shown(rows, ranks)]
 
-    def _of_rows(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
+    def shown(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
+        """Return the values of `SHOWN` for tasks with these ranks, whose items have these rows."""
         suggested = self._suggested(rows)
         return [self._of_row(row, rank, is_suggested=row in suggested) for row, rank in zip(rows, ranks, strict=True)]
 

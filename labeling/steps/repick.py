@@ -1,5 +1,8 @@
 """Repick: a newer model picks the untouched tasks of a batch again that was picked ahead.
 
+The other untouched tasks, gold tasks among them, keep their items and show the newer model's predictions: beside
+picked tasks with predictions, annotators could recognise gold tasks without.
+
 People go on labeling meanwhile. A task keeps its place and gets another item, unless a person is assigned it first:
 then it stays as it was. Each task records the selection that picked it. The facts of the last selection are on the
 batch, those of earlier ones in rows of `Selection`.
@@ -13,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from django.db.models import Max
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.answering import removing
@@ -24,11 +28,12 @@ from labeling.models.batches import BY_CHANCE, SEED, SelectionFacts
 from labeling.models.tasks import TaskQuerySet
 from labeling.projects.version_in_use import InUse, in_use
 from labeling.steps import batch_copies
-from labeling.steps.batch_tasks import PART, TASK_FACTS, Picked, TaskFacts
+from labeling.steps.batch_tasks import PART, SHOWN, TASK_FACTS, Picked, TaskFacts
 from labeling.steps.cluster import Clustered
 from labeling.steps.embed import drop_wide_arrays, look_at_pool
 from labeling.steps.select import make_plan, read_pool, seed_of
 
+KEPT = [*((name, np.int64) for name in ("key", "rank", "row")), ("gold", bool), ("again", bool)]
 FACTS = [field.attname for field in SelectionFacts._meta.fields]
 
 
@@ -109,7 +114,10 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
         Batch.objects.filter(pk=batch.pk).update(**facts)
     batch_copies.hide(step, batch)
-    _replace(step, project, batch, picked, untouched, number)
+    kept = _kept(batch)
+    facts_of = TaskFacts(project, batch, picked, size=_ranks_of(batch), further=_by_kind(kept))
+    _show(step, batch, kept, facts_of)  # first: after a kill, `_is_picked_by` reads what `_replace` has written
+    _replace(step, batch, picked, untouched, facts_of, number)
     of_copies = batch_copies.choose(step, batch, picked.facts)
     removing.close_excluded(batch, since=begun, until=timezone.now())
     with step.write():
@@ -139,16 +147,47 @@ def _ranges(size: int, ranks: np.ndarray) -> list[list[int]]:
     return [list(each) for each in zip(ends[::2], ends[1::2], strict=True)]
 
 
-def _replace(step: Step, project: Project, batch: Batch, picked: Picked, untouched: Untouched, number: int) -> None:
+def _kept(batch: Batch) -> np.ndarray:
+    """Return the untouched tasks that are not picked again, (n,) `KEPT`.
+
+    Draws of audits are left out: the earlier selection placed them where no prediction is shown.
+    """
+    tasks = (
+        batch.tasks.untouched()
+        .filter(audit_draw=None)
+        .exclude(pk__in=_replaceable(batch).values("pk"))
+        .order_by("rank")
+    )
+    row = Coalesce("item__row", "repeats__row")
+    values = tasks.values_list("pk", "rank", row, "is_gold", "repeats")
+    return np.fromiter(values.iterator(chunk_size=2000), KEPT)
+
+
+def _by_kind(kept: np.ndarray) -> list[np.ndarray]:
+    """Return the rows of gold tasks, of tasks that ask again, and of the others."""
+    gold, again = kept["gold"], kept["again"] & ~kept["gold"]
+    return [kept["row"][kind] for kind in (gold, again, ~(gold | again))]
+
+
+def _show(step: Step, batch: Batch, kept: np.ndarray, facts_of: TaskFacts) -> None:
+    """Give the kept tasks the predictions of the version that picks again."""
+    for part in in_parts(range(len(kept)), PART):
+        some = kept[part.start : part.stop]
+        facts = facts_of.shown(some["row"].tolist(), some["rank"].tolist())
+        with step.write():
+            _write(some["key"].tolist(), SHOWN, facts, batch.overlap)
+
+
+def _replace(step: Step, batch: Batch, picked: Picked, untouched: Untouched, facts_of: TaskFacts, number: int) -> None:
     """Give the untouched tasks the items of the plan. An item of the batch that is picked again keeps its task."""
     places = _places(picked.plan.rows, untouched.rows)
-    facts_of = TaskFacts(project, batch, picked, size=_ranks_of(batch))
     report = step.progress("writing the batch", start=0.6)
     for part in in_parts(range(len(places)), PART):
         index = np.arange(part.start, part.stop)[places[part.start : part.stop] >= 0]
         facts = facts_of(places[index].tolist(), untouched.ranks[index].tolist())
         with step.write():
-            _write(untouched.keys[index].tolist(), facts, number, batch.overlap)
+            selected = [{**each, "selection": number} for each in facts]
+            _write(untouched.keys[index].tolist(), (*TASK_FACTS, "selection"), selected, batch.overlap)
         report(part.stop / len(places))
 
 
@@ -168,13 +207,13 @@ def _places(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     return places
 
 
-def _write(keys: Sequence[int], facts: Sequence[dict[str, Any]], number: int, overlap: int) -> None:
-    """Write these facts to the tasks that are still unassigned: each statement checks that."""
+def _write(keys: Sequence[int], names: Sequence[str], facts: Sequence[dict[str, Any]], overlap: int) -> None:
+    """Write the facts with these names to the tasks that are still unassigned: each statement checks that."""
     change_each(
         f"""
-        UPDATE labeling_task SET selection = %s, {", ".join(f"{name} = %s" for name in TASK_FACTS)}
+        UPDATE labeling_task SET {", ".join(f"{name} = %s" for name in names)}
         WHERE id = %s AND free = %s
         AND NOT EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = labeling_task.id)
         """,
-        [(number, *(each[name] for name in TASK_FACTS), key, overlap) for key, each in zip(keys, facts, strict=True)],
+        [(*(each[name] for name in names), key, overlap) for key, each in zip(keys, facts, strict=True)],
     )

@@ -1,4 +1,4 @@
-"""Test that gold items which predictions do not cover are not asked beside items with shown predictions."""
+"""Test that gold tasks show predictions as other tasks do, whenever the items and the predictions come."""
 
 from __future__ import annotations
 
@@ -58,3 +58,12 @@ def skip_gold(project: Project) -> None:
     while worker.run_next():
         pass
     assert Task.objects.filter(replaces=task.pk).exists()
+
+
+def test_gold_items_of_a_batch_that_is_picked_again_show_its_predictions() -> None:
+    project = given_project(rows=[*vectors(150), *gold_rows(20, first=500)], **SETTINGS)
+    batch = project.batches.get()
+    hand_in(project, predictions(project))
+    batch.refresh_from_db()
+    assert batch.selection == 2
+    assert_all_have_predictions(project, gold=12)
