@@ -171,7 +171,7 @@ def remove(name: str) -> None:
 
 def pictures_bytes(items: ItemQuerySet) -> int:
     """Return the bytes of the smaller pictures, stored here, of those of these items whose files are at a source."""
-    return sum(media.size_of(name) for name in items.values_list("media", flat=True) if is_reference(name))
+    return media.smaller_sizes(name for name in items.values_list("media", flat=True) if is_reference(name))
 
 
 def lost_at(source: Source, most: int) -> list[tuple[int, str, str]]:

@@ -6,6 +6,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from labeling import references
 from labeling.kinds import media
 from labeling.models import Item, Project, Reference
 from labeling.references import Lost, SourceAway, copies, fetching
+from labeling.shared_files import FolderStore
 
 pytestmark = pytest.mark.django_db
 
@@ -199,6 +201,21 @@ def test_a_slow_source_does_not_hold_all_threads(kept: Kept, monkeypatch: pytest
             references.local(item.media, reader=7)
         assert content_of(item) == photo(), "steps do not wait for people"
     assert references.local(item.media, reader=7).read_bytes() == photo()
+
+
+def test_smaller_pictures_are_measured_side_by_side(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an object store, each of them takes a request."""
+    kept.fill({"a.png": photo(), "b.png": photo()})
+    kept.items(["a.png", "b.png"])
+    together = Barrier(4, timeout=20)
+
+    class Slow(FolderStore):
+        def size(self, path: Path) -> int:
+            together.wait()
+            return 1
+
+    monkeypatch.setattr(media, "store", Slow)
+    assert references.pictures_bytes(kept.source.project.items.all()) == 4
 
 
 def test_a_person_does_not_wait_as_long_as_a_step(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
