@@ -36,7 +36,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the keys of the files that were read at a source so far."""
     keys: list[str] = []
     real = fetching._content
-    monkeypatch.setattr(fetching, "_content", lambda row: (keys.append(row.key), real(row))[1])
+    monkeypatch.setattr(fetching, "_content", lambda row, **more: (keys.append(row.key), real(row, **more))[1])
     return keys
 
 
