@@ -7,8 +7,9 @@ etag, so a file that changes at its source never takes the place of the file tha
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -46,9 +47,13 @@ __all__ = [
 
 # A copy may be removed between the call of `local` and the opening of the file.
 TRIES = 3
-# Files that a process reads at sources for people at a time: a slow source must not hold all threads of a web server.
-READS, TURN_SECONDS = 4, 2.0
+# Files that a process reads at sources for people at a time, and at one source: a slow source must hold neither all
+# threads of a web server nor the files of other sources.
+READS, READS_OF_ONE, TURN_SECONDS = 4, 3, 2.0
 _turns = threading.BoundedSemaphore(READS)
+_turns_of: defaultdict[int | None, threading.BoundedSemaphore] = defaultdict(
+    lambda: threading.BoundedSemaphore(READS_OF_ONE)
+)
 
 
 def bring(names: Iterable[str]) -> dict[str, Lost]:
@@ -80,21 +85,21 @@ def local(name: str, *, reader: int = copies.STEPS) -> Path:
     if copies.is_whole(path, row.shown_sha256):
         copies.used(path)
         return path
-    with _turn() if reader != copies.STEPS else nullcontext():
+    with _turn(row.source_id) if reader != copies.STEPS else nullcontext():
         for problem in fetch([row], reader=reader).values():
             raise problem
     return path
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def _turn(source: int | None) -> Iterator[None]:
     """Wait until this process reads few enough files for people. Raises `SourceAway` if that takes long."""
-    if not _turns.acquire(timeout=TURN_SECONDS):
-        raise SourceAway("Other files are being read at sources, and take long.")
-    try:
+    with ExitStack() as taken:
+        for turns in (_turns_of[source], _turns):
+            if not turns.acquire(timeout=TURN_SECONDS):
+                raise SourceAway("Other files are being read at sources, and take long.")
+            taken.callback(turns.release)
         yield
-    finally:
-        _turns.release()
 
 
 @contextmanager

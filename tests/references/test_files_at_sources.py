@@ -195,11 +195,17 @@ def test_a_slow_source_does_not_hold_all_threads(kept: Kept, monkeypatch: pytest
     (item,) = kept.items(["a.png"])
     monkeypatch.setattr(references, "TURN_SECONDS", 0.01)
     with ExitStack() as others:
-        for _ in range(references.READS):
-            others.enter_context(references._turn())
+        for source in range(references.READS):
+            others.enter_context(references._turn(-source))
         with pytest.raises(SourceAway, match="take long"):
             references.local(item.media, reader=7)
         assert content_of(item) == photo(), "steps do not wait for people"
+    with ExitStack() as others:
+        for _ in range(references.READS_OF_ONE):
+            others.enter_context(references._turn(-1))
+        with pytest.raises(SourceAway, match="take long"), references._turn(-1):
+            pass
+        assert references.local(item.media, reader=8).read_bytes() == photo(), "other sources do not wait"
     assert references.local(item.media, reader=7).read_bytes() == photo()
 
 
