@@ -92,6 +92,9 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     number = batch.selection + 1
     if not len(untouched.keys):
         return
+    kept = _kept(batch)
+    if project.show_predictions and (kept["row"][kept["gold"]] >= pool_rows).any():
+        return  # predictions from outside lack these gold items, whose tasks alone would show none
     picked = make_plan(
         project,
         read_pool(project, pool_rows, also=project.items.filter(task__in=_replaceable(batch))),
@@ -114,7 +117,6 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
         Batch.objects.filter(pk=batch.pk).update(**facts)
     batch_copies.hide(step, batch)
-    kept = _kept(batch)
     facts_of = TaskFacts(project, batch, picked, size=_ranks_of(batch), further=_by_kind(kept))
     _show(step, batch, kept, facts_of)  # first: after a kill, `_is_picked_by` reads what `_replace` has written
     _replace(step, batch, picked, untouched, facts_of, number)

@@ -5,8 +5,19 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import numpy as np
 import pytest
-from predicting.handed import given_project, hand_in, predictions, put_in, vectors
+from predicting.handed import (
+    CLASSES,
+    given_project,
+    hand_in,
+    npz,
+    places_of,
+    predictions,
+    put_in,
+    sure_of_right,
+    vectors,
+)
 
 from labeling.answering import queue, submitting
 from labeling.answering.answer import Answer
@@ -46,6 +57,19 @@ def test_gold_items_that_came_after_the_predictions_wait_for_newer_ones() -> Non
     assert again.again_at is not None
     skip_gold(project)
     assert_all_have_predictions(project, gold=5)
+
+
+def test_a_batch_with_gold_items_that_the_predictions_lack_is_not_picked_again() -> None:
+    project = given_project(rows=[*vectors(150), *gold_rows(20, first=500)], **SETTINGS)
+    ids, places = places_of(project)
+    first = set(project.items.filter(row__lt=150, gold__isnull=True).values_list("external_id", flat=True))
+    assert len(first) == 150
+    known = [name in first for name in ids]
+    content = npz(ids=np.array(ids)[known], probabilities=sure_of_right(places[known]), classes=CLASSES)
+    assert hand_in(project, content).state == "done"
+    tasks = Task.objects.filter(batch=project.batches.get())
+    assert tasks.filter(is_gold=True).count() == 12
+    assert not tasks.filter(prompted=True).exists()
 
 
 def skip_gold(project: Project) -> None:
