@@ -26,6 +26,7 @@ def fresh(project: Project) -> Project:
 def select_next(project: Project) -> Batch:
     """Select and open the next batch, as after a training."""
     Batch.objects.filter(project=project).update(state=Batch.State.DONE)
+    Project.objects.filter(pk=project.pk).update(encoded_rows=project.items.count())
     batch = Batch.objects.create(project=project, number=project.batches.count() + 1)
     Job.objects.all().delete()
     Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)

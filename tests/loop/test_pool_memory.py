@@ -44,12 +44,12 @@ def test_embeddings_of_a_pool_are_written_as_they_come(tmp_path: Path, monkeypat
             yield SimpleNamespace(start=start, embeddings=np.full((n, DIM), start // BLOCK, np.float32))
 
     monkeypatch.setattr(clustering.compute, "score", predict)
-    monkeypatch.setattr(clustering, "load_model", lambda *of: None)
     features = np.zeros((60_500, 1), np.float32)
+    monkeypatch.setattr(clustering, "scorer_of", lambda project, version: (project, features))
     path = tmp_path / "pool" / "embeddings.npy"
 
     def write() -> None:
-        clustering._write_embeddings(path, Project(question="single"), None, features, None)  # type: ignore[arg-type]
+        clustering._write_embeddings(path, Project(question="single"), None, slice(None), None)  # type: ignore[arg-type]
 
     assert peak_of(write) < 8 * MIB, "of 59 MiB"
     found = load_array(path, mmap=True)
