@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from labeling.intake import prediction_sets as handing
-from labeling.intake import uploads
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, Membership, PredictionServer
 from labeling.outbound import check_text
@@ -74,21 +73,8 @@ def prediction_sets(request: HttpRequest, membership: Membership) -> HttpRespons
 
 def _receive(form: FileForm, membership: Membership) -> bool:
     """Store the file. Return False, with the reason in the form, if it is refused."""
-    file = form.cleaned_data["file"]
-    try:
-        handing.receive(
-            project=membership.project,
-            user=membership.user,
-            name=file.name,
-            chunks=file.chunks(),
-            length=file.size,
-            spooled_at=uploads.spooled(file),
-        )
-    except ValidationError as error:
-        form.add_error("file", error)
-    except handing.PredictionsRefused as error:
-        form.add_error("file", str(error))
-    return not form.errors
+    named = {"project": membership.project, "user": membership.user}
+    return form.hand_to(handing.receive, handing.PredictionsRefused, **named) is not None
 
 
 def _page(

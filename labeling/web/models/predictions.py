@@ -7,14 +7,12 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from labeling.disk.files import FileDamaged
-from labeling.intake import uploads
 from labeling.loop.progress import unattended
 from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
 from labeling.models.predictions import KEPT
@@ -66,22 +64,8 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
 
 def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> PredictionRun | None:
     """Store the file and start the run. Return None, with the reason in the form, if the file is refused."""
-    file = form.cleaned_data["file"]
-    try:
-        return requests.ask(
-            version=version,
-            user=membership.user,
-            name=file.name,
-            chunks=file.chunks(),
-            length=file.size,
-            spooled_at=uploads.spooled(file),
-            probabilities=form.cleaned_data["probabilities"],
-        )
-    except ValidationError as error:
-        form.add_error("file", error)
-    except requests.PredictionError as error:
-        form.add_error("file", str(error))
-    return None
+    wanted = {"version": version, "user": membership.user, "probabilities": form.cleaned_data["probabilities"]}
+    return form.hand_to(requests.ask, requests.PredictionError, **wanted)
 
 
 @never_cache

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
-from labeling.intake import registering, uploads
+from labeling.intake import registering
 from labeling.intake.registering import RegisterRefused
 from labeling.loop.progress import unattended
 from labeling.models import Ability, Membership
@@ -55,20 +54,5 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _receive(form: FileForm, membership: Membership) -> bool:
     """Store the file. Return False, with the reason in the form, if it is refused."""
-    file = form.cleaned_data["file"]
-    try:
-        registering.receive(
-            project=membership.project,
-            user=membership.user,
-            name=file.name,
-            chunks=file.chunks(),
-            length=file.size,
-            spooled_at=uploads.spooled(file),
-        )
-    except ValidationError as error:
-        form.add_error("file", error)
-        return False
-    except RegisterRefused as error:
-        form.add_error("file", str(error))
-        return False
-    return True
+    named = {"project": membership.project, "user": membership.user}
+    return form.hand_to(registering.receive, RegisterRefused, **named) is not None

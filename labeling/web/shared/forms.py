@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 
+from labeling.intake import uploads
 from labeling.items.filter import Filter
 from labeling.web.shared.words import figure
 
@@ -72,6 +74,9 @@ def number_in(text: str, default: int = 0) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else default
 
 
+Result = TypeVar("Result")
+
+
 class FileForm(forms.Form):
     """A file of items."""
 
@@ -84,3 +89,17 @@ class FileForm(forms.Form):
         if file.size > settings.MAX_UPLOAD_MB << 20:
             raise ValidationError(f"The file is larger than {settings.MAX_UPLOAD_MB} MB. Split it.")
         return file
+
+    def hand_to(self, receive: Callable[..., Result], refused: type[Exception], **named: Any) -> Result | None:
+        """Return what `receive` makes of the valid form's file; None, with the reason in the form, if it raises
+        `refused` or `ValidationError`.
+        """
+        file = self.cleaned_data["file"]
+        facts = {"name": file.name, "length": file.size, "spooled_at": uploads.spooled(file)}
+        try:
+            return receive(chunks=file.chunks(), **facts, **named)
+        except ValidationError as error:
+            self.add_error("file", error)
+        except refused as error:
+            self.add_error("file", str(error))
+        return None
