@@ -163,7 +163,7 @@ class S3(Remote):
         except BadAddress as error:
             request.close()
             raise SourceProblem(Reason.FORBIDDEN, str(error)) from error
-        except Exception as error:  # s3fs, botocore and aiohttp have errors without a common ancestor
+        except _failures() as error:
             raise self._problem(key, error) from error
 
     def _problem(self, key: str, error: BaseException) -> SourceProblem:
@@ -206,6 +206,14 @@ def _refusal(error: BaseException | None) -> outbound.Refused | None:
             return error
         error = error.__cause__ or error.__context__
     return None
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return the errors of requests: s3fs, botocore and aiohttp have no common one."""
+    from aiohttp import ClientError as ConnectionFailed
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return OSError, TimeoutError, BotoCoreError, ClientError, ConnectionFailed, outbound.Refused
 
 
 def _resolver(scheme: str) -> Any:
