@@ -12,7 +12,7 @@ from django.utils import timezone
 from factories import certify, make_items, make_open_batch, make_project
 from pages import CONTROL, errors_of, make_history, member, text_of
 
-from labeling.models import Role
+from labeling.models import ModelVersion, Role
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.formats import DATASETS, EXPORTS, FORMATS, TOOLS
 from labeling.web.export import views as engineer
@@ -30,7 +30,7 @@ def test_versions_have_their_accuracy_lineage_and_files() -> None:
     make_history(project, 2)
     response = member(project, Role.ENGINEER).get("/p/digits/models/")
     page = text_of(response)
-    assert "2 90.0 % 80.0 % to 95.0 % of 40 160 2 just now 2.5 s in use 000000000000" in page
+    assert "2 90.0 % 80.0 % to 95.0 % of 40 160 2 Trained just now 2.5 s in use 000000000000" in page
     assert reverse("api:model-artifact", args=["digits", 2]) in response.content.decode()
 
 
@@ -38,7 +38,17 @@ def test_a_version_without_control_items_has_no_accuracy() -> None:
     project = make_project()
     make_history(project, 1)
     project.versions.update(metrics={"control": {"n": 0}})
-    assert "1 – – 80 1 just now" in text_of(member(project, Role.ENGINEER).get("/p/digits/models/"))
+    assert "1 – – 80 1 Trained just now" in text_of(member(project, Role.ENGINEER).get("/p/digits/models/"))
+
+
+def test_the_list_says_how_each_version_came_into_the_project() -> None:
+    project = make_project()
+    make_history(project, 3)
+    project.versions.filter(number=2).update(origin=ModelVersion.Origin.REGISTERED)
+    project.versions.filter(number=3).update(origin=ModelVersion.Origin.GIVEN)
+    page = text_of(member(project, Role.ENGINEER).get("/p/digits/models/"))
+    ways = [page.index(f"{word} just now") for word in ("Handed in", "Registered", "Trained")]
+    assert ways == sorted(ways)
 
 
 def downloaded(client: Client, **query: str) -> tuple[str, bytes]:

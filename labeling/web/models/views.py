@@ -45,6 +45,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
             "version": version,
             "accuracy": measured.get(version.number),
             "took": duration(version.seconds),
+            "came": CAME[ModelVersion.Origin(version.origin)],
             "created": moment(version.created_at, now),
             "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
             if version.number not in staying and not version.is_given
