@@ -69,6 +69,8 @@ def _end(source: Source, problem: SourceProblem | UnreadableFile | None) -> None
         values |= {"in_full": False, "full_cursor": "", "full_looked_at": now}
         if references.try_again(source.project):
             Job.objects.enqueue(Job.Kind.ENCODE, project=source.project)
+    if problem is None and source.problem:  # the look that failed may have set an early next one
+        values["next_look_at"] = source.next_after(source.schedule, now)
     elif isinstance(problem, SourceProblem) and problem.passes and source.schedule != Source.Every.OFF:
         values["next_look_at"] = now + AGAIN
     Source.objects.filter(pk=source.pk).update(**values)

@@ -20,6 +20,7 @@ from labeling.intake.readers import Layout
 from labeling.loop import endings
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, Project, Source
+from labeling.models.sources import AGAIN
 from labeling.shared_files import StoreAway
 from labeling.sources import Reason, Remote, SourceProblem
 from labeling.watching import changing, looking
@@ -302,6 +303,19 @@ def test_a_problem_is_stored_and_passes(store: Store, texts: Project) -> None:
     source.save()
     again(source)
     assert source.problem == ""
+
+
+def test_after_a_look_by_hand_the_next_one_is_by_schedule_again(texts: Project) -> None:
+    with receiver(status=503, body=b"id,text\n1,one\n") as server:
+        source = make_source(texts, f"http://127.0.0.1:{server.port}/data.csv", {}, content="file", schedule="day")
+        work()
+        source.refresh_from_db()
+        now, day = timezone.now(), datetime.timedelta(days=1)
+        assert source.next_look_at is not None
+        assert source.next_look_at <= now + AGAIN
+        server.status = 200
+        again(source)
+        assert now + day <= source.next_look_at <= timezone.now() + day
 
 
 def test_looks_begin_by_their_schedules(store: Store, texts: Project) -> None:
