@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
+from botocore.exceptions import ClientError
 from django.utils import timezone
 from s3 import KEY
 
@@ -15,6 +18,7 @@ from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Job, Project, Source
 from labeling.shared_files import StoreAway
+from labeling.sources.s3 import S3
 from labeling.watching import changing
 from labeling.watching.looking import look
 
@@ -55,6 +59,18 @@ def work() -> None:
             endings.fail(job, str(failure))
         except StoreAway as error:
             endings.put_off(job, str(error))
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, keys: Container[str]) -> None:
+    """Let the store refuse to read objects with these keys, as it does without the right to."""
+    call = S3._call
+
+    async def refusing(self: S3, method: str, **arguments: Any) -> Any:
+        if arguments.get("Key") in keys:
+            raise ClientError({"Error": {"Code": "AccessDenied"}}, method)
+        return await call(self, method, **arguments)
+
+    monkeypatch.setattr(S3, "_call", refusing)
 
 
 def make_source(project: Project, address: str, values: dict[str, str], **fields: Any) -> Source:

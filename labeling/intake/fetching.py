@@ -136,9 +136,10 @@ def with_picture(item_import: ItemImport, item: Draft) -> Draft:
 def ending(problem: SourceProblem) -> Exception:
     """Return the error that ends the step of an import whose source has this problem.
 
-    A file that has vanished refuses the import. Other lasting problems fail it until a person acts; then it continues.
+    A file that has vanished or is refused ends the import. Other lasting problems fail it until a person acts; then it
+    continues.
     """
-    if problem.reason in (Reason.FILE, Reason.SIZE):
+    if problem.reason in (Reason.FILE, Reason.REFUSED, Reason.SIZE):
         return UnreadableFile(str(problem))
     return StoreAway(str(problem)) if problem.passes else StepFailed(str(problem))
 

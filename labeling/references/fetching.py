@@ -28,6 +28,7 @@ CHANGED = "it has changed at its source since the import (import the new file un
 REMOVED = "its source was removed from the project"
 LOST = {
     Reason.FILE: "it is no longer at its source (put it back there, or delete the item)",
+    Reason.REFUSED: "its source refuses it (give the credentials the right to read it, or delete the item)",
     Reason.CHANGED: CHANGED,
     Reason.SIZE: "it is larger than the files that are read",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -27,6 +28,8 @@ class Reason(StrEnum):
     """There is no such bucket, or the package that reads it is missing."""
     FILE = "file"
     """There is no file with this key."""
+    REFUSED = "refused"
+    """The place refuses this file, though it lists its files."""
     CHANGED = "changed"
     """The file has another etag than it was asked for."""
     SIZE = "size"
@@ -107,22 +110,45 @@ class Remote(ABC):
         Each 1,000 files or so take a request. Files before `after` take none.
         """
 
-    @abstractmethod
     def entry(self, key: str = "") -> Entry:
         """Return the facts about one file."""
+        with self._refusals_of(key):
+            return self._look(key)
 
     def read(self, key: str, *, limit: int, etag: str = "", seconds: float = READ_SECONDS) -> bytes:
         """Return the content of a file of at most `limit` bytes, within `seconds`. With `etag`, the file must have
         it.
         """
         blocks: list[bytes] = []
-        self._receive(key, blocks.append, limit=limit, etag=etag, seconds=seconds)
+        with self._refusals_of(key):
+            self._receive(key, blocks.append, limit=limit, etag=etag, seconds=seconds)
         return b"".join(blocks)
 
     def save(self, key: str, path: Path, *, limit: int, etag: str = "") -> None:
         """Write the content of a file to `path`, as `read` returns it. After an error, `path` may have a part of it."""
-        with path.open("wb") as file:
+        with path.open("wb") as file, self._refusals_of(key):
             self._receive(key, file.write, limit=limit, etag=etag, seconds=READ_SECONDS)
+
+    @contextmanager
+    def _refusals_of(self, key: str) -> Iterator[None]:
+        """Tell the refusal of one file from that of the credentials, with which the place would list nothing."""
+        try:
+            yield
+        except SourceProblem as problem:
+            if problem.reason == Reason.CREDENTIALS and key and self._can_list_now():
+                raise SourceProblem(Reason.REFUSED, f"{key} is refused. {problem}") from problem
+            raise
+
+    def _can_list_now(self) -> bool:
+        try:
+            next(self.entries(), None)
+        except SourceProblem:
+            return False
+        return True
+
+    @abstractmethod
+    def _look(self, key: str) -> Entry:
+        """Return the facts about one file."""
 
     @abstractmethod
     def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str, seconds: float) -> None:

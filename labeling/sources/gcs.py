@@ -69,7 +69,7 @@ class Gcs(HttpRemote):
                 return
             query["pageToken"] = page["nextPageToken"]
 
-    def entry(self, key: str = "") -> Entry:
+    def _look(self, key: str) -> Entry:
         return _entry(orjson.loads(self._facts(self._object(key), key or self._root)), "")._replace(key=key)
 
     def _url(self, key: str) -> str:

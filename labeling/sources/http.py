@@ -49,7 +49,7 @@ class HttpRemote(Remote):
     async def _headers(self) -> Mapping[str, str]:
         return {}
 
-    def entry(self, key: str = "") -> Entry:
+    def _look(self, key: str) -> Entry:
         async def look() -> Entry:
             async with self._answer("HEAD", self._url(key)) as answer:
                 if answer.status_code not in (403, 405, 501):  # addresses that their owner signed are for GET alone

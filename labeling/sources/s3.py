@@ -83,7 +83,7 @@ class S3(Remote):
                 return
             place = {"ContinuationToken": page["NextContinuationToken"]}
 
-    def entry(self, key: str = "") -> Entry:
+    def _look(self, key: str) -> Entry:
         facts = self._ask(key, self._call("head_object", Bucket=self._bucket, Key=self._full(key)))
         return Entry(key, facts["ContentLength"], facts.get("LastModified"), facts.get("ETag", ""))
 

@@ -21,7 +21,7 @@ from labeling import kinds, references
 from labeling.intake import fetching, uploads
 from labeling.intake.guessing import guess
 from labeling.intake.readers import Layout, UnreadableFile, has_rows
-from labeling.intake.readers.keys_file import SUFFIX, place_of, write_keys
+from labeling.intake.readers.keys_file import REFUSED_FILE, SUFFIX, place_of, write_keys
 from labeling.intake.run import known_ids, rules_of
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, RejectedRow, Source
@@ -118,7 +118,7 @@ def _checked_again(source: Source, remote: Remote) -> Iterator[Entry]:
         try:
             yield remote.entry(key)
         except SourceProblem as problem:
-            if problem.reason != Reason.FILE:
+            if problem.reason not in (Reason.FILE, Reason.REFUSED):
                 raise
 
 
@@ -192,8 +192,11 @@ def _new_list() -> Path:
 
 
 def _not_rejected(source: Source, entries: list[Entry]) -> list[Entry]:
-    """Return the files without those that an import has rejected, and that have not changed since."""
+    """Return the files without those that an import has rejected, and that have not changed since. Files that the
+    source refused may be allowed by now.
+    """
     rejected = RejectedRow.objects.filter(item_import__source=source, where__in=[each.key[:300] for each in entries])
+    rejected = rejected.exclude(reason__endswith=f"{REFUSED_FILE}.")
     since: dict[str, datetime.datetime] = dict(rejected.values_list("where", "item_import__created_at"))
     return [
         each

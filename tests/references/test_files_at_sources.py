@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from buckets import Store
+from buckets import Store, refuse
 from factories import make_project
 from kept import Kept, kept_in, photo, reference_of
 from PIL import Image
@@ -128,6 +128,19 @@ def test_a_source_that_refuses_or_does_not_answer_loses_nothing(kept: Kept) -> N
     kept.source.address = address
     kept.source.save()
     assert content_of(item) == photo()
+
+
+def test_files_that_a_source_refuses_do_not_hold_up_the_others(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.fill({"private.png": photo(), "public.png": photo()})
+    private, public = kept.items(["private.png", "public.png"])
+    refuse(monkeypatch, {"private.png"})
+    lost = references.bring([private.media, public.media])
+    assert list(lost) == [private.media]
+    assert "its source refuses it" in lost[private.media].problem
+    assert content_of(public) == photo()
+    monkeypatch.undo()
+    assert content_of(private) == photo()
+    assert reference_of(private).problem == ""
 
 
 def test_no_address_in_the_operators_network_is_read(kept: Kept, settings: Any) -> None:

@@ -63,11 +63,14 @@ def serving(answer: Callable[[str, str, dict[str, str], dict[str, str], bytes], 
 
 
 class Google:
-    """Buckets, and tokens for signed requests. `refused`: the status of all answers about objects."""
+    """Buckets, and tokens for signed requests. `refused`: the status of all answers. `private`: objects that may not be
+    read.
+    """
 
     def __init__(self) -> None:
         self.lists: list[dict[str, str]] = []
         self.tokens, self.refused = 0, 0
+        self.private: set[str] = set()
 
     def __call__(self, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Answer:
         if path == "/token":
@@ -79,6 +82,8 @@ class Google:
         if path == "/storage/v1/b/bucket/o":
             return self._list(query)
         content = FILES.get(path.removeprefix("/storage/v1/b/bucket/o/"))
+        if path.removeprefix("/storage/v1/b/bucket/o/") in self.private:
+            return 403, {}, b""
         if content is None:
             return 404, {}, b""
         facts = self._facts(path.removeprefix("/storage/v1/b/bucket/o/"))
@@ -201,6 +206,20 @@ def test_google_cloud_storage(google: tuple[Google, Remote]) -> None:
     for status, reason in {403: Reason.CREDENTIALS, 404: Reason.PLACE, 429: Reason.BUSY, 500: Reason.AWAY}.items():
         server.refused = status
         assert problem_of(remote).reason == reason
+
+
+def test_a_single_file_is_refused(google: tuple[Google, Remote]) -> None:
+    server, remote = google
+    server.private.add("photos/06.png")
+    for ask in (remote.entry, lambda key: remote.read(key, limit=100)):
+        with pytest.raises(SourceProblem, match=r"06\.png is refused") as caught:
+            ask("06.png")
+        assert caught.value.reason == Reason.REFUSED
+    assert remote.read("05.png", limit=100)
+    server.refused = 403
+    with pytest.raises(SourceProblem) as caught:
+        remote.read("05.png", limit=100)
+    assert caught.value.reason == Reason.CREDENTIALS
 
 
 def test_googles_key_is_refused(google: tuple[Google, Remote], monkeypatch: pytest.MonkeyPatch) -> None:

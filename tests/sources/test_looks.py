@@ -9,7 +9,7 @@ import tarfile
 from typing import Any
 
 import pytest
-from buckets import Store, make_source, work
+from buckets import Store, make_source, refuse, work
 from django.utils import timezone
 from factories import digit_png, make_project
 from pages import manager, text_of
@@ -264,6 +264,42 @@ def test_credentials_that_expire_midway(store: Store, images: Project, monkeypat
     work()
     failed.refresh_from_db()
     assert (failed.state, images.items.count()) == (States.DONE, 9)
+
+
+def test_files_that_a_bucket_refuses_are_rejected_and_the_others_come_in(
+    store: Store, images: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {f"{n}.png": digit_png(n) for n in range(3)})
+    refused = {"1.png"}
+    refuse(monkeypatch, refused)
+    source = make_source(images, f"s3://{bucket}", store.options)
+    work()
+    assert items(images) == ["0.png", "2.png"]
+    [row] = images.imports.get().rejected_rows.all()
+    reason = "The image is refused by its source: give the credentials the right to read it."
+    assert (row.where, row.reason) == ("1.png", reason)
+    refused.clear()
+    assert again(source).problem == ""
+    again(source, full=True)
+    assert items(images) == ["0.png", "1.png", "2.png"]
+
+
+def test_a_file_with_rows_that_a_bucket_refuses(store: Store, texts: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {f"{n}.csv": b"id,text\n%d,one\n" % n for n in range(3)})
+    refused = {"1.csv"}
+    refuse(monkeypatch, refused)
+    source = make_source(texts, f"s3://{bucket}", store.options)
+    work()
+    assert texts.items.count() == 2
+    item_import = texts.imports.get(name="1.csv")
+    assert item_import.state == States.REFUSED
+    assert item_import.reason.startswith("1.csv is refused. The credentials may not read this file.")
+    assert again(source).problem == ""
+    refused.clear()
+    again(source, full=True)
+    assert texts.items.count() == 3
 
 
 def test_a_source_that_vanishes_midway(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:

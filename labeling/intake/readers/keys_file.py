@@ -24,6 +24,7 @@ SUFFIX = ".keys"
 SIDE_BY_SIDE = 8
 # Files that are read ahead, and their bytes together.
 AHEAD, AHEAD_BYTES = 64, 64 * MIB
+REFUSED_FILE = "is refused by its source: give the credentials the right to read it"
 
 
 def place_of(source_id: int, key: str) -> str:
@@ -103,12 +104,14 @@ class KeysSource(Source):
 
 @contextmanager
 def bad_files(limit: int, missing: str) -> Iterator[None]:
-    """Turn the problem of a single file into a `BadFile`: it is missing, or has more than `limit` bytes."""
+    """Turn the problem of a single file into a `BadFile`: it is missing, refused, or has more than `limit` bytes."""
     try:
         yield
     except SourceProblem as problem:
         if problem.reason == Reason.FILE:
             raise BadFile(missing) from problem
+        if problem.reason == Reason.REFUSED:
+            raise BadFile(REFUSED_FILE) from problem
         if problem.reason == Reason.SIZE:
             raise BadFile(too_large(limit)) from problem
         raise
