@@ -2,13 +2,14 @@
 
 `Process` has the interface of `subprocess.Popen`. The forked process has no state of Django or of the tests: it reads
 its settings from the given environment, runs `manage.py` from its first line, and ends as any program does. This file
-is also the program that is forked: it has one thread, and is asked over a socket.
+is also the program that is forked: it has one thread, and is asked over a socket. The test processes of a run share it,
+because each would load the modules for seconds, and keep them in memory.
 """
 
 from __future__ import annotations
 
-import atexit
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -19,8 +20,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -50,25 +53,44 @@ LONG_TO_LOAD = [
 ]
 
 
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """Let one process at a time connect to the starter, start it, or be the starter that ends."""
+    folder = os.open(ROOT / "tests", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 @cache
 def starter() -> socket.socket:
-    """Return the connection to the process that forks; that process ends with this one."""
-    ours, theirs = socket.socketpair()
-    process = subprocess.Popen(
-        [sys.executable, __file__, str(theirs.fileno())],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        pass_fds=[theirs.fileno()],
-    )
-    theirs.close()
+    """Return a connection to the process that forks. That process ends when all its connections have."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
+    address = str(Path(tempfile.gettempdir(), f"starter-{run}"))
+    connection = socket.socket(socket.AF_UNIX)
+    with _turn():
+        try:
+            connection.connect(address)
+        except FileNotFoundError:
+            _start(address)
+            connection.connect(address)  # it is answered when the modules are loaded
+    return connection
 
-    def end() -> None:
-        ours.close()
-        process.wait()
 
-    atexit.register(end)
-    return ours
+def _start(address: str) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        process = subprocess.Popen(
+            [sys.executable, __file__, str(listening.fileno()), address],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[listening.fileno()],
+        )
+    process.returncode = 0  # nothing waits for it: other test processes may need it for longer
 
 
 class Process:
@@ -79,7 +101,9 @@ class Process:
         said, stdout = os.pipe()
         warned, stderr = os.pipe() if apart else (-1, stdout)
         self._status, status = os.pipe()
-        asked = json.dumps({"arguments": arguments, "environment": environment}).encode()
+        umask = os.umask(0)
+        os.umask(umask)
+        asked = json.dumps({"arguments": arguments, "environment": environment, "umask": umask}).encode()
         socket.send_fds(starter(), [len(asked).to_bytes(8)], [stdout, stderr, status])
         starter().sendall(asked)
         for fd in {stdout, stderr, status}:
@@ -134,13 +158,20 @@ class Process:
         return said[0], said[1]
 
 
-def forked(asking: socket.socket) -> list[str]:
-    """Fork on request until the tests end. Returns only in the new processes, with the arguments of each."""
+def forked(listening: socket.socket, address: str) -> list[str]:
+    """Fork on request until all test processes have ended. Returns only in the new processes, with the arguments of
+    each.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
+    connections: list[socket.socket] = []
+    for asking in _asking(listening, connections):
         length, fds, *_ = socket.recv_fds(asking, 8, 3)
         if not length:
-            os._exit(0)
+            connections.remove(asking)
+            asking.close()
+            if not connections:
+                _end(listening, address)
+            continue
         asked = b""
         while len(asked) < int.from_bytes(length):
             asked += asking.recv(int.from_bytes(length) - len(asked))
@@ -149,7 +180,8 @@ def forked(asking: socket.socket) -> list[str]:
         for fd in fds:
             os.close(fd)
     # Between the starter and the new process one waits for its end: its number is free before anybody is told.
-    asking.close()
+    for each in (listening, *connections):
+        each.close()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     stdout, stderr, status = fds
     if pid := os.fork():
@@ -166,9 +198,28 @@ def forked(asking: socket.socket) -> list[str]:
     for fd in fds:
         os.close(fd)
     request = json.loads(asked)
+    os.umask(request["umask"])
     os.environ.clear()
     os.environ.update(request["environment"])
     return list(request["arguments"])
+
+
+def _asking(listening: socket.socket, connections: list[socket.socket]) -> Iterator[socket.socket]:
+    """Yield each connection that has a request or was closed; add new ones to the list."""
+    while True:
+        for ready in select.select([listening, *connections], [], [])[0]:
+            if ready is listening:
+                connections.append(listening.accept()[0])
+            else:
+                yield ready
+
+
+def _end(listening: socket.socket, address: str) -> None:
+    """End this process, unless another test process has just connected."""
+    with _turn():
+        if not select.select([listening], [], [], 0)[0]:
+            os.unlink(address)  # noqa: PTH108
+            os._exit(0)
 
 
 if __name__ == "__main__":
@@ -176,5 +227,5 @@ if __name__ == "__main__":
     for name in LONG_TO_LOAD:
         importlib.import_module(name)
     gc.freeze()
-    sys.argv = ["manage.py", *forked(socket.socket(fileno=int(sys.argv[1])))]
+    sys.argv = ["manage.py", *forked(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])]
     runpy.run_path("manage.py", run_name="__main__")
