@@ -76,17 +76,16 @@ def django_db_keepdb(django_db_keepdb: bool) -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
-    if connection.vendor == "sqlite":
+def django_db_modify_db_settings(django_db_modify_db_settings: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
         put_tables()
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Do not restore Django's permissions after each test with transactions of its own, which took most of its time."""
-    if connection.vendor == "sqlite":
-        with django_db_blocker.unblock():
-            keep_tables()
+    with django_db_blocker.unblock():
+        keep_tables()
     assert post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
