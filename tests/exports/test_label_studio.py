@@ -17,7 +17,7 @@ from labeled import answer, make_batch, make_items, train
 from labeling.answering.corrections import correct
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
-from labeling.kinds import media
+from labeling.kinds import KINDS, FileKind, media
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Project
 from labeling.models.jobs import worker_name
@@ -198,3 +198,10 @@ def test_the_real_label_studio_takes_the_tasks_and_gives_them_back(tmp_path: Pat
             path = tmp_path / "back.json"
             path.write_text(json.dumps(back))
             assert labels(again(first, path)) == labels(first), (question, kind)
+
+
+def test_each_file_of_an_item_has_a_content_type() -> None:
+    """The suffix of a stored file is that of its real format, and that of a file at a source is one of the kind's."""
+    for kind in KINDS.values():
+        if isinstance(kind, FileKind):
+            assert {kind.shown_suffixes.get(suffix, suffix) for suffix in kind.suffixes} <= kind.content_types.keys()

@@ -83,7 +83,7 @@ def _data(row: Row, content: Any, facts: Facts) -> dict[str, Any]:
 
 def data_url(kind: Kind, name: str, content: bytes) -> str:
     """Return the content of a file with this name as a data: URL."""
-    content_type = kind.content_types.get(PurePosixPath(name).suffix, "application/octet-stream")
+    content_type = kind.content_types[PurePosixPath(name).suffix]
     return f"data:{content_type};base64,{base64.b64encode(content).decode()}"
 
 
