@@ -5,7 +5,9 @@ database.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from labeling import kinds
@@ -14,6 +16,7 @@ from labeling.kinds.wording import MIB
 
 from .drafts import Draft, Rejection, bad_file, check_row
 from .readers.base import Record, Source, UnreadableFile
+from .readers.keys_file import SIDE_BY_SIDE
 from .rules import Rules
 
 # A chunk ends at the first of these: as many records as the kind has it, so much held in memory (a row is assumed to
@@ -81,8 +84,7 @@ def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Ite
     waiting: list[tuple[Record, Draft | Rejection]] = []
     size = 0
     try:
-        for record in records:
-            result = check_row(record, rules, source)
+        for record, result in _check_rows(records, rules, source):
             waiting.append((record, result))
             size += len(result.file or b"") if isinstance(result, Draft) else 0
             if len(waiting) == BATCH or size >= BATCH_BYTES:
@@ -92,6 +94,32 @@ def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Ite
         yield from _with_files(waiting, rules)
         raise
     yield from _with_files(waiting, rules)
+
+
+def _check_rows(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
+    """Yield each record with its result of `check_row`, in order. Files that rows name at a source are read side by
+    side.
+
+    An error of `records` is raised after the last result.
+    """
+    if rules.files_at is None:
+        yield from ((record, check_row(record, rules, source)) for record in records)
+        return
+    waiting: deque[tuple[Record, Future[Draft | Rejection]]] = deque()
+    threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="rows")
+    try:
+        try:
+            for record in records:
+                waiting.append((record, threads.submit(check_row, record, rules, source)))
+                if len(waiting) == SIDE_BY_SIDE:
+                    first, result = waiting.popleft()
+                    yield first, result.result()
+        except UnreadableFile:
+            yield from ((record, result.result()) for record, result in waiting)
+            raise
+        yield from ((record, result.result()) for record, result in waiting)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _with_files(

@@ -6,6 +6,7 @@ import datetime
 import io
 import os
 import tarfile
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from receivers import receiver
 
 from labeling.intake import fetching, parked, rejecting, uploads
 from labeling.intake.readers import Layout
+from labeling.kinds import media
 from labeling.loop import endings
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, Project, Source
@@ -216,6 +218,31 @@ def test_rows_name_files_at_the_source(store: Store, images: Project) -> None:
     again(source)
     # Rows without an id of files with the same name are other items.
     assert sorted(each.label for each in images.items.all()) == [1, 2, 3]
+
+
+def test_files_that_rows_name_are_read_side_by_side(
+    store: Store, images: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = store.bucket()
+    rows = b"image\n" + b"".join(b"photos/%d.png\n" % n for n in range(8))
+    photos = {f"photos/{n}.png": digit_png(n) for n in range(8) if n != 5}
+    store.fill(bucket, {"rows.csv": rows, **photos})
+    together, read = Barrier(4, timeout=60), Remote.read
+
+    def read_with_others(self: Remote, key: str, **more: Any) -> bytes:
+        together.wait()
+        return read(self, key, **more)
+
+    monkeypatch.setattr(Remote, "read", read_with_others)
+    make_source(images, f"s3://{bucket}", store.options, content="files")
+    work()
+    stored = {each.source: media.path_of(each.media).read_bytes() for each in images.items.all()}
+    assert stored == {f"line {n + 2}": digit_png(n) for n in range(8) if n != 5}
+    [row] = images.imports.get().rejected_rows.all()
+    assert (row.where, row.reason) == (
+        "line 7",
+        "The image is missing: there is no file photos/5.png at the source.",
+    )
 
 
 def test_a_person_chooses_the_columns_once(store: Store, texts: Project) -> None:
