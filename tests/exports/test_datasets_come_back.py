@@ -186,7 +186,7 @@ def test_an_import_goes_on_within_a_shard(tmp_path: Path, monkeypatch: pytest.Mo
         with open_source(written(first, form, tmp_path), kind="text") as source:
             every = list(source.records())
             assert len(every) == 6 <= source.estimate
-            for skip in range(7):
+            for skip in range(7) if ALL else (0, 2, 5):
                 assert [row.where for row in source.records(skip)] == [row.where for row in every[skip:]], (form, skip)
 
 

@@ -195,6 +195,7 @@ def late_project(first_rows: int) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_what_comes_late_is_typed_all_the_same(load: Load, tmp_path: Path) -> None:
     """After 10,000 rows and 10 MB without a cluster, skip, correction or control item, rows with all of them follow."""
     first_rows = 10_500

@@ -15,7 +15,7 @@ from tests.factories import make_member, make_project
 
 pytestmark = pytest.mark.django_db
 
-SMALL, LARGE = 1_000, 3_000
+TINY, SMALL, LARGE = 10, 1_000, 3_000
 
 
 def labeled_project(slug: str, size: int) -> Project:
@@ -40,9 +40,9 @@ def peak_bytes(project: Project, format_name: str) -> tuple[int, int]:
 def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 500)
     monkeypatch.setattr("labeling.outgoing.formats.shards.SHARD_BYTES", 100_000)
-    small, large = labeled_project("small", SMALL), labeled_project("large", LARGE)
+    tiny, small, large = (labeled_project(f"of-{size}", size) for size in (TINY, SMALL, LARGE))
     for name in (*FORMATS, *DATASETS, *TOOLS):
-        for _ in export(small, name):  # what is loaded once does not count
+        for _ in export(tiny, name):  # what is loaded once does not count
             pass
         few, few_arrow = peak_bytes(small, name)
         many, many_arrow = peak_bytes(large, name)

@@ -109,6 +109,7 @@ def test_classes_out_of_range_and_matrices_too_large_are_refused():
     assert metrics.per_class(np.array([19_999]), np.array([0]), 20_000).truth[19_999] == 1
 
 
+@pytest.mark.long
 def test_the_interval_of_a_mean_covers_it_where_large_values_are_rare():
     """Values are exponential; for log-normal values, the interval covers the mean more often than the usual one."""
 
@@ -127,6 +128,7 @@ def test_the_interval_of_a_mean_covers_it_where_large_values_are_rare():
     assert ours > usual
 
 
+@pytest.mark.long
 def test_the_interval_of_a_mean_covers_it_where_nearly_all_values_are_equal():
     """Each sample with a 1 covers; without one, all values are equal and the interval has no width."""
     rng = np.random.default_rng(0)
