@@ -34,7 +34,7 @@ CLUSTERED = ("cluster-margin", AHEAD, LABELS_ALONE, MIXED)
 """Strategies that look at clusters."""
 COVERING_SHARE, MOST = 0.8, 200
 """Of the product's first batch: tests hold them to labeling.steps.first_batch."""
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,8 @@ def _train(work: Work, data: Data, rows: np.ndarray, number: int, *, pool: bool)
     training_set = TrainingSet(
         data.features[rows], data.labels[rows], "single", data.n_classes, data.input_shape, pool=others
     )
-    return train(training_set, Recipe(seed)).model
+    # The product, too, picks before the further trainings that only calibrate a version.
+    return train(training_set, Recipe(seed), later=True).model
 
 
 def unlabeled_sample(n: int, labeled: np.ndarray, seed: int) -> np.ndarray:
