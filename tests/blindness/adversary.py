@@ -67,9 +67,13 @@ class Adversary:
 
     def play(self) -> dict[int, dict[str, float]]:
         """Answer the batch until no task is left, and return the features of each task."""
-        while sum(self._work(name) for name in self.names):  # each of them, each time
+        while self.work(self.names):
             pass
         return {task: dict(values) for task, values in self.features.items()}
+
+    def work(self, names: Sequence[str]) -> bool:
+        """Let each of these people claim and answer a few tasks. Return whether there were any."""
+        return sum(self._work(name) for name in names) > 0
 
     def _work(self, name: str) -> bool:
         """Claim a few tasks, skip each (in short every second one) and undo the skip, and answer them.

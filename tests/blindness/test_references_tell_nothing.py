@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import digit_worlds
 import pytest
 from adversary import Verdict
 from buckets import Store
@@ -19,7 +20,6 @@ from labeling.kinds import KeptAtSource, media
 from labeling.models import Item, Project, Source, User
 from labeling.references import copies, fetching
 from labeling.sources import remote_of
-from tests.blindness import test_adversary
 from tests.blindness.test_adversary import DRAWS, SUSPICIOUS, assert_nothing_tells, verdicts
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
@@ -45,14 +45,14 @@ def _world_at_a_source(store: Store, settings: Any, monkeypatch: pytest.MonkeyPa
     """Move the files of a new world into a bucket."""
     monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, float(DRAWS)))
     settings.OUTGOING_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
-    real = test_adversary.imported
+    real = digit_worlds.imported
 
     def imported(*world: Any) -> Project:
         project = real(*world)
         _move(project, kept_in(store, project).source, store)
         return project
 
-    monkeypatch.setattr(test_adversary, "imported", imported)
+    monkeypatch.setattr(digit_worlds, "imported", imported)
 
 
 def _move(project: Project, source: Source, store: Store) -> None:
