@@ -40,6 +40,10 @@ class Prediction:
     """(m, l) int16, see `likely` of the question; None unless in `extras`."""
     probabilities: np.ndarray | None = None
     """(m, n_classes) float32, or for "verify" (m,) of yes; None unless in `extras`."""
+    chosen: np.ndarray | None = None
+    """(m, l) int16, see `chosen` of "multi", the only question that has it; None unless in `extras`."""
+    sureness: np.ndarray | None = None
+    """(m,) float32, the probability of `chosen`; None unless in `extras`."""
 
 
 EXTRAS = {
@@ -47,8 +51,13 @@ EXTRAS = {
     "errors": "error_vectors",
     "likely": "likely",
     "probabilities": "probabilities",
+    "chosen": "chosen",
+    "sureness": "sureness",
 }
 """Optional results of `predict`, which take time or memory, and the methods of the question that compute them."""
+
+CALIBRATED = ("probabilities", "chosen", "sureness")
+"""The optional results that `Model.calibration` changes."""
 
 
 def predict(
@@ -156,7 +165,7 @@ def _predictions(
                 decision = decision._replace(confidence=sure)
             decisions.append(decision)
             for name, parts in asked.items():
-                logits = part.sure if name == "probabilities" else part.logits
+                logits = part.sure if name in CALIBRATED else part.logits
                 parts.append(getattr(model.asks, EXTRAS[name])(logits, part.proposed))
         margins, best, confidence = (torch.cat(parts).numpy() for parts in zip(*decisions, strict=True))
         more = {name: torch.cat(parts).numpy() for name, parts in asked.items()}

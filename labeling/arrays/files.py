@@ -6,7 +6,8 @@ features-<generation>.bin       one row an item; readers ignore rows from Projec
 models/v<number>/, r<key>/      the artifact of a trained version, and of a registered one by the key of its
                                 registration, unless MODEL_STORE names another place
 training.safetensors            the state of the running training, so that a killed training resumes
-pool/v<number>/*.npy            the version's predictions for every row: margins, best, confidence, and the arrays that
+pool/v<number>/*.npy            the version's predictions for every row: margins, best, confidence, for `multi` the
+                                whole answer and its probability (chosen, sureness), and the arrays that
                                 the batch's strategy needs, such as entropies, errors, embeddings. Errors and
                                 embeddings are kept of the version that picked last; embeddings also of the version
                                 whose embeddings were clustered.
@@ -106,8 +107,8 @@ class ProjectFiles:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"
 
     def has_predicted(self, version: ModelVersion) -> bool:
-        """Return whether the version's predictions for the pool are stored."""
-        return all(store().exists(self.pool(version, name)) for name in ("best", "confidence"))
+        """Return whether the version's whole answers for the pool are stored."""
+        return all(store().exists(self.pool(version, name)) for name in self.project.asks.answer_arrays)
 
     def predictions(self, version: ModelVersion, name: str, rows: np.ndarray) -> np.ndarray | None:
         """Return the version's `best` or `confidence` for the first of `rows` (n,), ascending: those that it has
@@ -123,7 +124,7 @@ class ProjectFiles:
 
         None if the array is not stored, or damaged; a damaged array is reported, and a worker rebuilds it.
         """
-        if not version.answers and name in ("best", "confidence"):
+        if not version.answers and name in ("best", "confidence", *self.project.asks.answer_arrays):
             return None
         try:
             return load_array(self.pool(version, name), mmap=True)

@@ -70,6 +70,8 @@ class Question:
     best_is_no_answer: ClassVar[str] = ""
     """Why a model's most probable class is not a whole answer: the end of a sentence that begins with "Where". Pages
     then do not compare predictions with labels. Empty if the most probable class is an answer."""
+    answer_arrays: ClassVar[tuple[str, str]] = ("best", "confidence")
+    """The names of a version's arrays that have a whole answer for each item of the pool, and its probability."""
     ordered: ClassVar[bool] = False
     """Whether the classes are points of a scale at equal distances, so that a wrong answer can be near or far."""
     grid_by: ClassVar[GridBy] = GridBy.NOTHING
@@ -150,6 +152,10 @@ class Question:
     def as_answer(self, best: int) -> Stored:
         """Return a model's best class as a stored value."""
         return best
+
+    def whole(self, entry: Any) -> Stored:
+        """Return an entry of the first of `answer_arrays`, as a number or a list of numbers, as a stored value."""
+        return self.as_answer(entry)
 
     def prediction(
         self, best: int, confidence: float, probabilities: np.ndarray | None

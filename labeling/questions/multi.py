@@ -25,6 +25,7 @@ class Multi(Question):
     answer = "a list of class names"
     value_is_list = per_class = True
     best_is_no_answer = "any number of classes may apply"
+    answer_arrays = ("chosen", "sureness")
     exported_as = "texts"
 
     def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
@@ -52,6 +53,9 @@ class Multi(Question):
 
     def as_answer(self, best: int) -> Stored:
         return [best]
+
+    def whole(self, entry: Any) -> Stored:
+        return [index for index in entry if index >= 0]
 
     def prediction(
         self, best: int, confidence: float, probabilities: np.ndarray | None

@@ -19,17 +19,18 @@ from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, scorer_of
 from models_store.model import Model
-from models_store.prediction import EXTRAS
+from models_store.prediction import CALIBRATED, EXTRAS
 from selector.strategies import STRATEGIES
 
-# The arrays that every version stores, for pages and tasks; and the arrays with many numbers per item.
+# The arrays that every version stores, for pages and tasks; and the arrays with many numbers per item that are removed
+# once no batch needs them.
 ALWAYS = ("margins", "best", "confidence")
 WIDE = ("embeddings", "errors", "likely")
 
 
 def arrays_of(version: ModelVersion) -> tuple[str, ...]:
     """Return the arrays that the version stores of each pool, whatever the strategy."""
-    return ALWAYS if version.answers else ("margins",)
+    return tuple(dict.fromkeys((*ALWAYS, *version.project.asks.answer_arrays))) if version.answers else ("margins",)
 
 
 class Look(NamedTuple):
@@ -97,12 +98,13 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
 
 
 def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any = None) -> None:
-    """Rewrite the confidences of all items that the version has predicted, with its calibration."""
+    """Rewrite the arrays that depend on the version's calibration, for all items that the version has predicted."""
     path = ProjectFiles(project).pool(version, "confidence")
     if store().exists(path):
         rows = len(load_array(path, mmap=True))
         model, inputs = scorer_of(project, version)
-        run_over_pool(project, version, model, inputs[:rows], ["confidence"], progress=progress)
+        names = [name for name in arrays_of(version) if name in ("confidence", *CALIBRATED)]
+        run_over_pool(project, version, model, inputs[:rows], names, progress=progress)
 
 
 def drop_wide_arrays(project: Project, version: ModelVersion) -> None:

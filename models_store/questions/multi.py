@@ -3,11 +3,15 @@
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models_store.class_sets import ClassSets
 from models_store.label_errors import Doubts, set_errors
 from models_store.questions.base import MOST_WEIGHT, Decision, Targets, class_indices, projection
 from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, margin_of
+
+MOST_CHOSEN = 16
+"""The most classes of a whole answer that is stored for each item of a pool."""
 
 
 class Multi(YesOrNo):
@@ -69,6 +73,22 @@ class Multi(YesOrNo):
 
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         return torch.sigmoid(logits)
+
+    def chosen(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """Return the classes with a probability of at least one half, ascending, then -1: (m, min(K, MOST_CHOSEN))
+        int16. Of more classes, the most probable ones.
+        """
+        top, classes = logits.topk(min(MOST_CHOSEN, logits.shape[1]), dim=1)
+        none = logits.shape[1]
+        ascending = torch.where(top >= 0, classes, none).sort(dim=1).values
+        return torch.where(ascending < none, ascending, -1).short()
+
+    def sureness(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """Return the probability that exactly the classes of `chosen` apply, as if the classes were independent: (m,)
+        float32. 0 if there are more than MOST_CHOSEN.
+        """
+        product = F.logsigmoid(logits.abs()).sum(dim=1).exp()
+        return torch.where((logits >= 0).sum(dim=1) <= MOST_CHOSEN, product, 0.0)
 
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         """Return the sum of the entropies of yes or no over the classes, as if these were independent."""

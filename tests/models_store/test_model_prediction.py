@@ -115,6 +115,28 @@ def test_likely_classes_come_in_the_order_of_their_probabilities(trained):
     np.testing.assert_array_equal(ranked, -np.sort(-p, axis=1)[:, :10])
 
 
+@pytest.mark.parametrize("trained", ["multi"], indirect=True)
+def test_a_whole_answer_lists_the_classes_that_are_as_likely_as_not(trained):
+    parts = list(predict(trained.model, POOL.features, extras=("chosen", "sureness", "probabilities"), chunk=300))
+    chosen, sureness, p = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("chosen", "sureness", "probabilities")
+    )
+    assert chosen.dtype == np.int16
+    for row in range(0, 700, 7):
+        classes = np.flatnonzero(p[row] >= 0.5).tolist()
+        assert chosen[row].tolist() == classes + [-1] * (chosen.shape[1] - len(classes))
+        assert sureness[row] == pytest.approx(np.prod(np.maximum(p[row], 1 - p[row])), rel=1e-4)
+
+
+def test_more_classes_than_are_stored_leave_no_certainty():
+    logits = torch.full((2, 40), -30.0)
+    logits[0, 10:27] = 30.0
+    logits[1, 10:26] = 30.0
+    multi = questions.named("multi")
+    assert multi.sureness(logits, None).tolist() == pytest.approx([0.0, 1.0])
+    assert multi.chosen(logits, None)[1].tolist() == list(range(10, 26))
+
+
 def test_a_read_only_memory_map_is_read_as_it_goes_and_left_alone(trained, tmp_path):
     np.save(tmp_path / "features.npy", POOL.features)
     before = (tmp_path / "features.npy").read_bytes()
