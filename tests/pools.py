@@ -34,11 +34,16 @@ def pool_project(slug: str = "pool", **settings: object) -> Project:
     Project.objects.filter(pk=project.pk).update(encoded_rows=rows)
     rng = np.random.default_rng(7)
     probabilities = np.clip(1 - rng.exponential(0.06, rows), 0.12, 0.9999)
-    best = np.array(project.items.order_by("row").values_list("truth", flat=True), np.int32)
+    truths = project.items.order_by("row").values_list("truth", flat=True)
+    best = np.array([truth[0] if isinstance(truth, list) else truth for truth in truths], np.int32)
     wrong = rng.random(rows) > probabilities
     best[wrong] = (best[wrong] + 1) % project.classes.count()
     Item.objects.filter(pk__in=[item.pk for item in control]).update(label=F("truth"))
     files, version = ProjectFiles(project), project.versions.get()
+    if project.question == "multi":
+        project.items.labeled().update(label=F("truth"))
+        save_array(files.pool(version, "chosen"), best[:, None].astype(np.int16))
+        save_array(files.pool(version, "sureness"), probabilities.astype(np.float32))
     save_array(files.pool(version, "best"), best)
     save_array(files.pool(version, "confidence"), probabilities.astype(np.float32))
     project.refresh_from_db()

@@ -1,15 +1,18 @@
 """Managers correct certified labels; certificates are suspended when their ground moves.
 
-The ground moves when classes are merged or split, or when more labels are corrected than may be wrong. The items of a
+The ground moves when classes are merged or split, when a class is added where an item may have several, or when more
+labels are corrected than may be wrong. The items of a
 suspended certificate are in the pool again at once; the step `finish` removes its labels.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
-from labeling.certifying.errors import is_wrong
+from labeling.certifying.errors import is_wrong, wrong_classes
 from labeling.models import Batch, Certificate, CertifiedLabel, Correction, Item, Job, Project, Task
 
 NEEDS = "Its items are in the pool again; a new audit can prove their labels."
@@ -27,7 +30,10 @@ def suspend(certificates: QuerySet[Certificate], reason: str) -> bool:
 
 
 def class_changed(project: Project, index: int, reason: str) -> None:
-    """Suspend the certificates that have labels of this class."""
+    """Suspend the certificates that have labels of this class; all, if each label says yes or no to each class."""
+    if project.asks.per_class:
+        suspend(project.certificates.all(), reason)
+        return
     of_class = CertifiedLabel.objects.certifying().filter(certificate__project=project, value=index)
     suspend(Certificate.objects.filter(pk__in=of_class.order_by().values("certificate").distinct()), reason)
 
@@ -40,13 +46,20 @@ def corrected(item: Item) -> None:
     certificate = label.certificate
     audit, project = certificate.audit, certificate.audit.project
     corrections = Correction.objects.standing().filter(item__certified_label__certificate=certificate)
-    wrong = sum(
-        is_wrong(project.asks, project.follow(value), project.follow(right), within=audit.within)
+    pairs = [
+        (project.follow(value), project.follow(right))
         for value, right in corrections.values_list("item__certified_label__value", "value")
-    )
+    ]
+    if audit.each_class:
+        about = Counter(index for pair in pairs for index in wrong_classes(project.asks, *pair))
+        wrong = max(about.values(), default=0)
+    else:
+        wrong = sum(is_wrong(project.asks, *pair, within=audit.within) for pair in pairs)
     if wrong > certificate.most_wrong:
+        about_class = " about one class" if audit.each_class else ""
         reason = (
-            f"{wrong:,} of its labels were corrected, and it proves that at most {certificate.most_wrong:,} are wrong."
+            f"{wrong:,} of its labels were corrected{about_class}, and it proves that at most "
+            f"{certificate.most_wrong:,} are wrong."
         )
         suspend(Certificate.objects.filter(pk=certificate.pk), reason)
 

@@ -101,6 +101,9 @@ class AuditFigures(serializers.Serializer[Any]):
 
     attempt = serializers.IntegerField(min_value=1)
     of_class = serializers.CharField(allow_null=True, help_text="The predicted class; null: all candidates.")
+    each_class = serializers.BooleanField(
+        help_text="Whether it proves each class by itself, where an item may have several."
+    )
     version = serializers.IntegerField(min_value=1)
     candidates = serializers.IntegerField(min_value=0)
     asked = serializers.IntegerField(min_value=0)
@@ -124,6 +127,7 @@ class ProgressFigures(serializers.Serializer[Any]):
     hours = serializers.FloatField(min_value=0, help_text="People's time to the end, in all.")
     people = serializers.IntegerField(min_value=1, help_text="People who answered in the last seven days.")
     later = serializers.IntegerField(min_value=0, help_text="Items added after the newest audit with a certificate.")
+    by_class = serializers.BooleanField(help_text="Whether `wrong` is the share about any one class of an item.")
 
 
 class FinishSerializer(serializers.Serializer[Any]):
@@ -177,6 +181,10 @@ class CertificateSerializer(serializers.ModelSerializer[Certificate]):
     version = serializers.IntegerField(source="audit.version.number", help_text="The model version that gave them.")
     error = serializers.FloatField(help_text="`most_wrong` as a share of `labels`.")
     confidence = serializers.FloatField(source="audit.confidence")
+    each_class = serializers.BooleanField(
+        source="audit.each_class",
+        help_text="Whether `most_wrong` holds for each class by itself, where an item may have several.",
+    )
 
     class Meta:
         model = Certificate
@@ -188,6 +196,7 @@ class CertificateSerializer(serializers.ModelSerializer[Certificate]):
             "most_wrong",
             "error",
             "confidence",
+            "each_class",
             "threshold",
             "asked",
             "found",

@@ -76,12 +76,15 @@ def _option(whole: Plan, end: int) -> Option:
 
 def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray, *, to_go_on: bool = False) -> float:
     """Return about how many more answers prove the set that ends with stratum `last`; inf if probably none will.
-    `ranks` and `wrong` as in `proof.prove`. `to_go_on`: prove so much of it that larger sets are tried.
+    `ranks` and `wrong` as in `proof.prove`. `to_go_on`: prove so much of it that larger sets are tried. Of several
+    classes, those of the class that takes the most.
 
     The rate at which evidence grows is the mean of the calibrated rate and the rate so far, weighted by the answers of
     the forecast and those so far. So hope is lost once the evidence is 1/threshold of its start: if calibration is
     right, this has about the probability of the risk.
     """
+    if wrong.ndim > 1:
+        return max(answers_left(plan, last, ranks, column, to_go_on=to_go_on) for column in wrong.T)
     strata = plan.strata(ranks)
     inside = strata <= last
     least = int(plan.least[last])

@@ -18,8 +18,8 @@ class Proof:
     last : the set's last stratum.
     labels : the set's labels that no person was asked about: the certified ones.
     most_wrong : the largest number of wrong labels among them, at the plan's confidence.
-    asked, found : the set's labels that people were asked about, and that they found wrong.
-    evidence : the largest evidence against more wrong labels, as a logarithm.
+    asked, found : the set's labels that people were asked about, and that they found wrong, about any class.
+    evidence : the largest evidence against more wrong labels, as a logarithm; of several classes, of the least proven.
     """
 
     last: int
@@ -46,23 +46,28 @@ def prove(plan: Plan, ranks: np.ndarray, wrong: np.ndarray) -> Proof | None:
     ----------
     ranks : (n,) int, the first n candidates of `plan.order`.
     wrong : (n,) bool, whether people found the label wrong. An item that they could not answer counts as wrong. Leave
-        out answers from the first one on that is missing or not settled.
+        out answers from the first one on that is missing or not settled. (n, k) for a bound for each of k classes:
+        whether they found it wrong about the class. A set is proven if it is for each class, each at the full risk.
     """
     best = None
     strata = plan.strata(ranks)
+    columns = wrong[:, None] if wrong.ndim == 1 else wrong
     for last in range(plan.first, len(plan.sizes)):
         inside = strata <= last
-        asked, found = int(inside.sum()), int(wrong[inside].sum())
+        asked, found = int(inside.sum()), int(columns[inside].any(axis=1).sum())
         labels = int(plan.ends[last]) - asked
         seen, least = plan.most(labels), int(plan.least[last])
-        evidence = {
-            most: float(evidence_for(plan, last, strata[inside], wrong[inside], most).max())
-            for most in {seen + found, least}
-        }
-        if labels and seen >= 0 and seen + found >= least and evidence[seen + found] >= plan.threshold:
-            most = most_wrong(seen, plan.missed, plan.unseen_risk)
-            best = Proof(last, labels, most, asked, found, evidence[seen + found])
-        if least < 0 or evidence[least] < plan.threshold:
+        claimed, to_go_on = [], []
+        for column in columns[inside].T:
+            most = seen + int(column.sum())
+            evidence = {
+                each: float(evidence_for(plan, last, strata[inside], column, each).max()) for each in {most, least}
+            }
+            claimed.append(evidence[most] if most >= least else -np.inf)
+            to_go_on.append(evidence[least])
+        if labels and seen >= 0 and min(claimed) >= plan.threshold:
+            best = Proof(last, labels, most_wrong(seen, plan.missed, plan.unseen_risk), asked, found, min(claimed))
+        if least < 0 or min(to_go_on) < plan.threshold:
             break
     return best
 

@@ -62,7 +62,7 @@ def _claim(step: Step, project: Project) -> Finish | None:
 def _look_at(step: Step, audit: Audit) -> None:
     """End the audit, with a certificate of the largest proven set, if it has proven all it can or costs too much."""
     if certificates.classes_changed(audit):
-        return _end(step, audit, "Classes were merged or split.")
+        return _end(step, audit, "Classes have changed.")
     try:
         found = outcomes(audit)
     except FileDamaged as damage:
@@ -72,7 +72,7 @@ def _look_at(step: Step, audit: Audit) -> None:
     if advice.left:
         return _ask_again(step, audit, found.undecided)
     if advice.proof is None:
-        asked = f"{len(found.ranks):,} answers, {int(found.wrong.sum()):,} of them against the model"
+        asked = f"{len(found.ranks):,} answers, {int(found.against.sum()):,} of them against the model"
         return _end(step, audit, f"No set of labels could be proven at a reasonable cost ({asked}).")
     if certificates.issue(step, audit, advice.proof, found) is None:
         return _end(step, audit, "No label was left to certify.")

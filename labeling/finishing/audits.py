@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from heapq import merge
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from django.db.models import Max
@@ -19,7 +21,7 @@ from labeling.certifying.plan import Plan, Target
 from labeling.db.statements import among
 from labeling.finishing.candidates import load
 from labeling.models import Annotation, Audit, Copy, Correction, Project, Task
-from labeling.questions import Stored
+from labeling.questions import Question, Stored
 
 CHUNK = 1000
 MOST_TASKS = 6
@@ -28,7 +30,7 @@ MOST_TASKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A candidate by its place in the order of its audit's draws. `value`: the predicted answer, as `best` has it.
+    """A candidate by its place in the order of its audit's draws. `value`: the predicted answer, as in `Candidates`.
 
     is_decoy : its annotators see the prediction, so its answer proves nothing.
     """
@@ -37,7 +39,7 @@ class Draw:
     place: int
     item: int
     row: int
-    value: int
+    value: Any
     is_decoy: bool = False
 
 
@@ -51,11 +53,22 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of an item. `about`: the classes about which the label is wrong, for a question with a decision a
+    class; None if it is wrong about all, as a label of an item that people cannot answer.
+    """
+
+    outcome: Outcome
+    about: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcomes:
     """The answers of an audit, for `labeling.certifying.proof.prove`: the draws before the first one not settled.
 
     ranks : (n,) int64, the candidates' ranks.
-    wrong : (n,) bool, whether people found the label wrong.
+    wrong : (n,) bool, whether people found the label wrong. Of an audit of each class (n, k): about which class, with a
+        column for each of `classes`, and one for all classes about which no label was found wrong.
     undecided : the items of draws, in their order, whose answers do not settle them although no task asks for more.
     awaited : the number of draws that were asked and do not count yet.
     """
@@ -64,6 +77,12 @@ class Outcomes:
     wrong: np.ndarray
     undecided: list[int]
     awaited: int
+    classes: tuple[int, ...] = ()
+
+    @property
+    def against(self) -> np.ndarray:
+        """(n,) bool, whether people found the label wrong, about any class."""
+        return np.asarray(self.wrong if self.wrong.ndim == 1 else self.wrong.any(axis=1))
 
 
 def plan_of(audit: Audit) -> Plan:
@@ -112,15 +131,15 @@ def _unasked(audit: Audit, n: int, *, decoys: bool = False) -> Iterator[Draw]:
 def outcomes(audit: Audit) -> Outcomes:
     """Return what people's answers say about the audit's draws so far.
 
-    A manager's correction decides. Else the answers to the item's tasks that showed no prediction decide (`settle`). An
-    item that all skipped, that was excluded or deleted, or that `MOST_TASKS` tasks asked about in vain, counts as
-    wrong. It does not matter why a batch took the item: the order of the draws was fixed before. A few queries for
-    `CHUNK` draws.
+    A manager's correction decides. Else the answers to the item's tasks that showed no prediction decide (`settle`;
+    `settle_classes` where each class is a decision of its own). An item that all skipped, that was excluded or deleted,
+    or that `MOST_TASKS` tasks asked about in vain, counts as wrong. It does not matter why a batch took the item: the
+    order of the draws was fixed before. A few queries for `CHUNK` draws.
     """
     candidates = load(audit)
     asked = audit.draws.filter(is_decoy=False).aggregate(n=Max("place") + 1)["n"] or 0
     ranks: list[int] = []
-    wrong: list[bool] = []
+    findings: list[Finding] = []
     undecided: list[int] = []
     settled = True
     for start in range(0, len(candidates), CHUNK):
@@ -130,22 +149,35 @@ def outcomes(audit: Audit) -> Outcomes:
         items = candidates.items[part].tolist()
         found = _outcomes_of(audit, dict(zip(items, candidates.values[part].tolist(), strict=True)))
         for place, (rank, item) in enumerate(zip(part.tolist(), items, strict=True), start):
-            outcome = found[item]
+            outcome = found[item].outcome
             settled = settled and outcome in (Outcome.RIGHT, Outcome.WRONG)
             if settled:
                 ranks.append(rank)
-                wrong.append(outcome is Outcome.WRONG)
+                findings.append(found[item])
             elif outcome is Outcome.UNDECIDED and place < asked:
                 undecided.append(item)
-    return Outcomes(np.array(ranks, np.int64), np.array(wrong, bool), undecided, max(asked - len(ranks), 0))
+    wrong = np.array([each.outcome is Outcome.WRONG for each in findings], bool)
+    classes: tuple[int, ...] = ()
+    if audit.each_class:
+        classes = tuple(sorted(frozenset().union(*(each.about or () for each in findings))))
+        wrong = _by_class(wrong, findings, classes)
+    return Outcomes(np.array(ranks, np.int64), wrong, undecided, max(asked - len(ranks), 0), classes)
 
 
-def _outcomes_of(audit: Audit, values: Mapping[int, int]) -> dict[int, Outcome]:
-    """Return the outcome of each item. `values`: the model's answer by item."""
+def _by_class(wrong: np.ndarray, findings: Sequence[Finding], classes: Sequence[int]) -> np.ndarray:
+    """Return whether each label is wrong about each of these classes, and about all others: (n, k) bool."""
+    about = np.zeros((len(findings), len(classes) + 1), bool)
+    column = {index: place for place, index in enumerate(classes)}
+    for place in np.flatnonzero(wrong).tolist():
+        found = findings[place].about
+        about[place, slice(None) if found is None else [column[index] for index in found]] = True
+    return about
+
+
+def _outcomes_of(audit: Audit, values: Mapping[int, Any]) -> dict[int, Finding]:
+    """Return what was found of each item. `values`: the model's answer by item."""
     project = audit.project
-    differ = partial(
-        is_wrong, project.asks, within=audit.within, of_class=audit.of_class if project.asks.per_class else None
-    )
+    judge = partial(_judge, project.asks, within=audit.within)
     items = project.items.filter(pk__in=among(values))
     kept = dict(items.kept().values_list("pk", "again_at"))
     corrections = Correction.objects.standing().filter(item__in=items)
@@ -162,19 +194,46 @@ def _outcomes_of(audit: Audit, values: Mapping[int, int]) -> dict[int, Outcome]:
         item, _, prompted = asked[task]
         answers[item] += [] if prompted else [project.follow(value)]
 
-    def outcome_of(item: int, value: Stored) -> Outcome:
+    def found_of(item: int, value: Stored) -> Finding:
         if item not in kept:
-            return Outcome.WRONG
+            return Finding(Outcome.WRONG)
         if item in corrected:
-            return Outcome.WRONG if differ(value, corrected[item]) else Outcome.RIGHT
-        outcome = settle(value, answers.get(item, []), differ)
-        if outcome is not Outcome.UNDECIDED:
-            return outcome
+            # The model's answer agrees with the correction, or the correction twice.
+            return judge(value, [corrected[item]] * 2)
+        found = judge(value, answers.get(item, []))
+        if found.outcome is not Outcome.UNDECIDED:
+            return found
         if not n_tasks[item] or item in unfinished or kept[item] is not None:
-            return Outcome.OPEN
-        return Outcome.UNDECIDED if item in answers and n_tasks[item] < MOST_TASKS else Outcome.WRONG
+            return Finding(Outcome.OPEN)
+        is_open = item in answers and n_tasks[item] < MOST_TASKS
+        return Finding(Outcome.UNDECIDED if is_open else Outcome.WRONG)
 
-    return {item: outcome_of(item, project.follow(project.asks.as_answer(value))) for item, value in values.items()}
+    return {item: found_of(item, project.follow(project.asks.whole(value))) for item, value in values.items()}
+
+
+def _judge(question: Question, predicted: Stored, answers: Sequence[Stored], *, within: int) -> Finding:
+    """Return what people's answers say about a model's answer."""
+    if question.per_class:
+        return settle_classes(set(question.counted(predicted)), [set(question.counted(each)) for each in answers])
+    return Finding(settle(predicted, answers, partial(is_wrong, question, within=within)))
+
+
+def settle_classes(predicted: Set[int], answers: Sequence[Set[int]]) -> Finding:
+    """Return whether the predicted classes of an item are right by people's answers: each class is settled by itself.
+
+    >>> settle_classes({1, 2}, [{1}]).outcome.value, settle_classes({1, 2}, [{1}, {1, 3}]).about
+    ('undecided', frozenset({2}))
+    """
+    if not answers:
+        return Finding(Outcome.UNDECIDED)
+    classes = frozenset(predicted).union(*answers)
+    found = {
+        index: settle(index in predicted, [index in answer for answer in answers], operator.ne) for index in classes
+    }
+    if Outcome.UNDECIDED in found.values():
+        return Finding(Outcome.UNDECIDED)
+    wrong = frozenset(index for index, outcome in found.items() if outcome is Outcome.WRONG)
+    return Finding(Outcome.WRONG if wrong else Outcome.RIGHT, wrong)
 
 
 def settle(predicted: Stored, answers: Sequence[Stored], differ: Callable[[Stored, Stored], bool]) -> Outcome:

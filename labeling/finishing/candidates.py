@@ -20,7 +20,8 @@ class Candidates:
 
     items : int64, the keys of the items.
     rows : int64, the items' rows.
-    values : int64, the version's predicted answers, as the array `best` has them.
+    values : the version's predicted answers, as the first of the question's `answer_arrays` has them: (N,) int64, or
+        (N, l) int16 where an answer is a list of classes.
     probabilities : float64, the probabilities of these, descending.
     order : int64, the candidates' ranks in the order of the draws; empty until the audit is planned.
     """
@@ -51,23 +52,25 @@ def read_candidates(project: Project, version: ModelVersion, *, of_class: int | 
     """Return the items that no batch has taken and that this version has predicted, ranked as
     `labeling.certifying.plan.stratify` ranks them.
 
-    Left out are items reserved for control, and near-copies that have or may get the label of their source. `of_class`:
-    only items with this predicted answer. Raises `FileMissing` or `FileDamaged` if an array of the version is damaged.
+    Left out are items reserved for control, near-copies that have or may get the label of their source, and items with
+    more predicted classes than are stored. `of_class`: only items with this predicted answer. Raises `FileMissing` or
+    `FileDamaged` if an array of the version is damaged.
     """
     files = ProjectFiles(project)
-    best, confidence = (load_array(files.pool(version, name)) for name in ("best", "confidence"))
-    items = project.items.unlabeled().filter(reserved=False, row__lt=len(best))
+    values, confidence = (load_array(files.pool(version, name)) for name in project.asks.answer_arrays)
+    items = project.items.unlabeled().filter(reserved=False, row__lt=len(values))
     items = items.exclude(pk__in=Copy.objects.confirmed().filter(batch__project=project).values("item"))
     keys = items.order_by("row").values_list("pk", "row").iterator(chunk_size=CHUNK)
     pool = np.fromiter(keys, [("item", np.int64), ("row", np.int64)])
+    pool = pool[confidence[pool["row"]] > 0]
     if of_class is not None:
-        pool = pool[best[pool["row"]] == of_class]
+        pool = pool[values[pool["row"]] == of_class]
     pool = pool[np.argsort(-confidence[pool["row"]], kind="stable")]
     rows = pool["row"].copy()
     return Candidates(
         items=pool["item"].copy(),
         rows=rows,
-        values=best[rows].astype(np.int64),
+        values=values[rows].astype(np.int64 if values.ndim == 1 else np.int16),
         probabilities=confidence[rows].astype(np.float64),
         order=np.empty(0, np.int64),
     )

@@ -47,8 +47,8 @@ CHUNK = 1000
 FORMAT = 1
 METHOD = "bets on weighted draws without replacement; nested sets in a fixed sequence (docs/explanation/certifying.md)"
 AUDIT_FIELDS = (
-    "attempt", "of_class", "class_revision", "pool_size", "pool_rows", "error", "confidence", "within", "people_error",
-    "target_share", "target_constant", "risk", "missed", "sizes", "expected", "seed",
+    "attempt", "of_class", "each_class", "class_revision", "pool_size", "pool_rows", "error", "confidence", "within",
+    "people_error", "target_share", "target_constant", "risk", "missed", "sizes", "expected", "seed",
 )  # fmt: skip
 PROOF_FIELDS = ("labels", "most_wrong", "last_stratum", "threshold", "asked", "found", "evidence")
 
@@ -96,8 +96,10 @@ def issue(step: Step, audit: Audit, proof: Proof, outcomes: Outcomes) -> Certifi
 
 
 def classes_changed(audit: Audit) -> bool:
-    """Return whether classes were merged or split since the audit was planned."""
-    moved = (ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT)
+    """Return whether classes have changed since the audit was planned, so that its labels mean something else."""
+    moved = [ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT]
+    if audit.project.asks.per_class:
+        moved += [ClassChange.Kind.ADDED, ClassChange.Kind.RESTORED]  # a label says no to each class that it lacks
     return audit.project.class_changes.filter(revision__gt=audit.class_revision, kind__in=moved).exists()
 
 
@@ -124,15 +126,14 @@ def _write_labels(step: Step, certificate: Certificate, candidates: Candidates, 
     """Write the labels of the first `end` candidates whose items are still in the pool. Return their number."""
     project = certificate.project
     report = step.progress("writing certified labels")
-    texts = {
-        value: json.dumps(project.follow(project.asks.as_answer(value)))
-        for value in np.unique(candidates.values[:end]).tolist()
-    }
+    distinct, which = np.unique(candidates.values[:end], axis=0, return_inverse=True)
+    texts = [json.dumps(project.follow(project.asks.whole(value))) for value in distinct.tolist()]
+    which = which.reshape(-1)  # NumPy 2.0 gives it a second axis
     names = ("item", "certificate", "value", "probability")
     written = 0
     for part in in_parts(range(end), PART, uncontended=True):
         keys = candidates.items[part.start : part.stop].tolist()
-        values = candidates.values[part.start : part.stop].tolist()
+        values = which[part.start : part.stop].tolist()
         probabilities = candidates.probabilities[part.start : part.stop].tolist()
         # Outside the transaction, for which other writers wait. A label that an item gets meanwhile takes precedence.
         pool = project.items.unlabeled().filter(certified_label__isnull=True, pk__in=among(keys))
@@ -156,7 +157,7 @@ def _document(certificate: Certificate, candidates: Candidates, outcomes: Outcom
         "certificate": certificate.number,
         "issued_at": certificate.issued_at,
         "statement": f"With a confidence of {audit.confidence:.1%}, at most {certificate.most_wrong:,} of these "
-        f"{certificate.labels:,} labels are wrong.",
+        f"{certificate.labels:,} labels are wrong{_about(audit)}.",
         "question": {"kind": project.question, "classes": dict(_class_names(project))},
         "model": {
             "version": version.number,
@@ -172,6 +173,13 @@ def _document(certificate: Certificate, candidates: Candidates, outcomes: Outcom
         "proof": {name: getattr(certificate, name) for name in PROOF_FIELDS},
         "draws": list(_draws(audit, candidates, outcomes)),
     }
+
+
+def _about(audit: Audit) -> str:
+    """Return the end of the statement: what a wrong label is, where an item has any number of classes."""
+    if audit.each_class:
+        return " about any one class: for each class by itself, they give the class to an item or they do not"
+    return " about one class or more" if audit.project.asks.per_class else ""
 
 
 def _class_names(project: Project) -> Iterator[tuple[str, str]]:
@@ -192,11 +200,20 @@ def _draws(audit: Audit, candidates: Candidates, outcomes: Outcomes) -> Iterator
                 "place": place,
                 "rank": rank,
                 "item": names.get(key),
-                "value": project.follow(project.asks.as_answer(int(candidates.values[rank]))),
+                "value": project.follow(project.asks.whole(candidates.values[rank].tolist())),
                 "probability": float(candidates.probabilities[rank]),
                 "answers": answers[key],
-                "wrong": bool(outcomes.wrong[place]),
+                "wrong": bool(outcomes.against[place]),
+                **_wrong_about(audit, outcomes, place),
             }
+
+
+def _wrong_about(audit: Audit, outcomes: Outcomes, place: int) -> dict[str, list[int]]:
+    """Return the classes about which people found a draw wrong, by index; nothing if the audit proves whole labels."""
+    if not audit.each_class:
+        return {}
+    about = zip(outcomes.classes, outcomes.wrong[place], strict=False)  # the last column stands for all other classes
+    return {"wrong_about": [index for index, wrong in about if wrong]}
 
 
 def _answers(items: Any) -> dict[int, list[dict[str, Any]]]:

@@ -20,7 +20,7 @@ from labeling.certifying.risks import of_attempt
 from labeling.finishing.copies import copied_labels
 from labeling.finishing.goal import check
 from labeling.finishing.people import PeopleErrors
-from labeling.finishing.planning import Part, price_of
+from labeling.finishing.planning import Part, most_wrong_of, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import encoded_of
@@ -85,7 +85,8 @@ class Forecast:
     audit : the answers of the audit.
     answers_each : people's answers for each item of the rest.
     curve : from few labels to all candidates.
-    classes : for a goal by class, the classes with the most candidates first.
+    classes : for a goal by class, the classes with the most candidates first. None where each class of an item is a
+        decision of its own: one audit proves them all, and errors are those about the class that is wrong most often.
     """
 
     version: int
@@ -133,13 +134,15 @@ class _Terms:
 def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
     """Return the forecast with the version in use. Raises `FinishRefused` if there is nothing to forecast from."""
     facts = sample_facts(project, check(project, asdict(goal), errors))
+    errors = errors.stated_for(goal.by_class)
     under_way = project.batches.active().aggregate(n=Sum("remaining", default=0))["n"]
     attempts = project.audits.aggregate(n=Max("attempt"))["n"] or 0
     copied, wrong = (counts[None] for counts in copied_labels(project))
-    classes = counts_of(project.asks, project.batches.select_related("label_counts")).classes if goal.by_class else {}
+    by_parts = goal.by_class and not project.asks.per_class
+    classes = counts_of(project.asks, project.batches.select_related("label_counts")).classes if by_parts else {}
     terms = _Terms(
         goal=goal,
-        whole=_whole(project, errors, copied, wrong),
+        whole=_whole(project, errors, copied, wrong, by_class=goal.by_class),
         labeled=tuple(sorted(classes.items())),
         errors=errors,
         risk=of_attempt(1 - goal.confidence, attempts + 1),
@@ -149,7 +152,7 @@ def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
     return _computed(facts, terms)
 
 
-def _whole(project: Project, errors: PeopleErrors, copied: int, wrong: float) -> Part:
+def _whole(project: Project, errors: PeopleErrors, copied: int, wrong: float, *, by_class: bool) -> Part:
     """Return the whole pool, from sums of batches: labels with one answer are wrong as often as answers.
 
     copied, wrong : near-copies with a label, and how many of these are expected to be wrong.
@@ -157,7 +160,7 @@ def _whole(project: Project, errors: PeopleErrors, copied: int, wrong: float) ->
     single = Sum("labeled", filter=Q(overlap=1, overlap_max=None), default=0)
     labels = project.batches.aggregate(n=Sum("labeled", default=0), single=single)
     certified = certified_labels(project)
-    most_wrong = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
+    most_wrong = most_wrong_of(project, by_class=by_class)
     wrong += labels["single"] * errors.answer + (labels["n"] - labels["single"]) * errors.label
     items = encoded_of(project) - project.items.excluded().filter(row__isnull=False).count()
     return Part(items, labels["n"] + copied, wrong, certified, min(most_wrong, certified))
@@ -166,14 +169,15 @@ def _whole(project: Project, errors: PeopleErrors, copied: int, wrong: float) ->
 @lru_cache(maxsize=64)
 def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
     """Return the forecast. Each process caches it, since pages reload every few seconds."""
-    sample = sample_of(facts, terms.goal.within)
+    per_class = facts.project.asks.per_class
+    sample = sample_of(facts, terms.goal.within, each_class=terms.goal.by_class and per_class)
     curve: list[Option] = []
     chosen: list[Option] = []
     classes: list[ClassForecast] = []
     if sample.size:
         plan = _plan(sample.probabilities, sample.size, terms.whole, terms, STRATA)
         curve = options(plan, n=POINTS)
-        if terms.goal.by_class:
+        if terms.goal.by_class and not per_class:
             chosen, classes = _by_class(sample, terms)
         else:
             chosen = [best] if (best := cheapest(plan, Flat(terms.answers_each), curve=curve)) else []

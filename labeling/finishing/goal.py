@@ -68,8 +68,6 @@ def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse
     except ValidationError as error:
         name, messages = next(iter(error.message_dict.items()))
         raise FinishRefused(f"{name}: {messages[0]}") from error
-    if project.asks.per_class:
-        raise FinishRefused("Finishing is not yet possible where an item may have several classes.")
     points = project.classes.offered().count()
     if goal["within"] and not (project.asks.ordered and goal["within"] < points):
         allowed = f"0 to {points - 1}" if project.asks.ordered else "0: answers are no points of a scale"
@@ -77,8 +75,9 @@ def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse
     used = in_use(project)
     if used is None:
         raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
-    if errors.label >= goal["error"]:
-        wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (errors.label, goal["error"]))
+    expected = errors.stated_for(goal["by_class"]).label
+    if expected >= goal["error"]:
+        wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (expected, goal["error"]))
         raise PeopleErr(
             f"People’s labels alone are expected to be wrong in {wrong}, and the goal is {most}. "
             f"{_remedy(project)}, so that more people are asked about items in doubt; or choose a larger error."

@@ -16,8 +16,12 @@ from labeling.resolving.posterior import ACCURACY
 USUAL_ERROR = 0.03
 """The share of wrong answers, if the project has measured none."""
 
-PRIOR_ANSWERS = 50
-"""The weight of `USUAL_ERROR` against answers to gold items."""
+PRIOR_WRONG = 1.5
+"""The weight of the usual error against answers to gold items: as if people had been seen to be wrong so often."""
+
+DOUBTFUL_CLASSES = 8
+"""Where each class of an item is a decision of its own: the most classes among which a person's errors are taken to
+spread. Most of a thousand classes are in doubt for no item."""
 
 LEAST_GOLD = 20
 """Answers to gold items from which their own upper bound counts."""
@@ -37,12 +41,23 @@ class PeopleErrors:
     answer_at_most : the same as an upper bound, if gold items measure it.
     label : of labels by the present rule for the number of answers, as an expectation.
     coincidence : the probability that a person's wrong answer equals the model's wrong label.
+    decisions : the classes of an item among which errors spread, where each class is a decision of its own; else 1.
     """
 
     answer: float
     answer_at_most: float
     label: float
     coincidence: float
+    decisions: int = 1
+
+    def stated_for(self, by_class: bool) -> PeopleErrors:
+        """Return the errors about one class if the goal is stated `by_class` and each class is a decision of its own;
+        these errors in all other cases.
+        """
+        if not by_class or self.decisions == 1:
+            return self
+        n = self.decisions
+        return PeopleErrors(self.answer / n, self.answer_at_most / n, self.label / n, self.coincidence * n)
 
     @property
     def missed(self) -> float:
@@ -56,12 +71,15 @@ def errors_of(project: Project) -> PeopleErrors:
     wrong = sum(not answer.is_right for answer in known)
     people = list(Membership.objects.annotators().filter(project=project).values_list("accuracy", flat=True))
     accuracies = [accuracy for accuracy in people if accuracy is not None]
+    classes = project.classes.offered().count()
+    decisions = min(classes, DOUBTFUL_CLASSES) if project.asks.per_class else 1
+    usual = 1 - (1 - USUAL_ERROR) ** decisions
     if len(known) >= LEAST_GOLD:
-        answer = (wrong + USUAL_ERROR * PRIOR_ANSWERS) / (len(known) + PRIOR_ANSWERS)
+        answer = (wrong + PRIOR_WRONG) / (len(known) + PRIOR_WRONG / usual)
         at_most = upper_error(wrong, len(known))
     else:
-        answer = at_most = 1 - sum(accuracies) / len(accuracies) if accuracies else USUAL_ERROR
-    values = project.asks.possible(project.classes.offered().count())
+        answer = at_most = 1 - sum(accuracies) / len(accuracies) if accuracies else usual
+    values = project.asks.possible(classes)
     several = project.overlap > 1 or project.overlap_max is not None
     label = _measured(project) if several else answer
     if label is None:
@@ -72,7 +90,8 @@ def errors_of(project: Project) -> PeopleErrors:
         answer=min(answer, HIGHEST),
         answer_at_most=min(at_most, HIGHEST),
         label=label,
-        coincidence=1 / max(values - 1, 1),
+        coincidence=1 / (decisions if project.asks.per_class else max(values - 1, 1)),
+        decisions=decisions,
     )
 
 

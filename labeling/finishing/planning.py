@@ -90,14 +90,15 @@ class Situation:
 
 def read_situation(project: Project, finish: Finish, version: ModelVersion) -> Situation:
     """Return what audits of the rest of the pool with this version may prove. Takes seconds for a million items."""
-    errors = errors_of(project)
+    errors = errors_of(project).stated_for(finish.by_class)
+    by_parts = finish.by_class and not project.asks.per_class
     attempt = (project.audits.aggregate(n=Max("attempt"))["n"] or 0) + 1
     every = read_candidates(project, version)
     pool = project.items.kept().filter(row__isnull=False)
-    labeled = _labeled(project, pool, errors, by_class=finish.by_class)
-    certified = _certified(project, by_class=finish.by_class)
+    labeled = _labeled(project, pool, errors, by_class=by_parts)
+    certified = _certified_by_class(project) if by_parts else _certified(project, by_class=finish.by_class)
     n_pool = pool.count()
-    if finish.by_class:
+    if by_parts:
         parts = _parts(_predicted(project, pool, version), labeled, certified)
     else:
         parts = {None: Part(n_pool, *(counts[None] for counts in (*labeled, *certified)))}
@@ -107,7 +108,14 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion) -> S
         if not len(found) or (of_class is not None and len(found) < LEAST_OF_CLASS):
             continue
         _, sizes, expected = stratify(
-            corrected(project, version, found.probabilities, within=finish.within, label_error=errors.label)
+            corrected(
+                project,
+                version,
+                found.probabilities,
+                within=finish.within,
+                label_error=errors.label,
+                each_class=finish.by_class and not by_parts,
+            )
         )
         target = part.target(finish.error, errors.label)
         risk = of_attempt(1 - finish.confidence, attempt)
@@ -149,6 +157,7 @@ def create(step: Step, finish: Finish, version: ModelVersion, situation: Situati
         "error": finish.error,
         "confidence": finish.confidence,
         "within": finish.within,
+        "each_class": finish.by_class and project.asks.per_class,
         "attempt": situation.attempt,
         "version": version,
         "class_revision": project.class_revision,
@@ -234,11 +243,22 @@ def _labeled(project: Project, pool: ItemQuerySet, errors: PeopleErrors, *, by_c
     return number, unsure
 
 
+def most_wrong_of(project: Project, *, by_class: bool) -> int:
+    """Return how many certified labels may be wrong as a whole, or, if `by_class`, about any one class where each class
+    is a decision of its own.
+    """
+    classes = 1 if by_class or not project.asks.per_class else project.classes.offered().count()
+    return project.certificates.standing().most_wrong(classes=classes)
+
+
 def _certified(project: Project, *, by_class: bool) -> Counts:
-    """Return the number of certified labels, and how many of them may be wrong, by class or in all."""
-    if not by_class:
-        wrong = project.certificates.standing().aggregate(n=Sum("most_wrong", default=0))["n"]
-        return Counter({None: certified_labels(project)}), Counter({None: wrong})
+    """Return the number of all certified labels, and how many of them may be wrong, as in `most_wrong_of`."""
+    wrong = most_wrong_of(project, by_class=by_class)
+    return Counter({None: certified_labels(project)}), Counter({None: wrong})
+
+
+def _certified_by_class(project: Project) -> Counts:
+    """Return the number of certified labels, and how many of them may be wrong, by class."""
     number, most_wrong = Counter[Any](), Counter[Any]()
     rows = _standing(project).order_by().values("certificate", "certificate__most_wrong", "value")
     for row in rows.annotate(n=Count("pk")):

@@ -8,11 +8,11 @@ from functools import lru_cache
 import numpy as np
 
 from labeling.arrays.files import ProjectFiles
-from labeling.certifying.experience import correct
 from labeling.db.statements import among
 from labeling.finishing.candidates import predicting
+from labeling.finishing.experience import control_tested
 from labeling.finishing.goal import FinishRefused
-from labeling.insight.control_slice import ControlFacts, ControlSlice, control_facts
+from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.models import ModelVersion, Project
 from labeling.projects.version_in_use import InUse
@@ -38,7 +38,7 @@ class PoolSample:
     """A sample of the items that an audit may prove, (n,) each, which stands for `size` items.
 
     probabilities : float64, that the predicted answer is right, corrected by the control slice.
-    values : the predicted answers, as the array `best` has them.
+    values : the predicted answers, as in `labeling.finishing.candidates.Candidates`.
     control : the control items that corrected the probabilities.
     """
 
@@ -51,37 +51,38 @@ class PoolSample:
 def sample_facts(project: Project, used: InUse) -> SampleFacts:
     """Read the facts with at most eight queries."""
     version = predicting(project, used) or used.version
-    paths = [ProjectFiles(project).pool(version, name) for name in ("best", "confidence")]
+    paths = [ProjectFiles(project).pool(version, name) for name in project.asks.answer_arrays]
     return SampleFacts(project, version, tuple(store().stamps(paths)), pool_of(project), control_facts(project))
 
 
 @lru_cache(maxsize=16)
-def sample_of(facts: SampleFacts, within: int) -> PoolSample:
-    """Return the sample. `within`: the points by which a right score may differ. Takes two queries.
+def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSample:
+    """Return the sample. `within`: the points by which a right score may differ. `each_class`: as in
+    `labeling.finishing.experience.Tested.corrected`. Takes two queries.
 
     Raises `FinishRefused` if the version's predictions are not stored, or if no control item tells how often the
     version is right.
     """
     project, version = facts.project, facts.version
     files = ProjectFiles(project)
-    best, confidence = files.answers(version), files.answers(version, "confidence")
-    if best is None or confidence is None:
+    values, confidence = (files.answers(version, name) for name in project.asks.answer_arrays)
+    if values is None or confidence is None:
         raise FinishRefused(
             f"Version {version.number} has no predictions for the pool yet. They follow when it picks a batch."
         )
-    known = ControlSlice(project).predicted(version)
-    if known is None or not len(known[0]):
+    tested = control_tested(project, version, within=within)
+    if not tested.right:
         raise FinishRefused(
             "No control item has a label yet, so nothing tells how often the model is right. Label a batch with a "
             "control share above 0, then finish."
         )
-    labels, predicted, sure = known
-    rows = np.sort(np.random.default_rng(version.number).choice(len(best), min(ROWS, len(best)), replace=False))
+    rows = np.sort(np.random.default_rng(version.number).choice(len(values), min(ROWS, len(values)), replace=False))
     may = project.items.unlabeled().filter(reserved=False, row__in=among(rows.tolist()))
     open_rows = np.sort(np.fromiter(may.order_by().values_list("row", flat=True), np.int64))
+    open_rows = open_rows[confidence[open_rows] > 0]
     return PoolSample(
-        probabilities=correct(confidence[open_rows], sure, np.abs(labels - predicted) <= within),
-        values=np.asarray(best[open_rows]),
-        size=round(len(open_rows) * len(best) / max(len(rows), 1)),
-        control=len(labels),
+        probabilities=tested.corrected(confidence[open_rows], each_class=each_class),
+        values=np.asarray(values[open_rows]),
+        size=round(len(open_rows) * len(values) / max(len(rows), 1)),
+        control=len(tested.right),
     )

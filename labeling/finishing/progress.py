@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db.models import F, Max, Sum
+from django.db.models import Count, F, Max, Q, Sum
 
 from labeling.answering.counting import certified_labels
 from labeling.finishing.copies import copied_labels
@@ -24,6 +24,7 @@ class PoolProgress:
     certified : those with a certified label alone.
     wrong : the largest share of wrong ones among all labels; None without certified labels. The certified ones are
         wrong at most as often as their certificates say, the others as often as people are expected to be.
+    by_class : whether `wrong` is the share about any one class, since a certificate states no more.
     seconds : people's time until each item has a label.
     people : those who share it.
     later : items that were added after the newest audit with a standing certificate: no proof covers them.
@@ -36,6 +37,7 @@ class PoolProgress:
     seconds: float
     people: int
     later: int = 0
+    by_class: bool = False
 
     @property
     def left(self) -> int:
@@ -52,11 +54,15 @@ def pool_progress(
     copied, wrong_copies = (counts[None] for counts in copied_labels(project))
     labeled = min(items["labeled"] + copied, pool)
     certified = certified_labels(project)
-    wrong, later = None, 0
+    wrong, later, by_class = None, 0, False
     if certified:
-        standing = project.certificates.standing().aggregate(wrong=Sum("most_wrong"), rows=Max("audit__pool_rows"))
+        each = Count("pk", filter=Q(audit__each_class=True))
+        standing = project.certificates.standing().aggregate(
+            wrong=Sum("most_wrong"), rows=Max("audit__pool_rows"), by_class=each
+        )
+        by_class = standing["by_class"] > 0
         later = max(project.encoded_rows - standing["rows"], 0)
-        by_people = (errors or errors_of(project)).label * (labeled - copied) + wrong_copies
+        by_people = (errors or errors_of(project)).stated_for(by_class).label * (labeled - copied) + wrong_copies
         wrong = (min(standing["wrong"], certified) + by_people) / (labeled + certified)
     left = max(pool - labeled - certified, 0)
     return PoolProgress(
@@ -67,6 +73,7 @@ def pool_progress(
         seconds=_answers_left(project, left) * pace.estimate,
         people=max(pace.active, 1),
         later=later,
+        by_class=by_class,
     )
 
 

@@ -83,6 +83,7 @@ def finish_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[
         "audits": [
             {
                 "attempt": each.audit.attempt,
+                "each_class": each.audit.each_class,
                 "of_class": None if each.audit.of_class is None else names.get(each.audit.of_class, ""),
                 "version": each.audit.version.number,
                 "candidates": each.audit.candidates,

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Sum
 
 from labeling.models.file_owners import FileOwner
 
@@ -70,6 +70,9 @@ class Audit(FileOwner):
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="audits")
     attempt = models.PositiveIntegerField(help_text="From 1. Audits of several classes share an attempt.")
     of_class = models.PositiveIntegerField(null=True, help_text="The predicted class of its candidates; null: all.")
+    each_class = models.BooleanField(
+        default=False, help_text="Whether its bound holds for each class by itself, and not for a label as a whole."
+    )
     version = models.ForeignKey("labeling.ModelVersion", on_delete=models.PROTECT, related_name="audits")
     class_revision = models.PositiveIntegerField(help_text="How often the classes had been changed.")
     pool_size = models.PositiveBigIntegerField(help_text="Items of the pool, labeled or not.")
@@ -137,6 +140,14 @@ class CertificateQuerySet(models.QuerySet["Certificate"]):
     def standing(self) -> CertificateQuerySet:
         """Return certificates whose labels count: finished and not suspended."""
         return self.filter(suspended_at__isnull=True).exclude(digest="")
+
+    def most_wrong(self, *, classes: int = 1) -> int:
+        """Return how many labels of these certificates may be wrong. A bound for each class counts `classes` times."""
+        each = Q(audit__each_class=True)
+        sums = self.aggregate(
+            whole=Sum("most_wrong", filter=~each, default=0), each=Sum("most_wrong", filter=each, default=0)
+        )
+        return int(sums["whole"]) + classes * int(sums["each"])
 
 
 class Certificate(FileOwner):

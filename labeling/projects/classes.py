@@ -53,6 +53,7 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
     fill(added, {"name": name, "key": free_key(project, name.strip()), **details})
     added.save()
     record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
+    _offered_more(project, added)
     return added
 
 
@@ -181,6 +182,13 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
     restored.key = free_key(project, restored.key)
     restored.save(update_fields=["archived_at", "key"])
     record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
+    _offered_more(project, restored)
+
+
+def _offered_more(project: Project, added: LabelClass) -> None:
+    """Suspend certificates where an item may have several classes: no person was asked about this one."""
+    if project.asks.per_class:
+        certified.class_changed(project, added.index, f"“{added.name}” was added.")
 
 
 def undoable(project: Project) -> ClassChange | None:
@@ -216,6 +224,8 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
         _remove(project, change.classes[0])
     else:
         _put_back(project, change)
+    if change.kind == ClassChange.Kind.ARCHIVED:
+        _offered_more(project, class_at(project, change.classes[0]))
     change.undone_at, change.undone_by = timezone.now(), user
     change.relabels = change.kind in KINDS_THAT_RELABEL
     change.save(update_fields=["undone_at", "undone_by", "relabels"])

@@ -268,11 +268,9 @@ def _insert_draws(batch: Batch, picked: Picked, places: np.ndarray, ranks: np.nd
     if of_rank:
         tasks = batch.tasks.filter(rank__in=of_rank).values_list("pk", "rank")
         drawn = [(pk, picked.draws[of_rank[rank]]) for pk, rank in tasks]
-        as_answer = batch.project.asks.as_answer
+        whole = batch.project.asks.whole
         AuditDraw.objects.bulk_create(
-            AuditDraw(
-                audit=draw.audit, place=draw.place, task_id=pk, value=as_answer(draw.value), is_decoy=draw.is_decoy
-            )
+            AuditDraw(audit=draw.audit, place=draw.place, task_id=pk, value=whole(draw.value), is_decoy=draw.is_decoy)
             for pk, draw in drawn
         )
 

@@ -9,7 +9,7 @@ import pytest
 from audits import pool
 from extent import ALL
 
-from labeling.certifying.errors import is_wrong
+from labeling.certifying.errors import is_wrong, wrong_classes
 from labeling.certifying.forecast import Option, answers_left, cheapest, options
 from labeling.certifying.people import chance_missed
 from labeling.certifying.plan import Plan, Target, stratify
@@ -116,9 +116,6 @@ def test_the_risks_of_all_attempts_and_of_all_classes_sum_to_the_risk():
         ("score", 2, 4, {"within": 1}, True),
         ("multi", [0, 2], [0, 2], {}, False),
         ("multi", [0, 2], [0], {}, True),
-        ("multi", [0, 2], [0], {"of_class": 0}, False),
-        ("multi", [0, 2], [0], {"of_class": 1}, False),
-        ("multi", [0, 2], [0], {"of_class": 2}, True),
     ],
 )
 def test_a_label_is_wrong_by_its_question(question, predicted, label, options, wrong):
@@ -129,4 +126,9 @@ def test_options_of_other_questions_are_refused():
     with pytest.raises(ValueError, match="no points of a scale"):
         is_wrong(named("single"), 1, 2, within=1)
     with pytest.raises(ValueError, match="no decisions by class"):
-        is_wrong(named("single"), 1, 2, of_class=1)
+        wrong_classes(named("single"), 1, 2)
+
+
+def test_a_list_of_classes_is_wrong_about_those_that_it_has_too_many_or_lacks():
+    assert wrong_classes(named("multi"), [0, 2], [0, 3]) == {2, 3}
+    assert wrong_classes(named("multi"), [], []) == set()

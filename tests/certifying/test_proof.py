@@ -121,6 +121,9 @@ def share_of_false_proofs(
     return false / projects
 
 
+QUICK_PLAN = plans()[1]
+
+
 def most_by_luck(projects: int = PROJECTS) -> float:
     """Return the share of false proofs that a risk of 5 % exceeds in one of a hundred tests."""
     return binom.ppf(0.99, projects, RISK) / projects
@@ -189,6 +192,42 @@ def test_a_proof_keeps_the_target_and_counts_its_answers(seed, error, missed):
         assert proof.labels == plan.ends[proof.last] - proof.asked > 0
         assert proof.error <= error
         assert proof.evidence >= plan.threshold >= np.log(20)
+
+
+def test_a_false_proof_about_a_class_is_as_rare_as_the_risk_though_all_classes_share_the_draws():
+    """Of four classes one is wrong too often, and the model is sure of it. All others are hardly ever wrong."""
+    rng = np.random.default_rng(5)
+    false = proven = 0
+    for project in range(PROJECTS):
+        plan, errors = plans()[project % 3] if ALL else QUICK_PLAN
+        wrong = np.stack([shifted(plan, errors, rng), *(rng.random((3, len(errors))) < errors / 10)], axis=1)
+        order, claims = plan.order(rng), set()
+        for n in LOOKS[::4]:
+            proof = prove(plan, order[:n], wrong[order[:n]])
+            if proof:
+                rest = np.setdiff1d(np.arange(plan.ends[proof.last]), order[:n])
+                claims.add(bool(wrong[rest].sum(axis=0).max() > proof.most_wrong))
+        false, proven = false + (True in claims), proven + bool(claims)
+    assert false / PROJECTS <= most_by_luck()
+    assert proven
+
+
+def test_a_set_is_proven_for_each_class_as_it_would_be_for_the_worst_proven_alone():
+    _, sizes, expected = stratify(np.full(4_000, 0.99))
+    plan = Plan(sizes, expected, Target(0.04), missed=0.01)
+    rng = np.random.default_rng(2)
+    order = plan.order(rng)
+    wrong = rng.random((4_000, 3)) < np.array([0.001, 0.01, 0.02])
+    for n in (50, 150, 300, 600, 1200):
+        alone = [prove(plan, order[:n], column[order[:n]]) for column in wrong.T]
+        together = prove(plan, order[:n], wrong[order[:n]])
+        lasts = [-1 if proof is None else proof.last for proof in alone]
+        assert (-1 if together is None else together.last) <= min(lasts)
+        if together and together.last == min(lasts):
+            assert together.evidence == pytest.approx(min(proof.evidence for proof in alone if proof), abs=1e-9) or (
+                len(set(lasts)) > 1
+            )
+            assert together.found == wrong[order[:n]].any(axis=1)[order[:n] < plan.ends[together.last]].sum()
 
 
 def test_no_answers_prove_nothing_and_an_open_target_needs_none():

@@ -27,13 +27,19 @@ def make_predicted(project: Project, number: int = 1, *, wrong: int = 100) -> Mo
     batch = project.batches.get(number=number)
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0, done_at=timezone.now())
     version = make_version(batch, number)
-    truth = np.array(project.items.order_by("row").values_list("truth", flat=True), np.int32)
+    truths = project.items.order_by("row").values_list("truth", flat=True)
+    truth = np.array([truth[0] if isinstance(truth, list) else truth for truth in truths], np.int32)
     rows = np.arange(len(truth))
     is_wrong = rows % wrong == wrong - 1
     files = ProjectFiles(project)
-    save_array(files.pool(version, "best"), np.where(is_wrong, (truth + 1) % project.answer_count, truth))
+    other = (truth + 1) % project.answer_count
+    save_array(files.pool(version, "best"), np.where(is_wrong, other, truth))
     confidence = np.where(is_wrong, 0.7, 0.995).astype(np.float32)
     save_array(files.pool(version, "confidence"), confidence)
+    if project.question == "multi":  # a class too many where the version is wrong
+        chosen = np.sort(np.stack([truth, np.where(is_wrong, other, -1)], axis=1), axis=1)
+        save_array(files.pool(version, "chosen"), np.where(chosen[:, :1] < 0, chosen[:, ::-1], chosen).astype(np.int16))
+        save_array(files.pool(version, "sureness"), confidence)
     save_array(files.pool(version, "margins"), confidence - 0.1)
     return version
 
@@ -85,14 +91,14 @@ def answer_draws(project: Project, n: int) -> int:
     batch.tasks.update(free=0, outstanding=0)
     tasks: list[Task] = list(batch.tasks.order_by("rank"))
     AuditDraw.objects.bulk_create(
-        AuditDraw(audit=draw.audit, place=draw.place, task=task, value=draw.value)
+        AuditDraw(audit=draw.audit, place=draw.place, task=task, value=project.asks.whole(draw.value))
         for draw, task in zip(draws, tasks, strict=True)
     )
     ann, bob = (project.memberships.get(user__username=name).user for name in ("ann", "bob"))
     Annotation.objects.bulk_create(
         Annotation(task=task, user=user, value=items[draw.item].truth, seconds=1)
         for draw, task in zip(draws, tasks, strict=True)
-        for user in ([ann] if draw.value == items[draw.item].truth else [ann, bob])
+        for user in ([ann] if project.asks.whole(draw.value) == items[draw.item].truth else [ann, bob])
     )
     label_truly(items.values())
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0, labeled=len(draws))

@@ -182,7 +182,7 @@ def test_a_merge_ends_an_audit(project: Project) -> None:
     classes.merge(project=project, user=None, index=7, into=4)
     advance(project)
     audit = Audit.objects.get(attempt=1)
-    assert (audit.state, audit.reason) == ("ended", "Classes were merged or split.")
+    assert (audit.state, audit.reason) == ("ended", "Classes have changed.")
 
 
 def test_each_class_has_an_audit_and_a_certificate_of_its_own() -> None:

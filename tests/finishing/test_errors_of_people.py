@@ -19,7 +19,7 @@ def test_gold_answers_give_an_upper_bound_if_they_are_enough(monkeypatch: pytest
     answers = [GoldAnswer(user, item, 1, 1) for item in range(LEAST_GOLD)]
     monkeypatch.setattr(gold, "answers_of", lambda _: answers[1:])
     few = errors_of(project)
-    assert few.answer == few.answer_at_most == USUAL_ERROR
+    assert few.answer == few.answer_at_most == pytest.approx(USUAL_ERROR)
     monkeypatch.setattr(gold, "answers_of", lambda _: answers)
     enough = errors_of(project)
     assert enough.answer < USUAL_ERROR

@@ -92,7 +92,6 @@ def test_classes_with_few_items_go_to_people() -> None:
     [
         ("single", {"error": 0.0}, "error: "),
         ("single", {"confidence": 1.0}, "confidence: "),
-        ("multi", {}, "several classes"),
         ("single", {"within": 1}, "within: "),
         ("single", {}, "no predictions for the pool"),
     ],

@@ -43,7 +43,6 @@ def test_a_start_enqueues_one_step_and_a_stop_keeps_the_goal():
         ({"overlap_max": 3}, {"error": 0.0}, "error: "),
         ({"overlap_max": 3}, {"within": 1}, "within: must be 0: answers are no points of a scale."),
         ({"question": "score", "classes": ["1", "2", "3"]}, {"error": 0.1, "within": 3}, "within: must be 0 to 2."),
-        ({"question": "multi"}, {"error": 0.1}, "not yet possible where an item may have several classes"),
     ],
 )
 def test_a_goal_out_of_reach_is_refused(chosen, goal, reason):

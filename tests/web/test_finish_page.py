@@ -65,6 +65,21 @@ def test_the_forecast_by_class_lists_the_classes() -> None:
     assert "Predicted class Items The model labels The audit asks" in text
 
 
+def test_several_classes_are_stated_together_or_each_by_itself() -> None:
+    project = pool_project(question="multi", overlap_max=4, hourly_cost=17)
+    project.items.filter(label__isnull=False).update(label_probability=0.999)
+    client = manager(project)
+    together, by_itself = (text_of(client.get(PAGE, {"error": "6", "by_class": scope})) for scope in ("", "class"))
+    assert "all classes of an item together" in together
+    assert "at most 6 % wrong in the whole pool, about any of their classes" in together
+    assert "at most 6 % wrong of each class, an item counting as wrong about a class" in by_itself
+    for text in (together, by_itself):
+        assert "The model labels about" in text
+        assert "from 200 control items" in text
+        assert "of a class that at most 6 % of the labeled items have" in text
+    assert "Predicted class" not in by_itself, "one audit proves all classes"
+
+
 def test_a_wrong_error_is_named_beside_the_field() -> None:
     project = pool_project()
     client = manager(project)
@@ -78,7 +93,7 @@ def test_a_wrong_error_is_named_beside_the_field() -> None:
     ("question", "rounds", "reason"),
     [
         ("single", 0, "no model version yet"),
-        ("multi", 1, "several classes"),
+        ("multi", 1, "People’s labels alone are expected to be wrong"),
         ("single", 1, "no predictions for the pool"),
     ],
 )

@@ -76,7 +76,8 @@ def _described(project: Project, goal: Goal, values: dict[str, Any]) -> Iterable
         yield f"Audit {audit['attempt']:<5}{audit['answered']:,} of {audit['asked']:,} answered, {audit['state']}"
     for each in certificates_of(project)[:5]:
         state = f"suspended: {each.suspended_for}" if each.suspended_at else "stands"
-        yield f"Proof {each.number:<5}at most {each.most_wrong:,} of {each.labels:,} labels wrong, {state}"
+        about = " about each class" if each.audit.each_class else ""
+        yield f"Proof {each.number:<5}at most {each.most_wrong:,} of {each.labels:,} labels wrong{about}, {state}"
 
 
 def _state(goal: Goal, values: dict[str, Any]) -> str:

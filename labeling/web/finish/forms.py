@@ -14,6 +14,7 @@ from labeling.web.shared.forms import figure_input
 from labeling.web.shared.words import figure
 
 SCOPES = [("", "the pool as a whole"), ("class", "each class by itself")]
+SCOPES_OF_SEVERAL = [("", "all classes of an item together"), ("class", "each class by itself")]
 
 
 def _percent_field(name: str, label: str, help_text: str) -> forms.FloatField:
@@ -60,6 +61,13 @@ class GoalForm(forms.Form):
             "within": goal.within,
         }
         super().__init__(shown | (data.dict() if data else {}))
+        if project.asks.per_class:
+            scope = cast("forms.ChoiceField", self.fields["by_class"])
+            scope.choices = SCOPES_OF_SEVERAL
+            scope.help_text = (
+                "Together, an item counts as wrong if any of its classes is wrong or missing: with many classes, this "
+                "is hard to reach. By itself, each class may be wrong or missing in as many items."
+            )
         if not project.asks.ordered:
             del self.fields["within"]
 

@@ -43,7 +43,7 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
         except FinishRefused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, f"The goal is set: {words.goal_words(form.goal)}.")
+            messages.success(request, f"The goal is set: {words.goal_words(form.goal, membership.project.asks)}.")
             return redirect(SECTION, project.slug)
     now = timezone.now()
     pace, errors = pace_of(project, now), errors_of(project)
@@ -77,7 +77,8 @@ def _forecast(membership: Membership, form: GoalForm, pace: Pace, errors: People
         return {"refused": str(refused), "people_err": isinstance(refused, PeopleErr)}
     with_cost = membership.can(Ability.SETTINGS_READ)
     return {
-        "goal": words.goal_words(form.goal),
+        "goal": words.goal_words(form.goal, project.asks),
+        "rare": words.rare_classes(project, form.goal),
         "figures": words.figures(project, forecast, pace, with_cost=with_cost),
         "basis": words.basis(forecast, pace),
         "classes": words.class_rows(project, forecast),
@@ -100,7 +101,7 @@ def _state(
         "stage": words.stage(audits, progress, is_over=is_over),
         "started": started
         and {
-            "goal": words.goal_words(Goal.of(started)),
+            "goal": words.goal_words(Goal.of(started), project.asks),
             "by": started.started_by,
             "at": moment(started.started_at, now),
         },

@@ -6,15 +6,17 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from labeling.answering.label_counts import counts_of
 from labeling.finishing.forecasts import Forecast, Goal
 from labeling.finishing.progress import PoolProgress
 from labeling.finishing.state import AuditState
 from labeling.insight.pace import Pace
 from labeling.models import Audit, Certificate, Project
+from labeling.questions import Question
 from labeling.web.charts.payoff import about
 from labeling.web.shared.words import HOUR, MINUTE, count, duration, figure, moment, money, number, percent
 
-CLASSES_SHOWN = 50
+CLASSES_SHOWN, RARE_SHOWN = 50, 5
 IN_WORDS = ("", "one person", "two people", "three people", "four people", "five people", "six people", "seven people")
 
 
@@ -23,7 +25,8 @@ def sentence(progress: PoolProgress) -> str:
     labeled = progress.labeled + progress.certified
     parts = [f"{number(labeled)} of {number(progress.pool)} labeled"]
     if progress.wrong is not None:
-        parts.append(f"{percent(progress.wrong)} wrong at most")
+        about = " about any one class" if progress.by_class else ""
+        parts.append(f"{percent(progress.wrong)} wrong at most{about}")
     if progress.later:
         parts.append(f"{count(progress.later, 'item')} added since the last audit")
     if progress.left:
@@ -44,9 +47,11 @@ def _time(seconds: float) -> str:
     return count(max(round(seconds / MINUTE), 1), "minute")
 
 
-def goal_words(goal: Goal) -> str:
+def goal_words(goal: Goal, asks: Question) -> str:
     """Return the goal for a sentence: at most 2 % wrong in the whole pool, with 95 % confidence."""
     scope = "of each class" if goal.by_class else "in the whole pool"
+    if asks.per_class:
+        scope += ", an item counting as wrong about a class" if goal.by_class else ", about any of their classes"
     near = ", a score one point off counting as right" if goal.within else ""
     return f"at most {percent(goal.error)} wrong {scope}, with {percent(goal.confidence)} confidence{near}"
 
@@ -96,6 +101,26 @@ def class_rows(project: Project, forecast: Forecast) -> list[tuple[str, str, str
     ]
 
 
+def rare_classes(project: Project, goal: Goal) -> str:
+    """Name the classes of which the goal says little, since fewer items have them than may be wrong; "" if none.
+
+    Only where each class of an item is a decision of its own: a model that never gives such a class keeps the goal.
+    """
+    if not project.asks.per_class:
+        return ""
+    counts = counts_of(project.asks, project.batches.select_related("label_counts"))
+    offered = list(project.classes.offered().order_by("index").values_list("index", "name"))
+    rare = [name for index, name in offered if counts.classes.get(index, 0) <= goal.error * counts.items]
+    if not rare:
+        return ""
+    names = ", ".join(f"“{name}”" for name in rare[:RARE_SHOWN])
+    more = f" and {count(len(rare) - RARE_SHOWN, 'other')}" if len(rare) > RARE_SHOWN else ""
+    return (
+        f"The goal says little of a class that at most {percent(goal.error)} of the labeled items have: a model that "
+        f"never gives it keeps the goal. Here: {names}{more}."
+    )
+
+
 def basis(forecast: Forecast, pace: Pace) -> str:
     """Say what the forecast stands on."""
     each = "one answer" if forecast.answers_each == 1 else f"{figure(round(forecast.answers_each, 1))} answers"
@@ -125,7 +150,7 @@ def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.dat
     return [
         {
             "attempt": each.audit.attempt,
-            "of": "all candidates" if each.audit.of_class is None else names.get(each.audit.of_class, ""),
+            "of": _scope_of(each.audit) if each.audit.of_class is None else names.get(each.audit.of_class, ""),
             "version": each.audit.version.number,
             "candidates": number(each.audit.candidates),
             "asked": number(each.asked),
@@ -138,6 +163,10 @@ def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.dat
     ]
 
 
+def _scope_of(audit: Audit) -> str:
+    return "each class" if audit.each_class else "all candidates"
+
+
 def certificate_row(project: Project, each: Certificate, now: datetime.datetime) -> dict[str, Any]:
     """Return the row of a certificate."""
     return {
@@ -145,6 +174,7 @@ def certificate_row(project: Project, each: Certificate, now: datetime.datetime)
         "labels": number(each.labels),
         "most": number(each.most_wrong),
         "share": percent(each.error, exact=True),
+        "about": " about each class" if each.audit.each_class else "",
         "asked": number(each.asked),
         "found": number(each.found),
         "version": each.audit.version.number,

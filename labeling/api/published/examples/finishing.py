@@ -20,6 +20,7 @@ FINISHING: dict[str, Any] = {
             "hours": 6.4,
             "people": 2,
             "later": 0,
+            "by_class": False,
         },
         "running": True,
         "goal": _GOAL,
@@ -46,6 +47,7 @@ FINISHING: dict[str, Any] = {
             {
                 "attempt": 1,
                 "of_class": None,
+                "each_class": False,
                 "version": 3,
                 "candidates": 7_320,
                 "asked": 200,
@@ -65,6 +67,7 @@ FINISHING: dict[str, Any] = {
         "most_wrong": 190,
         "error": 0.028,
         "confidence": 0.95,
+        "each_class": False,
         "threshold": 0.91,
         "asked": 540,
         "found": 9,
