@@ -7,34 +7,25 @@ written chunk, and stores media that are there already under the same names.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from django.db import IntegrityError
-from django.db.models import F
 from django.utils import timezone
 
 from labeling import kinds, references
-from labeling.db.long_writes import held_seconds
-from labeling.db.statements import analyze, marks, rows
-from labeling.disk import npy
-from labeling.disk.files import is_full
+from labeling.db.statements import analyze
 from labeling.intake import copying, fetching
-from labeling.intake.checking import Checked, chunks
+from labeling.intake.checking import chunks
+from labeling.intake.chunk_writing import media_bytes, without_duplicates, write_chunk
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.ids import RepeatedIds, hash_of
-from labeling.intake.items import NewItem, bytes_of, fingerprint, rows_of
-from labeling.intake.label_writing import settle, write_items
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Layout, Source, UnreadableFile, open_source
-from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
+from labeling.intake.rejecting import KEPT, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
 from labeling.intake.rules import Rules
-from labeling.items import search
 from labeling.kinds import Kind, media
-from labeling.loop.step import Step, StepFailed
+from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Job, Project
 from labeling.projects import quota
 from labeling.shared_files import store
@@ -126,7 +117,7 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
     for places, checked, learned in chunks(source, rules, skip=item_import.position, most=chunk_size.records):
         numbers = numbers_for(item_import, len(places), estimate=estimate)
         before = item_import.accepted
-        seconds = _write_chunk(step, item_import, project, checked, learned, places, numbers)
+        seconds = write_chunk(step, item_import, project, checked, learned, places, numbers)
         if item_import.accepted - before > len(places) // 2:  # bad rows take no time
             chunk_size.adapt(seconds)
         if (before // FEW).bit_length() < (item_import.accepted // FEW).bit_length():  # the number has doubled
@@ -203,8 +194,8 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
     rejections: list[Rejection] = []
     size = 0
     for places, checked, _ in chunks(source, rules):
-        good, bad = _without_duplicates(project, checked, places)
-        size += _media_bytes(draft for _, draft in good)
+        good, bad = without_duplicates(project, checked, places)
+        size += media_bytes(draft for _, draft in good)
         ids.add(draft.external_id for _, draft in good)
         rejections += bad[: KEPT - len(rejections)]
         report(source.position())
@@ -237,144 +228,6 @@ def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list
         if len(repetitions) >= KEPT:
             break
     return repetitions[:KEPT]
-
-
-def known_ids(project_id: int, ids: Sequence[str]) -> set[str]:
-    """Return those ids that items of the project have."""
-    sql = f"SELECT external_id FROM labeling_item WHERE project_id = %s AND external_id IN ({marks(len(ids))})"
-    return {name for (name,) in rows(sql, [project_id, *ids], planned_anew=True)} if ids else set()
-
-
-def _without_duplicates(
-    project: Project, checked: Checked, places: list[str]
-) -> tuple[list[tuple[int, Draft]], list[Rejection]]:
-    """Split a chunk into good rows, each with its index in the chunk, and rejections.
-
-    Rows with an id of an existing item or of an earlier row are rejected.
-    """
-    known = known_ids(project.pk, [name for draft in checked if isinstance(draft, Draft) for name in draft.ids])
-    seen: set[str] = set()
-    good: list[tuple[int, Draft]] = []
-    bad: list[Rejection] = []
-    for at, (place, result) in enumerate(zip(places, checked, strict=True)):
-        if isinstance(result, Rejection):
-            bad.append(result)
-        elif not known.isdisjoint(result.ids):
-            bad.append(Rejection(place, THERE, result.external_id))
-        elif result.external_id in seen:
-            bad.append(Rejection(place, TWICE, result.external_id))
-        else:
-            seen.add(result.external_id)
-            good.append((at, result))
-    return good, bad
-
-
-def _write_chunk(
-    step: Step,
-    item_import: ItemImport,
-    project: Project,
-    checked: Checked,
-    rules: Rules,
-    places: list[str],
-    numbers: list[int],
-) -> float:
-    """Store one chunk: media first, then items, rejected rows and the new position in one transaction. Return the
-    seconds for which others may have waited.
-    """
-    indices = {name: index for index, name in enumerate(rules.classes)}
-    block = f"import-{item_import.pk}-{item_import.position}"
-    for attempt in range(3):
-        good, bad = _without_duplicates(project, checked, places)
-        items = [NewItem(numbers[at], draft, draft.kept.address if draft.kept else places[at]) for at, draft in good]
-        size = _media_bytes(draft for _, draft in good)
-        # A file on the server is counted without a limit: it was named by an operator, who can fill the disk anyway.
-        if item_import.owns_file:
-            quota.check_room(project, size)
-        try:
-            _store_media(project, block, [draft for _, draft in good], items)
-        except OSError as error:
-            raise StepFailed(_media_problem(error)) from error
-        try:
-            settle(item_import, items, indices)
-            values = rows_of(project, items, indices)
-            in_rows = bytes_of(values, items) + bytes_kept(item_import, bad)
-            began = time.monotonic()
-            with step.write():
-                labeled = write_items(item_import, items, values, indices)
-                references.insert(project, [(item.media, item.draft.kept) for item in items if item.draft.kept])
-                search.rewind(project, min(numbers))
-                if rules.vector_length and not project.vector_length:
-                    _settle_vector_length(project, rules.vector_length)
-                ItemImport.objects.filter(pk=item_import.pk).update(
-                    position=F("position") + len(places),
-                    accepted=F("accepted") + len(items),
-                    labeled=F("labeled") + labeled,
-                    **set_aside(item_import, bad),
-                )
-                if item_import.owns_file and items:  # rejections alone are recorded even without room: they are few
-                    quota.check_room(project, size + in_rows, lock=True)
-                if size or in_rows:
-                    quota.count(project, media=size, rows=in_rows)
-        except IntegrityError:  # another import has just added one of these ids: check the ids again
-            if attempt == 2:
-                raise
-        else:
-            break
-    held = held_seconds(began)
-    item_import.refresh_from_db(fields=["position", "accepted", "rejected", "rejected_by_reason", "labeled"])
-    return held
-
-
-def _settle_vector_length(project: Project, length: int) -> None:
-    """Set the length of the project's vectors. Raises `StepFailed` if a concurrent import has set another length."""
-    if Project.objects.filter(pk=project.pk, vector_length__isnull=True).update(vector_length=length):
-        return
-    settled = Project.objects.values_list("vector_length", flat=True).get(pk=project.pk)
-    if settled != length:
-        raise StepFailed(f"The vectors have {length} numbers, those of another import {settled}: only one length fits.")
-
-
-def _media_bytes(drafts: Iterable[Draft]) -> int:
-    """Return the bytes to count for the media that `_store_media` writes.
-
-    Equal files are stored once, but count for each of their items: a concurrent import may be writing the same file.
-    """
-    files, vectors = 0, 0
-    for draft in drafts:
-        files += draft.file_bytes
-        vectors += 0 if draft.vector is None else draft.vector.nbytes
-    return files + (vectors and npy.file_bytes(vectors))
-
-
-def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[NewItem]) -> None:
-    """Write the files, or one block with all vectors of the chunk; set each item's `media` and `fingerprint`."""
-    kind = kinds.of(project)
-    vectors: list[np.ndarray] = []
-    for draft, item in zip(drafts, items, strict=True):
-        if draft.file is not None:
-            item.media = media.file_name(project.pk, kind.folder, draft.file, draft.suffix)
-            media.write(item.media, draft.file, preview=draft.preview, thumbnail=draft.thumbnail)
-        elif draft.kept is not None:
-            item.media = references.name_of(project.pk, draft.kept, draft.external_id, draft.suffix)
-        elif draft.vector is not None:
-            item.media = f"{project.pk}/vectors/{block_name}.npy"
-            item.media_offset = len(vectors)
-            vectors.append(draft.vector)
-    if any(draft.file is not None for draft in drafts):
-        media.flush()
-    if vectors:
-        media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))
-    for item in items:
-        # Fingerprints trace labels: items without a label in a project without privacy need none.
-        # The content of a file that stays at its source is not known yet.
-        if item.draft.kept is None and (project.privacy_epsilon is not None or item.draft.labels):
-            item.fingerprint = fingerprint(kind, item.draft, item.media)
-
-
-def _media_problem(error: OSError) -> str:
-    if is_full(error):
-        return "The disk is full. Free some space on the server, then retry."
-    return f"The server cannot store media ({error.strerror or error}). Mend that, then retry."
 
 
 def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Sequence[Rejection] = ()) -> None:

@@ -19,10 +19,11 @@ from django.utils import timezone
 
 from labeling import kinds, references
 from labeling.intake import fetching, uploads
+from labeling.intake.chunk_writing import known_ids
 from labeling.intake.guessing import guess
 from labeling.intake.readers import Layout, UnreadableFile, has_rows
 from labeling.intake.readers.keys_file import REFUSED_FILE, SUFFIX, place_of, write_keys
-from labeling.intake.run import known_ids, rules_of
+from labeling.intake.run import rules_of
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, RejectedRow, Source
 from labeling.models.sources import AGAIN

@@ -10,7 +10,7 @@ import pytest
 from factories import make_member, make_project
 
 from labeling.answering import batches
-from labeling.intake import run
+from labeling.intake import chunk_writing
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.kinds.text import Text
@@ -185,7 +185,7 @@ def test_killed_in_the_middle_it_goes_on_and_doubles_nothing(at, tmp_path, monke
     monkeypatch.setattr(Text, "chunk", 2)
     monkeypatch.setattr(Text, "chunks_at_once", 1)
     project, times = project_of(), []
-    real = run.write_items
+    real = chunk_writing.write_items
 
     def write(*args: Any) -> int:
         times.append(1)
@@ -194,7 +194,7 @@ def test_killed_in_the_middle_it_goes_on_and_doubles_nothing(at, tmp_path, monke
             raise Killed
         return labeled
 
-    monkeypatch.setattr(run, "write_items", write)
+    monkeypatch.setattr(chunk_writing, "write_items", write)
     with pytest.raises(Killed):
         bring(project, rows_of(8, label="cat", annotations=[{"annotator": "zoe", "value": "cat"}]), tmp_path)
     brought = project.imports.get()

@@ -18,7 +18,7 @@ from hosts import Hosts
 from PIL import Image
 
 from labeling.answering import removing
-from labeling.intake import run, uploads
+from labeling.intake import chunk_writing, run, uploads
 from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, ItemImport, Job, Project, Role, Upload, User
@@ -117,7 +117,7 @@ def test_an_import_whose_host_died_is_ended_by_another(hosts: Hosts, monkeypatch
         def die(*_: Any, **__: Any) -> None:
             raise Killed
 
-        patch.setattr(run, "write_items", die)  # its files are stored, its rows are not
+        patch.setattr(chunk_writing, "write_items", die)  # its files are stored, its rows are not
         with pytest.raises(Killed):
             run.import_items(step)
     assert Item.objects.count() == 0
