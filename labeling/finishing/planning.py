@@ -90,7 +90,8 @@ class Situation:
 
 def read_situation(project: Project, finish: Finish, version: ModelVersion) -> Situation:
     """Return what audits of the rest of the pool with this version may prove. Takes seconds for a million items."""
-    errors = errors_of(project).stated_for(finish.by_class)
+    people = errors_of(project)
+    errors = people.stated_for(finish.by_class)
     by_parts = finish.by_class and not project.asks.per_class
     attempt = (project.audits.aggregate(n=Max("attempt"))["n"] or 0) + 1
     every = read_candidates(project, version)
@@ -113,7 +114,7 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion) -> S
                 version,
                 found.probabilities,
                 within=finish.within,
-                label_error=errors.label,
+                label_error=people.label,  # of whole labels, which earlier predictions are compared with
                 each_class=finish.by_class and not by_parts,
             )
         )

@@ -71,8 +71,8 @@ def test_several_classes_are_stated_together_or_each_by_itself() -> None:
     client = manager(project)
     together, by_itself = (text_of(client.get(PAGE, {"error": "6", "by_class": scope})) for scope in ("", "class"))
     assert "all classes of an item together" in together
-    assert "at most 6 % wrong in the whole pool, about any of their classes" in together
-    assert "at most 6 % wrong of each class, an item counting as wrong about a class" in by_itself
+    assert "at most 6 % of the items wrong about one class or more, with" in together
+    assert "at most 6 % of the items wrong about each class, with" in by_itself
     for text in (together, by_itself):
         assert "The model labels about" in text
         assert "from 200 control items" in text

@@ -49,11 +49,11 @@ def _time(seconds: float) -> str:
 
 def goal_words(goal: Goal, asks: Question) -> str:
     """Return the goal for a sentence: at most 2 % wrong in the whole pool, with 95 % confidence."""
-    scope = "of each class" if goal.by_class else "in the whole pool"
+    scope = "wrong of each class" if goal.by_class else "wrong in the whole pool"
     if asks.per_class:
-        scope += ", an item counting as wrong about a class" if goal.by_class else ", about any of their classes"
+        scope = f"of the items wrong about {'each class' if goal.by_class else 'one class or more'}"
     near = ", a score one point off counting as right" if goal.within else ""
-    return f"at most {percent(goal.error)} wrong {scope}, with {percent(goal.confidence)} confidence{near}"
+    return f"at most {percent(goal.error)} {scope}, with {percent(goal.confidence)} confidence{near}"
 
 
 def figures(project: Project, forecast: Forecast, pace: Pace, *, with_cost: bool) -> list[tuple[str, str, str]]:
