@@ -23,6 +23,8 @@ M = TypeVar("M", bound=Model)
 
 # Fields whose values need no conversion on either database.
 AS_THEY_ARE = (BooleanField, CharField, FloatField, IntegerField, TextField)
+# Types of values that are cheap to compare, and often repeat within a column.
+OFTEN_REPEATED = (bool, int, datetime.datetime)
 
 
 def rows(sql: str, values: Sequence[Any], *, planned_anew: bool = False) -> list[tuple[Any, ...]]:
@@ -107,17 +109,23 @@ def converted(model: type[Model], names: Sequence[str], values: Iterable[Sequenc
 
 
 def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
-    """Return the values of a column, converted for the database. Consecutive repeats of an object are converted
-    once.
+    """Return the values of a column, converted for the database. Consecutive repeats of an object, and all repeats of a
+    number or a time, are converted once.
     """
     if isinstance(field.target_field if isinstance(field, ForeignKey) else field, AS_THEY_ARE):
         return list(column)
     database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again at each step
     turned: list[Any] = []
+    known: dict[tuple[type, Any], Any] = {}  # by type, too: true equals 1
     last = last_turned = object()
     for value in column:
         if value is not last:
-            last, last_turned = value, field.get_db_prep_save(value, database)
+            key = (type(value), value) if type(value) in OFTEN_REPEATED else None
+            last, last_turned = value, known.get(key) if key else None
+            if last_turned is None:
+                last_turned = field.get_db_prep_save(value, database)
+                if key:
+                    known[key] = last_turned
         turned.append(last_turned)
     return turned
 

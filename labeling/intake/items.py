@@ -68,6 +68,7 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
     keyed = project.keyed_by("control")
     parse, share, project_id = project.asks.parse, project.control_share, project.pk
     encode = json.JSONEncoder().encode
+    encode_label = lru_cache(TRUTHS_KEPT, typed=True)(encode)  # typed: true is not 1
     one = lru_cache(TRUTHS_KEPT)(lambda answer: encode(parse(answer, indices)))
 
     def known(answer: str | list[str] | bool | None) -> str | None:
@@ -87,16 +88,26 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
         rows.append(
             (item.number, project_id, draft.external_id, item.source[:300], encode(draft.data), item.media,
              item.media_offset, proposed, known(draft.truth), known(draft.gold), known(draft.suggestion), "", key,
-             reserved, now, item.fingerprint, *_label(item.settled, encode, at))
+             reserved, now, item.fingerprint, *_label(item.settled, encode, encode_label, at))
         )  # fmt: skip
     return rows
 
 
-def _label(settled: Settled | None, encode: Callable[[Any], str], at: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """Return the columns of the label: for an item without labels, or with skips alone, all are empty."""
+def _label(
+    settled: Settled | None,
+    encode: Callable[[Any], str],
+    encode_label: Callable[[Any], str],
+    at: Callable[[Any], Any],
+) -> tuple[Any, ...]:
+    """Return the columns of the label: for an item without labels, or with skips alone, all are empty.
+
+    `encode_label` encodes a label that is not a list.
+    """
     if settled is None or (settled.label is None and settled.agreement is None):
         return (None,) * 5
-    label = None if settled.label is None else encode(settled.label)
+    label = settled.label
+    if label is not None:
+        label = encode(label) if isinstance(label, list) else encode_label(label)
     distribution = None if settled.distribution is None else encode(settled.distribution)
     return label, settled.agreement, at(settled.labeled_at), settled.probability, distribution
 

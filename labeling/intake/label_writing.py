@@ -25,6 +25,8 @@ from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Pro
 NOBODY = "imported"
 """The account that gets the labels without answers of an import by command, which has no importer."""
 
+LABEL_ALONE = Labels(None)[1:]
+"""The fields of `Labels` behind the first one, for a label without answers."""
 PART = 500
 NOT_PICKED = {
     "free": 0, "outstanding": 0, "selection": 1, "is_control": False, "asked": False, "prompted": False,
@@ -58,9 +60,17 @@ def settle(item_import: ItemImport, items: Iterable[NewItem], indices: Mapping[s
     """Set `settled` of the items with labels."""
     importer = item_import.created_by.username if item_import.created_by else NOBODY
     shared = _Import(item_import.project, indices, importer, timezone.now())
+    by_label: dict[Any, Settled] = {}  # most imports have many items with one of few labels, and nothing else
     for item in items:
-        if item.draft.labels:
-            item.settled = _settle(shared, item.draft.labels)
+        labels = item.draft.labels
+        if labels is None:
+            continue
+        if labels[1:] != LABEL_ALONE or isinstance(labels.label, list):
+            item.settled = _settle(shared, labels)
+            continue
+        if labels.label not in by_label:
+            by_label[labels.label] = _settle(shared, labels)
+        item.settled = by_label[labels.label]
 
 
 def write_items(

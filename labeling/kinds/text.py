@@ -49,7 +49,10 @@ class Text(Kind):
         return str(data.get("text", ""))
 
     def identity(self, data: Mapping[str, Any], media: str, vector: np.ndarray | None) -> bytes:
-        text = " ".join(unicodedata.normalize("NFKC", self.raw(data, None)).casefold().split())
+        text = self.raw(data, None)
+        if not text.isascii():  # ASCII is in its normal form
+            text = unicodedata.normalize("NFKC", text)
+        text = " ".join(text.casefold().split())
         return text.encode("utf-8", "surrogatepass") if len(text) >= TELLING else b""
 
     def excerpt(self, data: Mapping[str, Any]) -> str:
