@@ -123,29 +123,31 @@ def _tasks(batch: Batch, rows: range, people: list[User], rng: random.Random) ->
             for rank, (pk, truth, reserved) in enumerate(items)
         ),
     )
-    annotations, assignments, labels = [], [], []
+    annotations, assignments = [], []
     tasks = batch.tasks.filter(rank__lt=answered).order_by("rank").values_list("pk", flat=True)
-    for rank, (task, (item, truth, _)) in enumerate(zip(tasks, items, strict=False)):
+    for rank, (task, (_, truth, _)) in enumerate(zip(tasks, items, strict=False)):
         who, at = rng.choice(people).pk, batch.opened_at + datetime.timedelta(seconds=3.5 * rank)
         value = None if rng.random() < 0.02 else truth if rng.random() < 0.9 else rng.randrange(CLASSES)
         reason = "" if value is not None else "Cannot be made out"
         key = uuid.UUID(int=rng.getrandbits(128))
         annotations.append((key, task, who, value, reason, rng.uniform(1, 9), rng.random() < 0.01, at))
         assignments.append((task, who, at, at, at))
-        if value is not None:
-            labels.append((str(value), at, item))
     names = ("id", "task", "user", "value", "skip_reason", "seconds", "flagged", "created_at")
     insert_like(Annotation(), names, annotations)
     insert_like(Assignment(), ("task", "user", "lease_expires_at", "claimed_at", "answered_at"), assignments)
-    _label(labels)
+    _label(batch)
 
 
-def _label(labels: list[tuple[str, datetime.datetime, int]]) -> None:
-    cast = "::jsonb" if connection.vendor == "postgresql" else ""
+def _label(batch: Batch) -> None:
+    """Set the labels of the batch's items to their answers."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(
-            f"UPDATE labeling_item SET label = %s{cast}, agreement = 1, labeled_at = %s WHERE id = %s",
-            [(label, connection.ops.adapt_datetimefield_value(at), pk) for label, at, pk in labels],
+        cursor.execute(
+            """
+            UPDATE labeling_item SET label = answer.value, agreement = 1, labeled_at = answer.created_at
+            FROM labeling_task task JOIN labeling_annotation answer ON answer.task_id = task.id
+            WHERE task.batch_id = %s AND task.item_id = labeling_item.id AND answer.value IS NOT NULL
+            """,
+            [batch.pk],
         )
 
 
