@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, F, Max, Q, QuerySet, TextChoices, Window
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -21,6 +22,8 @@ from labeling.models.items import ItemQuerySet
 
 # The most items that a query returns; after these a reviewer gets the next ones.
 MOST = 200
+ANY_TASK = (RawSQL("SELECT CAST(0 AS bigint)", []), RawSQL("SELECT CAST(9223372036854775807 AS bigint)", []))
+"""A range that holds every key. PostgreSQL expects few rows in it: see `labeling.models.items.ANY_SHARE`."""
 
 
 class Reason(TextChoices):
@@ -82,7 +85,9 @@ def _labeled_by(project: Project, annotations: QuerySet[Annotation]) -> QuerySet
 
     Labels do not follow from answers given before the item was sent back, or given to it as a gold item.
     """
-    tasks = Task.objects.deciding().filter(pk__in=annotations.values("task"), batch__project=project)
+    # With the range, PostgreSQL looks up the tasks of these few annotations. Otherwise it reads all of the project.
+    few = annotations.filter(task__gte=ANY_TASK[0], task__lte=ANY_TASK[1])
+    tasks = Task.objects.deciding().filter(pk__in=few.values("task"), batch__project=project)
     return tasks.order_by().values(key=Coalesce("item", "repeats"))
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePosixPath
 
 from django.db import models
+from django.db.models.expressions import RawSQL
 from django.db.models.lookups import IsNull
 
 from labeling.models.annotations import Annotation, Correction
@@ -16,6 +17,11 @@ from labeling.models.people import User
 from labeling.models.tasks import Task
 
 _DRAWN_ID = re.compile(r"[0-9a-f]{20}")  # see `labeling.intake.run.blind_ids_of`
+
+ANY_SHARE = (RawSQL("SELECT CAST(0 AS double precision)", []), RawSQL("SELECT CAST(1 AS double precision)", []))
+"""A range that holds every share. For a range whose ends it does not know beforehand, PostgreSQL expects few rows, and
+takes a small index; otherwise it expects as many undecided items as there are items with no label, and reads them all.
+"""
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -143,7 +149,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Return items whose answers give no label, because of a tie or too low a probability. They wait for a
         review.
         """
-        return self.kept().filter(label__isnull=True, agreement__isnull=False)
+        return self.kept().filter(label__isnull=True, agreement__isnull=False, agreement__range=ANY_SHARE)
 
     def skipped_by_somebody(self) -> ItemQuerySet:
         return self.filter(pk__in=Annotation.objects.skips().values("task__item"))
