@@ -1,6 +1,8 @@
 """The tables and their querysets, one file per subject. Import from this package."""
 
 from labeling.models.annotations import Annotation, Assignment, Correction, WorkLog
+from labeling.models.auditlog import LogChain, LogEntry
+from labeling.models.auditlog_kinds import LogKind
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.certificates import Audit, AuditDraw, Certificate, CertifiedLabel, Finish
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
@@ -68,6 +70,9 @@ __all__ = [
     "LabelClass",
     "LabelCounts",
     "LabelFamily",
+    "LogChain",
+    "LogEntry",
+    "LogKind",
     "Membership",
     "ModelVersion",
     "PredictionRun",

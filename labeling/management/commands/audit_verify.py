@@ -1,0 +1,43 @@
+"""Verifies the audit log."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling.auditlog.verifying import verify
+from labeling.models import LogChain
+
+
+class Command(BaseCommand):
+    help = (
+        "Verify the audit log: each entry holds the hash of the one before, so a changed or removed entry shows. "
+        "Prints a line for each chain with its newest hash; ends with status 1 if a chain is broken."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--chain", metavar="NAME", help='Only this chain, such as "server" or "project 3".')
+        parser.add_argument(
+            "--expect",
+            metavar="HASH",
+            default="",
+            help="A newest hash that was printed or logged before. The chain must still hold it. Needs --chain.",
+        )
+
+    def handle(self, *args: Any, chain: str | None, expect: str, **options: Any) -> None:
+        if expect and not chain:
+            raise CommandError("--expect needs --chain: a hash belongs to one chain.")
+        chains = LogChain.objects.filter(name=chain) if chain else LogChain.objects.all()
+        if chain and not chains:
+            raise CommandError(f"There is no chain {chain!r}.")
+        broken = []
+        for each in chains:
+            verdict = verify(each, expected=expect)
+            if verdict.problem:
+                broken.append(f"{verdict.chain}: {verdict.problem}.")
+            else:
+                self.stdout.write(f"{verdict.chain}: {verdict.entries} entries, newest {verdict.newest} {verdict.head}")
+        if broken:
+            raise CommandError("\n".join(broken))
