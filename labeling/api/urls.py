@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batch_parts, batches, datasets, export, finish
+from labeling.api import auditlog, batch_parts, batches, datasets, export, finish
 from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
@@ -78,6 +78,8 @@ urlpatterns = [
     path(f"{PROJECT}members/", members.MemberList.as_view(), name="members"),
     path(f"{PROJECT}members/<word:username>/", members.MemberDetail.as_view(), name="member"),
     path(f"{PROJECT}members/<word:username>/pause/", members.MemberPause.as_view(), name="member-pause"),
+    path("auditlog/file/", auditlog.ServerLogFile.as_view(), name="server-auditlog-file"),
+    path(f"{PROJECT}auditlog/file/", auditlog.LogFile.as_view(), name="auditlog-file"),
     path(f"{PROJECT}invitations/", invitations.InvitationList.as_view(), name="invitations"),
     path(f"{PROJECT}invitations/<int:invitation_id>/", invitations.InvitationDetail.as_view(), name="invitation"),
     path(f"{PROJECT}sources/", sources.SourceList.as_view(), name="sources"),

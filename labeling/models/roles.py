@@ -40,6 +40,7 @@ class Ability(models.TextChoices):
     SOURCES_CHANGE = "sources.change", "see, add, change, look at and remove sources of items"
     MEMBERS_READ = "members.read", "see members, invitations, and the parts of batches that are kept for members"
     MEMBERS_CHANGE = "members.change", "invite, pause and remove people, give roles, hand the project over"
+    AUDITLOG_READ = "auditlog.read", "read the audit log: who changed what, and who exported labels, from where"
 
     @property
     def key(self) -> str:

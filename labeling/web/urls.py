@@ -5,6 +5,7 @@ from django.urls import path
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
 from labeling.web.account.views import SignIn, SignOut
+from labeling.web.auditlog import views as auditlog
 from labeling.web.batches import batch_parts
 from labeling.web.batches import views as batches
 from labeling.web.classes import proposals
@@ -52,6 +53,7 @@ urlpatterns = [
     path(f"{PROJECT}label/today/", label_today, name="label-today"),
     path(f"{PROJECT}label/worker.js", label_worker, name="label-worker"),
     path(f"{PROJECT}label/comments/", comments.own_comments, name="label-comments"),
+    path("auditlog/", auditlog.server_log, name="server-auditlog"),
     path("deleted/", lifecycle.deleted, name="projects-deleted"),
     path("new/", create.new_project, name="project-new"),
     path("new/preview/", guidelines.preview, name="guidelines-preview"),
@@ -117,6 +119,7 @@ urlpatterns = [
     path(f"{WEBHOOK}remove/", webhooks.remove, name="project-webhook-remove"),
     path(f"{WEBHOOK}deliveries/<int:delivery_id>/again/", webhooks.send_again, name="project-delivery-again"),
     path(f"{PROJECT}members/", members.members, name="project-members"),
+    path(f"{PROJECT}auditlog/", auditlog.project_log, name="project-auditlog"),
     path(f"{PROJECT}models/<int:number>/use/", versions.use, name="project-model-use"),
     path(f"{PROJECT}models/automatic/", versions.use_gate, name="project-models-automatic"),
     path(

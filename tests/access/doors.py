@@ -43,14 +43,16 @@ ABILITIES = {
     REVIEWER: "project.read items.read review.read review.do",
     ENGINEER: "project.read items.read labels.read datasets.change batches.read models.read predictions.change",
     AUDITOR: "project.read items.read imports.read review.read labels.read batches.read models.read settings.read "
-    "members.read",
+    "members.read auditlog.read",
     MANAGER: "project.read project.change tasks.answer items.read items.change imports.read review.read review.do "
     "labels.read datasets.change batches.read batches.change models.read models.change predictions.change "
-    "settings.read settings.change webhooks.change sources.change members.read members.change",
+    "settings.read settings.change webhooks.change sources.change members.read members.change "
+    "auditlog.read",
 }
 MEMBERS = tuple(ABILITIES)
 
 CREATORS = frozenset({MANAGER, STRANGER, STAFF, SUPERUSER})
+OPERATORS = frozenset({STAFF, SUPERUSER})
 SIGNED_IN = frozenset({*MEMBERS, STRANGER, STAFF, SUPERUSER})
 EVERYBODY = SIGNED_IN | {SIGNED_OUT}
 
@@ -231,7 +233,11 @@ DOORS = [
     Door("project-datasets", "get", Ability.LABELS_READ, 200),
     Door("project-datasets", "post", Ability.DATASETS_CHANGE, 302),
     Door("project-dataset", "get", Ability.LABELS_READ, 200),
+    Door("project-auditlog", "get", Ability.AUDITLOG_READ, 200),
+    Door("server-auditlog", "get", OPERATORS, 200),
     # the API
+    Door("api:auditlog-file", "get", Ability.AUDITLOG_READ, 200),
+    Door("api:server-auditlog-file", "get", OPERATORS, 200),
     Door("api-docs", "get", SIGNED_IN, 200),
     Door("schema", "get", EVERYBODY, 200),
     Door("api:projects", "get", SIGNED_IN, 200),

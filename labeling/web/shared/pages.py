@@ -69,7 +69,13 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("project-manage", "Archive, copy, delete", Ability.SETTINGS_READ),
         ),
     ),
-    ("Members", (Section("project-members", "Members", Ability.MEMBERS_READ),)),
+    (
+        "Members",
+        (
+            Section("project-members", "Members", Ability.MEMBERS_READ),
+            Section("project-auditlog", "Audit log", Ability.AUDITLOG_READ),
+        ),
+    ),
 )
 
 

@@ -1,0 +1,70 @@
+"""Endpoints for the audit log of a project, and of the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+
+from labeling.api.shared.downloads import record_download
+from labeling.api.shared.endpoints import Endpoint, ProjectView
+from labeling.api.shared.validation import read
+from labeling.auditlog import reading
+from labeling.models import Ability, LogKind, Project, User
+from labeling.projects import access
+
+LINES = "application/x-ndjson"
+KINDS = [(kind.value, kind.meaning) for kind in LogKind]
+
+
+class LogQuery(serializers.Serializer[Any]):
+    """Filters of the entries; an entry must match all of them."""
+
+    kind = serializers.ChoiceField(choices=KINDS, required=False, help_text="The kind of the entries.")
+    person = serializers.CharField(
+        max_length=150, required=False, help_text="The username of whom acted, or whom the act is about."
+    )
+    since = serializers.DateTimeField(required=False, help_text="The earliest time.")
+    until = serializers.DateTimeField(required=False, help_text="The time before which entries end.")
+
+
+def _file(request: Request, project: Project | None, name: str) -> StreamingHttpResponse:
+    query = read(LogQuery, request.query_params.dict())
+    record_download(request, LogKind.LOG_EXPORTED, project, after=request.query_params.dict() or None)
+    response = StreamingHttpResponse(reading.lines(reading.entries_of(project, **query)), content_type=LINES)
+    response["Content-Disposition"] = f'attachment; filename="{name}-auditlog.jsonl"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+class LogFile(ProjectView):
+    """Download the entries of the project's audit log as JSON lines, the oldest first.
+
+    The hash of an entry is the SHA-256 of its line without `hash`, `address` and `salt`, as JSON with sorted keys and
+    without spaces. `previous` is the hash of the entry before.
+    """
+
+    subject = "Audit log"
+    reading = Ability.AUDITLOG_READ
+
+    @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})
+    def get(self, request: Request, slug: str) -> StreamingHttpResponse:
+        return _file(request, self.project, slug)
+
+
+class ServerLogFile(Endpoint):
+    """Download the entries of the server's audit log as JSON lines: sign-ins, accounts, tokens, and the admin."""
+
+    subject = "Audit log"
+    who = {"GET": "staff"}
+
+    @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})
+    def get(self, request: Request) -> StreamingHttpResponse:
+        if not (isinstance(request.user, User) and access.is_operator(request.user)):
+            raise PermissionDenied("Only staff may read the audit log of the server.")
+        return _file(request, None, "server")

@@ -1,0 +1,99 @@
+"""The pages of the audit log: of a project, and of the server."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django import forms
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from labeling.auditlog import reading
+from labeling.models import Ability, LogKind, Membership, Project, User
+from labeling.projects import access
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment
+
+A_PAGE = 50
+
+
+class LogForm(forms.Form):
+    """The filters of the page."""
+
+    kind = forms.ChoiceField(
+        label="Kind",
+        required=False,
+        choices=[("", "any"), *((kind.value, f"{kind.value}: {kind.meaning}") for kind in LogKind)],
+    )
+    person = forms.CharField(label="Person", required=False, max_length=150)
+    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def query(self) -> dict[str, Any]:
+        """Return the filters as `entries_of` takes them: the last day is included."""
+        values = self.cleaned_data
+        days = {
+            "since": values["since"],
+            "until": values["until"] and values["until"] + datetime.timedelta(days=1),
+        }
+        return {
+            "kind": values["kind"],
+            "person": values["person"],
+            **{
+                name: day and datetime.datetime.combine(day, datetime.time(), datetime.UTC)
+                for name, day in days.items()
+            },
+        }
+
+
+@never_cache
+@for_members(reading=Ability.AUDITLOG_READ)
+def project_log(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """List the entries of the project, the newest first."""
+    context, status = _context(request, membership.project)
+    context["file"] = reverse("api:auditlog-file", args=[membership.project.slug])
+    return render_page(request, membership, "project/auditlog.html", context, section="project-auditlog", status=status)
+
+
+@never_cache
+@require_safe
+@login_required
+def server_log(request: HttpRequest) -> HttpResponse:
+    """List the entries of the server, for staff."""
+    if not (isinstance(request.user, User) and access.is_operator(request.user)):
+        raise PermissionDenied("Only staff may read the audit log of the server.")
+    context, status = _context(request, None)
+    context["file"] = reverse("api:server-auditlog-file")
+    return render(request, "auditlog.html", context, status=status)
+
+
+def _context(request: HttpRequest, project: Project | None) -> tuple[dict[str, Any], int]:
+    form = LogForm(request.GET)
+    entries = reading.entries_of(project, **form.query()) if form.is_valid() else reading.entries_of(project).none()
+    page = Paginator(entries, A_PAGE).get_page(request.GET.get("page"))
+    names, now = reading.names_of(page), timezone.now()
+    meanings = {kind.value: kind.meaning for kind in LogKind}
+    rows = [
+        {
+            "entry": each,
+            "at": moment(each.at, now),
+            "who": names.get(each.who, ""),
+            "whom": names.get(each.whom, ""),
+            "meaning": meanings.get(each.kind, each.kind),
+        }
+        for each in page
+    ]
+    query = request.GET.copy()
+    query.pop("page", None)
+    text = query.urlencode()
+    context = {"form": form, "page": page, "rows": rows, "query": f"{text}&" if text else ""}
+    return context, 400 if form.errors else 200
