@@ -11,7 +11,8 @@ from django.contrib.auth.forms import AdminPasswordChangeForm
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from labeling.models import Membership, Project, User
+from labeling import auditlog
+from labeling.models import LogKind, Membership, Project, User
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -26,8 +27,34 @@ class PasswordForm(AdminPasswordChangeForm):
         )
 
 
+class Recorded:
+    """A mixin that records changes in the audit log, in Django's transaction of the change.
+
+    The log has which fields of which row were changed, not their values.
+    """
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(obj, message)
+        return super().log_addition(request, obj, message)  # type: ignore[misc]  # of ModelAdmin
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        self._record(obj, message)
+        return super().log_change(request, obj, message)  # type: ignore[misc]
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for each in queryset:
+            self._record(each, "deleted")
+        return super().log_deletions(request, queryset)  # type: ignore[misc]
+
+    def _record(self, row: Any, message: Any) -> None:
+        project = row if isinstance(row, Project) else None
+        whom = row if isinstance(row, User) else None
+        subject = f"{row._meta.verbose_name} {row.pk}"
+        auditlog.record(LogKind.ADMIN_CHANGED, project=project, whom=whom, subject=subject, after=message)
+
+
 @admin.register(User)
-class AccountAdmin(UserAdmin):
+class AccountAdmin(Recorded, UserAdmin):
     change_password_form = PasswordForm
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
@@ -47,7 +74,7 @@ class MembershipInline(admin.TabularInline):
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin):
+class ProjectAdmin(Recorded, admin.ModelAdmin):
     list_display = [
         "slug",
         "name",

@@ -1,5 +1,7 @@
 """The one Django app."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 from django.urls import register_converter
 from django.urls.converters import StringConverter
@@ -17,3 +19,4 @@ class LabelingConfig(AppConfig):
 
     def ready(self) -> None:
         register_converter(Word, "word")
+        import_module("labeling.web.gate.acts")  # connects its receivers

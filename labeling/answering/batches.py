@@ -20,7 +20,8 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
-from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, ModelVersion, Project
+from labeling import auditlog
+from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, LogKind, ModelVersion, Project
 from labeling.models.batches import IMPORTED
 
 # The first batch waits this long for more items if the pool holds fewer than one batch.
@@ -153,12 +154,14 @@ def set_loop(*, project: Project, loop: str) -> None:
 
     A start also enqueues the encoding of unencoded items, and the next selection if no batch is active.
     """
-    Project.objects.filter(pk=project.pk).update(loop=loop)
-    project.loop = loop
+    changed = Project.objects.filter(pk=project.pk).exclude(loop=loop).update(loop=loop)
+    before, project.loop = project.loop, loop
     if loop == Project.Loop.RUNNING:
         if project.items.unencoded().exists():
             Job.objects.enqueue(Job.Kind.ENCODE, project=project)
         ensure_next(project=project)
+    if changed:
+        auditlog.record(LogKind.LOOP_CHANGED, project=project, before={"loop": before}, after={"loop": loop})
 
 
 @transaction.atomic
@@ -328,3 +331,4 @@ def retry(*, batch: Batch) -> None:
     Job.objects.filter(batch=batch, state=Job.State.FAILED).update(
         state=Job.State.WAITING, attempts=0, reason="", run_after=timezone.now()
     )
+    auditlog.record(LogKind.BATCH_RETRIED, project=batch.project, subject=f"batch {batch.number}")

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.answering import asking_again, corrections, removing
 from labeling.answering.corrections import CorrectionError
-from labeling.models import CertifiedLabel, Project, User
+from labeling.models import CertifiedLabel, LogKind, Project, User
 from labeling.models.items import ItemQuerySet
 
 # One request changes at most this many items: it takes some seconds, with pauses for other writers.
@@ -125,21 +126,28 @@ class Change:
         """
         effect = self.preview(project)
         ids = list(self._items(project).values_list("pk", flat=True))
+        # Before the first transaction: an interruption leaves no change without an entry.
+        if ids:
+            after = {"action": self.action, "count": len(ids), "items": ids, "value": self.value}
+            auditlog.record(LogKind.ITEMS_CHANGED, project=project, after=after)
+        with auditlog.part_of_one():
+            n = self._apply(project, user, ids)
+        return Effect(n, effect.labels, effect.tasks)
+
+    def _apply(self, project: Project, user: User, ids: Sequence[int]) -> int:
         if self.action in CLOSING:
             delete = self.action == DELETE
-            n = removing.remove(project=project, ids=ids, user=user, reason=self.reason, delete=delete)
-        elif self.action in (INCLUDE, RESTORE):
-            n = removing.restore(project=project, ids=ids, user=user)
-        elif self.action == RELABEL:
-            n = self._relabel(project, ids, user)
-        elif self.action == AGAIN:
-            n = asking_again.ask_again(project=project, ids=ids)
-        elif self.action in (GOLD, UNGOLD):
-            n = project.items.filter(pk__in=ids).update(gold=F("label") if self.action == GOLD else None)
-        else:
-            queued_at = timezone.now() if self.action == QUEUE else None
-            n = project.items.filter(pk__in=ids).update(queued_at=queued_at)
-        return Effect(n, effect.labels, effect.tasks)
+            return removing.remove(project=project, ids=ids, user=user, reason=self.reason, delete=delete)
+        if self.action in (INCLUDE, RESTORE):
+            return removing.restore(project=project, ids=ids, user=user)
+        if self.action == RELABEL:
+            return self._relabel(project, ids, user)
+        if self.action == AGAIN:
+            return asking_again.ask_again(project=project, ids=ids)
+        if self.action in (GOLD, UNGOLD):
+            return project.items.filter(pk__in=ids).update(gold=F("label") if self.action == GOLD else None)
+        queued_at = timezone.now() if self.action == QUEUE else None
+        return project.items.filter(pk__in=ids).update(queued_at=queued_at)
 
     def _items(self, project: Project) -> ItemQuerySet:
         items: ItemQuerySet = ACTIONS[self.action].fits(project.items.filter(pk__in=self.ids).order_by())

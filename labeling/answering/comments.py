@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.db.statements import insert
-from labeling.models import Annotation, Comment, Item, Project, Task, User
+from labeling.models import Annotation, Comment, Item, LogKind, Project, Task, User
 from labeling.models.reviews import MAX_COMMENT
 
 THREADS = 100
@@ -44,6 +46,7 @@ def write_all(user: User, comments: Iterable[tuple[int, object, str]]) -> None:
         insert(Comment, ("item", "annotation", "user", "text", "created_at"), rows)
 
 
+@transaction.atomic
 def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
     """Store a reviewer's comment. `to`: the name of the annotator it is for; empty for reviewers and managers alone.
 
@@ -57,7 +60,9 @@ def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
     person = annotators_of(item).get(to) if to else None
     if to and person is None:
         raise CommentError(f"“{to[:60]}” has not answered this item. Only annotators who answered it can get a reply.")
-    return Comment.objects.create(item=item, user=user, to=person, text=text)
+    comment = Comment.objects.create(item=item, user=user, to=person, text=text)
+    auditlog.record(LogKind.COMMENTED, project=item.project, whom=person, subject=f"item {item.pk}")
+    return comment
 
 
 def annotators_of(item: Item) -> dict[str, User]:

@@ -14,8 +14,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.answering import certified, counting
-from labeling.models import Annotation, Correction, Item, Task, User
+from labeling.models import Annotation, Correction, Item, LogKind, Task, User
 from labeling.questions import Stored
 
 
@@ -44,6 +45,7 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
         _end(standing, user)
     made = Correction.objects.create(item=item, user=user, value=value, note=note)
     project = task.batch.project
+    before = Item.objects.values_list("label", flat=True).get(pk=item.pk)
     answers, label = [project.follow(answer) for answer in _answers(task)], project.follow(value)
     agreement = sum(answer == label for answer in answers) / len(answers) if answers else None
     with counting.labels_counted([item.pk]):
@@ -57,6 +59,9 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
             sent_back=False,
         )
     certified.corrected(item)
+    after = {"label": label}
+    subject = f"item {item.pk}"
+    auditlog.record(LogKind.LABEL_CORRECTED, project=project, subject=subject, before={"label": before}, after=after)
     return made
 
 
@@ -78,6 +83,9 @@ def withdraw(*, item: Item, user: User) -> None:
             label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
         )
     certified.drop_unasked(task)
+    before, after = {"label": project.follow(standing.value)}, {"label": label}
+    subject = f"item {item.pk}"
+    auditlog.record(LogKind.CORRECTION_WITHDRAWN, project=project, subject=subject, before=before, after=after)
 
 
 def _lock_settled_task(item: Item) -> Task:

@@ -17,11 +17,12 @@ from contextlib import AbstractContextManager
 from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 
+from labeling import auditlog
 from labeling.answering import batches, closing, counting, item_labels
 from labeling.answering.assignments import TasksChanged
 from labeling.answering.batches import BatchError
 from labeling.db.long_writes import in_parts
-from labeling.models import Annotation, Batch, Project, Task
+from labeling.models import Annotation, Batch, LogKind, Project, Task
 from labeling.models.batches import answers_needed
 from labeling.models.tasks import TaskQuerySet
 
@@ -86,6 +87,7 @@ def end_early(*, batch: Batch) -> int:
                 if not Annotation.objects.standing().filter(pk=answer).exists():
                     raise TasksChanged
                 batches.complete(batch_id=batch.pk)
+                auditlog.record(LogKind.BATCH_ENDED, project=batch.project, subject=f"batch {batch.number}")
         except TasksChanged:
             time.sleep(PAUSE_SECONDS)
         else:

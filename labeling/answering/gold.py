@@ -16,8 +16,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.answering import assignments
-from labeling.models import Annotation, Assignment, Membership, Project, User, WorkLog
+from labeling.models import Annotation, Assignment, LogKind, Membership, Project, User, WorkLog
 
 SURE = 0.01
 """A check pauses an annotator whose accuracy equals the threshold with at most this probability."""
@@ -83,6 +84,7 @@ def _pause(members: QuerySet[Membership], project: Project, user: User, reason: 
     if not members.update(paused_at=timezone.now(), pause_reason=reason):
         return False
     assignments.give_back(Assignment.objects.pending().filter(pk__in=assignments.held_in(project, user)))
+    auditlog.record(LogKind.MEMBER_PAUSED, project=project, whom=user, after={"paused": True})
     return True
 
 
@@ -138,10 +140,15 @@ def _terms(right: int, n: int, p: float) -> Iterable[float]:
     return (math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(right + 1))
 
 
+@transaction.atomic
 def let_go_on(membership: Membership) -> bool:
     """End a member's pause; earlier gold answers count no more. Return False if the member was not paused."""
     paused = Membership.objects.filter(pk=membership.pk, paused_at__isnull=False)
-    return bool(paused.update(paused_at=None, pause_reason="", looked_at=timezone.now()))
+    if not paused.update(paused_at=None, pause_reason="", looked_at=timezone.now()):
+        return False
+    after = {"paused": False}
+    auditlog.record(LogKind.MEMBER_PAUSED, project=membership.project, whom=membership.user, after=after)
+    return True
 
 
 def pause(membership: Membership, reason: str) -> bool:

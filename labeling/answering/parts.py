@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from labeling import auditlog
 from labeling.db.statements import rows
-from labeling.models import Batch, BatchPart, Membership, User
+from labeling.models import Batch, BatchPart, LogKind, Membership, User
 
 MAX_RANK = 2**31 - 1
 # First and last rank, both included.
@@ -84,7 +85,10 @@ def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "
         raise PartError("Every task of the batch is assigned or given out already.")
     start = max(free, assigned)
     stop = min(start + max(1, round(share * batch.size)), last + 1)
-    return BatchPart.objects.create(batch=batch, start=start, stop=stop, user=user, group=group)
+    part = BatchPart.objects.create(batch=batch, start=start, stop=stop, user=user, group=group)
+    subject, after = f"batch {batch.number}", {"part": part.pk, "share": share, "group": group}
+    auditlog.record(LogKind.PART_KEPT, project=batch.project, whom=user, subject=subject, after=after)
+    return part
 
 
 @transaction.atomic
@@ -94,6 +98,9 @@ def lift(*, batch: Batch, part_id: int) -> bool:
     lifted, _ = batch.parts.filter(pk=part_id).delete()
     if not batch.parts.exists():
         Batch.objects.filter(pk=batch.pk).update(in_parts=False)
+    if lifted:
+        subject = f"batch {batch.number}"
+        auditlog.record(LogKind.PART_LIFTED, project=batch.project, subject=subject, before={"part": part_id})
     return bool(lifted)
 
 

@@ -13,13 +13,14 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.validation import read
 from labeling.disk.files import FileDamaged
 from labeling.items.filter import FilterError
-from labeling.models import Ability, DatasetVersion
+from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
 from labeling.outgoing.datasets import card, comparing, creating, verifying
 
@@ -141,6 +142,7 @@ class DatasetManifest(_OneDataset):
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT, 409: NOT_WHOLE})
     def get(self, request: Request, slug: str, name: str) -> HttpResponse:
         dataset = self.whole(name)
+        record_download(request, LogKind.DATASET_DOWNLOADED, self.project, subject=f"dataset {dataset.name}")
         response = HttpResponse(dataset.manifest, content_type="application/json")
         response["Content-Disposition"] = f'attachment; filename="{slug}-{dataset.name}.manifest.json"'
         response["Cache-Control"] = "private, no-store"

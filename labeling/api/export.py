@@ -10,9 +10,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.items.filter import FilterError
-from labeling.models import Ability
+from labeling.models import Ability, LogKind
 from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
 from labeling.outgoing.formats import DEFAULT, EXPORTS, Format
 
@@ -46,6 +47,7 @@ class Export(ProjectView):
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         name, choice = self._name_and_choice(request)
         fmt = EXPORTS[name]
+        record_download(request, LogKind.LABELS_EXPORTED, self.project, after={"format": name, **choice.values})
         response = StreamingHttpResponse(export(self.project, name, choice), content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"

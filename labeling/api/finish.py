@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.fields import Body
@@ -25,7 +26,7 @@ from labeling.disk.files import FileDamaged
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal
 from labeling.finishing.state import certificates_of, finish_values
-from labeling.models import Ability, Audit, Certificate, Finish
+from labeling.models import Ability, Audit, Certificate, Finish, LogKind
 from labeling.shared_files import store
 
 GOAL = ("error", "confidence", "by_class", "within")
@@ -251,4 +252,5 @@ class CertificateFile(_OneCertificate):
         except (FileNotFoundError, FileDamaged):
             raise Http404("The document is gone from the disk.") from None
         response["Content-Disposition"] = f'attachment; filename="{slug}-certificate-{number}.json"'
+        record_download(request, LogKind.CERTIFICATE_DOWNLOADED, self.project, subject=f"certificate {number}")
         return response

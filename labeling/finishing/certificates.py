@@ -18,6 +18,7 @@ from django.db.models import Max
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.arrays.files import ProjectFiles
 from labeling.certifying.proof import Proof
 from labeling.db.long_writes import in_parts
@@ -35,6 +36,7 @@ from labeling.models import (
     Correction,
     Event,
     EventType,
+    LogKind,
     Project,
     Task,
 )
@@ -92,6 +94,9 @@ def issue(step: Step, audit: Audit, proof: Proof, outcomes: Outcomes) -> Certifi
             return None
         certificate.save(update_fields=["labels", "most_wrong", "size", "digest"])
         Event.objects.announce(EventType.CERTIFICATE_ISSUED, audit.project, number=certificate.number)
+        after = {"labels": certificate.labels, "sha256": certificate.digest}
+        subject = f"certificate {certificate.number}"
+        auditlog.record(LogKind.CERTIFICATE_ISSUED, project=audit.project, subject=subject, after=after)
     return certificate
 
 

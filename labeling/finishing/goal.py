@@ -9,8 +9,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.finishing.people import PeopleErrors, errors_of
-from labeling.models import Audit, AuditDraw, Finish, Job, Membership, Project, User
+from labeling.models import Audit, AuditDraw, Finish, Job, LogKind, Membership, Project, User
 from labeling.projects.version_in_use import InUse, in_use
 
 GOAL = ("error", "confidence", "by_class", "within")
@@ -36,6 +37,7 @@ def start(
     goal: dict[str, Any] = dict(zip(GOAL, (error, confidence, by_class, within), strict=True))
     check(project, goal, errors_of(project))
     finish = Finish.objects.select_for_update(no_key=True).filter(project=project).first()
+    before = {name: getattr(finish, name) for name in (*GOAL, "running")} if finish else None
     if finish is None or any(getattr(finish, name) != value for name, value in goal.items()):
         _end_audits(project)
         goal["forecasts"] = []
@@ -43,6 +45,9 @@ def start(
         goal |= {"running": True, "started_by": user, "started_at": timezone.now()}
     finish, _ = Finish.objects.update_or_create(project=project, defaults=goal)
     Job.objects.enqueue(Job.Kind.FINISH, project=project)
+    after = {name: getattr(finish, name) for name in (*GOAL, "running")}
+    if after != before:
+        auditlog.record(LogKind.FINISH_CHANGED, project=project, before=before, after=after)
     return finish
 
 
@@ -53,9 +58,11 @@ def _end_audits(project: Project) -> None:
     project.audits.asking().update(state=Audit.State.ENDED, reason="The goal was changed.", ended_at=timezone.now())
 
 
+@transaction.atomic
 def stop(project: Project) -> None:
     """Stop the goal: batches ask no further draws. Certificates stand; a start with the same goal goes on."""
-    Finish.objects.filter(project=project).update(running=False)
+    if Finish.objects.filter(project=project, running=True).update(running=False):
+        auditlog.record(LogKind.FINISH_CHANGED, project=project, before={"running": True}, after={"running": False})
 
 
 def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.utils import timezone
 
-from labeling.models import Clustering, Project
+from labeling import auditlog
+from labeling.models import Clustering, LogKind, Project
 
 # The largest share of rows that joined later: they join existing clusters and never form new ones.
 MOST_JOINED = 0.25
@@ -52,16 +54,21 @@ def drift_of(clustering: Clustering) -> Drift:
     return Drift(clustering.joined_share, clustering.kept_share)
 
 
+@transaction.atomic
 def ask_rebuild(*, project: Project) -> None:
     """Request a rebuild of the clustering before the next batch that is picked by clusters; a second call does nothing.
 
     Raises `ClusteringError` if there is no clustering.
     """
     clusterings = Clustering.objects.filter(project=project)
-    if not clusterings.filter(anew_at__isnull=True).update(anew_at=timezone.now()) and not clusterings.exists():
+    if clusterings.filter(anew_at__isnull=True).update(anew_at=timezone.now()):
+        auditlog.record(LogKind.CLUSTERED, project=project, after={"again": True})
+    elif not clusterings.exists():
         raise ClusteringError("The pool is not clustered yet: that is done before the second batch.")
 
 
+@transaction.atomic
 def withdraw_rebuild(*, project: Project) -> None:
     """Withdraw the request to rebuild. Does nothing without a request, or if the new clustering is already written."""
-    Clustering.objects.filter(project=project).update(anew_at=None)
+    if Clustering.objects.filter(project=project, anew_at__isnull=False).update(anew_at=None):
+        auditlog.record(LogKind.CLUSTERED, project=project, after={"again": False})

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.intake import fetching, uploads
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.guessing import Guess, guess
@@ -18,7 +19,7 @@ from labeling.intake.looking import FirstRow, Survey, first_rows, item_at, surve
 from labeling.intake.readers import Layout, UnreadableFile
 from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
-from labeling.models import ItemImport, Job, Project, Source, Upload, User
+from labeling.models import ItemImport, Job, LogKind, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
 from labeling.projects import classes
 from labeling.shared_files import store
@@ -194,13 +195,17 @@ def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
         job = Job.objects.enqueue(Job.Kind.IMPORT, project=item_import.project, cause=item_import)
         if at_once:
             Job.objects.take(job, worker_name(), timezone.now())
+        after = {"import": item_import.pk, "file": item_import.name}
+        auditlog.record(LogKind.ITEMS_IMPORTED, project=item_import.project, after=after)
     return uploads.begun(job, at_once=at_once)
 
 
 def discard(*, item_import: ItemImport) -> None:
     """Remove a parked import and its file. Errors as for `change`."""
+    subject, before = f"import {item_import.pk}", {"file": item_import.name}
     if not uploads.discard(item_import):
         raise _gone(item_import)
+    auditlog.record(LogKind.IMPORT_CHANGED, project=item_import.project, subject=subject, before=before)
 
 
 def can_add_classes(project: Project) -> bool:

@@ -11,11 +11,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.db.sealed import seal
 from labeling.intake import uploads
 from labeling.intake.prediction_files import check_name
 from labeling.intake.readers import UnreadableFile
-from labeling.models import Job, PredictionServer, PredictionSet, Project, User
+from labeling.models import Job, LogKind, PredictionServer, PredictionSet, Project, User
 from labeling.shared_files import store
 
 MOST_WAITING = 10
@@ -103,6 +104,8 @@ def _check_name(name: str) -> None:
 def _enqueue(project: Project, user: User | None, **fields: str | bool) -> PredictionSet:
     handed = PredictionSet.objects.create(project=project, created_by=user, **fields)
     Job.objects.enqueue(Job.Kind.GIVEN, project=project, cause=handed)
+    after = {"set": handed.pk, "name": handed.name}
+    auditlog.record(LogKind.PREDICTIONS_HANDED_IN, project=project, after=after)
     return handed
 
 
@@ -117,9 +120,15 @@ def set_server(*, project: Project, url: str, username: str = "", password: str 
         server.password = seal(password) if password else ""
     server.url, server.username = url, username
     server.save()
+    # The address can hold a secret, and auditors read the log.
+    auditlog.record(LogKind.PREDICTION_SERVER, project=project, after={"host": urlsplit(url).hostname})
     return server
 
 
+@transaction.atomic
 def remove_server(project: Project) -> bool:
     """Remove the project's server. Return False if it has none. Predictions that it made stay."""
-    return bool(PredictionServer.objects.filter(project=project).delete()[0])
+    removed = bool(PredictionServer.objects.filter(project=project).delete()[0])
+    if removed:
+        auditlog.record(LogKind.PREDICTION_SERVER, project=project, after={"host": None})
+    return removed

@@ -11,9 +11,10 @@ from typing import Any
 
 from django.db import transaction
 
+from labeling import auditlog
 from labeling.arrays.files import ProjectFiles
 from labeling.intake import uploads
-from labeling.models import Job, Project, Registration, User
+from labeling.models import Job, LogKind, Project, Registration, User
 from labeling.projects import ledger
 from labeling.shared_files import StoreAway, store
 from models_store import encoders
@@ -76,6 +77,8 @@ def receive(
                 project=project, name=uploads.plain_name(name), path=store().recorded(path), created_by=user
             )
             Job.objects.enqueue(Job.Kind.REGISTER, project=project, cause=registration)
+            after = {"registration": registration.pk, "file": registration.name}
+            auditlog.record(LogKind.MODEL_HANDED_IN, project=project, after=after)
     except BaseException:
         uploads.give_up(path)
         raise

@@ -25,14 +25,14 @@ from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
-from labeling import logs
+from labeling import auditlog, logs
 from labeling.disk.files import is_full
 from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
 from labeling.intake.run import import_items
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.metrics import UPLOAD_BYTES
-from labeling.models import ItemImport, Job, PredictionRun, PredictionSet, Project, Registration, User
+from labeling.models import ItemImport, Job, LogKind, PredictionRun, PredictionSet, Project, Registration, User
 from labeling.models.jobs import worker_name
 from labeling.projects import quota
 from labeling.shared_files import StoreAway, store
@@ -289,6 +289,7 @@ def register(
     job = Job.objects.enqueue(Job.Kind.IMPORT, project=project, cause=item_import)
     if taken_by:
         Job.objects.take(job, taken_by, timezone.now())
+    auditlog.record(LogKind.ITEMS_IMPORTED, project=project, after={"import": item_import.pk, "file": item_import.name})
     return job
 
 
@@ -316,6 +317,8 @@ def retry(*, item_import: ItemImport) -> None:
     if not put_back:
         raise ValidationError(f"{item_import.name} has not failed, or was retried already.")
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.WAITING, reason="")
+    subject, after = f"import {item_import.pk}", {"repeated": item_import.name}
+    auditlog.record(LogKind.IMPORT_CHANGED, project=item_import.project, subject=subject, after=after)
 
 
 def discard(item_import: ItemImport) -> bool:

@@ -17,7 +17,8 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import transaction
 
-from labeling.models import Job, ModelVersion, Project, TrackedVersion, User
+from labeling import auditlog
+from labeling.models import Job, LogKind, ModelVersion, Project, TrackedVersion, User
 from labeling.outgoing import artifacts
 from labeling.projects import ledger
 from labeling.shared_files import StoreAway
@@ -69,6 +70,7 @@ def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
         earlier.delete()
     tracked = TrackedVersion.objects.create(project=version.project, version=version, created_by=user)
     Job.objects.enqueue(Job.Kind.TRACK, project=version.project, cause=tracked)
+    auditlog.record(LogKind.MODEL_TRACKED, project=version.project, subject=f"version {version.number}")
     return tracked
 
 

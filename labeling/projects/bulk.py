@@ -11,14 +11,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.answering.changing import Change
 from labeling.answering.removing import RemovalError
 from labeling.items.filter import FilterError
 from labeling.items.item_filters import matching, read_filter
-from labeling.models import BulkChange, Project, User
+from labeling.models import BulkChange, LogKind, Project, User
 from labeling.models.removals import BulkChangeQuerySet
 
 PART = 200
@@ -26,10 +28,11 @@ PART = 200
 SHOWN = datetime.timedelta(minutes=30)
 
 
+@transaction.atomic
 def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Change) -> BulkChange:
     """Record a change of all items that match `filters`, for the worker; `change` has no ids. Raises `FilterError`."""
     items = matching(project, read_filter(project, filters))
-    return BulkChange.objects.create(
+    bulk = BulkChange.objects.create(
         project=project,
         user=user,
         action=change.action,
@@ -39,6 +42,9 @@ def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Cha
         last_item=project.items.order_by("-pk").values_list("pk", flat=True).first() or 0,
         total=items.count(),
     )
+    after = {"action": change.action, "filter": filters, "items": bulk.total, "value": change.value}
+    auditlog.record(LogKind.ITEMS_CHANGED, project=project, after=after)
+    return bulk
 
 
 def under_way(project: Project) -> BulkChangeQuerySet:
@@ -71,7 +77,8 @@ def _part(bulk: BulkChange) -> bool:
         if not ids:
             held.update(finished_at=timezone.now())
             return False
-        effect = Change(bulk.action, ids, bulk.reason, bulk.value).carry_out(bulk.project, bulk.user)
+        with auditlog.part_of_one():
+            effect = Change(bulk.action, ids, bulk.reason, bulk.value).carry_out(bulk.project, bulk.user)
     except FilterError as error:  # the filter names a class or batch that was removed
         held.update(finished_at=timezone.now(), failure=str(error)[:300])
         return False

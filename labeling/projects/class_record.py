@@ -7,7 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.models import ClassChange, Job, LabelClass, Project, User
+from labeling import auditlog
+from labeling.models import ClassChange, Job, LabelClass, LogKind, Project, User
 
 
 class ClassError(Exception):
@@ -89,6 +90,8 @@ def record(
         merged_before=dict(merged or {}),
         relabels=kind in KINDS_THAT_RELABEL,
     )
+    subject = ", ".join(f"class {each.index}" for each in classes[:5])
+    auditlog.record(LogKind.CLASS_CHANGED, project=project, subject=subject, before=before, after={kind: text})
 
 
 def relabel(project: Project) -> None:

@@ -16,8 +16,9 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.answering import certified, relabeling
-from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, Project, Task, User
+from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, LogKind, Project, Task, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.projects.class_fields import EDITABLE, fill, free_key
 from labeling.projects.class_record import (
@@ -117,9 +118,9 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
     set_archived(source)
     project.save(update_fields=["merged"])
     text = f"Merged “{source.name}” into “{target.name}”"
-    record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
     certified.class_changed(project, index, f"{text}.")
     relabel(project)
+    record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
 
 
 @transaction.atomic
@@ -138,16 +139,17 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     if source.name in names:
         raise ClassError(f"“{source.name}” cannot become itself. Rename it first if a part keeps its name.")
     known = {each.name: each for each in project.classes.offered().filter(name__in=names)}
-    parts = [known.get(name) or add(project=project, user=user, name=name) for name in names]
+    with auditlog.part_of_one():
+        parts = [known.get(name) or add(project=project, user=user, name=name) for name in names]
     project = hold(project)
     before = {source.index: fields_of(source, ("archived_at",))}
     project.split = sorted({*project.split, source.index})
     project.save(update_fields=["split"])
     set_archived(source)
     text = f"Split “{source.name}” into {', '.join(f'“{each.name}”' for each in parts)}"
-    record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
     certified.class_changed(project, index, f"{text}.")
     relabel(project)
+    record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
     return parts
 
 
@@ -234,6 +236,9 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     project.save(update_fields=["class_revision"])
     if change.relabels:
         relabel(project)
+    auditlog.record(
+        LogKind.CLASS_UNDONE, project=project, subject=f"revision {revision}", after={change.kind: change.text}
+    )
     return change
 
 

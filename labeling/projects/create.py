@@ -13,8 +13,8 @@ from django.conf import settings as server
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from labeling import kinds
-from labeling.models import Job, LabelClass, Project, Role, User
+from labeling import auditlog, kinds
+from labeling.models import Job, LabelClass, LogKind, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
 from labeling.projects import access, guidelines, invisible
@@ -159,9 +159,12 @@ def create_project(
         ],
         batch_size=1000,
     )
-    guidelines.save(project=project, user=manager, text=text)
-    if manager is not None:
-        set_role(project=project, user=manager, role=Role.MANAGER)
+    with auditlog.part_of_one():
+        guidelines.save(project=project, user=manager, text=text)
+        if manager is not None:
+            set_role(project=project, user=manager, role=Role.MANAGER)
+    after = {"slug": slug, "kind": kind, "question": project.question, "classes": len(names)}
+    auditlog.record(LogKind.PROJECT_CREATED, project=project, whom=manager, after=after)
     return project
 
 
@@ -188,9 +191,10 @@ def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
     _check_encoder(project, choice)
     if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
         raise EncoderSettled("The project's items are already encoded. Another encoder needs another project.")
-    project.encoder = dict(choice)
+    before, project.encoder = project.encoder, dict(choice)
     if project.items.unencoded().exists():
         Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=before, after=choice)
 
 
 def _check_encoder(project: Project, choice: Any) -> None:

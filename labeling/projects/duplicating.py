@@ -10,7 +10,8 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from labeling.models import ItemImport, Job, LabelClass, Membership, Project, User
+from labeling import auditlog
+from labeling.models import ItemImport, Job, LabelClass, LogKind, Membership, Project, User
 from labeling.projects import families, guidelines, guidelines_images
 from labeling.projects.create import create_project
 from labeling.projects.settings import SETTINGS
@@ -60,12 +61,15 @@ def duplicate(
     )
     _copy_details(classes, copy, with_position=items)
     guidelines_images.copy(project=project, into=copy)
-    guidelines.save(project=copy, user=user, text=project.guidelines, images_may_miss=True)
+    with auditlog.part_of_one():
+        guidelines.save(project=copy, user=user, text=project.guidelines, images_may_miss=True)
     _copy_memberships(project, copy, user, others=members)
     if items:
         _have_items_copied(project, copy, user, with_labels=labels)
     if labels:  # before the worker copies the first label: a training may start in either project in the meantime
         families.join(project=copy, sources=[project.pk])
+    after = {"slug": slug, "members": members, "items": items, "labels": labels}
+    auditlog.record(LogKind.PROJECT_COPIED, project=project, subject=f"project {copy.pk}", after=after)
     return copy
 
 

@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.models import EncoderChange, Job, Project, User
+from labeling import auditlog
+from labeling.models import EncoderChange, Job, LogKind, Project, User
 from labeling.projects.encoder_comparison import own_choice
 from labeling.projects.encoder_settings import check_encoder
 
@@ -37,10 +38,12 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
         raise ChangeRefused(f"The items are encoded with this {choice['name']} already.")
     change = change_of(project)
     if change is None or change.choice != choice:
-        withdraw(project=project)
+        with auditlog.part_of_one():
+            withdraw(project=project)
         change = EncoderChange.objects.create(project=project, choice=choice, user=user, asked_at=timezone.now())
     EncoderChange.objects.filter(pk=change.pk).update(problem="")
     Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=own_choice(project), after={"asked": choice})
     return change
 
 
@@ -63,6 +66,7 @@ def withdraw(*, project: Project) -> None:
     if change.generation and Job.objects.running().filter(project=project, kind=Job.Kind.TRAIN).exists():
         raise ChangeRefused("A version is being trained, perhaps with the new encoder. Wait for its end.")
     change.delete()
+    auditlog.record(LogKind.ENCODER_CHANGED, project=project, after={"withdrawn": change.choice})
 
 
 def carry_out(*, project: Project, change: EncoderChange, number: int) -> bool:

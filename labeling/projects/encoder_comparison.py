@@ -9,7 +9,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.models import EncoderComparison, Job, Project
+from labeling import auditlog
+from labeling.models import EncoderComparison, Job, LogKind, Project
 from labeling.projects import ledger
 from labeling.projects.encoder_settings import check_encoder, encoders_for, name_of, weights_there
 
@@ -115,4 +116,5 @@ def ask(*, project: Project, also: Sequence[Mapping[str, Any]] = ()) -> EncoderC
     comparison, _ = EncoderComparison.objects.update_or_create(project=project, defaults={**values, "labels_hash": ""})
     comparison.job = Job.objects.enqueue(Job.Kind.ENCODERS, project=project)
     comparison.save(update_fields=["job"])
+    auditlog.record(LogKind.ENCODERS_COMPARED, project=project, after=[each["name"] for each in comparison.choices])
     return comparison

@@ -17,10 +17,11 @@ from typing import Any
 from django.apps import apps
 from django.db import models, transaction
 
+from labeling import auditlog
 from labeling.arrays.files import ProjectFiles
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Batch, Item, Job, LabelClass, ModelVersion, Project, Reference, Task, Upload
+from labeling.models import Batch, Item, Job, LabelClass, LogKind, ModelVersion, Project, Reference, Task, Upload
 from labeling.projects import families, quota
 from labeling.projects.lifecycle import KEPT
 from labeling.references import copies
@@ -65,7 +66,9 @@ def erase(now: datetime.datetime, seconds: float) -> None:
         except (FolderError, StoreAway) as error:  # files out of reach: the rows that name them stay
             logger.warning("Project %d cannot be removed yet: %s", project.pk, error)
             continue
-        Project.objects.filter(pk=project.pk).delete()
+        with transaction.atomic():
+            auditlog.record(LogKind.PROJECT_ERASED, subject=f"project {project.pk}", after={"slug": project.slug})
+            Project.objects.filter(pk=project.pk).delete()
 
 
 def _remove_versions(project: Project, until: float) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.db.models import QuerySet
 
-from labeling.models import Batch, ClassExample, Item, LabelClass, Project, Task, User
+from labeling import auditlog
+from labeling.models import Batch, ClassExample, Item, LabelClass, LogKind, Project, Task, User
 
 MAX_EXAMPLES = 6
 OVER = (Batch.State.TRAINING, Batch.State.DONE)
@@ -32,13 +33,17 @@ def choose(*, project: Project, user: User, index: int, item: Item) -> None:
     others = label_class.examples.exclude(item=item)
     if others.count() >= MAX_EXAMPLES:
         raise ExampleError(f"“{label_class.name}” has {MAX_EXAMPLES} examples already. Remove one of them first.")
-    ClassExample.objects.get_or_create(label_class=label_class, item=item, defaults={"user": user})
+    _, created = ClassExample.objects.get_or_create(label_class=label_class, item=item, defaults={"user": user})
+    if created:
+        auditlog.record(LogKind.CLASS_EXAMPLE, project=project, subject=f"class {index}", after={"item": item.pk})
 
 
+@transaction.atomic
 def remove(*, project: Project, index: int, item: Item) -> None:
     """Stop showing the item as an example of the class. Raises `ExampleError` if the item is not an example of it."""
     if not _class(project, index).examples.filter(item=item).delete()[0]:
         raise ExampleError("This item is no example of that class.")
+    auditlog.record(LogKind.CLASS_EXAMPLE, project=project, subject=f"class {index}", before={"item": item.pk})
 
 
 def examples_of(project: Project, label_class: LabelClass | None = None) -> Mapping[int, list[Item]]:

@@ -18,7 +18,8 @@ from django.db.models import Count
 from django.utils import timezone
 from markdown_it import MarkdownIt
 
-from labeling.models import Annotation, GuidelinesVersion, Project, User
+from labeling import auditlog
+from labeling.models import Annotation, GuidelinesVersion, LogKind, Project, User
 from labeling.models.projects import MAX_GUIDELINES
 from labeling.projects import quota
 
@@ -56,6 +57,7 @@ def save(*, project: Project, user: User | None, text: str, images_may_miss: boo
     text = _unix(text)
     if _unix(held.guidelines) != text:
         _count(held, text)
+        before = held.guidelines
         if not images_may_miss and (missing := missing_images(held, text)):
             names = ", ".join(missing)
             raise ValidationError({"guidelines": f"The project has no image called {names}. Upload it first."})
@@ -64,6 +66,8 @@ def save(*, project: Project, user: User | None, text: str, images_may_miss: boo
             project=held, number=held.guidelines_version, text=text, user=user, created_at=timezone.now()
         )
         held.save(update_fields=["guidelines", "guidelines_version"])
+        subject = f"version {held.guidelines_version}"
+        auditlog.record(LogKind.GUIDELINES_CHANGED, project=held, subject=subject, before=before, after=text)
     project.guidelines, project.guidelines_version = held.guidelines, held.guidelines_version
     return held.guidelines_version
 

@@ -14,10 +14,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
 
+from labeling import auditlog
 from labeling.kinds import BadFile, media
 from labeling.kinds.image import Image
 from labeling.kinds.wording import MIB, too_large
-from labeling.models import GuidelinesImage, Project, User
+from labeling.models import GuidelinesImage, LogKind, Project, User
 from labeling.projects import quota
 from labeling.projects.guidelines import GuidelinesError
 from labeling.projects.invisible import first_invisible
@@ -63,6 +64,7 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
     _check_room(project, image.bytes, lock=True)
     image.save()
     quota.count(project, media=image.bytes)
+    auditlog.record(LogKind.IMAGE_ADDED, project=project, after={"name": image.name, "bytes": image.bytes})
 
 
 @transaction.atomic
@@ -75,6 +77,7 @@ def remove(*, image: GuidelinesImage) -> None:
     media.remove(image.media)
     if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
         quota.count(project, media=-image.bytes)
+        auditlog.record(LogKind.IMAGE_REMOVED, project=project, before={"name": image.name, "bytes": image.bytes})
 
 
 def in_use(project: Project, name: str) -> bool:

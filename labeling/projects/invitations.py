@@ -21,7 +21,8 @@ from django.db.models import F, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from labeling.models import Ability, Invitation, Membership, Project, User
+from labeling import auditlog
+from labeling.models import Ability, Invitation, LogKind, Membership, Project, User
 from labeling.models.roles import who_may
 from labeling.projects.invisible import first_invisible, shown
 
@@ -153,7 +154,10 @@ def invite_each(
         )
         for name, token in zip(names, tokens, strict=True)
     ]
-    return list(zip(Invitation.objects.bulk_create(rows), tokens, strict=True))
+    made = list(zip(Invitation.objects.bulk_create(rows), tokens, strict=True))
+    after = {"role": role, "invitations": len(names), "people each": limit, "until": expires_at}
+    auditlog.record(LogKind.INVITATION_CREATED, project=project, after=after)
+    return made
 
 
 def _check_number(user: User, people: int, now: datetime.datetime) -> None:
@@ -185,12 +189,24 @@ def deliver(token: str, address: Callable[[str], str]) -> str:
     return address(reverse("invitation", args=[token]))
 
 
+@transaction.atomic
 def renew(invitation: Invitation) -> str:
     """Give the invitation a new link, and return its token; the old link no longer works. Raises `InvitationOver`."""
     token = secrets.token_urlsafe(32)
     if not Invitation.objects.open().filter(pk=invitation.pk).update(digest=_digest(token)):
         raise InvitationOver
+    subject = f"invitation {invitation.pk}"
+    auditlog.record(LogKind.INVITATION_RENEWED, project=invitation.project, subject=subject)
     return token
+
+
+@transaction.atomic
+def withdraw(*, project: Project, invitation_id: int) -> bool:
+    """Withdraw an open invitation, so that its link no longer works. Return False if the project has no such one."""
+    if not project.invitations.filter(pk=invitation_id).close():
+        return False
+    auditlog.record(LogKind.INVITATION_WITHDRAWN, project=project, subject=f"invitation {invitation_id}")
+    return True
 
 
 def find(token: str) -> Invitation | None:
@@ -211,6 +227,9 @@ def join(*, invitation: Invitation, user: User) -> Membership:
     )
     if created and not Invitation.objects.filter(pk=invitation.pk).use():
         raise InvitationOver
+    if created:
+        after = {"role": membership.role, "invitation": invitation.pk}
+        auditlog.record(LogKind.MEMBER_JOINED, project=invitation.project, who=user, whom=user, after=after)
     return membership
 
 
@@ -230,6 +249,7 @@ def create_account(*, invitation: Invitation, username: str, password: str | Non
             if User.objects.filter(username__iexact=username).exists():  # the same name in other capitals
                 raise ValidationError(NAME_REFUSED)
             user.save()
+            auditlog.record(LogKind.ACCOUNT_CREATED, who=user, whom=user)
             join(invitation=invitation, user=user)
     except (ValidationError, IntegrityError):
         raise ValidationError({"username": NAME_REFUSED}) from None

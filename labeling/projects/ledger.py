@@ -15,8 +15,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Sum
 
+from labeling import auditlog
 from labeling.answering import counting
-from labeling.models import Batch, ModelVersion, PrivateTraining, Project, Release, User
+from labeling.models import Batch, LogKind, ModelVersion, PrivateTraining, Project, Release, User
 from labeling.projects import families
 from models_store.privacy.accounting import Phase, epsilon, epsilons, renyi
 from models_store.privacy.config import PrivacyConfig, noise_for_budget
@@ -253,7 +254,9 @@ def may_leave(version: ModelVersion) -> bool:
 @transaction.atomic
 def release(*, version: ModelVersion, user: User) -> None:
     """Record that this manager allows downloads of a version without privacy. A second call changes nothing."""
-    Release.objects.get_or_create(version=version, defaults={"user": user})
+    _, created = Release.objects.get_or_create(version=version, defaults={"user": user})
+    if created:
+        auditlog.record(LogKind.VERSION_RELEASED, project=version.project, subject=f"version {version.number}")
 
 
 def held(version: ModelVersion) -> str:

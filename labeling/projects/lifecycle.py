@@ -10,37 +10,48 @@ from __future__ import annotations
 import datetime
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 
-from labeling.models import Ability, Membership, Project, User
+from labeling import auditlog
+from labeling.models import Ability, LogKind, Membership, Project, User
 
 KEPT = datetime.timedelta(days=30)
 
 
+@transaction.atomic
 def archive(*, project: Project) -> None:
     """Archive the project; no change if it is archived already."""
-    Project.objects.filter(pk=project.pk, archived_at=None).update(archived_at=timezone.now())
+    if Project.objects.filter(pk=project.pk, archived_at=None).update(archived_at=timezone.now()):
+        auditlog.record(LogKind.PROJECT_ARCHIVED, project=project)
     project.refresh_from_db(fields=["archived_at"])
 
 
+@transaction.atomic
 def unarchive(*, project: Project) -> None:
     """End the archiving of the project; its work continues where it stopped."""
-    Project.objects.filter(pk=project.pk).update(archived_at=None)
+    if Project.objects.filter(pk=project.pk, archived_at__isnull=False).update(archived_at=None):
+        auditlog.record(LogKind.PROJECT_UNARCHIVED, project=project)
     project.archived_at = None
 
 
+@transaction.atomic
 def delete(*, project: Project, user: User, name: str) -> None:
     """Hide the project from all members, until `restore`. Raises `ValidationError` unless `name` is the project's."""
     if name.strip() != project.name.strip():
         raise ValidationError({"name": f"To confirm, enter the project's name: {project.name}."})
-    Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=timezone.now(), deleted_by=user)
+    deleted = {"deleted_at": timezone.now(), "deleted_by": user}
+    if Project.objects.filter(pk=project.pk, deleted_at=None).update(**deleted):
+        auditlog.record(LogKind.PROJECT_DELETED, project=project)
 
 
+@transaction.atomic
 def restore(*, project: Project) -> None:
     """Restore a project that was deleted in the last 30 days. Raises `ValidationError` for any other project."""
     earliest = timezone.now() - KEPT
     if not Project.objects.filter(pk=project.pk, deleted_at__gt=earliest).update(deleted_at=None, deleted_by=None):
         raise ValidationError("The project is not deleted any more, or was deleted more than 30 days ago.")
+    auditlog.record(LogKind.PROJECT_RESTORED, project=project)
 
 
 def restorable(user: User) -> list[Project]:

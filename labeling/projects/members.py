@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from labeling import auditlog
 from labeling.answering import queue
-from labeling.models import Ability, Membership, Project, Role, User
+from labeling.models import Ability, LogKind, Membership, Project, Role, User
 from labeling.models.roles import either, roles_with, roles_without
 
 
@@ -19,18 +20,28 @@ def set_role(*, project: Project, user: User, role: str) -> Membership:
     """
     if role not in roles_with(Ability.MEMBERS_CHANGE):
         _keep_a_manager(project, user)
+    before = project.memberships.filter(user=user).values_list("role", flat=True).first()
     membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
     if not membership.can(Ability.TASKS_ANSWER):
         queue.release(project=project, user=user)
     project.invitations.end_without_author()
+    if role != before:
+        kind = LogKind.MEMBER_ROLE
+        auditlog.record(kind, project=project, whom=user, before={"role": before}, after={"role": role})
     return membership
 
 
+@transaction.atomic
 def set_work(*, membership: Membership, group: str, daily_limit: int | None) -> None:
     """Set a member's group ("" for none) and daily limit (None for the project's). Raises `ValidationError`."""
+    before = {"group": membership.group, "daily_limit": membership.daily_limit}
     membership.group, membership.daily_limit = group.strip(), daily_limit
     membership.clean_fields()
     membership.save(update_fields=["group", "daily_limit"])
+    after = {"group": membership.group, "daily_limit": daily_limit}
+    if after != before:
+        project, user = membership.project, membership.user
+        auditlog.record(LogKind.MEMBER_WORK, project=project, whom=user, before=before, after=after)
 
 
 @transaction.atomic
@@ -46,6 +57,7 @@ def remove_member(*, project: Project, user: User) -> bool:
     queue.release(project=project, user=user)
     membership.delete()
     project.invitations.end_without_author()
+    auditlog.record(LogKind.MEMBER_REMOVED, project=project, whom=user, before={"role": membership.role})
     return True
 
 
@@ -61,8 +73,10 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
         raise ValidationError("Choose another member of the project, and be one yourself.")
     if role not in roles_without(Ability.MEMBERS_CHANGE):
         raise ValidationError(f"Choose your new role: {either(roles_without(Ability.MEMBERS_CHANGE))}.")
-    set_role(project=project, user=successor, role=Role.MANAGER)
-    set_role(project=project, user=user, role=role)
+    with auditlog.part_of_one():
+        set_role(project=project, user=successor, role=Role.MANAGER)
+        set_role(project=project, user=user, role=role)
+    auditlog.record(LogKind.PROJECT_TRANSFERRED, project=project, whom=successor, after={"own role": role})
 
 
 def _keep_a_manager(project: Project, user: User) -> None:
@@ -89,9 +103,12 @@ def get_or_create_user(username: str, password: str | None = None) -> tuple[User
         try:
             with transaction.atomic():
                 user.save()
+                auditlog.record(LogKind.ACCOUNT_CREATED, whom=user)
         except IntegrityError:
             return User.objects.get(username=username), False
     if password:
         user.set_password(password)
-        user.save(update_fields=["password"])
+        with transaction.atomic():
+            user.save(update_fields=["password"])
+            auditlog.record(LogKind.PASSWORD_CHANGED, whom=user)
     return user, created

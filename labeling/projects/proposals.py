@@ -13,9 +13,9 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeling import questions
+from labeling import auditlog, questions
 from labeling.answering import corrections
-from labeling.models import ClassProposal, Correction, Item, LabelClass, Project, User
+from labeling.models import ClassProposal, Correction, Item, LabelClass, LogKind, Project, User
 from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
 from labeling.projects import classes, invisible
 from labeling.projects.class_record import ClassError
@@ -103,14 +103,18 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
     first = proposals.first()
     if first is None:
         raise ClassError("Nothing is proposed under this name any more.")
-    if into is None:
-        label_class = classes.add(project=project, user=user, name=name)
-    else:
-        label_class = _existing(project, user, into, first)
-    labeled, waiting = _label(project, user, proposals, label_class)
+    with auditlog.part_of_one():
+        if into is None:
+            label_class = classes.add(project=project, user=user, name=name)
+        else:
+            label_class = _existing(project, user, into, first)
+        labeled, waiting = _label(project, user, proposals, label_class)
+    after = {"accepted": key, "class": label_class.index, "labeled": labeled}
+    auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after=after)
     return Accepted(label_class, labeled, waiting, left=proposals.count() - waiting)
 
 
+@transaction.atomic
 def dismiss(*, project: Project, user: User, key: str) -> int:
     """Dismiss the proposals with this key; their items stay skipped. Returns their number.
 
@@ -120,6 +124,7 @@ def dismiss(*, project: Project, user: User, key: str) -> int:
     dismissed = proposals.update(settled_at=timezone.now(), settled_by=user)
     if not dismissed:
         raise ClassError("Nothing is proposed under this name any more.")
+    auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after={"dismissed": key})
     return dismissed
 
 

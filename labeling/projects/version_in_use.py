@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import QuerySet
 
-from labeling.models import ModelVersion, Project, User, VersionChoice
+from labeling import auditlog
+from labeling.models import LogKind, ModelVersion, Project, User, VersionChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def _choose(project: Project, version: ModelVersion | None, user: User) -> None:
     standing = choices(project).first()
     if (standing.version if standing else None) != version:
         VersionChoice.objects.create(project=project, version=version, user=user)
+        after = {"version": version.number if version else "by the gate"}
+        auditlog.record(LogKind.VERSION_CHOSEN, project=project, after=after)
 
 
 def choices(project: Project) -> QuerySet[VersionChoice]:

@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import kinds
+from labeling import auditlog, kinds
 from labeling.intake import uploads
 from labeling.intake.readers import Layout
-from labeling.models import ItemImport, Job, Project, Source, User
+from labeling.models import ItemImport, Job, LogKind, Project, Source, User
 from labeling.shared_files import store
 from labeling.sources import BadAddress, Entry, SourceProblem, check, options_of, remote_at, remote_of, seal_secrets
 
@@ -113,6 +113,7 @@ def add(
     source.next_look_at, source.next_full_at = source.next_after(schedule), source.next_after(full_schedule)
     source.save()
     enqueue(source)
+    _record(source, after={"name": name, "content": content, "schedule": schedule, "by_reference": by_reference})
     return source
 
 
@@ -157,6 +158,24 @@ def change(
     if paused is not None:
         values["paused_at"] = now if paused else None
     Source.objects.filter(pk=source.pk).update(**values)
+    with auditlog.part_of_one():
+        _go_on(source, layout=layout, options=options, secrets=secrets, paused=paused)
+    _record(
+        source,
+        after={name: values[name] for name in ("name", "schedule", "full_schedule", "paused_at") if name in values}
+        | {"changed": sorted(values)},
+    )
+
+
+def _go_on(
+    source: Source,
+    *,
+    layout: Layout | None,
+    options: Mapping[str, str] | None,
+    secrets: Mapping[str, str] | None,
+    paused: bool | None,
+) -> None:
+    """Look at the source again, and repeat its failed imports, as far as the change of these values asks for it."""
     if layout is not None:
         for parked in source.imports.parked():
             uploads.discard(parked)
@@ -169,6 +188,12 @@ def change(
             source.refresh_from_db()
             if source.paused_at is None:
                 enqueue(source)
+
+
+def _record(source: Source, *, before: Any = None, after: Any = None) -> None:
+    # Without the address and the options, which can hold a secret: auditors read the log.
+    subject = f"source {source.pk}"
+    auditlog.record(LogKind.SOURCE_CHANGED, project=source.project, subject=subject, before=before, after=after)
 
 
 def _secrets_of(source: Source) -> Mapping[str, str]:
@@ -196,6 +221,7 @@ def remove(*, source: Source, lose_files: bool = False) -> None:
         each.delete()
         transaction.on_commit(partial(uploads.give_up, store().path_of(each.path)))
     Job.objects.waiting().filter(kind=Job.Kind.SOURCE, project=source.project_id, occasion=str(source.pk)).delete()
+    _record(source, before={"name": source.name})
     source.delete()
 
 
@@ -206,6 +232,8 @@ def look_now(*, source: Source, full: bool = False) -> None:
     if source.paused_at is not None:
         raise SourceRefused("The source is paused. Let it go on first.")
     enqueue(source, full=full)
+    after = {"full": full}
+    auditlog.record(LogKind.SOURCE_LOOKED, project=source.project, subject=f"source {source.pk}", after=after)
 
 
 def enqueue(source: Source, *, full: bool = False) -> None:

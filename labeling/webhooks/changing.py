@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import outbound
+from labeling import auditlog, outbound
 from labeling.db.sealed import Unreadable, seal, unseal
-from labeling.models import Delivery, Event, Project, Webhook
+from labeling.models import Delivery, Event, LogKind, Project, Webhook
 from labeling.models.event_types import TEST, EventType
 
 MOST = 20
@@ -45,7 +45,9 @@ def add(*, project: Project, url: str, events: Sequence[EventType]) -> tuple[Web
     if project.webhooks.count() >= MOST:
         raise WebhookRefused(f"This project has {MOST} webhooks already. Remove one of them first.")
     secret = _new_secret()
-    return project.webhooks.create(url=url, events=list(events), secrets=[[seal(secret), None]]), secret
+    webhook = project.webhooks.create(url=url, events=list(events), secrets=[[seal(secret), None]])
+    _record(webhook, LogKind.WEBHOOK_CHANGED, after={"events": webhook.events})
+    return webhook, secret
 
 
 @transaction.atomic
@@ -69,6 +71,14 @@ def change(
     elif paused is not None:
         webhooks.update(paused_at=None, pause_reason="")
         webhook.deliveries.waiting().update(next_at=timezone.now())
+    if changed or paused is not None:
+        after = {"changed": sorted(changed), "events": events, "paused": paused}
+        _record(webhook, LogKind.WEBHOOK_CHANGED, before={"events": webhook.events}, after=after)
+
+
+def _record(webhook: Webhook, kind: LogKind, *, before: Any = None, after: Any = None) -> None:
+    # Without the address, which can hold a secret: auditors read the log.
+    auditlog.record(kind, project=webhook.project, subject=f"webhook {webhook.pk}", before=before, after=after)
 
 
 @transaction.atomic
@@ -80,6 +90,7 @@ def rotate(*, webhook: Webhook) -> str:
     earlier = [[text, until or end] for text, until in webhook.secrets if is_used(until, now) and _is_readable(text)]
     webhook.secrets = [[seal(secret), None], *earlier][:MOST_SECRETS]
     webhook.save(update_fields=["secrets"])
+    _record(webhook, LogKind.WEBHOOK_CHANGED, after={"changed": ["secret"]})
     return secret
 
 
@@ -106,6 +117,7 @@ def remove(*, webhook: Webhook) -> None:
     """Remove the webhook with its deliveries."""
     # Wait for transactions that write deliveries to it.
     Webhook.objects.select_for_update().get(pk=webhook.pk).delete()
+    _record(webhook, LogKind.WEBHOOK_CHANGED, before={"events": webhook.events})
 
 
 @transaction.atomic
@@ -120,12 +132,16 @@ def send_test(*, webhook: Webhook) -> Delivery:
     if waiting.filter(event__type=TEST).exists():
         raise WebhookRefused("A test event waits already, behind earlier messages.")
     waiting.update(next_at=timezone.now())
-    return Event.objects.send(TEST, webhook.project, [webhook], tries=TRIES_BY_HAND).deliveries.get()
+    delivery = Event.objects.send(TEST, webhook.project, [webhook], tries=TRIES_BY_HAND).deliveries.get()
+    _record(webhook, LogKind.WEBHOOK_SENT, after={"event": TEST})
+    return delivery
 
 
+@transaction.atomic
 def send_again(*, delivery: Delivery) -> None:
     """Send a message that was delivered, or a dead letter, once more. Raises `WebhookRefused` if it waits."""
     states = Delivery.State
     sent = Delivery.objects.filter(pk=delivery.pk, state__in=[states.DELIVERED, states.DEAD])
     if not sent.update(state=states.WAITING, tries_left=TRIES_BY_HAND, next_at=timezone.now()):
         raise WebhookRefused("This message waits already.")
+    _record(delivery.webhook, LogKind.WEBHOOK_SENT, after={"event": delivery.event.type})

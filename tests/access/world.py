@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from access.doors import (
@@ -74,7 +75,9 @@ class World:
             self.users[role] = make_member(ours, f"our-{role}", role)
         theirs = make_project("theirs", kind="image")
         self.users[STRANGER] = make_member(theirs, "their-manager", Role.MANAGER)
-        self.tokens = {role: AuthToken.objects.create(user)[0].token_key for role, user in self.users.items()}
+        made = {role: AuthToken.objects.create(user) for role, user in self.users.items()}
+        self.tokens = {role: row.token_key for role, (row, _) in made.items()}
+        self.api_tokens = {role: token for role, (_, token) in made.items()}
         annotator = make_member(theirs, "their-annotator")
         self.own_ids = _fill(ours, self.users[ANNOTATOR], leaver="leaver", number=1)
         self.foreign_ids = _fill(theirs, annotator, leaver="their-leaver", number=2)
@@ -94,9 +97,19 @@ class World:
         return client
 
     def knock(
-        self, role: str, door: Door, slug: str, ids: dict[str, Any] | None = None, *, csrf: bool = False
+        self,
+        role: str,
+        door: Door,
+        slug: str,
+        ids: dict[str, Any] | None = None,
+        *,
+        csrf: bool = False,
+        then: Callable[[], object] | None = None,
+        keep: bool = False,
     ) -> HttpResponse:
-        """Send the request as this role and return the response. Changes of the request are rolled back."""
+        """Send the request as this role and return the response. Its changes are rolled back after `then`, unless
+        `keep`.
+        """
         address = ADDRESSES[door.name]
         values = {"key": self.tokens.get(role, "0" * 15), **(ids or self.own_ids), "slug": slug}
         wanted = {part.partition(":")[2] for part in _between(address.route)}
@@ -106,7 +119,9 @@ class World:
             body = {"data": door.body, "content_type": "application/json"}
         with transaction.atomic():
             response: HttpResponse = getattr(self.client(role, enforce_csrf_checks=csrf), door.method)(path, **body)
-            transaction.set_rollback(True)
+            if then is not None:
+                then()
+            transaction.set_rollback(not keep)
         return response
 
 

@@ -15,10 +15,11 @@ from rest_framework.response import Response
 
 from labeling.api.export import files_of, format_of
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
+from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
 from labeling.disk.files import FileDamaged
-from labeling.models import Ability, PredictionRun
+from labeling.models import Ability, LogKind, PredictionRun
 from labeling.outgoing.formats import DEFAULT, FORMATS
 from labeling.outgoing.predictions import requests, results
 
@@ -189,6 +190,7 @@ class PredictionResult(_Predictions):
             raise Http404("The result is gone from the disk.") from None
         except FileDamaged as error:
             raise Http404(f"The result is damaged: {error.problem}. Have the file predicted again.") from None
+        record_download(request, LogKind.PREDICTION_DOWNLOADED, self.project, subject=f"prediction {run.pk}")
         response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{slug}-prediction-{run.pk}{fmt.suffix}"'
         response["Cache-Control"] = "private, no-store"

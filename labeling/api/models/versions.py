@@ -13,10 +13,11 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.insight.control_slice import ControlSlice
-from labeling.models import Ability, ModelVersion, Project
+from labeling.models import Ability, LogKind, ModelVersion, Project
 from labeling.outgoing import artifacts
 from labeling.projects import ledger, version_in_use
 
@@ -224,6 +225,7 @@ class VersionArtifact(_OneVersion):
             archive = artifacts.as_zip(version)
         except artifacts.FolderError as error:
             raise Http404(f"The version’s files are damaged: {artifacts.report(version, str(error))}.") from None
+        record_download(request, LogKind.MODEL_DOWNLOADED, self.project, subject=f"version {number}")
         return FileResponse(archive, as_attachment=True, filename=f"{self.project.slug}-v{number}.zip")
 
 

@@ -120,6 +120,6 @@ class InvitationDetail(ProjectView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, invitation_id: int) -> Response:
-        if not self.project.invitations.filter(pk=invitation_id).close():
+        if not invitations.withdraw(project=self.project, invitation_id=invitation_id):
             raise NotFound("There is no open invitation of this id in the project.")
         return Response(status=status.HTTP_204_NO_CONTENT)

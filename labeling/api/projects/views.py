@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, cast
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -27,6 +26,7 @@ from labeling.projects.create import check_project_model, create_project, name_f
 from labeling.projects.encoder_settings import default_choice
 from labeling.projects.model_settings import check_training
 from labeling.projects.proposals import check_setting
+from labeling.projects.recorded import recorded
 from labeling.projects.settings import SETTINGS, TEXTS
 from models_store.config import TrainConfig
 
@@ -222,7 +222,7 @@ class ProjectDetail(ProjectView):
         serializer.is_valid(raise_exception=True)
         change = dict(serializer.validated_data)
         loop = change.pop("loop", None)
-        with transaction.atomic():
+        with recorded(self.project, [*change, *(["loop"] if loop is not None else [])]):
             if "guidelines" in change:
                 guidelines.save(project=self.project, user=self.user, text=change.pop("guidelines"))
             for name, value in change.items():

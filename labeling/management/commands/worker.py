@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from threadpoolctl import threadpool_limits
 
-from labeling import metrics, traces
+from labeling import auditlog, metrics, traces
 from labeling.answering import gold, removing
 from labeling.items import search
 from labeling.loop.child import Child
@@ -92,7 +92,10 @@ class Command(BaseCommand):
         # threads trained twelve times slower than one.
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
         # The lanes fork their processes, which must precede any thread.
-        with Lanes(child, most=settings.WORKER_STEPS, threads=threads, limits=limits) as lanes:
+        with (
+            auditlog.acting("worker"),
+            Lanes(child, most=settings.WORKER_STEPS, threads=threads, limits=limits) as lanes,
+        ):
             if settings.WORKER_METRICS:
                 try:
                     metrics.serve(settings.WORKER_METRICS)

@@ -10,8 +10,9 @@ from typing import TypeVar
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from labeling import auditlog
 from labeling.items.filter import FilterError
-from labeling.models import Batch, DatasetVersion, Job, Project, User
+from labeling.models import Batch, DatasetVersion, Job, LogKind, Project, User
 from labeling.models.datasets import NUMBERED
 from labeling.outgoing.datasets.freeze import Frozen, Superseded, discard, freeze, keep, next_number
 from labeling.outgoing.exports.choice import FILTERS, OF_THE_FILE, choose, spans
@@ -54,6 +55,7 @@ def create(
         raise ValidationError({"name": [f"This project already has a dataset version {dataset.name}."]})
     dataset.save()
     Job.objects.enqueue(Job.Kind.DATASET, project=project, cause=dataset)
+    auditlog.record(LogKind.DATASET_CREATED, project=project, subject=f"dataset {dataset.name}", after=chosen)
     return dataset
 
 

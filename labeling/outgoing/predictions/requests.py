@@ -8,8 +8,9 @@ from pathlib import Path
 from django.db import transaction
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.intake import uploads
-from labeling.models import Job, ModelVersion, PredictionRun, User
+from labeling.models import Job, LogKind, ModelVersion, PredictionRun, User
 from labeling.outgoing.predictions import results
 from labeling.projects import quota
 from labeling.shared_files import store
@@ -57,6 +58,8 @@ def ask(
                 created_by=user,
             )
             Job.objects.enqueue(Job.Kind.PREDICT, project=project, cause=run)
+            subject, after = f"version {version.number}", {"prediction": run.pk, "file": run.name}
+            auditlog.record(LogKind.PREDICTION_ASKED, project=project, subject=subject, after=after)
     except BaseException:
         uploads.give_up(path)
         raise
@@ -66,6 +69,7 @@ def ask(
 def remove(run: PredictionRun) -> None:
     """Remove the file, if it still waits, and the result."""
     results.remove(run)
+    auditlog.record(LogKind.PREDICTION_REMOVED, project=run.project, subject=f"prediction {run.pk}")
     quota.discard(store().path_of(run.path))
 
 

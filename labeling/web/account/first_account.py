@@ -12,7 +12,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from labeling.models import User
+from labeling import auditlog
+from labeling.models import LogKind, User
 
 
 def is_wanted() -> bool:
@@ -41,4 +42,6 @@ def create(*, username: str, password: str) -> User | None:
         ContentType.objects.select_for_update(no_key=True).get(app_label="labeling", model="user")
         if not is_wanted():
             return None
-        return User.objects.create(username=username, password=hashed, is_staff=True, is_superuser=True)
+        user = User.objects.create(username=username, password=hashed, is_staff=True, is_superuser=True)
+        auditlog.record(LogKind.ACCOUNT_CREATED, who=user, whom=user, after={"is_superuser": True})
+        return user

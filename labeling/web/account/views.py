@@ -23,7 +23,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from knox.models import AuthToken
 
-from labeling.models import User
+from labeling import auditlog
+from labeling.models import LogKind, User
 from labeling.web.account import first_account
 from labeling.web.account.forms import AccountForm, TokenForm
 from labeling.web.gate import devices
@@ -71,7 +72,9 @@ def _new_token(user: Any, life: datetime.timedelta) -> str:
     """
     if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, password=user.password).exists():
         return ""
-    return str(AuthToken.objects.create(user=user, expiry=life)[1])
+    made, token = AuthToken.objects.create(user=user, expiry=life)
+    auditlog.record(LogKind.TOKEN_CREATED, subject=f"token {made.token_key[:8]}", after={"expires": made.expiry})
+    return str(token)
 
 
 @require_POST
@@ -94,7 +97,9 @@ def theme(request: HttpRequest) -> HttpResponse:
 @login_required
 def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     """Delete one of the user's own tokens."""
-    get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
+    with transaction.atomic():
+        get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
+        auditlog.record(LogKind.TOKEN_REVOKED, subject=f"token {key[:8]}")
     messages.success(request, f"The token {key[:8]}… is revoked. Programs that use it are refused.")
     return redirect("account")
 
@@ -164,7 +169,9 @@ class ChangePassword(PasswordChangeView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         tokens = self._tokens()
-        response = super().form_valid(form)
+        with transaction.atomic():
+            response = super().form_valid(form)
+            auditlog.record(LogKind.PASSWORD_CHANGED, whom=form.user)
         devices.remember(self.request, response, form.user)
         ended = f" {tokens} of yours ended with it. Programs that used them need new ones." if tokens else ""
         messages.success(self.request, f"Your password is changed. You are signed out everywhere else.{ended}")

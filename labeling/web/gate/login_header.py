@@ -12,9 +12,11 @@ from django.contrib.auth.backends import RemoteUserBackend
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 
-from labeling.models import User
+from labeling import auditlog
+from labeling.models import LogKind, User
 from labeling.web.account import first_account
 
 
@@ -57,7 +59,11 @@ class HeaderBackend(RemoteUserBackend):
         # The first account is a superuser and is only created with the key.
         if user is None and settings.LOGIN_HEADER_CREATES_ACCOUNTS and not first_account.is_wanted():
             # Several requests of a page may arrive at once.
-            user = User.objects.get_or_create(username=name, defaults={"password": make_password(None)})[0]
+            with transaction.atomic():
+                values = {"password": make_password(None)}
+                user, created = User.objects.get_or_create(username=name, defaults=values)
+                if created:
+                    auditlog.record(LogKind.ACCOUNT_CREATED, who=user, whom=user)
         return user if user and self.user_can_authenticate(user) else None
 
     def get_user(self, user_id: int) -> User | None:

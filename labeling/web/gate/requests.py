@@ -6,11 +6,13 @@ import os
 import re
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch
 
-from labeling import logs, metrics, traces
+from labeling import auditlog, logs, metrics, traces
+from labeling.web.gate import acts
 from labeling.web.gate.proxies import REQUEST_ID
 
 SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -43,7 +45,11 @@ class Requests:
         text = request.META.get(REQUEST_ID, "")
         request_id = text if SANE.fullmatch(text) else os.urandom(16).hex()
         logs.begin(request_id=request_id, **traces.ids())
-        response = self.get_response(request)
+        via = "api" if request.path_info.startswith("/api/") else "page"
+        with auditlog.acting(via, request, request_id):
+            response = self.get_response(request)
+            if response.status_code == HTTPStatus.FORBIDDEN:
+                acts.refused(request)
         response.headers["X-Request-ID"] = request_id
         status = f"{response.status_code // 100}xx"
         metrics.requests(_call(request.resolver_match), status).observe(time.perf_counter() - began)

@@ -25,6 +25,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from labeling import auditlog
+from labeling.models import LogKind, User
 from labeling.web.gate.devices import known_device
 
 # People behind one address, for example in an office, mistype more often than one person.
@@ -66,6 +68,7 @@ class Handler(AxesDatabaseHandler):
             request.axes_user_agent = known_device(  # type: ignore[attr-defined]
                 request, get_client_username(request, credentials)
             )
+            _record(request, get_client_username(request, credentials))
             super().user_login_failed(sender, credentials, request, **more)
 
 
@@ -84,6 +87,15 @@ def locked_out(
 def client_in_log(username: str, address: str, *_: Any) -> str:
     """Name the client in the log by its address alone, because users sometimes type their password as the username."""
     return f"the client at {address}"
+
+
+def _record(request: HttpRequest, name: str) -> None:
+    """Record the failure, with the account but without the typed name, which may be a password.
+
+    Tries of a client that is locked out are not recorded: the limits bound the log, too.
+    """
+    if not getattr(request, "axes_locked_out", False):
+        auditlog.record(LogKind.SIGN_IN_FAILED, whom=User.objects.filter(username=name).first())
 
 
 def _locked_until(request: HttpRequest, credentials: dict[str, Any] | None) -> datetime:

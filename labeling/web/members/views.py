@@ -16,7 +16,7 @@ from labeling.answering import gold
 from labeling.models import Ability, Membership, Role
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects import members as memberships
-from labeling.projects.invitations import InvitationOver, renew
+from labeling.projects.invitations import InvitationOver, renew, withdraw
 from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
 from labeling.web.shared.pages import render_page
@@ -103,7 +103,7 @@ def renew_invitation(request: HttpRequest, membership: Membership, invitation_id
 def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
     """Withdraw an open invitation."""
     invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
-    if membership.project.invitations.filter(pk=invitation.pk).close():
+    if withdraw(project=membership.project, invitation_id=invitation.pk):
         messages.success(request, "The invitation is withdrawn. Its link no longer works.")
     else:
         messages.error(request, "This invitation is no longer open: it was used, withdrawn or has expired.")

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from labeling.models import Ability, Membership
+from labeling.projects.recorded import recorded
 from labeling.web.settings.choice_form import ModelForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -19,7 +20,8 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = ModelForm(request.POST if request.method == "POST" else None, project=project)
     if form.is_bound and form.is_valid():
         project.model = form.choice()
-        project.save(update_fields=["model"])
+        with recorded(project, ["model"]):
+            project.save(update_fields=["model"])
         messages.success(request, f"The next version is trained by {project.model['name']}.")
         return redirect("project-learner", project.slug)
     status = 400 if form.errors else 200

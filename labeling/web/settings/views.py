@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from labeling.insight import clusterings
 from labeling.models import Ability, Membership
+from labeling.projects.recorded import recorded
 from labeling.web.models.fit import THRESHOLDS, fit_of
 from labeling.web.settings import consequences
 from labeling.web.settings.settings_form import SettingsForm
@@ -48,7 +49,9 @@ def _save(form: SettingsForm, training: TrainingForm) -> None:
     """Update only the changed fields, because the worker writes counts to the same row."""
     project = form.instance
     project.training = training.cleaned_data
-    project.save(update_fields=[*form.changed_data, "training"])
+    changed = [*form.changed_data, "training"]
+    with recorded(project, changed):
+        project.save(update_fields=changed)
 
 
 @for_members(reading=Ability.SETTINGS_READ)
