@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import UnreadablePostError
 from environs import Env, EnvError, validate
 
-from config import databases, private, security
+from config import databases, private, security, syslog
 from config.secret_key import read_or_create_secret_key
 from models_store import __version__
 
@@ -31,6 +31,8 @@ COMPUTE_PATTERN = r"(local|ray|ray:auto|ray://([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5
 COMPUTE_FORMS = "Use local, ray, ray:auto or ray://HOST:PORT."
 ADDRESS = r"(\S+:\d{1,5})?\Z"
 TOKEN_FORM = "Use 16 to 200 characters without spaces."  # noqa: S105  no token
+SYSLOG = r"(/\S{1,100}|\S+:\d{1,5})?\Z"
+SYSLOG_FORMS = "Use HOST:PORT, or the path of a socket such as /dev/log."
 OTLP = "http/protobuf"
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -55,6 +57,8 @@ try:
     SIGN_OUT_URL: str = env.str("SIGN_OUT_URL", "", validate=validate.Regexp(security.PATH_OR_URL))
     if LOGIN_HEADER and not TRUSTED_PROXIES:
         raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
+    AUDIT_LOG_DAYS: int = env.int("AUDIT_LOG_DAYS", 3 * 365, validate=validate.Range(min=0))
+    AUDIT_LOG_SYSLOG: str = env.str("AUDIT_LOG_SYSLOG", "", validate=validate.Regexp(SYSLOG, error=SYSLOG_FORMS))
     METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
     METRICS_TOKEN: str = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"([!-~]{16,200})?\Z", error=TOKEN_FORM))
     OUTGOING_ALLOWED_NETWORKS = security.networks(
@@ -321,13 +325,17 @@ LOGGING = {
     "formatters": {
         "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "json": {"()": "labeling.logs.JsonLines"},
+        "line": {"format": "{line}", "style": "{"},
     },
     "filters": {
         "served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours},
         "seldom": {"()": "labeling.logs.Seldom", "seconds": 600},
         "each_minute": {"()": "labeling.logs.Seldom", "seconds": 60},
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+        **({"syslog": syslog.handler(AUDIT_LOG_SYSLOG)} if AUDIT_LOG_SYSLOG else {}),
+    },
     # The log has failed requests (5xx) and locked-out people, but no refused requests (4xx) and no wrong passwords.
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["served"]},
@@ -341,6 +349,7 @@ LOGGING = {
         "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
         "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},
         **{name: {"handlers": ["console"], "propagate": False} for name in _OTHERS},
+        **({"labeling.auditlog": {"handlers": ["syslog"]}} if AUDIT_LOG_SYSLOG else {}),
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

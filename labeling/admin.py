@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from labeling import auditlog
+from labeling.auditlog.retention import forget
 from labeling.models import LogKind, Membership, Project, User
 
 
@@ -44,6 +45,8 @@ class Recorded:
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         for each in queryset:
             self._record(each, "deleted")
+            if isinstance(each, User):
+                forget(each)
         return super().log_deletions(request, queryset)  # type: ignore[misc]
 
     def _record(self, row: Any, message: Any) -> None:

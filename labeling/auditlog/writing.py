@@ -94,11 +94,23 @@ def record(
     `who` is needed only if the request does not know the person yet. `before` and `after` are values for JSON; they
     must hold no secret and no name of a person.
     """
-    if _PART.get():
-        return
+    if not _PART.get():
+        append(_locked_chain(project), kind, who=who, whom=whom, subject=subject, before=before, after=after)
+
+
+def append(
+    chain: LogChain,
+    kind: LogKind,
+    *,
+    who: User | None = None,
+    whom: User | None = None,
+    subject: str = "",
+    before: Any = None,
+    after: Any = None,
+) -> None:
+    """Append an entry to a chain that this transaction has locked."""
     act = _ACT.get()
     who = who or act.user
-    chain = _locked_chain(project)
     salt = secrets.token_hex(16) if act.address else ""
     entry = LogEntry(
         chain=chain,

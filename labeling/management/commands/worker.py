@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from labeling import auditlog, metrics, traces
 from labeling.answering import gold, removing
+from labeling.auditlog import retention
 from labeling.items import search
 from labeling.loop.child import Child
 from labeling.loop.lanes import Lanes, StepLimits
@@ -47,6 +48,7 @@ def tidy(now: datetime.datetime) -> None:
     removing.close_left_over()
     purge(now, forget=datasets.forget)
     erasing.erase(now, ERASE_SECONDS)
+    retention.cut(now)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)
 
