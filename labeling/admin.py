@@ -1,5 +1,6 @@
 """Django's admin, for changes that the pages do not offer. Rows that the loop depends on can be read, not edited."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from axes.admin import AccessAttemptAdmin
@@ -28,6 +29,11 @@ class PasswordForm(AdminPasswordChangeForm):
         )
 
 
+def _without_names(change: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a part of Django's message without the text of the row, which may be a person's name."""
+    return {act: {key: value for key, value in facts.items() if key != "object"} for act, facts in change.items()}
+
+
 class Recorded:
     """A mixin that records changes in the audit log, in Django's transaction of the change.
 
@@ -53,7 +59,8 @@ class Recorded:
         project = row if isinstance(row, Project) else None
         whom = row if isinstance(row, User) else None
         subject = f"{row._meta.verbose_name} {row.pk}"
-        auditlog.record(LogKind.ADMIN_CHANGED, project=project, whom=whom, subject=subject, after=message)
+        changes = message if isinstance(message, str) else [_without_names(each) for each in message]
+        auditlog.record(LogKind.ADMIN_CHANGED, project=project, whom=whom, subject=subject, after=changes)
 
 
 @admin.register(User)

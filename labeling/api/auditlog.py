@@ -8,7 +8,7 @@ from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 
 from labeling.api.shared.downloads import record_download
@@ -34,8 +34,12 @@ class LogQuery(serializers.Serializer[Any]):
 
 
 def _file(request: Request, project: Project | None, name: str) -> StreamingHttpResponse:
-    query = read(LogQuery, request.query_params.dict())
-    record_download(request, LogKind.LOG_EXPORTED, project, after=request.query_params.dict() or None)
+    texts = request.query_params.dict()
+    if unknown := sorted(texts.keys() - LogQuery().fields.keys()):  # misspelt, it would filter nothing
+        raise ValidationError({unknown[0][:60]: ["There is no such filter."]})
+    query = read(LogQuery, texts)
+    texts.pop("person", None)  # the log names no people
+    record_download(request, LogKind.LOG_EXPORTED, project, after=texts or None)
     response = StreamingHttpResponse(reading.lines(reading.entries_of(project, **query)), content_type=LINES)
     response["Content-Disposition"] = f'attachment; filename="{name}-auditlog.jsonl"'
     response["Cache-Control"] = "private, no-store"

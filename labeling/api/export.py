@@ -47,7 +47,9 @@ class Export(ProjectView):
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         name, choice = self._name_and_choice(request)
         fmt = EXPORTS[name]
-        record_download(request, LogKind.LABELS_EXPORTED, self.project, after={"format": name, **choice.values})
+        record_download(
+            request, LogKind.LABELS_EXPORTED, self.project, after={**request.query_params.dict(), "format": name}
+        )
         response = StreamingHttpResponse(export(self.project, name, choice), content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"

@@ -42,8 +42,9 @@ def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Cha
         last_item=project.items.order_by("-pk").values_list("pk", flat=True).first() or 0,
         total=items.count(),
     )
-    after = {"action": change.action, "filter": filters, "items": bulk.total, "value": change.value}
-    auditlog.record(LogKind.ITEMS_CHANGED, project=project, after=after)
+    # Without the filter, which may name a person: the row of the change has it.
+    after = {"action": change.action, "count": bulk.total, "value": change.value}
+    auditlog.record(LogKind.ITEMS_CHANGED, project=project, subject=f"change {bulk.pk}", after=after)
     return bulk
 
 

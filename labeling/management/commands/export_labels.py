@@ -10,9 +10,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from labeling import auditlog
 from labeling.items.filter import FilterError
 from labeling.management.arguments import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
+from labeling.models import LogKind
 from labeling.outgoing.exports import FILTERS, choose, count_rows, export, formats_of
 from labeling.outgoing.formats import DEFAULT, EXPORTS
 
@@ -49,6 +51,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--format: {name} holds {holds}, and the items of {slug} are none. Choose another format."
             )
+        auditlog.record(LogKind.LABELS_EXPORTED, project=project, after={"format": name})
         if output == "-":
             to_standard_output(self.stdout, export(project, name, choice), name)
             return

@@ -9,11 +9,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from labeling import auditlog
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import StepFailed
 from labeling.management.arguments import VersionCommand
 from labeling.management.output import written_whole
-from labeling.models import ModelVersion, Project
+from labeling.models import LogKind, ModelVersion, Project
 from labeling.projects import ledger
 from labeling.projects.version_in_use import is_outdated
 from labeling.shared_files import store
@@ -87,6 +88,7 @@ class Command(VersionCommand):
             content = onnx_of(project, chosen)
         except (StepFailed, ImportError) as error:
             raise CommandError(str(error)) from error
+        auditlog.record(LogKind.MODEL_DOWNLOADED, project=project, subject=f"version {chosen.number}")
         with written_whole(output) as file:
             file.write(content)
         self.stdout.write(f"Version {chosen.number} written to {output}, {len(content):,} bytes")

@@ -9,6 +9,7 @@ from django import forms
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
+from django.core.validators import MaxValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -24,6 +25,7 @@ from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
 
 A_PAGE = 50
+LAST_DAY = datetime.date(9000, 1, 1)
 
 
 class LogForm(forms.Form):
@@ -36,7 +38,12 @@ class LogForm(forms.Form):
     )
     person = forms.CharField(label="Person", required=False, max_length=150)
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(
+        label="To",
+        required=False,
+        validators=[MaxValueValidator(LAST_DAY)],
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
 
     def query(self) -> dict[str, Any]:
         """Return the filters as `entries_of` takes them: the last day is included."""

@@ -1,0 +1,110 @@
+"""The pages and files of the audit log: filters, other projects, hostile texts, and a proof of an export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+import pytest
+from django.contrib.auth import authenticate
+from django.test import Client, RequestFactory
+from factories import make_member, make_project, make_user
+
+from labeling import auditlog
+from labeling.models import LogEntry, LogKind, Project, Role
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(project: Project, role: str) -> Client:
+    client = Client()
+    client.force_login(make_member(project, f"a-{role}", role))
+    return client
+
+
+def entries_in(chunks: Iterable[bytes]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in b"".join(chunks).splitlines()]
+
+
+def test_filters_of_the_page() -> None:
+    project, ann = make_project("birds"), make_user("ann")
+    client = signed_in(project, Role.AUDITOR)
+    auditlog.record(LogKind.MEMBER_PAUSED, project=project, whom=ann, after={"paused": "pause-7"})
+    auditlog.record(LogKind.LOOP_CHANGED, project=project, after={"loop": "loop-8"})
+    address = "/p/birds/auditlog/"
+    assert "pause-7" in client.get(address).content.decode()
+    page = client.get(f"{address}?kind=loop.changed").content.decode()
+    assert "loop-8" in page
+    assert "pause-7" not in page
+    page = client.get(f"{address}?person=ann").content.decode()
+    assert "pause-7" in page
+    assert "loop-8" not in page
+    for query in ("since=2999-01-01", "until=1999-12-31", "person=nobody"):
+        assert "No entry matches." in client.get(f"{address}?{query}").content.decode()
+
+
+def test_entries_of_another_project_and_of_the_server_are_not_shown() -> None:
+    project, other = make_project("birds"), make_project("fish")
+    auditlog.record(LogKind.LOOP_CHANGED, project=other, after={"loop": "of fish"})
+    auditlog.record(LogKind.LOOP_CHANGED, after={"loop": "of the server"})
+    client = signed_in(project, Role.MANAGER)
+    page = client.get("/p/birds/auditlog/?person=boss").content + client.get("/p/birds/auditlog/").content
+    page += b"".join(client.get("/api/v1/projects/birds/auditlog/file/").streaming_content)
+    assert b"of fish" not in page
+    assert b"of the server" not in page
+    assert client.get("/auditlog/").status_code == 403
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["kind=x", "since=yesterday", "until=9999-12-31", f"person={'x' * 151}", "person=%00", "kind[]=a&since=%F0%28%8C"],
+)
+def test_hostile_filters_are_refused(query: str) -> None:
+    client = signed_in(make_project("birds"), Role.MANAGER)
+    assert client.get(f"/p/birds/auditlog/?{query}").status_code == 400
+    if not query.startswith("until"):
+        assert client.get(f"/api/v1/projects/birds/auditlog/file/?{query}").status_code == 400
+
+
+def test_an_export_is_proven_without_the_server() -> None:
+    project = make_project("birds")
+    client = signed_in(project, Role.MANAGER)
+    client.post("/p/birds/loop/", {"loop": "paused"}, REMOTE_ADDR="192.0.2.7")
+    entries = entries_in(client.get("/api/v1/projects/birds/auditlog/file/").streaming_content)
+    previous = "0" * 64
+    for entry in entries:
+        facts = {name: value for name, value in entry.items() if name not in ("hash", "address", "salt")}
+        text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+        assert hashlib.sha256(text.encode()).hexdigest() == entry["hash"]
+        assert entry["previous"] == previous
+        previous = str(entry["hash"])
+    assert [entry["kind"] for entry in entries[-2:]] == ["loop.changed", "auditlog.exported"]
+    only = client.get("/api/v1/projects/birds/auditlog/file/?kind=loop.changed")
+    assert len(entries_in(only.streaming_content)) == 1
+
+
+def test_sign_ins_are_recorded_without_typed_names() -> None:
+    make_user("ann")
+    client = Client()
+    for name, password in (("ann", "wrong"), ("my secret", "wrong"), ("ann", "ann-password")):
+        client.post("/login/", {"username": name, "password": password})
+    client.post("/logout/")
+    kinds = [entry.kind for entry in LogEntry.objects.filter(chain__name="server").order_by("pk")]
+    assert kinds[-4:] == ["account.sign_in_failed"] * 2 + ["account.signed_in", "account.signed_out"]
+    assert not LogEntry.objects.filter(after__contains="secret").exists()
+
+
+def test_tries_of_a_locked_out_client_are_not_recorded(settings: pytest.FixtureRequest) -> None:
+    settings.AXES_FAILURE_LIMIT = 3  # type: ignore[attr-defined]
+    make_user("ann")
+    for _ in range(8):
+        Client().post("/login/", {"username": "ann", "password": "wrong"})
+    assert LogEntry.objects.filter(kind=LogKind.SIGN_IN_FAILED).count() == 3
+
+
+def test_no_typed_password_in_the_log_of_a_failed_check() -> None:
+    request = RequestFactory().post("/login/")
+    authenticate(request, username="p4ssw0rd!", password="x")
+    entry = LogEntry.objects.get(kind=LogKind.SIGN_IN_FAILED)
+    assert "p4ssw0rd" not in json.dumps(entry.line())
