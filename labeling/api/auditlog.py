@@ -53,7 +53,7 @@ class LogFile(ProjectView):
     without spaces. `previous` is the hash of the entry before.
     """
 
-    subject = "Audit log"
+    subject = "Log"
     reading = Ability.AUDITLOG_READ
 
     @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})
@@ -64,7 +64,7 @@ class LogFile(ProjectView):
 class ServerLogFile(Endpoint):
     """Download the entries of the server's audit log as JSON lines: sign-ins, accounts, tokens, and the admin."""
 
-    subject = "Audit log"
+    subject = "Log"
     who = {"GET": "staff"}
 
     @extend_schema(parameters=[LogQuery], responses={(200, LINES): OpenApiTypes.BINARY})

@@ -42,6 +42,7 @@ SUBJECTS = {
     "Finish": "Forecast, start and stop the proof of a model’s labels; read certificates.",
     "Sources": "Add, change, test, look at and remove places outside that items come from.",
     "Webhooks": "Add, change, test and remove webhooks; read deliveries and send them again.",
+    "Log": "Download the audit log: who changed what, and who took labels away.",
     "Export": "Download labels for training and analysis.",
 }
 
