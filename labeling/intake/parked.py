@@ -216,8 +216,11 @@ def can_add_classes(project: Project) -> bool:
 @transaction.atomic
 def add_classes(*, project: Project, user: User | None, names: list[str]) -> None:
     """Add classes with these names. Raises `ClassError`, or `ValidationError` by field."""
-    for name in names:
-        classes.add(project=project, user=user, name=name)
+    with auditlog.part_of_one():
+        for name in names:
+            classes.add(project=project, user=user, name=name)
+    if names:
+        auditlog.record(LogKind.CLASS_CHANGED, project=project, after={"added": names})
 
 
 def _guessed(project: Project, path: Path, name: str) -> Guess | None:

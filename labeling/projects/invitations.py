@@ -249,8 +249,8 @@ def create_account(*, invitation: Invitation, username: str, password: str | Non
             if User.objects.filter(username__iexact=username).exists():  # the same name in other capitals
                 raise ValidationError(NAME_REFUSED)
             user.save()
-            auditlog.record(LogKind.ACCOUNT_CREATED, who=user, whom=user)
             join(invitation=invitation, user=user)
+            auditlog.record(LogKind.ACCOUNT_CREATED, who=user, whom=user)
     except (ValidationError, IntegrityError):
         raise ValidationError({"username": NAME_REFUSED}) from None
     return user

@@ -133,5 +133,5 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(project: Project, dja
     client = Client()
     client.force_login(User.objects.get(username="enzo"))
     # session, user, membership; classes, batches, selections, weights; three a batch
-    with django_assert_num_queries(3 + 5 + 2 * 3):
+    with django_assert_num_queries(3 + 5 + 2 * 3 + 5):
         assert len(body(client.get(URL)).splitlines()) == 3

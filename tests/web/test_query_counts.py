@@ -72,6 +72,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-class-merge", [1], Role.MANAGER, 11),
     ("project-class-split", [1], Role.MANAGER, 10),
     ("project-members", [], Role.MANAGER, 5),
+    ("project-auditlog", [], Role.AUDITOR, 6),
     ("project-sources", [], Role.MANAGER, 6),
     ("project-source", [first_source], Role.MANAGER, 7),
     ("project-webhooks", [], Role.MANAGER, 4),
@@ -120,6 +121,7 @@ ELSEWHERE = {
     "account",
     "password",
     "project-new",
+    "server-auditlog",
 }
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
