@@ -16,6 +16,12 @@ from labeling.auditlog.verifying import verify
 from labeling.models import LogChain, LogEntry, LogKind, Project
 
 
+def silent_project(slug: str) -> Project:
+    """Make a project whose chain has no entry yet."""
+    with auditlog.part_of_one():
+        return make_project(slug)
+
+
 def record_some(project: Project | None, number: int = 5) -> LogChain:
     for at in range(number):
         auditlog.record(LogKind.LOOP_CHANGED, project=project, before={"at": at}, after={"at": at + 1})
@@ -30,7 +36,7 @@ def verify_command(**options: Any) -> str:
 
 @pytest.mark.django_db
 def test_a_whole_chain_is_proven() -> None:
-    chain, server = record_some(make_project("birds")), record_some(None, 2)
+    chain, server = record_some(silent_project("birds")), record_some(None, 2)
     text = verify_command()
     assert f"{chain.name}: 5 entries, newest 5 {chain.head}" in text
     assert f"server: 2 entries, newest 2 {server.head}" in text
@@ -42,7 +48,7 @@ def test_a_whole_chain_is_proven() -> None:
     [("before", '{"at":7}'), ("who", 1), ("whom", 1), ("kind", "labels.exported"), ("subject", "x"), ("via", "worker")],
 )
 def test_a_changed_entry_is_named(field: str, value: object) -> None:
-    chain = record_some(make_project("birds"))
+    chain = record_some(silent_project("birds"))
     chain.entries.filter(number=3).update(**{field: value})
     with pytest.raises(CommandError, match=rf"^{chain.name}: entry 3 was changed\.$"):
         verify_command()
@@ -50,7 +56,7 @@ def test_a_changed_entry_is_named(field: str, value: object) -> None:
 
 @pytest.mark.django_db
 def test_an_entry_with_a_new_hash_is_named() -> None:
-    chain = record_some(make_project("birds"))
+    chain = record_some(silent_project("birds"))
     entry = chain.entries.get(number=3)
     entry.who = 1
     chain.entries.filter(number=3).update(who=1, hash=entry.digest())
@@ -63,7 +69,7 @@ def test_an_entry_with_a_new_hash_is_named() -> None:
     [(1, "entries up to 1 are missing"), (3, "entry 3 is missing"), (5, "entries after 4 are missing")],
 )
 def test_a_removed_entry_is_named(number: int, problem: str) -> None:
-    chain = record_some(make_project("birds"))
+    chain = record_some(silent_project("birds"))
     chain.entries.filter(number=number).delete()
     with pytest.raises(CommandError, match=f"^{chain.name}: {problem}"):
         verify_command()
@@ -71,7 +77,7 @@ def test_a_removed_entry_is_named(number: int, problem: str) -> None:
 
 @pytest.mark.django_db
 def test_a_tail_that_was_removed_with_its_chain_shows_by_an_earlier_hash() -> None:
-    chain = record_some(make_project("birds"))
+    chain = record_some(silent_project("birds"))
     known = chain.head
     assert verify(chain, expected=known).problem == ""
     chain.entries.filter(number=5).delete()
@@ -91,7 +97,7 @@ def test_an_expected_hash_needs_its_chain() -> None:
 
 @pytest.mark.django_db
 def test_no_entry_of_a_change_that_was_rolled_back() -> None:
-    project = make_project("birds")
+    project = silent_project("birds")
     with transaction.atomic():
         record_some(project)
         transaction.set_rollback(True)
@@ -100,7 +106,7 @@ def test_no_entry_of_a_change_that_was_rolled_back() -> None:
 
 @pytest.mark.django_db
 def test_a_long_value_is_kept_as_its_size_and_hash() -> None:
-    auditlog.record(LogKind.GUIDELINES_CHANGED, project=make_project("birds"), after={"text": "ä" * 100_000})
+    auditlog.record(LogKind.GUIDELINES_CHANGED, project=silent_project("birds"), after={"text": "ä" * 100_000})
     entry = LogEntry.objects.get()
     assert len(entry.after) < 120
     assert entry.after.startswith('{"bytes":600011,"sha256":"')
@@ -118,7 +124,7 @@ def test_each_entry_goes_to_the_log_after_the_commit(
 
 @pytest.mark.django_db(transaction=True)
 def test_many_writers_make_one_chain() -> None:
-    projects = [make_project("birds"), make_project("fish"), None]
+    projects = [silent_project("birds"), silent_project("fish"), None]
 
     def write(number: int) -> None:
         try:

@@ -12,7 +12,9 @@ from labeling.api.urls import urlpatterns
 from scripts.reference import written
 
 TEXT = (Path(__file__).parents[2] / "docs/reference/api.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| `([A-Z]+ (?:deleted-)?projects/\S*)` \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)
+ROWS = re.findall(
+    r"^\| `([A-Z]+ (?:(?:deleted-)?projects/|auditlog/)\S*)` \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE
+)
 
 
 def endpoints() -> list[Endpoint]:

@@ -132,6 +132,6 @@ def test_all_that_is_wrong_is_told_at_once(project: Project) -> None:
 def test_the_number_of_queries_does_not_grow_with_the_rows(project: Project, django_assert_num_queries: Any) -> None:
     client = Client()
     client.force_login(User.objects.get(username="enzo"))
-    # session, user, membership; classes, batches, selections, weights; three a batch
+    # session, user, membership; classes, batches, selections, weights; three a batch; five for the log
     with django_assert_num_queries(3 + 5 + 2 * 3 + 5):
         assert len(body(client.get(URL)).splitlines()) == 3
