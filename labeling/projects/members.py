@@ -25,7 +25,7 @@ def set_role(*, project: Project, user: User, role: str) -> Membership:
     if not membership.can(Ability.TASKS_ANSWER):
         queue.release(project=project, user=user)
     project.invitations.end_without_author()
-    if role != before:
+    if before != role:
         kind = LogKind.MEMBER_ROLE
         auditlog.record(kind, project=project, whom=user, before={"role": before}, after={"role": role})
     return membership
