@@ -53,8 +53,8 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
     added = LabelClass(project=project, index=index, position=index)
     fill(added, {"name": name, "key": free_key(project, name.strip()), **details})
     added.save()
-    record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
     _offered_more(project, added)
+    record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
     return added
 
 
@@ -183,8 +183,8 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
     restored.archived_at = None
     restored.key = free_key(project, restored.key)
     restored.save(update_fields=["archived_at", "key"])
-    record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
     _offered_more(project, restored)
+    record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
 
 
 def _offered_more(project: Project, added: LabelClass) -> None:
