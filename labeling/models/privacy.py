@@ -37,6 +37,11 @@ class PrivateTraining(models.Model):
     labels = models.PositiveIntegerField(help_text="Labeled items that it learns from.")
     phases = models.JSONField(help_text="Noise multiplier, sampling rate and steps of each phase.")
     delta = models.FloatField()
+    plan = models.JSONField(null=True, help_text="The budget that its noise follows; null before plans were kept.")
+    cost = models.FloatField(
+        null=True,
+        help_text="The ε of all trainings up to this one, if all follow one plan.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -3,14 +3,16 @@
 The ledger holds every private training from before its start. The stated ε composes all trainings, killed ones
 included, over all rounds and over all projects that hold the same labels (`labeling.projects.families`). If an
 assumption of this composition does not hold for a project, the ledger states no ε.
+
+While all trainings follow one plan, the budget as it was before the first, their privacy loss distributions compose. A
+budget that was changed in between may follow from what models showed, as may the trainings of other projects: then
+Rényi divergences count, which are larger, and hold for that case too.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
@@ -19,106 +21,14 @@ from labeling import auditlog
 from labeling.answering import counting
 from labeling.models import Batch, LogKind, ModelVersion, PrivateTraining, Project, Release, User
 from labeling.projects import families
-from models_store.privacy.accounting import Phase, epsilon, epsilons, renyi
-from models_store.privacy.config import PrivacyConfig, noise_for_budget
-
-LABELS_PER_NOISE = 250
-"""Labels per unit of the noise multiplier with which private models came within some 5 % of the accuracy of others
-(docs/benchmarks.md): the largest batch then averages the noise to a hundredth of the clipping norm."""
-
-STARVED = 5
-"""The most noise of a training, as a multiple of the noise for an even share of the budget. At this multiple the
-training has about a 25th of an even share, and learns nothing."""
-
-
-MOST_LEFT = 1000
-"""`Budget.left` counts at most this many trainings."""
+from labeling.projects.budgets import Budget, Spent, labels_needed
+from models_store.privacy.accounting import Phase, epsilons
+from models_store.privacy.config import PrivacyConfig
+from models_store.privacy.planned import planned
 
 
 class BudgetSpent(Exception):
     """The budget allows no further training; the message says what a manager can do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """The number of the project's trainings that have `started`, and the phases of all trainings on its labels."""
-
-    started: int = 0
-    phases: tuple[Phase, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """A project's budget (ε, δ), shared by a number of trainings, or spent by trainings with a set noise multiplier."""
-
-    epsilon: float
-    delta: float
-    trainings: int
-    noise: float | None = None
-
-    @classmethod
-    def of(cls, source: Any) -> Budget | None:
-        """Return the budget of a project, or of another object with its privacy settings; None without an ε."""
-        if source.privacy_epsilon is None:
-            return None
-        return cls(source.privacy_epsilon, source.privacy_delta, source.privacy_trainings, source.privacy_noise)
-
-    def left(self, labels: int, spent: Spent) -> int:
-        """Return the number of trainings that may still start.
-
-        Parameters
-        ----------
-        labels : int
-            Labels of each of these trainings.
-        spent : Spent
-            The trainings so far.
-
-        Returns
-        -------
-        int
-            Without a set noise, `trainings` minus the started ones. With a set noise, the largest number of trainings
-            whose cost, composed with the spent phases, stays within ε at δ; at most `MOST_LEFT`.
-        """
-        if self.noise is None:
-            return max(0, self.trainings - spent.started)
-        one = PrivacyConfig(noise_multiplier=self.noise, delta=self.delta).phases(max(labels, 1))
-        before = renyi(spent.phases)
-
-        def fit(trainings: int) -> bool:
-            phases = [phase._replace(steps=phase.steps * trainings) for phase in one]
-            return epsilon(phases, self.delta, before=before) <= self.epsilon
-
-        # `bisect_left` returns the index of the first number that does not fit: the largest number that fits.
-        return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
-
-    def noise_of_each(self, labels: int, trainings: int, spent: Spent) -> float | None:
-        """Return the noise multiplier of each further training.
-
-        Parameters
-        ----------
-        labels : int
-            Labels of each of these trainings.
-        trainings : int
-            The number of further trainings, at least 1.
-        spent : Spent
-            The trainings so far.
-
-        Returns
-        -------
-        float or None
-            The set noise, or the least noise with which these trainings stay within the rest of the budget. None if no
-            noise is enough, or only more than `STARVED` times the noise of an even share.
-        """
-        if self.noise is not None:
-            return self.noise
-        try:
-            noise = noise_for_budget(
-                labels, trainings=trainings, epsilon=self.epsilon, delta=self.delta, spent=spent.phases
-            )
-            even = noise_for_budget(labels, trainings=self.trainings, epsilon=self.epsilon, delta=self.delta)
-        except ValueError:
-            return None
-        return noise if noise <= STARVED * even else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +72,6 @@ class Ledger:
         return None if self.noise is None else labels_needed(self.noise)
 
 
-def labels_needed(noise: float) -> int:
-    """Return the number of labels, rounded to hundreds, with which a training with this noise multiplier comes near the
-    accuracy of a training without privacy.
-    """
-    return 100 * max(1, round(LABELS_PER_NOISE * noise / 100))
-
-
 def is_private(project: Project) -> bool:
     return project.privacy_epsilon is not None
 
@@ -180,8 +83,9 @@ def ledger_of(project: Project) -> Ledger:
     elsewhere = _elsewhere(project)
     labels = counting.trainable_labels(project)
     phases = [_phases(training) for training in trainings]
-    elsewhere_cost, *costs = epsilons([elsewhere.phases, *phases], project.privacy_delta)
-    spent = Spent(len(trainings), (*elsewhere.phases, *chain.from_iterable(phases)))
+    elsewhere_cost, *bounds = epsilons([elsewhere.phases, *phases], project.privacy_delta)
+    costs = [_cost(project, elsewhere, training, bound) for training, bound in zip(trainings, bounds, strict=True)]
+    spent = _spent(elsewhere, trainings)
     left = budget.left(labels, spent) if budget else 0
     noise = budget.noise_of_each(labels, left, spent) if budget and left and labels else None
     left = left if noise or not labels else 0
@@ -221,12 +125,16 @@ def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraini
             f"The privacy budget of ε = {budget.epsilon:g} is spent. Raise it, then retry; or stop the loop."
         )
     config = PrivacyConfig(noise_multiplier=noise, delta=budget.delta)
+    phases = config.phases(labels)
+    cost = planned(spent.phases, budget.delta, within=budget.epsilon)(phases) if spent.follow(budget) else None
     training = PrivateTraining.objects.create(
         project=project,
         batch=batch,
         labels=labels,
-        phases=[phase._asdict() for phase in config.phases(labels)],
-        delta=project.privacy_delta,
+        phases=[phase._asdict() for phase in phases],
+        delta=budget.delta,
+        plan=asdict(budget),
+        cost=cost,
     )
     return training, config
 
@@ -308,9 +216,25 @@ def _open_versions(project: Project) -> str:
 
 def spent_by(project: Project) -> Spent:
     """Return the trainings on the project's labels so far. Takes one query, and two more in a family."""
-    elsewhere = _elsewhere(project)
-    trainings = list(project.private_trainings.order_by("pk"))
-    return Spent(len(trainings), (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings))))
+    return _spent(_elsewhere(project), list(project.private_trainings.order_by("pk")))
+
+
+def _spent(elsewhere: Elsewhere, trainings: list[PrivateTraining]) -> Spent:
+    phases = (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings)))
+    return Spent(len(trainings), phases, None if elsewhere.phases else _plan(trainings))
+
+
+def _plan(trainings: list[PrivateTraining]) -> Budget | None:
+    """Return the budget that all these trainings followed; None if there are several or it is not known."""
+    first, *others = [training.plan for training in trainings] or [None]
+    return Budget(**first) if first is not None and all(plan == first for plan in others) else None
+
+
+def _cost(project: Project, elsewhere: Elsewhere, training: PrivateTraining, bound: float) -> float:
+    """Return the ε of the trainings up to this one, given the Rényi bound: the stored cost where it holds."""
+    if training.cost is None or elsewhere.phases or training.delta != project.privacy_delta:
+        return bound
+    return min(bound, training.cost)
 
 
 def _elsewhere(project: Project) -> Elsewhere:

@@ -1,12 +1,14 @@
 """The settings of a private training. This module does not import torch."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from models_store.privacy.accounting import Phase, least_noise
+from models_store.privacy.accounting import Cost, Phase, adaptive, least_noise
+from models_store.privacy.planned import planned
 
 SCALING_STEPS = 2
 """The number of noisy sums over all records that `scaling` takes before the first step."""
@@ -96,17 +98,20 @@ class PrivacyConfig:
         if noise is None:
             assert self.epsilon is not None
             plan = [Phase(1.0, rate, steps) for rate, steps in self.plan(n)]
-            noise = least_noise(plan, self.epsilon, self.delta, spent=[first])
+            noise = least_noise(plan, self.epsilon, planned([first], self.delta, within=self.epsilon))
         return [first, *(Phase(noise, rate, steps) for rate, steps in self.plan(n))]
 
     def _scaling_noise(self) -> float:
         if self.epsilon is None:
             assert self.noise_multiplier is not None
             return SCALING_NOISE * self.noise_multiplier
-        return least_noise([Phase(1.0, 1.0, SCALING_STEPS)], self.scaling_share * self.epsilon, self.delta)
+        share = self.scaling_share * self.epsilon
+        return least_noise([Phase(1.0, 1.0, SCALING_STEPS)], share, planned((), self.delta, within=share))
 
 
-def noise_for_budget(n: int, *, trainings: int, epsilon: float, delta: float, spent: Iterable[Phase] = ()) -> float:
+def noise_for_budget(
+    n: int, *, trainings: int, epsilon: float, delta: float, spent: Iterable[Phase] = (), follow_plan: bool = True
+) -> float:
     """Return the noise multiplier with which more trainings stay within a budget.
 
     Parameters
@@ -119,19 +124,71 @@ def noise_for_budget(n: int, *, trainings: int, epsilon: float, delta: float, sp
         The budget.
     spent : iterable of Phase
         Earlier phases, which count against the budget.
+    follow_plan : bool
+        Whether all phases, the earlier ones too, follow from a plan that was fixed before the first one. False if one
+        was chosen by what an earlier one showed: then only Rényi accounting holds.
 
     Raises
     ------
     ValueError
         If no noise is enough.
     """
-    return _noise_for_budget(n, trainings, epsilon, delta, tuple(spent))
+    return _noise_for_budget(_one(n, 1.0, delta), trainings, epsilon, delta, tuple(spent), follow_plan)
 
 
 @lru_cache(maxsize=256)
-def _noise_for_budget(n: int, trainings: int, epsilon: float, delta: float, spent: tuple[Phase, ...]) -> float:
-    one = PrivacyConfig(noise_multiplier=1.0, delta=delta).phases(n)
-    return least_noise([phase._replace(steps=phase.steps * trainings) for phase in one], epsilon, delta, spent=spent)
+def _noise_for_budget(
+    one: tuple[Phase, ...], trainings: int, epsilon: float, delta: float, spent: tuple[Phase, ...], follow_plan: bool
+) -> float:
+    plan = _repeated(one, trainings)
+    cost = _cost(epsilon, delta, spent, follow_plan)
+    if spent and follow_plan:
+        # The noise of the last training, if it is still right: few kinds of steps compose fast.
+        last = spent[-1].noise_multiplier
+
+        def fits(factor: float) -> bool:
+            return cost(phase.noisier(factor) for phase in plan) <= epsilon
+
+        if fits(last) and not fits(last / 1.01):
+            return last
+    return least_noise(plan, epsilon, cost)
+
+
+def trainings_for_budget(
+    n: int,
+    *,
+    noise: float,
+    epsilon: float,
+    delta: float,
+    most: int,
+    spent: Iterable[Phase] = (),
+    follow_plan: bool = True,
+) -> int:
+    """Return how many more trainings with this noise multiplier stay within a budget, at most `most`; the other
+    parameters are those of `noise_for_budget`.
+    """
+    return _trainings_for_budget(_one(n, noise, delta), epsilon, delta, most, tuple(spent), follow_plan)
+
+
+@lru_cache(maxsize=256)
+def _trainings_for_budget(
+    one: tuple[Phase, ...], epsilon: float, delta: float, most: int, spent: tuple[Phase, ...], follow_plan: bool
+) -> int:
+    cost = _cost(epsilon, delta, spent, follow_plan)
+    # `bisect_left` returns the index of the first number that does not fit: the largest number that fits.
+    return bisect_left(range(1, most + 1), True, key=lambda trainings: cost(_repeated(one, trainings)) > epsilon)
+
+
+def _one(n: int, noise: float, delta: float) -> tuple[Phase, ...]:
+    return tuple(PrivacyConfig(noise_multiplier=noise, delta=delta).phases(n))
+
+
+def _repeated(phases: Iterable[Phase], times: int) -> list[Phase]:
+    return [phase._replace(steps=phase.steps * times) for phase in phases]
+
+
+def _cost(epsilon: float, delta: float, spent: tuple[Phase, ...], follow_plan: bool) -> Cost:
+    return planned(spent, delta, within=epsilon) if follow_plan else adaptive(spent, delta)
 
 
 def usual_delta(n: int) -> float:

@@ -25,12 +25,13 @@ from torch.optim.swa_utils import AveragedModel
 from models_store.model import Model, as_input
 from models_store.networks import Edges, EdgesConfig, Mlp, MlpConfig
 from models_store.privacy import entropy, scaling
-from models_store.privacy.accounting import ACCOUNTANT, Phase, epsilon
+from models_store.privacy.accounting import Phase
 from models_store.privacy.config import PrivacyConfig
+from models_store.privacy.planned import ACCOUNTANT, epsilon
 from models_store.training import Trained, TrainingError, TrainingSet
 
 ASSUMPTIONS = (
-    "the number of labels is public",
+    "the number of labels is public, and does not follow from models",
     "each item is in the training set once",
     "noise and sampling came from the operating system and were not kept",
     "no setting was chosen by looking at the labels",

@@ -109,7 +109,8 @@ def test_an_export_that_is_imported_elsewhere_cannot_be_trained_on_anew_over_htt
     assert (came.status_code, came.json()["labeled"]) == (201, N), came.content
     told = client.get("/api/v1/projects/again/privacy/").json()
     assert told["flaw"] == ""
-    assert told["spent"] == all_spent(original) == pytest.approx(1, abs=0.01)
+    assert told["spent"] == all_spent(original)
+    assert 1.0 < told["spent"] < 1.2, "by Rényi more than the plan alone"
     with pytest.raises(ledger.BudgetSpent):
         train(again)
     Project.objects.filter(pk=again.pk).update(privacy_epsilon=2.0)

@@ -16,7 +16,7 @@ from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import PoolCounts
 from labeling.models import Project
 from labeling.models.batches import SEED, answers_needed
-from labeling.projects.ledger import Budget, Spent
+from labeling.projects.budgets import Budget, Spent
 from labeling.projects.settings import ON_PAGE, SETTINGS
 from labeling.web.settings import forecast
 from labeling.web.settings.consequences import NAMES, changes, consequences_of

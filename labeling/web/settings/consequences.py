@@ -10,7 +10,7 @@ from labeling.insight.pace import ASSUMED_SECONDS, Pace, items_ready
 from labeling.insight.share_intervals import half_width
 from labeling.models.batches import answers_needed
 from labeling.models.project_settings import ProjectSettings
-from labeling.projects.ledger import Budget, labels_needed
+from labeling.projects.budgets import Budget, labels_needed
 from labeling.resolving.outlook import Outlook, Rule, outlook
 from labeling.resolving.posterior import ACCURACY
 from labeling.web.settings import forecast

@@ -14,7 +14,7 @@ from labeling.insight.pace import Pace, pace_of
 from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.models import Batch, Project
 from labeling.projects import ledger
-from labeling.projects.ledger import Spent
+from labeling.projects.budgets import Spent
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from models_store.networks import Mlp, MlpConfig
 from models_store.prediction import predict
 from models_store.privacy import entropy, scaling
 from models_store.privacy import training as private_training
-from models_store.privacy.accounting import Phase, epsilon
+from models_store.privacy.accounting import Phase
 from models_store.privacy.config import PrivacyConfig, noise_for_budget, usual_delta
+from models_store.privacy.planned import epsilon
 from models_store.privacy.training import check_network, train_private
 from models_store.training import Trained, TrainingSet
 from tests.extent import some
