@@ -12,6 +12,11 @@ SUGGESTED = 5
 """The most classes that a page suggests; each has a key."""
 
 
+def suggests(project: Project) -> bool:
+    """Return whether annotators see imported suggestions. At most one query."""
+    return project.show_suggestions and project.items.suggested().exists()
+
+
 def shown_answer(project: Project, *, prompted: bool, prompted_by: str, predicted: int | None, suggestion: Any) -> Any:
     """Return the stored form of the answer that a task with these facts shows; None if it shows no answer.
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from labeling.answering.prompting import suggests
 from labeling.arrays.plan import Pool
 from labeling.certifying import schedule
 from labeling.certifying.prices import Flat
@@ -20,7 +21,7 @@ from labeling.finishing.audits import Draw
 from labeling.finishing.candidates import load
 from labeling.finishing.planning import price_of
 from labeling.models import Batch, Finish, Project
-from labeling.steps.batch_tasks import Picked, prompted, suggests
+from labeling.steps.batch_tasks import Picked, prompted
 from labeling.steps.further import Further
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
+from labeling.answering.prompting import suggests
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.plan import Plan
 from labeling.arrays.stand_ins import stand_ins
@@ -59,11 +60,6 @@ class Picked:
     version: ModelVersion | None
     clusters: np.ndarray | None = None
     draws: Mapping[int, Draw] = field(default_factory=dict)
-
-
-def suggests(project: Project) -> bool:
-    """Return whether annotators see imported suggestions. At most one query."""
-    return project.show_suggestions and project.items.suggested().exists()
 
 
 def prompted(project: Project, number: int, n: int, *, suggesting: bool = False) -> np.ndarray:

@@ -129,7 +129,13 @@ def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
         return []
     shown = {key for key in batch.tasks.further().values_list("repeats", flat=True) if key is not None}
     rng = np.random.default_rng(int.from_bytes(project.keyed("replace", f"{batch.number}/{_next_rank(batch)}"), "big"))
-    return choose_gold(project, number, shown, rng, pool_rows=_pool_rows(project, batch))
+    return choose_gold(project, number, shown, rng, pool_rows=_pool_rows(project, batch), beside=_picked_rows(batch))
+
+
+def _picked_rows(batch: Batch) -> np.ndarray:
+    """Return the rows of the batch's picked items, (n,) int64."""
+    tasks = batch.tasks.filter(item__row__isnull=False)
+    return np.fromiter(tasks.values_list("item__row", flat=True), np.int64)
 
 
 def _pool_rows(project: Project, batch: Batch) -> int:

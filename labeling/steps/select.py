@@ -68,7 +68,7 @@ def select(step: Step) -> None:
         before_others=[*(draw.row for draw in draws), *first],
         progress=report,
     )
-    further = choose_further(project, batch, len(picked.plan.rows), pool_rows=pool_rows)
+    further = choose_further(project, batch, picked.plan.rows, pool_rows=pool_rows)
     picked = audit_draws.seat(batch, picked, further, draws)
     write_tasks(step, batch, picked, further)
     of_copies = batch_copies.choose(step, batch, picked.facts)

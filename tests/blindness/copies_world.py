@@ -80,7 +80,7 @@ class World:
         batch = Batch.objects.create(project=project, number=number, strategy="cluster-margin")
         job = Job.objects.create(project=project, batch=batch, kind=Job.Kind.SELECT, state=Job.State.RUNNING)
         step = Step(job, gives_way=False)
-        further = choose_further(project, batch, len(plan.rows), pool_rows=len(self.pictures))
+        further = choose_further(project, batch, plan.rows, pool_rows=len(self.pictures))
         write_tasks(step, batch, Picked(plan, facts, None), further)
         of_copies = choosing.choose(step, batch, facts)
         size = batch.tasks.count()

@@ -19,6 +19,7 @@ from django.views.decorators.http import conditional_page
 
 from labeling import kinds
 from labeling.answering import comments
+from labeling.answering.prompting import suggests
 from labeling.insight.pace import items_ready, own_seconds
 from labeling.insight.work import answers_here
 from labeling.items.content import content_of
@@ -60,7 +61,7 @@ def _suggests(project: Project, n_classes: int) -> bool:
     """Return whether the screen suggests a few of many classes, each with its own key."""
     if not project.asks.searches(n_classes):
         return False
-    return project.show_predictions or (project.show_suggestions and project.items.suggested().exists())
+    return project.show_predictions or suggests(project)
 
 
 def _config(request: HttpRequest, membership: Membership) -> dict[str, Any]:
