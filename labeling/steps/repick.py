@@ -20,6 +20,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.answering import removing
+from labeling.answering.gold import is_below
+from labeling.answering.prompting import suggests
 from labeling.db.long_writes import in_parts
 from labeling.db.statements import change_each
 from labeling.loop.step import Step
@@ -31,6 +33,7 @@ from labeling.steps import batch_copies
 from labeling.steps.batch_tasks import PART, SHOWN, TASK_FACTS, Picked, TaskFacts
 from labeling.steps.cluster import Clustered
 from labeling.steps.embed import drop_wide_arrays, look_at_pool
+from labeling.steps.further import suggested_among
 from labeling.steps.select import make_plan, read_pool, seed_of
 
 KEPT = [*((name, np.int64) for name in ("key", "rank", "row")), ("gold", bool), ("again", bool)]
@@ -105,6 +108,8 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         seed=seed_of(project, batch.number, number),
         progress=step.progress("picking the batch again", start=0.4, end=0.6),
     )
+    if _suggestions_tell_gold(project, kept["row"][kept["gold"]], picked.plan.rows):
+        return
     facts = {
         **look.facts,
         **picked.facts,
@@ -163,6 +168,16 @@ def _kept(batch: Batch) -> np.ndarray:
     row = Coalesce("item__row", "repeats__row")
     values = tasks.values_list("pk", "rank", row, "is_gold", "repeats")
     return np.fromiter(values.iterator(chunk_size=2000), KEPT)
+
+
+def _suggestions_tell_gold(project: Project, gold: np.ndarray, picked: np.ndarray) -> bool:
+    """Return whether the `gold` tasks have suggestions significantly more or less often than the `picked` items; rows,
+    (n,) and (m,). The gold items were chosen beside others, perhaps before items with suggestions were imported.
+    """
+    if not len(gold) or not len(picked) or not suggests(project):
+        return False
+    n, share = suggested_among(project, gold), suggested_among(project, picked) / len(picked)
+    return is_below(n, len(gold), share) or is_below(len(gold) - n, len(gold), 1 - share)
 
 
 def _by_kind(kept: np.ndarray) -> list[np.ndarray]:
