@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from labeling import auditlog
 from labeling.answering import assignments
 from labeling.models import Annotation, Assignment, LogKind, Membership, Project, User, WorkLog
+from labeling.models.items import ItemQuerySet
 
 SURE = 0.01
 """A check pauses an annotator whose accuracy equals the threshold with at most this probability."""
@@ -61,6 +62,30 @@ def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer
         if who not in forgiven or at > forgiven[who]:
             first.setdefault((who, item), GoldAnswer(who, item, project.follow(value), project.follow(known)))
     return list(first.values())
+
+
+def why_not_asked(project: Project) -> str:
+    """Return the notice to managers that annotators get no gold tasks while they see suggestions, because these would
+    tell gold items from others; else "". At most two queries.
+    """
+    suggested, n = _suggested_of(project.items.kept().filter(gold__isnull=False))
+    if not n or 0 < suggested < n:
+        return ""
+    of_others, others = _suggested_of(project.items.to_label())
+    if of_others == (others if suggested else 0):
+        return ""
+    has = "Each gold item has a suggestion, but only" if suggested else "No gold item has a suggestion, but"
+    verb = "has" if of_others == 1 else "have"
+    return (
+        f"{has} {of_others:,} of the {others:,} items to label {verb} one: gold is not asked while annotators see "
+        "suggestions."
+    )
+
+
+def _suggested_of(items: ItemQuerySet) -> tuple[int, int]:
+    """Return how many of the items have a suggestion, and their number."""
+    found = items.aggregate(suggested=Count("suggestion"), n=Count("pk"))
+    return found["suggested"], found["n"]
 
 
 def look_at(project: Project, user: User) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from django.utils import timezone
 
 from labeling import kinds, references
+from labeling.answering import gold
 from labeling.db.statements import analyze
 from labeling.intake import copying, fetching
 from labeling.intake.checking import chunks
@@ -151,13 +152,19 @@ def _end(step: Step, item_import: ItemImport) -> None:
     """Finish the import, and enqueue the job that encodes its items."""
     with step.finish():
         settle_sequence()
-        notice = STANDS_OUT if item_import.accepted and references.gold_stands_out(step.job.project) else ""
+        notice = _gold_notice(step.job.project) if item_import.accepted else ""
         ItemImport.objects.filter(pk=item_import.pk).update(
             state=ItemImport.State.DONE, finished_at=timezone.now(), reason=notice
         )
         if item_import.accepted:
             references.try_again(step.job.project)
             Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
+
+
+def _gold_notice(project: Project) -> str:
+    """Return what managers should know about the project's gold items, "" for nothing."""
+    unasked = gold.why_not_asked(project) if project.show_suggestions else ""
+    return " ".join(filter(None, [STANDS_OUT if references.gold_stands_out(project) else "", unasked]))
 
 
 def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:

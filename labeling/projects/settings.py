@@ -173,7 +173,8 @@ SECTIONS = (
                 "some dozens of answers for each class and person. A tie has no label and waits for a manager."),
         Setting("gold_share", "Gold share",
                 "Gold items have a known answer and measure how often each person is right. 0.05 adds one for every "
-                "twenty tasks. Choose them in the list of items, or import them with a column “gold”."),
+                "twenty tasks. Choose them in the list of items, or import them with a column “gold”.",
+                has_consequence=True),
         Setting("gold_threshold", "Pause people who are right less often than",
                 "Pauses people whose answers to gold items are almost certainly right less often than this, 0.8 for "
                 "four of five, until a manager has looked. Empty: no person is paused."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Collection
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from django.db.models import Q
 from factories import make_member, make_project
+from predicting.handed import given_project, hand_in, lines, predictions, put_in, vectors
 
 from labeling.answering import queue, submitting
 from labeling.answering.answer import Answer
@@ -18,7 +18,7 @@ from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
-from labeling.models import ItemImport, Project, Task
+from labeling.models import ItemImport, Project, Task, User
 from labeling.models.jobs import worker_name
 from labeling.models.tasks import TaskQuerySet
 from labeling.steps.registry import run_step
@@ -46,7 +46,7 @@ def add(folder: Path, project: Project, name: str, n: int, suggested: Collection
         row |= {"gold": CLASSES[i % 3]} if name == "gold" else {"truth": CLASSES[i % 3]}
         row |= {"suggestion": "dog"} if i in suggested else {}
     path = folder / f"{name}.jsonl"
-    path.write_text("\n".join(map(json.dumps, rows)))
+    path.write_bytes(lines(rows))
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
     import_items(Step(job, gives_way=False))
     return project.imports.latest("pk")
@@ -115,3 +115,38 @@ def replaced_gold(project: Project) -> set[bool]:
     replacements = Task.objects.filter(replaces__in=[task.pk for task in skipped])
     assert replacements.count() == len(skipped)
     return set(replacements.values_list("is_gold", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("suggesting", "selection"), [(True, 1), (False, 2)])
+def test_a_batch_is_not_picked_again_where_suggestions_would_tell_its_gold(suggesting: bool, selection: int) -> None:
+    gold = [{"gold" if name == "truth" else name: each[name] for name in each} for each in vectors(20, first=500)]
+    project = given_project(rows=[*vectors(50), *gold], batch_size=40, gold_share=0.3, strategy="margin")
+    assert of_batch(project, is_gold=True).count() == 12
+    newer = [{**each, "suggestion": "left"} if suggesting else each for each in vectors(300, first=1000)]
+    put_in(project, User.objects.get(username="mona"), newer)
+    hand_in(project, predictions(project))
+    assert project.batches.get().selection == selection
+    assert of_batch(project, is_gold=True).count() == 12
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("pool", "gold", "notice"),
+    [
+        (range(45), (), "No gold item has a suggestion, but 45 of the 90 items to label have one: gold is not asked"),
+        ((7,), range(60), "Each gold item has a suggestion, but only 1 of the 90 items to label has one: gold is not"),
+        (range(45), (7,), ""),
+        ((), (), ""),
+        (range(90), range(60), ""),
+    ],
+)
+def test_an_import_says_why_gold_is_not_asked(
+    pool: Collection[int], gold: Collection[int], notice: str, tmp_path: Path
+) -> None:
+    project = make_project(classes=CLASSES)
+    assert not add(tmp_path, project, "pool", 90, pool).reason
+    reason = add(tmp_path, project, "gold", 60, gold).reason
+    assert reason.startswith(notice) if notice else not reason
+    Project.objects.update(show_suggestions=False)
+    assert not add(tmp_path, project, "more", 1, ()).reason

@@ -285,6 +285,13 @@ def test_more_people_where_it_is_worth_it_cost_less_than_everybody_three_times()
     assert "by how people agree" in rows["wrong"]
 
 
+def test_a_warning_says_why_gold_is_not_asked() -> None:
+    standing = Standing(pool=STANDING.pool, pace=PACE, gold_notice="No gold item has a suggestion.")
+    for shown, share in ((True, 0.1), (False, 0.1), (True, 0.0)):
+        warned = consequences_of(standing, changed(show_suggestions=shown, gold_share=share)).warnings
+        assert ("No gold item has a suggestion." in warned) == (shown and share > 0)
+
+
 class Noted:
     """The settings of a project, which record the names of the settings read."""
 

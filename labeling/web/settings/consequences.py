@@ -271,6 +271,8 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
         warnings.append(
             f"Only {count(pool.reserved, 'item')} set apart for control {'is' if pool.reserved == 1 else 'are'} left."
         )
+    if settings.gold_share and settings.show_suggestions and standing.gold_notice:
+        warnings.append(standing.gold_notice)
     if settings.max_seconds_per_item is not None and settings.max_seconds_per_item < (pace.seconds or 0):
         warnings.append(
             f"Half of the answers take longer than {duration(settings.max_seconds_per_item)}: others get items that "

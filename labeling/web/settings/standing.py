@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from labeling.answering import counting
+from labeling.answering import counting, gold
 from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.forecast import Sample
@@ -32,6 +32,7 @@ class Standing:
     labels: number of labels that a training could use now.
     spent: the privacy budget that trainings have used.
     suggestions: whether items have imported suggestions.
+    gold_notice: why gold is not asked while annotators see suggestions; "" if it is.
     """
 
     pool: PoolCounts
@@ -46,10 +47,11 @@ class Standing:
     labels: int = 0
     spent: Spent = field(default_factory=Spent)
     suggestions: bool = False
+    gold_notice: str = ""
 
 
 def standing_of(project: Project, now: datetime.datetime) -> Standing:
-    """Read the state with sixteen queries and a small file, whatever the project's size."""
+    """Read the state with at most eighteen queries and a small file, whatever the project's size."""
     version = project.versions.order_by("-number").first()
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}
@@ -71,4 +73,5 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
         labels=counting.trainable_labels(project),
         spent=ledger.spent_by(project),
         suggestions=project.items.suggested().exists(),
+        gold_notice=gold.why_not_asked(project),
     )
