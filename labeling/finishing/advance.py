@@ -12,7 +12,7 @@ from labeling.certifying.prices import Flat
 from labeling.certifying.schedule import Outlook, begins
 from labeling.db.statements import among
 from labeling.disk.files import FileDamaged
-from labeling.finishing import certificates, planning
+from labeling.finishing import certificates, control, planning
 from labeling.finishing.audits import outcomes, plan_of
 from labeling.finishing.candidates import predicting
 from labeling.finishing.goal import GOAL
@@ -97,7 +97,7 @@ def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
     """Store the forecast with a new version, and plan the next audits if it is time."""
     project = finish.project
     step.progress("planning an audit")(0)
-    situation = planning.read_situation(project, finish, version)
+    situation = planning.read_situation(project, finish, version, reserved=True)
     outlook = situation.outlook(project.batch_size)
     forecast = {
         "version": version.number,
@@ -113,4 +113,6 @@ def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
     since = [each for each in (*finish.forecasts, forecast) if each["attempt"] == situation.attempt]
     names = [field.name for field in fields(Outlook)]
     if begins([Outlook(**{name: each[name] for name in names}) for each in since]):
+        control.release(step, project, keep=control.kept(project, outlook.left))
+        situation = planning.read_situation(project, finish, version)
         planning.create(step, finish, version, situation, planning.cheapest_of(situation))

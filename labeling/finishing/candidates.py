@@ -48,17 +48,21 @@ def predicting(project: Project, used: InUse | None) -> ModelVersion | None:
     return picked if picked and not picked.damaged and files.has_predicted(picked) else None
 
 
-def read_candidates(project: Project, version: ModelVersion, *, of_class: int | None = None) -> Candidates:
+def read_candidates(
+    project: Project, version: ModelVersion, *, of_class: int | None = None, reserved: bool = False
+) -> Candidates:
     """Return the items that no batch has taken and that this version has predicted, ranked as
     `labeling.certifying.plan.stratify` ranks them.
 
-    Left out are items reserved for control, near-copies that have or may get the label of their source, and items with
-    more predicted classes than are stored. `of_class`: only items with this predicted answer. Raises `FileMissing` or
-    `FileDamaged` if an array of the version is damaged.
+    Left out are near-copies that have or may get the label of their source, items with more predicted classes than are
+    stored, and items reserved for control, unless `reserved`. `of_class`: only items with this predicted answer. Raises
+    `FileMissing` or `FileDamaged` if an array of the version is damaged.
     """
     files = ProjectFiles(project)
     values, confidence = (load_array(files.pool(version, name)) for name in project.asks.answer_arrays)
-    items = project.items.unlabeled().filter(reserved=False, row__lt=len(values))
+    items = project.items.unlabeled().filter(row__lt=len(values))
+    if not reserved:
+        items = items.filter(reserved=False)
     items = items.exclude(pk__in=Copy.objects.confirmed().filter(batch__project=project).values("item"))
     keys = items.order_by("row").values_list("pk", "row").iterator(chunk_size=CHUNK)
     pool = np.fromiter(keys, [("item", np.int64), ("row", np.int64)])

@@ -120,6 +120,7 @@ class _Terms:
     """What an audit that is planned now has to prove. `left`, `answers_each`: as in `Forecast`.
 
     whole : the whole pool. labeled : people's labels by class, for a goal by class.
+    control_share : of the tasks of each batch.
     """
 
     goal: Goal
@@ -129,6 +130,7 @@ class _Terms:
     risk: float
     left: int
     answers_each: float
+    control_share: float
 
 
 def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
@@ -148,6 +150,7 @@ def forecast_of(project: Project, goal: Goal, errors: PeopleErrors) -> Forecast:
         risk=of_attempt(1 - goal.confidence, attempts + 1),
         left=max(facts.pool.unlabeled + under_way - copied, 0),
         answers_each=price_of(project),
+        control_share=project.control_share,
     )
     return _computed(facts, terms)
 
@@ -183,12 +186,15 @@ def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
             chosen = [best] if (best := cheapest(plan, Flat(terms.answers_each), curve=curve)) else []
     audit = sum(option.answers for option in chosen)
     labels = sum(option.labels for option in chosen)
+    taken = labels - audit
+    if chosen:  # people label the reserved items that the batches until then ask as control tasks
+        taken -= min(terms.control_share * (terms.left - taken), facts.pool.reserved)
     return Forecast(
         version=facts.version.number,
         control=sample.control,
         left=terms.left,
         candidates=sample.size,
-        labels=round(labels - audit),
+        labels=round(max(taken, 0)),
         error=sum(option.error * option.labels for option in chosen) / max(labels, 1),
         audit=round(audit),
         answers_each=terms.answers_each,

@@ -88,13 +88,16 @@ class Situation:
         return outlook(plans, n_left=self.rest, spent=self.spent, batch_size=batch_size, price=Flat(self.price))
 
 
-def read_situation(project: Project, finish: Finish, version: ModelVersion) -> Situation:
-    """Return what audits of the rest of the pool with this version may prove. Takes seconds for a million items."""
+def read_situation(project: Project, finish: Finish, version: ModelVersion, *, reserved: bool = False) -> Situation:
+    """Return what audits of the rest of the pool with this version may prove. Takes seconds for a million items.
+
+    reserved : with the items reserved for control among the candidates, as if they were released.
+    """
     people = errors_of(project)
     errors = people.stated_for(finish.by_class)
     by_parts = finish.by_class and not project.asks.per_class
     attempt = (project.audits.aggregate(n=Max("attempt"))["n"] or 0) + 1
-    every = read_candidates(project, version)
+    every = read_candidates(project, version, reserved=reserved)
     pool = project.items.kept().filter(row__isnull=False)
     labeled = _labeled(project, pool, errors, by_class=by_parts)
     certified = _certified_by_class(project) if by_parts else _certified(project, by_class=finish.by_class)

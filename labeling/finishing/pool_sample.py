@@ -57,8 +57,9 @@ def sample_facts(project: Project, used: InUse) -> SampleFacts:
 
 @lru_cache(maxsize=16)
 def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSample:
-    """Return the sample. `within`: the points by which a right score may differ. `each_class`: as in
-    `labeling.finishing.experience.Tested.corrected`. Takes two queries.
+    """Return the sample, with the items reserved for control: an audit that begins releases most of them. `within`: the
+    points by which a right score may differ. `each_class`: as in `labeling.finishing.experience.Tested.corrected`.
+    Takes two queries.
 
     Raises `FinishRefused` if the version's predictions are not stored, or if no control item tells how often the
     version is right.
@@ -77,7 +78,7 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
             "control share above 0, then finish."
         )
     rows = np.sort(np.random.default_rng(version.number).choice(len(values), min(ROWS, len(values)), replace=False))
-    may = project.items.unlabeled().filter(reserved=False, row__in=among(rows.tolist()))
+    may = project.items.unlabeled().filter(label__isnull=True, row__in=among(rows.tolist()))
     open_rows = np.sort(np.fromiter(may.order_by().values_list("row", flat=True), np.int64))
     open_rows = open_rows[confidence[open_rows] > 0]
     return PoolSample(

@@ -50,12 +50,18 @@ def label_truly(items: Iterable[Item]) -> None:
     Item.objects.filter(pk__in=keys).update(label=F("truth"), agreement=1, labeled_at=timezone.now())
 
 
-def make_goal(n: int = 1500, *, labeled: int = 100, wrong: int = 100, goal: Any = None, **settings: Any) -> Project:
-    """Create a project of n items, `labeled` of them by people, with a model version, and start its goal."""
+def make_goal(
+    n: int = 1500, *, labeled: int = 100, wrong: int = 100, reserved: int = 0, goal: Any = None, **settings: Any
+) -> Project:
+    """Create a project of n items, `labeled` of them by people, with a model version, and start its goal. Every
+    `reserved`-th item without a label is reserved for control, none with 0.
+    """
     project = make_project(**{"overlap_max": 3, "pick_ahead": 0.5, "batch_size": 1000, **settings})
     for name in ("ann", "bob"):
         make_member(project, name)
     items = make_items(project, n)
+    if reserved:
+        Item.objects.filter(pk__in=[item.pk for item in items[labeled::reserved]]).update(reserved=True)
     batch = make_open_batch(project, items[:labeled])
     batch.tasks.update(free=0, outstanding=0)
     label_truly(items[:labeled])
