@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from factories import make_member, make_project
+from django.utils import timezone
+from factories import make_items, make_member, make_project
 
 from labeling.answering import gold
 from labeling.answering.gold import GoldAnswer
-from labeling.finishing.people import LEAST_GOLD, USUAL_ERROR, errors_of
+from labeling.finishing.people import LEAST_GOLD, NEWEST_LABELS, USUAL_ERROR, errors_of
 
 pytestmark = pytest.mark.django_db
 
@@ -24,3 +27,12 @@ def test_gold_answers_give_an_upper_bound_if_they_are_enough(monkeypatch: pytest
     enough = errors_of(project)
     assert enough.answer < USUAL_ERROR
     assert enough.answer_at_most == pytest.approx(1 - 0.05 ** (1 / LEAST_GOLD), abs=0.02)
+
+
+def test_the_newest_labels_tell_how_often_the_next_ones_are_wrong() -> None:
+    """The first labels are given without a model that could contradict them."""
+    project = make_project(overlap_max=3)
+    now = timezone.now()
+    make_items(project, 300, label=1, label_probability=0.9, labeled_at=now - timedelta(days=1))
+    make_items(project, NEWEST_LABELS, first=300, label=1, label_probability=0.99, labeled_at=now)
+    assert errors_of(project).label == pytest.approx(0.01)
