@@ -6,11 +6,11 @@ with a row without digest for each item that is no longer in the set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,20 +36,6 @@ SCHEMA = pa.schema(
 FACTS = ["label", "origin"]
 CONTENT = ["item", "pool_row", "split", "data", "row"]
 ROW_GROUP = 20_000
-
-
-class Stored(NamedTuple):
-    """A row as a file has it, in the order of `SCHEMA`."""
-
-    item: int
-    digest: bytes | None
-    stamp: str | None = None
-    label: str | None = None
-    origin: str | None = None
-    pool_row: int | None = None
-    split: str | None = None
-    data: str | None = None
-    row: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,23 +72,28 @@ def write(path: Path, batches: Iterable[pa.RecordBatch]) -> int:
     return written
 
 
-def batches_of(pages: Iterable[Sequence[Stored]]) -> Iterator[pa.RecordBatch]:
-    """Yield the rows in batches of about `ROW_GROUP`."""
-    pending: list[Stored] = []
-    for page in pages:
-        pending += page
-        if len(pending) >= ROW_GROUP:
-            yield _batch(pending)
-            pending = []
-    if pending:
-        yield _batch(pending)
-
-
-def _batch(rows: Sequence[Stored]) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
+def batch_of(columns: Mapping[str, Sequence[Any] | np.ndarray]) -> pa.RecordBatch:
+    """Return rows with these columns of `SCHEMA`, (N,) each; the other columns are null."""
+    missing = pa.nulls(len(columns["item"]))
     return pa.RecordBatch.from_arrays(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
-    )
+        [pa.array(columns[field.name], field.type) if field.name in columns else missing.cast(field.type)
+         for field in SCHEMA],
+        schema=SCHEMA,
+    )  # fmt: skip
+
+
+def gathered(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in batches of about `ROW_GROUP`."""
+    pending: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        pending.append(batch)
+        rows += batch.num_rows
+        if rows >= ROW_GROUP:
+            yield pa.concat_batches(pending)
+            pending, rows = [], 0
+    if pending:
+        yield pa.concat_batches(pending)
 
 
 def index_of(paths: Sequence[Path], columns: Sequence[str] = ()) -> Index:

@@ -30,7 +30,7 @@ from labeling.outgoing.exports.lineage import history_of
 from labeling.outgoing.exports.rows import fields_of, pages
 from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats.base import JSON_OPTIONS, Page, Row
-from labeling.outgoing.layers import Index, Stored
+from labeling.outgoing.layers import Index
 from labeling.projects import quota
 from labeling.shared_files import store
 
@@ -38,6 +38,7 @@ MOST_FIELDS = 500
 # These columns change in rows whose labels stay: the manifest has the weights and probabilities, a model version names
 # its dataset version.
 NOT_FROZEN: Row = {"learned_by": None, "control_weight": None, "control_probability": None}
+NOT_IN_TEXT: Row = {**NOT_FROZEN, "data": None}
 
 
 class Superseded(Exception):
@@ -101,8 +102,8 @@ def _frozen(dataset: DatasetVersion, base: Base, draft: str) -> Frozen:
     gone = base.index.items[~layers.among(stamps.items, base.index.items)]
     rows = pages(project, choice, history=history, items=items) if items is None or items else iter(())
     fresh = _differing(with_splits(project, rows), stamps, base.index)
-    removals = [Stored(item, None) for item in gone.tolist()]
-    files = _with_changes(project, base.files, chain(fresh, [removals] if removals else []), draft)
+    removals = layers.batch_of({"item": gone})
+    files = _with_changes(project, base.files, chain(fresh, [removals]), draft)
     return Frozen(files, manifest(dataset, facts, files), purges)
 
 
@@ -184,38 +185,34 @@ def _fields(project: Project, choice: Choice, base: Base, changed: Sequence[int]
     return list(dict.fromkeys([*before, *new]))[:MOST_FIELDS]
 
 
-def _differing(rows: Iterable[Page], stamps: Stamps, base: Index) -> Iterator[list[Stored]]:
+def _differing(rows: Iterable[Page], stamps: Stamps, base: Index) -> Iterator[pa.RecordBatch]:
     """Yield the rows that the base does not have."""
     for page in rows:
-        items = np.array([row["item"] for row in page])
-        texts = stamps.of(items)
+        items = np.array([row["item"] for row in page], np.int64)
+        splits = [row.pop("split") for row in page]
         weighing = [row["item"] for row in page if row["control_weight"] is not None]
         pool_rows = dict(Item.objects.filter(pk__in=weighing).values_list("pk", "row")) if weighing else {}
-        found = [
-            _stored(row, text, pool_rows.get(row["item"]), row.pop("split"))
-            for row, text in zip(page, texts, strict=True)
-        ]
+        data = [row["data"] for row in page]
+        texts = [_text(row) for row in page]
+        digests = [_digest(text, its_data) for text, its_data in zip(texts, data, strict=True)]
+        batch = layers.batch_of(
+            {
+                "item": items,
+                "digest": digests,
+                "stamp": stamps.of(items),
+                "label": [None if row["label"] is None else orjson.dumps(row["label"]) for row in page],
+                "origin": [row[ORIGIN] for row in page],
+                "pool_row": [pool_rows.get(row["item"]) for row in page],
+                "split": splits,
+                "data": data,
+                "row": texts,
+            }
+        )
         places = base.places(items).tolist()
-        yield [
-            row
-            for row, place in zip(found, places, strict=True)
-            if place < 0 or base.digests[place].tobytes() != row.digest
+        differs = [
+            place < 0 or base.digests[place].tobytes() != digest for place, digest in zip(places, digests, strict=True)
         ]
-
-
-def _stored(row: Row, stamp: str | None, pool_row: int | None, split: str) -> Stored:
-    text = _text(row)
-    return Stored(
-        item=row["item"],
-        digest=_digest(text, row["data"]),
-        stamp=stamp,
-        label=None if row["label"] is None else orjson.dumps(row["label"]).decode(),
-        origin=row[ORIGIN],
-        pool_row=pool_row,
-        split=split,
-        data=row["data"],
-        row=text.decode(),
-    )
+        yield batch if all(differs) else batch.filter(pa.array(differs))
 
 
 def line_digest(row: Row) -> bytes:
@@ -224,7 +221,7 @@ def line_digest(row: Row) -> bytes:
 
 
 def _text(row: Row) -> bytes:
-    return orjson.dumps({**row, **NOT_FROZEN, "data": None}, option=JSON_OPTIONS)
+    return orjson.dumps(row | NOT_IN_TEXT, option=JSON_OPTIONS)
 
 
 def _digest(text: bytes, data: str) -> bytes:
@@ -233,7 +230,7 @@ def _digest(text: bytes, data: str) -> bytes:
 
 
 def _with_changes(
-    project: Project, files: list[DatasetFile], rows: Iterable[Sequence[Stored]], draft: str
+    project: Project, files: list[DatasetFile], rows: Iterable[pa.RecordBatch], draft: str
 ) -> list[DatasetFile]:
     """Return the files of a version with these rows on top of `files`.
 
@@ -241,7 +238,7 @@ def _with_changes(
     as often as the number of rows after it doubles.
     """
     path = ProjectFiles(project).root / DatasetFile.noun / f"{draft}.draft"
-    written = layers.write(path, layers.batches_of(rows))
+    written = layers.write(path, layers.gathered(rows))
     if not written:
         path.unlink()
         return files

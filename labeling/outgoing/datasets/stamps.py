@@ -30,12 +30,12 @@ class Stamps(NamedTuple):
     items: np.ndarray
     texts: pa.Array
 
-    def of(self, items: np.ndarray) -> list[str | None]:
+    def of(self, items: np.ndarray) -> pa.Array:
         """Return the texts of these items (M,); None for those without a row."""
         if not len(self.items):
-            return [None] * len(items)
+            return pa.nulls(len(items), pa.string())
         places = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
-        return list(self.texts.take(pa.array(places, mask=self.items[places] != items)).to_pylist())
+        return self.texts.take(pa.array(places, mask=self.items[places] != items))
 
 
 def stamps_of(project: Project, choice: Choice) -> Stamps:

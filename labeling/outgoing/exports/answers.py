@@ -53,7 +53,7 @@ def answers_of(tasks: Mapping[int, Asked], *, show: Callable[[str], Any], asked_
         WHERE annotation.undone_at IS NULL AND {these}
         ORDER BY annotation.created_at, annotation.id"""
     for task, pk, annotator, value, reason, seconds, flagged, guidelines, created_at in rows(sql, values):
-        answers = by_task[task]
+        answers, (batch, prompted) = by_task[task], asked[task]
         if value is None:
             which, name, content = answers.skips, "reason", reason
         else:
@@ -68,8 +68,8 @@ def answers_of(tasks: Mapping[int, Asked], *, show: Callable[[str], Any], asked_
                 "flagged": flagged,
                 "guidelines_version": guidelines,
                 "created_at": as_moment(created_at),
-                "batch": asked[task].batch,
-                "prompted": asked[task].prompted,
+                "batch": batch,
+                "prompted": prompted,
             }
         )
     return by_task
