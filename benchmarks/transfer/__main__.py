@@ -21,6 +21,7 @@ To measure something else, add its function to `MEASURED`, with the preparation 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -118,6 +119,7 @@ def main() -> int:
         import django
 
         django.setup()
+        gc.freeze()  # as servers, steps of the worker and imports by command do
         print(json.dumps(runs[options.run](options.items)))
         return 0
     results = measure(options.items, options.only)
