@@ -32,7 +32,7 @@ from django.db.models import (
     Subquery,
     Sum,
 )  # fmt: skip
-from django.db.models.functions import Cast, Substr
+from django.db.models.functions import Cast, Coalesce, Substr
 
 from labeling.db.statements import change, stored
 from labeling.models import Annotation, Batch, Certificate, CertifiedLabel, Item, Project, Task, User, WorkLog
@@ -164,6 +164,25 @@ def _certifying(project: Project) -> CertifiedLabelQuerySet:
     return CertifiedLabel.objects.filter(
         certificate__in=Certificate.objects.standing().filter(project=project).order_by()
     )
+
+
+def annotations_of(project: Project) -> Any:
+    """Return an aggregate of any rows: the number of the project's answers and skips, with the undone ones.
+
+    Imported answers are counted one by one, since they have no `WorkLog`.
+    """
+    work = (
+        WorkLog.objects.filter(batch__project=project)
+        .values("batch__project")
+        .annotate(n=Sum(F("answers") + F("skips")))
+        .values("n")
+    )
+    imported = Annotation.objects.filter(task__batch__project=project, task__batch__strategy=IMPORTED)
+    # A subquery for each of the few undone annotations: for a join, SQLite would read all tasks.
+    tasks = Task.objects.filter(pk=OuterRef("task"), batch__project=project).exclude(batch__strategy=IMPORTED)
+    undone = Annotation.objects.filter(undone_at__isnull=False).alias(batch=Subquery(tasks.order_by().values("batch")))
+    counts = [Max(counted(rows)) for rows in (undone.filter(batch__isnull=False), imported)]
+    return Coalesce(Max(Subquery(work)), 0) + counts[0] + counts[1]
 
 
 @contextmanager

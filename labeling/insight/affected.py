@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from django.db.models import Sum
+
+from labeling.answering.counting import annotations_of
 from labeling.answering.label_counts import counts_of
 from labeling.arrays.files import ProjectFiles
-from labeling.models import Annotation, LabelClass, ModelVersion, Project
+from labeling.insight.pool_counts import total_of
+from labeling.models import LabelClass, ModelVersion, Project
 from labeling.projects import quota
 from labeling.shared_files import store
 
@@ -25,13 +29,14 @@ class Contents(NamedTuple):
 
 
 def contents_of(project: Project) -> Contents:
-    """Count the project's rows over indexes, and sum the sizes of its files."""
+    """Return the project's counts, from counters and small indexes, and the sum of the sizes of its files."""
     use = quota.use_of(project)
     root = ProjectFiles(project).root
+    counts = project.batches.aggregate(labels=Sum("labeled"), annotations=annotations_of(project))
     return Contents(
-        items=project.items.count(),
-        labels=project.items.labeled().count(),
-        annotations=Annotation.objects.filter(task__batch__project=project).count(),
+        items=total_of(project),
+        labels=counts["labels"] or 0,
+        annotations=counts["annotations"] or 0,
         models=project.versions.count(),
         members=project.memberships.count(),
         bytes=use.media + use.waiting + store().size_below(root),

@@ -27,6 +27,11 @@ def encoded_of(project: Project) -> int:
     return max(rows, 0 if row is None else row + 1) - purged
 
 
+def total_of(project: Project) -> int:
+    """Return the number of the project's items: the encoded ones, and the few without a row."""
+    return encoded_of(project) + project.items.filter(row__isnull=True).count()
+
+
 def pool_of(project: Project) -> PoolCounts:
     """Return the number of items in `ItemQuerySet.unlabeled`, and of reserved ones among them.
 

@@ -186,6 +186,11 @@ def summary(old: str, new: str) -> str:
 
 
 def answers_by_version(project: Project) -> dict[int, int]:
-    """Return the number of standing answers by guidelines version; version 0 means none or unknown. Takes one query."""
+    """Return the number of standing answers by guidelines version; version 0 means none or unknown.
+
+    Empty without a query if the guidelines have no version. Otherwise takes one query, which reads all answers.
+    """
+    if not project.guidelines_version:
+        return {}
     answers = Annotation.objects.answers().filter(task__batch__project=project).order_by()
     return dict(answers.values_list("guidelines_version").annotate(n=Count("pk")))
