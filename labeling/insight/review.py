@@ -37,24 +37,52 @@ class Reason(TextChoices):
     SAMPLE = "sample", "Random sample"
 
 
-def _ties(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """All items of a project, or those with the keys `only`, for which the queries of a reason read few rows."""
+
+    project: Project
+    only: Sequence[int] | None = None
+
+    def items(self) -> ItemQuerySet:
+        items = self.project.items.order_by()
+        return items if self.only is None else items.filter(pk__in=self.only)
+
+    def labeled_by(self, annotations: QuerySet[Annotation]) -> QuerySet[Any]:
+        """Return the keys of the items whose labels follow from these annotations.
+
+        Labels do not follow from answers given before the item was sent back, or given to it as a gold item.
+        """
+        if self.only is None:
+            # With the range, PostgreSQL looks up the tasks of these few annotations. Otherwise it reads all of the
+            # project.
+            few = annotations.filter(task__gte=ANY_TASK[0], task__lte=ANY_TASK[1])
+        else:
+            few = annotations.filter(task__in=Task.objects.of_items(self.only).order_by().values("pk"))
+        tasks = Task.objects.deciding().filter(pk__in=few.values("task"), batch__project=self.project)
+        return tasks.order_by().values(key=Coalesce("item", "repeats"))
+
+
+def _ties(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
     # With answers weighed by accuracy, one of two answers may give a probable label.
-    sure = Q(label_probability__gte=project.label_confidence)
-    no_majority = project.items.filter(Q(label_probability=None) | ~sure, agreement__lte=0.5)
-    return items.filter(pk__in=_either(no_majority.values("pk"), project.items.undecided().values("pk")))
+    sure = Q(label_probability__gte=scope.project.label_confidence)
+    no_majority = scope.items().filter(Q(label_probability=None) | ~sure, agreement__lte=0.5)
+    return items.filter(pk__in=_either(no_majority.values("pk"), scope.items().undecided().values("pk")))
 
 
-def _flagged(project: Project, items: ItemQuerySet) -> ItemQuerySet:
-    return items.filter(pk__in=_labeled_by(project, Annotation.objects.standing().filter(flagged=True)))
+def _flagged(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
+    return items.filter(pk__in=scope.labeled_by(Annotation.objects.standing().filter(flagged=True)))
 
 
-def _errors(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+def _errors(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
     return items.filter(label__isnull=False, label_quality__isnull=False)
 
 
-def _unlike_copies(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+def _unlike_copies(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
     # Not by the project of their items: SQLite would read all labeled items.
-    unlike = Copy.objects.checked().filter(batch__project=project).exclude(of__label=F("item__label"))
+    unlike = Copy.objects.checked().filter(batch__project=scope.project).exclude(of__label=F("item__label"))
+    if scope.only is not None:
+        unlike = unlike.filter(Q(item__in=scope.only) | Q(of__in=scope.only))
     return items.filter(pk__in=_either(unlike.values("item"), unlike.values("of")))
 
 
@@ -71,27 +99,16 @@ def unlike_copies_of(item: Item) -> list[Item]:
     return [copy.of if copy.item_id == item.pk else copy.item for copy in unlike.select_related("item", "of")]
 
 
-def _skipped(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+def _skipped(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
     skipped = items.filter(label__isnull=True, agreement__isnull=True)
-    return skipped.filter(pk__in=_labeled_by(project, Annotation.objects.skips()))
+    return skipped.filter(pk__in=scope.labeled_by(Annotation.objects.skips()))
 
 
-def _sample(project: Project, items: ItemQuerySet) -> ItemQuerySet:
-    return items.filter(pk__in=_labeled_by(project, Annotation.objects.answers().filter(sampled=True)))
+def _sample(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
+    return items.filter(pk__in=scope.labeled_by(Annotation.objects.answers().filter(sampled=True)))
 
 
-def _labeled_by(project: Project, annotations: QuerySet[Annotation]) -> QuerySet[Any]:
-    """Return the keys of the items whose labels follow from these annotations.
-
-    Labels do not follow from answers given before the item was sent back, or given to it as a gold item.
-    """
-    # With the range, PostgreSQL looks up the tasks of these few annotations. Otherwise it reads all of the project.
-    few = annotations.filter(task__gte=ANY_TASK[0], task__lte=ANY_TASK[1])
-    tasks = Task.objects.deciding().filter(pk__in=few.values("task"), batch__project=project)
-    return tasks.order_by().values(key=Coalesce("item", "repeats"))
-
-
-QUEUES: dict[Reason, tuple[Callable[[Project, ItemQuerySet], ItemQuerySet], str]] = {
+QUEUES: dict[Reason, tuple[Callable[[_Scope, ItemQuerySet], ItemQuerySet], str]] = {
     Reason.TIE: (_ties, "agreement"),
     Reason.FLAG: (_flagged, "pk"),
     Reason.ERROR: (_errors, "label_quality"),
@@ -144,7 +161,7 @@ def queue_of(project: Project, user: User, reason: Reason | None = None) -> Revi
     counts: dict[Reason, int] = {}
     for each in reasons:
         items, order = waiting(project, each), QUEUES[each][1]
-        put_off_here = set(items.filter(pk__in=put_off).values_list("pk", flat=True)) if put_off else set()
+        put_off_here = set(waiting(project, each, put_off).values_list("pk", flat=True)) if put_off else set()
         late |= put_off_here
         if len(ids) < MOST:
             others = items.exclude(pk__in=put_off).order_by(order, "pk").annotate(number=Window(Count("pk")))
@@ -156,9 +173,10 @@ def queue_of(project: Project, user: User, reason: Reason | None = None) -> Revi
     return ReviewQueue([*ids, *(key for key in put_off if key in late)], in_order, held)
 
 
-def waiting(project: Project, reason: Reason) -> ItemQuerySet:
-    """Return the items that wait for a review for this reason, in no order."""
-    return QUEUES[reason][0](project, repeatable(project.items.order_by()))
+def waiting(project: Project, reason: Reason, only: Sequence[int] | None = None) -> ItemQuerySet:
+    """Return the items that wait for a review for this reason, in no order; with `only`, those with these keys."""
+    scope = _Scope(project, only)
+    return QUEUES[reason][0](scope, repeatable(scope.items()))
 
 
 def _counts_of(project: Project, reasons: Sequence[Reason]) -> dict[Reason, int]:
@@ -170,6 +188,6 @@ def _counts_of(project: Project, reasons: Sequence[Reason]) -> dict[Reason, int]
 
 def reasons_of(project: Project, item: int) -> Sequence[Reason]:
     """Return the reasons for which this item waits for a review; empty if it does not wait. Takes one query."""
-    counts = {reason.value: Max(counted(waiting(project, reason).filter(pk=item))) for reason in Reason}
+    counts = {reason.value: Max(counted(waiting(project, reason, [item]))) for reason in Reason}
     totals = project.batches.aggregate(**counts)
     return [reason for reason in Reason if totals[reason.value]]

@@ -12,7 +12,7 @@ from mixture import mixture, numbers
 from pages import manager, member, text_of
 
 from labeling.answering import comments, reviewing
-from labeling.insight.review import Reason, queue_of
+from labeling.insight.review import Reason, queue_of, reasons_of, waiting
 from labeling.items.records import ItemRecord
 from labeling.models import Annotation, Comment, Copy, CopyAnswer, Correction, Item, Project, ReviewPlace, Role, User
 from labeling.web.items import item_view
@@ -64,6 +64,15 @@ def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project:
     assert "bert class 5" in words
 
 
+def test_the_reasons_of_one_item_are_those_whose_queues_hold_it(project: Project) -> None:
+    items = list(project.items.values_list("pk", flat=True))
+    queues = {reason: set(waiting(project, reason).values_list("pk", flat=True)) for reason in Reason}
+    for item in items:
+        assert reasons_of(project, item) == [reason for reason in Reason if item in queues[reason]]
+    for reason, waits in queues.items():
+        assert set(waiting(project, reason, items[::2]).values_list("pk", flat=True)) == waits & set(items[::2])
+
+
 @pytest.mark.parametrize(
     ("question", "label", "likely", "sentence"),
     [
@@ -92,6 +101,7 @@ def test_a_check_that_differs_from_its_source_brings_both_until_they_are_settled
         CopyAnswer.objects.create(copy=copy, annotation=Annotation.objects.get(task__item=source), same=True)
     client, rita = reviewer(project)
     assert queue_of(project, rita, Reason.COPY).ids == [source.pk, unlike.pk]
+    assert [reasons_of(project, each.pk) for each in (source, alike, unlike)] == [[Reason.COPY], [], [Reason.COPY]]
     assert "Differs from a near-copy" in text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
     page = text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
     assert f"Its near-copy {unlike.external_id} is labeled 2 ." in page
