@@ -19,6 +19,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import (
+    Case,
     CharField,
     Count,
     Exists,
@@ -31,6 +32,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Sum,
+    When,
 )  # fmt: skip
 from django.db.models.functions import Cast, Coalesce, Substr
 
@@ -139,24 +141,25 @@ def certified_unpicked(project: Project) -> Any:
         unpicked.filter(gold__isnull=False),
         unpicked.filter(gold__isnull=True, queued_at__isnull=False),
         # EXISTS, and not IN: SQLite would list all certified items.
-        Task.objects.filter(_any(project), Exists(of_task), batch__project=project, item__excluded_at__isnull=True),
+        Task.objects.filter(Exists(of_task), batch__project=project, item__excluded_at__isnull=True),
     )
-    return Max(counted(_certifying(project))) - sum(
-        (Max(counted(rows)) for rows in others[1:]), Max(counted(others[0]))
-    )
+    return Max(_if_any(project, counted(_certifying(project)) - sum(map(counted, others[1:]), counted(others[0]))))
 
 
 def certified_labels(project: Project) -> int:
     """Return the size of `CertifiedLabelQuerySet.standing` in this project, without reading all its items."""
     certified = project.items.certified()
-    labeled = certified.filter(_any(project)).kept().labeled()
-    counts = counted(_certifying(project)) - counted(certified.excluded()) - counted(labeled)
-    return int(Project.objects.values_list(counts).get(pk=project.pk)[0])
+    counts = counted(_certifying(project)) - counted(certified.excluded()) - counted(certified.kept().labeled())
+    return int(Project.objects.values_list(_if_any(project, counts)).get(pk=project.pk)[0])
 
 
-def _any(project: Project) -> Exists:
-    """Return whether a certificate stands. Without one, no database reads the rows of a query with this condition."""
-    return Exists(Certificate.objects.standing().filter(project=project).order_by())
+def _if_any(project: Project, counts: Any) -> Case:
+    """Return these counts, or 0 if no certificate stands: then no database reads the rows that they count.
+
+    As a condition within the counts, SQLite would test it for each labeled item of the project.
+    """
+    any_stands = Exists(Certificate.objects.standing().filter(project=project).order_by())
+    return Case(When(any_stands, then=counts), default=0, output_field=IntegerField())
 
 
 def _certifying(project: Project) -> CertifiedLabelQuerySet:
