@@ -45,7 +45,7 @@ def client_of(user: User) -> APIClient:
 LISTS: list[tuple[str, str, int]] = [
     ("", Role.ANNOTATOR, 1),
     ("members/", Role.MANAGER, 1),
-    ("guidelines/", Role.ENGINEER, 2),
+    ("guidelines/", Role.ENGINEER, 1),
     ("guidelines/images/", Role.ENGINEER, 1),
     ("invitations/", Role.MANAGER, 1),
     ("imports/", Role.MANAGER, 1),
