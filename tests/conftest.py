@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import absl.logging
 import hypothesis
 import pytest
 from django.db import connection, transaction
@@ -25,6 +26,9 @@ from tests.extent import examples
 # A machine that is busy with other things is no fault of what is tested.
 hypothesis.settings.register_profile("here", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("here")
+# absl, which dp-accounting loads, closes the standard error that it was loaded with when logging is set up again: under
+# pytest that is the file of a captured test.
+absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
