@@ -315,6 +315,11 @@ def _is_ours(record: LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
 
 
+def _is_no_act_of_a_command(record: LogRecord) -> bool:
+    """Return False for entries of the audit log about commands, whose output is for the person who runs them."""
+    return getattr(record, "via", "") != "command"
+
+
 # With JSON, the records of gunicorn and Django and Python's warnings go to our handler, so that every line is JSON.
 _OTHERS = ("gunicorn.error", "gunicorn.access", "django") if LOG_FORMAT == "json" else ()
 captureWarnings(LOG_FORMAT == "json")
@@ -328,12 +333,13 @@ LOGGING = {
         "line": {"format": "{line}", "style": "{"},
     },
     "filters": {
+        "acts_of_commands": {"()": "django.utils.log.CallbackFilter", "callback": _is_no_act_of_a_command},
         "served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours},
         "seldom": {"()": "labeling.logs.Seldom", "seconds": 600},
         "each_minute": {"()": "labeling.logs.Seldom", "seconds": 60},
     },
     "handlers": {
-        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["acts_of_commands"]},
         **({"syslog": syslog.handler(AUDIT_LOG_SYSLOG)} if AUDIT_LOG_SYSLOG else {}),
     },
     # The log has failed requests (5xx) and locked-out people, but no refused requests (4xx) and no wrong passwords.

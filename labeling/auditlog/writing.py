@@ -168,5 +168,10 @@ def _locked_chain(project: Project | None) -> LogChain:
 def _announce(entry: LogEntry) -> None:
     """Write the entry to the log's stream. A copy elsewhere shows if the newest entries are removed."""
     logger.info(
-        "%s %d %s %s", entry.chain.name, entry.number, entry.kind, entry.hash, extra={"line": json.dumps(entry.line())}
+        "%s %d %s %s",
+        entry.chain.name,
+        entry.number,
+        entry.kind,
+        entry.hash,
+        extra={"line": json.dumps(entry.line()), "via": entry.via},
     )
