@@ -39,8 +39,8 @@ SOURCE: Fields = {
 }
 WEBHOOK: Fields = {"webhooks.change": "id url events paused pause_reason created_at"}
 CERTIFICATE: Fields = {
-    "batches.read": "number attempt version labels most_wrong error confidence threshold asked found digest issued_at "
-    "suspended_at suspended_for",
+    "batches.read": "number attempt version labels each_class most_wrong error confidence threshold asked found digest "
+    "issued_at suspended_at suspended_for",
 }
 CLASS: Fields = {
     "project.read": "index name position description key colour aliases parent archived_at examples merged_into",

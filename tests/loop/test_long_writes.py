@@ -158,7 +158,7 @@ def test_an_early_end_is_one_small_change_that_everybody_sees(overlap: int) -> N
         assert deadlines.end_early(batch=batch) == 20
 
     changed = [each["sql"] for each in asked if each["sql"].startswith(("UPDATE", "INSERT", "DELETE"))]
-    assert len(changed) == 4, "the batch twice, that no item is left, and its training"
+    assert len(changed) == 6, "the batch twice, that no item is left, its training, and the audit log twice"
     assert Task.objects.unanswered().exists(), "what may be a million rows is left to the training"
     batch.refresh_from_db()
     assert (batch.state, batch.size, batch.remaining, batch.dropped) == (Batch.State.TRAINING, 20, 0, 20)

@@ -84,6 +84,8 @@ def test_a_step_is_named_in_its_lines_and_counted_by_outcome(stream: io.StringIO
     ]
     for number, (problem, outcome) in enumerate(problems):
         job = Job.objects.enqueue(Job.Kind.SURVEY, project=make_project(f"p{number}"))
+        stream.seek(0)
+        stream.truncate()  # the audit log's line of the new project
 
         def run(step: Step, problem: Exception | None = problem) -> None:
             logging.getLogger("labeling.steps.test").warning("At work.")
@@ -98,8 +100,6 @@ def test_a_step_is_named_in_its_lines_and_counted_by_outcome(stream: io.StringIO
         assert len(written) >= 2
         assert {line["job_id"] for line in written} == {job.pk}
         assert {line["job_kind"] for line in written} == {"survey"}
-        stream.seek(0)
-        stream.truncate()
 
 
 def counted(outcome: str) -> float:

@@ -170,7 +170,8 @@ def test_figures_are_read_there_and_change_nothing(copy: Any) -> None:
             if response.streaming:
                 assert b"".join(response).count(b"\n") == 6
         assert len(there) > 0, name
-        for each in (*here, *there):
+        logged = name == "api:export"  # by an entry in the audit log
+        for each in there if logged else (*here, *there):
             assert each.lstrip().startswith("SELECT"), (name, each)
         if name.startswith("project"):
             assert {"django_session", "labeling_user", "labeling_membership"} <= tables(here), name
