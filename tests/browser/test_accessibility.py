@@ -340,6 +340,7 @@ STATES = [
     State("project-finish", "filled", {"slug": "pool"}, unfold),
     State("project-finish", "error", {"slug": "pool"}, wrong_goal),
     State("project-finish", "empty", EMPTY),
+    State("project-auditlog", "filled", DIGITS),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),
     State("project-datasets", "filled", DIGITS, unfold),
