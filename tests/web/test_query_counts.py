@@ -121,7 +121,6 @@ ELSEWHERE = {
     "account",
     "password",
     "project-new",
-    "server-auditlog",
 }
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
