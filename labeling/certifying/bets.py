@@ -12,6 +12,9 @@ HALVINGS = 50
 LEVELS = np.geomspace(1e-6, 10, 60)
 MOST_LOG_RATIO = 30.0
 LEAST_STAKE = 1 + 1e-6
+MOMENTS, STEPS, LAST = 16, 8, 0.95
+"""`expected_draws` looks at so many moments, the last one when this share of labels is drawn, and sums the evidence up
+to each in so many steps."""
 MOST_EXPECTED = 0.85
 """The largest expected number of wrong labels, as a share of the number that is to be refuted: no bet wins if as many
 are expected as are to be refuted."""
@@ -81,3 +84,51 @@ def choose_weights(expected: np.ndarray, sizes: np.ndarray, most: int) -> np.nda
     with np.errstate(invalid="ignore"):
         speed = np.where(wins, growth(chances, stakes, p, sizes, np.array(most)), -np.inf)
     return chances[np.argmax(speed)] * sizes.sum()
+
+
+def expected_draws(
+    weights: np.ndarray,
+    stakes: np.ndarray,
+    expected: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    most: np.ndarray,
+    share: float,
+    goal: float,
+) -> np.ndarray:
+    """Return the draws (sets,) after which the evidence for each set is expected to reach `goal`; inf if it never does.
+
+    Draws are without replacement, in continuous time: a label with the weight w is still there at time t with the
+    probability e^(-w t), and the evidence grows at its expected rate. In small pools it grows faster and faster, since
+    each right answer leaves fewer labels among which the wrong ones could be.
+
+    Parameters
+    ----------
+    weights, expected : (G,) of the labels of each stratum. Set j consists of the strata 0 to j.
+    stakes : (sets, G), sets = G.
+    sizes : (G,) the labels of each stratum.
+    most : (sets,) the largest number of wrong labels that is to be proven, before any label is drawn.
+    share : how much less it becomes with each draw. Errors that are found are added.
+    goal : as a logarithm.
+    """
+    members = np.tril(np.ones((len(sizes), len(sizes)))) * sizes
+    ends = -np.log1p(-LAST * np.linspace(0, 1, MOMENTS + 1) ** 2)
+    times = (ends[1:, None] * (np.arange(STEPS) + 0.5) / STEPS).ravel()
+    left, at_end = np.exp(-weights[:, None] * times), np.exp(-weights[:, None] * ends)
+    weights_left = np.cumsum((sizes * weights)[:, None] * left, axis=0)
+    found = np.cumsum((sizes * expected)[:, None] * (1 - left), axis=0)
+    asked = np.cumsum(sizes[:, None] * (1 - at_end), axis=0)
+    wrong = np.cumsum((sizes * expected)[:, None] * (1 - at_end), axis=0)
+    refuted = (np.maximum(most[:, None] - share * asked, 0) + 1 + wrong)[:, 1:]
+    gains = (1 - expected) * np.log(stakes) + expected * np.log(stakes - 1) - np.log(weights)
+    gains = np.where(members > 0, gains, 0)
+    rest = np.maximum((members * stakes) @ left - np.repeat(refuted, STEPS, axis=1) + found, 1e-9)
+    rates = (members * weights * gains) @ left + weights_left * (np.log(weights_left) - np.log(rest))
+    evidence = rates.reshape(len(sizes), MOMENTS, STEPS).mean(axis=2) * ends[1:]
+    evidence = np.pad(evidence, ((0, 0), (1, 0)))
+    after = np.argmax(evidence >= goal, axis=1)
+    sets, before = np.arange(len(sizes)), np.maximum(after - 1, 0)
+    low, high = evidence[sets, before], evidence[sets, after]
+    part = (goal - low) / np.maximum(high - low, 1e-12)
+    draws = asked[-1, before] + (asked[-1, after] - asked[-1, before]) * part
+    return np.where(after > 0, draws, np.inf)

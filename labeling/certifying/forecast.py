@@ -15,6 +15,9 @@ OPTIONS = 25
 SAVES = 0.9
 """An audit may end without a proof, so it is planned only if it is expected to save a tenth of people's answers."""
 
+MOST_ASKED = 0.5
+"""An audit that asks about half of its candidates is people's labeling in a random order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -22,7 +25,8 @@ class Option:
 
     plan : the audit of the first strata only.
     labels : how many candidates they hold.
-    answers : the audit's answers until all of them are expected to be proven; inf if never.
+    answers : the audit's answers until all of them are expected to be proven; inf if it asks about `MOST_ASKED` of them
+        before.
     error : the expected share of wrong labels among them.
     """
 
@@ -71,7 +75,9 @@ def _option(whole: Plan, end: int) -> Option:
     plan = replace(whole, sizes=whole.sizes[:end], expected=whole.expected[:end])
     answers = float(plan.answers[plan.first :].max()) if plan.least[plan.first] >= 0 else np.inf
     labels = int(plan.ends[-1])
-    return Option(plan, labels, answers if answers < labels else np.inf, float(plan.sizes @ plan.expected) / labels)
+    return Option(
+        plan, labels, answers if answers < MOST_ASKED * labels else np.inf, float(plan.sizes @ plan.expected) / labels
+    )
 
 
 def answers_left(plan: Plan, last: int, ranks: np.ndarray, wrong: np.ndarray, *, to_go_on: bool = False) -> float:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from labeling.certifying.bets import choose_stakes, choose_weights, growth, plausible
+from labeling.certifying.bets import choose_stakes, choose_weights, expected_draws, growth, plausible
 from labeling.certifying.people import most_seen
 
 STRATA = 100
@@ -99,32 +99,53 @@ class Plan:
         """(sets,) int: before a larger set is tried, at most this number of a set's labels has to be wrong, and no
         smaller number can be claimed of it.
 
-        It is fixed before the audit: the number that the target allows among the labels that remain when a proof is
-        expected. Nothing is added for errors that the audit will find: a model that errs less often than expected could
-        not reach such a number. 0 for the last set, so that any claim of it may be proven. Negative if no proof is
-        expected.
+        It is fixed before the audit: the number that the target allows among the labels that remain after the answers
+        of `_at_most`. Nothing is added for errors that the audit will find: a model that errs less often than expected
+        could not reach such a number. 0 for the last set, so that any claim of it may be proven. Negative if no proof
+        is expected.
         """
         with np.errstate(invalid="ignore"):
-            asked = np.minimum(self.answers * self._within, self.ends)
+            asked = np.minimum(self._at_most * self._within, self.ends)
         least = np.array([self.most(int(n)) for n in self.ends - asked])
         least[-1] = min(least[-1], 0)
         return least
 
     @cached_property
-    def answers(self) -> np.ndarray:
-        """(sets,) float: the answers after which a proof of each set is expected, if calibration is right; inf if it
-        will never be. Large sets only: without the effect of drawing without replacement.
+    def _at_most(self) -> np.ndarray:
+        """(sets,) float: the answers after which a proof of each set is expected as if the pool were endless: up to
+        twice as many as in a small pool.
         """
         expected = np.tile(np.clip(self.expected, 1e-6, 0.9), (len(self.sizes), 1))
         rates = self._within * growth(self._chances, self.stakes[0], expected, self._members, self._allowed)
         with np.errstate(divide="ignore"):
-            answers = np.where(rates > 0, (self.threshold - np.log(SHARES[0])) / np.maximum(rates, 0), np.inf)
+            answers = np.where(rates > 0, self._goal / np.maximum(rates, 0), np.inf)
+        return np.where(self._allowed < self.ends, answers, 0)
+
+    @property
+    def _goal(self) -> float:
+        """The logarithm of the evidence that proves a set, if the bet for the expected errors alone makes it."""
+        return self.threshold - float(np.log(SHARES[0]))
+
+    @cached_property
+    def answers(self) -> np.ndarray:
+        """(sets,) float: the answers after which a proof of each set is expected, if calibration is right; inf if it
+        will never be.
+        """
+        answers = expected_draws(
+            self.weights,
+            self.stakes[0],
+            np.clip(self.expected, 1e-6, 0.9),
+            self.sizes,
+            most=self._allowed,
+            share=self.target.share,
+            goal=self._goal,
+        )
         return np.where(self._allowed < self.ends, answers, 0)
 
     @cached_property
     def first(self) -> int:
         """The set that is expected to be proven first. Smaller sets are not tried."""
-        return int(np.argmin(np.where(self.least < 0, np.inf, self.answers)))
+        return int(np.argmin(np.where(self.least < 0, np.inf, self._at_most)))
 
     def most(self, n: int) -> int:
         """Return how many labels people may find wrong, if they were asked about all `n` certified ones; -1 if none."""
