@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +19,38 @@ PAGE = 60
 
 
 class Crowd:
-    """People who answer in turn: each item is asked of one person after the other. `seconds` sums their time."""
+    """People who answer in turn: each item is asked of one person after the other.
+
+    seconds_by : their time by purpose.
+    """
 
     def __init__(self, truth: NDArray[np.int64], n_classes: int, seed: int, error: float) -> None:
         self.people = [People(truth, n_classes, PEOPLE * seed + number, error) for number in range(PEOPLE)]
         self.error, self.n_classes = error, n_classes
-        self.seconds = 0.0
+        self.seconds_by: dict[str, float] = defaultdict(float)
+        self.purpose = "learning"
         self.answers = 0
         self._alone = np.array([person.alone for person in self.people])
         self._turn = np.zeros(len(truth), np.int64)
 
     def copy(self) -> Crowd:
         other = copy.copy(self)
-        other._turn = self._turn.copy()
+        other._turn, other.seconds_by = self._turn.copy(), self.seconds_by.copy()
         return other
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.seconds_by.values())
+
+    @contextmanager
+    def doing(self, purpose: str) -> Iterator[None]:
+        """Count the seconds until the end for this purpose."""
+        before, self.purpose = self.purpose, purpose
+        yield
+        self.purpose = before
+
+    def _spend(self, seconds: float) -> None:
+        self.seconds_by[self.purpose] += seconds
 
     @property
     def task(self) -> float:
@@ -39,7 +60,7 @@ class Crowd:
     def alone(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the next person's answer to each item, asked alone."""
         turn = self._next(rows)
-        self.seconds += len(rows) * self.task
+        self._spend(len(rows) * self.task)
         return self._alone[turn, rows]
 
     def suggested(self, rows: NDArray[np.int64], guesses: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -48,7 +69,7 @@ class Crowd:
         for number in np.unique(turn):
             mine = turn == number
             labels[mine], seconds = self.people[number].suggested(rows[mine], guesses[mine])
-            self.seconds += seconds
+            self._spend(seconds)
         return labels
 
     def in_grids(self, rows: NDArray[np.int64], guesses: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,13 +83,13 @@ class Crowd:
                 page = of_class[start : start + PAGE]
                 person = self.people[int(self._next(rows[page]).max())]
                 labels[page], seconds = person.in_a_grid(rows[page], int(guess))
-                self.seconds += seconds
+                self._spend(seconds)
         return labels
 
     def beside(self, sources: NDArray[np.int64], copies: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which near-copies beside these answered items one person leaves in."""
         same, seconds = self.people[self.answers % PEOPLE].copies(sources, copies)
-        self.seconds += seconds
+        self._spend(seconds)
         return same
 
     def _next(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

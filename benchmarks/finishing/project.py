@@ -12,6 +12,7 @@ from benchmarks.efficiency.datasets import Source
 from benchmarks.efficiency.loop import seed_for, unlabeled_sample
 from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
+from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.arrays.forecast import divide
 from labeling.certifying.asking import Pace, Way, choose, expected
 from labeling.certifying.experience import correct
@@ -28,6 +29,8 @@ MEAN_CLUSTER_SIZE = 5.0
 STRATEGY = "cluster-margin"
 MOST_ANSWERS = 5
 REMEMBERED = 3
+NEWEST = 200
+"""The labels that tell how often the next ones are wrong, as `labeling.finishing.people` counts them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +70,12 @@ class Predictions:
 class Project:
     """labels : (n,) people's labels, -1 for none. doubt : (n,) the probability that such a label is wrong.
 
+    doubts : the same in the order in which labels were given, without an audit's draws.
+
     certified : (n,) the model's labels that a certificate covers, -1 for none.
     reserved : (n,) the items that control items are drawn from, `control_share` of them: they train no model.
-    experience, audited : the probabilities of the model's labels of each batch's items that were asked alone, and of
-        each audit's draws, before people answered, and whether they were right.
+    experience, audited : the probabilities of the model's labels of each batch's items, and of each audit's draws,
+        before people answered, whether people gave them, and the shares of wrong ones that people accept.
     differing, asked_again : answers that were not the model's label, and further answers to their items.
     near_copies : shown beside a picked item, at most; copied : (n,) the items that have their source's label.
     margin : the probability that the least certain label is wrong that is left to the model. A person is asked where an
@@ -85,6 +90,7 @@ class Project:
     doubt: NDArray[np.float64] = field(init=False)
     certified: NDArray[np.int64] = field(init=False)
     drawn: NDArray[np.bool_] = field(init=False)
+    doubts: list[float] = field(default_factory=list)
     predictions: Predictions | None = None
     near_copies: int = 0
     control_share: float = 0.0
@@ -92,8 +98,8 @@ class Project:
     copied: NDArray[np.bool_] = field(init=False)
     dendrogram: Dendrogram | None = None
     copies: Copies | None = None
-    experience: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=lambda: [(np.empty(0), np.empty(0, bool))])
-    audited: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    experience: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    audited: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
     batches: int = 0
     margin: float = 0.1
     differing: int = 1
@@ -116,6 +122,7 @@ class Project:
         """Return the project as it is now, to go on in another way. Both have the same model and people."""
         other = copy.copy(self)
         other.labels, other.doubt, other.certified = self.labels.copy(), self.doubt.copy(), self.certified.copy()
+        other.doubts = list(self.doubts)
         other.crowd = self.crowd.copy()
         return other
 
@@ -138,7 +145,8 @@ class Project:
         reserved = self.open[self.reserved[self.open]]
         others = len(self.open) - len(reserved)
         size, n_control = divide(others, len(reserved), batch_size=size, control_share=self.control_share)
-        self.ask_alone(rng.permutation(reserved)[:n_control])
+        with self.crowd.doing("control"):
+            self.ask_alone(rng.permutation(reserved)[:n_control])
         return size
 
     def next_batch(self, size: int) -> None:
@@ -162,8 +170,9 @@ class Project:
         factor = settle_factor(STRATEGY, arrays, batch_size=size, candidate_factor=None)
         picked = pick(STRATEGY, arrays, batch_size=size, candidate_factor=factor or 1.0, rng=rng)
         rows = rows[picked.indices]
-        alone = rows[self.ask(rows) == Way.ALONE]
-        self.experience.append((predicted.uncorrected[alone], predicted.best[alone] == self.labels[alone]))
+        ways, sure = self.ask(rows), predicted.confidence[rows]
+        accepted = np.choose(ways, [np.zeros(len(rows)), np.full(len(rows), ANCHORED), self.crowd.errors(sure).missed])
+        self.experience.append((predicted.uncorrected[rows], predicted.best[rows] == self.labels[rows], accepted))
         if self.copies:
             self._copy(self.copies, rows)
 
@@ -194,10 +203,10 @@ class Project:
             for name in ("best", "confidence", "margins", "embeddings")
         )
         control = np.flatnonzero((self.labels >= 0) & self.reserved)
-        measured = (uncorrected[control], best[control] == self.labels[control])
+        measured = (uncorrected[control], best[control] == self.labels[control], np.zeros(len(control)))
         known = [measured, *self.experience[-REMEMBERED:], *self.audited]
-        earlier, right = (np.concatenate(each) for each in zip(*known, strict=True))
-        sure = correct(uncorrected, earlier, right, label_error=self.people_error)
+        earlier, right, accepted = (np.concatenate(each) for each in zip(*known, strict=True))
+        sure = correct(uncorrected, earlier, right, label_error=self.people_error, accepted=accepted)
         self.predictions = Predictions(best, sure, uncorrected, margins, embeddings)
 
     def ask(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -235,6 +244,7 @@ class Project:
         """Write the labels that people confirmed, whose probability to be wrong is `doubt`, and settle the others."""
         kept = answers == guesses
         self.labels[rows[kept]], self.doubt[rows[kept]] = answers[kept], doubt[kept]
+        self.doubts += doubt[kept].tolist()
         self.settle(rows[~kept], [[answer] for answer in answers[~kept].tolist()])
 
     def ask_in_grids(self, rows: NDArray[np.int64]) -> None:
@@ -242,7 +252,9 @@ class Project:
         predicted = self.predictions
         assert predicted is not None
         rows = rows[np.argsort(-predicted.confidence[rows], kind="stable")]
-        answers, guesses = self.crowd.in_grids(rows, predicted.best[rows]), predicted.best[rows]
+        guesses = predicted.best[rows]
+        with self.crowd.doing("grids"):
+            answers = self.crowd.in_grids(rows, guesses)
         sure = predicted.confidence[rows].astype(float)
         missed = (1 - sure) * self.crowd.errors(sure).missed
         self._confirm(rows, answers, guesses, missed / (missed + sure))
@@ -256,10 +268,12 @@ class Project:
                 value, probability = max(found.items(), key=lambda pair: pair[1])
                 if 1 - probability <= self.margin or len(votes) >= MOST_ANSWERS:
                     break
-                votes.append(int(self.crowd.alone(np.array([row]))[0]))
+                with self.crowd.doing("overlap"):
+                    votes.append(int(self.crowd.alone(np.array([row]))[0]))
             if word and first != word.value:
                 self.differing, self.asked_again = self.differing + 1, self.asked_again + len(votes) - 1
             self.labels[row], self.doubt[row] = value, 1 - probability
+            self.doubts.append(1 - probability)
 
     @property
     def pace(self) -> Pace:
@@ -272,8 +286,9 @@ class Project:
 
     @property
     def people_error(self) -> float:
-        """Return the expected share of people's labels that are wrong."""
-        return float(self.doubt[self.labels >= 0].mean())
+        """Return the share of people's next labels that are expected to be wrong: as of their newest ones."""
+        newest = self.doubts[-NEWEST:] or [ERROR]
+        return sum(newest) / len(newest)
 
     def price(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expected seconds for each item by the probability of the model's label, as a share of those for an

@@ -128,7 +128,8 @@ class _Finish:
                 self._others()
                 self._audit(option.plan)
             elif len(project.open) <= self.batch:
-                project.ask(project.open)
+                with project.crowd.doing("rest"):
+                    project.ask(project.open)
             else:
                 project.next_batch(min(self._next_size(), len(project.open)))
         if not self.others:
@@ -204,10 +205,12 @@ class _Finish:
         """Ask about draws blind; return whether people found the model's label wrong."""
         project, predicted = self.project, self.project.predictions
         assert predicted is not None
-        labels = project.crowd.alone(rows)
-        doubtful = labels != predicted.best[rows]
-        labels[doubtful] = two_agree(project.crowd, rows[doubtful], labels[doubtful])
-        project.audited.append((predicted.uncorrected[rows], ~doubtful | (labels == predicted.best[rows])))
+        with project.crowd.doing("audits"):
+            labels = project.crowd.alone(rows)
+            doubtful = labels != predicted.best[rows]
+            labels[doubtful] = two_agree(project.crowd, rows[doubtful], labels[doubtful])
+        right = ~doubtful | (labels == predicted.best[rows])
+        project.audited.append((predicted.uncorrected[rows], right, np.zeros(len(rows))))
         project.labels[rows] = labels
         project.doubt[rows] = (1 - predicted.confidence[rows]) * chance_missed(
             self.work.error, 1 / max(self.pool.n_classes - 1, 1)
@@ -242,6 +245,8 @@ class _Finish:
     def _result(self, project: Project, **facts: Any) -> Result:
         if project is self.project:
             certified = round(100 * self.certified / len(self.pool), 2)
-            facts = {**self.facts, "certified_percent": certified, "batches": project.batches}
+            by_hand = len(self.pool) * project.crowd.task
+            spent = {purpose: round(100 * each / by_hand, 1) for purpose, each in project.crowd.seconds_by.items()}
+            facts = {**self.facts, "certified_percent": certified, "batches": project.batches, "percent_by": spent}
         final = np.where(project.labels >= 0, project.labels, project.certified)
         return Result(project.crowd.seconds, float((final != self.pool.truth).mean()), facts)

@@ -17,7 +17,12 @@ LEAST = 1e-12
 
 
 def correct(
-    probabilities: np.ndarray, earlier: np.ndarray, right: np.ndarray, *, label_error: float = 0.0
+    probabilities: np.ndarray,
+    earlier: np.ndarray,
+    right: np.ndarray,
+    *,
+    label_error: float = 0.0,
+    accepted: np.ndarray | float = 0.0,
 ) -> np.ndarray:
     """Return corrected probabilities (n,): their log-odds are a + b × the model's log-odds (Platt 1999). b
     is at least 0, so that the order stays.
@@ -30,13 +35,15 @@ def correct(
     probabilities : (n,) of the newest version's labels of items.
     earlier : (m,) the probabilities of the labels of answered items, by versions that had not learned from them.
     right : (m,) bool, whether people gave this label.
-    label_error : the share of people's labels that are wrong.
+    label_error : the share of right labels that people do not give.
+    accepted : the share of wrong labels that people give all the same, (m,) or one for all: 0 if they saw no
+        prediction.
 
     Notes
     -----
-    a and b are the most probable ones under normal priors around 0 and 1, if people give a right label with the
-    probability 1 - label_error, and a wrong one never: expectation-maximisation, each maximisation by one step of
-    Newton's method, with shorter steps where a whole one overshoots, as with models that are sure and often wrong.
+    a and b are the most probable ones under normal priors around 0 and 1: expectation-maximisation, each maximisation
+    by one step of Newton's method, with shorter steps where a whole one overshoots, as with models that are sure and
+    often wrong.
     """
     x = _log_odds(earlier)
     features = np.column_stack([np.ones(len(x)), x])
@@ -44,13 +51,15 @@ def correct(
 
     def gain(at: np.ndarray) -> float:
         p = _probability(features @ at)
-        given = np.where(right, p, 1 - (1 - label_error) * p)
+        given = np.where(right, kept * p + accepted * (1 - p), label_error * p + (1 - accepted) * (1 - p))
         return float(np.log(given).sum() - precision @ (at - prior) ** 2 / 2)
 
+    kept = 1 - label_error
     at = prior.copy()
     for _ in range(STEPS):
         p = _probability(features @ at)
-        y = np.where(right, 1.0, label_error * p / (1 - (1 - label_error) * p))
+        given = kept * p + accepted * (1 - p)
+        y = np.where(right, kept * p / given, label_error * p / (1 - given))
         gradient = features.T @ (y - p) - precision * (at - prior)
         curvature = (features * (p * (1 - p))[:, None]).T @ features + np.diag(precision)
         step = np.linalg.solve(curvature, gradient)
