@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -130,15 +131,21 @@ class Project:
         """Label a batch that is drawn at random."""
         rng = np.random.default_rng(seed_for(self.seed, "seed", 0))
         size = self._ask_control(size, rng)
-        others = self._pickable
+        others = self.pickable
         rows = others[pick("uniform", PoolArrays(size=len(others)), batch_size=size, rng=rng).indices]
         self.drawn[rows] = True
         self.ask_alone(rows)
 
     @property
-    def _pickable(self) -> NDArray[np.int64]:
-        """Return the items that batches pick from."""
+    def pickable(self) -> NDArray[np.int64]:
+        """Return the open items that batches and audits pick from."""
         return self.open[~self.reserved[self.open]]
+
+    def release(self, tasks: float) -> None:
+        """Release the reserved items that batches of this number of tasks do not ask: `labeling.finishing.control`."""
+        keep = math.ceil(self.control_share * tasks)
+        rng = np.random.default_rng(seed_for(self.seed, "released", self.batches))
+        self.reserved[rng.permutation(self.open[self.reserved[self.open]])[keep:]] = False
 
     def _ask_control(self, size: int, rng: np.random.Generator) -> int:
         """Ask about a batch's control items, and return how many other items it takes."""
@@ -163,7 +170,7 @@ class Project:
             size = max(min(size - len(due), len(self.open)), 1)
         rng = np.random.default_rng(seed_for(self.seed, "select", self.batches))
         size = self._ask_control(size, rng)
-        rows = self._pickable
+        rows = self.pickable
         if not size or not len(rows):
             return
         arrays = PoolArrays(size=len(rows), margins=predicted.margins[rows], clusters=clusters[rows])

@@ -121,11 +121,16 @@ class _Finish:
         project.first_batch(self.batch)
         while len(project.open):
             project.train()
-            plan = self._plan()
+            plan = self._plan(project.open)
             option = cheapest(plan, project.price)
             self._look(plan, option)
             if option and (begins(self.outlooks) or len(project.open) <= self.batch):
                 self._others()
+                project.release(max(option.answers + len(project.open) - option.labels, self.batch))
+                option = cheapest(self._plan(project.pickable), project.price)
+            else:
+                option = None
+            if option:
                 self._audit(option.plan)
             elif len(project.open) <= self.batch:
                 with project.crowd.doing("rest"):
@@ -140,15 +145,15 @@ class _Finish:
         """Return the size of the next batch: a tenth of all labels at least, so that a pool takes few trainings."""
         return max(self.batch, round(len(self.pool) - len(self.project.open)) // 10)
 
-    def _plan(self) -> Plan:
-        """Return the audit of all open items, as `labeling.finishing.planning` plans it."""
+    def _plan(self, rows: NDArray[np.int64]) -> Plan:
+        """Return the audit of these open items, as `labeling.finishing.planning` plans it."""
         project = self.project
-        predicted, rows = project.predictions, project.open
+        predicted = project.predictions
         assert predicted is not None
         _, sizes, expected = stratify(predicted.confidence[rows].astype(float))
         people_error, labeled = project.people_error, project.labels >= 0
         wrong = self.target * len(self.pool) - project.doubt[labeled].sum() - self.most_wrong
-        target = Target(people_error, wrong - people_error * len(rows))
+        target = Target(people_error, wrong - people_error * len(project.open))
         missed = chance_missed(self.work.error, 1 / max(self.pool.n_classes - 1, 1))
         return Plan(sizes, expected, target, of_attempt(1 - CONFIDENCE, self.attempt), missed)
 
@@ -180,7 +185,7 @@ class _Finish:
         """Ask about draws until the audit ends, and certify the proven set."""
         project, predicted = self.project, self.project.predictions
         assert predicted is not None
-        rows, price = project.open, project.price
+        rows, price = project.pickable, project.price
         ranked = rows[np.argsort(-predicted.confidence[rows].astype(float), kind="stable")][: int(plan.ends[-1])]
         order = plan.order(np.random.default_rng(seed_for(project.seed, "audit", self.attempt)))
         wrong = np.empty(0, bool)
