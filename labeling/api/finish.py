@@ -64,7 +64,9 @@ class CurveFigures(serializers.Serializer[Any]):
     labels = serializers.IntegerField(min_value=0)
     error = serializers.FloatField(min_value=0, max_value=1)
     answers = serializers.IntegerField(
-        min_value=0, allow_null=True, help_text="Of the audit that proves them; null: the goal does not allow them."
+        min_value=0,
+        allow_null=True,
+        help_text="Items that an audit of them asks about; null: no audit is expected to prove them.",
     )
 
 
@@ -75,7 +77,7 @@ class ClassForecastFigures(serializers.Serializer[Any]):
     name = serializers.CharField()
     candidates = serializers.IntegerField(min_value=0)
     labels = serializers.IntegerField(min_value=0, help_text="Expected to be taken from the model.")
-    audit = serializers.IntegerField(min_value=0, help_text="Answers of the audit.")
+    audit = serializers.IntegerField(min_value=0, help_text="Items that the audit asks about.")
 
 
 class ForecastFigures(serializers.Serializer[Any]):
@@ -87,7 +89,7 @@ class ForecastFigures(serializers.Serializer[Any]):
     candidates = serializers.IntegerField(min_value=0, help_text="Of these, items that the model may label.")
     labels = serializers.IntegerField(min_value=0, help_text="Expected to be taken from the model.")
     error = serializers.FloatField(min_value=0, max_value=1, help_text="The share of wrong ones among `labels`.")
-    audit = serializers.IntegerField(min_value=0, help_text="Answers of the audit.")
+    audit = serializers.IntegerField(min_value=0, help_text="Items that the audit asks about.")
     asked = serializers.IntegerField(min_value=0, help_text="Items that people look at, audit included.")
     hours = serializers.FloatField(min_value=0, help_text="Of people, until all items have a label.")
     hours_by_hand = serializers.FloatField(min_value=0, help_text="The same without labels of the model.")

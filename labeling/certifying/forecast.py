@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from labeling.certifying.plan import Plan
-from labeling.certifying.prices import ONE_ANSWER, Price, by_hand
+from labeling.certifying.prices import Price, alone, by_hand
 from labeling.certifying.proof import evidence_for
 
 OPTIONS = 25
@@ -16,7 +16,8 @@ SAVES = 0.9
 """An audit may end without a proof, so it is planned only if it is expected to save a tenth of people's answers."""
 
 MOST_ASKED = 0.5
-"""An audit that asks about half of its candidates is people's labeling in a random order."""
+"""An audit that asks about half of its candidates is people's labeling in a random order: a batch of as many doubtful
+items teaches a model more, and leaves fewer errors to prove against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Option:
 
     plan : the audit of the first strata only.
     labels : how many candidates they hold.
-    answers : the audit's answers until all of them are expected to be proven; inf if it asks about `MOST_ASKED` of them
-        before.
+    answers : the draws that have an answer until all of them are expected to be proven; inf if the audit asks about
+        `MOST_ASKED` of them before.
     error : the expected share of wrong labels among them.
     """
 
@@ -36,11 +37,11 @@ class Option:
     error: float
 
     def cost(self, whole: Plan, price: Price) -> float:
-        """Return the answers until all candidates of `whole`, of which this is an option, have a label."""
+        """Return the price until all candidates of `whole`, of which this is an option, have a label."""
         return self.answers + self.rest(whole, price)
 
     def rest(self, whole: Plan, price: Price) -> float:
-        """Return the answers for the candidates of `whole` that this audit leaves to people."""
+        """Return the price of the candidates of `whole` that this audit leaves to people."""
         outside = slice(len(self.plan.sizes), None)
         return float(by_hand(whole, price)[outside] @ whole.sizes[outside])
 
@@ -50,7 +51,7 @@ def options(plan: Plan, *, n: int = OPTIONS) -> list[Option]:
     return [_option(plan, end) for end in _spread(1, len(plan.sizes), n)]
 
 
-def cheapest(plan: Plan, price: Price = ONE_ANSWER, *, curve: Sequence[Option] = ()) -> Option | None:
+def cheapest(plan: Plan, price: Price = alone, *, curve: Sequence[Option] = ()) -> Option | None:
     """Return the option with the lowest cost for the candidates; None if asking about all of them costs about as much.
 
     curve : the plan's `options`, if they are known already.

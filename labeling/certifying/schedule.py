@@ -16,7 +16,7 @@ import numpy as np
 
 from labeling.certifying.forecast import answers_left, cheapest
 from labeling.certifying.plan import Plan
-from labeling.certifying.prices import ONE_ANSWER, Price, by_hand
+from labeling.certifying.prices import Price, alone, by_hand
 from labeling.certifying.proof import Proof, prove
 
 WINDOW = 3
@@ -28,14 +28,14 @@ LEAST_DRAWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What finishing takes with one model version, in answers.
+    """What finishing takes with one model version, in draws of an audit (`labeling.certifying.prices`), or in answers.
 
-    spent : people's answers so far.
-    audit : the audits' answers.
-    rest : what the items cost that neither an audit nor a certificate covers.
+    spent : what people have done so far.
+    audit : the audits' draws.
+    rest : the items that neither an audit nor a certificate covers.
     certified : labels that are expected to be certified; 0 if no audit pays.
     batch : a further batch.
-    later : all answers that are left, if people first label this batch, and it teaches the model nothing.
+    later : all that is left, if people first label this batch, and it teaches the model nothing.
     """
 
     spent: float
@@ -47,16 +47,21 @@ class Outlook:
 
     @property
     def left(self) -> float:
-        """Return all answers that are left, if audits begin now."""
+        """Return all that is left, if audits begin now."""
         return self.audit + self.rest
 
+    def in_answers(self, each: float) -> Outlook:
+        """Return the same in people's answers, if a draw takes `each` of them."""
+        audit, rest, batch, later = (each * n for n in (self.audit, self.rest, self.batch, self.later))
+        return Outlook(each * self.spent, audit, rest, self.certified, batch, later)
 
-def outlook(plans: Sequence[Plan], *, n_left: int, spent: float, batch_size: int, price: Price = ONE_ANSWER) -> Outlook:
+
+def outlook(plans: Sequence[Plan], *, n_left: int, spent: float, batch_size: int, price: Price = alone) -> Outlook:
     """Return what finishing takes, if the cheapest option of each plan is audited and people label the rest.
 
     plans : of the whole pool, or one for each class.
     n_left : the items without a label, candidates of the plans or not.
-    spent : people's answers so far.
+    spent : what people have done so far, in draws.
     price : of the items of a batch and of the rest. Items that are no candidates cost as the most doubtful ones.
     """
     share = min(batch_size / max(sum(int(plan.ends[-1]) for plan in plans), 1), 1)
@@ -154,7 +159,7 @@ class Advice:
     left: float
 
 
-def advise(plan: Plan, ranks: np.ndarray, wrong: np.ndarray, *, price: Price = ONE_ANSWER) -> Advice:
+def advise(plan: Plan, ranks: np.ndarray, wrong: np.ndarray, *, price: Price = alone) -> Advice:
     """Return whether to go on with an audit: while some larger set costs fewer answers than people's labels for it.
 
     A set costs the answers until its proof (`answers_left`), and those for the items outside.

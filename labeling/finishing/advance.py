@@ -8,7 +8,6 @@ from dataclasses import asdict, fields
 from django.utils import timezone
 
 from labeling.certifying import schedule
-from labeling.certifying.prices import Flat
 from labeling.certifying.schedule import Outlook, begins
 from labeling.db.statements import among
 from labeling.disk.files import FileDamaged
@@ -68,7 +67,7 @@ def _look_at(step: Step, audit: Audit) -> None:
     except FileDamaged as damage:
         logger.warning("%s", damage)
         return _end(step, audit, "Its file is damaged.")
-    advice = schedule.advise(plan_of(audit), found.ranks, found.wrong, price=Flat(planning.price_of(audit.project)))
+    advice = schedule.advise(plan_of(audit), found.ranks, found.wrong)
     if advice.left:
         return _ask_again(step, audit, found.undecided)
     if advice.proof is None:
@@ -113,6 +112,6 @@ def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
     since = [each for each in (*finish.forecasts, forecast) if each["attempt"] == situation.attempt]
     names = [field.name for field in fields(Outlook)]
     if begins([Outlook(**{name: each[name] for name in names}) for each in since]):
-        control.release(step, project, keep=control.kept(project, outlook.left))
+        control.release(step, project, keep=control.kept(project, outlook.left / situation.price))
         situation = planning.read_situation(project, finish, version)
         planning.create(step, finish, version, situation, planning.cheapest_of(situation))

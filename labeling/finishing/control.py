@@ -13,9 +13,9 @@ PART = 1500
 """Items per transaction: other writers wait for its end."""
 
 
-def kept(project: Project, answers: float) -> int:
-    """Return how many control items are asked by batches that take this number of answers, one batch at least."""
-    return math.ceil(project.control_share * max(answers, project.batch_size))
+def kept(project: Project, tasks: float) -> int:
+    """Return how many control items are asked by batches of this number of tasks, by one batch at least."""
+    return math.ceil(project.control_share * max(tasks, project.batch_size))
 
 
 def release(step: Step, project: Project, *, keep: int) -> None:

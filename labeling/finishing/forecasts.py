@@ -15,7 +15,6 @@ from labeling.answering.counting import certified_labels
 from labeling.answering.label_counts import counts_of
 from labeling.certifying.forecast import Option, cheapest, options
 from labeling.certifying.plan import Plan, stratify
-from labeling.certifying.prices import Flat
 from labeling.certifying.risks import of_attempt
 from labeling.finishing.copies import copied_labels
 from labeling.finishing.goal import check
@@ -49,8 +48,8 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The `labels` of which the model is surest, the expected share of wrong ones, and the answers of the audit that
-    proves them; None if the goal does not allow them.
+    """The `labels` of which the model is surest, the expected share of wrong ones, and the items that an audit of
+    them asks about; None if no audit is expected to prove them.
     """
 
     labels: int
@@ -61,7 +60,7 @@ class Point:
 @dataclass(frozen=True, slots=True)
 class ClassForecast:
     """Of the `candidates` that the model predicts as the class `index`, the `labels` that are expected to be taken from
-    it, and the answers of the audit: both 0 if people have to label the class.
+    it, and the items that the audit asks about: both 0 if people have to label the class.
     """
 
     index: int
@@ -82,8 +81,8 @@ class Forecast:
     candidates : of these, the items that the model may label.
     labels : of these, the items that are expected to be taken from the model.
     error : the expected share of wrong labels among them.
-    audit : the answers of the audit.
-    answers_each : people's answers for each item of the rest.
+    audit : the items that the audit asks about.
+    answers_each : people's answers for each item that they look at.
     curve : from few labels to all candidates.
     classes : for a goal by class, the classes with the most candidates first. None where each class of an item is a
         decision of its own: one audit proves them all, and errors are those about the class that is wrong most often.
@@ -107,8 +106,7 @@ class Forecast:
 
     def seconds(self, pace: Pace) -> float:
         """Return people's time until all items have a label."""
-        rest = max(self.asked - self.audit, 0)
-        return (self.audit + rest * self.answers_each) * pace.estimate
+        return self.asked * self.answers_each * pace.estimate
 
     def seconds_by_hand(self, pace: Pace) -> float:
         """Return people's time if the model labeled nothing."""
@@ -183,7 +181,7 @@ def _computed(facts: SampleFacts, terms: _Terms) -> Forecast:
         if terms.goal.by_class and not per_class:
             chosen, classes = _by_class(sample, terms)
         else:
-            chosen = [best] if (best := cheapest(plan, Flat(terms.answers_each), curve=curve)) else []
+            chosen = [best] if (best := cheapest(plan, curve=curve)) else []
     audit = sum(option.answers for option in chosen)
     labels = sum(option.labels for option in chosen)
     taken = labels - audit
@@ -218,7 +216,7 @@ def _by_class(sample: PoolSample, terms: _Terms) -> tuple[list[Option], list[Cla
         people = labeled.get(int(values[shown]), 0)
         part = Part(n + people, people, people * terms.errors.label, 0, 0)
         plan = _plan(sample.probabilities[sample.values == values[shown]], n, part, terms, CLASS_STRATA)
-        best = cheapest(plan, Flat(terms.answers_each), curve=options(plan, n=CLASS_POINTS))
+        best = cheapest(plan, curve=options(plan, n=CLASS_POINTS))
         chosen += [best] * len(alike) if best else []
         labels, audit = (round(best.labels - best.answers), round(best.answers)) if best else (0, 0)
         classes += [ClassForecast(int(values[each]), round(sizes[each] * scale), labels, audit) for each in alike]

@@ -14,7 +14,6 @@ from labeling.answering.rechecking import expected_answers
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.certifying.forecast import cheapest
 from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.prices import Flat
 from labeling.certifying.risks import of_attempt
 from labeling.certifying.schedule import Outlook, outlook
 from labeling.finishing import candidates as stored_candidates
@@ -69,7 +68,7 @@ class Situation:
     """The pool as it is, for the next audits.
 
     plans : of all candidates, or of the candidates of each predicted class.
-    price : people's answers for an item that is not certified.
+    price : people's answers for an item that they are asked about, in an audit or not.
     pool, rest : the pool's items, and those of them without any label.
     spent : people's answers so far.
     """
@@ -83,9 +82,10 @@ class Situation:
     spent: int
 
     def outlook(self, batch_size: int) -> Outlook:
-        """Return what finishing takes if audits begin now, and if they begin after another batch."""
+        """Return the answers that finishing takes if audits begin now, and if they begin after another batch."""
         plans = [each.plan for each in self.plans]
-        return outlook(plans, n_left=self.rest, spent=self.spent, batch_size=batch_size, price=Flat(self.price))
+        found = outlook(plans, n_left=self.rest, spent=self.spent / self.price, batch_size=batch_size)
+        return found.in_answers(self.price)
 
 
 def read_situation(project: Project, finish: Finish, version: ModelVersion, *, reserved: bool = False) -> Situation:
@@ -138,7 +138,10 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion, *, r
 
 
 def price_of(project: Project) -> float:
-    """Return people's answers for an item that is not certified."""
+    """Return people's answers for an item that they are asked about.
+
+    A draw of an audit takes as many as any other item: docs/decisions/0049-overlap-that-earns-its-price.md.
+    """
     return (expected_answers(project, 1000) or 1000 * project.overlap) / 1000
 
 
@@ -146,7 +149,7 @@ def cheapest_of(situation: Situation) -> list[Planned]:
     """Return the audits that cost fewer answers than people's labels, with the candidates of their cheapest options."""
     chosen = []
     for each in situation.plans:
-        option = cheapest(each.plan, Flat(situation.price))
+        option = cheapest(each.plan)
         if option is not None:
             first = _among(each.candidates, slice(option.labels))
             chosen.append(replace(each, candidates=first, plan=option.plan))

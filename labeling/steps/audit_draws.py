@@ -15,11 +15,9 @@ import numpy as np
 from labeling.answering.prompting import suggests
 from labeling.arrays.plan import Pool
 from labeling.certifying import schedule
-from labeling.certifying.prices import Flat
 from labeling.finishing import audits
 from labeling.finishing.audits import Draw
 from labeling.finishing.candidates import load
-from labeling.finishing.planning import price_of
 from labeling.models import Batch, Finish, Project
 from labeling.steps.batch_tasks import Picked, prompted
 from labeling.steps.further import Further
@@ -29,10 +27,10 @@ def due(project: Project) -> list[Draw]:
     """Return the draws that the next batch asks, the earliest first; empty without a running goal."""
     if not Finish.objects.filter(project=project, running=True).exists():
         return []
-    left, price = 0.0, Flat(price_of(project))
+    left = 0.0
     for audit in project.audits.asking():
         plan, found = audits.plan_of(audit), audits.outcomes(audit)
-        left += max(schedule.advise(plan, found.ranks, found.wrong, price=price).left - found.awaited, 0)
+        left += max(schedule.advise(plan, found.ranks, found.wrong).left - found.awaited, 0)
     return audits.next_draws(project, schedule.draws(left, project.batch_size)) if left else []
 
 

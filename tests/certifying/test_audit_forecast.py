@@ -14,7 +14,7 @@ from labeling.certifying.errors import is_wrong, wrong_classes
 from labeling.certifying.forecast import Option, answers_left, cheapest, options
 from labeling.certifying.people import chance_missed
 from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.prices import Flat
+from labeling.certifying.prices import alone
 from labeling.certifying.proof import prove
 from labeling.certifying.risks import of_attempt, of_family
 from labeling.questions import named
@@ -73,9 +73,9 @@ def test_the_curve_rises_and_the_cheapest_option_is_none_dearer_than_its_points(
     assert [option.labels for option in curve] == sorted(option.labels for option in curve)
     assert all(after >= 0.95 * before for before, after in pairwise(answers)), "each answer makes a small set smaller"
     assert np.isinf(answers[-1]), "10 % of all labels are wrong"
-    assert best.cost(whole, Flat()) <= min(option.cost(whole, Flat()) for option in curve)
+    assert best.cost(whole, alone) <= min(option.cost(whole, alone) for option in curve)
     assert best.error < 0.05
-    assert best.cost(whole, Flat()) < N / 3
+    assert best.cost(whole, alone) < N / 3
 
 
 def test_few_candidates_and_bad_models_go_to_people():
@@ -105,7 +105,7 @@ def test_a_target_for_the_pool_leaves_more_room_than_one_for_the_labels(whole):
     assert by_pool is not None
     by_label = cheapest(whole)
     assert by_label is not None
-    assert by_pool.cost(pooled, Flat()) < by_label.cost(whole, Flat())
+    assert by_pool.cost(pooled, alone) < by_label.cost(whole, alone)
     assert by_pool.plan.target.wrong(by_pool.labels) + 0.005 * (N - by_pool.labels) <= 0.05 * N
 
 

@@ -9,7 +9,7 @@ from extent import ALL, some
 
 from labeling.certifying.forecast import cheapest
 from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.prices import Flat
+from labeling.certifying.prices import alone
 from labeling.certifying.proof import prove
 from labeling.certifying.schedule import Outlook, advise, begins, draws, outlook
 
@@ -88,7 +88,8 @@ def test_a_batch_that_makes_the_forecast_worse_counts_as_one_that_teaches_nothin
 
 def test_the_rest_of_a_pool_costs_its_price():
     plan = plan_of(pool(np.random.default_rng(0), 3000, 0.85), 0.02, 4000)
-    dear, cheap = (outlook([plan], n_left=4000, spent=0, batch_size=100, price=Flat(price)) for price in (1.0, 0.4))
+    prices = (alone, lambda p: 0.4 * alone(p))
+    dear, cheap = (outlook([plan], n_left=4000, spent=0, batch_size=100, price=price) for price in prices)
     assert cheap.left < dear.left
     assert cheap.audit <= dear.audit
     assert (dear.batch, cheap.batch) == (100, 40)
@@ -114,7 +115,7 @@ def test_an_audit_ends_near_its_forecast_though_the_model_errs_more(factor, most
         asked, certified = audited(option.plan, rng.random(len(errors)) < factor * errors, rng)
         costs.append(len(errors) - certified)
         assert asked
-    assert np.mean(costs) <= most * option.cost(whole, Flat())
+    assert np.mean(costs) <= most * option.cost(whole, alone)
 
 
 def audited(plan: Plan, wrong: np.ndarray, rng: np.random.Generator, batch: int = 100) -> tuple[int, int]:

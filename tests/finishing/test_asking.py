@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def _ten_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let audits need so many answers that they ask half of a batch of 20."""
-    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 13.0))
+    monkeypatch.setattr(schedule, "advise", lambda *_: schedule.Advice(None, 13.0))
 
 
 def audited(n: int = 200, **settings: Any) -> Audit:
@@ -108,7 +108,7 @@ def test_draws_whose_answers_are_not_there_yet_are_not_asked_for_again() -> None
 
 
 def test_an_audit_may_take_a_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 500.0))
+    monkeypatch.setattr(schedule, "advise", lambda *_: schedule.Advice(None, 500.0))
     audit = audited(show_predictions=True)
     batch = select(audit.project)
     assert (batch.size, len(drawn(batch))) == (20, 20)

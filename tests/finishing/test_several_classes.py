@@ -74,7 +74,7 @@ def test_each_class_is_proven_by_one_audit_of_whole_labels(project: Project) -> 
     certificate = Certificate.objects.get()
     wrong = wrong_by_class(project)
     assert certificate.labels == CertifiedLabel.objects.standing().count() > 700
-    assert 0 < wrong.max() <= certificate.most_wrong < certificate.labels * 0.08
+    assert wrong.max() <= certificate.most_wrong < certificate.labels * 0.08
     assert all(len(label.value) in (1, 2) for label in CertifiedLabel.objects.all()[:50])
     written = json.loads(ProjectFiles(project).owned(certificate).read_bytes())
     assert "wrong about any one class" in written["statement"]

@@ -34,14 +34,14 @@ def error_curve(forecast: Forecast, error: float) -> Figure | None:
             Column("Labels of the model"),
             Column("Of the open items"),
             Column("Expected to be wrong"),
-            Column("Answers of the audit"),
+            Column("Items that the audit asks"),
         ],
         rows=[
             [
                 number(point.labels),
                 percent(point.labels / forecast.left, exact=True),
                 percent(point.error, exact=True),
-                "beyond the goal" if point.answers is None else number(point.answers),
+                "no audit pays" if point.answers is None else number(point.answers),
             ]
             for point in forecast.curve
         ],

@@ -87,7 +87,7 @@ def figures(project: Project, forecast: Forecast, pace: Pace, *, with_cost: bool
 
 
 def class_rows(project: Project, forecast: Forecast) -> list[tuple[str, str, str, str]]:
-    """Return the classes with the most candidates: name, candidates, labels of the model, answers of the audit."""
+    """Return the classes with the most candidates: name, candidates, labels of the model, items of the audit."""
     shown = forecast.classes[:CLASSES_SHOWN]
     names = project.answer_names({each.index for each in shown})
     return [
