@@ -1,7 +1,7 @@
 """Append entries to the audit log.
 
 `record` is called where a change is written, as the last step of its transaction: it locks the chain until the
-transaction ends, and whoever held another lock later could wait for a transaction that waits for the chain.
+transaction ends. A transaction that took another lock after it could wait for a transaction that waits for the chain.
 Annotators' answers are not recorded: they are rows with a person and a time already, and the queue writes no entry.
 """
 

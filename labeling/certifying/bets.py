@@ -108,7 +108,7 @@ def expected_draws(
     stakes : (sets, G), sets = G.
     sizes : (G,) the labels of each stratum.
     most : (sets,) the largest number of wrong labels that is to be proven, before any label is drawn.
-    share : how much less it becomes with each draw. Errors that are found are added.
+    share : how much smaller `most` becomes with each draw. The wrong labels among the draws are added to it.
     goal : as a logarithm.
     """
     members = np.tril(np.ones((len(sizes), len(sizes)))) * sizes

@@ -202,7 +202,9 @@ def renew(invitation: Invitation) -> str:
 
 @transaction.atomic
 def withdraw(*, project: Project, invitation_id: int) -> bool:
-    """Withdraw an open invitation, so that its link no longer works. Return False if the project has no such one."""
+    """Withdraw an open invitation, so that its link no longer works. Return False if the project has none of this
+    id.
+    """
     if not project.invitations.filter(pk=invitation_id).close():
         return False
     auditlog.record(LogKind.INVITATION_WITHDRAWN, project=project, subject=f"invitation {invitation_id}")

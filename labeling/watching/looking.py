@@ -193,8 +193,8 @@ def _new_list() -> Path:
 
 
 def _not_rejected(source: Source, entries: list[Entry]) -> list[Entry]:
-    """Return the files without those that an import has rejected, and that have not changed since. Files that the
-    source refused may be allowed by now.
+    """Leave out files that an import has rejected and that are unchanged since. A file that the source refused stays:
+    the source may allow it by now.
     """
     rejected = RejectedRow.objects.filter(item_import__source=source, where__in=[each.key[:300] for each in entries])
     rejected = rejected.exclude(reason__endswith=f"{REFUSED_FILE}.")

@@ -43,7 +43,7 @@ def planned(spent: Iterable[Phase], delta: float, *, within: float) -> Cost:
     Parameters
     ----------
     spent : iterable of Phase
-        Earlier phases. They and those that the function takes must have been fixed beforehand.
+        Earlier phases. All phases, these and later ones, must follow a plan that was fixed before the first of them.
     delta : float
     within : float
         The budget's epsilon, which sets the grid. One grid for a whole search keeps the cost falling in the noise.
