@@ -25,6 +25,7 @@ from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
 
 A_PAGE = 50
+WITHOUT_A_PERSON = {"command": "a command", "worker": "the worker"}
 LAST_DAY = datetime.date(9000, 1, 1)
 
 
@@ -44,6 +45,11 @@ class LogForm(forms.Form):
         validators=[MaxValueValidator(LAST_DAY)],
         widget=forms.DateInput(attrs={"type": "date"}),
     )
+
+    @property
+    def filters(self) -> bool:
+        """Whether any field is filled in."""
+        return any(self.data.get(name) for name in self.fields)
 
     def query(self) -> dict[str, Any]:
         """Return the filters as `entries_of` takes them: the last day is included."""
@@ -94,6 +100,7 @@ def _context(request: HttpRequest, project: Project | None) -> tuple[dict[str, A
             "entry": each,
             "at": moment(each.at, now),
             "who": names.get(each.who, ""),
+            "by": WITHOUT_A_PERSON.get(each.via, "not signed in"),
             "whom": names.get(each.whom, ""),
             "meaning": meanings.get(each.kind, each.kind),
         }
