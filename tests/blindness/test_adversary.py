@@ -35,7 +35,7 @@ IN_GRIDS: dict[str, Any] = {
 @pytest.fixture(autouse=True)
 def _few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the audit ask the same number of draws, whatever it needs."""
-    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, float(DRAWS)))
+    monkeypatch.setattr(schedule, "advise", lambda *_, **__: schedule.Advice(None, float(DRAWS)))
 
 
 def verdicts(
@@ -139,7 +139,7 @@ def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.long
 def test_nothing_tells_early_in_a_long_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All tasks of the batch but its gold and control tasks are draws."""
-    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, 4.0 * LARGE))
+    monkeypatch.setattr(schedule, "advise", lambda *_, **__: schedule.Advice(None, 4.0 * LARGE))
     only_draws = {"near_copies": 0}
     assert_nothing_tells(lambda number: verdicts(tmp_path, number, only_draws, others=()))
 
