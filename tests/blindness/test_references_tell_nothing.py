@@ -43,7 +43,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(autouse=True)
 def _world_at_a_source(store: Store, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Move the files of a new world into a bucket."""
-    monkeypatch.setattr(schedule, "advise", lambda *_, price: schedule.Advice(None, float(DRAWS)))
+    monkeypatch.setattr(schedule, "advise", lambda *_, **__: schedule.Advice(None, float(DRAWS)))
     settings.OUTGOING_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     real = digit_worlds.imported
 
