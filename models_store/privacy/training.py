@@ -65,10 +65,12 @@ def train_private(
     Raises
     ------
     ValueError
-        If no network takes the features, or no noise is enough.
+        If no network takes the features, features are not finite, a label is that of another item, or no noise is
+        enough.
     TrainingError
         If the weights are no longer finite.
     """
+    check_records(training_set, config.chunk)
     n, input_shape = len(training_set), training_set.input_shape
     # Initial weights come from the global generators: seed them, and restore them afterwards.
     with torch.random.fork_rng(devices=[]):
@@ -109,6 +111,19 @@ def network_for(input_shape: tuple[int, ...], n_classes: int) -> Mlp | Edges:
     if len(input_shape) == 1:
         return Mlp(MlpConfig(n_inputs=input_shape[0], n_classes=n_classes, dropout=0.0))
     raise ValueError(f"no network takes features of the shape {input_shape}")
+
+
+def check_records(records: TrainingSet, chunk: int) -> None:
+    """Raise ValueError if the accountant's bound would not hold for these records.
+
+    It hides one record: a label that several records share would be hidden less. And no clip bounds a gradient that is
+    not a number.
+    """
+    if shared := len(records) - int(records.own.sum()):
+        raise ValueError(f"{shared} of the labels repeat{'s' if shared == 1 else ''} that of another item")
+    starts = range(0, len(records), chunk)
+    if not all(np.isfinite(records.features[start : start + chunk]).all() for start in starts):
+        raise ValueError("the features hold numbers that are not finite")
 
 
 def check_network(network: nn.Module) -> None:
