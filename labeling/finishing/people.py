@@ -19,10 +19,6 @@ USUAL_ERROR = 0.03
 PRIOR_WRONG = 1.5
 """The weight of the usual error against answers to gold items: as if people had been seen to be wrong so often."""
 
-DOUBTFUL_CLASSES = 8
-"""Where each class of an item is a decision of its own: the most classes among which a person's errors are taken to
-spread. Most of a thousand classes are in doubt for no item."""
-
 LEAST_GOLD = 20
 """Answers to gold items from which their own upper bound counts."""
 
@@ -73,7 +69,7 @@ def errors_of(project: Project) -> PeopleErrors:
     people = list(Membership.objects.annotators().filter(project=project).values_list("accuracy", flat=True))
     accuracies = [accuracy for accuracy in people if accuracy is not None]
     classes = project.classes.offered().count()
-    decisions = min(classes, DOUBTFUL_CLASSES) if project.asks.per_class else 1
+    decisions = project.asks.decisions(classes)
     usual = 1 - (1 - USUAL_ERROR) ** decisions
     if len(known) >= LEAST_GOLD:
         answer = (wrong + PRIOR_WRONG) / (len(known) + PRIOR_WRONG / usual)
@@ -86,7 +82,7 @@ def errors_of(project: Project) -> PeopleErrors:
     if label is None:
         rule = Rule(project.overlap, project.overlap_max, project.label_confidence, project.check_share)
         believed = [ACCURACY if each is None else each for each in people] or [ACCURACY]
-        label = min(answer, _wrong_by(rule, tuple(believed), values))
+        label = min(answer, _wrong_by(rule, tuple(believed), values, decisions))
     return PeopleErrors(
         answer=min(answer, HIGHEST),
         answer_at_most=min(at_most, HIGHEST),
@@ -104,6 +100,6 @@ def _measured(project: Project) -> float | None:
 
 
 @lru_cache(maxsize=64)
-def _wrong_by(rule: Rule, accuracies: tuple[float, ...], values: int) -> float:
+def _wrong_by(rule: Rule, accuracies: tuple[float, ...], values: int, decisions: int) -> float:
     """Return the share of wrong labels by this rule. Each process caches it: a simulation takes a tenth of a second."""
-    return outlook(rule, accuracies, values).wrong
+    return outlook(rule, accuracies, values, decisions).wrong

@@ -119,6 +119,12 @@ class Question:
         """Return the number of answers among which people's mistakes spread, the right answer included."""
         return len(self.answers) or n_classes
 
+    def decisions(self, n_classes: int) -> int:
+        """Return the number of classes of an item among which a person's errors spread, if each class is a decision of
+        its own; else 1.
+        """
+        return 1
+
     def resolve(self, answers: Sequence[Stored]) -> tuple[Stored | None, float | None]:
         """Return the label that the answers to one task result in, and the share of the answers that equal it.
 

@@ -11,6 +11,10 @@ import numpy as np
 from labeling.questions.base import InvalidValue, Names, Question, Stored, class_index
 from models_store.class_sets import ClassSets
 
+DOUBTFUL_CLASSES = 8
+"""The most classes of an item among which a person's errors are taken to spread. Most of a thousand classes are in
+doubt for no item."""
+
 
 class Multi(Question):
     """The question which classes apply. A stored value is the ascending list of class indices; an empty list means that
@@ -50,6 +54,9 @@ class Multi(Question):
         class.
         """
         return n_classes + 1
+
+    def decisions(self, n_classes: int) -> int:
+        return max(1, min(n_classes, DOUBTFUL_CLASSES))
 
     def as_answer(self, best: int) -> Stored:
         return [best]

@@ -1,13 +1,10 @@
-"""Weigh the answers to one item by their authors' accuracies, and decide whether they suffice."""
+"""Weigh the answers to one item by their authors' accuracies."""
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple, TypeVar
-
-Person = TypeVar("Person", bound=Hashable)
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 ACCURACY = 0.9
 """The accuracy of a person without checked answers: the mean of the prior."""
@@ -23,12 +20,6 @@ MOST_SURE = 0.95
 
 LEAST_SUPPORT = 2 / 3
 """The least probability of a label: it must be twice as probable as all other values together."""
-
-MOST_SKIPS = 2
-"""After this many skips and no answer, no further person is asked."""
-
-LEAST_OF_USUAL = 0.5
-"""The share of the median person's accuracy beyond chance that a person needs to be asked about items in doubt."""
 
 
 class Vote(NamedTuple):
@@ -89,31 +80,3 @@ def posterior(votes: Sequence[Vote], n_values: int, word: ModelVote | None = Non
     top = max(logs, default=0.0)
     masses = [math.exp(log - top) for log in logs]
     return {value: round(mass / sum(masses), 12) for value, mass in zip(values, masses, strict=False)}
-
-
-def asks_another(
-    votes: Sequence[Vote], skips: int, *, n_values: int, word: ModelVote | None = None, confidence: float
-) -> bool:
-    """Return whether one more person is asked: while every answer's probability of being right is below `confidence`.
-
-    An item without answers is asked until it has `MOST_SKIPS` skips.
-    """
-    if not votes:
-        return skips < MOST_SKIPS
-    probabilities = posterior(votes, n_values, word)
-    return max(probabilities[vote.value] for vote in votes) < confidence
-
-
-def worth_asking(accuracies: Mapping[Person, float], n_values: int) -> set[Person]:
-    """Return the people to ask about items in doubt: their accuracy beyond chance is at least half of the median
-    person's.
-
-    All people if the median accuracy is no better than chance.
-
-    >>> sorted(worth_asking({"ann": 0.95, "bob": 0.9, "cy": 0.15}, 10))
-    ['ann', 'bob']
-    """
-    chance = 1 / max(n_values, 2)
-    beyond = {person: max(0.0, (accuracy - chance) / (1 - chance)) for person, accuracy in accuracies.items()}
-    usual = statistics.median(beyond.values()) if beyond else 0.0
-    return {person for person, known in beyond.items() if known >= LEAST_OF_USUAL * usual}

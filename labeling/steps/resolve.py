@@ -20,9 +20,10 @@ from labeling.db.statements import change_each, stored
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
-from labeling.resolving import dawid_skene
+from labeling.resolving import by_class, dawid_skene
+from labeling.resolving.asking import worth_asking
 from labeling.resolving.one_coin import AnswerTable, Resolved, weigh
-from labeling.resolving.posterior import LEAST_SUPPORT, worth_asking
+from labeling.resolving.posterior import LEAST_SUPPORT
 
 CHUNK = 5000
 # Items written in one transaction: other writers wait for its end.
@@ -65,7 +66,12 @@ def resolve(step: Step, project: Project) -> None:
     if read.answers is None:
         return
     by_confusion = project.resolving == Project.Resolving.DAWID_SKENE
-    resolved = dawid_skene.resolve(read.answers) if by_confusion else weigh(read.answers)
+    decisions = project.asks.decisions(project.classes.count())
+    if decisions > 1:
+        resolved, sets = by_class.weigh(read.answers, [tuple(value) for value in read.values], decisions)
+        read.values = [list(each) for each in sets]
+    else:
+        resolved = dawid_skene.resolve(read.answers) if by_confusion else weigh(read.answers)
     labels = _labels(project, read, resolved, decides=by_confusion or project.overlap_max is not None)
     for part in in_parts(range(len(read.tasks)), PART):
         with step.write():

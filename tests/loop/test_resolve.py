@@ -181,3 +181,30 @@ def test_how_probable_each_class_is_can_be_learned_in_place_of_the_label() -> No
     assert learns_soft(project)
     project.privacy_epsilon = 1.0
     assert not learns_soft(project)
+
+
+@pytest.mark.parametrize("resolving", ["majority", "dawid-skene"])
+@pytest.mark.parametrize("most", [None, 5])
+def test_people_who_err_about_different_classes_settle_a_list_of_classes(resolving: str, most: int | None) -> None:
+    classes = [f"c{index}" for index in range(8)]
+    project = make_project(
+        question="multi", classes=classes, overlap=3, overlap_max=most, resolving=resolving, check_share=0.0
+    )
+    people = [make_member(project, name) for name in ("ann", "bob", "cat", "dan", "eve")]
+    batch = make_open_batch(project, make_items(project, 12), overlap=3, overlap_max=most)
+    for rank in range(11):
+        for user in people[:3]:
+            answer(batch, rank, user, sorted({1, rank % 8}))
+    for user, value in zip(people, [[1, 2, 3], [2, 3, 4], [1, 2, 4]], strict=False):
+        answer(batch, 11, user, value)
+    for user in people[3:]:
+        if batch.tasks.get(rank=11).outstanding:
+            answer(batch, 11, user, [1, 2, 3, 4])
+    run(project)
+    item = Item.objects.get(row=11)
+    assert item.label == [1, 2, 3, 4], "a list that none of the first three gave"
+    assert item.label_probability is not None
+    assert item.label_probability > 0.8
+    assert Item.objects.get(row=0).label == [0, 1]
+    accuracies = Membership.objects.values_list("accuracy", flat=True)
+    assert all(accuracy is None or accuracy > 0.8 for accuracy in accuracies)

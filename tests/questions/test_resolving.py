@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.resolving import dawid_skene
+from labeling.resolving import by_class, dawid_skene
+from labeling.resolving.asking import asks_another, worth_asking
 from labeling.resolving.one_coin import AnswerTable, weigh
-from labeling.resolving.posterior import CLIP, ModelVote, Vote, asks_another, posterior, worth_asking
+from labeling.resolving.outlook import Rule, outlook
+from labeling.resolving.posterior import CLIP, ModelVote, Vote, posterior
 from tests.extent import examples
 
 ACCURACIES = st.floats(0.05, 0.99)
@@ -158,3 +160,89 @@ def test_a_spammer_and_a_confuser_are_seen_through() -> None:
     best[found.item[order]] = found.value[order]
     majority = np.array([np.bincount(column, minlength=4).argmax() for column in said[:5].T])
     assert (best != truth).mean() < (majority != truth).mean()
+
+
+SETS = st.lists(st.integers(0, 5), max_size=4).map(lambda named: tuple(sorted(set(named))))
+
+
+@given(votes=st.lists(st.tuples(SETS, ACCURACIES), min_size=1, max_size=5), decisions=st.integers(6, 9))
+def test_the_posterior_by_class_is_bayes_over_all_sets(
+    votes: list[tuple[tuple[int, ...], float]], decisions: int
+) -> None:
+    """The reference weighs each of the 2^decisions sets by its answers."""
+    masses = {}
+    for bits in itertools.product([False, True], repeat=decisions):
+        truth = {index for index, is_in in enumerate(bits) if is_in}
+        mass = 1.0
+        for value, accuracy in votes:
+            right = min(max(accuracy ** (1 / decisions), CLIP), 1 - CLIP)
+            differing = len(truth ^ set(value))
+            mass *= right ** (decisions - differing) * (1 - right) ** differing
+        masses[tuple(sorted(truth))] = mass
+    ours, whole = by_class.posterior([Vote(*vote) for vote in votes], decisions), sum(masses.values())
+    assert all(math.isclose(p, masses[value] / whole, abs_tol=1e-9) for value, p in ours.items())
+    assert math.isclose(max(ours.values()), max(masses.values()) / whole, abs_tol=1e-9)
+
+
+def test_people_who_err_about_different_classes_settle_an_item() -> None:
+    answers = [(1, 2), (2,), (2, 3)]
+
+    def more(n: int) -> bool:
+        votes = [Vote(value, 0.8) for value in answers[:n]]
+        return asks_another(votes, 0, n_values=9, decisions=8, confidence=0.9)
+
+    assert more(1)
+    assert more(2), "one of the two names another class"
+    assert not more(3)
+    found = by_class.posterior([Vote(value, 0.8) for value in answers], 8)
+    assert max(found, key=found.__getitem__) == (2,), "the answer of one of three"
+    nobody = by_class.posterior([Vote((1, 2, 3), 0.8), Vote((2, 3, 4), 0.8), Vote((1, 2, 4), 0.8)], 8)
+    assert max(nobody, key=nobody.__getitem__) == (1, 2, 3, 4), "a set that nobody answered"
+
+
+@st.composite
+def crowds_of_sets(draw: st.DrawFn) -> tuple[AnswerTable, list[tuple[int, ...]]]:
+    sets = draw(st.lists(SETS, min_size=1, max_size=6, unique=True))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n_items, n_people = draw(st.integers(1, 8)), draw(st.integers(1, 4))
+    rows = [
+        (item, person, rng.integers(len(sets)))
+        for item, person in itertools.product(range(n_items), range(n_people))
+        if person == item % n_people or rng.random() < 0.6
+    ]
+    item, person, value = np.array(rows, np.int64).T
+    return AnswerTable(item, person, value, n_items, n_people, len(sets)), sets
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(crowds_of_sets(), st.integers(2, 9))
+def test_sets_are_weighed_as_plain_loops_do(crowd: tuple[AnswerTable, list[tuple[int, ...]]], decisions: int) -> None:
+    answers, sets = crowd
+    rows = list(zip(answers.item.tolist(), answers.person.tolist(), answers.value.tolist(), strict=True))
+    accuracy = [0.9] * answers.n_people
+    for _ in range(200):
+        tables = [
+            by_class.posterior([Vote(sets[v], accuracy[p]) for i, p, v in rows if i == item], decisions)
+            for item in range(answers.n_items)
+        ]
+        accuracy = [
+            (sum(tables[i][sets[v]] for i, p, v in rows if p == person) + 9)
+            / (sum(p == person for _, p, _ in rows) + 10)
+            for person in range(answers.n_people)
+        ]
+    ours = by_class.weigh(answers, sets, decisions)
+    np.testing.assert_allclose(ours.resolved.accuracy, accuracy, atol=1e-4)
+    for item, value, p in zip(ours.resolved.item, ours.resolved.value, ours.resolved.probability, strict=True):
+        assert math.isclose(tables[item][ours.sets[value]], p, abs_tol=1e-3)
+    assert len(ours.resolved.item) == sum(map(len, tables))
+
+
+def test_a_rule_by_class_asks_for_fewer_answers_than_one_for_whole_lists() -> None:
+    rule, people = (
+        Rule(least=2, most=5, confidence=0.9, check_share=0.0),
+        [0.74] * 8,
+    )  # 3 % wrong about each of ten classes
+    whole, each = outlook(rule, people, 9), outlook(rule, people, 9, decisions=8)
+    assert each.answers < whole.answers
+    assert each.undecided < whole.undecided / 2
+    assert each.wrong < 0.05

@@ -25,7 +25,7 @@ class Standing:
     ----------
     first: whether the project has no model yet.
     accuracies: of the members whose accuracy is known.
-    n_values: number of possible answers.
+    n_values, decisions: the number of possible answers, and `Question.decisions`.
     accuracy, measured: the accuracy of the newest version, and the number of control items in it.
     waiting: number of control items in unfinished batches.
     sample: the sample of the pool that the forecast is made of.
@@ -40,6 +40,7 @@ class Standing:
     first: bool = False
     accuracies: Sequence[float] = ()
     n_values: int = 2
+    decisions: int = 1
     measured: int = 0
     waiting: int = 0
     accuracy: float | None = None
@@ -56,6 +57,7 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}
     measured = control.get("n") or 0
+    n_classes = project.classes.count()
     return Standing(
         pool=pool_of(project),
         pace=pace_of(project, now),
@@ -65,7 +67,8 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
             for accuracy in project.memberships.order_by("pk").values_list("accuracy", flat=True)
             if accuracy is not None
         ],
-        n_values=project.asks.possible(project.classes.count()),
+        n_values=project.asks.possible(n_classes),
+        decisions=project.asks.decisions(n_classes),
         measured=measured,
         waiting=sum(unfinished),
         accuracy=control.get("accuracy") if measured else None,
