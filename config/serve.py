@@ -123,6 +123,7 @@ def stop(parts: list[Part]) -> None:
             part.process.wait(GRACE_SECONDS)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             os.killpg(part.process.pid, signal.SIGKILL)
+            part.process.wait()
 
 
 def say(name: str, line: str) -> None:
