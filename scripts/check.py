@@ -15,7 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -24,10 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
 NO_TESTS = 5  # pytest's exit status when no test was selected
-# One process more than cores, because tests wait for servers, Chromium and locks. No more, because some tests start
-# threads and processes of their own, and each process loads torch and collects all tests. Chromium keeps two cores
-# busy, though the summary counts less than one: nothing waits for the end of its processes.
-SIDE_BY_SIDE = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "worksteal"]
+# One process a core, though tests wait for servers, Chromium and locks: two checks run at a time, and each process
+# takes twenty seconds of a core to load torch and collect all tests. The summary counts too little for Chromium and
+# PostgreSQL, because nothing waits for the end of their processes.
+SIDE_BY_SIDE = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "worksteal"]
 # Tests with Chromium and Ray fail at times on a busy machine, so a failed one runs once more and is named at the end.
 # Other tests never run twice, because their random failures are race conditions to fix.
 ONCE_MORE = ["--reruns", "1", "-r", "fER"]
@@ -137,9 +138,8 @@ CHECKS: dict[str, list[list[str]]] = {
     ],
     "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray and not long", *ON_RAY]],
     "test-browser": [
-        [*PYTEST, *SIDE_BY_SIDE, *IN_BROWSER, "-m", "browser and not timed and not long", "tests/browser"],
+        [*PYTEST, *SIDE_BY_SIDE, *IN_BROWSER, "-m", "browser and not long", "tests/browser"],
     ],
-    "test-timed": [[*PYTEST, *IN_BROWSER, "-m", "browser and timed and not long", "tests/browser"]],
     # All tests with all cases, for half an hour and more, before a release.
     "test-long": [
         [
@@ -158,8 +158,7 @@ CHECKS: dict[str, list[list[str]]] = {
             *(f"tests/{name}" for name in [*ON_POSTGRES, *MORE_ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ],
         [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "ray", *ON_RAY],
-        [*ALL_CASES, *PYTEST, *SIDE_BY_SIDE, *IN_BROWSER, "-m", "browser and not timed", "tests/browser"],
-        [*ALL_CASES, *PYTEST, *IN_BROWSER, "-m", "browser and timed", "tests/browser"],
+        [*ALL_CASES, *PYTEST, *SIDE_BY_SIDE, *IN_BROWSER, "-m", "browser", "tests/browser"],
     ],
 }
 # All cores are busy with processes, so more threads would only wait for each other.
@@ -167,16 +166,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 # Tests must not use the developer's own database: settings fall back to SQLite, or with-postgres.sh sets one. Without
 # bytecode files, each process would compile all code again.
 NOT_FOR_TESTS = {"DATABASE_URL", "DATABASE_REPLICA_URL", "PYTHONDONTWRITEBYTECODE"}
-# Checks that run beside the tests on SQLite: Ray's tests mostly wait for nodes. Running PostgreSQL's tests beside
-# Chromium's saved no time: together they took 293 seconds, one after the other 304, though all files lay in memory.
-BESIDE: dict[str, list[str]] = {
-    "test-sqlite": ["lint", "types", "migrations", "test-ray"],
-    "test-postgres": [],
-    "test-browser": [],
-    "test-timed": [],
-}
-# Checks that start after all tests.
-LAST_IN_LINE = {"lint", "types", "migrations"}
+# Two lanes run at the same time: the tests on SQLite take as long as all other checks together.
+LANES = [["test-sqlite"], [name for name in CHECKS if name not in {"test-sqlite", "test-long"}]]
 
 
 class Outcome(NamedTuple):
@@ -260,16 +251,15 @@ def closing_lines(output: str) -> list[str]:
     return [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?|deselected)\b.* in ", line)]
 
 
-def check(name: str, arguments: list[str], write: Callable[[bytes], None], before: Sequence[str] = ()) -> Outcome:
-    """Run a check, with `arguments` after each of its commands and `before` in front of it."""
+def check(name: str, arguments: list[str], write: Callable[[bytes], None]) -> Outcome:
+    """Run a check, with `arguments` after each of its commands."""
     write(f"\n──── {name} {'─' * (90 - len(name))}\n".encode())
     started = time.monotonic()
     tests = name.startswith("test-")
     statuses, counted, busy = [], [], 0.0
     for command in CHECKS[name]:
-        status, output, of_command = run(
-            [*before, *command, *(arguments if tests or command is CHECKS[name][-1] else [])], write
-        )
+        further = arguments if tests or command is CHECKS[name][-1] else []
+        status, output, of_command = run([*command, *further], write)
         statuses.append(status)
         busy += of_command
         counted += closing_lines(output)[-1:] if tests else []
@@ -283,29 +273,28 @@ def say(output: bytes) -> None:
     sys.stdout.flush()
 
 
-def check_all() -> list[Outcome]:
-    """Run all checks, two at a time; print the output of the second when both are done."""
-    outcomes: dict[str, Outcome] = {}
-    for name, others in BESIDE.items():
+def check_lane(names: list[str]) -> list[Outcome]:
+    """Run checks one after the other; print the output of each when it ends."""
+    outcomes = []
+    for name in names:
+        say(f"{name} has started\n".encode())
         parts: list[bytes] = []
-
-        def check_beside(others: list[str] = others, parts: list[bytes] = parts) -> None:
-            with suppress(KeyboardInterrupt):
-                for other in others:
-                    last = ["nice", "-n", "19"] if other in LAST_IN_LINE else []
-                    outcomes[other] = check(other, [], parts.append, last)
-
-        beside = threading.Thread(target=check_beside)
-        beside.start()
         try:
-            outcomes[name] = check(name, [], say)
+            outcomes.append(check(name, [], parts.append))
+        finally:
+            say(b"".join(parts))
+    return outcomes
+
+
+def check_all() -> list[Outcome]:
+    """Run all lanes at the same time."""
+    with ThreadPoolExecutor(len(LANES)) as threads:
+        lanes = [threads.submit(check_lane, lane) for lane in LANES]
+        try:
+            return [outcome for lane in lanes for outcome in lane.result()]
         except BaseException:
             processes.end()
             raise
-        finally:
-            beside.join()
-        say(b"".join(parts))
-    return [outcomes[name] for name in CHECKS if name in outcomes]
 
 
 def interrupt(*_: object) -> NoReturn:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
+from gestures import Gestures
 from playwright.sync_api import expect
 
 from labeling.models import Annotation
 from tests.extent import some
 
-pytestmark = [pytest.mark.browser, pytest.mark.timed, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 ANIMALS = ["cat", "dog", "hen", "pig"]
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -34,20 +35,18 @@ def open_animals(open_screen: Any, classes: list[str] = ANIMALS, options: Any = 
 @pytest.mark.parametrize("delay", some([150, 0]))
 def test_a_double_click_answers_once(open_screen: Any, delay: int) -> None:
     screen = open_animals(open_screen)
-    for _ in range(2):
-        screen.choice("dog").click()
-        screen.page.wait_for_timeout(delay)
-        screen.choice("dog").click()
+    hand = Gestures(screen.page)
+    for name in ("dog", "dog", "hen"):
+        hand.double_click(screen.choice(name), apart_ms=delay)
         screen.look()
-    screen.choice("hen").dblclick()
     assert values(screen) == [1, 1, 2]
 
 
 def test_a_double_tap_answers_once(open_screen: Any) -> None:
     screen = open_animals(open_screen, options=PHONE)
+    hand = Gestures(screen.page)
     for name in ("dog", "dog", "hen"):
-        screen.choice(name).tap()
-        screen.choice(name).tap()
+        hand.double_tap(screen.choice(name), apart_ms=150)
         screen.look()
     assert values(screen) == [1, 1, 2]
 
@@ -57,25 +56,24 @@ def test_a_double_click_in_the_list_answers_once(open_screen: Any) -> None:
     """The second half of a double click hits the changed list, where another class is."""
     screen = open_animals(open_screen, [f"animal {number}" for number in range(40)])
     screen.press(*"animal 33")
-    screen.page.get_by_role("option", name="animal 33").dblclick()
+    Gestures(screen.page).double_click(screen.page.get_by_role("option", name="animal 33"))
     assert values(screen) == [33]
 
 
 def test_a_double_click_in_the_list_chooses_one_class_of_several(open_screen: Any) -> None:
     screen = open_animals(open_screen, [f"animal {number}" for number in range(40)], question="multi")
     screen.press(*"animal 33")
-    screen.page.get_by_role("option", name="animal 33").dblclick()
+    Gestures(screen.page).double_click(screen.page.get_by_role("option", name="animal 33"))
     expect(screen.page.locator("#chosen .chip")).to_have_text(["animal 33"])
-    screen.page.locator("#send").dblclick()
+    Gestures(screen.page).double_click(screen.page.locator("#send"))
     assert values(screen) == [[33]]
 
 
 @pytest.mark.parametrize("pause", some([40, 0, 150]))
 def test_enter_pressed_twice_sends_once(open_screen: Any, pause: int) -> None:
     screen = open_animals(open_screen, question="multi")
-    screen.press("1", "Enter")
-    screen.page.wait_for_timeout(pause)
-    screen.press("Enter")
+    screen.press("1")
+    Gestures(screen.page).keys("Enter", "Enter", apart_ms=pause)
     screen.look()
     screen.press("2", "Enter")
     assert values(screen) == [[0], [1]]
@@ -83,9 +81,10 @@ def test_enter_pressed_twice_sends_once(open_screen: Any, pause: int) -> None:
 
 def test_a_key_pressed_twice_answers_once_and_so_do_two_at_once(open_screen: Any) -> None:
     screen = open_animals(open_screen)
-    screen.press("1", "1")
+    hand = Gestures(screen.page)
+    hand.keys("1", "1", apart_ms=100)
     screen.look()
-    screen.press("2", "3")  # nobody has seen what the 3 would answer
+    hand.keys("2", "3", apart_ms=50)  # nobody has seen what the 3 would answer
     assert values(screen) == [0, 1]
 
 
@@ -116,12 +115,15 @@ def test_a_key_held_down_answers_once(open_screen: Any) -> None:
 @pytest.mark.parametrize("question", some(["single", "multi"]))
 def test_a_reason_that_is_given_twice_skips_once_and_answers_nothing(open_screen: Any, question: str) -> None:
     screen = open_animals(open_screen, question=question)
-    screen.press(" ", "1", "1")
-    screen.look()
-    screen.press(" ", "Enter", "Enter")
+    hand = Gestures(screen.page)
+    screen.press(" ")
+    hand.keys("1", "1", apart_ms=100)
     screen.look()
     screen.press(" ")
-    screen.page.get_by_role("button", name="Broken or empty").dblclick()
+    hand.keys("Enter", "Enter", apart_ms=100)
+    screen.look()
+    screen.press(" ")
+    hand.double_click(screen.page.get_by_role("button", name="Broken or empty"))
     assert values(screen) == [None, None, None]
 
 
