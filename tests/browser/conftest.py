@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from screen import Screen
 
 from labeling.models import Project, User
@@ -32,6 +32,10 @@ QUIET = [
 
 # Playwright runs an event loop in this thread, which Django would take for asynchronous code that uses the ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+# Long enough for a machine that is busy with other checks: only a test that fails waits so long.
+PATIENCE_MS = 20_000
+expect.set_options(timeout=PATIENCE_MS)
 
 OpenPage = Callable[..., Page]
 OpenScreen = Callable[..., Screen]
@@ -72,7 +76,7 @@ def open_page(
         context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}, "base_url": live_server.url, **options}
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         if user is not None:
             sign_in(context, user)
