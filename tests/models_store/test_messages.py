@@ -90,7 +90,8 @@ def answer(pipe: Connection) -> None:
 
 def test_two_processes_talk() -> None:
     one, other = Pipe()
-    process = get_context("spawn").Process(target=answer, args=(other,))
+    # Forked, because a new interpreter would load torch for seconds.
+    process = get_context("fork").Process(target=answer, args=(other,))
     process.start()
     other.close()
     for number in range(2):
