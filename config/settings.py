@@ -159,6 +159,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "labeling.web.account.notices.bell",
             ],
             "libraries": {"markdown": "labeling.web.shared.markdown"},
             "builtins": ["labeling.web.shared.figures"],

@@ -61,6 +61,7 @@ ON_POSTGRES = [
     "loop/test_pick_ahead.py::test_what_is_given_out_meanwhile_stays_as_it_is",
     "observing/test_counts.py",
     "predicting/test_registered_models.py::test_it_waits_for_a_training_that_has_the_next_number",
+    "notices/test_who_is_told.py",
     "operations/test_database_restart.py",
     "operations/test_rolling_upgrade.py",
     "queue",

@@ -2,7 +2,7 @@
 
 These are the options of `create_project`, `import_items`, `export_labels`, `change_encoder`, `compare_encoders` and
 `finish` and the kinds of steps in commands.md, the filters in export.md, the roles in roles.md, the endpoints in
-api.md, and the events in webhooks.md.
+api.md, the events in webhooks.md, and the kinds of notices in notices.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
 """
@@ -89,6 +89,18 @@ def events_of_webhooks() -> str:
     return f"| event | it says |\n|---|---|\n{''.join(rows)}"
 
 
+def kinds_of_notices() -> str:
+    """Return the table of the kinds of notices. Django must be set up."""
+    from labeling.models import NoticeKind
+    from labeling.models.roles import who_may
+
+    rows = (
+        f"| {kind.text.format(number=3)} | {who_may(kind.ability) if kind.ability else 'the person'} |\n"
+        for kind in NoticeKind
+    )
+    return f"| notice | who gets it |\n|---|---|\n{''.join(rows)}"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "change_encoder": lambda: options_of("change_encoder"),
     "compare_encoders": lambda: options_of("compare_encoders"),
@@ -100,6 +112,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "finish": lambda: options_of("finish"),
     "import_items": lambda: options_of("import_items"),
     "kinds": kinds_of_steps,
+    "notices": kinds_of_notices,
     "roles": abilities_of_roles,
     "source": lambda: options_of("source"),
 }
@@ -115,7 +128,7 @@ def written(text: str) -> str:
     return TABLE.sub(table, text)
 
 
-PAGES = ["commands.md", "export.md", "roles.md", "api.md", "../how-to/webhooks.md"]
+PAGES = ["commands.md", "export.md", "roles.md", "api.md", "../how-to/webhooks.md", "../how-to/notices.md"]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from labeling import auditlog
 from labeling.db.statements import insert
-from labeling.models import Annotation, Comment, Item, LogKind, Project, Task, User
+from labeling.models import Annotation, Comment, Item, LogKind, Notice, NoticeKind, Project, Task, User
 from labeling.models.reviews import MAX_COMMENT
 
 THREADS = 100
@@ -61,6 +61,8 @@ def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
     if to and person is None:
         raise CommentError(f"“{to[:60]}” has not answered this item. Only annotators who answered it can get a reply.")
     comment = Comment.objects.create(item=item, user=user, to=person, text=text)
+    if person is not None and person != user:
+        Notice.objects.tell_person(NoticeKind.COMMENT_ANSWERED, item.project, person, about=str(comment.pk))
     auditlog.record(LogKind.COMMENTED, project=item.project, whom=person, subject=f"item {item.pk}")
     return comment
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from labeling import auditlog
 from labeling.answering import assignments
-from labeling.models import Annotation, Assignment, LogKind, Membership, Project, User, WorkLog
+from labeling.models import Annotation, Assignment, LogKind, Membership, Notice, NoticeKind, Project, User, WorkLog
 from labeling.models.items import ItemQuerySet
 
 SURE = 0.01
@@ -104,10 +104,13 @@ def look_at(project: Project, user: User) -> bool:
 
 
 @transaction.atomic
-def _pause(members: QuerySet[Membership], project: Project, user: User, reason: str) -> bool:
+def _pause(members: QuerySet[Membership], project: Project, user: User, reason: str, *, by: User | None = None) -> bool:
     """Pause this member and release the user's tasks. Return False if the member was paused already."""
-    if not members.update(paused_at=timezone.now(), pause_reason=reason):
+    now = timezone.now()
+    if not members.update(paused_at=now, pause_reason=reason):
         return False
+    if user != by:
+        Notice.objects.tell_person(NoticeKind.MEMBER_PAUSED, project, user, about=now.isoformat())
     assignments.give_back(Assignment.objects.pending().filter(pk__in=assignments.held_in(project, user)))
     auditlog.record(LogKind.MEMBER_PAUSED, project=project, whom=user, after={"paused": True})
     return True
@@ -176,7 +179,9 @@ def let_go_on(membership: Membership) -> bool:
     return True
 
 
-def pause(membership: Membership, reason: str) -> bool:
-    """Pause a member, for a manager, and release the member's tasks. Return False if the member was paused already."""
+def pause(membership: Membership, reason: str, *, by: User | None = None) -> bool:
+    """Pause a member, for the manager `by`, and release the member's tasks. Return False if the member was paused
+    already.
+    """
     members = Membership.objects.filter(pk=membership.pk, paused_at=None)
-    return _pause(members, membership.project, membership.user, reason[:300])
+    return _pause(members, membership.project, membership.user, reason[:300], by=by)

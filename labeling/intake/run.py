@@ -251,3 +251,4 @@ def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Sequen
             finished_at=timezone.now(),
             **set_aside(item_import, rejections),
         )
+        item_import.tell_of_failure()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from labeling.models.jobs import Cause
+from labeling.models.notice_kinds import NoticeKind
+from labeling.models.notices import Notice
 
 
 class ItemImportQuerySet(models.QuerySet["ItemImport"]):
@@ -118,6 +121,12 @@ class ItemImport(Cause):
 
     def step_failed(self, reason: str) -> None:
         ItemImport.objects.filter(pk=self.pk).update(state=ItemImport.State.FAILED, reason=reason[:500])
+        self.tell_of_failure()
+
+    def tell_of_failure(self) -> None:
+        """Store the notices that the import failed or was refused, once for each time that it did."""
+        about = f"{self.pk} {timezone.now().isoformat()}"
+        Notice.objects.tell_members(NoticeKind.IMPORT_FAILED, self.project, number=self.pk, about=about)
 
     @property
     def is_copy(self) -> bool:

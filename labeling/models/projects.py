@@ -102,6 +102,9 @@ class Project(ProjectSettings):
     vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)
     purged_rows = models.PositiveBigIntegerField(default=0, editable=False, help_text="Of items removed for good.")
+    reviews_since = models.DateTimeField(
+        null=True, editable=False, help_text="Since when items wait for a review without a break, as far as known."
+    )
     features_generation = models.PositiveIntegerField(default=0, editable=False)
     encoder_since = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="Number of the first version that learned from this encoder."

@@ -16,6 +16,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from labeling.models.event_types import TEST, EventType
+from labeling.models.notice_kinds import OF_EVENTS
+from labeling.models.notices import Notice
 from labeling.models.projects import Project
 
 MAX_URL = 2000
@@ -76,10 +78,13 @@ class Webhook(models.Model):
 
 class EventQuerySet(models.QuerySet["Event"]):
     def announce(self, event_type: EventType, project: Project, *, number: int | None = None) -> None:
-        """Store an event for the project's webhooks that ask for it. Call inside the transaction that causes it.
+        """Store an event for the project's webhooks that ask for it, and the notices of the same fact. Call inside the
+        transaction that causes it.
 
-        `number`: of the batch, model version, certificate or dataset version. Without a webhook nothing is stored.
+        `number`: of the batch, model version, certificate or dataset version. Without a webhook no event is stored.
         """
+        if event_type in OF_EVENTS:
+            Notice.objects.tell_members(OF_EVENTS[event_type], project, number=number)
         # The locks, until the transaction ends, give deliveries of a webhook keys in the order of commits. They are not
         # of the project: a claim that opens a batch would wait for it behind an answer that opens the same batch.
         webhooks = Webhook.objects.filter(project=project).order_by("pk").select_for_update(no_key=True)

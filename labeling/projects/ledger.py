@@ -11,6 +11,7 @@ Rényi divergences count, which are larger, and hold for that case too.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 
@@ -19,12 +20,25 @@ from django.db.models import Sum
 
 from labeling import auditlog
 from labeling.answering import counting
-from labeling.models import Batch, LogKind, ModelVersion, PrivateTraining, Project, Release, User
+from labeling.models import (
+    Batch,
+    LogKind,
+    ModelVersion,
+    Notice,
+    NoticeKind,
+    PrivateTraining,
+    Project,
+    Release,
+    User,
+)
 from labeling.projects import families
 from labeling.projects.budgets import Budget, Spent, labels_needed
 from models_store.privacy.accounting import Phase, epsilons
 from models_store.privacy.config import PrivacyConfig
 from models_store.privacy.planned import planned
+
+NEARLY = 0.9
+"""The share of a budget after which people are told."""
 
 
 class BudgetSpent(Exception):
@@ -136,7 +150,18 @@ def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraini
         plan=asdict(budget),
         cost=cost,
     )
+    _tell_if_nearly_spent(project, budget, spent.phases, phases, cost)
     return training, config
+
+
+def _tell_if_nearly_spent(
+    project: Project, budget: Budget, before: Sequence[Phase], phases: Sequence[Phase], cost: float | None
+) -> None:
+    """Store the notices that `NEARLY` of the budget is spent, once for each budget."""
+    bound = epsilons([before, phases], budget.delta)[-1]
+    if (bound if cost is None else min(bound, cost)) >= NEARLY * budget.epsilon:
+        about = f"{budget.epsilon:g} {budget.delta:g}"
+        Notice.objects.tell_members(NoticeKind.BUDGET_NEARLY_SPENT, project, about=about)
 
 
 def settle(*, training: PrivateTraining, version: ModelVersion) -> None:

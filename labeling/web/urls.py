@@ -4,6 +4,7 @@ from django.urls import path
 
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
+from labeling.web.account.notices import notices
 from labeling.web.account.views import SignIn, SignOut
 from labeling.web.auditlog import views as auditlog
 from labeling.web.batches import batch_parts
@@ -58,6 +59,7 @@ urlpatterns = [
     path("new/", create.new_project, name="project-new"),
     path("new/preview/", guidelines.preview, name="guidelines-preview"),
     path("account/", account.account, name="account"),
+    path("account/notices/", notices, name="notices"),
     path("account/theme/", account.theme, name="theme"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),

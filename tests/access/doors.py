@@ -117,6 +117,8 @@ DOORS = [
     ),  # it is for another account: tests/walls/test_invited_accounts.py
     Door("account", "get", SIGNED_IN, 200),
     Door("account", "post", SIGNED_IN, 200, {"days": "7"}),
+    Door("notices", "get", SIGNED_IN, 200),
+    Door("notices", "post", SIGNED_IN, 302),
     Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
     Door("password", "get", SIGNED_IN, 200),
     Door("password", "post", SIGNED_IN, 200),

@@ -29,6 +29,7 @@ NEVER = {
     "api:source-test",
     "guidelines-preview",
     "label-comments",
+    "notices",
     "project-source-test",
     "theme",
 }

@@ -237,6 +237,8 @@ STATES = [
     State("projects-deleted", "empty"),
     State("account", "empty"),
     State("account", "done", act=press("Create a token")),
+    State("notices", "filled"),
+    State("notices", "empty", user="newcomer"),
     State("api-docs", "filled", act=unfold),
     State("password", "empty"),
     State("password", "error", act=press("Change it")),

@@ -34,6 +34,8 @@ from labeling.models import (
     Item,
     ItemImport,
     Job,
+    Notice,
+    NoticeKind,
     PredictionRun,
     Project,
     Registration,
@@ -260,3 +262,6 @@ def fill_world(manager: str = "mona") -> None:
         *copies,
     ):
         make_member(project, manager, Role.MANAGER)
+    for kind in NoticeKind:
+        if kind.ability:
+            Notice.objects.tell_members(kind, lively, number=1)

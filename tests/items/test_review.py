@@ -216,7 +216,7 @@ def test_queries_do_not_grow_with_the_queue(project: Project, django_assert_num_
     for agreement in (1, 0.5):
         Item.objects.filter(task__batch__number=1, label__isnull=False).update(agreement=agreement)
         client.get(f"/p/{project.slug}/review/")
-        with django_assert_num_queries(25):
+        with django_assert_num_queries(26):
             assert client.get(f"/p/{project.slug}/review/").status_code == 200
 
 

@@ -78,9 +78,9 @@ def test_queries_do_not_grow_with_what_is_shown(django_assert_num_queries: Any) 
     client = member(compared_project(), Role.ENGINEER)
     # Session, user, membership; versions, control items, and if they changed, names of classes, items of the page;
     # damaged files.
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         client.get(PAGE, {"a": "1", "b": "2"})
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(PAGE, {"a": "1", "b": "2", "part": "neither"})
 
 

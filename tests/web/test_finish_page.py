@@ -152,7 +152,7 @@ def test_the_number_of_queries_is_fixed(much: int, django_assert_num_queries: An
     for number in range(1, 1 + much):
         make_certificate(project.versions.get(), number=number)
     client = manager(project)
-    with django_assert_num_queries(46):
+    with django_assert_num_queries(47):
         assert client.get(PAGE).status_code == 200
 
 

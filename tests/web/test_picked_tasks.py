@@ -188,7 +188,7 @@ def test_a_batch_without_a_model_is_not_sorted_by_what_it_has_not() -> None:
 def test_queries_do_not_grow(query: str, django_assert_max_num_queries: Any) -> None:
     batch = picked_batch(60)
     client = manager(batch.project)
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(28):
         client.get(address(batch.project, 2, query))
 
 

@@ -149,5 +149,5 @@ def test_queries_of_the_list(held_back: Project, django_assert_num_queries: Any)
     client = manager(held_back)
     # session, user, membership; versions twice, control items, and if they changed; newest version, the gate's;
     # choice, choices
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get(MODELS)

@@ -122,7 +122,7 @@ def test_who_sees_it(django_assert_num_queries: Any) -> None:
     stored.save(ProjectFiles(project).map(2), MAP)
     assert "picked items here" in text_of(member(project, Role.ENGINEER).get("/p/digits/batches/2/"))
     annotator = member(project, Role.ANNOTATOR)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert "picked items here" not in text_of(annotator.get("/p/digits/batches/2/"))
 
 

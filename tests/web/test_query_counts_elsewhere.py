@@ -10,7 +10,7 @@ from factories import make_member, make_project, make_user
 from knox.models import AuthToken
 from pages import make_history, signed_in
 
-from labeling.models import Role, User
+from labeling.models import Notice, NoticeKind, Project, Role, User
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ def test_home(projects: int, django_assert_num_queries: Any) -> None:
         make_history(project, 2)
         mona = make_member(project, "mona", Role.MANAGER)
     client = signed_in(mona)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert client.get("/").status_code == 200
 
 
@@ -32,11 +32,21 @@ def test_account(tokens: int, django_assert_num_queries: Any) -> None:
     for _ in range(tokens):
         AuthToken.objects.create(user=User.objects.get())
     client = signed_in(mona)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert client.get("/account/").status_code == 200
 
 
-@pytest.mark.parametrize(("path", "queries"), [("/new/", 3), ("/account/password/", 3), ("/api/docs/", 2)])
+@pytest.mark.parametrize(("notices", "queries"), [(0, 4), (1, 5), (5, 5)])
+def test_notices(notices: int, queries: int, django_assert_num_queries: Any) -> None:
+    mona = make_member(make_project(), "mona", Role.MANAGER)
+    for number in range(notices):
+        Notice.objects.tell_members(NoticeKind.BATCH_DONE, Project.objects.get(), number=number)
+    client = signed_in(mona)
+    with django_assert_num_queries(queries):
+        assert client.get("/account/notices/").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "queries"), [("/new/", 4), ("/account/password/", 4), ("/api/docs/", 3)])
 def test_forms_without_a_project(path: str, queries: int, django_assert_num_queries: Any) -> None:
     client = signed_in(make_member(make_project(), "mona", Role.MANAGER))
     with django_assert_num_queries(queries):

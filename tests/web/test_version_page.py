@@ -182,7 +182,7 @@ def test_queries(project: Project, django_assert_num_queries: Any) -> None:
     client = member(project, Role.ENGINEER)
     # session, user, membership; newest version, choice; versions beside it, control items, and if
     # they changed, classes, and those of the matrix, batches it picked
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get("/p/digits/models/2/")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 from factories import make_items, make_open_batch
 from receivers import Receiver
 
@@ -13,8 +14,8 @@ pytestmark = pytest.mark.django_db
 
 
 def told() -> list[str]:
-    looking.tell_of_reviews()
-    looking.tell_of_reviews()
+    looking.tell_of_reviews(since=timezone.now())
+    looking.tell_of_reviews(since=timezone.now())
     return list(Event.objects.values_list("type", flat=True))
 
 

@@ -92,7 +92,7 @@ class MemberPause(ProjectView):
         """Pause a member and release the member's tasks to other annotators. Answers that the member still sends are
         accepted.
         """
-        gold.pause(self._member(username), f"Paused by {self.user.username}.")
+        gold.pause(self._member(username), f"Paused by {self.user.username}.", by=self.user)
         return Response(MemberSerializer(self._member(username)).data)
 
     @extend_schema(responses={200: MemberSerializer})

@@ -140,7 +140,7 @@ def pause_member(request: HttpRequest, membership: Membership, username: str) ->
     if member.paused_at is not None:
         gold.let_go_on(member)
         messages.success(request, f"{username} gets items again. Gold items are counted afresh from now on.")
-    elif gold.pause(member, f"Paused by {membership.user.username}."):
+    elif gold.pause(member, f"Paused by {membership.user.username}.", by=membership.user):
         messages.success(request, f"{username} gets no more items until a manager lets them go on.")
     return redirect("project-members", membership.project.slug)
 

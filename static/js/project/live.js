@@ -3,7 +3,8 @@
 /** Ask for this page again and exchange the parts that have these ids. Does nothing if the server cannot be reached. */
 export async function refresh(...ids) {
   const fresh = await load(location.href);
-  for (const id of ids) exchange(document.getElementById(id), fresh?.getElementById(id));
+  if (fresh) document.title = fresh.title;
+  for (const id of ["bell", ...ids]) exchange(document.getElementById(id), fresh?.getElementById(id));
 }
 
 /** The page, or with `fields` of a form the page that answers it, as a document; null if it cannot be had. */

@@ -1,0 +1,84 @@
+"""The declarations of all kinds of notices. The pages and docs/how-to/notices.md list them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from labeling.models.event_types import EventType
+from labeling.models.roles import Ability
+
+
+class NoticeKind(StrEnum):
+    """The name of a kind.
+
+    `text` is the notice, and `address` the page of its subject; both may name the project's slug and a number.
+    `ability` is that of the members who get it; None if it is for one person. `event`: the webhooks' event of the same
+    fact, which is announced with it.
+    """
+
+    text: str
+    address: str
+    ability: Ability | None
+    event: EventType | None
+
+    BATCH_READY = (
+        "batch.ready",
+        "Batch {number} is ready for you to label.",
+        "/p/{project}/label/",
+        Ability.TASKS_ANSWER,
+        EventType.BATCH_OPENED,
+    )
+    BATCH_DONE = (
+        "batch.done",
+        "Batch {number} is done.",
+        "/p/{project}/batches/{number}/",
+        Ability.BATCHES_READ,
+        EventType.BATCH_DONE,
+    )
+    REVIEW_WAITING = ("review.waiting", "Items wait for a review.", "/p/{project}/review/", Ability.REVIEW_DO, None)
+    COMMENT_ANSWERED = (
+        "comment.answered",
+        "A comment of yours was answered.",
+        "/p/{project}/label/comments/",
+        None,
+        None,
+    )
+    MEMBER_PAUSED = (
+        "member.paused",
+        "You are paused: you get no tasks until a manager decides.",
+        "/p/{project}/label/",
+        None,
+        None,
+    )
+    MODEL_HELD_BACK = (
+        "model.held_back",
+        "Model version {number} was held back by the gate.",
+        "/p/{project}/models/{number}/",
+        Ability.MODELS_READ,
+        EventType.MODEL_HELD_BACK,
+    )
+    BUDGET_NEARLY_SPENT = (
+        "privacy.nearly_spent",
+        "At least 90 % of the privacy budget is spent.",
+        "/p/{project}/privacy/",
+        Ability.MODELS_READ,
+        None,
+    )
+    IMPORT_FAILED = (
+        "import.failed",
+        "An import failed, or was refused.",
+        "/p/{project}/imports/{number}/",
+        Ability.ITEMS_CHANGE,
+        None,
+    )
+
+    def __new__(cls, name: str, *facts: Any) -> NoticeKind:
+        kind = str.__new__(cls, name)
+        kind._value_ = name
+        kind.text, kind.address, kind.ability, kind.event = facts
+        return kind
+
+
+OF_EVENTS = {kind.event: kind for kind in NoticeKind if kind.event is not None}
+"""The kinds by the events that are announced with them."""
