@@ -58,7 +58,12 @@ class TrainConfig:
     secondary: str = _choice(
         "s-avuc", "none", "sb-ece", "s-avuc", meaning="Soft calibration error that is made small beside the loss."
     )
-    secondary_weight: float = _setting(2.0, 0.0, 100.0, meaning="What the soft calibration error counts in it.")
+    secondary_weight: float = _setting(
+        2.0,
+        0.0,
+        100.0,
+        meaning="What the soft calibration error counts in it at the end; nothing in the first half of the training.",
+    )
     temperature: str = _choice(
         "adaptive",
         "none",

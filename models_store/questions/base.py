@@ -163,6 +163,14 @@ class Question(ABC):
     def guessing_loss(self, targets: Targets) -> float:
         """Return the cross-entropy, in nats, of predicting the frequencies of the n >= 1 kept targets."""
 
+    def first_biases(self, targets: Targets, proposed: Tensor | None, n_classes: int) -> Tensor:
+        """Return the logits, (n_classes,) float32, that a network gives each item before it has learned anything.
+
+        `targets` and `proposed` are those of the n >= 1 labels that it learns. 0, unless a question states otherwise:
+        all classes start equal.
+        """
+        return torch.zeros(n_classes)
+
     def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
         """Find labels that look wrong.
 

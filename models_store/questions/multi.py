@@ -49,6 +49,11 @@ class Multi(YesOrNo):
     def target_shape(self, n: int, n_classes: int) -> tuple[int, ...]:
         return (n, n_classes)
 
+    def answer_counts(self, targets: Targets, proposed: Tensor | None, n_classes: int) -> tuple[Tensor, Tensor]:
+        assert isinstance(targets, ClassSets)
+        yes = torch.from_numpy(targets.count()).float()
+        return yes, len(targets) - yes
+
     def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
         """Return the weight of each class's yes, (n_classes,); a no weighs 1."""
         assert isinstance(targets, ClassSets)

@@ -24,6 +24,12 @@ class Verify(YesOrNo):
         assert proposed is not None
         return logits.gather(1, proposed[:, None])[:, 0]
 
+    def answer_counts(self, targets: Targets, proposed: Tensor | None, n_classes: int) -> tuple[Tensor, Tensor]:
+        assert proposed is not None
+        assert isinstance(targets, Tensor)
+        yes = torch.bincount(proposed[targets], minlength=n_classes).float()
+        return yes, torch.bincount(proposed, minlength=n_classes) - yes
+
     def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
         """Return the weights of no and yes, (2,)."""
         return even_weights(targets, 2, power)

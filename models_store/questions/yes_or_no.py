@@ -1,5 +1,7 @@
 """The common part of questions whose answers are yes or no: a sigmoid for each answer."""
 
+from abc import abstractmethod
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -43,6 +45,19 @@ class YesOrNo(Question):
         counts = torch.from_numpy(targets.count()) if isinstance(targets, ClassSets) else targets.sum(dim=0)
         shares = counts / len(targets)
         return float((torch.special.entr(shares) + torch.special.entr(1 - shares)).mean())
+
+    def first_biases(self, targets: Targets, proposed: Tensor | None, n_classes: int) -> Tensor:
+        """Return the log odds of yes for each class, with one more yes and one more no.
+
+        Few of the answers about many classes are yes. A network that starts at even odds takes most steps of a short
+        training to learn just that: Lin et al. 2017 (arXiv 1708.02002), section 3.3.
+        """
+        yes, no = self.answer_counts(targets, proposed, n_classes)
+        return torch.log((yes + 1) / (no + 1))
+
+    @abstractmethod
+    def answer_counts(self, targets: Targets, proposed: Tensor | None, n_classes: int) -> tuple[Tensor, Tensor]:
+        """Return how many labels say yes and no about each class: two (n_classes,) float32."""
 
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
         yes, no = F.logsigmoid(answers), F.logsigmoid(-answers)

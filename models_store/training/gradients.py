@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +18,22 @@ MOST_LOGITS = 2**23
 """Rows, and rows x classes, that go through a network at once: a larger step is the sum of several such parts."""
 
 
+class StepOf(NamedTuple):
+    """One step of a training: its number, and the `size` labels that it takes from place `start` of the stream."""
+
+    number: int
+    start: int
+    size: int
+    soft: float
+    """The factor of the soft calibration error."""
+
+    @classmethod
+    def of(cls, numbers: list[float]) -> "StepOf":
+        """Return the step from its numbers, as processes send them."""
+        number, start, size, soft = numbers
+        return cls(int(number), int(start), int(size), soft)
+
+
 @dataclass(frozen=True, eq=False)
 class Gradients:
     """Computes the gradients of a step in this process. `network` and the objective's weights are on the `device`."""
@@ -29,19 +46,18 @@ class Gradients:
     seed: int
     device: torch.device
 
-    def work_out(self, step: int, start: int, count: int, *, rank: int = 0, world: int = 1) -> float:
+    def work_out(self, step: StepOf, *, rank: int = 0, world: int = 1) -> float:
         """Store a step's gradients in the network's parameters, and return the step's mean cross-entropy.
 
-        The step takes `count` labels from place `start` of the stream. Process `rank` of `world` computes its share of
-        gradients and cross-entropy; the sum over all ranks is that of the whole step. The seed, the step's number and
-        the rank determine all randomness.
+        Process `rank` of `world` computes its share of gradients and cross-entropy; the sum over all ranks is that of
+        the whole step. The seed, the step's number and the rank determine all randomness.
         """
         self.network.train()
         self.network.zero_grad()
         own = [rank] if rank else []
-        seed_generators(self.device, (self.seed * 1_000_003 + step + 1 + rank * 2**40) % 2**63)
-        rng = np.random.default_rng([self.seed, 2, step, *own])
-        rows = np.array_split(self.stream.take(start, count), world)[rank]
+        seed_generators(self.device, (self.seed * 1_000_003 + step.number + 1 + rank * 2**40) % 2**63)
+        rng = np.random.default_rng([self.seed, 2, step.number, *own])
+        rows = np.array_split(self.stream.take(step.start, step.size), world)[rank]
         total = 0.0
         for part in in_parts(rows, self.network, self.training_set.n_classes):
             inputs, targets, proposed = self.training_set.take(part)
@@ -55,8 +71,9 @@ class Gradients:
                 on(self.device, proposed),
                 on(self.device, self.training_set.probable(part)),
                 on(self.device, self.training_set.weights(part)),
+                soft=step.soft,
             )
-            weight = len(part) / count
+            weight = len(part) / step.size
             (loss.objective * weight).backward()
             total += loss.plain.item() * weight
         return total

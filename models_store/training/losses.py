@@ -63,6 +63,7 @@ class Objective:
         proposed: Tensor | None,
         probable: Tensor | None = None,
         counts: Tensor | None = None,
+        soft: float = 1.0,
     ) -> Loss:
         """Return the mean loss of m answers.
 
@@ -76,6 +77,8 @@ class Objective:
             Soft labels, learned instead of the targets.
         counts : Tensor of shape (m,), optional
             Weights of the labels.
+        soft : float
+            A factor of the soft calibration error's weight.
         """
         answers = self.question.of_answers(logits, proposed).float()
         smoothing = self.config.label_smoothing
@@ -88,8 +91,8 @@ class Objective:
         if counts is not None:
             losses = losses * counts.reshape(-1, *[1] * (losses.ndim - 1))
         objective = losses.mean()
-        if self.config.secondary != "none":
-            objective = objective + self.config.secondary_weight * self._secondary(answers, targets, probable)
+        if self.config.secondary != "none" and soft:
+            objective = objective + soft * self.config.secondary_weight * self._secondary(answers, targets, probable)
         return Loss(objective, plain.mean().detach())
 
     def _secondary(self, answers: Tensor, targets: Tensor, probable: Tensor | None) -> Tensor:

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.training import checkpoints
-from models_store.training.gradients import Gradients, in_parts, on
+from models_store.training.gradients import Gradients, StepOf, in_parts, on
 from models_store.training.losses import Objective
 from models_store.training.optimiser import average_over, parameter_groups
 from models_store.training.schedule import Schedule
@@ -184,7 +184,8 @@ class Run:
         count = self.schedule.batch(share)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self.schedule.rate(share) * group["part"]
-        loss, processes = self.together.work_out(self.state.step, self.state.taken, count)
+        step = StepOf(self.state.step, self.state.taken, count, self.schedule.soft(share))
+        loss, processes = self.together.work_out(step)
         self.state.taken += count
         if self.processes[-1:] != [processes]:
             self.processes.append(processes)

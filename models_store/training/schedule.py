@@ -1,4 +1,4 @@
-"""The number of steps of a training, and for each step its number of labels and its learning rate."""
+"""The number of steps of a training, and for each step its labels, learning rate and soft calibration error."""
 
 import math
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from models_store.config import TrainConfig
 
 SMALLEST_BATCH = 8
+SOFT_FROM = 0.5
+"""The share of a training that is done without a soft calibration error: the network has to know something first."""
 PARTS = 4
 """The least steps of a pass: few labels are taken in smaller batches than set, which is as good and quicker."""
 
@@ -46,3 +48,7 @@ class Schedule:
         if share < warmup:
             return (share + 0.01) / (warmup + 0.01)
         return 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
+
+    def soft(self, share: float) -> float:
+        """Return the factor of the soft calibration error: 0 until SOFT_FROM, then it rises linearly to 1."""
+        return max(0.0, (share - SOFT_FROM) / (1 - SOFT_FROM))

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from models_store.device import best_device
-from models_store.training.gradients import Gradients
+from models_store.training.gradients import Gradients, StepOf
 
 logger = logging.getLogger(__name__)
 
@@ -75,17 +75,17 @@ class Together:
         self._shared: Any = None
         self._group: _Group | None = None
 
-    def work_out(self, step: int, start: int, count: int) -> tuple[float, int]:
+    def work_out(self, step: StepOf) -> tuple[float, int]:
         """Work out a step's gradients; return its mean cross-entropy and the number of processes.
 
-        Parameters as for `Gradients.work_out`. Raises the exceptions of other processes and of `Others`.
+        Raises the exceptions of other processes and of `Others`.
         """
         for attempt in range(ATTEMPTS):
             if self.most == 1 or self._others is None:
                 break
             try:
                 self._group = self._group or self._gather(self._others)
-                return self._sum(self._group, step, start, count), self._group.world
+                return self._sum(self._group, step), self._group.world
             except _Left as left:
                 self.end()
                 self._others.running()
@@ -96,7 +96,7 @@ class Together:
         if self.most > 1:
             logger.warning("No other process holds: the training goes on in this one alone.")
             self.most = 1
-        return self._gradients.work_out(step, start, count), 1
+        return self._gradients.work_out(step), 1
 
     def end(self) -> None:
         """Disconnect the other processes."""
@@ -104,10 +104,10 @@ class Together:
             self._group.close()
         self._group = None
 
-    def _sum(self, group: _Group, step: int, start: int, count: int) -> float:
-        group.send(torch.tensor([step, start, count]))
+    def _sum(self, group: _Group, step: StepOf) -> float:
+        group.send(torch.tensor(step, dtype=torch.float64))
         group.send(_flat(self._gradients.network))
-        return _share_of_step(group, self._gradients, step, start, count)
+        return _share_of_step(group, self._gradients, step)
 
     def _gather(self, others: Others) -> _Group:
         """Return the group of the processes that connect. Raises `_Nobody` if there is none, and `_Left` if one dies
@@ -140,14 +140,14 @@ def follow(gradients: Gradients, address: str, port: int, place: int) -> int:
     """Work out shares of steps for the leader at the address, until it ends; return the number of steps."""
     network = copy.deepcopy(gradients.network)
     gradients = replace(gradients, network=network).to(best_device())
-    steps, at, weights = 0, torch.zeros(3, dtype=torch.int64), _flat(network)
+    steps, at, weights = 0, torch.zeros(len(StepOf._fields), dtype=torch.float64), _flat(network)
     try:
         group = _come(address, port, place)
         while group is not None:
             group.send(at)
             group.send(weights)
             _fill([each.data for each in _learning(network)], weights)
-            _share_of_step(group, gradients, *at.tolist())
+            _share_of_step(group, gradients, StepOf.of(at.tolist()))
             steps += 1
     except _Left as left:
         logger.info("Let go after %d steps (%s).", steps, left)
@@ -166,9 +166,9 @@ def _come(address: str, port: int, place: int) -> _Group | None:
     return _Group(store, rank, world, own) if rank else None
 
 
-def _share_of_step(group: _Group, gradients: Gradients, step: int, start: int, count: int) -> float:
+def _share_of_step(group: _Group, gradients: Gradients, step: StepOf) -> float:
     """Work out this process's share; afterwards the leader has the gradients and the loss of the whole step."""
-    loss = gradients.work_out(step, start, count, rank=group.rank, world=group.world)
+    loss = gradients.work_out(step, rank=group.rank, world=group.world)
     grads = [each.grad for each in _learning(gradients.network) if each.grad is not None]
     total = torch.cat([*(each.flatten().cpu() for each in grads), torch.tensor([loss])])
     group.add_up(total)

@@ -211,6 +211,8 @@ class _Plan:
             network = networks.for_shape(labels.input_shape, labels.n_classes)
         if isinstance(network, Mlp):
             network.standardise(labels.features)
+        # Weights that even out yes and no even out their odds as far.
+        begin_at(network, labels.first_biases(rows) * (1 - config.class_balance))
         if start is not None:
             warm(network, start.network)
         run = Run(network.to(self.device), labels, rows, held_back, config, recipe.seed + number, self.device)
@@ -326,6 +328,14 @@ def forget(checkpoint: Path) -> None:
 def numbered(checkpoint: Path, number: int | str) -> Path:
     """Return the file of the training itself (0), or of a further training (1, 2, …)."""
     return checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}") if number else checkpoint
+
+
+def begin_at(network: nn.Module, biases: torch.Tensor) -> None:
+    """Add (n_classes,) biases to those of the last layer, in place; an encoder's network may have no such layer."""
+    head = getattr(network, "head", None)
+    if isinstance(head, nn.Linear) and head.bias is not None and len(head.bias) == len(biases):
+        with torch.no_grad():
+            head.bias.add_(biases)
 
 
 def warm(network: nn.Module, earlier: nn.Module) -> None:

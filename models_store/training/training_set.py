@@ -111,6 +111,13 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.features)
 
+    def first_biases(self, rows: np.ndarray) -> Tensor:
+        """Return the logits, (n_classes,), with which a network starts that learns these rows."""
+        sets, places = self.kept_targets, torch.from_numpy(rows)
+        targets = sets.take(rows) if isinstance(sets, ClassSets) else sets[places]
+        proposed = None if self.kept_proposed is None else self.kept_proposed[places]
+        return self.asks.first_biases(targets, proposed, self.n_classes)
+
     @property
     def asks(self) -> Question:
         """The question of that name."""

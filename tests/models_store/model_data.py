@@ -37,6 +37,13 @@ def digit_images() -> tuple[list[bytes], np.ndarray]:
     return files, data.target
 
 
+def digit_pixels(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the digits as rows of (3, size, size) uint8 pixels, `size` a multiple of 8, and their classes."""
+    data = load_digits()
+    images = np.kron(data.images * 15, np.ones((size // 8, size // 8))).astype(np.uint8)
+    return np.repeat(images[:, None], 3, axis=1).reshape(len(images), -1), data.target
+
+
 def blobs(n: int, *, seed: int, n_classes: int = 4, dim: int = 12) -> Pool:
     """Return overlapping Gaussian classes, with the same centres for every seed."""
     centres = np.random.default_rng(99).normal(size=(n_classes, dim)) * 1.5

@@ -11,6 +11,7 @@ from models_store.prediction import predict
 from models_store.questions import named
 from models_store.questions.base import FOCUS, MOST_WEIGHT
 from models_store.training.losses import Objective, certainty, s_avuc, sb_ece
+from models_store.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.3, -2.0]])
@@ -67,6 +68,16 @@ def test_the_soft_error_counts_as_much_as_it_is_said_to(name):
     confidence, entropy, right, n_classes = certainty(named("single"), LOGITS, CLASSES)
     expected = sb_ece(confidence, right) if name == "sb-ece" else s_avuc(entropy, right, n_classes=n_classes)
     assert added == pytest.approx(2.5 * expected.item(), rel=1e-5)
+
+
+def test_the_soft_error_begins_to_count_in_the_middle_of_a_training():
+    config = TrainConfig()
+    shares = [Schedule.of(config, 1000).soft(share) for share in (0, 0.3, 0.5, 0.75, 1)]
+    assert shares == [0, 0, 0, 0.5, 1]
+    objective = Objective.of(named("single"), config, CLASSES, 3, CPU)
+    without, half, whole = (objective(LOGITS, CLASSES, None, soft=soft).objective.item() for soft in (0, 0.5, 1))
+    assert without == pytest.approx(value("single", CLASSES))
+    assert half - without == pytest.approx((whole - without) / 2)
 
 
 def test_balanced_classes_weigh_the_same_together_and_all_labels_one_on_average():
