@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from models_store.privacy.accounting import best_guess
+
 Z95 = 1.959963984540054
 
 
@@ -37,8 +39,8 @@ def attack(members: NDArray[np.float64], others: NDArray[np.float64]) -> dict[st
 
 
 def most_advantage(epsilon: float, delta: float) -> float:
-    """Return the largest advantage of any attack at this epsilon and delta (Humphries et al. 2023, 2010.12112)."""
-    return (math.expm1(epsilon) + 2 * delta) / (math.exp(epsilon) + 1)
+    """Return the largest advantage of any attack at this epsilon and delta."""
+    return 2 * best_guess(epsilon, delta) - 1
 
 
 def _auc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> tuple[float, float]:

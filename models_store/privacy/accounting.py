@@ -122,6 +122,14 @@ def _check_delta(delta: float) -> None:
         raise ValueError(f"delta must lie between 0 and 1, not {delta}")
 
 
+def best_guess(epsilon: float, delta: float) -> float:
+    """Return the largest chance with which anybody guesses rightly whether a record was among the others, if a fair
+    coin decided it: Humphries et al. 2023 (2010.12112). 1/2 at ε = δ = 0.
+    """
+    told = math.exp(-epsilon)
+    return min(1.0, (1 + delta * told) / (1 + told))
+
+
 def adaptive(spent: Iterable[Phase], delta: float) -> Cost:
     """Return the cost of phases after earlier ones, whatever each was chosen by: their `epsilon` together."""
     before = renyi(spent)

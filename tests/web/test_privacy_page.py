@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import pytest
@@ -127,6 +128,32 @@ def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes()
     assert "2 trainings left" in after
     for words in ("The answer to any one item", "exports contain them", "Control items", "picking of batches"):
         assert words in after
+
+
+def test_the_page_says_what_an_attacker_learns_at_most_rounded_up() -> None:
+    project, batch = private_project()
+    before = page_of(manager(project), project)
+    assert "With the whole budget spent, the guess is right at most 98.3 % of the time" in before  # e^4 / (1 + e^4)
+    ledger.start(project=project, batch=batch, labels=2000)
+    spent = ledger.ledger_of(project).spent
+    assert spent is not None
+    told = re.search(
+        r"With the models so far, the guess is right at most ([\d.]+) %", page_of(manager(project), project)
+    )
+    assert told is not None
+    assert 0 <= float(told[1]) / 100 - math.exp(spent) / (1 + math.exp(spent)) < 0.0011
+
+
+def test_the_page_says_which_models_may_leave() -> None:
+    project = make_project(privacy_epsilon=4.0)
+    batch = make_history(project, 3)[-1]
+    training, _ = ledger.start(project=project, batch=batch, labels=40)
+    ledger.settle(training=training, version=project.versions.get(number=2))
+    told = page_of(manager(project), project)
+    assert "Versions 1, 3 stay here" in told
+    assert "No limit can be stated" in told
+    ledger.release(version=project.versions.get(number=1), user=make_member(project, "mia", Role.MANAGER))
+    assert "Version 3 stays here" in page_of(manager(project), project)
 
 
 def test_no_epsilon_is_stated_where_a_version_learned_outside_the_ledger() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from django.contrib import messages
@@ -10,11 +11,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 
 from labeling.db.replica import reads
-from labeling.models import Ability, Membership
+from labeling.models import Ability, Membership, Project
 from labeling.projects import families, ledger
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import figure, moment, number
+from models_store.privacy.accounting import best_guess
 
 
 @for_members(reading=Ability.MODELS_READ)
@@ -50,12 +52,20 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
         "spent": None if state.spent is None else f"{state.spent:.2f}",
         "share": None if state.spent is None or limit is None else min(state.spent / limit, 1),
         "noise": state.noise and f"{state.noise:.1f}",
+        "guess": state.spent and _guess(state.spent, project),
+        "last_guess": limit and _guess(limit, project),
+        "staying": sorted(ledger.staying(project)),
         "labels": number(state.labels),
         "needed": needed and number(needed),
         "enough": needed is not None and state.labels >= needed,
         "likely_to_fail": state.labels > 0 and project.privacy_delta >= 1 / state.labels,
     }
     return render_page(request, membership, "project/privacy.html", context, section="project-privacy")
+
+
+def _guess(epsilon: float, project: Project) -> str:
+    """Format the largest chance of a right guess at the project's δ, rounded up."""
+    return f"{math.ceil(1000 * best_guess(epsilon, project.privacy_delta)) / 10:g} %"
 
 
 @for_members(changing=Ability.MODELS_CHANGE)

@@ -92,6 +92,13 @@ def test_nothing_costs_nothing_and_no_noise_costs_everything():
     assert epsilon([Phase(0.0, 0.1, 1)], 1e-5) == math.inf
 
 
+@given(st.floats(0, 700), st.floats(0, 1))
+def test_the_best_guess_is_that_of_randomised_answers(eps, delta):
+    """With a probability of δ the coin is told; else it is turned over with a probability of 1 / (1 + e^ε)."""
+    told = delta + (1 - delta) * (1 - 1 / (1 + math.exp(eps)))
+    assert accounting.best_guess(eps, delta) == pytest.approx(told)
+
+
 @pytest.mark.parametrize("phase", [Phase(-1, 0.1, 1), Phase(1, 1.1, 1), Phase(1, 0.1, -1), Phase(math.nan, 0.1, 1)])
 def test_what_is_no_mechanism_is_refused(phase):
     with pytest.raises(ValueError, match="no mechanism"):
