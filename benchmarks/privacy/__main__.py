@@ -3,12 +3,17 @@
     python -m benchmarks.privacy                                   # Fashion-MNIST
     python -m benchmarks.privacy --quick                           # a tenth of it, fewer epsilons: a few minutes
     python -m benchmarks.privacy --vectors X.npy --labels y.npy    # your own arrays
+    python -m benchmarks.privacy --audit                           # a lower bound of epsilon, in place of all this
     python -m benchmarks.privacy --json > result.json              # one JSON object
 
 For each epsilon, at delta = n^-1.1: the product's private training (batches of thousands that grow), and the same with
 a usual batch of 256 that does not, over as many records in all. Beside them the product's training without privacy.
 Accuracy is measured on test items that nothing is learned from. And an attack that guesses who was trained on, against
 a network that knows 2,000 records by heart and against a private one on the same records.
+
+With --audit, canaries of whom each is in the training by a fair coin give a lower bound of each stated epsilon, and
+trainings with a mistake show which ones the audit would find. The exit status is 1 if a bound is above the stated
+epsilon of a training without a mistake: one time in 20 by chance alone, if that epsilon is tight.
 
 The JSON names noise, sampling rate and steps of every phase, n and delta of every run, so that anybody can recompute
 epsilon. Private runs differ from time to time: their noise comes from the operating system, not from the seed.
@@ -21,34 +26,56 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.efficiency.datasets import FASHION_FOLDER, DataError, Source
 from benchmarks.measuring import side_by_side
-from benchmarks.privacy import report, runs
+from benchmarks.privacy import audit, report, runs
+from benchmarks.privacy.audit import Audit
 from benchmarks.privacy.runs import Work
 
 EPSILONS = (1.0, 3.0, 5.36, 8.0)
 QUICK_EPSILONS = (1.0, 5.36)
 QUICK_POOL = 6000
+CANARIES, QUICK_CANARIES = 1000, 500
+FAULT_EPSILON = 1.0
+"""The stated epsilon of trainings with a mistake: so small that the canaries can show it to be wrong."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     started = time.monotonic()
     try:
-        works = _plan(options)
-        lines = _run_all(works, options.processes)
+        if options.audit:
+            lines = _run_all(audit.run, _audits(options), options.processes)
+            result = report.summarise_audits(lines)
+        else:
+            lines = _run_all(runs.run, _plan(options), options.processes)
+            result = {"data": report.summarise(lines), "runs": lines}
     except (DataError, OSError, ValueError) as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    result = {"data": report.summarise(lines), "runs": lines, "seconds": round(time.monotonic() - started, 1)}
-    print(json.dumps(result, allow_nan=False) if options.json else report.table(result))
-    return 0
+    result["seconds"] = round(time.monotonic() - started, 1)
+    table = report.table_of_audits if options.audit else report.table
+    print(json.dumps(result, allow_nan=False) if options.json else table(result))
+    return 1 if options.audit and not result["holds"] else 0
+
+
+def _audits(options: argparse.Namespace) -> list[Audit]:
+    """Return the trainings to audit: of the product at each epsilon, then those with a mistake, beside one without."""
+    return [
+        *(Audit(audit.USUAL, epsilon, options.canaries, seed) for epsilon in options.epsilon for seed in options.seeds),
+        *(
+            Audit(training, FAULT_EPSILON, options.canaries, seed)
+            for training in (audit.RARE, *audit.FAULTS)
+            for seed in options.seeds
+        ),
+    ]
 
 
 def _plan(options: argparse.Namespace) -> list[Work]:
@@ -63,26 +90,28 @@ def _plan(options: argparse.Namespace) -> list[Work]:
     data = runs.load(source, 0)
     if len(data.labels) < 100 or len(data.test_labels) < 20:
         raise DataError(f"{source.name}: {len(data.labels)} items to learn from are too few; at least 100 are needed.")
-    seeds = range(options.seeds)
     private = [
-        Work(source, arm, epsilon, seed) for arm in ("usual", "mega") for seed in seeds for epsilon in options.epsilon
+        Work(source, arm, epsilon, seed)
+        for arm in ("usual", "mega")
+        for seed in options.seeds
+        for epsilon in options.epsilon
     ]
     attacked = report.TARGET_EPSILON if report.TARGET_EPSILON in options.epsilon else options.epsilon[-1]
     return [
-        *(Work(source, "none", None, seed) for seed in seeds),
+        *(Work(source, "none", None, seed) for seed in options.seeds),
         *private,
-        *(Work(source, "attack", attacked, seed) for seed in seeds),
+        *(Work(source, "attack", attacked, seed) for seed in options.seeds),
     ]
 
 
-def _run_all(works: list[Work], processes: int) -> list[dict[str, Any]]:
-    """Run the trainings in parallel, with a line on standard error for each."""
-    results: dict[Work, dict[str, Any]] = {}
-    for n, (work, result) in enumerate(side_by_side(runs.run, works, processes), start=1):
+def _run_all(run: Callable[[Any], dict[str, Any]], works: list[Any], processes: int) -> list[dict[str, Any]]:
+    """Run the trainings, each a `Work` or an `Audit`, in parallel, with a line on standard error for each."""
+    results: dict[Any, dict[str, Any]] = {}
+    for n, (work, result) in enumerate(side_by_side(run, works, processes), start=1):
         results[work] = result
         budget = "" if work.epsilon is None else f", ε = {work.epsilon:g}"
         print(
-            f"{n}/{len(works)}  {work.arm}{budget}, seed {work.seed}: {result['seconds']:.0f} s",
+            f"{n}/{len(works)}  {work.name}{budget}, seed {work.seed}: {result['seconds']:.0f} s",
             file=sys.stderr,
             flush=True,
         )
@@ -103,7 +132,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--epsilon", type=_epsilons, metavar="A,B", help="Default: 1,3,5.36,8.")
     add("--seeds", type=_positive, default=1, metavar="N", help="Default: 1.")
     add("--pool", type=_positive, metavar="N", help="Learn from N items alone, drawn at random.")
-    add("--quick", action="store_true", help="6,000 items and two epsilons, unless told otherwise.")
+    add("--audit", action="store_true", help="A lower bound of epsilon from canaries. Needs no data.")
+    add("--canaries", type=_canaries, metavar="N", help="For --audit, 20 to 10,000. Default: 1,000.")
+    add("--quick", action="store_true", help="6,000 items or 500 canaries and two epsilons, unless told otherwise.")
     add("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
     add("--json", action="store_true", help="One JSON object instead of the table.")
     options = parser.parse_args(arguments)
@@ -111,6 +142,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         sys.exit(_refuse("--vectors and --labels go together."))
     options.epsilon = options.epsilon or (QUICK_EPSILONS if options.quick else EPSILONS)
     options.pool = options.pool or (QUICK_POOL if options.quick else None)
+    options.canaries = options.canaries or (QUICK_CANARIES if options.quick else CANARIES)
+    options.seeds = range(options.seeds)
     return options
 
 
@@ -137,6 +170,10 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"not a whole number of at least 1: {text!r}")
     return int(text)
+
+
+def _canaries(text: str) -> int:
+    return int(_number(text, 20, 10_000, f"a number from 20 to 10,000: {text!r}"))
 
 
 def _number(text: str, low: float, high: float, expected: str) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.privacy.audit import FAULTS
+
 TARGET_EPSILON = 5.36
 TARGET_SHARE = 0.95
 
@@ -91,6 +93,34 @@ def table(result: dict[str, Any]) -> str:
             lines.append(f"  95 % of the accuracy without privacy at ε = 5.36: {_yes(verdict['share_is_met'])}")
         if verdict["mega_is_ahead"] is not None:
             lines.append(f"  mega-batch ahead of the usual one at each ε: {_yes(verdict['mega_is_ahead'])}")
+    return "\n".join(lines)
+
+
+def summarise_audits(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the audits with two verdicts: whether the stated ε of all trainings without a mistake holds, and whether
+    all mistakes were found.
+    """
+    faulty = [line for line in lines if line["training"] in FAULTS]
+    return {
+        "holds": not any(line["refuted"] for line in lines if line not in faulty),
+        "mistakes_found": all(line["refuted"] for line in faulty),
+        "audits": lines,
+    }
+
+
+def table_of_audits(result: dict[str, Any]) -> str:
+    first = result["audits"][0]
+    lines = [
+        f"{first['canaries']:,} canaries, each a member by a fair coin; {first['guesses']} guesses from the model; "
+        f"{100 * first['confidence']:.0f} % confidence, δ = {first['delta']:g}",
+        f"  {'training':24}  {'stated ε':>8}  {'right guesses':>13}  ε is at least",
+    ]
+    for line in result["audits"]:
+        right, faulty = f"{line['right']}/{line['guesses']}", line["training"] in FAULTS
+        found = ("not found", "found") if faulty else ("", "above the stated ε")
+        figures = f"{line['epsilon']:8.2f}  {right:>13}  {line['lower_bound']:13.2f}  {found[line['refuted']]}"
+        lines.append(f"  {line['training']:24}  {figures}".rstrip())
+    lines.append(f"  no stated ε refuted: {_yes(result['holds'])}; mistakes found: {_yes(result['mistakes_found'])}")
     return "\n".join(lines)
 
 

@@ -40,6 +40,10 @@ class Work:
     epsilon: float | None
     seed: int
 
+    @property
+    def name(self) -> str:
+        return self.arm
+
 
 def run(work: Work) -> dict[str, Any]:
     """Run one training in one thread, and return its line of the result."""
