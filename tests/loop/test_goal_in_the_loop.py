@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -46,28 +48,23 @@ def answer_batch(project: Project, people: list[User], rng: np.random.Generator)
 
 def _answer_some(project: Project, user: User, rng: np.random.Generator) -> int:
     tasks = queue.claim(project=project, user=user, count=10).tasks
-    answers = []
-    for task in tasks:
-        wrong = rng.integers(1, 10) if rng.random() < ERROR else 0
-        answers.append(Answer(uuid.uuid4(), task.pk, int(task.shown.truth + wrong) % 10))
+    answers = [Answer(uuid.uuid4(), task.pk, _answer(task.shown.truth, rng)) for task in tasks]
     assert not submitting.submit(project=project, user=user, answers=answers).rejected
     return len(tasks)
+
+
+def _answer(truth: int | list[int], rng: np.random.Generator) -> int | list[int]:
+    """Return the truth with errors: another class, or about each class yes for no."""
+    if isinstance(truth, int):
+        wrong = rng.integers(1, 10) if rng.random() < ERROR else 0
+        return int(truth + wrong) % 10
+    return [index for index in range(10) if (index in truth) != (rng.random() < ERROR)]
 
 
 def test_an_audit_is_asked_and_ends_in_a_certificate_that_holds(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=700, batch_size=140, control_share=0.1, training=TRAINING)
     people = [annotator(project, name) for name in ("annie", "bert")]
-    rng = np.random.default_rng(5)
-    drain()
-    answer_batch(project, people, rng)
-    drain()
-    goal.start(project, None, error=0.1, confidence=0.95, by_class=False, within=0)
-    for _ in range(MOST_BATCHES):
-        drain()
-        if not project.batches.open().exists():
-            break
-        answer_batch(project, people, rng)
-    assert not Job.objects.filter(state=Job.State.FAILED).exists()
+    run_until_finished(project, people, by_class=False)
     certificate = Certificate.objects.standing().get()
     assert certificate.audit.state == Audit.State.PROVEN
     assert AuditDraw.objects.count() >= 0.8 * certificate.asked, "the others were picked for training, and count, too"
@@ -77,6 +74,41 @@ def test_an_audit_is_asked_and_ends_in_a_certificate_that_holds(tmp_path: Path) 
     assert sum(value != truth for value, truth in certified) <= certificate.most_wrong
     assert not project.items.unlabeled().exists()
     assert certificate.labels + project.items.labeled().count() == 700, "each item has a label"
+
+
+@pytest.mark.long
+def test_each_class_of_images_with_any_number_of_classes_is_certified(tmp_path: Path) -> None:
+    """A quarter of whole answers is wrong about some class, so that a third person has to settle some of them."""
+    project = digits_project(tmp_path, n=700, question="multi", batch_size=140, control_share=0.1, training=TRAINING)
+    people = [annotator(project, name) for name in ("annie", "bert", "carl", "dora")]
+    run_until_finished(project, people, by_class=True)
+    certificate = Certificate.objects.standing().get()
+    certified = certificate.certified_labels.values_list("value", "item__truth")
+    assert len(certified) == certificate.labels > 50
+    assert wrong_about_worst_class(certified) <= certificate.most_wrong
+    answered = project.items.labeled().values_list("label", "truth")
+    assert len(certified) + len(answered) == 700, "each item has a label"
+    assert wrong_about_worst_class([*certified, *answered]) <= 0.1 * 700
+
+
+def wrong_about_worst_class(labels: Iterable[tuple[list[int], list[int]]]) -> int:
+    """Return the number of labels that are wrong about the class about which most are. `labels`: values and truths."""
+    return max(Counter(index for value, truth in labels for index in {*value} ^ {*truth}).values(), default=0)
+
+
+def run_until_finished(project: Project, people: list[User], *, by_class: bool) -> None:
+    """Let people answer a first batch, start a goal of 10 %, and let them answer further batches until none opens."""
+    rng = np.random.default_rng(5)
+    drain()
+    answer_batch(project, people, rng)
+    drain()
+    goal.start(project, None, error=0.1, confidence=0.95, by_class=by_class, within=0)
+    for _ in range(MOST_BATCHES):
+        drain()
+        if not project.batches.open().exists():
+            break
+        answer_batch(project, people, rng)
+    assert not Job.objects.filter(state=Job.State.FAILED).exists()
 
 
 @pytest.mark.long
