@@ -93,6 +93,27 @@ def test_no_record_changes_the_rates_the_divisor_or_the_clipping_norm(seen: list
     assert {step.clipping for step in seen} == {SETTINGS.clipping_norm}
 
 
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_the_first_weights_follow_from_the_seed_and_not_from_labels(
+    question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A last layer that starts at the frequencies of the classes would tell them without noise."""
+    first: list[list[torch.Tensor]] = []
+    scale = private_training._scale
+
+    def watched(perceptron: Mlp, *others: Any) -> None:
+        first.append([weights.detach().clone() for weights in perceptron.parameters()])
+        scale(perceptron, *others)
+
+    monkeypatch.setattr(private_training, "_scale", watched)
+    pool = blobs(60, seed=1)
+    for classes in (pool.classes, np.zeros_like(pool.classes)):
+        records = labeled(Pool(pool.features, classes, 4), question)
+        train_private(records, replace(SETTINGS, steps=3), seed=1)
+    for one, other in zip(*first, strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("clipping", ["adaptive", "per_layer", None, float("inf")])
 def test_a_clipping_norm_is_a_number_that_is_fixed_beforehand(clipping: Any) -> None:
     with pytest.raises(ValueError, match="clipping_norm must be a number"):
