@@ -36,9 +36,10 @@ class Bell:
 
         Notices whose subject is the page itself are marked as read, which takes a second query, and do not count.
         """
-        if not isinstance(self._request.user, User):
+        user = getattr(self._request, "user", None)  # a request that is refused early has none
+        if not isinstance(user, User):
             return 0
-        notices = Notice.objects.shown_to(self._request.user).unread()
+        notices = Notice.objects.shown_to(user).unread()
         rows = list(notices.values_list("pk", "kind", "project__slug", "number")[:MOST])
         seen = [pk for pk, kind, slug, number in rows if address_of(kind, slug, number) == self._request.path]
         if seen:
