@@ -59,6 +59,11 @@ try:
         raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
     AUDIT_LOG_DAYS: int = env.int("AUDIT_LOG_DAYS", 3 * 365, validate=validate.Range(min=0))
     AUDIT_LOG_SYSLOG: str = env.str("AUDIT_LOG_SYSLOG", "", validate=validate.Regexp(SYSLOG, error=SYSLOG_FORMS))
+    SITE_URL: str = env.str("SITE_URL", "", validate=validate.Regexp(r"(https?://[^\s/]{1,200})?\Z"))
+    EMAIL_FROM: str = env.str("EMAIL_FROM", "", validate=validate.Regexp(r"([^\s@]{1,64}@[^\s@]{1,200})?\Z"))
+    _mail = env.dj_email_url("EMAIL_URL") if env.str("EMAIL_URL", "") else {}
+    if _mail and not (_mail.get("EMAIL_BACKEND") and SITE_URL and EMAIL_FROM):
+        raise EnvError("EMAIL_URL must begin with smtp, smtp+tls or smtp+ssl, and needs SITE_URL and EMAIL_FROM")
     METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
     METRICS_TOKEN: str = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"([!-~]{16,200})?\Z", error=TOKEN_FORM))
     OUTGOING_ALLOWED_NETWORKS = security.networks(
@@ -234,6 +239,15 @@ FILE_UPLOAD_HANDLERS = [
 ]
 # The limit on form fields. Uploads have their own limit, MAX_UPLOAD_MB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+# Without a mail server, pages offer no e-mail.
+MAIL = bool(_mail)
+EMAIL_BACKEND = _mail.get("EMAIL_BACKEND", "django.core.mail.backends.dummy.EmailBackend")
+EMAIL_HOST, EMAIL_PORT = _mail.get("EMAIL_HOST"), _mail.get("EMAIL_PORT")
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_USER") or "", _mail.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = EMAIL_FROM
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"

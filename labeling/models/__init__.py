@@ -15,8 +15,8 @@ from labeling.models.imports import ItemImport, RejectedRow
 from labeling.models.items import Item, ItemIndex
 from labeling.models.jobs import Job, WorkerSign
 from labeling.models.near_copies import Copy, CopyAnswer
-from labeling.models.notice_kinds import NoticeKind
-from labeling.models.notices import Notice
+from labeling.models.notice_kinds import Mail, NoticeKind
+from labeling.models.notices import Mailbox, Notice
 from labeling.models.people import Invitation, Membership, User
 from labeling.models.prediction_sets import PredictionServer, PredictionSet
 from labeling.models.predictions import PredictionRun
@@ -75,6 +75,8 @@ __all__ = [
     "LogChain",
     "LogEntry",
     "LogKind",
+    "Mail",
+    "Mailbox",
     "Membership",
     "ModelVersion",
     "Notice",

@@ -9,18 +9,27 @@ from labeling.models.event_types import EventType
 from labeling.models.roles import Ability
 
 
+class Mail(StrEnum):
+    """When a person is told of notices of a kind by e-mail."""
+
+    NEVER = "never"
+    DAILY = "daily"
+    AT_ONCE = "at once"
+
+
 class NoticeKind(StrEnum):
     """The name of a kind.
 
     `text` is the notice, and `address` the page of its subject; both may name the project's slug and a number.
     `ability` is that of the members who get it; None if it is for one person. `event`: the webhooks' event of the same
-    fact, which is announced with it.
+    fact, which is announced with it. `mail`: when it is mailed unless the person chooses.
     """
 
     text: str
     address: str
     ability: Ability | None
     event: EventType | None
+    mail: Mail
 
     BATCH_READY = (
         "batch.ready",
@@ -28,6 +37,7 @@ class NoticeKind(StrEnum):
         "/p/{project}/label/",
         Ability.TASKS_ANSWER,
         EventType.BATCH_OPENED,
+        Mail.AT_ONCE,
     )
     BATCH_DONE = (
         "batch.done",
@@ -35,14 +45,23 @@ class NoticeKind(StrEnum):
         "/p/{project}/batches/{number}/",
         Ability.BATCHES_READ,
         EventType.BATCH_DONE,
+        Mail.DAILY,
     )
-    REVIEW_WAITING = ("review.waiting", "Items wait for a review.", "/p/{project}/review/", Ability.REVIEW_DO, None)
+    REVIEW_WAITING = (
+        "review.waiting",
+        "Items wait for a review.",
+        "/p/{project}/review/",
+        Ability.REVIEW_DO,
+        None,
+        Mail.DAILY,
+    )
     COMMENT_ANSWERED = (
         "comment.answered",
         "A comment of yours was answered.",
         "/p/{project}/label/comments/",
         None,
         None,
+        Mail.DAILY,
     )
     MEMBER_PAUSED = (
         "member.paused",
@@ -50,6 +69,7 @@ class NoticeKind(StrEnum):
         "/p/{project}/label/",
         None,
         None,
+        Mail.AT_ONCE,
     )
     MODEL_HELD_BACK = (
         "model.held_back",
@@ -57,6 +77,7 @@ class NoticeKind(StrEnum):
         "/p/{project}/models/{number}/",
         Ability.MODELS_READ,
         EventType.MODEL_HELD_BACK,
+        Mail.AT_ONCE,
     )
     BUDGET_NEARLY_SPENT = (
         "privacy.nearly_spent",
@@ -64,6 +85,7 @@ class NoticeKind(StrEnum):
         "/p/{project}/privacy/",
         Ability.MODELS_READ,
         None,
+        Mail.AT_ONCE,
     )
     IMPORT_FAILED = (
         "import.failed",
@@ -71,12 +93,13 @@ class NoticeKind(StrEnum):
         "/p/{project}/imports/{number}/",
         Ability.ITEMS_CHANGE,
         None,
+        Mail.AT_ONCE,
     )
 
     def __new__(cls, name: str, *facts: Any) -> NoticeKind:
         kind = str.__new__(cls, name)
         kind._value_ = name
-        kind.text, kind.address, kind.ability, kind.event = facts
+        kind.text, kind.address, kind.ability, kind.event, kind.mail = facts
         return kind
 
 

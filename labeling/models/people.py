@@ -25,6 +25,13 @@ class User(AbstractUser):
 
     _same_password = False
 
+    notice_choices = models.JSONField(
+        default=dict,
+        db_default={},
+        editable=False,
+        help_text="By kind of notice: whether it is shown on the page, and when it is mailed.",
+    )
+
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **more: Any) -> None:
         if self._state.adding or self._same_password or (update_fields is not None and "password" not in update_fields):
             super().save(*args, update_fields=update_fields, **more)

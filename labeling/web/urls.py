@@ -2,9 +2,9 @@
 
 from django.urls import path
 
+from labeling.web.account import notices
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
-from labeling.web.account.notices import notices
 from labeling.web.account.views import SignIn, SignOut
 from labeling.web.auditlog import views as auditlog
 from labeling.web.batches import batch_parts
@@ -59,7 +59,10 @@ urlpatterns = [
     path("new/", create.new_project, name="project-new"),
     path("new/preview/", guidelines.preview, name="guidelines-preview"),
     path("account/", account.account, name="account"),
-    path("account/notices/", notices, name="notices"),
+    path("account/notices/", notices.notices, name="notices"),
+    path("account/notices/choices/", notices.choices, name="notice-choices"),
+    path("account/notices/address/<str:token>/", notices.address, name="notice-address"),
+    path("account/notices/stop/<str:token>/", notices.stop, name="notice-stop"),
     path("account/theme/", account.theme, name="theme"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),

@@ -119,6 +119,10 @@ DOORS = [
     Door("account", "post", SIGNED_IN, 200, {"days": "7"}),
     Door("notices", "get", SIGNED_IN, 200),
     Door("notices", "post", SIGNED_IN, 302),
+    Door("notice-choices", "get", SIGNED_IN, 200),
+    Door("notice-choices", "post", SIGNED_IN, 302),
+    *(Door("notice-address", method, SIGNED_IN, 404) for method in ("get", "post")),  # the token is for something else
+    *(Door("notice-stop", method, EVERYBODY, 404) for method in ("get", "post")),  # likewise
     Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
     Door("password", "get", SIGNED_IN, 200),
     Door("password", "post", SIGNED_IN, 200),

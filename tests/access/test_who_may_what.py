@@ -28,7 +28,10 @@ pytestmark = pytest.mark.django_db
 
 METHODS = {name: {door.method for door in DOORS if door.name == name} for name in ADDRESSES}
 IN_PROJECT = [door for door in DOORS if ADDRESSES[door.name].in_project]
-FORMS = [door for door in DOORS if door.method == "post" and not ADDRESSES[door.name].in_api]
+# Mail programs send `notice-stop` without a form.
+FORMS = [
+    door for door in DOORS if door.method == "post" and not ADDRESSES[door.name].in_api and door.name != "notice-stop"
+]
 WITH_IDS = [door for door in DOORS if "<" in ADDRESSES[door.name].route.replace("<slug:slug>", "")]
 # What managers read and auditors do not: their own tasks, pages that ask before a change, and sources and webhooks,
 # whose addresses can hold a secret.

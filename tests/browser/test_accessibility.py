@@ -19,7 +19,8 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling.models import Item, ItemImport, PredictionRun, Project, Role, Source, User, Webhook
+from labeling.mailing import addresses
+from labeling.models import Item, ItemImport, Mailbox, PredictionRun, Project, Role, Source, User, Webhook
 from labeling.projects import invitations
 from labeling.web.account import first_account
 from tests.extent import ALL, some
@@ -164,6 +165,18 @@ def token() -> str:
     return invitations.invite(project=project, user=mona, role=Role.ANNOTATOR)[1]
 
 
+def mail_link(purpose: str) -> Callable[[], str]:
+    """Return the token of a link in a mail to mona."""
+
+    def make() -> str:
+        user = User.objects.get(username="mona")
+        Mailbox.objects.filter(user=user).delete()
+        addresses.ask(user=user, address="mona@example.org")
+        return addresses.token(Mailbox.objects.get(user=user), purpose)
+
+    return make
+
+
 def wrong_filter(page: Page) -> None:
     unfold(page)
     page.get_by_label("Label", exact=True).fill("no such digit")
@@ -239,6 +252,9 @@ STATES = [
     State("account", "done", act=press("Create a token")),
     State("notices", "filled"),
     State("notices", "empty", user="newcomer"),
+    State("notice-choices", "filled"),
+    State("notice-address", "filled", {"token": mail_link(addresses.CONFIRM)}),
+    State("notice-stop", "filled", {"token": mail_link(addresses.STOP)}, user=""),
     State("api-docs", "filled", act=unfold),
     State("password", "empty"),
     State("password", "error", act=press("Change it")),

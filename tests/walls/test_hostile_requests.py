@@ -41,7 +41,17 @@ def test_the_pages_are_found() -> None:
     assert not [path for path in PATHS if "<" in path or ">" in path]
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/admin/", "/admin/labeling/user/add/", "/admin/logout/"])
+# The signed token of the link is the proof, because mail programs send this one (RFC 8058).
+BY_MAIL_PROGRAMS = "/account/notices/stop/1/"
+FORMS = [path for path in PATHS if path != BY_MAIL_PROGRAMS]
+
+
+def test_a_request_of_a_mail_program_needs_a_token() -> None:
+    assert BY_MAIL_PROGRAMS in PATHS
+    assert Client(enforce_csrf_checks=True).post(BY_MAIL_PROGRAMS).status_code == 404
+
+
+@pytest.mark.parametrize("path", [*FORMS, "/admin/", "/admin/labeling/user/add/", "/admin/logout/"])
 def test_nothing_is_taken_from_a_form_of_another_site(path: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(make_user("boss", is_staff=True, is_superuser=True))

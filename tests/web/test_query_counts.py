@@ -120,6 +120,9 @@ ELSEWHERE = {
     "setup",
     "account",
     "notices",
+    "notice-address",
+    "notice-choices",
+    "notice-stop",
     "password",
     "project-new",
 }

@@ -46,7 +46,9 @@ def test_notices(notices: int, queries: int, django_assert_num_queries: Any) -> 
         assert client.get("/account/notices/").status_code == 200
 
 
-@pytest.mark.parametrize(("path", "queries"), [("/new/", 4), ("/account/password/", 4), ("/api/docs/", 3)])
+@pytest.mark.parametrize(
+    ("path", "queries"), [("/new/", 4), ("/account/password/", 4), ("/account/notices/choices/", 5), ("/api/docs/", 3)]
+)
 def test_forms_without_a_project(path: str, queries: int, django_assert_num_queries: Any) -> None:
     client = signed_in(make_member(make_project(), "mona", Role.MANAGER))
     with django_assert_num_queries(queries):

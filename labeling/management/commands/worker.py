@@ -22,6 +22,7 @@ from labeling.loop.meanwhile import Meanwhile
 from labeling.loop.signs import Signs
 from labeling.loop.sweeps import Recounts, refresh_statistics
 from labeling.loop.worker import Worker
+from labeling.mailing import delivering as mails
 from labeling.models import BulkChange, Invitation, Job
 from labeling.outgoing.datasets import erasing as datasets
 from labeling.outgoing.predictions.results import remove_expired
@@ -103,7 +104,8 @@ class Command(BaseCommand):
                     metrics.serve(settings.WORKER_METRICS)
                 except OSError as error:
                     raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
-            with Meanwhile(EVERY_SECONDS, Messenger()):
+            # In a thread of its own: a mail server that hangs must not delay webhooks.
+            with Meanwhile(EVERY_SECONDS, Messenger()), Meanwhile(mails.EVERY_SECONDS, mails.deliver):
                 Worker(
                     run_step,
                     sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics, look_at_due],
@@ -113,6 +115,7 @@ class Command(BaseCommand):
                 ).run()
             if drain:
                 deliver()
+                mails.deliver()
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)
                 search.catch_up()

@@ -7,16 +7,24 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any
 
+from django import forms
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from labeling.models import Notice, NoticeKind, User
+from labeling.mailing import addresses
+from labeling.models import Mail, Mailbox, Membership, Notice, NoticeKind, User
+from labeling.models.notices import choice_of
+from labeling.models.roles import ROLES
 from labeling.web.shared.words import moment
 
 A_PAGE = 50
@@ -70,7 +78,7 @@ def address_of(kind: str, slug: str, number: int | None) -> str:
 @login_required
 def notices(request: HttpRequest) -> HttpResponse:
     """List the user's notices by day, the newest first. POST marks all as read."""
-    own = Notice.objects.shown_to(request.user)
+    own = Notice.objects.shown_to(_user(request))
     if request.method == "POST":
         own.mark_read()
         return redirect("notices")
@@ -80,6 +88,12 @@ def notices(request: HttpRequest) -> HttpResponse:
     return render(request, "account/notices.html", context)
 
 
+def _user(request: HttpRequest) -> User:
+    """Return who is signed in, which the page has made sure of."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
 def _shown(notice: Notice) -> dict[str, Any]:
     return {
         "row": notice,
@@ -87,3 +101,102 @@ def _shown(notice: Notice) -> dict[str, Any]:
         "url": address_of(notice.kind, notice.project.slug, notice.number),
         "at": moment(notice.created_at, timezone.now()),
     }
+
+
+class AddressForm(forms.Form):
+    """The address for notices."""
+
+    address = forms.EmailField(label="Your e-mail address", max_length=254)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def choices(request: HttpRequest) -> HttpResponse:
+    """Show the choices by kind, and the address. POST stores choices, has an address confirmed, or removes it."""
+    user = _user(request)
+    kinds = _kinds_of(user)
+    form = AddressForm()
+    if request.method == "POST" and settings.MAIL and "address" in request.POST:
+        form = AddressForm(request.POST)
+        if form.is_valid() and _asked(form, user):
+            messages.success(request, "A link is on its way to the address. Open it to confirm the address.")
+            return redirect("notice-choices")
+    elif request.method == "POST" and "stop" in request.POST:
+        Mailbox.objects.filter(user=user).delete()
+        messages.success(request, "You get no more e-mail.")
+        return redirect("notice-choices")
+    elif request.method == "POST":
+        user.notice_choices |= {kind: _posted(request, kind) for kind in kinds}
+        user.save(update_fields=["notice_choices"])
+        messages.success(request, "Your choices are saved.")
+        return redirect("notice-choices")
+    context = {
+        "kinds": [{"kind": kind, "text": _any(kind), "choice": choice_of(user, kind)} for kind in kinds],
+        "mails": list(Mail),
+        "form": form,
+        "mailbox": Mailbox.objects.filter(user=user).first(),
+        "can_mail": settings.MAIL,
+    }
+    return render(request, "account/notice_choices.html", context, status=400 if form.errors else 200)
+
+
+def _kinds_of(user: User) -> list[NoticeKind]:
+    """Return the kinds that the user's roles get; without a membership, those of every person."""
+    roles = set(Membership.objects.filter(user=user).values_list("role", flat=True))
+    abilities = {ability for role in roles for ability in ROLES[role].abilities}
+    return [kind for kind in NoticeKind if kind.ability is None or kind.ability in abilities]
+
+
+def _any(kind: NoticeKind) -> str:
+    """Return the text without a number: "A batch is done."."""
+    text = kind.text.replace("Batch {number}", "A batch").replace("Model version {number}", "A model version")
+    return text.rstrip(".")
+
+
+def _posted(request: HttpRequest, kind: NoticeKind) -> list[bool | str]:
+    mail = request.POST.get(f"mail-{kind}", kind.mail)
+    return [f"page-{kind}" in request.POST, mail if mail in list(Mail) else kind.mail]
+
+
+def _asked(form: AddressForm, user: User) -> bool:
+    try:
+        addresses.ask(user=user, address=form.cleaned_data["address"])
+    except ValidationError as error:
+        form.add_error("address", error)
+    return form.is_valid()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def address(request: HttpRequest, token: str) -> HttpResponse:
+    """Confirm an address, by its owner's click. GET changes nothing, because mail programs open links by themselves."""
+    mailbox = addresses.find(token, addresses.CONFIRM)
+    if mailbox is None or mailbox.user_id != request.user.pk:
+        raise Http404("This link is over, or it is for another account.")
+    if request.method == "POST":
+        addresses.confirm(mailbox)
+        messages.success(request, "The address is confirmed.")
+        return redirect("notice-choices")
+    return render(
+        request,
+        "account/notice_link.html",
+        {"mailbox": mailbox, "button": "Confirm it", "title": "Confirm your address"},
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@csrf_exempt  # mail programs send the POST by themselves (RFC 8058); the token proves that the mail was theirs
+def stop(request: HttpRequest, token: str) -> HttpResponse:
+    """Mail nothing more to the address, signed in or out. GET changes nothing."""
+    mailbox = addresses.find(token, addresses.STOP)
+    if mailbox is None:
+        raise Http404("This link is over: nothing is mailed to its address.")
+    if request.method == "POST":
+        addresses.stop(mailbox)
+        return render(request, "account/notice_link.html", {"title": "Stopped"})
+    return render(
+        request, "account/notice_link.html", {"mailbox": mailbox, "button": "Stop them", "title": "Stop mails"}
+    )

@@ -1,0 +1,59 @@
+"""Enter, confirm and remove the address that a person's notices are mailed to."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import Mailbox, User
+
+LINK_LASTS = datetime.timedelta(days=2)
+PAUSE = datetime.timedelta(minutes=10)
+"""The time between two links that a person may ask for: nobody can flood an address."""
+CONFIRM, STOP = "labeling.mailing.confirm", "labeling.mailing.stop"
+
+
+@transaction.atomic
+def ask(*, user: User, address: str) -> None:
+    """Store the address, unconfirmed, and have a worker mail it the link that confirms it.
+
+    Raises `ValidationError` within `PAUSE` of the last link.
+    """
+    now = timezone.now()
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # of two requests at once, one waits
+    if Mailbox.objects.filter(user=user, asked_at__gt=now - PAUSE).exists():
+        raise ValidationError("A link was mailed a short time ago. Ask for another one in ten minutes.")
+    values = {"address": address, "asked_at": now, "confirmed_at": None, "mail": uuid.uuid4()}
+    fresh = {"next_at": now, "failures": 0, "failing_since": None, "error": "", "held_by": "", "held_until": None}
+    Mailbox.objects.update_or_create(user=user, defaults={**values, **fresh})
+
+
+def token(mailbox: Mailbox, purpose: str) -> str:
+    """Return the signed token of a link for this address. `purpose`: `CONFIRM` or `STOP`."""
+    return signing.dumps([mailbox.user_id, mailbox.address], salt=purpose)
+
+
+def find(text: str, purpose: str) -> Mailbox | None:
+    """Return the mailbox that the token is for; None if the token is forged or too old, or the address was changed."""
+    lasts = LINK_LASTS if purpose == CONFIRM else None
+    try:
+        user, address = signing.loads(text, salt=purpose, max_age=lasts)
+    except signing.BadSignature:
+        return None
+    return Mailbox.objects.filter(user=user, address=address).first()
+
+
+def confirm(mailbox: Mailbox) -> None:
+    """Mail notices to the address from now on."""
+    unconfirmed = Mailbox.objects.filter(pk=mailbox.pk, address=mailbox.address, confirmed_at=None)
+    unconfirmed.update(confirmed_at=timezone.now(), mail=None)
+
+
+def stop(mailbox: Mailbox) -> None:
+    """Mail nothing more: forget the address."""
+    Mailbox.objects.filter(pk=mailbox.pk, address=mailbox.address).delete()

@@ -1,0 +1,55 @@
+"""The texts of mails: plain text, without names of people, labels and items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.urls import reverse
+
+from labeling.mailing.addresses import CONFIRM, STOP, token
+from labeling.models import Mailbox, Notice, NoticeKind
+
+CONFIRM_TEXT = """\
+Somebody, probably you, wants notices of Marginalia at this address. Confirm it within two days:
+
+{url}
+
+If it was not you, ignore this mail: no other will come.
+"""
+NOTICES_TEXT = """\
+{notices}
+
+Choose what you are told: {choices}
+Stop all mails: {stop}
+"""
+
+
+def message_of(mailbox: Mailbox, notices: Sequence[Notice]) -> EmailMessage:
+    """Return the mail under way: the link to confirm the address, or the notices. Each try has the same Message-ID."""
+    assert mailbox.mail is not None
+    domain = settings.EMAIL_FROM.partition("@")[2]
+    headers = {"Message-ID": f"<{mailbox.mail}@{domain}>", "Auto-Submitted": "auto-generated"}
+    if mailbox.confirmed_at is None:
+        subject, text = "Confirm your address", CONFIRM_TEXT.format(url=url("notice-address", token(mailbox, CONFIRM)))
+    else:
+        stop = url("notice-stop", token(mailbox, STOP))
+        headers |= {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+        # No subject has the name of a project, which people write: a name with a line break would add a header.
+        subject = f"{len(notices)} notices" if len(notices) > 1 else "A notice"
+        listed = "\n\n".join(_paragraph(each) for each in notices)
+        text = NOTICES_TEXT.format(notices=listed, choices=url("notice-choices"), stop=stop)
+    return EmailMessage(f"{subject} from Marginalia", text, to=[mailbox.address], headers=headers)
+
+
+def url(name: str, *parts: str) -> str:
+    """Return the absolute address of a page."""
+    return settings.SITE_URL + reverse(name, args=parts)
+
+
+def _paragraph(notice: Notice) -> str:
+    kind = NoticeKind(notice.kind)
+    project = " ".join(notice.project.name.split())
+    address = kind.address.format(project=notice.project.slug, number=notice.number)
+    return f"{project}: {kind.text.format(number=notice.number)}\n{settings.SITE_URL}{address}"
