@@ -25,10 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
 NO_TESTS = 5  # pytest's exit status when no test was selected
-# One process a core, though tests wait for servers, Chromium and locks: two checks run at a time, and each process
-# takes twenty seconds of a core to load torch and collect all tests. The summary counts too little for Chromium and
-# PostgreSQL, because nothing waits for the end of their processes.
-SIDE_BY_SIDE = ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "worksteal"]
+# One process a core for each of the two checks that run at a time: a process takes twenty seconds of a core to load
+# torch and collect all tests. The longest check has one more, for it goes on alone, and its tests wait for servers and
+# locks. The summary counts too little for Chromium and PostgreSQL, because nothing waits for the end of their processes.
+CORES = os.cpu_count() or 1
+SIDE_BY_SIDE = ["-n", str(min(4, CORES)), "--dist", "worksteal"]
+THE_LONGEST = ["-n", str(min(4, CORES + 1)), "--dist", "worksteal"]
 # Tests with Chromium and Ray fail at times on a busy machine, so a failed one runs once more and is named at the end.
 # Other tests never run twice, because their random failures are race conditions to fix.
 ONCE_MORE = ["--reruns", "1", "-r", "fER"]
@@ -121,7 +123,7 @@ CHECKS: dict[str, list[list[str]]] = {
     "test-sqlite": [
         [
             *PYTEST,
-            *SIDE_BY_SIDE,
+            *THE_LONGEST,
             *WITHOUT_BROWSER,
             *("-m", "not browser and not ray and not long"),
             *(f"--ignore=tests/{name}" for name in [*ON_POSTGRES_ONLY, *IN_FULL_ONLY]),

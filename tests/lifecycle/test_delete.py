@@ -29,6 +29,7 @@ from labeling.models import (
     LabelFamily,
     LogChain,
     LogEntry,
+    Mailbox,
     Project,
     Role,
     Selection,
@@ -198,7 +199,7 @@ def test_one_that_a_job_still_runs_in_waits() -> None:
 
 
 def test_every_table_of_a_project_is_emptied() -> None:
-    # A family has several projects, and goes with the last. Workers and people belong to no project, and the audit log
-    # outlives it.
-    known = set(erasing.tables()) | {Project, User, LabelFamily, WorkerSign, *LOG}
+    # A family has several projects, and goes with the last. Workers, people and their mailboxes belong to no project,
+    # and the audit log outlives it.
+    known = set(erasing.tables()) | {Project, User, Mailbox, LabelFamily, WorkerSign, *LOG}
     assert set(apps.get_app_config("labeling").get_models()) == known
