@@ -27,7 +27,7 @@ PYTEST = [f"{BIN}/pytest"]
 NO_TESTS = 5  # pytest's exit status when no test was selected
 # One process a core for each of the two checks that run at a time: a process takes twenty seconds of a core to load
 # torch and collect all tests. The longest check has one more, for it goes on alone, and its tests wait for servers and
-# locks. The summary counts too little for Chromium and PostgreSQL, because nothing waits for the end of their processes.
+# locks. The summary counts too little for Chromium and PostgreSQL: nothing waits for the end of their processes.
 CORES = os.cpu_count() or 1
 SIDE_BY_SIDE = ["-n", str(min(4, CORES)), "--dist", "worksteal"]
 THE_LONGEST = ["-n", str(min(4, CORES + 1)), "--dist", "worksteal"]
