@@ -21,8 +21,8 @@ If it was not you, ignore this mail: no other will come.
 NOTICES_TEXT = """\
 {notices}
 
-Choose what you are told: {choices}
-Stop all mails: {stop}
+Notice settings: {choices}
+Stop all e-mail: {stop}
 """
 
 

@@ -1,6 +1,6 @@
-"""Notices: facts that a person of a project is told on the page of notices.
+"""Notices: facts about a project, each for one person.
 
-The transaction that causes a notice writes it. The same fact gives a person one notice, whoever writes it how often.
+The transaction that causes a notice writes it. The same fact gives a person one notice, however often it is written.
 """
 
 from __future__ import annotations
