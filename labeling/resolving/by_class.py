@@ -66,7 +66,9 @@ def _sigmoid(x: float) -> float:
 
 
 class ResolvedSets(NamedTuple):
-    """`resolved.value` counts places in `sets`: the answered sets, and after them most probable sets that no answer equals."""
+    """`resolved.value` counts places in `sets`: the answered sets, and after them most probable sets that no answer
+    equals.
+    """
 
     resolved: Resolved
     sets: list[Classes]
