@@ -62,9 +62,9 @@ export class Copies {
     return all ? `${copiesSentence({ all, counted: all, loading: 0, unseen: 0 })}.` : "";
   }
 
-  /** What an answer says of those that were seen, as the API takes it. */
-  get answer() {
-    const seen = this.#copies.filter((copy) => copy.seen);
+  /** What an answer given at this time says of those that were seen, as the API takes it. */
+  answer(at) {
+    const seen = this.#copies.filter((copy) => copy.seen(at));
     if (!seen.length) return {};
     const ids = (out) => seen.filter((copy) => copy.out === out).map((copy) => copy.id);
     return { same: ids(false), different: ids(true) };

@@ -44,9 +44,9 @@ export class Copy {
     return !this.#pointed && this.#sight.missed;
   }
 
-  /** Whether a person can have seen it: only then does an answer count for it. */
-  get seen() {
-    return this.#sight.ready && (this.#pointed || this.#sight.seen);
+  /** Whether a person can have seen it at this time: only then does an answer count for it. */
+  seen(at) {
+    return this.#sight.ready && (this.#pointed || this.#sight.seen(at));
   }
 
   set(out) {

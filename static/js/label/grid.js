@@ -80,9 +80,9 @@ export class Grid {
     return this.#tasks((cell) => cell.state === state);
   }
 
-  /** The tasks without a mark that a person can have seen. */
-  get seen() {
-    return this.#tasks((cell) => !cell.state && cell.sight.seen);
+  /** The tasks without a mark that a person can have seen at this time. */
+  seen(at) {
+    return this.#tasks((cell) => !cell.state && cell.sight.seen(at));
   }
 
   /** The tasks without a mark that are out of view, and were never in it. */

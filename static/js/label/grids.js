@@ -123,7 +123,7 @@ export class Grids {
     const tasks = this.#grid.tasks;
     const wrong = this.#grid.marked("wrong");
     const aside = this.#grid.marked("alone");
-    const right = this.#grid.seen;
+    const right = this.#grid.seen(this.#guard.at);
     const judged = right.length + wrong.length + aside.length;
     const seconds = Math.round((this.#stopwatch.seconds() / judged) * 1000) / 1000;
     const values = new Map(right.map((task) => [task, this.#proposes ? true : classOf(task)]));

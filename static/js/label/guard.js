@@ -29,6 +29,11 @@ export class Guard {
     if (this.#before && !same(gesture, this.#before)) this.#before = null;
   }
 
+  /** The time of the present gesture. */
+  get at() {
+    return this.#gesture.at;
+  }
+
   /** Another item is in sight, by itself, or many that take longer to be seen. */
   appeared(ms = DECIDE_MS) {
     this.#openAt = performance.now() + ms;

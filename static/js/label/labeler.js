@@ -109,7 +109,7 @@ export class Labeler {
 
   #give(entry, send) {
     if (!this.#queue.current || !this.#view.showsItem) return;
-    const beside = entry.skipped ? {} : (this.#copies?.answer ?? {});
+    const beside = entry.skipped ? {} : (this.#copies?.answer(this.#guard.at) ?? {});
     const seconds = this.#stopwatch.seconds();
     const comment = entry.comment || this.#view.comment.value.trim();
     const flagged = this.#flagged || Boolean(comment);

@@ -17,8 +17,9 @@ export class Sight {
     this.ready = ready;
   }
 
-  get seen() {
-    return this.ready && this.#since !== null && performance.now() - this.#since >= SEE_MS;
+  /** Whether it had been seen at this time: that of a gesture, not of its handling. */
+  seen(at) {
+    return this.ready && this.#since !== null && at - this.#since >= SEE_MS;
   }
 
   /** It is out of view, and was never in it. */
@@ -36,7 +37,7 @@ export class Sight {
     this.#placed = true;
     this.#inView = inView;
     // Rushed past is not seen.
-    if (!inView && !this.seen) this.#since = null;
+    if (!inView && !this.seen(performance.now())) this.#since = null;
     this.#look();
   }
 
