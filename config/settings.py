@@ -5,7 +5,6 @@ Every variable is listed in docs/reference/settings.md. No other module reads th
 """
 
 import os
-from datetime import timedelta
 from logging import LogRecord, captureWarnings
 from pathlib import Path
 
@@ -126,7 +125,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "knox",
     "drf_spectacular",
-    "axes",
     "csp",
     "labeling",
     "demo",
@@ -148,7 +146,7 @@ MIDDLEWARE = [
     "labeling.web.gate.spool.given_back",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "axes.middleware.AxesMiddleware",
+    "labeling.web.gate.throttle.LockedOut",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -270,22 +268,6 @@ if HTTPS:
     # HSTS preloading binds a whole domain for years: only its owner may decide on it.
     SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
-# Failed sign-ins are counted in the database, which all web processes share, and forgotten after the cool-off.
-AXES_HANDLER = "labeling.web.gate.throttle.Handler"
-AXES_FAILURE_LIMIT = LOGIN_ATTEMPTS
-AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_COOL_OFF_MINUTES)
-AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "labeling.web.gate.throttle.locked_out"
-AXES_CLIENT_IP_CALLABLE = "labeling.web.gate.proxies.client_network"
-AXES_CLIENT_STR_CALLABLE = "labeling.web.gate.throttle.client_in_log"
-AXES_RESET_ON_SUCCESS = True
-# A further attempt does not extend the lockout, because the page names the time of its end.
-AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-# No log of successful sign-ins: axes would keep it for ever, and no page shows it.
-AXES_DISABLE_ACCESS_LOG = True
-AXES_ENABLE_ADMIN = False
-AXES_VERBOSE = False
-
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "labeling.api.shared.authentication.Token",
@@ -360,7 +342,6 @@ LOGGING = {
     # The log has failed requests (5xx) and locked-out people, but no refused requests (4xx) and no wrong passwords.
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["served"]},
-        "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "labeling.db.replica": {"filters": ["each_minute"]},
         "httpx": {"level": "WARNING"},  # it would log every address, and those of webhooks can hold secrets

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from axes.admin import AccessAttemptAdmin
-from axes.models import AccessAttempt
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
@@ -14,7 +12,7 @@ from django.utils.html import format_html
 
 from labeling import auditlog
 from labeling.auditlog.retention import forget
-from labeling.models import LogKind, Membership, Project, User
+from labeling.models import LogKind, Membership, Project, SignInFailure, User
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -73,10 +71,6 @@ class AccountAdmin(Recorded, UserAdmin):
         return super().log_change(request, obj, message)
 
 
-# Recent failed sign-ins: after an operator deletes the row, the person can try again at once.
-admin.site.register(AccessAttempt, AccessAttemptAdmin)
-
-
 class MembershipInline(admin.TabularInline):
     model = Membership
     autocomplete_fields = ["user"]
@@ -115,8 +109,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
+@admin.register(SignInFailure)
+class SignInFailureAdmin(Recorded, ReadOnlyAdmin):
+    """After an operator deletes a person's failures, the person can try again at once."""
+
+    list_display = SignInFailure.admin_columns
+    list_filter = ["user"]
+
+    def has_delete_permission(self, request: Any, obj: object = None) -> bool:
+        return request.user.has_perm("labeling.delete_signinfailure")
+
+
 # Every table that names its columns is shown.
 for table in apps.get_app_config("labeling").get_models():
-    if columns := getattr(table, "admin_columns", ()):
+    if (columns := getattr(table, "admin_columns", ())) and not admin.site.is_registered(table):
         filters = [name for name in ("project", "kind", "state") if name in columns]
         admin.site.register(table, ReadOnlyAdmin, list_display=columns, list_filter=filters)

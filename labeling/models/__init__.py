@@ -27,6 +27,7 @@ from labeling.models.registrations import Registration
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
+from labeling.models.sign_in import SignInFailure
 from labeling.models.sources import Source
 from labeling.models.tasks import Task
 from labeling.models.tracked import TrackedVersion
@@ -95,6 +96,7 @@ __all__ = [
     "ReviewPlace",
     "Role",
     "Selection",
+    "SignInFailure",
     "Source",
     "Task",
     "TrackedVersion",

@@ -96,7 +96,7 @@ def test_sign_ins_are_recorded_without_typed_names() -> None:
 
 
 def test_tries_of_a_locked_out_client_are_not_recorded(settings: pytest.FixtureRequest) -> None:
-    settings.AXES_FAILURE_LIMIT = 3  # type: ignore[attr-defined]
+    settings.LOGIN_ATTEMPTS = 3  # type: ignore[attr-defined]
     make_user("ann")
     for _ in range(8):
         Client().post("/login/", {"username": "ann", "password": "wrong"})

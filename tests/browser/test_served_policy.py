@@ -7,13 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from axes.models import AccessAttempt
 from django.urls import reverse
 from factories import make_items, make_member, make_project, make_user
 from pages import make_history, signed_in
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-from labeling.models import Project, Role, User
+from labeling.models import Project, Role, SignInFailure, User
 from labeling.web.urls import urlpatterns
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -107,7 +106,7 @@ def test_pages_for_whoever_is_signed_out(page: Page, live_server: Any) -> None:
 
 
 def test_the_admin(open_page: Any, boss: User, project: Project) -> None:
-    AccessAttempt.objects.create(username="annie", ip_address="127.0.0.1", user_agent="x", failures_since_start=1)
+    SignInFailure.objects.create(user=User.objects.get(username="annie"), name_hash="0" * 64, client="127.0.0.1")
     page: Page = open_page(boss)
     said = listen(page)
     annie = User.objects.get(username="annie").pk
@@ -125,8 +124,8 @@ def test_the_admin(open_page: Any, boss: User, project: Project) -> None:
         "labeling/job/",
         "labeling/modelversion/",
         "labeling/itemimport/",
-        "axes/accessattempt/",
-        f"axes/accessattempt/{AccessAttempt.objects.get().pk}/change/",
+        "labeling/signinfailure/",
+        f"labeling/signinfailure/{SignInFailure.objects.get().pk}/delete/",
         "auth/group/add/",
     ]:
         response = page.goto(f"/admin/{path}", wait_until="load")

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from axes.models import AccessAttempt
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from factories import make_user
 from pages import text_of
 
+from labeling.models import SignInFailure
 from labeling.web.gate import devices
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +24,8 @@ NEW = "quite-other-8"
 
 @pytest.fixture(autouse=True)
 def limits(settings: Any) -> None:
-    settings.AXES_FAILURE_LIMIT = 5
-    settings.AXES_COOLOFF_TIME = timedelta(minutes=15)
+    settings.LOGIN_ATTEMPTS = 5
+    settings.LOGIN_COOL_OFF_MINUTES = 15
 
 
 def browser(cookie: str = "", address: str = OFFICE) -> Client:
@@ -172,14 +172,14 @@ def test_a_browser_that_calls_itself_a_device_is_none() -> None:
     for number in range(50):
         Client(REMOTE_ADDR=OFFICE, HTTP_USER_AGENT=name).post("/login/", {"username": f"n{number}", "password": "x"})
     assert sign_in(browser()) == 429
-    assert set(AccessAttempt.objects.values_list("user_agent", flat=True)) == {""}
+    assert set(SignInFailure.objects.values_list("device", flat=True)) == {""}
 
 
 def test_it_ends_by_itself() -> None:
     make_user("annie")
     cookie = cookie_of(known())
     guess(5, cookie=cookie)
-    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=15, seconds=1))
+    SignInFailure.objects.update(at=timezone.now() - timedelta(minutes=15, seconds=1))
     assert sign_in(browser(cookie)) == 302
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axes.models import AccessAttempt
 from django.contrib.auth import get_user
 from django.http import HttpResponse
 from django.test import Client
@@ -18,7 +17,7 @@ from pages import signed_in, text_of
 from rest_framework.test import APIClient
 
 from config.security import content_policy
-from labeling.models import Membership, Project, User
+from labeling.models import Membership, Project, SignInFailure, User
 from labeling.web.account import first_account
 
 pytestmark = pytest.mark.django_db
@@ -158,7 +157,7 @@ def test_people_without_a_password_are_not_counted_as_guessing(settings: Any) ->
     client = Client()
     for _ in range(60):
         assert get("/login/", "newcomer", client=client).status_code == 200
-    assert not AccessAttempt.objects.exists()
+    assert not SignInFailure.objects.exists()
 
 
 def test_the_first_account_is_not_made_by_who_comes_first() -> None:

@@ -42,7 +42,7 @@ def test_staff_come_in() -> None:
     path = "/login/?next=/admin/"
     response = client.post(path, {"username": "boss", "password": "boss-password", "next": "/admin/"})
     assert response["Location"] == "/admin/"
-    assert signed_in(boss).get("/admin/axes/accessattempt/").status_code == 200
+    assert signed_in(boss).get("/admin/labeling/signinfailure/").status_code == 200
 
 
 @pytest.mark.parametrize(

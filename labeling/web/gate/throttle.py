@@ -1,9 +1,9 @@
 """Limits failed sign-ins: after a number of failures, further tries are refused for a while.
 
-django-axes counts failures in the database, so that all web processes share the counts. There are two limits:
-`LOGIN_ATTEMPTS` for one username from one address, and `ADDRESS_LENIENCE` times as many for one address and all
-usernames. There is no limit for a username alone, because any client could then lock its owner out. A browser in which
-the account has signed in before has its own limit of `LOGIN_ATTEMPTS` instead.
+Failures are rows of the database, so that all web processes share the counts. There are two limits: `LOGIN_ATTEMPTS`
+for one username from one address, and `ADDRESS_LENIENCE` times as many for one address and all usernames. There is no
+limit for a username alone, because any client could then lock its owner out. A browser in which the account has signed
+in before has its own limit of `LOGIN_ATTEMPTS` instead.
 
 Tries that arrive at the same instant are all checked, so the limit can be exceeded by the number of concurrent
 requests.
@@ -11,29 +11,34 @@ requests.
 
 from __future__ import annotations
 
+import logging
 import math
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-from axes.attempts import get_cool_off_threshold
-from axes.backends import AxesStandaloneBackend
-from axes.handlers.database import AxesDatabaseHandler
-from axes.helpers import get_client_username, get_cool_off, get_failure_limit
-from axes.models import AccessAttempt
-from django.db.models import Max, QuerySet, Sum
+from django.conf import settings
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.core.exceptions import PermissionDenied
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from labeling import auditlog
-from labeling.models import LogKind, User
+from labeling.models import LogKind, SignInFailure, User
+from labeling.models.sign_in import SignInFailureQuerySet
 from labeling.web.gate.devices import known_device
+from labeling.web.gate.proxies import client_network
+
+logger = logging.getLogger(__name__)
 
 # People behind one address, for example in an office, mistype more often than one person.
 ADDRESS_LENIENCE = 10
 
 
-class Throttle(AxesStandaloneBackend):
+class Throttle:
     """The first authentication backend: refuses clients that exceeded a limit, and leaves the others to the next
     backend.
     """
@@ -42,79 +47,81 @@ class Throttle(AxesStandaloneBackend):
         self, request: HttpRequest | None, username: Any = None, password: Any = None, **more: Any
     ) -> None:
         """Check the limits for a sign-in with a password over HTTP, and for no other."""
-        if request is not None and password is not None:
-            super().authenticate(request, username, password, **more)
+        if request is not None and password is not None and _close_if_over(request, username or ""):
+            raise PermissionDenied
 
 
-class Handler(AxesDatabaseHandler):
-    """Counts failures by device and username; without a device by username and address, and by address alone."""
+class LockedOut:
+    """Middleware that answers a locked-out client with a page of the time until the next try."""
 
-    def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """Return the number of failures that axes compares with the limit."""
-        return max(_failures(attempts) // lenience for attempts, lenience in _limits(request, credentials))
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
 
-    def filter_user_attempts(
-        self, request: HttpRequest, credentials: dict[str, Any] | None = None
-    ) -> list[QuerySet[AccessAttempt]]:
-        """Return the failures that a successful sign-in deletes: those of its username from its device or address."""
-        return [_limits(request, credentials)[0][0]]
-
-    def user_login_failed(
-        self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **more: Any
-    ) -> None:
-        """Count a failure, unless the sign-in had no password, as with a login header."""
-        if "password" in credentials and request is not None:
-            # The device replaces the user agent, which clients choose freely.
-            request.axes_user_agent = known_device(  # type: ignore[attr-defined]
-                request, get_client_username(request, credentials)
-            )
-            _record(request, get_client_username(request, credentials))
-            super().user_login_failed(sender, credentials, request, **more)
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        until = getattr(request, "locked_out_until", None)
+        return response if until is None else _locked_out(request, until)
 
 
-def locked_out(
-    request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None = None
-) -> HttpResponse:
-    """Render the page for a locked-out client, with the time until the next try."""
-    seconds = max(1, math.ceil((_locked_until(request, credentials) - timezone.now()).total_seconds()))
+@receiver(user_login_failed)
+def count_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """Count a failure, unless the sign-in had no password, as with a login header.
+
+    Tries of a client that is locked out are neither counted nor recorded: the wait keeps its end, and the limits bound
+    the audit log, too.
+    """
+    if request is None or "password" not in credentials or hasattr(request, "locked_out_until"):
+        return
+    SignInFailure.objects.outdated().delete()
+    name = credentials.get("username") or ""
+    user = User.objects.filter(username=name).first()
+    # Without the typed name, which may be a password.
+    auditlog.record(LogKind.SIGN_IN_FAILED, whom=user)
+    SignInFailure.objects.create(
+        user=user, name_hash=_hash(name), client=client_network(request) or "", device=known_device(request, name)
+    )
+    if _close_if_over(request, name):
+        # Without the name, for the same reason.
+        logger.warning("Locking out the client at %s after repeated failures to sign in.", client_network(request))
+
+
+@receiver(user_logged_in)
+def forget_failures(user: User, request: HttpRequest, **_: Any) -> None:
+    """Delete the failures of this username from this device or address."""
+    _limits(request, user.get_username())[0][0].delete()
+
+
+def _close_if_over(request: HttpRequest, name: str) -> bool:
+    """Mark the request as locked out if a limit is reached; return whether it is."""
+    for failures, limit in _limits(request, name):
+        newest = list(failures.order_by("-at").values_list("at", flat=True)[:limit])
+        if len(newest) >= limit:
+            cool_off = timedelta(minutes=settings.LOGIN_COOL_OFF_MINUTES)
+            request.locked_out_until = newest[0] + cool_off  # type: ignore[attr-defined]
+            return True
+    return False
+
+
+def _limits(request: HttpRequest, name: str) -> list[tuple[SignInFailureQuerySet, int]]:
+    """Return the failures that count against this sign-in, each with its limit."""
+    recent = SignInFailure.objects.recent()
+    if device := known_device(request, name):
+        return [(recent.filter(name_hash=_hash(name), device=device), settings.LOGIN_ATTEMPTS)]
+    here = recent.filter(client=client_network(request) or "", device="")
+    return [
+        (here.filter(name_hash=_hash(name)), settings.LOGIN_ATTEMPTS),
+        (here, settings.LOGIN_ATTEMPTS * ADDRESS_LENIENCE),
+    ]
+
+
+def _hash(name: str) -> str:
+    return salted_hmac("labeling.web.gate.throttle", name, algorithm="sha256").hexdigest()
+
+
+def _locked_out(request: HttpRequest, until: datetime) -> HttpResponse:
+    seconds = max(1, math.ceil((until - timezone.now()).total_seconds()))
     context = {"minutes": math.ceil(seconds / 60), "signed_in": request.user.is_authenticated}
     page = render(request, "registration/locked_out.html", context, status=429)
     page["Retry-After"] = str(seconds)
     page["Cache-Control"] = "no-store"
     return page
-
-
-def client_in_log(username: str, address: str, *_: Any) -> str:
-    """Name the client in the log by its address alone, because users sometimes type their password as the username."""
-    return f"the client at {address}"
-
-
-def _record(request: HttpRequest, name: str) -> None:
-    """Record the failure, with the account but without the typed name, which may be a password.
-
-    Tries of a client that is locked out are not recorded: the limits bound the log, too.
-    """
-    if not getattr(request, "axes_locked_out", False):
-        auditlog.record(LogKind.SIGN_IN_FAILED, whom=User.objects.filter(username=name).first())
-
-
-def _locked_until(request: HttpRequest, credentials: dict[str, Any] | None) -> datetime:
-    """Return when the newest failure that counts expires."""
-    limit = get_failure_limit(request, credentials)
-    reached = (a for a, lenience in _limits(request, credentials) if _failures(a) // lenience >= limit)
-    attempts = next(reached, AccessAttempt.objects.none())
-    return (attempts.aggregate(newest=Max("attempt_time"))["newest"] or timezone.now()) + get_cool_off(request)
-
-
-def _limits(request: HttpRequest, credentials: dict[str, Any] | None) -> list[tuple[QuerySet[AccessAttempt], int]]:
-    """Return the failures that count against this sign-in, each with the factor by which their limit is raised."""
-    name = get_client_username(request, credentials)
-    recent = AccessAttempt.objects.filter(attempt_time__gte=get_cool_off_threshold(request))
-    if device := known_device(request, name):
-        return [(recent.filter(username=name, user_agent=device), 1)]
-    here = recent.filter(ip_address=request.axes_ip_address, user_agent="")  # type: ignore[attr-defined]
-    return [(here.filter(username=name), 1), (here, ADDRESS_LENIENCE)]
-
-
-def _failures(attempts: QuerySet[AccessAttempt]) -> int:
-    return attempts.aggregate(failures=Sum("failures_since_start"))["failures"] or 0
