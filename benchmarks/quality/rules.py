@@ -13,7 +13,7 @@ from benchmarks.quality.crowds import Crowd
 from labeling.resolving import dawid_skene
 from labeling.resolving.asking import asks_another, worth_asking
 from labeling.resolving.one_coin import AnswerTable, Resolved, weigh
-from labeling.resolving.posterior import LEAST_SUPPORT, ModelVote, Vote
+from labeling.resolving.posterior import LEAST_SUPPORT, AnswerSpace, ModelVote, Vote
 
 PAUSED_BELOW, PAUSED_AFTER = 0.5, 20
 MOST = 5
@@ -97,7 +97,7 @@ def ask(
     most = min(MOST, len(people))
     for n in range(2 if check else 1, most):
         votes = [Vote(int(answers[person]), float(accuracy[person])) for person in people[:n]]
-        if not asks_another(votes, 0, n_values=n_classes, word=word, confidence=rule.confidence):
+        if not asks_another(votes, 0, AnswerSpace(n_classes), word=word, confidence=rule.confidence):
             return people[:n]
     return people[:most]
 

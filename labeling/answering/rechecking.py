@@ -17,7 +17,7 @@ from labeling.models import Ability, Annotation, Batch, Membership, Project, Tas
 from labeling.models.batches import IMPORTED
 from labeling.models.roles import roles_with
 from labeling.resolving.asking import asks_another
-from labeling.resolving.posterior import ACCURACY, ModelVote, Vote
+from labeling.resolving.posterior import ACCURACY, AnswerSpace, ModelVote, Vote
 
 ANOTHER = "another"
 """Stands for any answer other than the prediction. No stored answer equals this text."""
@@ -45,7 +45,7 @@ def ask_one_more(project: Project, batch: Batch, ids: Collection[int]) -> set[in
     accuracies, asked_in_doubt = members_at_work(project)
     answers = answers_and_skips(ids)
     n_classes = project.classes.count()
-    n_values, decisions = project.asks.possible(n_classes), project.asks.decisions(n_classes)
+    space = AnswerSpace(project.asks.possible(n_classes), project.asks.decisions(n_classes))
     checked = is_checked(project)
     again = set()
     for task in Task.objects.filter(pk__in=ids):
@@ -58,14 +58,7 @@ def ask_one_more(project: Project, batch: Batch, ids: Collection[int]) -> set[in
         votes = votes_of(project, of_task, accuracies)
         model_vote = asking_vote_of(project, task)
         skips = len(of_task) - len(votes)
-        if asks_another(
-            votes,
-            skips,
-            n_values=n_values,
-            decisions=decisions,
-            word=model_vote,
-            confidence=project.label_confidence,
-        ):
+        if asks_another(votes, skips, space, word=model_vote, confidence=project.label_confidence):
             again.add(task.pk)
     if again:
         Task.objects.filter(pk__in=again).update(

@@ -11,7 +11,7 @@ from labeling.answering import gold
 from labeling.certifying.people import chance_missed, upper_error
 from labeling.models import Membership, Project
 from labeling.resolving.outlook import Rule, outlook
-from labeling.resolving.posterior import ACCURACY
+from labeling.resolving.posterior import ACCURACY, AnswerSpace
 
 USUAL_ERROR = 0.03
 """The share of wrong answers, if the project has measured none."""
@@ -69,26 +69,25 @@ def errors_of(project: Project) -> PeopleErrors:
     people = list(Membership.objects.annotators().filter(project=project).values_list("accuracy", flat=True))
     accuracies = [accuracy for accuracy in people if accuracy is not None]
     classes = project.classes.offered().count()
-    decisions = project.asks.decisions(classes)
-    usual = 1 - (1 - USUAL_ERROR) ** decisions
+    space = AnswerSpace(project.asks.possible(classes), project.asks.decisions(classes))
+    usual = 1 - (1 - USUAL_ERROR) ** space.decisions
     if len(known) >= LEAST_GOLD:
         answer = (wrong + PRIOR_WRONG) / (len(known) + PRIOR_WRONG / usual)
         at_most = upper_error(wrong, len(known))
     else:
         answer = at_most = 1 - sum(accuracies) / len(accuracies) if accuracies else usual
-    values = project.asks.possible(classes)
     several = project.overlap > 1 or project.overlap_max is not None
     label = _measured(project) if several else answer
     if label is None:
         rule = Rule(project.overlap, project.overlap_max, project.label_confidence, project.check_share)
         believed = [ACCURACY if each is None else each for each in people] or [ACCURACY]
-        label = min(answer, _wrong_by(rule, tuple(believed), values, decisions))
+        label = min(answer, _wrong_by(rule, tuple(believed), space))
     return PeopleErrors(
         answer=min(answer, HIGHEST),
         answer_at_most=min(at_most, HIGHEST),
         label=label,
-        coincidence=1 / (decisions if project.asks.per_class else max(values - 1, 1)),
-        decisions=decisions,
+        coincidence=1 / (space.decisions if project.asks.per_class else max(space.values - 1, 1)),
+        decisions=space.decisions,
     )
 
 
@@ -100,6 +99,6 @@ def _measured(project: Project) -> float | None:
 
 
 @lru_cache(maxsize=64)
-def _wrong_by(rule: Rule, accuracies: tuple[float, ...], values: int, decisions: int) -> float:
+def _wrong_by(rule: Rule, accuracies: tuple[float, ...], space: AnswerSpace) -> float:
     """Return the share of wrong labels by this rule. Each process caches it: a simulation takes a tenth of a second."""
-    return outlook(rule, accuracies, values, decisions).wrong
+    return outlook(rule, accuracies, space).wrong

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from labeling.resolving import by_class
-from labeling.resolving.posterior import ModelVote, Vote, posterior
+from labeling.resolving.posterior import AnswerSpace, ModelVote, Vote, posterior
 
 Person = TypeVar("Person", bound=Hashable)
 
@@ -18,26 +18,28 @@ LEAST_OF_USUAL = 0.5
 """The share of the median person's accuracy beyond chance that a person needs to be asked about items in doubt."""
 
 
-def asks_another(
-    votes: Sequence[Vote],
-    skips: int,
-    *,
-    n_values: int,
-    decisions: int = 1,
-    word: ModelVote | None = None,
-    confidence: float,
-) -> bool:
-    """Return whether one more person is asked: while every answer's probability of being right is below `confidence`.
+def label_probabilities(votes: Sequence[Vote], space: AnswerSpace, word: ModelVote | None = None) -> dict[Any, float]:
+    """Return the probability of each value that these votes can make the label: of each answer.
 
-    An item without answers is asked until it has `MOST_SKIPS` skips. With several `decisions`, the most probable set of
-    classes counts like an answer, for people who err about different classes settle it together.
+    With several decisions, the most probable set of classes counts like an answer, for people who err about different
+    classes settle it together; `word` is ignored there, since a model's best class is no whole answer.
+    """
+    if space.decisions > 1:
+        return by_class.posterior(votes, space.decisions)
+    probabilities = posterior(votes, space.values, word)
+    return {vote.value: probabilities[vote.value] for vote in votes}
+
+
+def asks_another(
+    votes: Sequence[Vote], skips: int, space: AnswerSpace, *, word: ModelVote | None = None, confidence: float
+) -> bool:
+    """Return whether one more person is asked: while each of `label_probabilities` is below `confidence`.
+
+    An item without answers is asked until it has `MOST_SKIPS` skips.
     """
     if not votes:
         return skips < MOST_SKIPS
-    if decisions > 1:
-        return max(by_class.posterior(votes, decisions).values()) < confidence
-    probabilities = posterior(votes, n_values, word)
-    return max(probabilities[vote.value] for vote in votes) < confidence
+    return max(label_probabilities(votes, space, word).values()) < confidence
 
 
 def worth_asking(accuracies: Mapping[Person, float], n_values: int) -> set[Person]:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from labeling.resolving import by_class
-from labeling.resolving.asking import asks_another, worth_asking
-from labeling.resolving.posterior import LEAST_SUPPORT, Vote, posterior
+from labeling.resolving.asking import asks_another, label_probabilities, worth_asking
+from labeling.resolving.posterior import LEAST_SUPPORT, AnswerSpace, Vote
 
 ITEMS = 1500
 SEED = 7
@@ -35,52 +34,48 @@ class Outlook(NamedTuple):
     undecided: float
 
 
-def outlook(rule: Rule, accuracies: Sequence[float], n_values: int, decisions: int = 1) -> Outlook:
+def outlook(rule: Rule, accuracies: Sequence[float], space: AnswerSpace) -> Outlook:
     """Simulate the rule with people of these accuracies, who err independently and at random and see no suggestions.
 
-    decisions: with several, an answer is right if it is right about each of so many classes (`by_class`).
+    With several decisions, an answer is right if it is right about each of so many classes (`by_class`).
     """
     rng = np.random.default_rng(SEED)
     answers = wrong = undecided = 0
     most = min(rule.most or rule.least, max(len(accuracies), rule.least))
     everybody = np.resize(accuracies, max(len(accuracies), most)).tolist()
-    worth = worth_asking(dict(enumerate(everybody)), n_values)
-    truth: Hashable = () if decisions > 1 else 0
+    worth = worth_asking(dict(enumerate(everybody)), space.values)
+    truth: Hashable = () if space.decisions > 1 else 0
     for _ in range(ITEMS):
         order = rng.permutation(len(everybody)).tolist()
         people = [everybody[i] for at, i in enumerate(order) if at < rule.least or i in worth][:most]
-        values = _sets(rng, people, decisions) if decisions > 1 else _values(rng, people, n_values)
+        values = _answers(rng, people, space)
         votes = [Vote(value, a) for value, a in zip(values, people, strict=True)]
         n, checked = rule.least, rng.random() < rule.check_share
         while n < len(people) and (
-            (checked and n == rule.least)
-            or asks_another(votes[:n], 0, n_values=n_values, decisions=decisions, confidence=rule.confidence)
+            (checked and n == rule.least) or asks_another(votes[:n], 0, space, confidence=rule.confidence)
         ):
             n += 1
-        label = _label(votes[:n], n_values, decisions, weighs=rule.most is not None)
+        label = _label(votes[:n], space, weighs=rule.most is not None)
         answers, wrong, undecided = answers + n, wrong + (label not in (truth, None)), undecided + (label is None)
     return Outlook(answers / ITEMS, wrong / max(ITEMS - undecided, 1), undecided / ITEMS)
 
 
-def _values(rng: np.random.Generator, accuracies: Sequence[float], n_values: int) -> list[Hashable]:
-    """Return an answer of each person: 0 if it is right."""
+def _answers(rng: np.random.Generator, accuracies: Sequence[float], space: AnswerSpace) -> list[Hashable]:
+    """Return an answer of each person: 0 if right; with several decisions, the classes about which it is wrong."""
     n = len(accuracies)
-    right, others = rng.random(n), rng.integers(1, max(n_values, 2), n)
-    return [0 if right[at] < a else int(others[at]) for at, a in enumerate(accuracies)]
+    if space.decisions > 1:
+        right = np.power(accuracies, 1 / space.decisions)[:, None]
+        return [tuple(np.flatnonzero(row).tolist()) for row in rng.random((n, space.decisions)) >= right]
+    chances, others = rng.random(n), rng.integers(1, max(space.values, 2), n)
+    return [0 if chances[at] < a else int(others[at]) for at, a in enumerate(accuracies)]
 
 
-def _sets(rng: np.random.Generator, accuracies: Sequence[float], decisions: int) -> list[Hashable]:
-    """Return the classes about which each person is wrong."""
-    right = np.power(accuracies, 1 / decisions)[:, None]
-    return [tuple(np.flatnonzero(row).tolist()) for row in rng.random((len(accuracies), decisions)) >= right]
-
-
-def _label(votes: Sequence[Vote], n_values: int, decisions: int, *, weighs: bool) -> object:
+def _label(votes: Sequence[Vote], space: AnswerSpace, *, weighs: bool) -> object:
     if weighs:
-        found = by_class.posterior(votes, decisions) if decisions > 1 else posterior(votes, n_values)
+        found = label_probabilities(votes, space)
         probability, value = max((p, str(value), value) for value, p in found.items())[::2]
         return value if probability >= LEAST_SUPPORT else None
-    if decisions > 1:
+    if space.decisions > 1:
         return _majority_by_class(votes)
     (value, n), *others = Counter(vote.value for vote in votes).most_common(2)
     return None if others and others[0][1] == n else value

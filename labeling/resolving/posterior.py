@@ -29,6 +29,17 @@ class Vote(NamedTuple):
     accuracy: float = ACCURACY
 
 
+class AnswerSpace(NamedTuple):
+    """The answers among which people's errors spread.
+
+    values : the number of possible answers, the right one included (`Question.possible`).
+    decisions : with several, each of so many classes of an item is a decision of its own (`Question.decisions`).
+    """
+
+    values: int
+    decisions: int = 1
+
+
 class ModelVote(NamedTuple):
     """The prediction for an item by a model that has not learned from its answers, and the prediction's probability."""
 

@@ -14,7 +14,7 @@ from labeling.resolving import by_class, dawid_skene
 from labeling.resolving.asking import asks_another, worth_asking
 from labeling.resolving.one_coin import AnswerTable, weigh
 from labeling.resolving.outlook import Rule, outlook
-from labeling.resolving.posterior import CLIP, ModelVote, Vote, posterior
+from labeling.resolving.posterior import CLIP, AnswerSpace, ModelVote, Vote, posterior
 from tests.extent import examples
 
 ACCURACIES = st.floats(0.05, 0.99)
@@ -35,7 +35,7 @@ def test_the_posterior_is_bayes_over_all_values(votes: list[tuple[int, float]], 
 
 def test_people_are_asked_as_long_as_nobody_can_be_sure() -> None:
     def more(*votes: Vote, word: ModelVote | None = None, skips: int = 0) -> bool:
-        return asks_another(votes, skips, n_values=10, word=word, confidence=0.95)
+        return asks_another(votes, skips, AnswerSpace(10), word=word, confidence=0.95)
 
     assert more(Vote(1)), "one person of whom nothing is known"
     assert not more(Vote(1, 0.97)), "somebody who has proven good"
@@ -189,7 +189,7 @@ def test_people_who_err_about_different_classes_settle_an_item() -> None:
 
     def more(n: int) -> bool:
         votes = [Vote(value, 0.8) for value in answers[:n]]
-        return asks_another(votes, 0, n_values=9, decisions=8, confidence=0.9)
+        return asks_another(votes, 0, AnswerSpace(9, 8), confidence=0.9)
 
     assert more(1)
     assert more(2), "one of the two names another class"
@@ -242,7 +242,7 @@ def test_a_rule_by_class_asks_for_fewer_answers_than_one_for_whole_lists() -> No
         Rule(least=2, most=5, confidence=0.9, check_share=0.0),
         [0.74] * 8,
     )  # 3 % wrong about each of ten classes
-    whole, each = outlook(rule, people, 9), outlook(rule, people, 9, decisions=8)
+    whole, each = outlook(rule, people, AnswerSpace(9)), outlook(rule, people, AnswerSpace(9, 8))
     assert each.answers < whole.answers
     assert each.undecided < whole.undecided / 2
     assert each.wrong < 0.05

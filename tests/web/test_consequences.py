@@ -18,6 +18,7 @@ from labeling.models import Project
 from labeling.models.batches import SEED, answers_needed
 from labeling.projects.budgets import Budget, Spent
 from labeling.projects.settings import ON_PAGE, SETTINGS
+from labeling.resolving.posterior import AnswerSpace
 from labeling.web.settings import forecast
 from labeling.web.settings.consequences import NAMES, changes, consequences_of
 from labeling.web.settings.next_batch import next_batch, person_hours, rounds_left
@@ -277,7 +278,7 @@ def test_a_budget_that_is_spent_is_told_before_it_stops_a_batch() -> None:
 
 
 def test_more_people_where_it_is_worth_it_cost_less_than_everybody_three_times() -> None:
-    good = Standing(pool=PoolCounts(1797, 360), pace=PACE, accuracies=[0.97, 0.97, 0.96, 0.7], n_values=10)
+    good = Standing(pool=PoolCounts(1797, 360), pace=PACE, accuracies=[0.97, 0.97, 0.96, 0.7], space=AnswerSpace(10))
     rows = said(good, changed(overlap=3), changed(overlap_max=4, check_share=0.05))
     three, adaptive = rows["answers"].split(" → ")
     assert three == "3"

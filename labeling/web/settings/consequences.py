@@ -134,7 +134,7 @@ def _asked(standing: Standing, settings: ProjectSettings) -> Outlook:
     """Estimate the answers per item and the share of wrong labels, by a simulation if the settings need one."""
     rule = Rule(settings.overlap, settings.overlap_max, settings.label_confidence, settings.check_share)
     people = standing.accuracies or [ACCURACY] * max(standing.pace.annotators, 1)
-    return outlook(rule, people, standing.n_values, standing.decisions)
+    return outlook(rule, people, standing.space)
 
 
 def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.models import Batch, Project
 from labeling.projects import ledger
 from labeling.projects.budgets import Spent
+from labeling.resolving.posterior import AnswerSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Standing:
     ----------
     first: whether the project has no model yet.
     accuracies: of the members whose accuracy is known.
-    n_values, decisions: the number of possible answers, and `Question.decisions`.
+    space: the answers among which people's errors spread.
     accuracy, measured: the accuracy of the newest version, and the number of control items in it.
     waiting: number of control items in unfinished batches.
     sample: the sample of the pool that the forecast is made of.
@@ -39,8 +40,7 @@ class Standing:
     pace: Pace
     first: bool = False
     accuracies: Sequence[float] = ()
-    n_values: int = 2
-    decisions: int = 1
+    space: AnswerSpace = field(default_factory=lambda: AnswerSpace(2))
     measured: int = 0
     waiting: int = 0
     accuracy: float | None = None
@@ -67,8 +67,7 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
             for accuracy in project.memberships.order_by("pk").values_list("accuracy", flat=True)
             if accuracy is not None
         ],
-        n_values=project.asks.possible(n_classes),
-        decisions=project.asks.decisions(n_classes),
+        space=AnswerSpace(project.asks.possible(n_classes), project.asks.decisions(n_classes)),
         measured=measured,
         waiting=sum(unfinished),
         accuracy=control.get("accuracy") if measured else None,
