@@ -112,14 +112,17 @@ def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndar
 class ControlSlice:
     """The labeled control items of a project. Its construction takes at most two queries; each measurement reads one or
     two files of a version.
+
+    facts : of these items; None if a model's best class is no answer to the question.
     """
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._files = ProjectFiles(project)
         self._rows = self._labels = np.zeros(0, np.int64)
-        if not project.asks.best_is_no_answer:
-            self._rows, self._labels = _labeled(project, control_facts(project))
+        self.facts = None if project.asks.best_is_no_answer else control_facts(project)
+        if self.facts is not None:
+            self._rows, self._labels = _labeled(project, self.facts)
 
     @property
     def size(self) -> int:

@@ -71,16 +71,17 @@ class Payoff:
     learned: int = 0
 
 
-def payoff_of(project: Project) -> Payoff:
-    """Return the project's current payoff. Takes at most fourteen queries; cached until its facts change."""
-    if project.asks.best_is_no_answer:
+def payoff_of(project: Project, control: ControlSlice | None = None) -> Payoff:
+    """Return the project's current payoff. `control`: its control slice, read if needed. Takes at most fourteen
+    queries; cached until its facts change.
+    """
+    control = control or ControlSlice(project)
+    if control.facts is None:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=NoFigure.QUESTION)
     versions = stored_predictions(project)
     if not versions:
-        return Payoff(
-            Advice.TOO_EARLY, ControlSlice(project).size, 0, missing=NoFigure.NO_CONTROL, more_control=LEAST_CONTROL
-        )
-    return _computed(facts_of_payoff(project, versions))
+        return Payoff(Advice.TOO_EARLY, control.size, 0, missing=NoFigure.NO_CONTROL, more_control=LEAST_CONTROL)
+    return _computed(facts_of_payoff(project, versions, control.facts))
 
 
 @lru_cache(maxsize=64)

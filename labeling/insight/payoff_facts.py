@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Sum
 
 from labeling.arrays.files import ProjectFiles
-from labeling.insight.control_slice import ControlFacts, control_facts
+from labeling.insight.control_slice import ControlFacts
 from labeling.models import Job, ModelVersion, Project
 from labeling.projects import ledger
 from labeling.projects.version_in_use import in_use
@@ -51,8 +51,10 @@ def stored_predictions(project: Project) -> dict[ModelVersion, str]:
     return {version: stamp for version, stamp in zip(newest, stamps, strict=True) if stamp is not None}
 
 
-def facts_of_payoff(project: Project, versions: dict[ModelVersion, str]) -> PayoffFacts:
-    """Read the facts of a payoff, given the versions with stored predictions and the stamps of their files."""
+def facts_of_payoff(project: Project, versions: dict[ModelVersion, str], control: ControlFacts) -> PayoffFacts:
+    """Read the facts of a payoff, given the versions with stored predictions and the stamps of their files, and the
+    facts of the control slice.
+    """
     used, failed = in_use(project), None
     [baseline] = store().stamps([ProjectFiles(project).baseline])
     if baseline is None:
@@ -66,7 +68,7 @@ def facts_of_payoff(project: Project, versions: dict[ModelVersion, str]) -> Payo
         next_batch=_next_batch(project),
         baseline=baseline,
         failure=failed.reason if failed else None,
-        control=control_facts(project),
+        control=control,
         pool=project.encoded_rows,
         private=ledger.is_private(project),
     )

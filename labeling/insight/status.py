@@ -174,13 +174,14 @@ def _step(project: Project) -> dict[str, Any] | None:
     }
 
 
-def models_of(project: Project) -> list[dict[str, Any]]:
-    """Return all versions in order, each measured twice on control items, from which it never learned.
+def models_of(project: Project, control: ControlSlice | None = None) -> list[dict[str, Any]]:
+    """Return all versions in order, each measured twice on control items, from which it never learned. `control`: the
+    project's control slice, read if needed.
 
     `metrics`: after the training, on the control items labeled by then. `control_now`: on all control items labeled by
     now, so that versions can be compared.
     """
-    control = ControlSlice(project)
+    control = control or ControlSlice(project)
     return [
         {
             "version": version.number,

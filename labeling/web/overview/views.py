@@ -16,6 +16,7 @@ from labeling.answering import batches, rechecking
 from labeling.finishing.progress import pool_progress
 from labeling.insight.attention import Attention, attention_of
 from labeling.insight.clusterings import clustering_of
+from labeling.insight.control_slice import ControlSlice
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.payoff import payoff_of
 from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
@@ -148,7 +149,8 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
     The page requests them at every change, so nothing here reads all annotations.
     """
     project = membership.project
-    items, versions, leased = items_of(project), models_of(project), leased_of(project)
+    control = ControlSlice(project)
+    items, versions, leased = items_of(project), models_of(project, control), leased_of(project)
     progress = pool_progress(project, items, pace)
     counts = [
         ("Imported", items["total"]),
@@ -172,7 +174,7 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
         "leased": leased and count(leased, "item"),
         "points": points,
         "models": len(versions),
-        **_payoff(membership, [each for each in points if each.version in trained], pace),
+        **_payoff(membership, control, [each for each in points if each.version in trained], pace),
         # A failed step of a batch is shown with the batch; a failed encoding is over once all items are encoded.
         "failures": [
             failure
@@ -191,12 +193,12 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
     }
 
 
-def _payoff(membership: Membership, points: list[Accuracy], pace: Pace) -> dict[str, Any]:
+def _payoff(membership: Membership, control: ControlSlice, points: list[Accuracy], pace: Pace) -> dict[str, Any]:
     """Return the learning curve, with the curve of uniform labels if it was estimated, and the payoff in words."""
     project = membership.project
     if not points:
         return {"curve": None}
-    payoff = payoff_of(project)
+    payoff = payoff_of(project, control)
     sentences = paying_off(project, payoff, pace, with_cost=membership.can(Ability.SETTINGS_READ))
     return {
         "payoff": sentences,
