@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -55,16 +55,16 @@ class PrivacyConfig:
     """Records in memory at once: a step adds up the gradients of several chunks."""
 
     def __post_init__(self) -> None:
-        _check("delta", self.delta, 1e-15, 0.1)
+        check_number("delta", self.delta, 1e-15, 0.1)
         object.__setattr__(self, "growth", tuple(self.growth))  # JSON has no tuples
         if not self.growth or not all(0 < share <= 1 for share in self.growth):
             raise ValueError(f"privacy: growth must be shares of the largest batch (0.25, 0.5, 1), not {self.growth}")
         if (self.epsilon is None) == (self.noise_multiplier is None):
             raise ValueError("privacy: give either epsilon or noise_multiplier")
         if self.epsilon is not None:
-            _check("epsilon", self.epsilon, 0.01, 1000)
+            check_number("epsilon", self.epsilon, 0.01, 1000)
         if self.noise_multiplier is not None:
-            _check("noise_multiplier", self.noise_multiplier, 0.3, 10_000)
+            check_number("noise_multiplier", self.noise_multiplier, 0.3, 10_000)
         for name, low, high in (
             ("steps", len(self.growth), 1_000_000),
             ("largest_batch", 1, 10_000_000),
@@ -77,14 +77,11 @@ class PrivacyConfig:
             ("scaling_share", 0.01, 0.9),
             ("chunk", 1, 1_000_000),
         ):
-            _check(name, getattr(self, name), low, high)
+            check_number(name, getattr(self, name), low, high)
 
     def plan(self, n: int) -> list[tuple[float, int]]:
         """Return (sampling rate, steps) of each stage for n >= 1 records; the last stage takes the remaining steps."""
-        largest = min(self.largest_rate, self.largest_batch / n)
-        each, stages = self.steps // len(self.growth), len(self.growth)
-        counts = [*[each] * (stages - 1), self.steps - each * (stages - 1)]
-        return [(share * largest, steps) for share, steps in zip(self.growth, counts, strict=True)]
+        return stages(self.steps, self.growth, min(self.largest_rate, self.largest_batch / n))
 
     def phases(self, n: int) -> list[Phase]:
         """Return the phases of a training on n >= 1 records, for the accountant: the noisy sums of `scaling`, then each
@@ -107,6 +104,15 @@ class PrivacyConfig:
             return SCALING_NOISE * self.noise_multiplier
         share = self.scaling_share * self.epsilon
         return least_noise([Phase(1.0, 1.0, SCALING_STEPS)], share, planned((), self.delta, within=share))
+
+
+def stages(steps: int, growth: Sequence[float], largest_rate: float) -> list[tuple[float, int]]:
+    """Return (sampling rate, steps) of stages with equally many steps, whose rates are shares of the largest one; the
+    last stage takes the remaining steps.
+    """
+    each = steps // len(growth)
+    counts = [*[each] * (len(growth) - 1), steps - each * (len(growth) - 1)]
+    return [(share * largest_rate, count) for share, count in zip(growth, counts, strict=True)]
 
 
 def noise_for_budget(
@@ -196,7 +202,8 @@ def usual_delta(n: int) -> float:
     return float(max(n, 2) ** -1.1)
 
 
-def _check(name: str, value: Any, low: float, high: float) -> None:
+def check_number(name: str, value: Any, low: float, high: float) -> None:
+    """Raise ValueError if the setting is not a number from `low` to `high`."""
     right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not (right and low <= value <= high):
         raise ValueError(f"privacy: {name} must be a number from {low:g} to {high:,g}, not {value!r}")
