@@ -1,4 +1,4 @@
-"""Send mails, each at least once: all notices that are due for a person in one mail.
+"""Send mails, each at least once: all notices that are due for a person in one mail, and links for a new password.
 
 A worker holds a mailbox while it sends. It stores the mail's id, and which notices the mail has, before the first try:
 if the worker dies, another sends the same mail, with the same Message-ID, as soon as the hold is over.
@@ -16,8 +16,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.mailing.messages import message_of
-from labeling.models import Mailbox, Notice
+from labeling import auditlog
+from labeling.mailing.messages import message_of, reset_message
+from labeling.models import LogKind, Mailbox, Notice
 from labeling.models.notices import DAY
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ def _deliver_to(mailbox: Mailbox) -> bool:
     """Send the mailbox's mail, if one is due. Return whether the mail server answers, as far as known."""
     if not _take(mailbox, timezone.now()):
         return True
+    if mailbox.reset_mail is not None:
+        return _send_reset(mailbox)
     own = Notice.objects.of(mailbox.user).filter(mail=mailbox.mail)
     notices = list(own.select_related("project").order_by("pk"))
     try:
@@ -62,19 +65,35 @@ def _deliver_to(mailbox: Mailbox) -> bool:
     return True
 
 
+def _send_reset(mailbox: Mailbox) -> bool:
+    """Send the link to set a new password. Return whether the mail server answers, as far as known."""
+    try:
+        reset_message(mailbox).send()
+    except OSError as error:
+        _failed(mailbox, f"{type(error).__name__}: {error}"[:300], timezone.now())
+        return isinstance(error, REFUSED)
+    with transaction.atomic():
+        _let_go(mailbox, reset_mail=None, failures=0, failing_since=None, error="", next_at=timezone.now())
+        auditlog.record(LogKind.RESET_MAILED, whom=mailbox.user)
+    return True
+
+
 @transaction.atomic
 def _take(mailbox: Mailbox, now: datetime.datetime) -> bool:
     """Hold the mailbox, and store which notices its mail has. Return False if another worker holds it, or no mail is
     due.
     """
-    if mailbox.mail is None and not Notice.objects.to_mail(mailbox, now).exists():
+    reset = mailbox.reset_mail is not None
+    if not reset and mailbox.mail is None and not Notice.objects.to_mail(mailbox, now).exists():
         return False
     hold = uuid.uuid4().hex
-    free = Mailbox.objects.filter(pk=mailbox.pk, mail=mailbox.mail, next_at__lte=now).not_held(now)
+    free = Mailbox.objects.filter(
+        pk=mailbox.pk, mail=mailbox.mail, reset_mail=mailbox.reset_mail, next_at__lte=now
+    ).not_held(now)
     if not free.update(held_by=hold, held_until=now + HELD):
         return False
     mailbox.held_by = hold
-    if mailbox.mail is None:
+    if not reset and mailbox.mail is None:
         mailbox.mail = uuid.uuid4()
         due = list(Notice.objects.to_mail(mailbox, now).values_list("pk", flat=True)[:MOST_NOTICES])
         Notice.objects.filter(pk__in=due).update(mail=mailbox.mail)
@@ -87,7 +106,7 @@ def _failed(mailbox: Mailbox, error: str, now: datetime.datetime) -> None:
     since = mailbox.failing_since or now
     if now - since >= DAY:
         logger.warning("A mail to the %s is given up after a day: %s", mailbox, error)
-        _let_go(mailbox, mail=None, failures=0, failing_since=None, error=error, next_at=now)
+        _let_go(mailbox, mail=None, reset_mail=None, failures=0, failing_since=None, error=error, next_at=now)
         return
     pause = datetime.timedelta(seconds=min(FIRST_PAUSE * 2**mailbox.failures, LONGEST_PAUSE))
     if not mailbox.failures:

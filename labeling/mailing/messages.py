@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.urls import reverse
 
+from labeling.mailing import resets
 from labeling.mailing.addresses import CONFIRM, STOP, token
 from labeling.models import Mailbox, Notice, NoticeKind
 
@@ -17,6 +18,13 @@ Somebody, probably you, wants notices of Marginalia at this address. Confirm it 
 {url}
 
 If it was not you, ignore this mail: no other will come.
+"""
+RESET_TEXT = """\
+Somebody, probably you, asked for a new password for your account {username} of Marginalia. Set it within an hour:
+
+{url}
+
+If it was not you, ignore this mail: your password stays as it is.
 """
 NOTICES_TEXT = """\
 {notices}
@@ -41,6 +49,15 @@ def message_of(mailbox: Mailbox, notices: Sequence[Notice]) -> EmailMessage:
         listed = "\n\n".join(_paragraph(each) for each in notices)
         text = NOTICES_TEXT.format(notices=listed, choices=url("notice-choices"), stop=stop)
     return EmailMessage(f"{subject} from Marginalia", text, to=[mailbox.address], headers=headers)
+
+
+def reset_message(mailbox: Mailbox) -> EmailMessage:
+    """Return the mail with the link to set a new password. The link is made when the mail is sent."""
+    link = url("new-password", *resets.parts_of_link(mailbox.user))
+    text = RESET_TEXT.format(username=mailbox.user.get_username(), url=link)
+    domain = settings.EMAIL_FROM.partition("@")[2]
+    headers = {"Message-ID": f"<{mailbox.reset_mail}.{mailbox.pk}@{domain}>", "Auto-Submitted": "auto-generated"}
+    return EmailMessage("Set a new password for Marginalia", text, to=[mailbox.address], headers=headers)
 
 
 def url(name: str, *parts: str) -> str:

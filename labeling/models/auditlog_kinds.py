@@ -16,6 +16,8 @@ class LogKind(StrEnum):
     SIGNED_OUT = "account.signed_out", "signed out"
     ACCOUNT_CREATED = "account.created", "created an account"
     PASSWORD_CHANGED = "account.password_changed", "changed the password"
+    RESET_MAILED = "account.reset_mailed", "was mailed a link to set a new password"
+    PASSWORD_RESET = "account.password_reset", "set a new password by a mailed link"
     TOKEN_CREATED = "token.created", "made an API token"
     TOKEN_REVOKED = "token.revoked", "revoked an API token"
     ADMIN_CHANGED = "admin.changed", "changed a row in the admin"

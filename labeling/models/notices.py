@@ -114,7 +114,7 @@ class MailboxQuerySet(models.QuerySet["Mailbox"]):
         not those that a worker holds, or whose last mail failed a short time ago.
         """
         unread = Notice.objects.unread().filter(user=OuterRef("user"), mail=None)
-        waits = Q(mail__isnull=False) | Q(Exists(unread), confirmed_at__isnull=False)
+        waits = Q(mail__isnull=False) | Q(reset_mail__isnull=False) | Q(Exists(unread), confirmed_at__isnull=False)
         return self.filter(waits, user__is_active=True, next_at__lte=now).not_held(now)
 
     def not_held(self, now: datetime.datetime) -> MailboxQuerySet:
@@ -122,7 +122,10 @@ class MailboxQuerySet(models.QuerySet["Mailbox"]):
 
 
 class Mailbox(models.Model):
-    """The address to which a person wants notices by e-mail. Until it is confirmed, it gets only the link for that."""
+    """The address to which a person wants notices, and links to set a new password, by e-mail.
+
+    Until it is confirmed, it gets only the link for that.
+    """
 
     admin_columns = ("user", "confirmed_at", "failing_since", "error")
 
@@ -131,6 +134,8 @@ class Mailbox(models.Model):
     asked_at = models.DateTimeField(help_text="When the link to confirm the address was asked for.")
     confirmed_at = models.DateTimeField(null=True, help_text="Daily mails come at this time of the day.")
     mail = models.UUIDField(null=True, help_text="The mail that is to be sent; each try has this id.")
+    reset_asked_at = models.DateTimeField(null=True, help_text="When a link to set a new password was asked for.")
+    reset_mail = models.UUIDField(null=True, help_text="The mail with that link, until it is sent.")
     held_by = models.CharField(max_length=32, blank=True, help_text="The try that a worker makes now.")
     held_until = models.DateTimeField(null=True, help_text="Then another worker tries again.")
     next_at = models.DateTimeField(help_text="When it may be tried.")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web.account import notices
+from labeling.web.account import forgotten, notices
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
 from labeling.web.account.views import SignIn, SignOut
@@ -44,6 +44,8 @@ WEBHOOK = f"{PROJECT}webhooks/<int:webhook_id>/"
 urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
+    path("login/forgotten/", forgotten.ask, name="forgotten-password"),
+    path("login/new-password/<uidb64>/<token>/", forgotten.NewPassword.as_view(), name="new-password"),
     path("logout/", SignOut.as_view(), name="logout"),
     path("setup/", account.setup, name="setup"),
     path("invitation/<word:token>/", invitation, name="invitation"),

@@ -107,6 +107,9 @@ DOORS = [
     Door("home", "get", SIGNED_IN, 200),
     Door("login", "get", EVERYBODY, 200, others=ALREADY_IN),
     Door("login", "post", EVERYBODY, 200, others=ALREADY_IN),
+    Door("forgotten-password", "get", EVERYBODY, 200),
+    Door("forgotten-password", "post", EVERYBODY, 200),
+    *(Door("new-password", method, EVERYBODY, 404) for method in ("get", "post")),  # the token is for something else
     Door("logout", "post", EVERYBODY, 302),
     Door("setup", "get", EVERYBODY, 302),  # there are accounts: it is over
     Door("setup", "post", EVERYBODY, 302),

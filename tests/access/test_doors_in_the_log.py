@@ -57,7 +57,14 @@ NOTHING_TO_CHANGE = {
     *("project-import-post", "project-import-detail-post", "project-import-retry-post", "project-items-change-post"),
     *("project-members-post", "project-new-post", "project-settings-post"),
     *("project-sources-post", "project-webhooks-post"),
-    *("invitation-answer-post", "login-post", "password-post", "setup-post"),
+    *(
+        "invitation-answer-post",
+        "login-post",
+        "forgotten-password-post",
+        "new-password-post",
+        "password-post",
+        "setup-post",
+    ),
 }
 
 

@@ -112,7 +112,7 @@ class World:
         """
         address = ADDRESSES[door.name]
         values = {"key": self.tokens.get(role, "0" * 15), **(ids or self.own_ids), "slug": slug}
-        wanted = {part.partition(":")[2] for part in _between(address.route)}
+        wanted = {part.rpartition(":")[2] for part in _between(address.route)}
         path = reverse(door.name, kwargs={name: values[name] for name in wanted})
         body: dict[str, Any] = {"data": door.body or {}} if door.method in ("post", "put") else {}
         if address.in_api and door.body is not None:
@@ -183,6 +183,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
         "image": image.name,
         "invitation_id": invitation.pk,
         "token": token,
+        "uidb64": "MQ",
         "item_id": items[0].pk,
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
         "prediction_id": predicted.pk,

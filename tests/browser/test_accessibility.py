@@ -19,7 +19,7 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling.mailing import addresses
+from labeling.mailing import addresses, resets
 from labeling.models import Item, ItemImport, Mailbox, PredictionRun, Project, Role, Source, User, Webhook
 from labeling.projects import invitations
 from labeling.web.account import first_account
@@ -177,6 +177,17 @@ def mail_link(purpose: str) -> Callable[[], str]:
     return make
 
 
+def ask_for_link(page: Page) -> None:
+    page.get_by_label("Your e-mail address").fill("mona@example.org")
+    page.get_by_role("button", name="Mail me a link").click()
+    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+
+
+def part_of_link(part: int) -> Callable[[], str]:
+    """Return a part of the address of a link for a new password."""
+    return lambda: resets.parts_of_link(User.objects.get(username="annie"))[part]
+
+
 def wrong_filter(page: Page) -> None:
     unfold(page)
     page.get_by_label("Label", exact=True).fill("no such digit")
@@ -235,9 +246,17 @@ class State(NamedTuple):
 
 DIGITS, EMPTY, BROKEN, FINISHED = ({"slug": slug} for slug in ("digits", "empty", "broken", "finished"))
 
+LINK = {"uidb64": part_of_link(0), "token": part_of_link(1)}
+
 STATES = [
     State("login", "empty", user=""),
     State("login", "error", act=wrong_sign_in, user=""),
+    State("forgotten-password", "filled", user=""),
+    State("forgotten-password", "error", act=press("Mail me a link"), user=""),
+    State("forgotten-password", "done", act=ask_for_link, user=""),
+    State("new-password", "filled", LINK, user=""),
+    State("new-password", "error", LINK, press("Set it"), user=""),
+    State("new-password", "over", {"uidb64": "1", "token": "made-up"}, user=""),
     State("invitation", "new person", {"token": token}, user=""),
     State("invitation", "error", {"token": token}, press("Create my account"), user=""),
     State("invitation", "account", {"token": token}, user="newcomer"),
@@ -381,10 +400,11 @@ def is_simpler(state: State) -> bool:
 
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("look", some(["phone-dark", "desktop-light"]))
-def test_no_page_has_a_fault(open_page: Any, screenshot: Any, look: str, half: int) -> None:
+def test_no_page_has_a_fault(open_page: Any, screenshot: Any, settings: Any, look: str, half: int) -> None:
     """The states are split in two halves, so that two processes can test them in parallel."""
     fill_world()
     make_user("newcomer")
+    settings.MAIL = True
     options = {**LOOKS[look], "reduced_motion": "reduce"}
     pages: dict[str, Page] = {}
     found = []

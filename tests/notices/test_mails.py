@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import email
-import email.policy
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.test import Client
 from django.utils import timezone
 from factories import make_member, make_project
+from inboxes import Inbox
 from pages import signed_in, text_of
 from processes import ROOT, environment
 
@@ -31,44 +26,6 @@ pytestmark = pytest.mark.django_db
 
 ADDRESS = "mona@example.org"
 CHOICES = "/account/notices/choices/"
-
-
-class Inbox:
-    """Keeps what the server gets. It can refuse everything, and kill the process that sends."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-        self.answer = "250 OK"
-        self.kills = 0
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if self.answer.startswith("250"):
-            mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
-            assert [mail["To"]] == envelope.rcpt_tos
-            self.mails.append(mail)
-        if self.kills:
-            os.kill(self.kills, signal.SIGKILL)
-        return self.answer
-
-    def text(self) -> str:
-        """Return the text of the last mail. The server reads all properties of its handler."""
-        return str(self.mails[-1].get_content()).replace("\r\n", "\n")
-
-
-@pytest.fixture
-def inbox(settings: Any) -> Iterator[Inbox]:
-    handler = Inbox()
-    with socket.socket() as free:  # the controller connects to the port that it was given
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = Controller(handler, hostname="127.0.0.1", port=port)
-    server.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    settings.MAIL, settings.SITE_URL, settings.EMAIL_FROM = True, "https://labels.example.org", "m@labels.example.org"
-    settings.DEFAULT_FROM_EMAIL = settings.EMAIL_FROM
-    yield handler
-    server.stop()
 
 
 @pytest.fixture
@@ -95,8 +52,10 @@ def link_in(text: str, part: str) -> str:
 
 def test_an_address_gets_mail_once_its_owner_has_confirmed_it(mona: User, inbox: Inbox) -> None:
     client = signed_in(mona)
-    assert client.post(CHOICES, {"address": ADDRESS}).status_code == 302
-    assert client.post(CHOICES, {"address": "x@example.org"}).status_code == 400  # nobody floods an address
+    assert client.post(CHOICES, {"address": ADDRESS, "password": "mona-password"}).status_code == 302
+    assert (
+        client.post(CHOICES, {"address": "x@example.org", "password": "mona-password"}).status_code == 400
+    )  # nobody floods an address
     tell()
     for _ in range(2):
         delivering.deliver()
@@ -274,7 +233,7 @@ def test_choices_hold_for_the_page(mona: User, inbox: Inbox) -> None:
 def test_without_a_mail_server_no_page_offers_e_mail(mona: User) -> None:
     client = signed_in(mona)
     assert "e-mail" not in text_of(client.get(CHOICES))
-    client.post(CHOICES, {"address": ADDRESS})
+    client.post(CHOICES, {"address": ADDRESS, "password": "mona-password"})
     assert not Mailbox.objects.exists()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import authenticate
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -104,9 +105,28 @@ def _shown(notice: Notice) -> dict[str, Any]:
 
 
 class AddressForm(forms.Form):
-    """The address for notices."""
+    """The address for notices. A link that is mailed to it can set a new password, so it takes the present one."""
 
     address = forms.EmailField(label="Your e-mail address", max_length=254)
+    password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        help_text="If you forget it, a link to set a new one can be mailed to the address.",
+    )
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(data)
+        self.request, self.user = request, _user(request)
+        if not self.user.has_usable_password():
+            del self.fields["password"]
+
+    def clean_password(self) -> str:
+        password = self.cleaned_data["password"]
+        # With `authenticate`, so that the limit on failed sign-ins also holds here.
+        if authenticate(self.request, username=self.user.get_username(), password=password) != self.user:
+            raise ValidationError("This is not your password.")
+        return password
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -116,9 +136,9 @@ def choices(request: HttpRequest) -> HttpResponse:
     """Show the choices by kind, and the address. POST stores choices, has an address confirmed, or removes it."""
     user = _user(request)
     kinds = _kinds_of(user)
-    form = AddressForm()
+    form = AddressForm(request)
     if request.method == "POST" and settings.MAIL and "address" in request.POST:
-        form = AddressForm(request.POST)
+        form = AddressForm(request, request.POST)
         if form.is_valid() and _asked(form, user):
             messages.success(request, "A link is on its way to the address. Open it to confirm the address.")
             return redirect("notice-choices")

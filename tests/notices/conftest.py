@@ -1,0 +1,3 @@
+from inboxes import inbox
+
+__all__ = ["inbox"]
