@@ -70,7 +70,7 @@ MEASURED = (
     Measurement("dataset version", partial(freeze_labels, 0.0), needs=TEXTS, aim=2.0),
     Measurement("dataset version after it", partial(freeze_labels, 0.01), needs=TEXTS, aim=0.3),
     Measurement("dataset versions compared", compare_versions, needs=TEXTS),
-    Measurement("dataset version exported", export_version, needs=TEXTS, aim=1.0, first_byte=True),
+    Measurement("dataset version as JSONL", export_version, needs=TEXTS, aim=1.0, first_byte=True),
     Measurement("copy images", copy_images, needs=IMAGES),
     *(_export(form, IMAGES) for form in ("webdataset", "zip")),
     Measurement("export pool", partial(export_all, POOL, "jsonl"), needs=POOL, aim=3.0),
