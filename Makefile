@@ -6,7 +6,7 @@ PYTHON_VENV := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-long bench-peers runtime wheel
+.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-long bench-peers runtime wheel backup restore
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,12 @@ run: runtime  ## the same without the demo, for data of your own
 
 setup:  ## .venv with all that demo, run and test need
 	@scripts/setup.sh requirements-dev.txt
+
+backup: runtime  ## database and files into the new folder TO, while people work
+	@exec $(PYTHON_VENV) manage.py backup "$(TO)"
+
+restore: runtime  ## the backup in the folder FROM into an empty database and a new DATA_DIR
+	@exec $(PYTHON_VENV) manage.py restore "$(FROM)"
 
 test:  ## every check: style, types, layers, migrations, tests in short on SQLite and PostgreSQL and in a browser
 	@scripts/system-packages.sh & system=$$!; scripts/setup.sh requirements-dev.txt; set_up=$$?; wait $$system && exit $$set_up

@@ -21,6 +21,7 @@ class LogKind(StrEnum):
     TOKEN_CREATED = "token.created", "made an API token"
     TOKEN_REVOKED = "token.revoked", "revoked an API token"
     ADMIN_CHANGED = "admin.changed", "changed a row in the admin"
+    BACKED_UP = "server.backed_up", "backed up the installation"
     # the server, or a project
     REFUSED = "access.refused", "was refused a page or an endpoint"
     LOG_EXPORTED = "auditlog.exported", "exported the audit log"

@@ -1,11 +1,9 @@
-"""Test the commands of docs/how-to/back-up.md on a small installation while people label."""
+"""Test backups of small installations that are made while people label, and their restore."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from processes import lay_tables
+from s3 import Bucket, s3_server
 from starter import Process
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs/how-to/back-up.md").read_text(encoding="utf-8")
+from labeling.backups.databases import copy_name
+from labeling.models import LogEntry, LogKind
+
 ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 
 LABEL = """
@@ -34,41 +35,51 @@ print(len(answers))
 """
 
 
+# Between the copy of the database and that of the files the loop turns once more.
+MEANWHILE = f"""
+from django.core.management import call_command
+from labeling.backups import writing
+pack = writing._pack
+def turned(*given):
+    exec({LABEL.format(count=10)!r}, dict())
+    call_command("worker", "--drain")
+    pack(*given)
+writing._pack = turned
+call_command("backup", FOLDER)
+"""
+
+
 class Installation:
     """An installation with a data folder and a database, changed by commands."""
 
-    def __init__(self, folder: Path, url: str, backup: Path) -> None:
+    def __init__(self, folder: Path, url: str, further: dict[str, str]) -> None:
         self.folder = folder
         dropped = {"DATABASE_URL", "SECRET_KEY"}
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in dropped},
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DATA_DIR": str(folder),
-            "BACKUP": str(backup),
             **({"DATABASE_URL": url} if url else {}),
+            **further,
         }
 
-    def manage(self, *arguments: str) -> str:
+    def manage(self, *arguments: str, fails: bool = False) -> str:
         process = Process(list(arguments), self.environment, apart=True)
         said, warned = process.communicate()
-        assert process.returncode == 0, said + warned
-        return said
-
-    def follow(self, heading: str, *, which: str) -> None:
-        """Run the page's code blocks below the heading that contain `which`."""
-        part = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
-        blocks = [block for block in re.findall(r"```sh\n(.*?)```", part, re.DOTALL) if which in block]
-        assert len(blocks) == 1, (heading, which)
-        done = subprocess.run(
-            ["bash", "-euc", blocks[0]], cwd=ROOT, env=self.environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert bool(process.returncode) == fails, said + warned
+        return said + warned if fails else said
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.manage("status", "notes", "--json")))
 
     def label(self, count: int) -> int:
         return int(self.manage("shell", "--no-imports", "-c", LABEL.format(count=count)).split()[-1])
+
+
+@pytest.fixture
+def bucket() -> Iterator[Bucket]:
+    with s3_server() as made:
+        yield made
 
 
 @pytest.fixture
@@ -93,11 +104,15 @@ def databases() -> Iterator[list[str]]:
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path: Path, databases: list[str]) -> None:
-    backup = tmp_path / "backup"
-    backup.mkdir()
-    old = Installation(tmp_path / "old", databases[0], backup)
-    new = Installation(tmp_path / "new", databases[1], backup)
+@pytest.mark.parametrize("place", ["folder", "object store"])
+def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(
+    tmp_path: Path, databases: list[str], bucket: Bucket, place: str
+) -> None:
+    """The files are in the backup, or they stay in the object store."""
+    further = {**bucket.environment, "OBJECT_STORE": bucket.url} if place == "object store" else {}
+    backup = tmp_path / "backups" / "first"
+    old = Installation(tmp_path / "old", databases[0], further)
+    new = Installation(tmp_path / "new", databases[1], further)
     lines = [json.dumps({"id": f"n{n}", "text": f"{'owl' if n % 2 else 'wren'} number {n}"}) for n in range(60)]
     (tmp_path / "notes.jsonl").write_text("\n".join(lines))
     if ON_POSTGRES:
@@ -116,24 +131,21 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
     old.manage("worker", "--drain")  # a model, and the second batch
     assert old.label(4) == 4
 
-    # Models, matrices and images included.
-    assert [path for path in [old.folder, *old.folder.rglob("*")] if path.stat().st_mode & 0o077] == []
-
-    old.follow("Back up", which="pg_dump" if ON_POSTGRES else "VACUUM")
     known = old.status()
-    # Between the copy of the database and that of the files the loop turns once more.
-    assert old.label(10) == 6
-    old.manage("worker", "--drain")
+    said = old.manage("shell", "--no-imports", "-c", MEANWHILE.replace("FOLDER", repr(str(backup))))
+    assert (f"The files in {bucket.url} are not in it" in said) == bool(further)
     turned = old.status()
     assert len(turned["models"]) == 2
-    old.follow("Back up", which="tar --create")
+    # Models, matrices and images included.
+    folders = (old.folder, backup.parent)
+    assert [path for each in folders for path in [each, *each.rglob("*")] if path.stat().st_mode & 0o077] == []
 
-    new.follow("Restore", which="tar --extract")
-    new.follow("Restore", which="pg_restore" if ON_POSTGRES else "cp ")
-    new.follow("Restore", which="migrate")
+    assert "Restored the backup of" in new.manage("restore", str(backup))
     assert new.status() == known
-    assert new.environment["DATA_DIR"] != old.environment["DATA_DIR"]
     assert (new.folder / "secret_key").read_text() == (old.folder / "secret_key").read_text()
+    assert [path for path in [new.folder, *new.folder.rglob("*")] if path.stat().st_mode & 0o077] == []
+    assert "has tables already" in new.manage("restore", str(backup), fails=True)
+    assert new.status() == known
 
     # The answers that came after the copy are given again, and the loop goes on to its third batch.
     assert new.label(10) == 6
@@ -145,11 +157,31 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
     assert status["models"][1]["control_now"] == turned["models"][1]["control_now"]
     rows = new.manage("export_labels", "notes").splitlines()
     assert len(rows) == 20 == status["items"]["labeled"]
+    new.manage("check_files")
 
 
-def test_every_command_of_the_page_is_run() -> None:
-    """Every command of the page is run, except the two that define variables."""
-    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    followed = ["VACUUM", "pg_dump", "tar --create", "tar --extract", "cp ", "pg_restore", "migrate", "export DATA_DIR"]
-    assert len(blocks) == len(followed)
-    assert all(sum(word in block for block in blocks) == 1 for word in followed)
+@pytest.mark.django_db(transaction=True)
+def test_what_is_no_whole_backup_is_refused_in_one_line(tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    call_command("backup", str(backup))
+    sizes = json.loads(LogEntry.objects.get(kind=LogKind.BACKED_UP).after)
+    assert sizes.keys() == {copy_name(), "files.tar.gz"}
+    with pytest.raises(CommandError, match="exists already"):
+        call_command("backup", str(backup))
+    with pytest.raises(CommandError, match="has tables already"):
+        call_command("restore", str(backup))
+    with pytest.raises(CommandError, match="is no whole backup"):
+        call_command("restore", str(tmp_path))
+    (backup / "files.tar.gz").write_bytes(b"cut")
+    with pytest.raises(CommandError, match="is damaged or missing"):
+        call_command("restore", str(backup))
+    made = json.loads((backup / "backup.json").read_text())
+    del made["files"][copy_name()]
+    (backup / "backup.json").write_text(json.dumps(made))
+    with pytest.raises(CommandError, match="it was made with another kind of database"):
+        call_command("restore", str(backup))
+    for damaged in ("{", "[]", '{"files": {"files.tar.gz": 1}}'):
+        (backup / "backup.json").write_text(damaged)
+        with pytest.raises(CommandError, match=r"backup.json is damaged"):
+            call_command("restore", str(backup))
+    assert not list(tmp_path.glob("*.partial"))
