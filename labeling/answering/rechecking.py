@@ -15,6 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, Sum
 
 from labeling.models import Ability, Annotation, Batch, Membership, Project, Task, WorkLog
 from labeling.models.batches import IMPORTED
+from labeling.models.people import MembershipQuerySet
 from labeling.models.roles import roles_with
 from labeling.resolving.asking import asks_another
 from labeling.resolving.posterior import ACCURACY, AnswerSpace, ModelVote, Vote
@@ -67,15 +68,17 @@ def ask_one_more(project: Project, batch: Batch, ids: Collection[int]) -> set[in
     return again
 
 
-def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
-    """Return the accuracy of each member who may be asked, and the members who are asked about items in doubt. A
-    manager may be asked if the manager has labeled in this project.
-    """
+def who_may_be_asked(project: Project) -> MembershipQuerySet:
+    """Return the members who may be asked. A manager may be asked if the manager has labeled in this project."""
     has_labeled = WorkLog.objects.filter(batch__project=project, user=OuterRef("user"))
-    members = Membership.objects.annotators().filter(
+    return Membership.objects.annotators().filter(
         ~Q(role__in=roles_with(Ability.BATCHES_CHANGE)) | Exists(has_labeled), project=project
     )
-    people = list(members.values_list("user", "accuracy", "asked_in_doubt"))
+
+
+def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
+    """Return the accuracy of each member who may be asked, and the members who are asked about items in doubt."""
+    people = list(who_may_be_asked(project).values_list("user", "accuracy", "asked_in_doubt"))
     accuracies = {user: ACCURACY if accuracy is None else accuracy for user, accuracy, _ in people}
     return accuracies, {user for user, _, asked in people if asked}
 

@@ -141,6 +141,10 @@ class FinishSerializer(serializers.Serializer[Any]):
     goal = GoalFigures(allow_null=True, help_text="The goal that was started; null before the first start.")
     started_by = serializers.CharField(allow_null=True)
     started_at = serializers.DateTimeField(allow_null=True)
+    need_one_more = serializers.IntegerField(
+        min_value=0,
+        help_text="Items that only a further person can settle: all who may be asked now have answered them.",
+    )
     forecast = ForecastFigures(allow_null=True, help_text="For the goal in the address.")
     refused = serializers.CharField(allow_blank=True, help_text="Why there is no forecast.")
     audits = AuditFigures(many=True)

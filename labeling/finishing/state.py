@@ -10,6 +10,7 @@ from django.db.models import Count, Q, QuerySet
 
 from labeling.finishing.forecasts import Goal, forecast_of
 from labeling.finishing.goal import FinishRefused
+from labeling.finishing.one_more import need_one_more
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import pool_progress
 from labeling.insight.pace import Pace, pace_of
@@ -78,6 +79,7 @@ def finish_values(project: Project, goal: Goal, now: datetime.datetime) -> dict[
         "goal": started and asdict(Goal.of(started)),
         "started_by": started and started.started_by and started.started_by.username,
         "started_at": started and started.started_at,
+        "need_one_more": need_one_more(project),
         "forecast": None,
         "refused": "",
         "audits": [

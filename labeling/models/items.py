@@ -13,7 +13,7 @@ from labeling.models.annotations import Annotation, Correction
 from labeling.models.batches import BY_CHANCE, IMPORTED
 from labeling.models.certificates import CertifiedLabel
 from labeling.models.near_copies import Copy
-from labeling.models.people import User
+from labeling.models.people import MembershipQuerySet, User
 from labeling.models.tasks import Task
 
 _DRAWN_ID = re.compile(r"[0-9a-f]{20}")  # see `labeling.intake.run.blind_ids_of`
@@ -150,6 +150,15 @@ class ItemQuerySet(models.QuerySet["Item"]):
         review.
         """
         return self.kept().filter(label__isnull=True, agreement__isnull=False, agreement__range=ANY_SHARE)
+
+    def answered_by_all(self, members: MembershipQuerySet) -> ItemQuerySet:
+        """Return items that each of these members has answered or skipped, in whichever task."""
+        of_member = Annotation.objects.standing().filter(user=models.OuterRef("user"))
+        item = models.OuterRef(models.OuterRef("pk"))
+        others = members.filter(
+            ~models.Exists(of_member.filter(task__item=item)), ~models.Exists(of_member.filter(task__repeats=item))
+        )
+        return self.filter(~models.Exists(others))
 
     def skipped_by_somebody(self) -> ItemQuerySet:
         return self.filter(pk__in=Annotation.objects.skips().values("task__item"))

@@ -64,6 +64,8 @@ def _described(project: Project, goal: Goal, values: dict[str, Any]) -> Iterable
         f"Labels     {progress['labeled']:,} by people, {progress['certified']:,} certified, "
         f"{progress['left']:,} items without one"
     )
+    if values["need_one_more"]:
+        yield f"One more   person is needed for {values['need_one_more']:,} items: all others have answered them"
     if forecast:
         labels, left, wrong = (forecast[name] for name in ("labels", "left", "error"))
         yield f"Model      about {labels:,} labels of {left:,} items, {wrong:.1%} wrong"

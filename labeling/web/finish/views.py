@@ -15,6 +15,7 @@ from labeling.answering.batches import final
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal, forecast_of
 from labeling.finishing.goal import FinishRefused, PeopleErr
+from labeling.finishing.one_more import need_one_more
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import PoolProgress, pool_progress
 from labeling.finishing.state import audits_of, certificates_of
@@ -99,6 +100,7 @@ def _state(
         "running": running,
         "same": running and form.is_valid() and form.goal == Goal.of(started),
         "stage": words.stage(audits, progress, is_over=is_over),
+        "one_more": words.one_more(need_one_more(project)) if running else "",
         "started": started
         and {
             "goal": words.goal_words(Goal.of(started), project.asks),

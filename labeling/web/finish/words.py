@@ -145,6 +145,17 @@ def stage(audits: Sequence[AuditState], progress: PoolProgress, *, is_over: bool
     return f"Audit {asking[0].audit.attempt} is under way: {number(answered)} of {count(asked, 'item')} asked so far."
 
 
+def one_more(n: int) -> str:
+    """Say that n items need one more person, and what to do; "" if none does."""
+    if not n:
+        return ""
+    needs = count(n, "item needs", "items need")
+    return (
+        f"{needs} one more person: all who can be asked have answered already. Invite somebody, then ask again about "
+        "items without a label; or settle these in the review."
+    )
+
+
 def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.datetime) -> list[dict[str, Any]]:
     names = project.answer_names({each.audit.of_class for each in audits if each.audit.of_class is not None})
     return [

@@ -26,6 +26,7 @@ FINISHING: dict[str, Any] = {
         "goal": _GOAL,
         "started_by": "mona",
         "started_at": "2026-03-02T12:00:00Z",
+        "need_one_more": 0,
         "forecast": {
             "version": 3,
             "control": 140,
