@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 import zipfile
 from pathlib import Path
@@ -28,16 +29,25 @@ QUICK = {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "learns_from": 
 SMALL = {"name": "pixels", "options": {"size": 16}}
 
 
-def digits_zip(path: Path, n: int) -> Path:
-    """Return a zip of the first `n` digits as PNG files, with their truth."""
+WRONGLY_PROPOSED = 3
+"""For `verify`, every third digit is proposed as another one."""
+
+
+def digits_zip(path: Path, n: int, *, proposes: bool = False) -> Path:
+    """Return a zip of the first `n` digits as PNG files, with their truth; if `proposes`, whether a proposed one is
+    right.
+    """
     digits = load_digits()
     with zipfile.ZipFile(path, "w") as archive:
         lines = []
         for number in range(n):
+            target = int(digits.target[number])
+            proposed = (target + 1 + number % 9) % 10 if number % WRONGLY_PROPOSED == 0 else target
+            known = {"truth": proposed == target, "class": str(proposed)} if proposes else {"truth": str(target)}
             image = io.BytesIO()
             Image.fromarray((digits.images[number] * 15).astype(np.uint8)).save(image, "PNG")
             archive.writestr(f"{number:04}.png", image.getvalue())
-            lines.append(f'{{"file_name": "{number:04}.png", "truth": "{digits.target[number]}"}}')
+            lines.append(json.dumps({"file_name": f"{number:04}.png", **known}))
         archive.writestr("metadata.jsonl", "\n".join(lines))
     return path
 
@@ -63,7 +73,7 @@ def digits_project(folder: Path, *, n: int = 300, run_import: bool = True, **set
         job = register(
             project=project,
             user=None,
-            path=digits_zip(folder / "digits.zip", n),
+            path=digits_zip(folder / "digits.zip", n, proposes=project.asks.proposes),
             name="digits.zip",
             strict=True,
             taken_by=worker_name(),

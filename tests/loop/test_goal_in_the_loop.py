@@ -53,8 +53,10 @@ def _answer_some(project: Project, user: User, rng: np.random.Generator) -> int:
     return len(tasks)
 
 
-def _answer(truth: int | list[int], rng: np.random.Generator) -> int | list[int]:
-    """Return the truth with errors: another class, or about each class yes for no."""
+def _answer(truth: bool | int | list[int], rng: np.random.Generator) -> bool | int | list[int]:
+    """Return the truth with errors: no for yes, another class, or about each class yes for no."""
+    if isinstance(truth, bool):
+        return truth != bool(rng.random() < ERROR)
     if isinstance(truth, int):
         wrong = rng.integers(1, 10) if rng.random() < ERROR else 0
         return int(truth + wrong) % 10
@@ -89,6 +91,22 @@ def test_each_class_of_images_with_any_number_of_classes_is_certified(tmp_path: 
     answered = project.items.labeled().values_list("label", "truth")
     assert len(certified) + len(answered) == 700, "each item has a label"
     assert wrong_about_worst_class([*certified, *answered]) <= 0.1 * 700
+
+
+@pytest.mark.long
+def test_proposals_that_a_model_rejects_or_confirms_are_certified(tmp_path: Path) -> None:
+    """A third of the proposed classes are wrong. The model learns from people's yes and no, 3 in 100 of them wrong."""
+    project = digits_project(tmp_path, n=1200, question="verify", batch_size=240, control_share=0.1, training=TRAINING)
+    people = [annotator(project, name) for name in ("annie", "bert")]
+    run_until_finished(project, people, by_class=False)
+    certificate = Certificate.objects.standing().get()
+    certified = list(certificate.certified_labels.values_list("value", "item__truth"))
+    answered = list(project.items.labeled().values_list("label", "truth"))
+    assert len(certified) == certificate.labels > 50
+    assert {value for value, _ in certified} == {True, False}
+    assert sum(value != truth for value, truth in certified) <= certificate.most_wrong
+    assert len(certified) + len(answered) == 1200, "each item has a label"
+    assert sum(value != truth for value, truth in [*certified, *answered]) <= 0.1 * 1200
 
 
 def wrong_about_worst_class(labels: Iterable[tuple[list[int], list[int]]]) -> int:
