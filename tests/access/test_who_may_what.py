@@ -139,6 +139,7 @@ def test_wrong_methods(world: World) -> None:
             assert response["Allow"], (name, method)
 
 
+@pytest.mark.long
 def test_head_tells_no_more_than_get(world: World) -> None:
     for door in DOORS:
         if door.method == "get":

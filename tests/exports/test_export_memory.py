@@ -37,6 +37,7 @@ def peak_bytes(project: Project, format_name: str) -> tuple[int, int]:
     return peak, arrow
 
 
+@pytest.mark.long
 def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 500)
     monkeypatch.setattr("labeling.outgoing.formats.shards.SHARD_BYTES", 100_000)

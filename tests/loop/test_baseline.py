@@ -52,6 +52,7 @@ def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_an_estimate_of_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One baseline of two batches serves all assertions, because its trainings are slow."""
     project = labeled(tmp_path, batches=2, control_share=0.5)

@@ -68,6 +68,7 @@ def test_encoders_are_measured_on_labels_of_random_batches(
     assert f"pixels size=16: {small.accuracy:.1%} right" in shown.getvalue()
 
 
+@pytest.mark.long
 def test_an_attempt_keeps_what_another_has_measured(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder_comparison.ask(project=project)
     measured, right = [], measure_encoders._right
