@@ -73,7 +73,7 @@ DATA = {
     "project-item-classes",
 }
 # For operators and programs.
-OPERATORS = {"server-auditlog", "schema", "healthz", "readyz", "metrics"}
+OPERATORS = {"server", "server-auditlog", "schema", "healthz", "readyz", "metrics"}
 # They lead to another page, whoever asks.
 REDIRECTS = {"admin-sign-in", "admin-password"}
 

@@ -28,6 +28,7 @@ from labeling.web.overview import views as project
 from labeling.web.overview.home import home
 from labeling.web.review import comments
 from labeling.web.review import views as reviews
+from labeling.web.server import views as server
 from labeling.web.settings import create, encoder, guidelines, guidelines_images, model
 from labeling.web.settings import views as settings
 from labeling.web.sources import views as sources
@@ -56,6 +57,7 @@ urlpatterns = [
     path(f"{PROJECT}label/today/", label_today, name="label-today"),
     path(f"{PROJECT}label/worker.js", label_worker, name="label-worker"),
     path(f"{PROJECT}label/comments/", comments.own_comments, name="label-comments"),
+    path("server/", server.server_page, name="server"),
     path("auditlog/", auditlog.server_log, name="server-auditlog"),
     path("deleted/", lifecycle.deleted, name="projects-deleted"),
     path("new/", create.new_project, name="project-new"),

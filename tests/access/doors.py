@@ -243,6 +243,7 @@ DOORS = [
     Door("project-datasets", "post", Ability.DATASETS_CHANGE, 302),
     Door("project-dataset", "get", Ability.LABELS_READ, 200),
     Door("project-auditlog", "get", Ability.AUDITLOG_READ, 200),
+    Door("server", "get", OPERATORS, 200),
     Door("server-auditlog", "get", OPERATORS, 200),
     # the API
     Door("api:auditlog-file", "get", Ability.AUDITLOG_READ, 200),

@@ -1,0 +1,62 @@
+"""The page about the server, for its operators."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from labeling.insight import server
+from labeling.models import User
+from labeling.models.job_kinds import Kind
+from labeling.projects import access
+from labeling.projects.quota import shown
+from labeling.web.shared.words import moment
+
+A_PAGE = 50
+
+
+@never_cache
+@require_safe
+@login_required
+def server_page(request: HttpRequest) -> HttpResponse:
+    """Show the versions, workers, people, failed steps and projects of the server to staff."""
+    if not (isinstance(request.user, User) and access.is_operator(request.user)):
+        raise PermissionDenied("Only staff may see the state of the server.")
+    now = timezone.now()
+    sizes = server.sizes()
+    page = Paginator(sizes, A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "versions": server.versions(),
+        "backup": _backup(),
+        "people": server.people_at(now),
+        "signed_in_days": server.SIGNED_IN_DAYS,
+        "workers": [
+            {"name": sign.name, "seen": moment(sign.seen_at, now), "runs": runs}
+            for sign, runs in server.workers_at(now)
+        ],
+        "failed": [
+            {"job": job, "step": Kind(job.kind).facts.phase, "at": moment(job.finished_at, now)}
+            for job in server.failed_steps()
+        ],
+        "n_projects": len(sizes),
+        "bytes": shown(sum(each.bytes for each in sizes)),
+        "page": page,
+        "rows": [{"size": each, "bytes": shown(each.bytes), "limit": shown(each.limit)} for each in page],
+    }
+    return render(request, "server.html", context)
+
+
+def _backup() -> dict[str, Any] | None:
+    entry = server.last_backup()
+    if entry is None:
+        return None
+    return {"at": moment(entry.at, timezone.now()), "bytes": shown(sum(json.loads(entry.after).values()))}
