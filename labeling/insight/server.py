@@ -82,7 +82,7 @@ def sizes() -> list[Size]:
         files[slug] += size
     projects = Project.objects.select_related("storage").annotate(people=Count("memberships"))
     rows = [
-        Size(each, each.people, files[each.slug] + _stored(each), _limit(each))  # type: ignore[attr-defined]
+        Size(each, each.people, files[each.slug] + _stored(each), _limit(each))
         for each in projects
     ]
     return sorted(rows, key=lambda row: (-row.bytes, row.project.slug))
