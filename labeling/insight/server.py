@@ -81,10 +81,7 @@ def sizes() -> list[Size]:
     for slug, size in Upload.objects.values_list("project__slug").annotate(Sum("bytes")).order_by():
         files[slug] += size
     projects = Project.objects.select_related("storage").annotate(people=Count("memberships"))
-    rows = [
-        Size(each, each.people, files[each.slug] + _stored(each), _limit(each))
-        for each in projects
-    ]
+    rows = [Size(each, each.people, files[each.slug] + _stored(each), _limit(each)) for each in projects]
     return sorted(rows, key=lambda row: (-row.bytes, row.project.slug))
 
 
