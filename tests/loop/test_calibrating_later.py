@@ -93,6 +93,7 @@ def test_it_comes_to_what_one_training_would_have_found(labeled: tuple[Project, 
     assert not list(files.root.glob("calibrating*"))
 
 
+@pytest.mark.long
 def test_it_is_given_up_when_the_next_batch_is_complete(labeled: tuple[Project, User]) -> None:
     project, user = labeled
     answer_batch(project, user)

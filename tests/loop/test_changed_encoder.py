@@ -213,6 +213,7 @@ def test_a_change_is_withdrawn_or_refused(project: Project, user: User) -> None:
     check_features(project)
 
 
+@pytest.mark.long
 def test_a_change_withdrawn_in_the_last_moment_of_a_training(
     project: Project, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,6 +261,7 @@ def test_a_worker_killed_at_any_moment(project: Project, user: User, seed: int) 
     check_features(project)
 
 
+@pytest.mark.long
 def test_damaged_files_of_a_change_are_made_again(project: Project, user: User) -> None:
     encoder_change.ask(project=project, choice=LARGE, user=user)
     drain()

@@ -52,6 +52,7 @@ def second_batch(snapshot: Snapshot, tmp_path: Path) -> Project:
     return Project.objects.get()
 
 
+@pytest.mark.long
 def test_each_cluster_step_measures_how_well_the_clustering_still_fits(second_batch: Project) -> None:
     first = Clustering.objects.get()
     assert (first.described_now, first.kept_share, first.joined_share) == (None, None, 0)
@@ -100,6 +101,7 @@ class KilledAtTheEnd(Step):
         yield
 
 
+@pytest.mark.long
 def test_a_worker_killed_before_the_new_clustering_counts(second_batch: Project) -> None:
     project = second_batch
     old = Clustering.objects.get()

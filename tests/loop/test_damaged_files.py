@@ -279,6 +279,7 @@ def test_new_items_are_not_written_behind_lost_features(project: Project) -> Non
     np.testing.assert_array_equal(np.sort(after[:].sum(axis=1)), np.sort(before.sum(axis=1)))
 
 
+@pytest.mark.long
 def test_features_of_an_earlier_release_get_sums(project: Project) -> None:
     FeatureSum.objects.all().delete()
     label(project)

@@ -93,6 +93,7 @@ def test_the_map_shows_the_batch_and_what_was_labeled_before(mapped: Project) ->
     assert np.bincount(found.clusters).tolist() == np.bincount(clusters).tolist(), "each item once, in its cluster"
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_large_pool_is_sampled(mapped: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, most in (("FROM_BATCH", 20), ("FROM_LABELED", 15), ("POINTS", 90)):
@@ -161,6 +162,7 @@ def test_the_program_writes_what_the_function_gives(tmp_path: Path) -> None:
     assert (np.load(tmp_path / "out.npy") == lay_out(points, 3)).all()
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_survey_that_comes_late_tells_nothing_of_other_clusters_and_overwrites_nothing(mapped: Project) -> None:
     job = survey_again(mapped)

@@ -79,6 +79,7 @@ def test_a_project_goes_round_with_it(tmp_path: Path, strategy: str, guard: floa
             assert max(counts.values()) <= limit(32, 10, guard), "the pool has enough of every class"
 
 
+@pytest.mark.long
 def test_wide_arrays_of_versions_before_are_not_kept(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=300, strategy="badge", **QUICK)
     rounds(project, 3)
@@ -103,6 +104,7 @@ def test_a_change_of_strategy_between_batches_keeps_what_the_clustering_needs(tm
     assert kept(project, 3) == ALWAYS | {"entropies"}
 
 
+@pytest.mark.long
 def test_a_strategy_changed_while_a_batch_is_selected_holds_from_the_next_one(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=300, strategy="entropy", **QUICK)
     user = annotator(project)

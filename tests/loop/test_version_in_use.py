@@ -118,6 +118,7 @@ def test_the_negative_log_likelihood_is_that_of_what_the_items_are(two_rounds: P
     assert found["low"] < found["value"] < found["high"]
 
 
+@pytest.mark.long
 def test_a_choice_holds_from_the_next_batch_on_until_it_is_taken_back(two_rounds: Project) -> None:
     project, user = two_rounds, User.objects.get()
     first = project.versions.get(number=1)

@@ -153,6 +153,7 @@ def fill(folder: Path) -> Path:
     return filler
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_on_a_full_disk_all_can_be_read_and_answers_come_back_in(small_disk: Path, tmp_path: Path) -> None:
     if connection.vendor != "sqlite":

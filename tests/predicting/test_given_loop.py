@@ -103,6 +103,7 @@ class Team:
         self.border = (max(left, default=-1) + min(right, default=1)) / 2
 
 
+@pytest.mark.long
 def test_given_margins_need_fewer_labels_than_uniform_picks() -> None:
     errors = {}
     for strategy in ("cluster-margin", "uniform"):

@@ -178,6 +178,7 @@ def test_rows_of_a_web_server_name_files(web: str, project: Project, tmp_path: P
         references.local(items[0].media)
 
 
+@pytest.mark.long
 def test_ten_thousand_files(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [Entry(f"{n:05}.png", 1000, timezone.now(), f'"{n}"') for n in range(10_000)]
     monkeypatch.setattr(S3, "entries", lambda self, after="": iter(each for each in entries if each.key > after))
