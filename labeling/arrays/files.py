@@ -86,6 +86,10 @@ class ProjectFiles:
     def checkpoint(self) -> Path:
         return self.root / "training.safetensors"
 
+    @property
+    def pretraining(self) -> Path:
+        return self.root / "pretraining.safetensors"
+
     def calibrating(self, version: ModelVersion) -> Path:
         """Return the checkpoint of the trainings that calibrate a version."""
         return self.root / f"calibrating-v{version.number}.safetensors"

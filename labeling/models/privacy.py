@@ -30,11 +30,17 @@ class PrivateTraining(models.Model):
     """One private training, stored before it starts: a training that was killed still counts in full."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="private_trainings")
-    batch = models.ForeignKey("labeling.Batch", on_delete=models.CASCADE, related_name="private_trainings")
+    batch = models.ForeignKey(
+        "labeling.Batch",
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="private_trainings",
+        help_text="Null for a pre-training of the encoder on the pool's texts.",
+    )
     version = models.OneToOneField(
         "labeling.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="private_training"
     )
-    labels = models.PositiveIntegerField(help_text="Labeled items that it learns from.")
+    labels = models.PositiveIntegerField(help_text="Labeled items that it learns from; units of a pre-training.")
     phases = models.JSONField(help_text="Noise multiplier, sampling rate and steps of each phase.")
     delta = models.FloatField()
     plan = models.JSONField(null=True, help_text="The budget that its noise follows; null before plans were kept.")
@@ -43,12 +49,18 @@ class PrivateTraining(models.Model):
         help_text="The ε of all trainings up to this one, if all follow one plan.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True, help_text="When the encoder of a pre-training was stored.")
 
     class Meta:
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"private training for {self.batch}"
+        return f"private training for {self.batch or self.project}"
+
+    @property
+    def subject(self) -> str:
+        """What it learned, for people."""
+        return "answers" if self.batch_id else "pre-training: the pool’s texts"
 
 
 class Release(models.Model):

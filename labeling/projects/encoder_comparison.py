@@ -75,10 +75,13 @@ def refusal(project: Project) -> str:
 def choices_of(project: Project) -> Iterator[dict[str, Any]]:
     """Yield the encoders to measure: the project's own, and all that are set up without a further word.
 
-    These have a default for each option, or miss only weights, of which the server or a package has some.
+    These have a default for each option, or miss only weights, of which the server or a package has some, and need no
+    privacy budget.
     """
     yield own_choice(project)
     for encoder in encoders_for(project.kind):
+        if encoder.is_private:
+            continue
         missing = {name: option for name, option in encoder.options.items() if option.default is None}
         if not missing:
             yield {"name": encoder.name, "options": {}}

@@ -246,7 +246,8 @@ def spent_by(project: Project) -> Spent:
 
 def _spent(elsewhere: Elsewhere, trainings: list[PrivateTraining]) -> Spent:
     phases = (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings)))
-    return Spent(len(trainings), phases, None if elsewhere.phases else _plan(trainings))
+    started = sum(training.batch_id is not None for training in trainings)
+    return Spent(started, phases, None if elsewhere.phases else _plan(trainings))
 
 
 def _plan(trainings: list[PrivateTraining]) -> Budget | None:

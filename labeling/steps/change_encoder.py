@@ -14,17 +14,19 @@ from labeling.arrays.sums import keep, sums_of
 from labeling.disk.files import FileDamaged
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import EncoderChange, FeatureSum, Job, Project
+from labeling.projects import pretraining
 from labeling.projects.encoder_settings import settled_choice
 from labeling.steps.features import (
     CHUNK,
     ItemColumns,
     columns_of,
     encoded_chunks,
-    fit_generation,
     load_encoder,
     sum_of_block,
 )
+from labeling.steps.fitting import fit_generation
 from models_store.encoders import Encoder
+from models_store.training import forget
 
 
 class Change:
@@ -114,6 +116,8 @@ class Change:
         with step.write():
             FeatureSum.objects.filter(project=self._project, generation=generation).delete()
             EncoderChange.objects.filter(pk=self._row.pk).update(generation=generation)
+            pretraining.settle(self._project)
+        forget(self._files.pretraining)
         self._row.generation, self._encoder = generation, encoder
 
     def _append(self, block: np.ndarray) -> None:

@@ -19,7 +19,7 @@ from labeling.arrays.sums import keep
 from labeling.db.statements import change_each, update_numbers
 from labeling.loop.step import Step, StepFailed
 from labeling.models import EncoderChange, Item, Project
-from labeling.projects import quota
+from labeling.projects import pretraining, quota
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.steps.change_encoder import Change
 from labeling.steps.compute import compute
@@ -30,11 +30,12 @@ from labeling.steps.features import (
     chunks_of,
     columns_of,
     encoded_chunks,
-    fit_generation,
     load_encoder,
     sum_of_block,
 )
+from labeling.steps.fitting import fit_generation
 from models_store.encoders import Encoder
+from models_store.training import forget
 
 # An encoder fitted to the pool is fitted again before the first version is trained, if its samples grow by this factor.
 REFIT_GROWTH = 1.5
@@ -166,5 +167,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
         if not same.update(features_generation=generation):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
         keep(project, generation, sums)
+        pretraining.settle(project)
+    forget(ProjectFiles(project).pretraining)
     project.features_generation = generation
     return encoder

@@ -15,7 +15,7 @@ from labeling.disk.files import FileDamaged, reading
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Project
 from labeling.models.items import ItemQuerySet
-from labeling.shared_files import read_whole, store
+from labeling.shared_files import read_whole
 from labeling.steps.compute import compute
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderDamagedError, EncoderFileError, EncoderSetupError
@@ -43,7 +43,15 @@ def _read_encoder(path: Path) -> Encoder:
 
 
 def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any]) -> Encoder:
-    """Return an encoder of this class, fitted to the project's items. Raises `StepFailed` if it lacks a library."""
+    """Return an encoder of this class, fitted to a sample of the project's items.
+
+    Raises `StepFailed` if it lacks a library, or is fitted only once, within the privacy budget.
+    """
+    if kind.is_private:
+        raise StepFailed(
+            f"The encoder {kind.name!r} learned the pool’s texts within the privacy budget, and nothing repeats that. "
+            "Restore its file from a backup, then retry."
+        )
     samples: list[Any] = []
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)
@@ -55,22 +63,6 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
         return kind.fit(samples, **options)
     except EncoderSetupError as error:
         raise StepFailed(str(error)) from error
-
-
-def fit_generation(
-    step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any], generation: int
-) -> Encoder:
-    """Return an encoder of this class, fitted to the project's items, and begin the files of this generation with it.
-
-    Raises `StepFailed` if the encoder lacks a library.
-    """
-    encoder = fit_encoder(step, project, kind, options)
-    files = ProjectFiles(project)
-    files.root.mkdir(parents=True, exist_ok=True)
-    files.forget(generation)  # a change of the encoder that was withdrawn may have left some
-    encoder.save(files.encoder(generation))
-    store().publish(files.encoder(generation))
-    return encoder
 
 
 class ItemColumns(NamedTuple):

@@ -18,6 +18,7 @@ from models_store.encoders.base import (
 from models_store.encoders.fine_tuned import FineTuned
 from models_store.encoders.log_mel import LogMel
 from models_store.encoders.pixels import Pixels
+from models_store.encoders.private_lm import PrivateLm
 from models_store.encoders.sentences import SentenceTransformers
 from models_store.encoders.table import Table
 from models_store.encoders.tfidf_svd import TfidfSvd
@@ -42,6 +43,7 @@ ENCODERS: tuple[type[Encoder], ...] = (
     FineTuned,
     TfidfSvd,
     SentenceTransformers,
+    PrivateLm,
     Vector,
     Table,
     LogMel,

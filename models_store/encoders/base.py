@@ -83,6 +83,10 @@ class Encoder(ABC):
     fit_samples: ClassVar[int] = 0
     """The most items that `fit` uses; 0 if it needs none."""
 
+    is_private: ClassVar[bool] = False
+    """Whether `fit` learns from all items of the pool within the privacy budget. Then it gets a `training`, too, which
+    the ledger has recorded, and a project fits it once."""
+
     dtype: ClassVar[np.dtype[Any]]
     """The type of the features: uint8 or float32."""
 

@@ -87,7 +87,8 @@ def pretrain(
             weights.grad += entropy.gaussian(weights.shape, phase.noise_multiplier * config.clipping_norm)
             weights.grad /= units * phase.sampling_rate
         optimiser.step()
-        if checkpoint and time.monotonic() - saved > CHECKPOINT_SECONDS:
+        is_last = step == len(steps)  # whoever stores the weights may still be killed
+        if checkpoint and (is_last or time.monotonic() - saved > CHECKPOINT_SECONDS):
             _save(network, optimiser, checkpoint, step)
             saved = time.monotonic()
         if progress:

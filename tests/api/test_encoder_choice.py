@@ -31,7 +31,7 @@ def put(client: APIClient, body: Any) -> Any:
 def test_a_new_project_has_the_default_of_its_kind_and_is_told_what_else_there_is(manager: APIClient) -> None:
     body = manager.get(URL).json()
     assert (body["name"], body["options"], body["settled"]) == ("tfidf-svd", {}, False)
-    assert [each["name"] for each in body["known"]] == ["tfidf-svd", "sentence-transformers"]
+    assert [each["name"] for each in body["known"]] == ["tfidf-svd", "sentence-transformers", "private-lm"]
     folder, prompt = body["known"][1]["options"]
     assert (folder["name"], folder["default"], folder["names_weights"]) == ("folder", None, True)
     assert (prompt["name"], prompt["default"], prompt["names_weights"]) == ("prompt", "", False)

@@ -13,7 +13,8 @@ from factories import make_items, make_member, make_open_batch, make_project, re
 from pages import make_history, manager, member, text_of
 
 from labeling.models import Batch, PrivateTraining, Project, Release, Role
-from labeling.projects import ledger
+from labeling.projects import ledger, pretraining
+from models_store.encoders.private_lm import PrivateLm
 from models_store.privacy.accounting import Phase
 from models_store.privacy.planned import epsilon
 
@@ -101,6 +102,36 @@ def test_the_api_tells_the_ledger_so_that_anybody_can_compute_epsilon_anew() -> 
     assert epsilon(phases, told["delta"]) == pytest.approx(told["spent"], rel=2e-3)
     assert (told["trainings"][0]["batch"], told["trainings"][0]["version"]) == (batch.number, None)
     assert (told["noise"], told["labels_needed"], told["flaw"]) == (state.noise, state.labels_needed, "")
+
+
+def test_a_pretraining_is_a_line_of_its_own_and_takes_no_training_from_answers() -> None:
+    project, _ = private_project()
+    options = {"share": 50, "steps": 20}
+    _, config = pretraining.start(
+        project=project,
+        units=5000,
+        configure=lambda epsilon, delta: PrivateLm.config(options, epsilon=epsilon, delta=delta),
+    )
+    assert config.epsilon == 2.0
+    client = manager(project)
+    assert "pre-training: the pool’s texts did not end 5,000" in page_of(client, project)
+
+    again, _ = pretraining.start(
+        project=project,
+        units=7000,
+        configure=lambda epsilon, delta: PrivateLm.config(options, epsilon=epsilon, delta=delta),
+    )
+    assert (PrivateTraining.objects.get(), again.labels) == (again, 5000), "its number of units stays"
+    pretraining.settle(project)
+    Project.objects.update(encoder={"name": "private-lm", "options": {"unit": "author", **options}})
+    page = page_of(client, project)
+    assert "pre-training: the pool’s texts encoder 5,000" in page
+    assert "all texts with the same author together, among 5,000. Pre-training took ε = 2.00 of the budget" in page
+    assert "3 trainings left" in page
+
+    told = client.get(f"/api/v1/projects/{project.slug}/privacy/").json()
+    [entry] = told["trainings"]
+    assert (entry["subject"], entry["batch"]) == ("pre-training: the pool’s texts", None)
 
 
 def test_the_api_states_no_epsilon_where_none_holds() -> None:

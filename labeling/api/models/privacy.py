@@ -26,7 +26,8 @@ class PhaseFigures(serializers.Serializer[Any]):
 class TrainingFigures(serializers.Serializer[Any]):
     """The entry of one training in the ledger, written before the training starts."""
 
-    batch = serializers.IntegerField(min_value=1)
+    subject = serializers.CharField(help_text="What it learned: answers, or the pool's texts in a pre-training.")
+    batch = serializers.IntegerField(min_value=1, allow_null=True, help_text="Null for a pre-training.")
     version = serializers.IntegerField(allow_null=True, help_text="Null if it did not end.")
     labels = serializers.IntegerField(min_value=0)
     phases = PhaseFigures(many=True)
@@ -81,7 +82,8 @@ class PrivacyDetail(ProjectView):
         state = ledger.ledger_of(project)
         trainings = [
             {
-                "batch": training.batch.number,
+                "subject": training.subject,
+                "batch": training.batch and training.batch.number,
                 "version": training.version and training.version.number,
                 "labels": training.labels,
                 "phases": training.phases,

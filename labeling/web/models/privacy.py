@@ -12,11 +12,12 @@ from django.utils import timezone
 
 from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
-from labeling.projects import families, ledger
+from labeling.projects import families, ledger, pretraining
+from labeling.projects.encoder_settings import chosen
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import figure, moment, number
-from models_store.privacy.accounting import best_guess
+from models_store.privacy.accounting import Phase, best_guess, epsilon
 
 
 @for_members(reading=Ability.MODELS_READ)
@@ -27,7 +28,9 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     state = ledger.ledger_of(project)
     rows: list[dict[str, Any]] = [
         {
-            "batch": training.batch.number,
+            "subject": training.subject,
+            "batch": training.batch and training.batch.number,
+            "ended": training.ended_at is not None,
             "version": training.version and training.version.number,
             "labels": number(training.labels),
             "noise": f"{training.phases[-1]['noise_multiplier']:.2f}",
@@ -51,6 +54,7 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
         "known": list(others.visible_to(membership.user).values_list("name", flat=True)),
         "spent": None if state.spent is None else f"{state.spent:.2f}",
         "share": None if state.spent is None or limit is None else min(state.spent / limit, 1),
+        "texts": _texts(project),
         "noise": state.noise and f"{state.noise:.1f}",
         "guess": state.spent and _guess(state.spent, project),
         "last_guess": limit and _guess(limit, project),
@@ -61,6 +65,17 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
         "likely_to_fail": state.labels > 0 and project.privacy_delta >= 1 / state.labels,
     }
     return render_page(request, membership, "project/privacy.html", context, section="project-privacy")
+
+
+def _texts(project: Project) -> dict[str, Any] | None:
+    """Return cost, units and unit of the pre-training that hides the pool's texts in the encoder; None without one."""
+    entry = pretraining.last(project)
+    if entry is None or not chosen(project.kind, project.encoder).is_private:
+        return None
+    # A pre-training has a cost only if nothing was spent before it: then that is its own.
+    cost = entry.cost or epsilon([Phase(**phase) for phase in entry.phases], entry.delta)
+    unit = project.encoder["options"].get("unit", "")
+    return {"cost": f"{cost:.2f}", "units": number(entry.labels), "unit": unit}
 
 
 def _guess(epsilon: float, project: Project) -> str:

