@@ -8,8 +8,9 @@ from functools import lru_cache
 from django.db.models import Avg, Count
 
 from labeling.answering import gold
+from labeling.answering.rechecking import who_may_be_asked
 from labeling.certifying.people import chance_missed, upper_error
-from labeling.models import Membership, Project
+from labeling.models import Project
 from labeling.resolving.outlook import Rule, outlook
 from labeling.resolving.posterior import ACCURACY, AnswerSpace
 
@@ -38,6 +39,7 @@ class PeopleErrors:
     answer_at_most : the same as an upper bound, if gold items measure it.
     label : of labels by the present rule for the number of answers, as an expectation.
     coincidence : the probability that a person's wrong answer equals the model's wrong label.
+    people : how many may be asked; None if that does not matter.
     decisions : the classes of an item among which errors spread, where each class is a decision of its own; else 1.
     """
 
@@ -45,6 +47,7 @@ class PeopleErrors:
     answer_at_most: float
     label: float
     coincidence: float
+    people: int | None = None
     decisions: int = 1
 
     def stated_for(self, by_class: bool) -> PeopleErrors:
@@ -54,19 +57,19 @@ class PeopleErrors:
         if not by_class or self.decisions == 1:
             return self
         n = self.decisions
-        return PeopleErrors(self.answer / n, self.answer_at_most / n, self.label / n, self.coincidence * n)
+        return PeopleErrors(self.answer / n, self.answer_at_most / n, self.label / n, self.coincidence * n, self.people)
 
     @property
     def missed(self) -> float:
         """The probability that an audit takes a wrong label for a right one."""
-        return chance_missed(self.answer_at_most, self.coincidence)
+        return chance_missed(self.answer_at_most, self.coincidence, self.people)
 
 
 def errors_of(project: Project) -> PeopleErrors:
     """Return the errors of the project's people, from gold items, agreement or else experience. At most six queries."""
     known = gold.answers_of(project)
     wrong = sum(not answer.is_right for answer in known)
-    people = list(Membership.objects.annotators().filter(project=project).values_list("accuracy", flat=True))
+    people = list(who_may_be_asked(project).values_list("accuracy", flat=True))
     accuracies = [accuracy for accuracy in people if accuracy is not None]
     classes = project.classes.offered().count()
     space = AnswerSpace(project.asks.possible(classes), project.asks.decisions(classes))
@@ -87,6 +90,7 @@ def errors_of(project: Project) -> PeopleErrors:
         answer_at_most=min(at_most, HIGHEST),
         label=label,
         coincidence=1 / (space.decisions if project.asks.per_class else max(space.values - 1, 1)),
+        people=len(people),
         decisions=space.decisions,
     )
 

@@ -29,20 +29,46 @@ def test_an_audit_misses_wrong_labels_at_most_as_often_as_computed():
         assert missed <= chance_missed(error, coincidence) + 0.02
 
 
-def _missed(rng: np.random.Generator, error: float, coincidence: float) -> bool:
-    """Return whether people, asked until two agree after a disagreement, settle on the model's wrong label."""
+@pytest.mark.parametrize("people", [1, 2, 3, 4])
+def test_it_misses_them_no_more_often_if_few_people_repeat_themselves(people):
+    rng = np.random.default_rng(1)
+    for error, coincidence in [(0.1, 1.0), (0.2, 1.0), (0.2, 0.3), (0.3, 0.5)]:
+        missed = np.mean([_missed(rng, error, coincidence, people) for _ in range(4000)])
+        assert missed <= chance_missed(error, coincidence, people) + 0.01
+
+
+def test_two_people_miss_more_than_many():
+    rng = np.random.default_rng(2)
+    missed = np.mean([_missed(rng, 0.1, 1.0, people=2) for _ in range(20_000)])
+    assert missed > chance_missed(0.1, 1.0)
+
+
+def _missed(rng: np.random.Generator, error: float, coincidence: float, people: int | None = None) -> bool:
+    """Return whether people, asked until two agree after a disagreement, settle on the model's wrong label. Once all
+    `people` have answered, any of them is asked again and repeats their answer.
+    """
 
     def answer() -> str | int:
+        if people is not None and len(answers) >= people:
+            return answers[int(rng.integers(people))]
         if rng.random() >= error:
             return "right"
         return "model" if rng.random() < coincidence else int(rng.integers(1_000_000))
 
-    answers = [answer()]
+    answers: list[str | int] = []
+    answers.append(answer())
     if answers[0] == "model":
         return True
     while len(set(answers)) == len(answers):
         answers.append(answer())
     return max(answers, key=answers.count) == "model"
+
+
+def test_people_who_may_miss_every_error_prove_nothing():
+    """3 of 20 gold items wrong: of yes and no, a third of the answers may be wrong, each as the model's."""
+    missed = chance_missed(upper_error(3, 20), 1.0)
+    assert missed == 1.0
+    assert most_seen(60, missed, 0.005) == most_seen(60, 1.2, 0.005) == -1
 
 
 def test_no_missed_error_leaves_the_bound_as_it_is():
