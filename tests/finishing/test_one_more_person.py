@@ -136,11 +136,13 @@ def pool() -> Project:
 
 
 def test_the_page_the_api_and_the_command_say_so(pool: Project) -> None:
-    text = text_of(manager(pool).get("/p/pool/finish/"))
-    assert "2 items need one more person: all who can be asked have answered already. Invite somebody, then" in text
+    page = manager(pool).get("/p/pool/finish/")
+    assert "2 items need one more person: all who can be asked have answered already. Invite" in text_of(page)
+    for link in ("members/", "items/?state=undecided", "review/"):
+        assert f'<a href="/p/pool/{link}">' in page.content.decode()
     client = member(pool, Role.ENGINEER)
     assert client.get("/api/v1/projects/pool/finish/").json()["need_one_more"] == 2
-    assert "/p/pool/members/" not in client.get("/p/pool/finish/").content.decode()
+    assert '<a href="/p/pool/members/">Invite' not in client.get("/p/pool/finish/").content.decode()
     out = io.StringIO()
     call_command("finish", "pool", "--error", "0.05", stdout=out)
     assert "One more   person is needed for 2 items" in out.getvalue()

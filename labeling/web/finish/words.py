@@ -146,14 +146,9 @@ def stage(audits: Sequence[AuditState], progress: PoolProgress, *, is_over: bool
 
 
 def one_more(n: int) -> str:
-    """Say that n items need one more person, and what to do; "" if none does."""
-    if not n:
-        return ""
+    """Say that n items need one more person; "" if none does."""
     needs = count(n, "item needs", "items need")
-    return (
-        f"{needs} one more person: all who can be asked have answered already. Invite somebody, then ask again about "
-        "items without a label; or settle these in the review."
-    )
+    return f"{needs} one more person: all who can be asked have answered already." if n else ""
 
 
 def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.datetime) -> list[dict[str, Any]]:
