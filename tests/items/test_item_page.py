@@ -50,7 +50,7 @@ def test_every_annotation_is_listed_those_taken_back_too(project: Project) -> No
     words = text_of(manager(project).get(address(project, 6)))
     assert "annie class 3 taken back just now" in words
     words = text_of(manager(project).get(address(project, 2)))
-    assert "annie skipped: Cannot be made out 1.5 s just now" in words
+    assert "annie skipped: Cannot be made out 1.5 s" in words
     assert "bert class 5 yes flagged 1.5 s" in text_of(manager(project).get(address(project, 4)))
     assert "mona class 7 Yes. just now stands" in text_of(manager(project).get(address(project, 5)))
 

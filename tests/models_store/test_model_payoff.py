@@ -21,6 +21,7 @@ def needs(project: Simulated, limit: int) -> OpenEstimate:
     return uniform_needs(project.uniform, project.versions.rows([-1]), limit=limit).needed
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Of 120 projects of four shapes and two sizes, 114 should be covered.
