@@ -82,9 +82,14 @@ def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse
     used = in_use(project)
     if used is None:
         raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
-    expected = errors.stated_for(goal["by_class"]).label
-    if expected >= goal["error"]:
-        wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (expected, goal["error"]))
+    stated = errors.stated_for(goal["by_class"])
+    if stated.missed >= 1:
+        raise FinishRefused(
+            "By their answers to gold items, people may be wrong so often that audits see none of the model’s errors. "
+            "Ask them more gold items: the more are answered, the better it is known how often people are wrong."
+        )
+    if stated.label >= goal["error"]:
+        wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (stated.label, goal["error"]))
         raise PeopleErr(
             f"People’s labels alone are expected to be wrong in {wrong}, and the goal is {most}. "
             f"{_remedy(project)}, so that more people are asked about items in doubt; or choose a larger error."

@@ -2,6 +2,8 @@
 
 import pytest
 
+from labeling.answering import gold
+from labeling.answering.gold import GoldAnswer
 from labeling.finishing.goal import FinishRefused, start, stop
 from labeling.models import Job, Project
 from tests.factories import make_items, make_member, make_open_batch, make_project
@@ -50,6 +52,17 @@ def test_a_goal_out_of_reach_is_refused(chosen, goal, reason):
         start(trained(**chosen), None, **{**GOAL, **goal})
     assert reason in str(refused.value)
     assert not Job.objects.filter(kind=Job.Kind.FINISH).exists()
+
+
+def test_people_who_may_miss_every_error_of_a_model_cannot_audit_it(monkeypatch):
+    """3 of 20 gold items wrong: where only two answers are possible, a wrong one is the model's."""
+    project = trained(question="verify", overlap_max=3)
+    answers = [GoldAnswer(1, item, item >= 3, True) for item in range(20)]
+    monkeypatch.setattr(gold, "answers_of", lambda _: answers)
+    with pytest.raises(FinishRefused, match="Ask them more gold items"):
+        start(project, None, **GOAL | {"error": 0.1})
+    monkeypatch.setattr(gold, "answers_of", lambda _: [*answers, *answers[3:] * 5])
+    assert start(project, None, **GOAL | {"error": 0.1}).running
 
 
 def test_a_project_without_a_model_is_refused():
