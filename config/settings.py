@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import UnreadablePostError
 from environs import Env, EnvError, validate
 
-from config import databases, private, security, syslog
+from config import accounts, databases, private, security, syslog
 from config.secret_key import read_or_create_secret_key
 from models_store import __version__
 
@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "knox",
     "drf_spectacular",
     "csp",
+    *accounts.APPS,
     "labeling",
     "demo",
 ]
@@ -142,11 +143,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "labeling.web.gate.sessions.SessionsSeen",
     "labeling.web.gate.login_header.LoginHeader",
     "labeling.web.gate.spool.given_back",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labeling.web.gate.throttle.LockedOut",
+    "allauth.account.middleware.AccountMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -208,6 +211,17 @@ PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = SIGN_OUT_URL or "login"
+
+globals().update(accounts.settings(attempts=LOGIN_ATTEMPTS, minutes=LOGIN_COOL_OFF_MINUTES))
+
+# A table, which all web processes share: each code of a second factor counts once.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "labeling_cacheentry",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
@@ -59,6 +61,11 @@ class Recorded:
         subject = f"{row._meta.verbose_name} {row.pk}"
         changes = message if isinstance(message, str) else [_without_names(each) for each in message]
         auditlog.record(LogKind.ADMIN_CHANGED, project=project, whom=whom, subject=subject, after=changes)
+
+
+# Rows of django-allauth, which the account page shows to their person.
+for table in (EmailAddress, UserSession):
+    admin.site.unregister(table)
 
 
 @admin.register(User)

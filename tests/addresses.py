@@ -14,6 +14,7 @@ TAKERS = {
     "guidelines-preview",
     "theme",
     "token-revoke",
+    "session-end",
     "project-loop",
     "project-archive",
     "project-duplicate",
@@ -74,13 +75,15 @@ DATA = {
 }
 # For operators and programs.
 OPERATORS = {"server", "server-auditlog", "schema", "healthz", "readyz", "metrics"}
+# Second names of addresses, by which django-allauth finds them.
+ALIASES = {"account_login"}
 # They lead to another page, whoever asks.
 REDIRECTS = {"admin-sign-in", "admin-password"}
 
 
 def all_names() -> set[str]:
     """Return the names of all URL patterns outside the namespaces of the API and Django's admin."""
-    return set(_names(get_resolver().url_patterns))
+    return set(_names(get_resolver().url_patterns)) - ALIASES
 
 
 def _names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:

@@ -27,7 +27,7 @@ from labeling.models.registrations import Registration
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
-from labeling.models.sign_in import SignInFailure
+from labeling.models.sign_in import CacheEntry, SignInFailure, TokenUse
 from labeling.models.sources import Source
 from labeling.models.tasks import Task
 from labeling.models.tracked import TrackedVersion
@@ -43,6 +43,7 @@ __all__ = [
     "Batch",
     "BatchPart",
     "BulkChange",
+    "CacheEntry",
     "Certificate",
     "CertifiedLabel",
     "ClassChange",
@@ -99,6 +100,7 @@ __all__ = [
     "SignInFailure",
     "Source",
     "Task",
+    "TokenUse",
     "TrackedVersion",
     "Upload",
     "User",

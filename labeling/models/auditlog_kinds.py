@@ -14,6 +14,7 @@ class LogKind(StrEnum):
     SIGNED_IN = "account.signed_in", "signed in"
     SIGN_IN_FAILED = "account.sign_in_failed", "failed to sign in"
     SIGNED_OUT = "account.signed_out", "signed out"
+    SESSION_ENDED = "account.session_ended", "signed another browser out"
     ACCOUNT_CREATED = "account.created", "created an account"
     PASSWORD_CHANGED = "account.password_changed", "changed the password"
     RESET_MAILED = "account.reset_mailed", "was mailed a link to set a new password"

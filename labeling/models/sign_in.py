@@ -1,4 +1,4 @@
-"""Failed sign-ins, which are counted for a while."""
+"""Failed sign-ins, which are counted for a while, and the last uses of API tokens."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from knox.models import AuthToken
 
 from labeling.models.people import User
 
@@ -40,6 +41,29 @@ class SignInFailure(models.Model):
 
     def __str__(self) -> str:
         return f"failed sign-in {self.pk}"
+
+
+class TokenUse(models.Model):
+    """The last use of an API token, up to a few minutes."""
+
+    token = models.OneToOneField(AuthToken, primary_key=True, on_delete=models.CASCADE, related_name="last_use")
+    at = models.DateTimeField()
+    client = models.CharField(max_length=45, help_text="The address.")
+    agent = models.CharField(max_length=200, blank=True, help_text="The program, as it names itself.")
+
+    def __str__(self) -> str:
+        return f"use of token {self.token_id[:8]}"
+
+
+class CacheEntry(models.Model):
+    """The table of Django's cache in the database."""
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.cache_key
 
 
 def _cool_off_began() -> datetime:

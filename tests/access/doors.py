@@ -22,6 +22,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from addresses import ALIASES
 from django.urls import URLPattern, URLResolver, get_resolver
 from factories import digit_png
 
@@ -126,6 +127,7 @@ DOORS = [
     Door("notice-choices", "post", SIGNED_IN, 302),
     *(Door("notice-address", method, SIGNED_IN, 404) for method in ("get", "post")),  # the token is for something else
     *(Door("notice-stop", method, EVERYBODY, 404) for method in ("get", "post")),  # likewise
+    Door("session-end", "post", SIGNED_IN, 302),
     Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
     Door("password", "get", SIGNED_IN, 200),
     Door("password", "post", SIGNED_IN, 200),
@@ -449,7 +451,7 @@ class Address(NamedTuple):
 
 def addresses() -> list[Address]:
     """Return all URL patterns, with the namespaces in their names."""
-    return list(_walk(get_resolver().url_patterns, "", ""))
+    return [each for each in _walk(get_resolver().url_patterns, "", "") if each.name not in ALIASES]
 
 
 def _walk(patterns: list[URLPattern | URLResolver], space: str, prefix: str) -> Iterator[Address]:

@@ -16,6 +16,7 @@ from access.doors import (
     SUPERUSER,
     Door,
 )
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponse
@@ -86,9 +87,17 @@ class World:
             project=theirs, user=self.users[STRANGER], role=Role.ANNOTATOR
         )
         invitations.join(invitation=used, user=make_user("newcomer"))
-        self.missing_ids = {**dict.fromkeys(self.own_ids, 10**9), "username": "nobody-at-all", "key": "0" * 15}
+        self.missing_ids = {
+            **dict.fromkeys([*self.own_ids, "session_id"], 10**9),
+            "username": "nobody-at-all",
+            "key": "0" * 15,
+        }
         self.missing_ids["annotation_id"] = uuid.uuid4()
         self.sessions = {role: _session_of(user) for role, user in self.users.items()}
+        keys = dict(UserSession.objects.values_list("session_key", "pk"))
+        self.session_ids = {role: keys[key] for role, key in self.sessions.items()}
+        _session_of(User.objects.get(username="newcomer"))
+        self.foreign_ids["session_id"] = UserSession.objects.latest("pk").pk
 
     def client(self, role: str, **options: Any) -> Client:
         client = Client(raise_request_exception=False, **options)
@@ -111,7 +120,8 @@ class World:
         `keep`.
         """
         address = ADDRESSES[door.name]
-        values = {"key": self.tokens.get(role, "0" * 15), **(ids or self.own_ids), "slug": slug}
+        own = {"key": self.tokens.get(role, "0" * 15), "session_id": self.session_ids.get(role, 10**9)}
+        values = {**own, **(ids or self.own_ids), "slug": slug}
         wanted = {part.rpartition(":")[2] for part in _between(address.route)}
         path = reverse(door.name, kwargs={name: values[name] for name in wanted})
         body: dict[str, Any] = {"data": door.body or {}} if door.method in ("post", "put") else {}

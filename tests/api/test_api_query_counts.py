@@ -21,7 +21,7 @@ from rest_framework.test import APIClient
 
 from labeling.answering import queue
 from labeling.intake.uploads import register
-from labeling.models import Assignment, Project, Registration, Role, Task, User
+from labeling.models import Assignment, Project, Registration, Role, Task, TokenUse, User
 from labeling.projects import invitations
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,9 @@ LOCK = int(connection.vendor == "postgresql")
 def client_of(user: User) -> APIClient:
     """Return a client with a token."""
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user)[1]}")
+    row, token = AuthToken.objects.create(user)
+    TokenUse.objects.create(token=row, at=timezone.now())  # noted once in five minutes
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
     return client
 
 

@@ -32,7 +32,7 @@ def test_account(tokens: int, django_assert_num_queries: Any) -> None:
     for _ in range(tokens):
         AuthToken.objects.create(user=User.objects.get())
     client = signed_in(mona)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(6):
         assert client.get("/account/").status_code == 200
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import binascii
+import datetime
+from contextlib import suppress
 from typing import Any
 
+from django.db import OperationalError
 from django.utils import timezone
 from knox.auth import TokenAuthentication
 from knox.crypto import hash_token
@@ -15,8 +18,9 @@ from rest_framework.request import Request
 
 from labeling.db.statements import Columns, rows, stored
 from labeling.intake import uploads
-from labeling.models import User
+from labeling.models import TokenUse, User
 
+NOTED_EVERY = datetime.timedelta(minutes=5)
 TOKEN = Columns(AuthToken, "k")
 USER = Columns(User, "u")
 
@@ -27,20 +31,34 @@ class Token(TokenAuthentication):
     A token that is withdrawn, and a user who is made inactive, are refused from then on: nothing is remembered.
     """
 
+    def authenticate(self, request: Request) -> tuple[User, AuthToken] | None:
+        """Note the use of the token, at most every few minutes: programs send many requests."""
+        found: tuple[User, AuthToken] | None = super().authenticate(request)
+        if found and not found[1].is_noted:
+            values = {"at": timezone.now(), "client": request.META.get("REMOTE_ADDR", "")[:45]}
+            agent = request.META.get("HTTP_USER_AGENT", "")[:200]
+            with suppress(OperationalError):  # a disk that is full refuses no read
+                TokenUse.objects.update_or_create(token=found[1], defaults={**values, "agent": agent})
+        return found
+
     def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
         try:
             digest = hash_token(token.decode())
         except (UnicodeDecodeError, TypeError, binascii.Error):
             raise AuthenticationFailed("Invalid token.") from None
+        now = timezone.now()
         token_rows = rows(
-            f"SELECT {TOKEN.sql}, {USER.sql} FROM knox_authtoken k JOIN labeling_user u ON u.id = k.user_id "
+            f"SELECT {TOKEN.sql}, {USER.sql}, t.at > %s FROM knox_authtoken k JOIN labeling_user u ON u.id = k.user_id "
+            "LEFT JOIN labeling_tokenuse t ON t.token_id = k.digest "
             "WHERE k.digest = %s AND (k.expiry IS NULL OR k.expiry > %s)",
-            [digest, stored(AuthToken, "expiry", timezone.now())],
+            [stored(TokenUse, "at", now - NOTED_EVERY), digest, stored(AuthToken, "expiry", now)],
         )
         if not token_rows:
             raise AuthenticationFailed("Invalid token.")
-        auth_token = TOKEN.read(token_rows[0][: len(TOKEN)])
-        auth_token.user = USER.read(token_rows[0][len(TOKEN) :])
+        *values, is_noted = token_rows[0]
+        auth_token = TOKEN.read(values[: len(TOKEN)])
+        auth_token.user = USER.read(values[len(TOKEN) :])
+        auth_token.is_noted = bool(is_noted)
         user: Any
         user, auth_token = self.validate_user(auth_token)
         return user, auth_token

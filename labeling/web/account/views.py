@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from allauth.account.utils import perform_login
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
@@ -13,7 +14,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import rotate_token
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
@@ -27,7 +28,7 @@ from labeling import auditlog
 from labeling.models import LogKind, User
 from labeling.web.account import first_account
 from labeling.web.account.forms import AccountForm, TokenForm
-from labeling.web.gate import devices
+from labeling.web.gate import devices, sessions
 from labeling.web.shared.words import count, moment
 
 THEMES = (("", "As the device"), ("light", "Light"), ("dark", "Dark"))
@@ -47,17 +48,30 @@ def account(request: HttpRequest) -> HttpResponse:
             return redirect("login")
         form = TokenForm()
     now = timezone.now()
+    rows = AuthToken.objects.filter(user=request.user).select_related("last_use").order_by("-created")
     tokens = [
         {
             "key": each.token_key,
+            "use": getattr(each, "last_use", None),
             "created": moment(each.created, now),
             "expires": moment(each.expiry, now),
             "expired": each.expiry is not None and each.expiry <= now,
+            "used": moment(each.last_use.at, now) if hasattr(each, "last_use") else None,
         }
-        for each in AuthToken.objects.filter(user=request.user).order_by("-created")
+        for each in rows
     ]
-    context = {"form": form, "token": token, "tokens": tokens, "themes": THEMES, "theme": _theme_of(request)}
+    going = [
+        {"row": each, "began": moment(each.began, now), "seen": moment(each.seen, now)}
+        for each in sessions.sessions_of(_user(request), request.session.session_key)
+    ]
+    context = {"form": form, "token": token, "tokens": tokens, "sessions": going}
+    context |= {"themes": THEMES, "theme": _theme_of(request)}
     return render(request, "account/account.html", context, status=400 if form.errors else 200)
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)
+    return request.user
 
 
 def _theme_of(request: HttpRequest) -> str:
@@ -104,6 +118,18 @@ def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     return redirect("account")
 
 
+@require_POST
+@login_required
+def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
+    """Sign one of the user's browsers out."""
+    with transaction.atomic():
+        if not sessions.end(_user(request), session_id):
+            raise Http404("There is no such session.")
+        auditlog.record(LogKind.SESSION_ENDED, subject=f"session {session_id}")
+    messages.success(request, "That browser is signed out.")
+    return redirect("account")
+
+
 class SignOut(LogoutView):
     """Sign out. The CSRF token changes, so that open and kept pages of the annotator's screen send nothing more."""
 
@@ -128,9 +154,7 @@ class SignIn(LoginView):
         return super().get(request, *args, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        response = super().form_valid(form)
-        devices.remember(self.request, response, form.get_user())
-        return response
+        return perform_login(self.request, form.get_user(), redirect_url=self.get_success_url())
 
     def form_invalid(self, form: Any) -> HttpResponse:
         # The form keeps the username, so the focus goes to the password.
@@ -170,7 +194,9 @@ class ChangePassword(PasswordChangeView):
     def form_valid(self, form: Any) -> HttpResponse:
         tokens = self._tokens()
         with transaction.atomic():
+            sessions.end_all(form.user)
             response = super().form_valid(form)
+            sessions.note(form.user, self.request)
             auditlog.record(LogKind.PASSWORD_CHANGED, whom=form.user)
         devices.remember(self.request, response, form.user)
         ended = f" {tokens} of yours ended with it. Programs that used them need new ones." if tokens else ""
