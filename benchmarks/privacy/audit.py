@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
@@ -24,6 +25,10 @@ from scipy import stats
 from scipy.linalg import hadamard
 from scipy.optimize import brentq
 
+from benchmarks.privacy import text_audit
+from models_store.language import pretraining
+from models_store.language.clipping import clipped_sum
+from models_store.language.config import PretrainingConfig
 from models_store.model import Model
 from models_store.privacy import entropy
 from models_store.privacy.config import PrivacyConfig
@@ -41,26 +46,47 @@ RARE = "few records a step"
 FAULTS: dict[str, Any] = {
     "no noise": lambda: mock.patch.object(entropy, "gaussian", lambda shape, deviation: torch.zeros(tuple(shape))),
     "all records every step": lambda: mock.patch.object(entropy, "poisson_sample", lambda n, rate: np.arange(n)),
-    "no clip": lambda: mock.patch.object(
-        GradSampleModuleFastGradientClipping, "get_clipping_coef", lambda self: torch.ones_like(self.get_norm_sample())
-    ),
+    "no clip": lambda: _without_clips(),
 }
 """Trainings with a mistake, which state the same ε as the one of RARE. Each value returns a context in which the
 training makes it."""
 
 
+@contextmanager
+def _without_clips() -> Iterator[None]:
+    heads = mock.patch.object(
+        GradSampleModuleFastGradientClipping, "get_clipping_coef", lambda self: torch.ones_like(self.get_norm_sample())
+    )
+    texts = mock.patch.object(
+        pretraining, "clipped_sum", lambda network, losses_of, max_norm: clipped_sum(network, losses_of, math.inf)
+    )
+    with heads, texts:
+        yield
+
+
 @dataclass(frozen=True)
 class Audit:
-    """One audited training. `training`: USUAL with the settings of projects, RARE, or a key of FAULTS."""
+    """One audited training. `training`: USUAL with the settings of projects, RARE, or a key of FAULTS. `texts`: of a
+    language model on texts, in place of a network on features and answers.
+    """
 
     training: str
     epsilon: float
     canaries: int
     seed: int
+    texts: bool = False
 
     @property
     def name(self) -> str:
-        return self.training
+        return f"pre-training, {self.training}" if self.texts else self.training
+
+    @property
+    def pretraining(self) -> PretrainingConfig:
+        """The settings of a pre-training. All but USUAL take few texts a step, and clip them hard."""
+        usual = PretrainingConfig(epsilon=self.epsilon, delta=DELTA)
+        if self.training == USUAL:
+            return usual
+        return replace(usual, steps=200, growth=(1.0,), largest_rate=0.02, clipping_norm=0.01)
 
     @property
     def config(self) -> PrivacyConfig:
@@ -82,19 +108,16 @@ def run(audit: Audit) -> dict[str, Any]:
     torch.set_num_threads(1)
     started = time.monotonic()
     rng = np.random.default_rng([audit.seed, 17])
-    features, classes = canaries(audit.canaries, rng), rng.integers(0, N_CLASSES, audit.canaries)
-    members = rng.random(audit.canaries) < 0.5
-    records = TrainingSet(features[members], classes[members], "single", N_CLASSES, features.shape[1:])
     with audit.fault:
-        trained = train_private(records, audit.config, seed=audit.seed)
-    assert trained.privacy is not None
+        members, scores, epsilon = _texts(audit, rng) if audit.texts else _answers(audit, rng)
     guesses = 2 * round(audit.canaries * GUESSED / 2)
-    right = right_guesses(known(logits_of(trained.model, features), classes), members, guesses)
+    right = right_guesses(scores, members, guesses)
     bound = lower_bound(audit.canaries, guesses, right, DELTA)
     return {
         "training": audit.training,
+        "texts": audit.texts,
         "seed": audit.seed,
-        "epsilon": trained.privacy["epsilon"],
+        "epsilon": epsilon,
         "delta": DELTA,
         "canaries": audit.canaries,
         "members": int(members.sum()),
@@ -102,9 +125,25 @@ def run(audit: Audit) -> dict[str, Any]:
         "right": right,
         "confidence": CONFIDENCE,
         "lower_bound": bound,
-        "refuted": bound > trained.privacy["epsilon"],
+        "refuted": bound > epsilon,
         "seconds": round(time.monotonic() - started, 1),
     }
+
+
+def _answers(audit: Audit, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
+    """Train on answers; return members, scores and the stated ε."""
+    features, classes = canaries(audit.canaries, rng), rng.integers(0, N_CLASSES, audit.canaries)
+    members = rng.random(audit.canaries) < 0.5
+    records = TrainingSet(features[members], classes[members], "single", N_CLASSES, features.shape[1:])
+    trained = train_private(records, audit.config, seed=audit.seed)
+    assert trained.privacy is not None
+    return members, known(logits_of(trained.model, features), classes), trained.privacy["epsilon"]
+
+
+def _texts(audit: Audit, rng: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.float64], float]:
+    """Pre-train on texts; return members, scores and the stated ε."""
+    members = rng.random(audit.canaries) < 0.5
+    return members, *text_audit.known(members, audit.pretraining, audit.seed)
 
 
 def canaries(count: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -113,13 +113,14 @@ def table_of_audits(result: dict[str, Any]) -> str:
     lines = [
         f"{first['canaries']:,} canaries, each a member by a fair coin; {first['guesses']} guesses from the model; "
         f"{100 * first['confidence']:.0f} % confidence, δ = {first['delta']:g}",
-        f"  {'training':24}  {'stated ε':>8}  {'right guesses':>13}  ε is at least",
+        f"  {'training':30}  {'stated ε':>8}  {'right guesses':>13}  ε is at least",
     ]
     for line in result["audits"]:
         right, faulty = f"{line['right']}/{line['guesses']}", line["training"] in FAULTS
         found = ("not found", "found") if faulty else ("", "above the stated ε")
         figures = f"{line['epsilon']:8.2f}  {right:>13}  {line['lower_bound']:13.2f}  {found[line['refuted']]}"
-        lines.append(f"  {line['training']:24}  {figures}".rstrip())
+        subject = f"texts, {line['training']}" if line["texts"] else line["training"]
+        lines.append(f"  {subject:30}  {figures}".rstrip())
     lines.append(f"  no stated ε refuted: {_yes(result['holds'])}; mistakes found: {_yes(result['mistakes_found'])}")
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -31,9 +32,10 @@ from models_store.language.wordpieces import WordPieces, vocabulary_of
 from models_store.privacy.config import usual_delta
 from models_store.privacy.planned import epsilon
 
-SHAPE = LanguageConfig(pieces=2048, layers=2, width=64, heads=2, window=24)
-"""Smaller than BERT-Tiny, so that a table takes an hour of one core."""
-GROWING = "growing"
+SHAPE = LanguageConfig(pieces=1024, layers=2, width=32, heads=2, window=16)
+"""Far smaller than BERT-Tiny, so that two cores end in hours."""
+BATCHES, QUICK_BATCHES = (256, 4096, 65_536), (64, 1024)
+EXAMPLES, QUICK_EXAMPLES = 4_194_304, 65_536
 TESTED = 2000
 CLASSIFIED = 2000
 """Entries that a classifier learns from, and as many that it is tested on."""
@@ -70,6 +72,54 @@ class TextWork:
             clipping_norm=1e6 if plain else 0.1,
             learning_rate=4e-3,
         )
+
+
+def plan(
+    texts: Path | None, examples: int, batches: Sequence[int], epsilons: Sequence[float], seeds: Iterable[int]
+) -> list[TextWork]:
+    """Return the trainings: without privacy at the smallest batch, and at each epsilon every batch, and one that grows
+    to the largest.
+    """
+    arms = [*((batch, False) for batch in batches), (batches[-1], True)]
+    return [
+        TextWork(texts, examples, batch, growing, epsilon, seed)
+        for seed in seeds
+        for batch, growing, epsilon in [
+            (batches[0], False, math.inf),
+            *((batch, growing, epsilon) for batch, growing in arms for epsilon in epsilons),
+        ]
+    ]
+
+
+def summarise(lines: list[dict[str, Any]], *, references: Mapping[str, float]) -> dict[str, Any]:
+    """Return the lines with their accuracy relative to that without privacy of the same seed. `references`: accuracy of
+    the classifier on other features.
+    """
+    plain = {line["seed"]: line["accuracy"] for line in lines if line["target_epsilon"] is None}
+    runs = [{**line, "share_of_none": line["accuracy"] / max(plain[line["seed"]], 1e-9)} for line in lines]
+    return {"classifiers": dict(references), "runs": runs}
+
+
+def table(result: dict[str, Any]) -> str:
+    lines = ["  ε      batch             steps  noise/batch  hidden pieces guessed  of none  classifier"]
+    for line in result["runs"]:
+        epsilon = "none" if line["target_epsilon"] is None else f"{line['target_epsilon']:g}"
+        batch = f"{'growing to ' if line['growing'] else ''}{line['batch']:,}"
+        steps = sum(phase["steps"] for phase in line["phases"])
+        fields = "" if line["classifier"] is None else f"{100 * line['classifier']:8.1f} %"
+        lines.append(
+            f"  {epsilon:5}  {batch:16}  {steps:5,}  {line['noise_to_batch']:11.1e}  {100 * line['accuracy']:19.1f} %  "
+            f"{100 * line['share_of_none']:5.0f} %  {fields}".rstrip()
+        )
+    lines += [f"  classifier on {name}: {100 * value:.1f} %" for name, value in result["classifiers"].items()]
+    return "\n".join(lines)
+
+
+def references(texts: Path | None) -> dict[str, float]:
+    """Return the accuracy of the classifier on features of other encoders; empty for texts without a field."""
+    if texts is not None:
+        return {}
+    return {"all-MiniLM-L6-v2": public_classifier(), "an untrained network": untrained_classifier()}
 
 
 def run(work: TextWork) -> dict[str, Any]:

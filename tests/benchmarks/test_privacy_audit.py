@@ -111,6 +111,19 @@ def test_a_training_keeps_what_it_states_and_a_training_with_a_mistake_is_found(
         assert line["refuted"]
 
 
+def test_a_pretraining_keeps_what_it_states_and_one_without_noise_is_found() -> None:
+    kept = audit.run(Audit(audit.RARE, 1.0, canaries=300, seed=0, texts=True))
+    assert 0.95 < kept["epsilon"] <= 1.0
+    assert not kept["refuted"]
+    assert audit.run(Audit("no noise", 1.0, canaries=300, seed=0, texts=True))["refuted"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("mistake", audit.FAULTS)
+def test_each_mistake_of_a_pretraining_is_found(mistake: str) -> None:
+    assert audit.run(Audit(mistake, 1.0, canaries=500, seed=0, texts=True))["refuted"]
+
+
 @pytest.mark.long
 def test_the_command_prints_a_table_or_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--audit", "--quick", "--epsilon", "8", "--processes", "1"]
@@ -118,7 +131,10 @@ def test_the_command_prints_a_table_or_one_object(capsys: pytest.CaptureFixture[
     result = json.loads(capsys.readouterr().out)
     assert result["holds"]
     assert result["mistakes_found"]
-    assert [line["training"] for line in result["audits"]] == [audit.USUAL, audit.RARE, *audit.FAULTS]
+    assert [(line["training"], line["texts"]) for line in result["audits"]] == [
+        *((audit.USUAL, texts) for texts in (False, True)),
+        *((training, texts) for texts in (False, True) for training in (audit.RARE, *audit.FAULTS)),
+    ]
     for line in result["audits"]:
         assert line["canaries"] == 500
         assert line["guesses"] == 100
@@ -126,7 +142,7 @@ def test_the_command_prints_a_table_or_one_object(capsys: pytest.CaptureFixture[
         assert line["refuted"] == (line["lower_bound"] > line["epsilon"])
     table = report.table_of_audits(result)
     assert "500 canaries" in table
-    assert table.count("found\n") == len(audit.FAULTS)
+    assert table.count("found\n") == 2 * len(audit.FAULTS)
     assert "no stated ε refuted: yes; mistakes found: yes" in table
 
 
@@ -137,9 +153,9 @@ def test_a_refuted_epsilon_gives_the_exit_status_1(
 
     def line(each: Audit) -> dict[str, object]:
         return {
-            "training": each.training, "epsilon": each.epsilon, "delta": 1e-5, "canaries": each.canaries,
-            "guesses": 100, "right": 97, "confidence": 0.95, "lower_bound": bound, "refuted": bound > each.epsilon,
-            "seconds": 0.0,
+            "training": each.training, "texts": each.texts, "epsilon": each.epsilon, "delta": 1e-5,
+            "canaries": each.canaries, "guesses": 100, "right": 97, "confidence": 0.95, "lower_bound": bound,
+            "refuted": bound > each.epsilon, "seconds": 0.0,
         }  # fmt: skip
 
     monkeypatch.setattr(audit, "run", line)
