@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-APPS = ["allauth", "allauth.account", "allauth.usersessions"]
+APPS = ["allauth", "allauth.account", "allauth.mfa", "allauth.usersessions"]
+
+SECOND_FACTORS = ("none", "staff", "managers", "all")
+"""The values of `SECOND_FACTOR`: who must have a second factor."""
 
 
 def settings(*, attempts: int, minutes: int) -> dict[str, Any]:
@@ -21,6 +24,12 @@ def settings(*, attempts: int, minutes: int) -> dict[str, Any]:
         "ACCOUNT_EMAIL_NOTIFICATIONS": False,
         "ACCOUNT_REAUTHENTICATION_METHODS": ["password"],
         "ACCOUNT_RATE_LIMITS": {"login_failed": f"{attempts}/{minutes}m/key"},
+        "MFA_ADAPTER": "labeling.web.account.adapter.SecondFactors",
+        "MFA_SUPPORTED_TYPES": ["totp", "webauthn", "recovery_codes"],
+        "MFA_TOTP_ISSUER": "Marginalia",
+        # The code before and the next one count, too: clocks differ.
+        "MFA_TOTP_TOLERANCE": 1,
+        "MFA_ALLOW_UNVERIFIED_EMAIL": True,
         # allauth notes the time with every request; labeling/web/gate/sessions.py does so every few minutes.
         "USERSESSIONS_TRACK_ACTIVITY": False,
     }

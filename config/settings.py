@@ -76,6 +76,7 @@ try:
         env.str("OTEL_EXPORTER_OTLP_PROTOCOL", OTLP, validate=validate.Equal(OTLP))
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
+    SECOND_FACTOR: str = env.str("SECOND_FACTOR", "none", validate=validate.OneOf(accounts.SECOND_FACTORS))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
     PROJECT_STORAGE_MB: int = env.int("PROJECT_STORAGE_MB", 100 * 1024, validate=validate.Range(min=1))
     PROJECT_WAITING_MB: int = env.int("PROJECT_WAITING_MB", 20 * 1024, validate=validate.Range(min=1))
@@ -145,6 +146,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "labeling.web.gate.sessions.SessionsSeen",
     "labeling.web.gate.login_header.LoginHeader",
+    "labeling.web.gate.second_factor.SecondFactorRequired",
     "labeling.web.gate.spool.given_back",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminPasswordChangeForm
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
 from labeling import auditlog
 from labeling.auditlog.retention import forget
 from labeling.models import LogKind, Membership, Project, SignInFailure, User
+from labeling.projects import second_factors
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -64,13 +67,19 @@ class Recorded:
 
 
 # Rows of django-allauth, which the account page shows to their person.
-for table in (EmailAddress, UserSession):
+for table in (Authenticator, EmailAddress, UserSession):
     admin.site.unregister(table)
 
 
 @admin.register(User)
 class AccountAdmin(Recorded, UserAdmin):
     change_password_form = PasswordForm
+    actions = ["remove_second_factor"]
+
+    @admin.action(description="Remove the second factors, which were lost", permissions=["change"])
+    def remove_second_factor(self, request: HttpRequest, accounts: QuerySet[User]) -> None:
+        names = [str(each) for each in accounts if second_factors.remove(each)]
+        messages.info(request, f"Second factors removed: {', '.join(names) or 'none'}.")
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
         if message == [{"changed": {"fields": ["password"]}}]:

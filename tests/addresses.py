@@ -63,6 +63,8 @@ TAKERS = {
     "project-delivery-again",
     "project-guidelines-image-remove",
 }
+# Their page is another one's.
+LIKE_OTHERS = {"mfa_remove_webauthn"}
 # They answer with data.
 DATA = {
     "label-classes",

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web.account import forgotten, notices
+from labeling.web.account import forgotten, notices, second_factor
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
 from labeling.web.account.views import SignIn, SignOut
@@ -34,6 +34,7 @@ from labeling.web.settings import views as settings
 from labeling.web.sources import views as sources
 from labeling.web.webhooks import views as webhooks
 
+SECOND = "account/second-factor/"
 PROJECT = "p/<slug:slug>/"
 MEMBER = f"{PROJECT}members/<word:username>/"
 ITEM = f"{PROJECT}items/<int:item_id>/"
@@ -69,6 +70,16 @@ urlpatterns = [
     path("account/notices/address/<str:token>/", notices.address, name="notice-address"),
     path("account/notices/stop/<str:token>/", notices.stop, name="notice-stop"),
     path("account/sessions/<int:session_id>/end/", account.end_session, name="session-end"),
+    path("account/confirm/", second_factor.Confirm.as_view(), name="account_reauthenticate"),
+    # The names by which allauth finds them.
+    path(SECOND, second_factor.index, name="mfa_index"),
+    path(f"{SECOND}app/add/", second_factor.AddApp.as_view(), name="mfa_activate_totp"),
+    path(f"{SECOND}app/remove/", second_factor.RemoveApp.as_view(), name="mfa_deactivate_totp"),
+    path(f"{SECOND}passkeys/add/", second_factor.AddPasskey.as_view(), name="mfa_add_webauthn"),
+    path(f"{SECOND}passkeys/<int:pk>/remove/", second_factor.RemovePasskey.as_view(), name="mfa_remove_webauthn"),
+    path(f"{SECOND}codes/", second_factor.Codes.as_view(), name="mfa_view_recovery_codes"),
+    path(f"{SECOND}codes/new/", second_factor.NewCodes.as_view(), name="mfa_generate_recovery_codes"),
+    path("login/second-factor/", second_factor.Authenticate.as_view(), name="mfa_authenticate"),
     path("account/theme/", account.theme, name="theme"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),

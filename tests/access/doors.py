@@ -127,6 +127,18 @@ DOORS = [
     Door("notice-choices", "post", SIGNED_IN, 302),
     *(Door("notice-address", method, SIGNED_IN, 404) for method in ("get", "post")),  # the token is for something else
     *(Door("notice-stop", method, EVERYBODY, 404) for method in ("get", "post")),  # likewise
+    Door("account_reauthenticate", "get", SIGNED_IN, 200),
+    Door("account_reauthenticate", "post", SIGNED_IN, 200),
+    Door("mfa_authenticate", "get", EVERYBODY, 302),  # nobody has given a password
+    Door("mfa_authenticate", "post", EVERYBODY, 302),
+    Door("mfa_index", "get", SIGNED_IN, 200),
+    # They ask for the password again, or there is nothing to remove.
+    *(Door("mfa_activate_totp", method, SIGNED_IN, 302) for method in ("get", "post")),
+    *(Door("mfa_add_webauthn", method, SIGNED_IN, 302) for method in ("get", "post")),
+    *(Door("mfa_generate_recovery_codes", method, SIGNED_IN, 302) for method in ("get", "post")),
+    *(Door("mfa_remove_webauthn", method, SIGNED_IN, 404) for method in ("get", "post")),
+    *(Door("mfa_deactivate_totp", method, SIGNED_IN, 404) for method in ("get", "post")),
+    Door("mfa_view_recovery_codes", "get", SIGNED_IN, 404),
     Door("session-end", "post", SIGNED_IN, 302),
     Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
     Door("password", "get", SIGNED_IN, 200),

@@ -194,6 +194,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
         "invitation_id": invitation.pk,
         "token": token,
         "uidb64": "MQ",
+        "pk": 10**9,  # of a passkey
         "item_id": items[0].pk,
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
         "prediction_id": predicted.pk,

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from addresses import DATA, OPERATORS, REDIRECTS, TAKERS, all_names
+from addresses import DATA, LIKE_OTHERS, OPERATORS, REDIRECTS, TAKERS, all_names
+from allauth.mfa.models import Authenticator
 from axe import faults
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -19,6 +20,7 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
+from labeling.db.sealed import seal
 from labeling.mailing import addresses, resets
 from labeling.models import Item, ItemImport, Mailbox, PredictionRun, Project, Role, Source, User, Webhook
 from labeling.projects import invitations
@@ -188,6 +190,46 @@ def part_of_link(part: int) -> Callable[[], str]:
     return lambda: resets.parts_of_link(User.objects.get(username="annie"))[part]
 
 
+def password_again(page: Page) -> None:
+    page.get_by_label("Password").fill("mona-password")
+    page.get_by_role("button", name="Go on").click()
+
+
+def needs_password(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Enter your password")).to_be_visible()
+    password_again(page)
+
+
+def asked_for_code(page: Page) -> None:
+    """Sign in as marc, who has an app, up to the second factor, and enter a wrong code."""
+    marc = make_user("marc")
+    Authenticator.objects.create(user=marc, type="totp", data={"secret": seal("JBSWY3DPEHPK3PXP")})
+    page.goto(reverse("login"))
+    page.get_by_label("Username").fill("marc")
+    page.get_by_label("Password").fill("marc-password")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Code of your app").fill("1")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_text("This code is wrong")).to_be_visible()
+
+
+def factor(type: str) -> Callable[[], int]:
+    """Return the row of a second factor of mona."""
+
+    def make() -> int:
+        mona = User.objects.get(username="mona")
+        data = {"secret": seal("JBSWY3DPEHPK3PXP"), "seed": seal("0" * 80), "used_mask": 0}
+        return int(Authenticator.objects.get_or_create(user=mona, type=type, defaults={"data": data})[0].pk)
+
+    return make
+
+
+def with_app(page: Page) -> None:
+    for each in ("totp", "recovery_codes"):
+        factor(each)()
+    page.reload()
+
+
 def wrong_filter(page: Page) -> None:
     unfold(page)
     page.get_by_label("Label", exact=True).fill("no such digit")
@@ -274,6 +316,16 @@ STATES = [
     State("notice-choices", "filled"),
     State("notice-address", "filled", {"token": mail_link(addresses.CONFIRM)}),
     State("notice-stop", "filled", {"token": mail_link(addresses.STOP)}, user=""),
+    State("mfa_index", "empty"),
+    State("account_reauthenticate", "error", act=press("Go on")),
+    State("mfa_activate_totp", "filled", act=needs_password),
+    State("mfa_activate_totp", "error", act=press("Set it up")),
+    State("mfa_add_webauthn", "filled"),
+    State("mfa_index", "filled", act=with_app),
+    State("mfa_deactivate_totp", "filled"),
+    State("mfa_view_recovery_codes", "filled"),
+    State("mfa_generate_recovery_codes", "filled"),
+    State("mfa_authenticate", "error", act=asked_for_code, user=""),
     State("api-docs", "filled", act=unfold),
     State("password", "empty"),
     State("password", "error", act=press("Change it")),
@@ -388,7 +440,9 @@ STATES = [
 
 
 def test_every_page_is_looked_at() -> None:
-    assert {state.name for state in STATES} | {"setup"} == all_names() - TAKERS - DATA - OPERATORS - REDIRECTS
+    assert {state.name for state in STATES} | {
+        "setup"
+    } == all_names() - TAKERS - LIKE_OTHERS - DATA - OPERATORS - REDIRECTS
 
 
 def is_simpler(state: State) -> bool:

@@ -47,7 +47,14 @@ def test_notices(notices: int, queries: int, django_assert_num_queries: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("path", "queries"), [("/new/", 4), ("/account/password/", 4), ("/account/notices/choices/", 5), ("/api/docs/", 3)]
+    ("path", "queries"),
+    [
+        ("/new/", 4),
+        ("/account/password/", 4),
+        ("/account/notices/choices/", 5),
+        ("/account/second-factor/", 4),
+        ("/api/docs/", 3),
+    ],
 )
 def test_forms_without_a_project(path: str, queries: int, django_assert_num_queries: Any) -> None:
     client = signed_in(make_member(make_project(), "mona", Role.MANAGER))

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
+from labeling.db.sealed import seal, unseal
 from labeling.models import User
+from labeling.projects import second_factors
 from labeling.web.gate import devices
 from labeling.web.gate.sessions import client_of
 
@@ -21,7 +26,11 @@ class Accounts(DefaultAccountAdapter):
 
     def get_login_stages(self) -> list[str]:
         """Return what a sign-in takes after the password."""
-        return []
+        return ["allauth.mfa.stages.AuthenticateStage"]
+
+    def is_reauthentication_required(self, *, app: str, **more: Any) -> bool:
+        """Return whether a change takes the password again: not from people who have none, whom a provider signs in."""
+        return bool(context.request.user.has_usable_password())
 
     def post_login(self, request: HttpRequest, user: User, **more: Any) -> HttpResponse:
         """Remember the browser once the sign-in is complete."""
@@ -41,3 +50,35 @@ class Accounts(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return client_of(request)
+
+
+class SecondFactors(DefaultMFAAdapter):
+    """Second factors, whose secrets are stored encrypted."""
+
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "incorrect_code": "This code is wrong, too old, or was used before. Enter the next one.",
+        "cannot_delete_authenticator": "This server asks you for a second factor: add another one first.",
+    }
+
+    def encrypt(self, text: str) -> str:
+        return seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return unseal(encrypted_text)
+
+    def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
+        user = authenticator.user
+        return not second_factors.is_required(user) or second_factors.has_one(user, without=authenticator)
+
+    def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
+        number = Authenticator.objects.filter(user=user, type=type).count() + 1
+        return "Passkey" if number == 1 else f"Passkey {number}"
+
+    def build_totp_svg(self, url: str) -> str:
+        """Return the QR code as an element for a page, without the prolog of a file."""
+        svg = super().build_totp_svg(url)
+        return svg[svg.index("<svg") :]
+
+    def _get_user_identifier(self, user: User) -> str:
+        return user.get_username()

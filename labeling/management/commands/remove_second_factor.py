@@ -1,0 +1,26 @@
+"""Removes the second factors of a person who lost them."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling.models import User
+from labeling.projects import second_factors
+
+
+class Command(BaseCommand):
+    help = "Remove the second factors of a person who lost them; the person is signed out everywhere."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", help="The person.")
+
+    def handle(self, *args: Any, username: str, **options: Any) -> None:
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            raise CommandError(f"username: there is no account {username!r}.")
+        if not second_factors.remove(user):
+            raise CommandError(f"{username} has no second factor.")
+        self.stdout.write(f"{username} signs in with the password alone, and is signed out everywhere.")

@@ -1,0 +1,28 @@
+// Passkeys: the button asks the browser for one, and the form sends it.
+
+const form = document.querySelector("form[data-passkey]");
+const told = document.getElementById("passkey-told");
+const options = JSON.parse(document.getElementById("passkey-options").textContent);
+const creates = form.dataset.passkey === "create";
+
+form.querySelector("[data-ask]").addEventListener("click", async () => {
+  told.textContent = "";
+  try {
+    const credential = creates
+      ? await navigator.credentials.create({
+          publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options.creation_options.publicKey),
+        })
+      : await navigator.credentials.get({
+          publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options.request_options.publicKey),
+        });
+    form.elements.credential.value = JSON.stringify(credential.toJSON());
+    form.submit();
+  } catch {
+    told.textContent = "The browser gave no passkey. Try again, or use another way.";
+  }
+});
+
+if (!window.PublicKeyCredential?.parseCreationOptionsFromJSON) {
+  form.querySelector("[data-ask]").disabled = true;
+  told.textContent = "This browser has no passkeys here. They need HTTPS and a recent browser.";
+}
