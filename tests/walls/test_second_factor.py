@@ -181,7 +181,7 @@ def test_who_must_have_one_is_led_to_it(setting: str, make: Callable[[], User], 
     for path in ("/", "/account/", "/admin/", "/account/notices/", "/account/password/"):
         assert client.get(path)["Location"] == INDEX, path
     answer = client.get("/api/v1/projects/")
-    assert answer.status_code == 403
+    assert (answer.status_code, answer.json()["code"]) == (403, "second_factor_required")
     assert "second factor" in answer.json()["detail"]
     page = client.get(INDEX)
     assert "Set one up to go on" in text_of(page)

@@ -53,7 +53,7 @@ class SecondFactorRequired:
         if not _lacks_one(request):
             return None
         if "api" in match.namespaces:
-            return JsonResponse({"detail": LEAD}, status=403)
+            return JsonResponse({"code": "second_factor_required", "detail": LEAD}, status=403)
         return redirect("mfa_index")
 
 
