@@ -39,14 +39,14 @@ PERMISSIONS_POLICY = ", ".join(
 )
 
 
-def content_policy(sign_out_url: str) -> dict[str, list[str]]:
+def content_policy(*led_to: str) -> dict[str, list[str]]:
     """Return the content security policy: no inline scripts, no content of other sites, and no page in a frame.
 
     So a browser does not run a script in an unescaped text. Browsers apply `form-action` to redirects of a form, too,
-    so the policy names the site of `sign_out_url`.
+    so the policy names the sites of `led_to`: addresses or paths to which forms lead, or nothing.
     """
-    split = urlsplit(sign_out_url)
-    elsewhere = [f"{split.scheme}://{split.netloc}"] if split.netloc else []
+    splits = [urlsplit(each) for each in led_to]
+    elsewhere = [f"{split.scheme}://{split.netloc}" for split in splits if split.netloc]
     return {
         "default-src": ["'self'"],
         "object-src": ["'none'"],

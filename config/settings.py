@@ -77,6 +77,15 @@ try:
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     SECOND_FACTOR: str = env.str("SECOND_FACTOR", "none", validate=validate.OneOf(accounts.SECOND_FACTORS))
+    OIDC_ISSUER: str = env.str("OIDC_ISSUER", "", validate=validate.Regexp(r"(https?://\S{1,200})?\Z"))
+    OIDC_CLIENT_ID: str = env.str("OIDC_CLIENT_ID", "")
+    OIDC_CLIENT_SECRET: str = env.str("OIDC_CLIENT_SECRET", "")
+    OIDC_NAME: str = env.str("OIDC_NAME", "your organisation", validate=validate.Length(min=1, max=40))
+    OIDC_CREATES_ACCOUNTS: bool = env.bool("OIDC_CREATES_ACCOUNTS", False)
+    OIDC_GROUPS_CLAIM: str = env.str("OIDC_GROUPS_CLAIM", "groups")
+    OIDC_GROUPS = accounts.groups(env.list("OIDC_GROUPS", [], subcast=str.strip))
+    if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+        raise EnvError("OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET")
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
     PROJECT_STORAGE_MB: int = env.int("PROJECT_STORAGE_MB", 100 * 1024, validate=validate.Range(min=1))
     PROJECT_WAITING_MB: int = env.int("PROJECT_WAITING_MB", 20 * 1024, validate=validate.Range(min=1))
@@ -208,12 +217,16 @@ AUTHENTICATION_BACKENDS = [
     "labeling.web.gate.throttle.Throttle",
     "django.contrib.auth.backends.ModelBackend",
     "labeling.web.gate.login_header.HeaderBackend",
+    "labeling.web.account.provider.ProviderBackend",
 ]
 PASSWORD_RESET_TIMEOUT = 3600
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = SIGN_OUT_URL or "login"
 
+SOCIALACCOUNT_PROVIDERS = accounts.provider(
+    issuer=OIDC_ISSUER, name=OIDC_NAME, client_id=OIDC_CLIENT_ID, secret=OIDC_CLIENT_SECRET
+)
 globals().update(accounts.settings(attempts=LOGIN_ATTEMPTS, minutes=LOGIN_COOL_OFF_MINUTES))
 
 # A table, which all web processes share: each code of a second factor counts once.
@@ -268,7 +281,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.content_policy(SIGN_OUT_URL)}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.content_policy(SIGN_OUT_URL, OIDC_ISSUER)}
 PERMISSIONS_POLICY = security.PERMISSIONS_POLICY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

@@ -5,6 +5,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib import admin, messages
@@ -67,7 +68,7 @@ class Recorded:
 
 
 # Rows of django-allauth, which the account page shows to their person.
-for table in (Authenticator, EmailAddress, UserSession):
+for table in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
     admin.site.unregister(table)
 
 

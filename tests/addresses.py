@@ -15,6 +15,8 @@ TAKERS = {
     "theme",
     "token-revoke",
     "session-end",
+    "provider-login",
+    "provider-callback",
     "project-loop",
     "project-archive",
     "project-duplicate",

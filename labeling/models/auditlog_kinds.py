@@ -17,6 +17,7 @@ class LogKind(StrEnum):
     FACTOR_ADDED = "account.factor_added", "set up a second factor"
     FACTOR_REMOVED = "account.factor_removed", "removed a second factor"
     CODES_MADE = "account.recovery_codes", "made new recovery codes"
+    PROVIDER_LINKED = "account.linked", "linked an account of the login provider"
     SESSION_ENDED = "account.session_ended", "signed another browser out"
     ACCOUNT_CREATED = "account.created", "created an account"
     PASSWORD_CHANGED = "account.password_changed", "changed the password"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web.account import forgotten, notices, second_factor
+from labeling.web.account import forgotten, notices, provider, second_factor
 from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
 from labeling.web.account.views import SignIn, SignOut
@@ -47,6 +47,8 @@ urlpatterns = [
     path("", home, name="home"),
     path("login/", SignIn.as_view(), name="login"),
     path("login/", SignIn.as_view(), name="account_login"),  # as allauth calls it
+    path("login/provider/", provider.begin, name="provider-login"),
+    path("login/provider/callback/", provider.callback, name="provider-callback"),
     path("login/forgotten/", forgotten.ask, name="forgotten-password"),
     path("login/new-password/<uidb64>/<token>/", forgotten.NewPassword.as_view(), name="new-password"),
     path("logout/", SignOut.as_view(), name="logout"),

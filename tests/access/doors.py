@@ -108,6 +108,9 @@ DOORS = [
     Door("home", "get", SIGNED_IN, 200),
     Door("login", "get", EVERYBODY, 200, others=ALREADY_IN),
     Door("login", "post", EVERYBODY, 200, others=ALREADY_IN),
+    # There is no provider: tests/walls/test_login_provider.py.
+    Door("provider-login", "post", EVERYBODY, 404),
+    Door("provider-callback", "get", EVERYBODY, 404),
     Door("forgotten-password", "get", EVERYBODY, 200),
     Door("forgotten-password", "post", EVERYBODY, 200),
     *(Door("new-password", method, EVERYBODY, 404) for method in ("get", "post")),  # the token is for something else

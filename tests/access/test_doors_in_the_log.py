@@ -61,6 +61,7 @@ NOTHING_TO_CHANGE = {
         "invitation-answer-post",
         "login-post",
         "forgotten-password-post",
+        "provider-login-post",
         "account_reauthenticate-post",
         "mfa_activate_totp-post",
         "mfa_add_webauthn-post",

@@ -96,7 +96,7 @@ def unfold(page: Page) -> None:
 def wrong_sign_in(page: Page) -> None:
     page.get_by_label("Username").fill("nobody")
     page.get_by_label("Password").fill("wrong")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
 
 
@@ -128,7 +128,7 @@ def locked_out(page: Page) -> None:
             return
         page.get_by_label("Username").fill("mona")
         page.get_by_label("Password").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
     raise AssertionError("nobody is locked out")
 
 
@@ -207,9 +207,9 @@ def asked_for_code(page: Page) -> None:
     page.goto(reverse("login"))
     page.get_by_label("Username").fill("marc")
     page.get_by_label("Password").fill("marc-password")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Code of your app").fill("1")
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_text("This code is wrong")).to_be_visible()
 
 
@@ -458,7 +458,7 @@ def test_no_page_has_a_fault(open_page: Any, screenshot: Any, settings: Any, loo
     """The states are split in two halves, so that two processes can test them in parallel."""
     fill_world()
     make_user("newcomer")
-    settings.MAIL = True
+    settings.MAIL, settings.OIDC_ISSUER = True, "https://id.example.org"
     options = {**LOOKS[look], "reduced_motion": "reduce"}
     pages: dict[str, Page] = {}
     found = []

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import get_authentication_records
 from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from labeling.db.sealed import seal, unseal
 from labeling.models import User
-from labeling.projects import second_factors
+from labeling.projects import group_roles, second_factors
+from labeling.web.account import provider
 from labeling.web.gate import devices
 from labeling.web.gate.sessions import client_of
 
@@ -35,8 +38,20 @@ class Accounts(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **more: Any) -> HttpResponse:
         """Remember the browser once the sign-in is complete."""
         response = super().post_login(request, user, **more)
+        if hasattr(request, "provider_groups"):
+            group_roles.apply(user=user, groups=request.provider_groups)
         devices.remember(request, response, user)
         return response
+
+    def login(self, request: HttpRequest, user: User) -> None:
+        """Begin the session, marked with the way in: a provider's sessions depend on its setting."""
+        if any(each["method"] == "socialaccount" for each in get_authentication_records(request, user)):
+            user.backend = provider.BACKEND
+        super().login(request, user)
+
+    def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
+        messages.error(request, "This account is closed. Ask the administrator of this server.")
+        return redirect("login")
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Leave the limit on failed sign-ins to `labeling.web.gate.throttle`."""

@@ -17,6 +17,7 @@ from labeling.models.roles import ROLES
 from labeling.projects import access, invitations
 from labeling.projects.invitations import InvitationOver
 from labeling.web.account.forms import AccountForm
+from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices
 from labeling.web.members.invitations import joined
 
@@ -82,7 +83,11 @@ def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpRespons
 
 
 def _page(request: HttpRequest, invitation: Invitation, *, status: int = 200, **context: object) -> HttpResponse:
-    shared = {"project": invitation.project, "offer": f"As {invitation.role} you {ROLES[invitation.role].offer}."}
+    shared = {
+        "provider": provider_name(),
+        "project": invitation.project,
+        "offer": f"As {invitation.role} you {ROLES[invitation.role].offer}.",
+    }
     return render(request, "invitation/join.html", {**shared, **context}, status=status)
 
 

@@ -6,6 +6,7 @@ import datetime
 from typing import Any
 
 from allauth.account.utils import perform_login
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
@@ -28,6 +29,7 @@ from labeling import auditlog
 from labeling.models import LogKind, User
 from labeling.web.account import first_account
 from labeling.web.account.forms import AccountForm, TokenForm
+from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices, sessions
 from labeling.web.shared.words import count, moment
 
@@ -65,6 +67,8 @@ def account(request: HttpRequest) -> HttpResponse:
         for each in sessions.sessions_of(_user(request), request.session.session_key)
     ]
     context = {"form": form, "token": token, "tokens": tokens, "sessions": going}
+    context["provider"] = provider_name()
+    context["linked"] = bool(settings.OIDC_ISSUER) and SocialAccount.objects.filter(user=request.user).exists()
     context |= {"themes": THEMES, "theme": _theme_of(request)}
     return render(request, "account/account.html", context, status=400 if form.errors else 200)
 
@@ -146,7 +150,8 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "named_by_proxy": getattr(self.request, "named_by_proxy", "")}
+        more = {"named_by_proxy": getattr(self.request, "named_by_proxy", ""), "provider": provider_name()}
+        return {**super().get_context_data(**kwargs), **more}
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if first_account.is_wanted():
