@@ -68,3 +68,8 @@ def test_pages_for_whoever_is_signed_out(path: str, accounts: int, status: int, 
         make_user(f"annie-{number}")
     with django_assert_num_queries(1):
         assert Client().get(path).status_code == status
+
+
+def test_a_forgotten_password_asks_the_database_nothing(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        assert Client().get("/login/forgotten/").status_code == 200
