@@ -113,7 +113,7 @@ FIELDS: dict[str, Fields] = {
     "api:prediction-server": {"models.change": "url username"},
     "api:payoff": {"batches.read": "advice control versions version spent saved missing reason next more_control"},
     "api:finish": {
-        "batches.read": "progress running goal started_by started_at forecast refused audits",
+        "batches.read": "progress running goal started_by started_at forecast refused need_one_more audits",
     },
     "api:sources": SOURCE,
     "api:source": SOURCE,

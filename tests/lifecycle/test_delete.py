@@ -21,6 +21,7 @@ from labeling.kinds import media
 from labeling.models import (
     Annotation,
     Batch,
+    CacheEntry,
     Event,
     EventType,
     Item,
@@ -33,6 +34,8 @@ from labeling.models import (
     Project,
     Role,
     Selection,
+    SignInFailure,
+    TokenUse,
     User,
     WorkerSign,
 )
@@ -199,7 +202,8 @@ def test_one_that_a_job_still_runs_in_waits() -> None:
 
 
 def test_every_table_of_a_project_is_emptied() -> None:
-    # A family has several projects, and goes with the last. Workers, people and their mailboxes belong to no project,
-    # and the audit log outlives it.
-    known = set(erasing.tables()) | {Project, User, Mailbox, LabelFamily, WorkerSign, *LOG}
+    # A family has several projects, and goes with the last. Workers, people, their mailboxes and what is kept of their
+    # sign-ins belong to no project, and the audit log outlives it.
+    of_people = {User, Mailbox, SignInFailure, TokenUse, CacheEntry}
+    known = set(erasing.tables()) | {Project, LabelFamily, WorkerSign, *of_people, *LOG}
     assert set(apps.get_app_config("labeling").get_models()) == known
