@@ -66,7 +66,7 @@ class PrivateLm(Encoder):
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
     def __init__(self, shape: LanguageConfig, weights: bytes, vocabulary: Sequence[str], privacy: Mapping[str, Any]):
-        """`weights`: a safetensors file. `privacy`: how it was trained, for whoever has the file."""
+        """`weights`: a safetensors file. `privacy`: how it was trained, for people who have the file."""
         self.shape = shape
         self.weights = weights
         self.vocabulary = tuple(vocabulary)

@@ -182,7 +182,7 @@ def mail_link(purpose: str) -> Callable[[], str]:
 def ask_for_link(page: Page) -> None:
     page.get_by_label("Your e-mail address").fill("mona@example.org")
     page.get_by_role("button", name="Mail me a link").click()
-    expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
+    expect(page.get_by_role("heading", name="Check your e-mail")).to_be_visible()
 
 
 def part_of_link(part: int) -> Callable[[], str]:
@@ -208,7 +208,7 @@ def asked_for_code(page: Page) -> None:
     page.get_by_label("Username").fill("marc")
     page.get_by_label("Password").fill("marc-password")
     page.get_by_role("button", name="Sign in", exact=True).click()
-    page.get_by_label("Code of your app").fill("1")
+    page.get_by_label("Code from your app").fill("1")
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_text("This code is wrong")).to_be_visible()
 

@@ -47,7 +47,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 class NewPassword(PasswordResetConfirmView):
     """The page of a mailed link. A new password ends all sessions and API tokens, and the wait after failed sign-ins.
 
-    It signs nobody in: whoever has the mail still needs the second factor.
+    It signs no one in: a thief of the mail still needs the second factor.
     """
 
     template_name = "registration/new_password.html"

@@ -194,7 +194,7 @@ def address(request: HttpRequest, token: str) -> HttpResponse:
     """Confirm an address, by its owner's click. GET changes nothing, because mail programs open links by themselves."""
     mailbox = addresses.find(token, addresses.CONFIRM)
     if mailbox is None or mailbox.user_id != request.user.pk:
-        raise Http404("This link is over, or it is for another account.")
+        raise Http404("This link has expired, or it is for another account.")
     if request.method == "POST":
         addresses.confirm(mailbox)
         messages.success(request, "The address is confirmed.")
@@ -213,7 +213,7 @@ def stop(request: HttpRequest, token: str) -> HttpResponse:
     """Mail nothing more to the address, signed in or out. GET changes nothing."""
     mailbox = addresses.find(token, addresses.STOP)
     if mailbox is None:
-        raise Http404("This link is over: nothing is mailed to its address.")
+        raise Http404("This link has expired: no mail goes to its address.")
     if request.method == "POST":
         addresses.stop(mailbox)
         return render(request, "account/notice_link.html", {"title": "Stopped"})

@@ -1,4 +1,4 @@
-"""The pages of second factors: an app with codes, passkeys, and recovery codes. django-allauth does the checks."""
+"""The pages of second factors: an authenticator app, passkeys, and recovery codes. django-allauth does the checks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def index(request: HttpRequest) -> HttpResponse:
         {
             "pk": each.pk,
             "is_app": each.type == Authenticator.Type.TOTP,
-            "name": "App with codes" if each.type == Authenticator.Type.TOTP else each.wrap().name,
+            "name": "Authenticator app" if each.type == Authenticator.Type.TOTP else each.wrap().name,
             "added": moment(each.created_at, now),
             "used": moment(each.last_used_at, now) if each.last_used_at else None,
         }
@@ -82,7 +82,7 @@ class RemoveApp(DeactivateTOTPView):
     template_name = "account/remove_factor.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "name": "the app with codes"}
+        return {**super().get_context_data(**kwargs), "name": "the authenticator app"}
 
 
 @page
