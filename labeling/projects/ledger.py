@@ -150,14 +150,16 @@ def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraini
         plan=asdict(budget),
         cost=cost,
     )
-    _tell_if_nearly_spent(project, budget, spent.phases, phases, cost)
+    tell_if_nearly_spent(project, budget, spent.phases, phases, cost)
     return training, config
 
 
-def _tell_if_nearly_spent(
+def tell_if_nearly_spent(
     project: Project, budget: Budget, before: Sequence[Phase], phases: Sequence[Phase], cost: float | None
 ) -> None:
-    """Store the notices that `NEARLY` of the budget is spent, once for each budget."""
+    """Store the notices that `NEARLY` of the budget is spent, once for each budget. `cost`: of the plan, if all follow
+    one. Call in the transaction that enters the training.
+    """
     bound = epsilons([before, phases], budget.delta)[-1]
     if (bound if cost is None else min(bound, cost)) >= NEARLY * budget.epsilon:
         about = f"{budget.epsilon:g} {budget.delta:g}"

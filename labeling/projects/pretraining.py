@@ -61,6 +61,7 @@ def start(*, project: Project, units: int, configure: Configure) -> tuple[Privat
         plan=None if spent.phases else asdict(budget),
         cost=None if spent.phases else together,
     )
+    ledger.tell_if_nearly_spent(project, budget, spent.phases, phases, together)
     return entry, config
 
 

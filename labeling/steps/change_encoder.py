@@ -63,8 +63,7 @@ class Change:
                 with step.write():
                     self.store(block)
                 report(self._row.rows / self._project.encoded_rows)
-                # People wait for new items, which the next attempt encodes first.
-                if step.should_give_way() or self._project.items.unencoded().exists():
+                if self._should_give_way(step):
                     return False
         except StepFailed as failed:
             self._give_up(step, str(failed))
@@ -101,7 +100,7 @@ class Change:
         self._row.rows = stop
 
     def _set_up(self, step: Step) -> None:
-        """Load the new encoder, or fit it and begin its files. Raises `StepFailed`."""
+        """Load the new encoder, or fit it and begin its files. Raises `StepFailed` or `GaveWay`."""
         if self._encoder is not None:
             return
         if self._row.generation:
@@ -112,13 +111,19 @@ class Change:
             kind, options = settled_choice(self._project.kind, self._row.choice)
         except ValidationError as error:
             raise StepFailed(error.messages[0]) from error
-        encoder = fit_generation(step, self._project, kind, options, generation)
+        encoder = fit_generation(
+            step, self._project, kind, options, generation, should_give_way=lambda: self._should_give_way(step)
+        )
         with step.write():
             FeatureSum.objects.filter(project=self._project, generation=generation).delete()
             EncoderChange.objects.filter(pk=self._row.pk).update(generation=generation)
             pretraining.settle(self._project)
         forget(self._files.pretraining)
         self._row.generation, self._encoder = generation, encoder
+
+    def _should_give_way(self, step: Step) -> bool:
+        """Return whether an urgent step is due, or new items wait: the next attempt encodes these first."""
+        return step.should_give_way() or self._project.items.unencoded().exists()
 
     def _append(self, block: np.ndarray) -> None:
         append_rows(self._files.features(self._row.generation), rows_before=self._row.rows, block=block)

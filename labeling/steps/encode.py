@@ -141,7 +141,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
     """Fit an encoder, encode all items that have a row again, and then switch the project to the new files.
 
     Raises `StepFailed` if the encoder is not available, if an item cannot be read any more, or if the project's encoder
-    was changed meanwhile.
+    was changed meanwhile; and `GaveWay` as `fit_generation`.
     """
     try:
         kind, options = settled_choice(project.kind, project.encoder)
@@ -149,7 +149,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
         name = name_of(project.kind, project.encoder)
         raise StepFailed(f"The encoder {name!r}: {error.messages[0]}") from error
     generation = project.features_generation + 1
-    encoder = fit_generation(step, project, kind, options, generation)
+    encoder = fit_generation(step, project, kind, options, generation, should_give_way=step.should_give_way)
     path = ProjectFiles(project).features(generation)
     report = step.progress("encoding items anew")
     start, sums = 0, []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from labeling.arrays.files import ProjectFiles
-from labeling.loop.step import Step, StepFailed
+from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Project
 from labeling.projects import ledger, pretraining
 from labeling.shared_files import store
@@ -15,18 +15,28 @@ from labeling.steps.model_inputs import seed_for
 from models_store.encoders import Encoder, EncoderSetupError
 from models_store.encoders.private_lm import PrivateLm, Training
 from models_store.privacy.accounting import Phase
+from models_store.training import Stopped
 
 
 def fit_generation(
-    step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any], generation: int
+    step: Step,
+    project: Project,
+    kind: type[Encoder],
+    options: Mapping[str, Any],
+    generation: int,
+    *,
+    should_give_way: Callable[[], bool],
 ) -> Encoder:
     """Return an encoder of this class, fitted to the project's items, and begin the files of this generation with it.
 
     The caller makes the generation the project's, and calls `pretraining.settle` in the same transaction. Raises
-    `StepFailed` if the encoder lacks a library, or privacy budget.
+    `StepFailed` if the encoder lacks a library, or privacy budget; and `GaveWay` if a pre-training should give way: the
+    next attempt continues it.
     """
-    fit = _pretrained if kind.is_private else fit_encoder
-    encoder = fit(step, project, kind, options)
+    if kind.is_private:
+        encoder = _pretrained(step, project, kind, options, should_give_way)
+    else:
+        encoder = fit_encoder(step, project, kind, options)
     files = ProjectFiles(project)
     files.root.mkdir(parents=True, exist_ok=True)
     files.forget(generation)  # a change of the encoder that was withdrawn may have left some
@@ -35,7 +45,13 @@ def fit_generation(
     return encoder
 
 
-def _pretrained(step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any]) -> Encoder:
+def _pretrained(
+    step: Step,
+    project: Project,
+    kind: type[Encoder],
+    options: Mapping[str, Any],
+    should_give_way: Callable[[], bool],
+) -> Encoder:
     """Pre-train an encoder on all texts of the project within its privacy budget."""
     assert issubclass(kind, PrivateLm)
     report = step.progress("pre-training the encoder on the pool's texts")
@@ -50,6 +66,12 @@ def _pretrained(step: Step, project: Project, kind: type[Encoder], options: Mapp
             )
     except (ledger.BudgetSpent, ValueError) as error:
         raise StepFailed(str(error)) from error
+
+    def watch(share: float) -> None:
+        report(share)
+        if should_give_way():
+            raise Stopped
+
     training = Training(
         of=units,
         config=config,
@@ -57,10 +79,12 @@ def _pretrained(step: Step, project: Project, kind: type[Encoder], options: Mapp
         units=entry.labels,
         seed=seed_for(project, "pretrain", project.features_generation),
         checkpoint=(ProjectFiles(project).pretraining, f"{entry.pk} {sorted(options.items())}"),
-        progress=report,
+        progress=watch,
     )
     try:
         return kind.fit(texts, **options, training=training)
+    except Stopped:
+        raise GaveWay from None
     except EncoderSetupError as error:
         raise StepFailed(str(error)) from error
 

@@ -23,7 +23,7 @@ from models_store.language.texts import Texts, hide
 from models_store.language.wordpieces import PAD
 from models_store.privacy import entropy
 from models_store.privacy.accounting import Phase
-from models_store.training import TrainingError, checkpoints
+from models_store.training import Stopped, TrainingError, checkpoints
 
 WARM_UP = 0.05
 CHECKPOINT_SECONDS = 60
@@ -62,7 +62,7 @@ def pretrain(
         the last checkpoint are lost with their noise, and nothing of them was seen, so a continued training costs what
         one without interruption costs.
     progress : callable, optional
-        Called with the share done after each step.
+        Called with the share done after each step. `Stopped`, raised by it, saves a checkpoint and ends the training.
 
     Raises
     ------
@@ -91,8 +91,13 @@ def pretrain(
         if checkpoint and (is_last or time.monotonic() - saved > CHECKPOINT_SECONDS):
             _save(network, optimiser, checkpoint, step)
             saved = time.monotonic()
-        if progress:
-            progress(step / len(steps))
+        try:
+            if progress:
+                progress(step / len(steps))
+        except Stopped:
+            if checkpoint:
+                _save(network, optimiser, checkpoint, step)
+            raise
     if not all(bool(each.isfinite().all()) for each in network.parameters()):
         raise TrainingError("the weights are not finite: try a smaller learning rate")
     return network.eval()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from django.core.exceptions import ValidationError
-from factories import make_items, make_project
+from factories import make_items, make_member, make_project
 from processes import wait_until
 from processes import worker as worker_process
+from safetensors import safe_open
 
 from labeling.arrays.files import ProjectFiles
+from labeling.loop.step import Step
 from labeling.loop.worker import Worker
-from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
+from labeling.models import Batch, Job, ModelVersion, Notice, NoticeKind, PrivateTraining, Project, Role
 from labeling.projects import ledger, pretraining
 from labeling.projects.budgets import Spent
 from labeling.projects.encoder_comparison import choices_of
@@ -157,6 +160,48 @@ def test_kill_9_in_the_midst_of_it_costs_nothing(weights: None) -> None:
     assert PrivateTraining.objects.get().ended_at is not None
     assert ledger.ledger_of(project).spent == pytest.approx(2.0, rel=0.01)
     assert not ProjectFiles(project).pretraining.exists()
+
+
+def test_it_gives_way_to_an_urgent_step_and_goes_on_in_the_same_entry(
+    weights: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Step, "SLICE_SECONDS", 0.0)
+    project, other = text_project(), make_project("other")
+    Job.objects.enqueue(Job.Kind.SELECT, project=other, batch=other.batches.create(number=1, size=1))
+    for _ in range(2):
+        job = encode_in_turn()
+        assert (job.state, job.attempts) == (Job.State.WAITING, 0)
+    [entry] = PrivateTraining.objects.all()
+    assert entry.ended_at is None
+    assert steps_done(project) == 2, "each attempt keeps the step that it has done"
+
+    Job.objects.filter(project=other).delete()
+    assert encode_in_turn().state == Job.State.DONE
+    assert PrivateTraining.objects.get().ended_at is not None
+    assert ledger.ledger_of(project).spent == pytest.approx(2.0, rel=0.01)
+
+
+def encode_in_turn() -> Job:
+    """Run the step in a worker that runs all kinds of steps, so that it gives way."""
+    job = Job.objects.get(kind=Job.Kind.ENCODE)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, worker="w")
+    job.refresh_from_db()
+    run_step(Step(job))
+    job.refresh_from_db()
+    return job
+
+
+def steps_done(project: Project) -> int:
+    with safe_open(ProjectFiles(project).pretraining, framework="pt") as file:
+        return int(json.loads(file.metadata()["state"])["step"])
+
+
+def test_members_are_told_if_it_takes_nearly_all_of_the_budget(weights: None) -> None:
+    project = text_project()
+    make_member(project, "mona", Role.MANAGER)
+    Project.objects.update(encoder=choice(share=92))
+    encode()
+    assert Notice.objects.filter(kind=NoticeKind.BUDGET_NEARLY_SPENT, user__username="mona").count() == 1
 
 
 def test_a_column_is_the_unit(weights: None) -> None:
