@@ -14,9 +14,10 @@ from charset_normalizer import from_bytes
 
 from labeling import kinds
 from labeling.intake import row_labels
-from labeling.intake.readers import Layout, Source, open_source
-from labeling.intake.readers.base import EXPORTED
+from labeling.intake.readers import Layout, Source, is_text, open_source
+from labeling.intake.readers.base import DEFAULT_LIMITS, EXPORTED
 from labeling.intake.readers.csv_file import CsvSource
+from labeling.intake.readers.gzipped import open_unpacked
 from labeling.intake.rules import Rules
 from labeling.kinds import FileKind, Kind
 from labeling.kinds.wording import is_blank
@@ -74,8 +75,8 @@ def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, d
 
     Raises `UnreadableFile`.
     """
-    is_text = name.lower().endswith((".csv", ".tsv", ".json", ".jsonl", ".ndjson"))
-    encoding = (guess_encoding(path) if is_text else "") if encoding is None else encoding
+    has_encoding = is_text(name)
+    encoding = (guess_encoding(path, name=name) if has_encoding else "") if encoding is None else encoding
     kind, text = kinds.get(rules.kind), Layout(encoding=encoding, delimiter=delimiter)
     with open_source(path, kind=rules.kind, name=name, layout=replace(text, unsettled=True)) as source:
         if source.holds_files:
@@ -84,7 +85,7 @@ def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, d
         is_exported = bool(rows) and all(row.keys() >= EXPORTED or row_labels.is_dataset(row) for row in rows)
         in_one = is_exported or _is_flat(source, rows)
         columns = source.columns or tuple(rows[0]) if in_one else tuple(_names(rows, kind))
-        in_use = source.delimiter if isinstance(source, CsvSource) and is_text else ""
+        in_use = source.delimiter if isinstance(source, CsvSource) and has_encoding else ""
         numbers = source.number_columns
     if is_exported or EXPORTED.issubset(columns):
         return Guess(text, columns, in_use, own=not encoding)
@@ -95,9 +96,9 @@ def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, d
     )
 
 
-def guess_encoding(path: Path) -> str:
-    """Return the encoding of a text file, as in `Layout`; "" for UTF-8."""
-    with path.open("rb") as file:
+def guess_encoding(path: Path, *, name: str = "") -> str:
+    """Return the encoding of a text file, as in `Layout`; "" for UTF-8. Raises `UnreadableFile`."""
+    with open_unpacked(path, name=name, limits=DEFAULT_LIMITS) as file:
         head = file.read(_HEAD_BYTES)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or head[1:4:2] == b"\0\0":
         return "utf-16"
@@ -190,22 +191,26 @@ def _content(values: Mapping[str, Sequence[Any]], kind: Kind) -> str:
 
 
 def _label(values: Mapping[str, Sequence[Any]], classes: Container[str]) -> str:
-    """Return the column with a usual name, else with values that are classes, else with few different short values."""
-    named = _by_name(values, _LABELS)
-    named = named or next((name for name in values if _plain(name).endswith(("_label", "_class", "_category"))), "")
-    if named:
-        return named
+    """Return the column whose values are classes, first one with a usual name; else one with a usual name, else the
+    only one with few different short values.
+    """
     shares = {
         name: sum(_name(cell) in classes for cell in cells) / len(cells)
         for name, cells in values.items()
         if len(set(map(_name, cells))) < len(cells)  # ids may be numbers, as classes may
     }
-    best = max(shares, key=lambda name: shares[name], default="")
-    if best and shares[best] >= 0.5:
-        return best
+    of_classes = {name: share for name, share in shares.items() if share >= 0.5}
+    likely = _named_label(of_classes) or max(of_classes, key=lambda name: of_classes[name], default="")
+    if named := likely or _named_label(values):
+        return named
     few = [name for name, cells in values.items() if 2 <= len(set(map(_name, cells))) <= min(_FEW, len(cells) // 4)]
     short = [name for name in few if all(0 < len(_name(cell)) <= _SHORT for cell in values[name])]
     return short[0] if len(short) == 1 else ""
+
+
+def _named_label(names: Iterable[str]) -> str:
+    usual = _by_name(names, _LABELS)
+    return usual or next((name for name in names if _plain(name).endswith(("_label", "_class", "_category"))), "")
 
 
 def _id(values: Mapping[str, Sequence[Any]], n_rows: int) -> str:

@@ -196,7 +196,7 @@ def test_what_holds_no_shards_is_refused_as_ever(tmp_path: Path) -> None:
         archive.writestr("a.txt", json.dumps({}))
     project = make_project()
     done = imported(project, path)
-    assert done.reason == "a.zip: a zip is for projects of kind image or audio, this one is of kind text"
+    assert done.reason == "a.zip: a zip for a project of kind text must hold one table alone, or shards of an export"
 
 
 @pytest.mark.parametrize("form", ["huggingface", "webdataset", "label-studio"])

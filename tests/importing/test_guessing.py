@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -61,6 +62,13 @@ def test_columns_within_objects(tmp_path):
     assert (found.layout.text_column, found.layout.label_column) == ("message.body", "meta.topic")
 
 
+def test_values_that_are_classes_tell_more_than_a_name(tmp_path):
+    path = table(tmp_path / "a.csv", "nr,body,tags,kind", "1,one,new,cat", "2,two,old,dog", "3,three,new,cat")
+    assert guessed(path).layout.label_column == "kind"
+    path = table(tmp_path / "b.csv", "nr,body,kind,topic", "1,one,cat,cat", "2,two,dog,dog", "3,three,dog,cat")
+    assert guessed(path).layout.label_column == "topic"
+
+
 def test_numbers_of_vectors_are_no_labels(tmp_path):
     found = guessed(table(tmp_path / "a.csv", "nr,x,y,class", "a,1,2,cat", "b,3,4,dog"), "vector")
     assert (found.layout.id_column, found.layout.label_column) == ("nr", "class")
@@ -92,6 +100,13 @@ GERMAN = "Ticket;Nachricht\n7;Wo bleibt mein Päckchen? Grüße\n"
 )
 def test_encodings(tmp_path, text, encoding, expected):
     assert guess_encoding(write(tmp_path / "a.csv", text.encode(encoding))) == expected
+
+
+def test_a_packed_file_is_guessed_as_if_it_were_not(tmp_path):
+    text = "Ticket;Nachricht;Kategorie\n7;Wo bleibt mein Päckchen? Grüße;cat\n8;Schön;dog\n9;Gut;cat\n"
+    found = guessed(write(tmp_path / "a.csv.gz", gzip.compress(text.encode("latin-1"))))
+    assert (found.layout.encoding, found.delimiter) == ("cp1252", ";")
+    assert found.layout.label_column == "Kategorie"
 
 
 def test_a_character_cut_at_the_end_of_the_look_is_utf8(tmp_path, monkeypatch):

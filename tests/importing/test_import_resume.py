@@ -1,5 +1,6 @@
 """Test that a killed import resumes with the same records as an uninterrupted one, in little memory."""
 
+import gzip
 import json
 import os
 import tracemalloc
@@ -150,7 +151,16 @@ def test_many_rows_are_read_in_little_memory(tmp_path):
         ("a.docx", b"hello", "text", "this kind of file is not read: CSV, TSV"),
         ("a.csv", b"PAR1....", "text", "is called .csv but holds parquet"),
         ("a.csv", b"PK\x03\x04....", "text", "is called .csv but holds zip"),
-        ("a.zip", b"PK\x03\x04....", "text", "a zip is for projects of kind image or audio, this one is of kind text"),
+        ("a.zip", b"PK\x03\x04....", "text", "is not a zip file or is damaged"),
+        ("a.parquet.gz", b"\x1f\x8b..", "text", "of packed files, only CSV, TSV, JSONL and JSON are read: unpack it"),
+        ("a.tar.gz", b"\x1f\x8b..", "image", "of packed files, only CSV, TSV, JSONL and JSON are read: unpack it"),
+        ("a.csv.gz", b"\x1f\x8b..", "text", "the packed file is damaged or cut short: pack it again"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"text\na\n")[:-9],
+            "text",
+            "the packed file is damaged or cut short: pack it again",
+        ),
         ("a.npy", b"x", "image", "a npy is for projects of kind vector"),
         ("a.zip", b"nothing", "image", "is not a zip file or is damaged"),
     ],
@@ -166,8 +176,10 @@ def test_pipes_and_folders_of_the_wrong_kind_are_refused(tmp_path):
     os.mkfifo(tmp_path / "a.csv")
     with pytest.raises(UnreadableFile, match="neither a file nor a folder"):
         open_source(tmp_path / "a.csv", kind="text")
-    with pytest.raises(UnreadableFile, match="for projects of kind image"):
-        open_source(tmp_path, kind="text")
+    for name in ("a.csv", "b.jsonl"):
+        write(tmp_path / "folder" / name, "text\na\n")
+    with pytest.raises(UnreadableFile, match="a folder for a project of kind text must hold one table alone"):
+        open_source(tmp_path / "folder", kind="text")
 
 
 def test_an_upload_is_known_by_the_name_people_gave_it(tmp_path):

@@ -59,7 +59,7 @@ def test_a_large_file_that_the_project_cannot_take_is_refused_at_once(monkeypatc
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("a.txt", "hello")
     page = upload(project, file=SimpleUploadedFile("texts.zip", buffer.getvalue(), "application/zip"))
-    reason = "texts.zip: a zip is for projects of kind image or audio, this one is of kind text"
+    reason = "texts.zip: a zip for a project of kind text must hold one table alone, or shards of an export"
     assert errors_of(page) == {"file": reason}
     assert "Importing in the background" not in text_of(page)
     assert not ItemImport.objects.exists()

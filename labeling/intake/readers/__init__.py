@@ -15,6 +15,7 @@ from labeling.kinds import Kind
 from .base import DEFAULT_LIMITS, PLAIN, Limits, Record, Source, UnreadableFile
 from .csv_file import CsvSource
 from .file_tree import FileTreeSource
+from .gzipped import SUFFIX, form_suffix
 from .json_file import JsonLinesSource, open_json
 from .layout import Layout
 from .npy_file import NpySource
@@ -24,7 +25,18 @@ from .tar_file import TarSource
 from .trees import FolderTree, Tree, ZipTree
 from .xlsx_file import XlsxSource
 
-__all__ = ["PLAIN", "Layout", "Limits", "Record", "Source", "UnreadableFile", "check_form", "has_rows", "open_source"]
+__all__ = [
+    "PLAIN",
+    "Layout",
+    "Limits",
+    "Record",
+    "Source",
+    "UnreadableFile",
+    "check_form",
+    "has_rows",
+    "is_text",
+    "open_source",
+]
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -41,7 +53,10 @@ _SUFFIXES = {
 _MAGIC = {b"PAR1": "parquet", b"\x93NUMPY": "npy", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
 _PACKED = {"xlsx": "zip"}  # a workbook is a zip file
 _TEXTS = frozenset({"csv", "json lines", "json"})
-_READ = "CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, .tar, and folders or zip files of {} or of shards are read"
+_READ = (
+    "CSV, TSV, JSONL and JSON, packed by gzip or not, Parquet, .xlsx, .npy, .tar, and folders or zip files of {} or of"
+    " shards are read"
+)
 
 
 def open_source(
@@ -76,7 +91,12 @@ def open_source(
 
 def has_rows(name: str) -> bool:
     """Return whether a file with this name is one with rows, by its suffix."""
-    return Path(name).suffix.lower() in _SUFFIXES
+    return form_suffix(name) in _SUFFIXES
+
+
+def is_text(name: str) -> bool:
+    """Return whether a file with this name is one of texts, which has an encoding, by its suffix."""
+    return _SUFFIXES.get(form_suffix(name)) in _TEXTS
 
 
 def check_form(path: Path, *, kind: str, name: str) -> None:
@@ -101,23 +121,25 @@ def _form(path: Path, name: str) -> str:
     with path.open("rb") as file:
         head = file.read(8)
     form_of_head = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
-    suffix = Path(name).suffix.lower()
+    suffix = form_suffix(name)
     if suffix in (".xls", ".ods"):
         raise UnreadableFile(f"{name}: this kind of spreadsheet cannot be read: save it as CSV or .xlsx")
     form = _SUFFIXES.get(suffix) or form_of_head
     if form is None:
         raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(_files())}")
+    if form not in _TEXTS and name.lower().endswith(SUFFIX):
+        raise UnreadableFile(f"{name}: of packed files, only CSV, TSV, JSONL and JSON are read: unpack it")
     if form_of_head not in (None, _PACKED.get(form, form)):
         raise UnreadableFile(f"{name}: the file is called {suffix} but holds {form_of_head}: rename or convert it")
     return form
 
 
-def _check_kind(form: str, kind: Kind, name: str, *, but: str = "") -> None:
+def _check_kind(form: str, kind: Kind, name: str) -> None:
     needed = [each.name for each in kinds.KINDS.values() if form in each.forms]
     if needed and kind.name not in needed:
         needed_kinds = " or ".join(needed)
         raise UnreadableFile(
-            f"{name}: {but}a {form} is for projects of kind {needed_kinds}, this one is of kind {kind.name}"
+            f"{name}: a {form} is for projects of kind {needed_kinds}, this one is of kind {kind.name}"
         )
 
 
@@ -151,18 +173,17 @@ def _files() -> str:
 
 def _open_tree(path: Path, form: str, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> Source:
     tree: Tree
-    try:
-        if form == "folder":
-            tree = FolderTree(path, kind=kind, limits=limits)
-        else:
-            tree = ZipTree(path, kind=kind, name=name, limits=limits)
-    except UnreadableFile:
-        _check_kind(form, kind, name, but="the zip file is damaged or cut short; without the shards of an export ")
-        raise
+    if form == "folder":
+        tree = FolderTree(path, kind=kind, limits=limits)
+    else:
+        tree = ZipTree(path, kind=kind, name=name, limits=limits)
     try:
         if names := shards_in(tree, kind):
             return ShardsSource(path, tree, names, kind=kind, name=name, limits=limits, layout=layout)
-        _check_kind(form, kind, name)
+        if form not in kind.forms:
+            raise UnreadableFile(
+                f"{name}: a {form} for a project of kind {kind.name} must hold one table alone, or shards of an export"
+            )
         return FileTreeSource(path, tree, kind=kind, name=name, limits=limits, layout=layout)
     except UnreadableFile:
         tree.close()

@@ -15,6 +15,7 @@ from labeling.kinds.vector import number
 from labeling.kinds.wording import excerpt, printable, size
 
 from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
+from .gzipped import form_suffix
 from .layout import Layout
 from .lines import TextLine, count_bytes, decode, open_text, read_lines, skip_mark
 
@@ -46,7 +47,7 @@ class CsvSource(Source):
 
     @property
     def estimate(self) -> int:
-        return count_bytes(self.path, b"\n") + 1
+        return count_bytes(self.path, b"\n", name=self.name, limits=self.limits) + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         with self._open() as file:
@@ -57,7 +58,7 @@ class CsvSource(Source):
         self._position = 1.0
 
     def _open(self) -> AbstractContextManager[BinaryIO]:
-        return open_text(self.path, self.layout.encoding)
+        return open_text(self.path, self.layout.encoding, name=self.name, limits=self.limits)
 
     def _table(self, file: BinaryIO) -> CsvTable:
         start = skip_mark(file, self.name)
@@ -231,7 +232,7 @@ def _delimiter(header: str, name: str) -> str:
     suffix.
     """
     bare = re.sub(r'"[^"]*"', "", header)
-    usual = "\t" if name.lower().endswith(".tsv") else ","
+    usual = "\t" if form_suffix(name) == ".tsv" else ","
     return max([usual, ",", ";", "\t"], key=bare.count)
 
 

@@ -31,17 +31,17 @@ class JsonLinesSource(Source):
         super().__init__(path, kind=kind, name=name, limits=limits, layout=layout)
         self._size = path.stat().st_size
         self._file: BinaryIO | None = None  # the open file, for `position`
-        with open_text(path, layout.encoding) as file:
+        with open_text(path, layout.encoding, name=name, limits=limits) as file:
             lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
             if not any(line.raw.strip() for line in lines):
                 raise UnreadableFile(f"{name}: the file is empty")
 
     @property
     def estimate(self) -> int:
-        return count_bytes(self.path, b"\n") + 1
+        return count_bytes(self.path, b"\n", name=self.name, limits=self.limits) + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        with open_text(self.path, self.layout.encoding) as self._file:
+        with open_text(self.path, self.layout.encoding, name=self.name, limits=self.limits) as self._file:
             limit = self.limits.row(self.kind)
             yield from json_line_records(self._file, name=self.name, limit=limit, skip=skip)
         self._position = 1.0
@@ -62,11 +62,11 @@ class JsonListSource(Source):
 
     @property
     def estimate(self) -> int:
-        return count_bytes(self.path, b"{") + 1
+        return count_bytes(self.path, b"{", name=self.name, limits=self.limits) + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         limit = self.limits.row(self.kind)
-        with open_text(self.path, self.layout.encoding) as file:
+        with open_text(self.path, self.layout.encoding, name=self.name, limits=self.limits) as file:
             skip_mark(file, self.name)
             elements = enumerate(_elements(file, limit=limit), start=1)
             for number, element in islice(elements, skip, None):
@@ -80,7 +80,7 @@ class JsonListSource(Source):
 
 def open_json(path: Path, *, kind: Kind, name: str, limits: Limits, layout: Layout) -> Source:
     """Return the reader for a .json file: a list of objects, or else an object a line. Raises UnreadableFile."""
-    with open_text(path, layout.encoding) as file:
+    with open_text(path, layout.encoding, name=name, limits=limits) as file:
         lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
         first = next((line for line in lines if line.raw.strip()), None)
     if first is None:

@@ -10,7 +10,8 @@ from typing import BinaryIO, NamedTuple, cast
 
 from labeling.kinds.wording import EXCERPT
 
-from .base import UnreadableFile
+from .base import Limits, UnreadableFile
+from .gzipped import open_unpacked
 
 CHUNK = 256 * 1024
 _HEAD = 4096
@@ -63,9 +64,11 @@ class _Recoded(io.RawIOBase):
         super().close()
 
 
-def open_text(path: Path, encoding: str = "") -> BinaryIO:
-    """Return the text file as bytes in UTF-8; `encoding` is that of the file, "" for UTF-8."""
-    file = path.open("rb")
+def open_text(path: Path, encoding: str = "", *, name: str, limits: Limits) -> BinaryIO:
+    """Return the text file, which may be packed by gzip, as bytes in UTF-8; `encoding` is that of the file, "" for
+    UTF-8. Raises UnreadableFile, as reading does.
+    """
+    file = open_unpacked(path, name=name, limits=limits)
     if encoding == "utf-16":
         encoding = "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-16-le"
         file.seek(0)
@@ -103,9 +106,9 @@ def skip_mark(file: BinaryIO, name: str) -> int:
     return length
 
 
-def count_bytes(path: Path, byte: bytes) -> int:
-    """Return the number of occurrences of the byte in the file."""
-    with path.open("rb") as file:
+def count_bytes(path: Path, byte: bytes, *, name: str, limits: Limits) -> int:
+    """Return the number of occurrences of the byte in the file. Raises UnreadableFile."""
+    with open_unpacked(path, name=name, limits=limits) as file:
         return sum(chunk.count(byte) for chunk in iter(lambda: file.read(CHUNK), b""))
 
 

@@ -14,27 +14,35 @@ from labeling.kinds import BadFile, Kind
 from labeling.kinds.wording import MIB, printable, size
 
 from .base import Limits, Record, Source, UnreadableFile, find_inside
+from .csv_file import CsvSource
 from .file_tree import TABLES
-from .json_file import open_json
+from .json_file import JsonLinesSource, open_json
 from .layout import Layout
 from .parquet_file import ParquetSource
 from .tar_file import TAR_ERRORS, TarSource, count_samples
 from .trees import ZIP_ERRORS, Tree
 
 _END_BYTES = 1024
+_ENDS = {".json": (b"]", b"}"), ".parquet": (b"PAR1",)}
 _TASKS = re.compile(r"tasks-\d+\.json")
+TEXT_TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".json"})
 
 
 def shards_in(tree: Tree, kind: Kind) -> list[str]:
-    """Return the names of the shards in the tree; none if it has files of the kind, which are then the items."""
+    """Return the names of the shards in the tree, or that of its only table; none if it has files of the kind, which
+    are then the items.
+    """
     names: list[str] = []
+    tables: list[str] = []
     for entry in tree.entries():
         path = PurePosixPath(entry.name)
         if path.name not in TABLES and (path.suffix in (".parquet", ".tar") or _TASKS.fullmatch(path.name)):
             names.append(entry.name)
         elif kind.is_file and path.suffix and not entry.problem:
             return []
-    return names
+        elif path.suffix.lower() in TEXT_TABLES:
+            tables.append(entry.name)
+    return names or (tables if len(tables) == 1 and not kind.is_file else [])
 
 
 class ShardsSource(Source):
@@ -127,9 +135,13 @@ class ShardsSource(Source):
 
     def _source(self, path: Path, name: str) -> Source:
         shard = self._named(name)
-        match PurePosixPath(name).suffix:
+        match PurePosixPath(name).suffix.lower():
             case ".tar":
                 return TarSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
+            case ".csv" | ".tsv":
+                return CsvSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
+            case ".jsonl" | ".ndjson":
+                return JsonLinesSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
             case ".json":
                 return open_json(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
         return ParquetSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
@@ -143,6 +155,7 @@ def _is_whole(suffix: str, file: BinaryIO, length: int) -> bool:
         except TAR_ERRORS:
             return False
         return True
+    if suffix not in _ENDS:
+        return True  # the table itself does not say where it ends; the zip file has its checksum
     file.seek(max(0, length - _END_BYTES))
-    end = file.read()
-    return end.rstrip().endswith(b"]") if suffix == ".json" else end.endswith(b"PAR1")
+    return file.read().rstrip().endswith(_ENDS[suffix])
