@@ -19,6 +19,7 @@ from labeling import auditlog
 from labeling.auditlog.retention import forget
 from labeling.models import LogKind, Membership, Project, SignInFailure, User
 from labeling.projects import second_factors
+from labeling.projects.limits import LIMITS
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -105,7 +106,7 @@ class ProjectAdmin(Recorded, admin.ModelAdmin):
         "batch_size",
         "strategy",
         "class_guard",
-        "storage_limit_mb",
+        *(limit.own for limit in LIMITS if limit.own),
     ]
     # Guidelines are changed on the settings page, which records each version.
     readonly_fields = ["slug", "kind", "question", "seed", "guidelines"]

@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime
 import platform
 from collections import Counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import django
-from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from labeling.models import Job, LogEntry, LogKind, Project, Upload, User, WorkerSign
 from labeling.models.file_owners import file_sizes
 from labeling.models.jobs import STALE_SECONDS
+from labeling.projects import quota
+from labeling.projects.limits import ITEMS, MEMBERS
 from models_store import __version__
 
 SIGNED_IN_DAYS = 30
@@ -34,10 +35,13 @@ class People(NamedTuple):
 
 
 class Size(NamedTuple):
-    """A project with its people, encoded items and bytes."""
+    """A project with its members, items and bytes, each with its limit: None for no limit."""
 
     project: Project
-    people: int
+    members: int
+    member_limit: int | None
+    items: int
+    item_limit: int | None
     bytes: int
     limit: int
 
@@ -80,18 +84,25 @@ def sizes() -> list[Size]:
         files[slug] += size
     for slug, size in Upload.objects.values_list("project__slug").annotate(Sum("bytes")).order_by():
         files[slug] += size
-    projects = Project.objects.select_related("storage").annotate(people=Count("memberships"))
-    rows = [Size(each, each.people, files[each.slug] + _stored(each), _limit(each)) for each in projects]
+    projects: QuerySet[Any] = Project.objects.select_related("storage").annotate(members=Count("memberships"))
+    rows = [
+        Size(
+            project=each,
+            members=each.members,
+            member_limit=MEMBERS.allowed(each.member_limit),
+            items=each.imported,
+            item_limit=ITEMS.allowed(each.item_limit),
+            bytes=files[each.slug] + _stored(each),
+            limit=quota.storage_limit(each.storage_limit_mb),
+        )
+        for each in quota.with_items(projects)
+    ]
     return sorted(rows, key=lambda row: (-row.bytes, row.project.slug))
 
 
 def _stored(project: Project) -> int:
     storage = getattr(project, "storage", None)
     return storage.media_bytes + storage.row_bytes if storage else 0
-
-
-def _limit(project: Project) -> int:
-    return int(project.storage_limit_mb or settings.PROJECT_STORAGE_MB) << 20
 
 
 def failed_steps() -> list[Job]:

@@ -20,6 +20,7 @@ from labeling.insight.work import held_in
 from labeling.loop.progress import seconds_until_open
 from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import quota
+from labeling.projects.limits import ITEMS, MEMBERS
 from labeling.projects.version_in_use import in_use
 
 # The most imports, failures and delayed steps that are listed.
@@ -28,7 +29,7 @@ LISTED = 20
 
 def status_of(project: Project) -> dict[str, Any]:
     """Return the state of the project as plain values. The number of queries does not depend on the project's size."""
-    batches = _batches(project)
+    batches, use = _batches(project), quota.use_of(project)
     current = project.batches.active().current()
     active = next((batch for batch in batches if current and batch["number"] == current.number), None)
     return {
@@ -44,7 +45,8 @@ def status_of(project: Project) -> dict[str, Any]:
         "batches": batches,
         "models": models_of(project),
         "model_in_use": used.version.number if (used := in_use(project)) else None,
-        "storage": storage_of(project),
+        "storage": use.by_name(),
+        "limits": limits_of(project, use),
         "imports": _imports(project),
         "failures": failures_of(project),
         "put_off": put_off_of(project),
@@ -198,9 +200,12 @@ def models_of(project: Project, control: ControlSlice | None = None) -> list[dic
     ]
 
 
-def storage_of(project: Project) -> dict[str, int]:
-    """Return the bytes that the project takes, and its quota."""
-    return quota.use_of(project).by_name()
+def limits_of(project: Project, use: quota.Use) -> dict[str, dict[str, int | None]]:
+    """Return the project's items and members, each `used` beside its `limit`: None for no limit."""
+    return {
+        "items": {"used": use.items, "limit": ITEMS.allowed(use.own_item_limit)},
+        "members": {"used": project.memberships.count(), "limit": MEMBERS.allowed(project.member_limit)},
+    }
 
 
 def _imports(project: Project) -> list[dict[str, Any]]:

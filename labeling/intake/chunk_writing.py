@@ -77,9 +77,8 @@ def write_chunk(
         good, bad = without_duplicates(project, checked, places)
         items = [NewItem(numbers[at], draft, draft.kept.address if draft.kept else places[at]) for at, draft in good]
         size = media_bytes(draft for _, draft in good)
-        # A file on the server is counted without a limit: it was named by an operator, who can fill the disk anyway.
-        if item_import.owns_file:
-            quota.check_room(project, size)
+        # Bytes of a file on the server have no limit: it was named by an operator, who can fill the disk anyway.
+        quota.check_room(project, size if item_import.owns_file else 0, items=len(items))
         try:
             _store_media(project, block, [draft for _, draft in good], items)
         except OSError as error:
@@ -95,14 +94,15 @@ def write_chunk(
                 search.rewind(project, min(numbers))
                 if rules.vector_length and not project.vector_length:
                     _settle_vector_length(project, rules.vector_length)
+                if items:  # rejections alone are recorded even without room: they are few
+                    limited = size + in_rows if item_import.owns_file else 0
+                    quota.check_room(project, limited, items=len(items), lock=True)
                 ItemImport.objects.filter(pk=item_import.pk).update(
                     position=F("position") + len(places),
                     accepted=F("accepted") + len(items),
                     labeled=F("labeled") + labeled,
                     **set_aside(item_import, bad),
                 )
-                if item_import.owns_file and items:  # rejections alone are recorded even without room: they are few
-                    quota.check_room(project, size + in_rows, lock=True)
                 if size or in_rows:
                     quota.count(project, media=size, rows=in_rows)
         except IntegrityError:  # another import has just added one of these ids: check the ids again

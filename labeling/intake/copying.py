@@ -78,7 +78,7 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
     if any(each.media for each in copies):
         media.flush()
     size = _media_bytes(project, copies)
-    quota.check_room(project, size)
+    quota.check_room(project, size, items=len(copies))
     kept = references.share([each.media for each in originals], project.pk)
     indices = {name: index for index, name in names.items()}
     settle(item_import, copies, indices)
@@ -88,13 +88,13 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
         n_labeled = write_items(item_import, copies, values, indices)
         Reference.objects.bulk_create(kept)
         search.rewind(project, min(numbers))
+        quota.check_room(project, size + in_rows, items=len(copies), lock=True)
         ItemImport.objects.filter(pk=item_import.pk).update(
             position=F("position") + len(copies),
             accepted=F("accepted") + len(copies),
             labeled=F("labeled") + n_labeled,
             copied_up_to=originals[-1].pk,
         )
-        quota.check_room(project, size + in_rows, lock=True)
         quota.count(project, media=size, rows=in_rows)
     item_import.refresh_from_db(fields=["position", "accepted", "labeled", "copied_up_to", "batch"])
 

@@ -199,10 +199,11 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
     report = step.progress("checking", of=item_import.name)
     ids = RepeatedIds()
     rejections: list[Rejection] = []
-    size = 0
+    size = items = 0
     for places, checked, _ in chunks(source, rules):
         good, bad = without_duplicates(project, checked, places)
         size += media_bytes(draft for _, draft in good)
+        items += len(good)
         ids.add(draft.external_id for _, draft in good)
         rejections += bad[: KEPT - len(rejections)]
         report(source.position())
@@ -211,8 +212,7 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
     if not rejections and (repeated := ids.repeated()):
         rejections = _repetitions(source, rules, repeated)
     if not rejections:
-        if item_import.owns_file:
-            quota.check_room(project, size)
+        quota.check_room(project, size if item_import.owns_file else 0, items=items)
         return True
     first = rejections[0]
     number = f"{KEPT:,} or more" if len(rejections) == KEPT else len(rejections)

@@ -127,6 +127,7 @@ def receive(
 def begin(*, project: Project, user: User, path: Path, name: str, strict: bool, layout: Layout = PLAIN) -> ItemImport:
     """Import a stored upload. Parameters and errors as for `receive`."""
     try:
+        quota.check_room(project, 0, items=1)
         size = path.stat().st_size
         UPLOAD_BYTES.inc(size)
         at_once = size <= AT_ONCE_BYTES

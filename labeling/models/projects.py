@@ -78,6 +78,18 @@ class Project(ProjectSettings):
         validators=[MinValueValidator(1)],
         help_text="What the project's files and rows may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
     )
+    item_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The most items that the project may have; if empty, as PROJECT_ITEMS says.",
+    )
+    member_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The most members that the project may have; if empty, as PROJECT_MEMBERS says.",
+    )
 
     # By the index of a merged class, as JSON stores it (a string), the index of the class that it became.
     merged = models.JSONField(default=dict, editable=False)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from unicodedata import normalize
 
-from django.conf import settings as server
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
@@ -19,6 +19,7 @@ from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
 from labeling.projects import access, guidelines, invisible
 from labeling.projects.encoder_settings import check_encoder
+from labeling.projects.limits import PROJECTS, PROJECTS_OF_PERSON
 from labeling.projects.members import set_role
 from labeling.projects.model_settings import check_model
 from labeling.projects.proposals import check_setting
@@ -104,20 +105,15 @@ def _misleading(number: int, name: str, at: int) -> str:
 def _check_limits(user: User) -> None:
     """Raise `TooManyProjects` if `user` cannot create another project. Call in the transaction that creates it.
 
-    Deleted projects count until they are erased. Two people who create projects at the same time may exceed the
-    server's limit by one.
+    Deleted projects count until they are erased. One project is created at a time.
     """
-    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # a person creates one project at a time
-    limit = server.MAX_PROJECTS_PER_PERSON
-    if not access.is_operator(user) and Project.objects.filter(created_by=user).count() >= limit:
-        raise TooManyProjects(
-            f"You have made {limit:,} projects, the limit for one person on this server. Deleted projects count for 30 "
-            "days. Ask the person who runs this server for more."
-        )
-    if Project.objects.count() >= server.MAX_PROJECTS:
-        raise TooManyProjects(
-            "This server takes no more projects. Ask the person who runs it to raise MAX_PROJECTS, or to delete some."
-        )
+    # No project exists yet that could be locked, so this row is locked, which every installation has.
+    ContentType.objects.select_for_update(no_key=True).get(app_label="labeling", model="project")
+    problem = PROJECTS.problem(Project.objects.count())
+    if not access.is_operator(user):
+        problem = PROJECTS_OF_PERSON.problem(Project.objects.filter(created_by=user).count()) or problem
+    if problem:
+        raise TooManyProjects(problem)
 
 
 @transaction.atomic

@@ -12,8 +12,9 @@ from django.db import transaction
 
 from labeling import auditlog
 from labeling.models import ItemImport, Job, LabelClass, LogKind, Membership, Project, User
-from labeling.projects import families, guidelines, guidelines_images
+from labeling.projects import families, guidelines, guidelines_images, quota
 from labeling.projects.create import create_project
+from labeling.projects.members import ProjectFull, check_room
 from labeling.projects.settings import SETTINGS
 
 # The copied fields of the project: its settings, and the fields that are set when a project is created.
@@ -83,6 +84,10 @@ def _copy_memberships(project: Project, copy: Project, user: User, *, others: bo
         copy.memberships.filter(user=user).update(**own)
     if others:
         people = project.memberships.exclude(user=user).values("user_id", "role", *MEMBERSHIP)
+        try:
+            check_room(copy, len(people))
+        except ProjectFull as problem:
+            raise ValidationError({"members": problem.messages}) from problem
         Membership.objects.bulk_create(Membership(project=copy, **each) for each in people)
 
 
@@ -105,6 +110,10 @@ def _have_items_copied(project: Project, copy: Project, user: User, *, with_labe
     copy.save(update_fields=["merged", "vector_length"])
     total = project.items.kept().count()
     if total:
+        try:
+            quota.check_room(copy, 0, items=total)
+        except quota.NoRoom as problem:
+            raise ValidationError({"items": problem.messages}) from problem
         item_import = ItemImport.objects.create(
             project=copy,
             name=f"Items of {project.name}"[:200],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from django.conf import settings
@@ -11,13 +12,15 @@ from django.db import transaction
 from labeling.models import Project, User
 from labeling.projects import members
 
+logger = logging.getLogger(__name__)
+
 
 @transaction.atomic
 def apply(*, user: User, groups: Iterable[str]) -> None:
     """Give the person the roles of the groups, and take memberships of listed projects without a group.
 
     In a project of the list, the groups decide alone. The first entry that names the project and one of the groups
-    counts. A last manager stays.
+    counts. A last manager stays, and a project that is full stays as it is.
     """
     held = set(groups)
     roles: dict[str, str] = {}
@@ -30,5 +33,5 @@ def apply(*, user: User, groups: Iterable[str]) -> None:
                     members.set_role(project=project, user=user, role=role)
                 else:
                     members.remove_member(project=project, user=user)
-        except ValidationError:
-            continue
+        except ValidationError as problem:
+            logger.warning("Groups leave %s in %s as they are: %s", user, project.slug, " ".join(problem.messages))

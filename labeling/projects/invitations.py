@@ -25,6 +25,7 @@ from labeling import auditlog
 from labeling.models import Ability, Invitation, LogKind, Membership, Project, User
 from labeling.models.roles import who_may
 from labeling.projects.invisible import first_invisible, shown
+from labeling.projects.members import ProjectFull, check_room
 
 LIFETIME = datetime.timedelta(days=7)
 LONGEST = datetime.timedelta(days=90)
@@ -222,8 +223,11 @@ def find(token: str) -> Invitation | None:
 def join(*, invitation: Invitation, user: User) -> Membership:
     """Make the user a member, and use the invitation once. Raises `InvitationOver` if it is closed or used up.
 
-    A user who is a member already keeps the role, and the invitation is not used.
+    A user who is a member already keeps the role, and the invitation is not used. Raises `ProjectFull` for one member
+    too many.
     """
+    if not Membership.objects.filter(project=invitation.project, user=user).exists():
+        check_room(invitation.project)
     membership, created = Membership.objects.get_or_create(
         project=invitation.project, user=user, defaults={"role": invitation.role}
     )
@@ -239,7 +243,7 @@ def create_account(*, invitation: Invitation, username: str, password: str | Non
     """Create an account, and make it a member of the project. An account without a password is for a login provider.
 
     Each call takes one of the invitation's tries. Raises `InvitationOver` if the invitation is closed or has no tries
-    left, and `ValidationError` for a taken or invalid username.
+    left, `ProjectFull` for one member too many, and `ValidationError` for a taken or invalid username.
     """
     tries = Invitation.objects.filter(pk=invitation.pk, closed_at=None, tries_left__gt=0)
     if not tries.update(tries_left=F("tries_left") - 1):
@@ -253,6 +257,8 @@ def create_account(*, invitation: Invitation, username: str, password: str | Non
             user.save()
             join(invitation=invitation, user=user)
             auditlog.record(LogKind.ACCOUNT_CREATED, who=user, whom=user)
+    except ProjectFull:
+        raise
     except (ValidationError, IntegrityError):
         raise ValidationError({"username": NAME_REFUSED}) from None
     return user

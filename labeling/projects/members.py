@@ -9,6 +9,22 @@ from labeling import auditlog
 from labeling.answering import queue
 from labeling.models import Ability, LogKind, Membership, Project, Role, User
 from labeling.models.roles import either, roles_with, roles_without
+from labeling.projects.limits import MEMBERS
+
+
+class ProjectFull(ValidationError):
+    """The project has as many members as it may. The message names the limit, and who can raise it."""
+
+
+def check_room(project: Project, more: int = 1) -> None:
+    """Raise `ProjectFull` if the project may not have `more` members. Call in the transaction that adds them: others
+    add members of the project after its end.
+    """
+    if MEMBERS.allowed(project.member_limit) is None:
+        return
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if problem := MEMBERS.problem(project.memberships.count(), more, own=project.member_limit):
+        raise ProjectFull(problem)
 
 
 @transaction.atomic
@@ -16,11 +32,13 @@ def set_role(*, project: Project, user: User, role: str) -> Membership:
     """Make the user a member with this role, or change the member's role to it.
 
     A member who may no longer invite people loses open invitations; one who may no longer answer gives back held tasks.
-    Raises `ValidationError` if the project would lose its last manager.
+    Raises `ValidationError` if the project would lose its last manager, and `ProjectFull` for one member too many.
     """
     if role not in roles_with(Ability.MEMBERS_CHANGE):
         _keep_a_manager(project, user)
     before = project.memberships.filter(user=user).values_list("role", flat=True).first()
+    if before is None:
+        check_room(project)
     membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
     if not membership.can(Ability.TASKS_ANSWER):
         queue.release(project=project, user=user)

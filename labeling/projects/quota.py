@@ -1,4 +1,5 @@
-"""Count the bytes of a project against its limit: media, rows in the database, waiting uploads, files of rows.
+"""Count the bytes and the items of a project against its limits: media, rows in the database, waiting uploads, files
+of rows.
 
 `ProjectStorage` counts media and rows. Uploads and rows that own files are few, and each row has its file's bytes. A
 file is removed before its count, so a killed process leaves no file that is not counted.
@@ -11,15 +12,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, Sum
-from django.db.models.functions import Greatest
+from django.db.models import F, IntegerField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from labeling.models import Project, ProjectStorage, Upload
+from labeling.models import ItemImport, Project, ProjectStorage, Upload
 from labeling.models.file_owners import file_owners, file_sizes
+from labeling.projects.limits import ITEMS, STORAGE, WAITING
 from labeling.shared_files import store
 
 # Bytes of a row beside its texts, entries in indexes included. Measured on SQLite for items of 20 bytes to 4 KB, with
@@ -35,7 +36,7 @@ APPEARS_WITHIN = datetime.timedelta(minutes=1)
 
 
 class NoRoom(ValidationError):
-    """The project would exceed its storage limit. The message says what takes the room, and what to do."""
+    """The project would exceed its limit of bytes or items. The message says what takes the room, and what to do."""
 
 
 class Use(NamedTuple):
@@ -48,31 +49,52 @@ class Use(NamedTuple):
     """The bytes of the files that rows own, by `FileOwner.noun`."""
     limit: int
     waiting_limit: int
+    items: int
+    own_item_limit: int | None
 
     @property
     def total(self) -> int:
         return self.media + self.rows + self.waiting + sum(self.files.values())
 
     def by_name(self) -> dict[str, int]:
-        """Return all of these numbers, those of `files` by their nouns."""
+        """Return all numbers of bytes, those of `files` by their nouns."""
         sizes = {**self._asdict(), **self.files, "total": self.total}
-        del sizes["files"]
+        for name in ("files", "items", "own_item_limit"):
+            del sizes[name]
         return sizes
 
 
 def use_of(project: Project) -> Use:
     """Return the storage of the project. Takes three queries."""
-    fields = ("storage__media_bytes", "storage__row_bytes", "storage_limit_mb")
-    media, rows, limit_mb = Project.objects.filter(pk=project.pk).values_list(*fields).get()
+    fields = ("storage__media_bytes", "storage__row_bytes", STORAGE.own, ITEMS.own, "imported")
+    found = with_items(Project.objects.filter(pk=project.pk)).values_list(*fields).get()
+    media, rows, limit_mb, item_limit, items = found
     return Use(
         media=media or 0,
         rows=rows or 0,
         waiting=Upload.objects.filter(project=project).aggregate(n=Sum("bytes", default=0))["n"],
         files={table.noun: 0 for table in file_owners()}
         | {noun: size for _, noun, size in file_sizes(project=project)},
-        limit=(limit_mb or settings.PROJECT_STORAGE_MB) << 20,
-        waiting_limit=settings.PROJECT_WAITING_MB << 20,
+        limit=storage_limit(limit_mb),
+        waiting_limit=(WAITING.allowed() or 0) << 20,
+        items=items,
+        own_item_limit=item_limit,
     )
+
+
+def storage_limit(own: int | None) -> int:
+    """Return the storage limit of a project in bytes. `own`: its own limit in MiB, if it has one."""
+    return (STORAGE.allowed(own) or 0) << 20
+
+
+def with_items(projects: QuerySet[Project]) -> QuerySet[Any]:
+    """Annotate projects with `imported`, the items that imports and copies made, without those removed for good.
+
+    Reads no item. The few that were removed for good before they were encoded still count.
+    """
+    made = ItemImport.objects.filter(project=OuterRef("pk")).order_by().values("project").annotate(n=Sum("accepted"))
+    number = Coalesce(Subquery(made.values("n"), output_field=IntegerField()), 0)
+    return projects.annotate(imported=Greatest(number - F("purged_rows"), 0))
 
 
 @transaction.atomic
@@ -114,14 +136,17 @@ def forget_missing() -> None:
             forget(path)
 
 
-def check_room(project: Project, size: int, *, lock: bool = False) -> None:
-    """Raise `NoRoom` if the project has no room for `size` more bytes.
+def check_room(project: Project, size: int, *, items: int = 0, lock: bool = False) -> None:
+    """Raise `NoRoom` if the project has no room for `size` more bytes or for `items` more items.
 
     `lock`, in a transaction, keeps other transactions from counting files of the project until this one ends.
     """
     if lock:
         _lock(project)
-    _check(use_of(project), size)
+    use = use_of(project)
+    if items and (problem := ITEMS.problem(use.items, items, own=use.own_item_limit)):
+        raise NoRoom(problem)
+    _check(use, size)
 
 
 def count(project: Project, *, media: int = 0, rows: int = 0) -> None:

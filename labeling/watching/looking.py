@@ -79,6 +79,7 @@ def _end(source: Source, problem: SourceProblem | UnreadableFile | None) -> None
 
 def _looked(step: Step, source: Source) -> bool:
     """Return whether the look has come to its end; False if it gave way to other steps."""
+    quota.check_room(source.project, 0, items=1)
     remote = remote_of(source)
     if source.layout is None:
         _park_first(step, source, remote)

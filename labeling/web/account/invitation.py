@@ -16,6 +16,7 @@ from labeling.models import Invitation, User
 from labeling.models.roles import ROLES
 from labeling.projects import access, invitations
 from labeling.projects.invitations import InvitationOver
+from labeling.projects.members import ProjectFull
 from labeling.web.account.forms import AccountForm
 from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices
@@ -45,7 +46,10 @@ def _with_account(request: HttpRequest, invitation: Invitation, user: User) -> H
     if request.method != "POST":
         role = present.get_role_display().lower() if present else ""
         return _page(request, invitation, present_role=role)
-    membership = present or invitations.join(invitation=invitation, user=user)
+    try:
+        membership = present or invitations.join(invitation=invitation, user=user)
+    except ProjectFull as problem:
+        return _page(request, invitation, full=problem.message, status=400)
     return joined(request, invitation.project, membership.role)
 
 
@@ -57,6 +61,8 @@ def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             user = invitations.create_account(
                 invitation=invitation, username=values["username"], password=values["password1"]
             )
+        except ProjectFull as problem:
+            return _page(request, invitation, form=form, full=problem.message, status=400)
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -76,6 +82,8 @@ def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpRespons
         return redirect_to_login(request.path)
     try:
         user = invitations.create_account(invitation=invitation, username=name, password=None)
+    except ProjectFull as problem:
+        return _page(request, invitation, named_by_proxy=name, full=problem.message, status=400)
     except ValidationError:
         return _page(request, invitation, named_by_proxy=name, refused=True, status=400)
     login(request, user, backend="labeling.web.gate.login_header.HeaderBackend")

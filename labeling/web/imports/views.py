@@ -23,6 +23,7 @@ from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
 from labeling.projects.encoder_settings import encoders_for, why_default
+from labeling.projects.limits import ITEMS
 from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import (
     as_json,
@@ -169,7 +170,8 @@ def _under_way(project: Project) -> dict[str, Any]:
 def _storage(project: Project) -> dict[str, Any]:
     """Return the storage that the project uses, in words; in `files` without those that it has none of."""
     use = quota.use_of(project)
-    sizes = {name: quota.shown(size) for name, size in use.by_name().items()}
+    sizes: dict[str, Any] = {name: quota.shown(size) for name, size in use.by_name().items()}
+    sizes |= {"items": use.items, "item_limit": ITEMS.allowed(use.own_item_limit)}
     return {**sizes, "files": [f"{sizes[noun]} {noun}" for noun, size in use.files.items() if size]}
 
 

@@ -18,6 +18,7 @@ from labeling.models.roles import ROLES, offered
 from labeling.projects import invitations
 from labeling.projects.invisible import isolated
 from labeling.projects.invitations import InvitationOver
+from labeling.projects.members import ProjectFull
 from labeling.web.gate.proxies import names_this_machine
 from labeling.web.shared.forms import figure_input
 from labeling.web.shared.words import count, moment
@@ -141,6 +142,9 @@ def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
         membership = invitations.join(invitation=invitation, user=request.user)
     except InvitationOver:
         messages.error(request, f"The invitation to {name} is over. Ask a manager of the project for a new one.")
+        return redirect("home")
+    except ProjectFull as problem:
+        messages.error(request, problem.message)
         return redirect("home")
     return joined(request, invitation.project, membership.role)
 

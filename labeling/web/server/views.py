@@ -18,6 +18,7 @@ from labeling.insight import server
 from labeling.models import User
 from labeling.models.job_kinds import Kind
 from labeling.projects import access
+from labeling.projects.limits import PROJECTS
 from labeling.projects.quota import shown
 from labeling.web.shared.words import moment
 
@@ -48,6 +49,7 @@ def server_page(request: HttpRequest) -> HttpResponse:
             for job in server.failed_steps()
         ],
         "n_projects": len(sizes),
+        "project_limit": PROJECTS.allowed(),
         "bytes": shown(sum(each.bytes for each in sizes)),
         "page": page,
         "rows": [{"size": each, "bytes": shown(each.bytes), "limit": shown(each.limit)} for each in page],
