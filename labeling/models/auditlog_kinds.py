@@ -18,6 +18,7 @@ class LogKind(StrEnum):
     FACTOR_REMOVED = "account.factor_removed", "removed a second factor"
     CODES_MADE = "account.recovery_codes", "made new recovery codes"
     PROVIDER_LINKED = "account.linked", "linked an account of the login provider"
+    PROVIDER_UNLINKED = "account.unlinked", "unlinked the account of the login provider"
     SESSION_ENDED = "account.session_ended", "signed another browser out"
     ACCOUNT_CREATED = "account.created", "created an account"
     PASSWORD_CHANGED = "account.password_changed", "changed the password"

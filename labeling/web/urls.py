@@ -71,6 +71,7 @@ urlpatterns = [
     path("account/notices/choices/", notices.choices, name="notice-choices"),
     path("account/notices/address/<str:token>/", notices.address, name="notice-address"),
     path("account/notices/stop/<str:token>/", notices.stop, name="notice-stop"),
+    path("account/provider/unlink/", provider.unlink, name="provider-unlink"),
     path("account/sessions/<int:session_id>/end/", account.end_session, name="session-end"),
     path("account/confirm/", second_factor.Confirm.as_view(), name="account_reauthenticate"),
     # The names by which allauth finds them.

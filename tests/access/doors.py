@@ -142,6 +142,7 @@ DOORS = [
     *(Door("mfa_remove_webauthn", method, SIGNED_IN, 404) for method in ("get", "post")),
     *(Door("mfa_deactivate_totp", method, SIGNED_IN, 404) for method in ("get", "post")),
     Door("mfa_view_recovery_codes", "get", SIGNED_IN, 404),
+    *(Door("provider-unlink", method, SIGNED_IN, 404) for method in ("get", "post")),  # nothing is linked
     Door("session-end", "post", SIGNED_IN, 302),
     Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
     Door("password", "get", SIGNED_IN, 200),

@@ -62,6 +62,7 @@ NOTHING_TO_CHANGE = {
         "login-post",
         "forgotten-password-post",
         "provider-login-post",
+        "provider-unlink-post",
         "account_reauthenticate-post",
         "mfa_activate_totp-post",
         "mfa_add_webauthn-post",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from addresses import DATA, LIKE_OTHERS, OPERATORS, REDIRECTS, TAKERS, all_names
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from axe import faults
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -230,6 +231,20 @@ def with_app(page: Page) -> None:
     page.reload()
 
 
+def linked(page: Page) -> None:
+    """Link mona's account with one of the provider."""
+    SocialAccount.objects.get_or_create(user=User.objects.get(username="mona"), provider="oidc", uid="1")
+    page.reload()
+
+
+def refused_by_provider(page: Page) -> None:
+    """Show the page of people who come from the provider and have no account here."""
+    body = render_to_string("registration/no_account.html", {"provider": "Example"})
+    back = reverse("provider-callback")
+    page.route(f"**{back}", lambda route: route.fulfill(body=body, content_type="text/html"))
+    page.goto(back)
+
+
 def wrong_filter(page: Page) -> None:
     unfold(page)
     page.get_by_label("Label", exact=True).fill("no such digit")
@@ -293,6 +308,7 @@ LINK = {"uidb64": part_of_link(0), "token": part_of_link(1)}
 STATES = [
     State("login", "empty", user=""),
     State("login", "error", act=wrong_sign_in, user=""),
+    State("login", "no account", act=refused_by_provider, user=""),
     State("forgotten-password", "filled", user=""),
     State("forgotten-password", "error", act=press("Mail me a link"), user=""),
     State("forgotten-password", "done", act=ask_for_link, user=""),
@@ -325,6 +341,8 @@ STATES = [
     State("mfa_deactivate_totp", "filled"),
     State("mfa_view_recovery_codes", "filled"),
     State("mfa_generate_recovery_codes", "filled"),
+    State("account", "linked", act=linked),
+    State("provider-unlink", "filled"),
     State("mfa_authenticate", "error", act=asked_for_code, user=""),
     State("api-docs", "filled", act=unfold),
     State("password", "empty"),

@@ -22,18 +22,22 @@ from labeling.projects import invitations
 pytestmark = pytest.mark.django_db
 
 BEGIN, BACK = "/login/provider/", "/login/provider/callback/"
+UNLINK = "/account/provider/unlink/"
 PEOPLE = [
     oidc_provider_mock.User(sub="1", claims={"preferred_username": "mona", "email": "m@example.org"}),
     oidc_provider_mock.User(sub="2", claims={"preferred_username": "eve", "groups": ["signs", "other"]}),
 ]
 
 
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
+def provider() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
         with oidc_provider_mock.run_server_in_thread(require_nonce=True, user_claims=PEOPLE) as server:
             yield f"http://localhost:{server.server_port}"
+
+
+issuer = pytest.fixture(provider, scope="module", name="issuer")
+other_issuer = pytest.fixture(provider, scope="module", name="other_issuer")
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +125,40 @@ def sent_and_asked_for_the_password(client: Client) -> bool:
     return response["Location"].startswith("/account/confirm/") and not SocialAccount.objects.exists()
 
 
+def test_unlinking_ends_the_way_in_once_the_password_is_given(setting: Any) -> None:
+    setting.OIDC_CREATES_ACCOUNTS = False
+    annie = make_user("annie")
+    linked(annie)
+    client = signed_in(annie)
+    assert client.get(UNLINK)["Location"].startswith("/account/confirm/")
+    client.post(f"/account/confirm/?next={UNLINK}", {"password": "annie-password"})
+    assert "Unlink Example" in text_of(client.get(UNLINK))
+    assert SocialAccount.objects.count() == 1, "looking changes nothing"
+    assert "Example is unlinked" in text_of(client.post(UNLINK, follow=True))
+    assert not is_in(entered()[0])
+    assert client.post(UNLINK).status_code == 404
+    assert LogEntry.objects.filter(kind=LogKind.PROVIDER_UNLINKED, who=annie.pk).count() == 1
+    assert is_in(client, "annie"), "the password stays"
+
+
+def test_the_only_way_in_cannot_be_unlinked() -> None:
+    client, _ = entered()
+    for response in (client.get(UNLINK), client.post(UNLINK)):
+        assert "the only way in" in text_of(response)
+    assert response.status_code == 400
+    assert is_in(entered()[0], "mona")
+    assert not LogEntry.objects.filter(kind=LogKind.PROVIDER_UNLINKED).exists()
+
+
+def test_nobody_unlinks_another_person(setting: Any) -> None:
+    linked(make_user("annie"))
+    eve = signed_in(make_user("eve"))
+    eve.post("/account/confirm/?next=/account/", {"password": "eve-password"})
+    assert eve.post(UNLINK).status_code == 404
+    assert Client().post(UNLINK)["Location"].startswith("/login/")
+    assert SocialAccount.objects.count() == 1
+
+
 def test_an_invited_person_gets_an_account(setting: Any) -> None:
     setting.OIDC_CREATES_ACCOUNTS = False
     project = make_project()
@@ -178,6 +216,22 @@ def test_an_answer_of_another_issuer_is_refused() -> None:
     client = Client()
     assert client.get(f"{answer(sent(client))}&iss=https://evil.example")["Location"] == "/login/"
     assert not is_in(client)
+
+
+def test_the_answer_of_another_provider_is_refused(setting: Any, issuer: str, other_issuer: str) -> None:
+    make_user("mona")
+    client = Client()
+    asked = sent(client)
+    confused = answer(asked.replace(issuer, other_issuer, 1))
+    for path in (confused, f"{confused}&iss={other_issuer}", f"{confused}&iss={issuer}"):
+        assert client.get(path)["Location"] == "/login/"
+        assert not is_in(client)
+        confused = answer(sent(client).replace(issuer, other_issuer, 1))
+    own = answer(sent(client))
+    setting.OIDC_ISSUER = other_issuer
+    setting.SOCIALACCOUNT_PROVIDERS = accounts.provider(issuer=other_issuer, name="Other", client_id="x", secret="y")
+    assert client.get(own)["Location"] == "/login/", "it came from the provider of before"
+    assert not SocialAccount.objects.exists()
 
 
 def test_the_session_changes_at_sign_in() -> None:

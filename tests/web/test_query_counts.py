@@ -128,9 +128,10 @@ ELSEWHERE = {
     "forgotten-password",
     "mfa_index",
 }
-# Forms of django-allauth, and the page of one mailed link: each is about one thing.
+# Forms of django-allauth, and pages of one link: each is about one thing.
 ABOUT_ONE_THING = {
     "new-password",
+    "provider-unlink",
     "account_reauthenticate",
     "mfa_activate_totp",
     "mfa_add_webauthn",

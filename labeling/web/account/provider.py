@@ -11,9 +11,10 @@ import secrets
 from typing import Any
 
 import jwt
+from allauth.account.decorators import reauthentication_required
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
-from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.models import SocialAccount, SocialLogin
 from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAuth2LoginView
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
@@ -22,13 +23,15 @@ from allauth.socialaccount.signals import social_account_added
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import auditlog
 from labeling.models import LogKind, User
@@ -200,6 +203,30 @@ def begin(request: HttpRequest) -> HttpResponse:
 def callback(request: HttpRequest) -> HttpResponse:
     """Take the person back from the provider."""
     return OAuth2CallbackView.adapter_view(_exchange(request))(request)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def unlink(request: HttpRequest) -> HttpResponse:
+    """Ask for confirmation (GET), then unlink the person's accounts of the provider (POST)."""
+    assert isinstance(request.user, User)
+    if not (settings.OIDC_ISSUER and SocialAccount.objects.filter(user=request.user).exists()):
+        raise Http404("No account of a login provider is linked.")
+    return _unlink(request, request.user)
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]
+def _unlink(request: HttpRequest, user: User) -> HttpResponse:
+    posted = request.method == "POST"
+    if not posted or not user.has_usable_password():
+        context = {"provider": settings.OIDC_NAME}
+        return render(request, "account/unlink.html", context, status=400 if posted else 200)
+    with transaction.atomic():
+        SocialAccount.objects.filter(user=user).delete()
+        auditlog.record(LogKind.PROVIDER_UNLINKED)
+    messages.success(request, f"{settings.OIDC_NAME} is unlinked: it no longer signs you in here.")
+    return redirect("account")
 
 
 def _exchange(request: HttpRequest) -> Exchange:
