@@ -17,6 +17,7 @@ from django.utils import timezone
 from labeling.models.notice_kinds import Mail, NoticeKind
 from labeling.models.people import User
 from labeling.models.projects import Project
+from labeling.models.roles import Ability, roles_with
 
 DAY = datetime.timedelta(days=1)
 
@@ -59,8 +60,14 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         self.bulk_create((self.model(user_id=user, key=key, **facts) for user in users), ignore_conflicts=True)
 
     def of(self, user: User) -> NoticeQuerySet:
-        """Return the person's notices of projects that are not deleted and that the person is still a member of."""
-        return self.filter(user=user, project__deleted_at=None, project__memberships__user=user)
+        """Return the person's notices of projects that are not deleted, if the person's role there still opens their
+        pages.
+        """
+        opened = Q()
+        for kind in NoticeKind:
+            ability = kind.ability or Ability.TASKS_ANSWER  # what is for one person is about answers
+            opened |= Q(kind=kind, project__memberships__role__in=roles_with(ability))
+        return self.filter(opened, user=user, project__deleted_at=None, project__memberships__user=user)
 
     def shown_to(self, user: User) -> NoticeQuerySet:
         """Return the notices of the kinds that the person wants on the page."""

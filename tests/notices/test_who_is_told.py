@@ -203,6 +203,20 @@ def test_notices_go_with_the_membership_the_project_and_the_account(project: Pro
     assert Notice.objects.count() == len(ANNOTATORS) - 1
 
 
+def test_notices_whose_page_a_new_role_does_not_open_are_gone(project: Project) -> None:
+    mona, annie = (User.objects.get(username=name) for name in ("mona", "annie"))
+    gold.pause(project.memberships.get(user=annie), "Paused.", by=mona)
+    Notice.objects.tell_members(NoticeKind.BATCH_DONE, project, number=1)
+    assert [Notice.objects.of(user).count() for user in (mona, annie)] == [1, 1]
+    members.set_role(project=project, user=annie, role=Role.ENGINEER)
+    assert not Notice.objects.of(annie).exists()
+    make_member(project, "boss", Role.MANAGER)
+    members.set_role(project=project, user=mona, role=Role.ANNOTATOR)
+    assert not Notice.objects.of(mona).exists()
+    members.set_role(project=project, user=mona, role=Role.MANAGER)
+    assert Notice.objects.of(mona).exists(), "they come back with the role"
+
+
 def test_old_notices_are_removed(project: Project) -> None:
     for number in (1, 2):
         Event.objects.announce(EventType.BATCH_OPENED, project, number=number)
