@@ -193,7 +193,7 @@ def test_signing_out_leads_where_the_setting_says(settings: Any) -> None:
 
 
 def test_the_policy_lets_signing_out_lead_there_and_nowhere_else() -> None:
-    assert content_policy("/oauth2/sign_out")["form-action"] == content_policy("")["form-action"] == ["'self'"]
+    assert content_policy("/sign_out")["form-action"] == content_policy("")["form-action"] == ["'self'"]
     elsewhere = content_policy("https://auth.example.org/logout?rd=/")
     assert elsewhere["form-action"] == ["'self'", "https://auth.example.org"]
 
