@@ -128,7 +128,6 @@ SECRET_KEY = _secret_key or read_or_create_secret_key(DATA_DIR / "secret_key")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
-    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -141,6 +140,8 @@ INSTALLED_APPS = [
     *accounts.APPS,
     "labeling",
     "demo",
+    # Behind `labeling`, whose commands `createsuperuser` and `changepassword` take the place of Django's.
+    "django.contrib.auth",
 ]
 
 MIDDLEWARE = [

@@ -12,20 +12,27 @@ from collections import Counter
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.certifying.errors import is_wrong, wrong_classes
-from labeling.models import Batch, Certificate, CertifiedLabel, Correction, Item, Job, Project, Task
+from labeling.models import Batch, Certificate, CertifiedLabel, Correction, Item, Job, LogKind, Project, Task
 
 NEEDS = "Its items are in the pool again; a new audit can prove their labels."
 
 
 def suspend(certificates: QuerySet[Certificate], reason: str) -> bool:
-    """Suspend those of these certificates of one project that stand. Return whether there was one."""
+    """Suspend those of these certificates of one project that stand. Return whether there was one.
+
+    Call it behind other writes of the transaction: it records each suspension in the audit log.
+    """
     standing = certificates.filter(suspended_at__isnull=True).exclude(digest="")
-    projects = list(Project.objects.filter(pk__in=standing.values("project")))
+    suspended = list(standing.select_related("project").select_for_update(no_key=True, of=("self",)).order_by("number"))
     if not standing.update(suspended_at=timezone.now(), suspended_for=f"{reason} {NEEDS}"[:500]):
         return False
-    for project in projects:
-        Job.objects.enqueue(Job.Kind.FINISH, project=project)
+    Job.objects.enqueue(Job.Kind.FINISH, project=suspended[0].project)
+    with auditlog.in_its_own_right():
+        for each in suspended:
+            kind, subject = LogKind.CERTIFICATE_SUSPENDED, f"certificate {each.number}"
+            auditlog.record(kind, project=each.project, subject=subject, after={"reason": reason})
     return True
 
 

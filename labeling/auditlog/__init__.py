@@ -1,5 +1,5 @@
 """The audit log: who did what, from where, in chains of hashes that show a removed or changed entry."""
 
-from labeling.auditlog.writing import acting, chain_name, part_of_one, record
+from labeling.auditlog.writing import acting, chain_name, in_its_own_right, part_of_one, record
 
-__all__ = ["acting", "chain_name", "part_of_one", "record"]
+__all__ = ["acting", "chain_name", "in_its_own_right", "part_of_one", "record"]

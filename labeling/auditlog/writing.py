@@ -78,6 +78,16 @@ def part_of_one() -> Iterator[None]:
         _PART.reset(token)
 
 
+@contextmanager
+def in_its_own_right() -> Iterator[None]:
+    """Record the changes of the block, also within `part_of_one`: a consequence that the act's entry does not state."""
+    token = _PART.set(False)
+    try:
+        yield
+    finally:
+        _PART.reset(token)
+
+
 @transaction.atomic
 def record(
     kind: LogKind,

@@ -81,6 +81,7 @@ class LogKind(StrEnum):
     PREDICTION_SERVER = "prediction_server.changed", "set or removed the prediction server"
     FINISH_CHANGED = "finish.changed", "started or stopped the way to a label for every item"
     CERTIFICATE_ISSUED = "certificate.issued", "issued a certificate"
+    CERTIFICATE_SUSPENDED = "certificate.suspended", "caused the suspension of a certificate"
     DATASET_CREATED = "dataset.created", "made a dataset version"
     SOURCE_CHANGED = "source.changed", "added, changed or removed a source"
     SOURCE_LOOKED = "source.looked", "had a source looked at"

@@ -118,8 +118,8 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
     set_archived(source)
     project.save(update_fields=["merged"])
     text = f"Merged “{source.name}” into “{target.name}”"
-    certified.class_changed(project, index, f"{text}.")
     relabel(project)
+    certified.class_changed(project, index, f"{text}.")
     record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
 
 
@@ -147,8 +147,8 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     project.save(update_fields=["split"])
     set_archived(source)
     text = f"Split “{source.name}” into {', '.join(f'“{each.name}”' for each in parts)}"
-    certified.class_changed(project, index, f"{text}.")
     relabel(project)
+    certified.class_changed(project, index, f"{text}.")
     record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
     return parts
 

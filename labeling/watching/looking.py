@@ -17,7 +17,7 @@ from typing import Any
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import kinds, references
+from labeling import auditlog, kinds, references
 from labeling.intake import fetching, uploads
 from labeling.intake.chunk_writing import known_ids
 from labeling.intake.guessing import guess
@@ -25,7 +25,7 @@ from labeling.intake.readers import Layout, UnreadableFile, has_rows
 from labeling.intake.readers.keys_file import REFUSED_FILE, SUFFIX, place_of, write_keys
 from labeling.intake.run import rules_of
 from labeling.loop.step import Step
-from labeling.models import ItemImport, Job, RejectedRow, Source
+from labeling.models import ItemImport, Job, LogKind, RejectedRow, Source
 from labeling.models.sources import AGAIN
 from labeling.projects import quota
 from labeling.shared_files import StoreAway, store
@@ -87,7 +87,7 @@ def _looked(step: Step, source: Source) -> bool:
     if source.content == Source.Content.FILE:
         entry = remote.entry()
         with step.write():
-            _add_files(source, [entry._replace(key=name_of(source.address))])
+            _record(source, _add_files(source, [entry._replace(key=name_of(source.address))]))
         return True
     return _list_media(step, source, remote) if source.content == Source.Content.MEDIA else _list(step, source, remote)
 
@@ -102,11 +102,12 @@ def _list(step: Step, source: Source, remote: Remote) -> bool:
     if not source.in_full:
         again = list(_checked_again(source, remote))
         with step.write():
-            _add_files(source, again)
+            _record(source, _add_files(source, again))
     for part in _parts(remote, _start(source), FILES):
         with step.write():
-            _add_files(source, [each for each in part if has_rows(each.key)])
+            made = _add_files(source, [each for each in part if has_rows(each.key)])
             _advance(source, part[-1].key)
+            _record(source, made)
         if step.should_give_way():
             step.give_way()
             return False
@@ -124,12 +125,22 @@ def _checked_again(source: Source, remote: Remote) -> Iterator[Entry]:
                 raise
 
 
-def _add_files(source: Source, entries: Sequence[Entry]) -> None:
-    """Make imports of those files that are new or have changed. A full look takes refused files once more."""
+def _record(source: Source, made: Sequence[ItemImport]) -> None:
+    """Record these imports in the audit log. Call it last in the transaction that makes them."""
+    for each in made:
+        after = {"import": each.pk, "file": each.name}
+        kind, subject = LogKind.ITEMS_IMPORTED, f"source {source.pk}"
+        auditlog.record(kind, project=source.project, subject=subject, after=after)
+
+
+def _add_files(source: Source, entries: Sequence[Entry]) -> list[ItemImport]:
+    """Make imports of those files that are new or have changed, and return them. A full look takes refused files once
+    more.
+    """
     earlier = source.imports.filter(source_key__in=[each.key for each in entries]).order_by("pk")
     known = {each.source_key: each for each in earlier}
     folder = uploads.folder()
-    n = 0
+    made = []
     for entry in entries:
         last = known.get(entry.key)
         again = last is None or not mark_of(entry) or last.source_etag != mark_of(entry)
@@ -146,8 +157,9 @@ def _add_files(source: Source, entries: Sequence[Entry]) -> None:
                 created_by=source.created_by,
             )
             Job.objects.enqueue(Job.Kind.IMPORT, project=source.project, cause=item_import)
-            n += 1
-    Source.objects.filter(pk=source.pk).update(found=F("found") + n)
+            made.append(item_import)
+    Source.objects.filter(pk=source.pk).update(found=F("found") + len(made))
+    return made
 
 
 def mark_of(entry: Entry) -> str:
@@ -213,6 +225,7 @@ def _store_list(step: Step, source: Source, path: Path, n: int, last: str) -> No
         quota.reserve(project=source.project, path=path, size=path.stat().st_size)
         store().publish(path)
     with step.write():
+        made = []
         if n:
             files = kinds.of(source.project).plural
             item_import = ItemImport.objects.create(
@@ -226,8 +239,10 @@ def _store_list(step: Step, source: Source, path: Path, n: int, last: str) -> No
                 created_by=source.created_by,
             )
             Job.objects.enqueue(Job.Kind.IMPORT, project=source.project, cause=item_import)
+            made.append(item_import)
         Source.objects.filter(pk=source.pk).update(found=F("found") + n)
         _advance(source, last)
+        _record(source, made)
     if not n:
         path.unlink(missing_ok=True)
 

@@ -31,6 +31,8 @@ from labeling.models import (
     Finish,
     Item,
     Job,
+    LogEntry,
+    LogKind,
     Project,
     Role,
 )
@@ -157,6 +159,7 @@ def test_more_corrections_than_may_be_wrong_suspend_a_certificate(project: Proje
         corrections.correct(item=item, user=manager, value=(item.truth + 5) % 10)
     certificate.refresh_from_db()
     assert f"{len(items)} of its labels were corrected" in certificate.suspended_for
+    assert "of its labels were corrected" in LogEntry.objects.get(kind=LogKind.CERTIFICATE_SUSPENDED).after
     assert (
         project.items.unlabeled().count()
         == certificate.labels

@@ -17,7 +17,7 @@ from labeling.finishing.audits import Outcome, outcomes, settle_classes
 from labeling.finishing.candidates import load
 from labeling.finishing.people import errors_of
 from labeling.finishing.planning import most_wrong_of
-from labeling.models import Audit, Certificate, CertifiedLabel, Project, Role
+from labeling.models import Audit, Certificate, CertifiedLabel, LogEntry, LogKind, Project, Role
 from labeling.projects import classes
 
 pytestmark = pytest.mark.django_db
@@ -116,6 +116,7 @@ def test_a_change_of_classes_suspends_all_certificates(project: Project, change:
         classes.restore(project=project, user=None, index=9)
     assert not Certificate.objects.standing().exists()
     assert "Its items are in the pool again" in Certificate.objects.get().suspended_for
+    assert LogEntry.objects.get(kind=LogKind.CERTIFICATE_SUSPENDED).subject == "certificate 1"
     advance(project)
     assert not CertifiedLabel.objects.exists()
 

@@ -21,7 +21,7 @@ from labeling.intake.readers import Layout
 from labeling.kinds import media
 from labeling.loop import endings
 from labeling.loop.step import Step
-from labeling.models import ItemImport, Job, Project, Source
+from labeling.models import ItemImport, Job, LogEntry, LogKind, Project, Source
 from labeling.models.sources import AGAIN
 from labeling.shared_files import StoreAway
 from labeling.sources import Reason, Remote, SourceProblem
@@ -68,6 +68,8 @@ def test_pictures_of_a_bucket_come_in_once(store: Store, images: Project) -> Non
     assert source.looked_at is not None
     [item_import] = images.imports.all()
     assert (item_import.source, item_import.name, item_import.accepted) == (source, "bucket: 2 images", 2)
+    entry = LogEntry.objects.get(kind=LogKind.ITEMS_IMPORTED)
+    assert (entry.subject, f'"import":{item_import.pk}' in entry.after) == (f"source {source.pk}", True)
     # Their ids tell neither their folders nor their names.
     assert not any("png" in each or "owl" in each for each in images.items.values_list("external_id", flat=True))
     assert list(images.items.exclude(truth=None)) == []  # no class is called owl
