@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Count, F, Max, Q, QuerySet, TextChoices, Window
+from django.db.models import BooleanField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, TextChoices
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.answering.asking_again import repeatable
-from labeling.answering.counting import counted
 from labeling.models import Annotation, Copy, Item, Project, ReviewPlace, Task, User
 from labeling.models.items import ItemQuerySet
 
 # The most items that a query returns; after these a reviewer gets the next ones.
 MOST = 200
+COUNTED = 1_000
+"""Of more items for one reason, a page says "1,000+": a pool of ten million has a hundred thousand skipped items."""
 ANY_TASK = (RawSQL("SELECT CAST(0 AS bigint)", []), RawSQL("SELECT CAST(9223372036854775807 AS bigint)", []))
 """A range that holds every key. PostgreSQL expects few rows in it: see `labeling.models.items.ANY_SHARE`."""
 
@@ -37,6 +40,12 @@ class Reason(TextChoices):
     SAMPLE = "sample", "Random sample"
 
 
+_Rows = QuerySet[Any, tuple[Any, int]]
+"""Waiting items: the value by which they are sorted, and their key, the most urgent first. A database that is asked for
+the first of them does not read the others.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """All items of a project, or those with the keys `only`, for which the queries of a reason read few rows."""
@@ -45,11 +54,12 @@ class _Scope:
     only: Sequence[int] | None = None
 
     def items(self) -> ItemQuerySet:
+        """Return the items that may wait: they have all their answers, and no correction."""
         items = self.project.items.order_by()
-        return items if self.only is None else items.filter(pk__in=self.only)
+        return repeatable(items if self.only is None else items.filter(pk__in=self.only))
 
-    def labeled_by(self, annotations: QuerySet[Annotation]) -> QuerySet[Any]:
-        """Return the keys of the items whose labels follow from these annotations.
+    def answered(self, annotations: QuerySet[Annotation], items: ItemQuerySet) -> _Rows:
+        """Return those items whose labels follow from these annotations, by their tasks, each once.
 
         Labels do not follow from answers given before the item was sent back, or given to it as a gold item.
         """
@@ -59,36 +69,39 @@ class _Scope:
             few = annotations.filter(task__gte=ANY_TASK[0], task__lte=ANY_TASK[1])
         else:
             few = annotations.filter(task__in=Task.objects.of_items(self.only).order_by().values("pk"))
-        tasks = Task.objects.deciding().filter(pk__in=few.values("task"), batch__project=self.project)
-        return tasks.order_by().values(key=Coalesce("item", "repeats"))
+        # The sum keeps SQLite from beginning with the batches of the project, and all their tasks.
+        few = few.alias(of=F("task__batch__project_id") + 0).filter(of=self.project.pk)
+        few = few.annotate(key=Coalesce("task__item", "task__repeats"))
+        deciding = Task.objects.deciding().order_by().filter(pk=OuterRef("task"))
+        rows = few.filter(Exists(deciding), Exists(items.filter(pk=OuterRef("key"))))
+        return rows.order_by("task").values_list("task", "key").distinct()
 
 
-def _ties(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
+def _sorted(items: ItemQuerySet, by: str) -> _Rows:
+    return items.order_by(by, "pk").values_list(by, "pk")
+
+
+def _ties(scope: _Scope) -> list[_Rows]:
     # With answers weighed by accuracy, one of two answers may give a probable label.
     sure = Q(label_probability__gte=scope.project.label_confidence)
     no_majority = scope.items().filter(Q(label_probability=None) | ~sure, agreement__lte=0.5)
-    return items.filter(pk__in=_either(no_majority.values("pk"), scope.items().undecided().values("pk")))
+    return [_sorted(items, "agreement") for items in (no_majority, scope.items().undecided())]
 
 
-def _flagged(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
-    return items.filter(pk__in=scope.labeled_by(Annotation.objects.standing().filter(flagged=True)))
+def _flagged(scope: _Scope) -> list[_Rows]:
+    return [scope.answered(Annotation.objects.standing().filter(flagged=True), scope.items())]
 
 
-def _errors(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
-    return items.filter(label__isnull=False, label_quality__isnull=False)
+def _errors(scope: _Scope) -> list[_Rows]:
+    return [_sorted(scope.items().filter(label__isnull=False, label_quality__isnull=False), "label_quality")]
 
 
-def _unlike_copies(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
+def _unlike_copies(scope: _Scope) -> list[_Rows]:
     # Not by the project of their items: SQLite would read all labeled items.
     unlike = Copy.objects.checked().filter(batch__project=scope.project).exclude(of__label=F("item__label"))
     if scope.only is not None:
         unlike = unlike.filter(Q(item__in=scope.only) | Q(of__in=scope.only))
-    return items.filter(pk__in=_either(unlike.values("item"), unlike.values("of")))
-
-
-def _either(some: QuerySet[Any], others: QuerySet[Any]) -> QuerySet[Any]:
-    """Return the keys of both queries. With OR between them, the databases would test all items of the project."""
-    return some.order_by().union(others.order_by())
+    return [_sorted(scope.items().filter(pk__in=unlike.order_by().values(end)), "pk") for end in ("item", "of")]
 
 
 def unlike_copies_of(item: Item) -> list[Item]:
@@ -99,24 +112,24 @@ def unlike_copies_of(item: Item) -> list[Item]:
     return [copy.of if copy.item_id == item.pk else copy.item for copy in unlike.select_related("item", "of")]
 
 
-def _skipped(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
-    skipped = items.filter(label__isnull=True, agreement__isnull=True)
-    return skipped.filter(pk__in=scope.labeled_by(Annotation.objects.skips()))
+def _skipped(scope: _Scope) -> list[_Rows]:
+    unlabeled = scope.items().filter(label__isnull=True, agreement__isnull=True)
+    return [scope.answered(Annotation.objects.skips(), unlabeled)]
 
 
-def _sample(scope: _Scope, items: ItemQuerySet) -> ItemQuerySet:
-    return items.filter(pk__in=scope.labeled_by(Annotation.objects.answers().filter(sampled=True)))
+def _sample(scope: _Scope) -> list[_Rows]:
+    return [scope.answered(Annotation.objects.answers().filter(sampled=True), scope.items())]
 
 
-QUEUES: dict[Reason, tuple[Callable[[_Scope, ItemQuerySet], ItemQuerySet], str]] = {
-    Reason.TIE: (_ties, "agreement"),
-    Reason.FLAG: (_flagged, "pk"),
-    Reason.ERROR: (_errors, "label_quality"),
-    Reason.COPY: (_unlike_copies, "pk"),
-    Reason.SKIPPED: (_skipped, "pk"),
-    Reason.SAMPLE: (_sample, "pk"),
+QUEUES: dict[Reason, Callable[[_Scope], list[_Rows]]] = {
+    Reason.TIE: _ties,
+    Reason.FLAG: _flagged,
+    Reason.ERROR: _errors,
+    Reason.COPY: _unlike_copies,
+    Reason.SKIPPED: _skipped,
+    Reason.SAMPLE: _sample,
 }
-"""For each reason, the filter of its items, and the field by which they are sorted, the most urgent first."""
+"""For each reason, its items; an item may be in several of the queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +137,8 @@ class ReviewQueue:
     """The next items to review.
 
     ids: their keys, the most urgent first, the ones that a reviewer put off last. counts: the number of items for each
-    reason; an item may have several reasons. held: the items that other reviewers have open.
+    reason, `COUNTED` + 1 if there are more; an item may have several reasons. held: the items that other reviewers
+    have open.
     """
 
     ids: list[int]
@@ -147,47 +161,34 @@ class ReviewQueue:
 
 
 def queue_of(project: Project, user: User, reason: Reason | None = None) -> ReviewQueue:
-    """Return the queue of this reviewer, for one reason or all. Takes at most nine queries.
-
-    A reason whose items are read is counted by the same statement: to find them takes most of its time.
+    """Return the queue of this reviewer, for one reason or all. Takes ten queries, and eight more if items were put
+    off.
     """
     # The sum keeps SQLite from beginning with the items of the project.
     places = ReviewPlace.objects.alias(of=F("item__project_id") + 0).filter(of=project.pk)
     put_off = list(places.put_off().values_list("item", flat=True))
     held = frozenset(places.held(timezone.now()).exclude(user=user).values_list("item", flat=True))
-    reasons = list(Reason) if reason is None else [reason]
-    ids: dict[int, None] = {}
-    late: set[int] = set()
-    counts: dict[Reason, int] = {}
-    for each in reasons:
-        items, order = waiting(project, each), QUEUES[each][1]
-        put_off_here = set(waiting(project, each, put_off).values_list("pk", flat=True)) if put_off else set()
-        late |= put_off_here
-        if len(ids) < MOST:
-            others = items.exclude(pk__in=put_off).order_by(order, "pk").annotate(number=Window(Count("pk")))
-            first = list(others.values_list("pk", "number")[:MOST])
-            ids |= dict.fromkeys(pk for pk, _ in first)
-            counts[each] = len(put_off_here) + (first[0][1] if first else 0)
-    counts |= _counts_of(project, [each for each in Reason if each not in counts])
-    in_order = {each: counts[each] for each in Reason}
-    return ReviewQueue([*ids, *(key for key in put_off if key in late)], in_order, held)
+    first = {each: waiting(project, each, most=COUNTED + 1) for each in Reason}
+    counts = {each: len(keys) for each, keys in first.items()}
+    asked = list(Reason) if reason is None else [reason]
+    late = {key for each in asked for key in waiting(project, each, put_off)} if put_off else set()
+    ids = dict.fromkeys(key for each in asked for key in first[each][: MOST + len(put_off)] if key not in put_off)
+    return ReviewQueue([*list(ids)[:MOST], *(key for key in put_off if key in late)], counts, held)
 
 
-def waiting(project: Project, reason: Reason, only: Sequence[int] | None = None) -> ItemQuerySet:
-    """Return the items that wait for a review for this reason, in no order; with `only`, those with these keys."""
-    scope = _Scope(project, only)
-    return QUEUES[reason][0](scope, repeatable(scope.items()))
-
-
-def _counts_of(project: Project, reasons: Sequence[Reason]) -> dict[Reason, int]:
-    """Return the number of waiting items for each of these reasons. Takes one query; none without reasons."""
-    counts = {reason.value: Max(counted(waiting(project, reason))) for reason in reasons}
-    totals = project.batches.aggregate(**counts) if counts else {}
-    return {reason: totals[reason.value] or 0 for reason in reasons}
+def waiting(
+    project: Project, reason: Reason, only: Sequence[int] | None = None, *, most: int | None = None
+) -> list[int]:
+    """Return the keys of the items that wait for a review for this reason, the most urgent first, at most `most`; with
+    `only`, those with these keys. Takes one query or two.
+    """
+    rows = [row for rows in QUEUES[reason](_Scope(project, only)) for row in rows[:most]]
+    return list(dict.fromkeys(key for _, key in sorted(set(rows))))[:most]
 
 
 def reasons_of(project: Project, item: int) -> Sequence[Reason]:
     """Return the reasons for which this item waits for a review; empty if it does not wait. Takes one query."""
-    counts = {reason.value: Max(counted(waiting(project, reason, [item]))) for reason in Reason}
-    totals = project.batches.aggregate(**counts)
-    return [reason for reason in Reason if totals[reason.value]]
+    scope = _Scope(project, [item])
+    waits = [ExpressionWrapper(reduce(or_, map(Exists, QUEUES[each](scope)), Q()), BooleanField()) for each in Reason]
+    found = Project.objects.filter(pk=project.pk).values_list(*waits).get()
+    return [reason for reason, holds in zip(Reason, found, strict=True) if holds]

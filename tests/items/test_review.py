@@ -66,11 +66,11 @@ def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project:
 
 def test_the_reasons_of_one_item_are_those_whose_queues_hold_it(project: Project) -> None:
     items = list(project.items.values_list("pk", flat=True))
-    queues = {reason: set(waiting(project, reason).values_list("pk", flat=True)) for reason in Reason}
+    queues = {reason: set(waiting(project, reason)) for reason in Reason}
     for item in items:
         assert reasons_of(project, item) == [reason for reason in Reason if item in queues[reason]]
     for reason, waits in queues.items():
-        assert set(waiting(project, reason, items[::2]).values_list("pk", flat=True)) == waits & set(items[::2])
+        assert set(waiting(project, reason, items[::2])) == waits & set(items[::2])
 
 
 @pytest.mark.parametrize(
@@ -211,12 +211,23 @@ def test_the_sample_is_a_share_of_each_persons_answers_and_drawn_by_the_secret()
     Project.objects.update(review_share=0)
 
 
+def test_of_many_items_the_page_says_that_there_are_more(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, rita = reviewer(project)
+    flag = Annotation.objects.filter(task__batch__project=project, value__isnull=False)
+    flag.update(flagged=True)
+    assert len(waiting(project, Reason.FLAG)) > 2
+    monkeypatch.setattr("labeling.insight.review.COUNTED", 2)
+    monkeypatch.setattr("labeling.web.review.views.COUNTED", 2)
+    assert queue_of(project, rita).counts[Reason.FLAG] == 3
+    assert "Flagged 2+" in text_of(client.get(f"/p/{project.slug}/review/"))
+
+
 def test_queries_do_not_grow_with_the_queue(project: Project, django_assert_num_queries: Any) -> None:
     client, _ = reviewer(project)
     for agreement in (1, 0.5):
         Item.objects.filter(task__batch__number=1, label__isnull=False).update(agreement=agreement)
         client.get(f"/p/{project.slug}/review/")
-        with django_assert_num_queries(26):
+        with django_assert_num_queries(28):
             assert client.get(f"/p/{project.slug}/review/").status_code == 200
 
 

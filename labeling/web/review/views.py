@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 
 from labeling import kinds
 from labeling.answering import reviewing
-from labeling.insight.review import Reason, ReviewQueue, queue_of, reasons_of, unlike_copies_of
+from labeling.insight.review import COUNTED, Reason, ReviewQueue, queue_of, reasons_of, unlike_copies_of
 from labeling.items.records import ItemRecord, names_of, record_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items import item_view
@@ -180,6 +180,10 @@ def _picture(project: Project, key: int | None) -> str:
     return f"{reverse('api:item-media', args=[project.slug, key])}?size=preview"
 
 
+def _some(number: int) -> str:
+    return f"{words.number(COUNTED)}+" if number > COUNTED else words.number(number)
+
+
 def _page(
     request: HttpRequest,
     membership: Membership,
@@ -191,7 +195,7 @@ def _page(
     shared = {
         "reason": reason,
         "reasons": [
-            {"name": each.value, "title": each.label, "n": words.number(n), "any": n > 0, "on": each == reason}
+            {"name": each.value, "title": each.label, "n": _some(n), "any": n > 0, "on": each == reason}
             for each, n in queue.counts.items()
         ],
         "waiting": queue.any,
