@@ -100,13 +100,15 @@ def _batch(
     is_done = number <= ROUNDS
     later = opened + datetime.timedelta(hours=23) if is_done else None
     pool = project.encoded_rows
-    return Batch.objects.create(
+    batch = Batch.objects.create(
         project=project, number=number, state=Batch.State.DONE if is_done else Batch.State.OPEN,
         strategy="cluster-margin" if version else "seed", seed=number, batch_size=len(rows), candidate_factor=10,
         candidates=10 * len(rows), mean_cluster_size=10, clusters=pool // 10, control_share=0.1, pool_size=pool,
         pool_rows=pool, selected_by=version, size=len(rows), remaining=0 if is_done else len(rows) - len(rows) // 2,
         opened_at=opened, completed_at=later, done_at=later,
     )  # fmt: skip
+    Batch.objects.filter(pk=batch.pk).update(created_at=opened)  # pages begin their charts there
+    return batch
 
 
 def _tasks(batch: Batch, rows: range, people: list[User], rng: random.Random) -> None:

@@ -59,7 +59,7 @@ class _Scope:
         return repeatable(items if self.only is None else items.filter(pk__in=self.only))
 
     def answered(self, annotations: QuerySet[Annotation], items: ItemQuerySet) -> _Rows:
-        """Return those items whose labels follow from these annotations, by their tasks, each once.
+        """Return those items whose labels follow from these annotations, by their tasks.
 
         Labels do not follow from answers given before the item was sent back, or given to it as a gold item.
         """
@@ -74,7 +74,7 @@ class _Scope:
         few = few.annotate(key=Coalesce("task__item", "task__repeats"))
         deciding = Task.objects.deciding().order_by().filter(pk=OuterRef("task"))
         rows = few.filter(Exists(deciding), Exists(items.filter(pk=OuterRef("key"))))
-        return rows.order_by("task").values_list("task", "key").distinct()
+        return rows.order_by("task").values_list("task", "key")
 
 
 def _sorted(items: ItemQuerySet, by: str) -> _Rows:
@@ -180,10 +180,24 @@ def waiting(
     project: Project, reason: Reason, only: Sequence[int] | None = None, *, most: int | None = None
 ) -> list[int]:
     """Return the keys of the items that wait for a review for this reason, the most urgent first, at most `most`; with
-    `only`, those with these keys. Takes one query or two.
+    `only`, those with these keys. Takes one query or two, rarely more.
     """
-    rows = [row for rows in QUEUES[reason](_Scope(project, only)) for row in rows[:most]]
-    return list(dict.fromkeys(key for _, key in sorted(set(rows))))[:most]
+    rows = {row for query in QUEUES[reason](_Scope(project, only)) for row in _first(query, most)}
+    return list(dict.fromkeys(key for _, key in sorted(rows)))[:most]
+
+
+def _first(rows: _Rows, most: int | None) -> set[tuple[Any, int]]:
+    """Return the first `most` different rows. An item has as many rows as people who flagged or skipped it.
+
+    PostgreSQL would read all rows for a DISTINCT, because it expects few.
+    """
+    if most is None:
+        return set(rows)
+    read, limit = list(rows[:most]), most
+    while len(read) == limit and len(set(read)) < most:
+        limit *= 2
+        read = list(rows[:limit])
+    return set(read)
 
 
 def reasons_of(project: Project, item: int) -> Sequence[Reason]:

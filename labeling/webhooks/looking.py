@@ -49,7 +49,7 @@ def tell_of_reviews(*, since: datetime.datetime) -> None:
     steps = Job.objects.filter(project=OuterRef("pk"), finished_at__gte=since)
     busy = Project.objects.kept().filter(Q(Exists(answers) | Exists(steps)) | Q(reviews_since__isnull=False))
     for project in {*busy.filter(archived_at=None), *(each.project for each in asking)}:
-        waits = any(waiting(project, reason).exists() for reason in Reason)
+        waits = any(waiting(project, reason, most=1) for reason in Reason)
         _tell_reviewers(project, waits)
         for webhook in asking:
             if webhook.project == project and webhook.reviews_sent != waits:
