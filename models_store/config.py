@@ -99,6 +99,15 @@ class TrainConfig:
         "helps. For one class of many, by the built-in network and cross-entropy, up to 10,000 labels, and without "
         "privacy.",
     )
+    private_layers: str = _choice(
+        "none",
+        "none",
+        "lora",
+        "all",
+        meaning="Within a privacy budget, what learns of a network that the encoder provides: none, a small network "
+        "learns from the features instead; lora, few numbers beside each linear layer, which noise spoils less; all "
+        "layers, for many thousands of labels.",
+    )
     warm_start: bool = _setting(False, 0, 1, meaning="Begin with the last version's weights, shrunk, not anew.")
     augment: bool = _setting(True, 0, 1, meaning="Shift images by a few pixels, anew in every pass.")
 

@@ -26,11 +26,10 @@ from scipy.linalg import hadamard
 from scipy.optimize import brentq
 
 from benchmarks.privacy import text_audit
-from models_store.language import pretraining
-from models_store.language.clipping import clipped_sum
 from models_store.language.config import PretrainingConfig
 from models_store.model import Model
-from models_store.privacy import entropy
+from models_store.privacy import entropy, steps
+from models_store.privacy.clipping import clipped_sum
 from models_store.privacy.config import PrivacyConfig
 from models_store.privacy.training import train_private
 from models_store.training import TrainingSet
@@ -58,7 +57,7 @@ def _without_clips() -> Iterator[None]:
         GradSampleModuleFastGradientClipping, "get_clipping_coef", lambda self: torch.ones_like(self.get_norm_sample())
     )
     texts = mock.patch.object(
-        pretraining, "clipped_sum", lambda network, losses_of, max_norm: clipped_sum(network, losses_of, math.inf)
+        steps, "clipped_sum", lambda network, losses_of, max_norm: clipped_sum(network, losses_of, math.inf)
     )
     with heads, texts:
         yield

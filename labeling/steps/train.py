@@ -75,11 +75,11 @@ def train(step: Step) -> None:
     seed = seed_for(project, "train", number)
     training_set = learned_from(batch, labeled, features, encoder, n_classes)
     in_ledger = None
+    recipe = recipe_of(project, encoder, n_classes, seed=seed)
     if ledger.is_private(project):
-        trained, in_ledger = train_in_private(step, batch, training_set, seed=seed)
+        trained, in_ledger = train_in_private(step, batch, training_set, recipe)
     else:
         training_set = replace(training_set, pool=features[pool_sample(project, labeled, len(features), seed)])
-        recipe = recipe_of(project, encoder, n_classes, seed=seed)
         trained = train_openly(step, batch, training_set, recipe, anew=change is not None)
     version = _described(batch, number, labeled, trained, n_classes)
     version.dataset = dataset
@@ -253,19 +253,24 @@ def _start(project: Project, parent: ModelVersion) -> Model | None:
 
 
 def train_in_private(
-    step: Step, batch: Batch, training_set: TrainingSet, *, seed: int
+    step: Step, batch: Batch, training_set: TrainingSet, recipe: Recipe
 ) -> tuple[Trained, PrivateTraining]:
     """Train within the project's privacy budget; the ledger records the training before it starts.
 
-    Raises `StepFailed` if the budget is spent, or if the training differs from what the ledger recorded.
+    Raises `StepFailed` if the encoder's network cannot be trained in private, the budget is spent, or the training
+    differs from what the ledger recorded.
     """
+    try:
+        compute.check_private(recipe)
+    except ValueError as error:
+        raise StepFailed(f"The encoder’s network cannot be trained within a privacy budget: {error}.") from error
     try:
         with step.write():
             in_ledger, config = ledger.start(project=batch.project, batch=batch, labels=len(training_set))
     except ledger.BudgetSpent as spent:
         raise StepFailed(str(spent)) from spent
     progress = step.progress("training the model")
-    trained = compute.train_in_private(training_set, config, seed=seed, progress=progress)
+    trained = compute.train_in_private(training_set, config, recipe, progress=progress)
     if trained.privacy is None or trained.privacy["phases"] != in_ledger.phases:
         raise StepFailed("The private training differs from what the ledger recorded. Its version was discarded.")
     return trained, in_ledger

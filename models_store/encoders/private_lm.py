@@ -19,6 +19,8 @@ from models_store.privacy.accounting import Phase
 
 # torch is loaded where it is used: web processes read this class, and never encode.
 if TYPE_CHECKING:
+    from torch import nn
+
     from models_store.language.network import LanguageModel
 
 
@@ -61,18 +63,35 @@ class PrivateLm(Encoder):
             default="",
         ),
         "size": Option("tiny (1.5 million weights) or mini (5 million).", default="tiny", pattern="tiny|mini"),
+        "tuned": Option(
+            "yes: trainings fine-tune the network itself, on the first pieces of each text, as the training setting "
+            "private_layers says.",
+            default="no",
+            pattern="yes|no",
+        ),
         "steps": Option("Steps of the training.", default=400, low=20, high=100_000),
     }
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
-    def __init__(self, shape: LanguageConfig, weights: bytes, vocabulary: Sequence[str], privacy: Mapping[str, Any]):
-        """`weights`: a safetensors file. `privacy`: how it was trained, for people who have the file."""
+    def __init__(
+        self,
+        shape: LanguageConfig,
+        weights: bytes,
+        vocabulary: Sequence[str],
+        privacy: Mapping[str, Any],
+        *,
+        tuned: bool = False,
+    ) -> None:
+        """`weights`: a safetensors file. `privacy`: how it was trained, for people who have the file. `tuned`: whether
+        the features hold the first word pieces, too.
+        """
         self.shape = shape
         self.weights = weights
         self.vocabulary = tuple(vocabulary)
         self.privacy = privacy
-        self.dim = shape.width
-        self.input_shape = (shape.width,)
+        self.tuned = tuned
+        self.dim = shape.width + (shape.window if tuned else 0)
+        self.input_shape = (self.dim,)
 
     @staticmethod
     def config(options: Mapping[str, Any], *, epsilon: float, delta: float) -> PretrainingConfig:
@@ -80,7 +99,9 @@ class PrivateLm(Encoder):
         return PretrainingConfig(epsilon=epsilon * options["share"] / 100, delta=delta, steps=options["steps"])
 
     @classmethod
-    def fit(cls, samples: Sequence[str], *, vocabulary: Path, size: str, training: Training, **_: Any) -> Self:
+    def fit(
+        cls, samples: Sequence[str], *, vocabulary: Path, size: str, training: Training, tuned: str = "no", **_: Any
+    ) -> Self:
         """Pre-train on the samples, which are all texts of the pool. Not deterministic: noise cannot be repeated.
 
         Raises `EncoderSetupError` if the library or the vocabulary is missing, or the weights are not finite.
@@ -110,7 +131,7 @@ class PrivateLm(Encoder):
             "phases": [phase._asdict() for phase in training.phases],
             "clipping_norm": training.config.clipping_norm,
         }
-        return cls(shape, save(weights_of(network)), words, privacy)
+        return cls(shape, save(weights_of(network)), words, privacy, tuned=tuned == "yes")
 
     def encode(self, raws: Sequence[str]) -> np.ndarray:
         from models_store.language.embedding import embed
@@ -119,7 +140,34 @@ class PrivateLm(Encoder):
             if not isinstance(raw, str):
                 raise EncodingError(f"expected a text, not {type(raw).__name__}", index=index)
         network, cut = self._loaded
-        return embed(network, cut(raws))
+        pieces = cut(raws)
+        means = embed(network, pieces)
+        return np.hstack([means, self._beginnings(pieces)]) if self.tuned else means
+
+    def _beginnings(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the first pieces of each text as features, (m, window) float32."""
+        from models_store.language.wordpieces import END, PAD, START
+        from models_store.networks.tuned_language import PIECE_UNIT
+
+        rows = np.full((len(pieces), self.shape.window), PAD, np.float32)
+        for row, text in zip(rows, pieces, strict=True):
+            shown = [START, *text[: self.shape.window - 2].tolist(), END]
+            row[: len(shown)] = shown
+        return rows * np.float32(PIECE_UNIT)
+
+    def network(self, n_classes: int) -> nn.Module | None:
+        if not self.tuned:
+            return None
+        import torch
+        from safetensors.torch import load
+
+        from models_store.networks.tuned_language import TunedLanguage, TunedLanguageConfig
+
+        with torch.random.fork_rng(devices=[]):  # what is drawn here is replaced by the weights
+            network = TunedLanguage(TunedLanguageConfig(**asdict(self.shape), n_classes=n_classes))
+        weights = {name: weight for name, weight in load(self.weights).items() if not name.startswith("output.")}
+        network.body.load_state_dict(weights)
+        return network
 
     @cached_property
     def _loaded(self) -> tuple[LanguageModel, WordPieces]:
@@ -139,10 +187,12 @@ class PrivateLm(Encoder):
             "model.safetensors": np.frombuffer(self.weights, np.uint8),
             "vocab.txt": np.frombuffer("\n".join(self.vocabulary).encode(), np.uint8),
             "privacy": np.array(json.dumps(self.privacy)),
+            **({"tuned": np.array(True)} if self.tuned else {}),
         }
 
     @classmethod
     def from_state(cls, state: State) -> Self:
         shape = LanguageConfig(**json.loads(str(state["shape"])))
         vocabulary = state["vocab.txt"].tobytes().decode().split("\n")
-        return cls(shape, state["model.safetensors"].tobytes(), vocabulary, json.loads(str(state["privacy"])))
+        weights, privacy = state["model.safetensors"].tobytes(), json.loads(str(state["privacy"]))
+        return cls(shape, weights, vocabulary, privacy, tuned="tuned" in state)

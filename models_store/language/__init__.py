@@ -4,6 +4,5 @@ config.py       shape of the network, settings of the training, and their checks
 wordpieces.py   texts -> word pieces of a public vocabulary
 texts.py        word pieces by unit of privacy; drawing windows and hiding pieces
 network.py      the network: a BERT of 2 to 4 layers
-clipping.py     per-example clipped gradients without per-example gradients, tied embeddings included
 pretraining.py  texts and settings -> trained weights
 """

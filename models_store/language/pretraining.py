@@ -8,24 +8,24 @@ is reported.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor
 
-from models_store.language.clipping import check_layers, clipped_sum
 from models_store.language.config import LanguageConfig, PretrainingConfig
 from models_store.language.network import LanguageModel, load_weights, weights_of
 from models_store.language.texts import Texts, hide
 from models_store.language.wordpieces import PAD
 from models_store.privacy import entropy
 from models_store.privacy.accounting import Phase
+from models_store.privacy.clipping import check_layers
+from models_store.privacy.steps import add_noise, add_up, optimiser_of, set_rate
 from models_store.training import Stopped, TrainingError, checkpoints
 
-WARM_UP = 0.05
 CHECKPOINT_SECONDS = 60
 
 
@@ -73,19 +73,16 @@ def pretrain(
         torch.default_generator.manual_seed(seed)
         network = LanguageModel(shape)
     check_layers(network)
-    optimiser = _optimiser(network, config)
+    optimiser = optimiser_of(network, config.learning_rate, config.weight_decay)
     done = _restore(network, optimiser, checkpoint)
     rng = np.random.default_rng()
     steps = [phase for phase in phases for _ in range(phase.steps)]
     saved = time.monotonic()
     for step, phase in enumerate(steps[done:], start=done + 1):
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, len(steps))
-        _add_up(network, texts, entropy.poisson_sample(len(texts), phase.sampling_rate), config, rng)
-        for weights in network.parameters():
-            assert weights.grad is not None
-            weights.grad += entropy.gaussian(weights.shape, phase.noise_multiplier * config.clipping_norm)
-            weights.grad /= units * phase.sampling_rate
+        set_rate(optimiser, config.learning_rate, step, len(steps))
+        drawn = entropy.poisson_sample(len(texts), phase.sampling_rate)
+        add_up(network, _chunks(network, texts, drawn, config, rng), config.clipping_norm)
+        add_noise(network, phase.noise_multiplier * config.clipping_norm, units * phase.sampling_rate)
         optimiser.step()
         is_last = step == len(steps)  # whoever stores the weights may still be killed
         if checkpoint and (is_last or time.monotonic() - saved > CHECKPOINT_SECONDS):
@@ -103,34 +100,14 @@ def pretrain(
     return network.eval()
 
 
-def _add_up(
+def _chunks(
     network: LanguageModel, texts: Texts, units: np.ndarray, config: PretrainingConfig, rng: np.random.Generator
-) -> None:
-    """Put the sum of the clipped gradients of these units into `grad`, chunk by chunk; zeros without a unit."""
-    for weights in network.parameters():
-        weights.grad = torch.zeros_like(weights)
+) -> Iterator[Callable[[], Tensor]]:
+    """Yield the losses of the units' windows, chunk by chunk."""
     for start in range(0, len(units), config.chunk):
         windows = texts.draw(units[start : start + config.chunk], network.config.window, rng)
         longest = int((windows != PAD).sum(axis=1).max())
-        guesses = hide(windows, network.config.pieces, rng).cut(longest)
-        sums, _ = clipped_sum(network, partial(network.losses, guesses), config.clipping_norm)
-        for part, gradient in sums.items():
-            assert part.grad is not None
-            part.grad += gradient
-
-
-def _optimiser(network: nn.Module, config: PretrainingConfig) -> torch.optim.AdamW:
-    matrices = [each for each in network.parameters() if each.ndim > 1]
-    others = [each for each in network.parameters() if each.ndim == 1]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    # A rescaled gradient leaves Adam's steps as they are, if its epsilon is far below any gradient.
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98), eps=1e-12)
-
-
-def _schedule(step: int, steps: int) -> float:
-    """Return the learning rate of a step, from 1 to `steps`, as a share of the largest."""
-    warm = max(1, round(WARM_UP * steps))
-    return step / warm if step <= warm else (steps - step + 1) / (steps - warm + 1)
+        yield partial(network.losses, hide(windows, network.config.pieces, rng).cut(longest))
 
 
 def _restore(network: LanguageModel, optimiser: torch.optim.Optimizer, checkpoint: tuple[Path, str] | None) -> int:

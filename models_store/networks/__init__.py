@@ -19,6 +19,7 @@ from models_store.networks.edges import Edges, EdgesConfig
 from models_store.networks.graph import Graph, GraphConfig, GraphError
 from models_store.networks.mlp import Mlp, MlpConfig
 from models_store.networks.tuned import Tuned, TunedConfig
+from models_store.networks.tuned_language import TunedLanguage, TunedLanguageConfig
 
 __all__ = [
     "NETWORKS",
@@ -35,6 +36,8 @@ __all__ = [
     "MlpConfig",
     "Tuned",
     "TunedConfig",
+    "TunedLanguage",
+    "TunedLanguageConfig",
     "build",
     "describe",
     "for_shape",
@@ -48,6 +51,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "mlp": (Mlp, MlpConfig),
     "onnx": (Graph, GraphConfig),
     "tuned": (Tuned, TunedConfig),
+    "tuned-language": (TunedLanguage, TunedLanguageConfig),
 }
 
 

@@ -54,6 +54,10 @@ class Tuned(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.calibration = CalibrationLayer()
 
+    def made_up(self, m: int) -> Tensor:
+        """Return (m, 3, size, size) inputs of chance."""
+        return torch.randint(0, 256, (m, 3, self.config.size, self.config.size), dtype=torch.uint8)
+
     def train(self, mode: bool = True) -> "Tuned":
         super().train(mode)
         for module in self.body.modules():

@@ -5,6 +5,7 @@ few labels: Anil et al. 2021 (2108.01624), De et al. 2022 (2204.13650), Tramèr 
 reads records only through mechanisms that the accountant counts: no early stopping, no class weights, no choice of
 settings by results."""
 
+import copy
 import math
 import time
 import warnings
@@ -19,7 +20,6 @@ from opacus.optimizers import DPOptimizerFastGradientClipping
 from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
 from opacus.validators import ModuleValidator
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
 from models_store.model import Model, as_input
@@ -28,6 +28,7 @@ from models_store.privacy import entropy, scaling
 from models_store.privacy.accounting import Phase
 from models_store.privacy.config import PrivacyConfig
 from models_store.privacy.planned import ACCOUNTANT, epsilon
+from models_store.privacy.tuning import fine_tune, losses_of, refuse_batch_norm
 from models_store.training import Trained, TrainingError, TrainingSet
 
 ASSUMPTIONS = (
@@ -40,7 +41,13 @@ ASSUMPTIONS = (
 
 
 def train_private(
-    training_set: TrainingSet, config: PrivacyConfig, *, seed: int, progress: Callable[[float], None] | None = None
+    training_set: TrainingSet,
+    config: PrivacyConfig,
+    *,
+    seed: int,
+    progress: Callable[[float], None] | None = None,
+    pretrained: nn.Module | None = None,
+    layers: str = "none",
 ) -> Trained:
     """Train a network that hides whether any one item was among the n: DP-SGD, Abadi et al. 2016, algorithm 1.
 
@@ -56,6 +63,10 @@ def train_private(
         Of the initial weights alone.
     progress : callable, optional
         Called with the share done after each step.
+    pretrained : Module, optional
+        A copy of it is fine-tuned; see `Encoder.network`.
+    layers : str
+        What learns of `pretrained`: "lora" or "all"; see `tuning.fine_tune`. "none": a small new network in its place.
 
     Returns
     -------
@@ -72,24 +83,18 @@ def train_private(
     """
     check_records(training_set, config.chunk)
     n, input_shape = len(training_set), training_set.input_shape
+    started, report = time.monotonic(), progress or (lambda share: None)
+    phases = config.phases(n)
     # Initial weights come from the global generators: seed them, and restore them afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = network_for(input_shape, training_set.n_classes)
-    check_network(network)
-    perceptron = network if isinstance(network, Mlp) else network.mlp
-    records = training_set
-    if isinstance(network, Edges):
-        features = _frozen(network, training_set.features, input_shape, config.chunk)
-        records = replace(training_set, features=features, input_shape=features.shape[1:])
-    scaling_phase, *stages = phases = config.phases(n)
-    started = time.monotonic()
-    _scale(perceptron, records, scaling_phase.noise_multiplier, config.chunk)
-    with warnings.catch_warnings():
-        # Torch warns at each step about the first layer, whose inputs need no gradient.
-        warnings.filterwarnings("ignore", message="Full backward hook is firing")
-        averaged = _fit(perceptron, records, stages, config, progress or (lambda share: None))
-    perceptron.load_state_dict(averaged.state_dict())
+        tuned = pretrained is not None and layers != "none"
+        if tuned:
+            network: Any = copy.deepcopy(pretrained)
+            fine_tune(network, training_set, phases[1:], config, layers=layers, progress=report)
+        else:
+            network = network_for(input_shape, training_set.n_classes)
+            _train_small(network, training_set, phases, config, report)
     return Trained(
         model=Model(training_set.question, training_set.n_classes, input_shape, network.eval()),
         config=config,
@@ -100,8 +105,31 @@ def train_private(
         validation_size=0,
         calibration_size=0,
         checks=(),
-        privacy=statement(phases, config, n),
+        privacy={**statement(phases, config, n), **({"layers": layers} if tuned else {})},
     )
+
+
+def _train_small(
+    network: Mlp | Edges,
+    training_set: TrainingSet,
+    phases: list[Phase],
+    config: PrivacyConfig,
+    progress: Callable[[float], None],
+) -> None:
+    """Learn the scale of the inputs of the network's perceptron, and train it."""
+    check_network(network)
+    input_shape, records = training_set.input_shape, training_set
+    perceptron = network if isinstance(network, Mlp) else network.mlp
+    if isinstance(network, Edges):
+        features = _frozen(network, training_set.features, input_shape, config.chunk)
+        records = replace(training_set, features=features, input_shape=features.shape[1:])
+    scaling_phase, *stages = phases
+    _scale(perceptron, records, scaling_phase.noise_multiplier, config.chunk)
+    with warnings.catch_warnings():
+        # Torch warns at each step about the first layer, whose inputs need no gradient.
+        warnings.filterwarnings("ignore", message="Full backward hook is firing")
+        averaged = _fit(perceptron, records, stages, config, progress)
+    perceptron.load_state_dict(averaged.state_dict())
 
 
 def network_for(input_shape: tuple[int, ...], n_classes: int) -> Mlp | Edges:
@@ -130,10 +158,7 @@ def check_network(network: nn.Module) -> None:
     """Raise ValueError, naming the layer, if a record's result depends on other records (batch norm), or if Opacus has
     no gradients for a layer.
     """
-    for name, layer in network.named_modules():
-        if isinstance(layer, _BatchNorm):
-            kind = type(layer).__name__
-            raise ValueError(f"{kind} ({name}) mixes records, which leaves no guarantee: use GroupNorm or LayerNorm")
+    refuse_batch_norm(network)
     problems = ModuleValidator.validate(network.train(), strict=False)
     if problems:
         raise ValueError(f"not a network for private training: {problems[0]}")
@@ -234,14 +259,6 @@ def _step(
             optimiser.step()
     optimiser.signal_skip_step(False)
     optimiser.step()
-
-
-def losses_of(network: nn.Module, records: TrainingSet, rows: np.ndarray) -> Tensor:
-    """Return the loss of each row, (m,); for "multi" the mean over its classes."""
-    inputs, targets, proposed = records.take(rows)
-    answers = records.asks.of_answers(network(inputs)[1], proposed)
-    losses = records.asks.losses(answers, targets).cross_entropy
-    return losses if losses.ndim == 1 else losses.mean(dim=1)
 
 
 class _Optimiser(DPOptimizerFastGradientClipping):

@@ -58,14 +58,30 @@ class Local:
         """Calibrate a model by `models_store.training.calibrate`."""
         return calibrate(model, later, training_set, recipe, runtime)
 
+    def check_private(self, recipe: Recipe) -> None:
+        """Raise ValueError, in one line, if the recipe's network cannot be trained in private. Costs no privacy."""
+        from models_store.privacy.tuning import check
+
+        if recipe.network is not None and recipe.config.private_layers != "none":
+            check(recipe.network, layers=recipe.config.private_layers)
+
     def train_in_private(
-        self, training_set: TrainingSet, config: PrivacyConfig, *, seed: int, progress: Progress
+        self, training_set: TrainingSet, config: PrivacyConfig, recipe: Recipe, *, progress: Progress
     ) -> Trained:
-        """Train a private model by `models_store.privacy.training.train_private`."""
+        """Train a private model by `models_store.privacy.training.train_private`, with the recipe's seed, network and
+        layers.
+        """
         # Opacus takes seconds to load, and few projects need it.
         from models_store.privacy.training import train_private
 
-        return train_private(training_set, config, seed=seed, progress=progress)
+        return train_private(
+            training_set,
+            config,
+            seed=recipe.seed,
+            progress=progress,
+            pretrained=recipe.network,
+            layers=recipe.config.private_layers,
+        )
 
     def score(
         self,

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from language_data import network, sentences
 from torch import Tensor, nn
 
-from models_store.language.clipping import check_layers, clipped_sum
 from models_store.language.config import LanguageConfig
 from models_store.language.network import LanguageModel
 from models_store.language.texts import Guesses, Texts, hide
+from models_store.privacy.clipping import check_layers, clipped_sum
 
 
 def reference(model: LanguageModel, guesses: Guesses, max_norm: float) -> tuple[dict[Tensor, Tensor], Tensor]:

@@ -15,6 +15,7 @@ from models_store.language.pretraining import pretrain
 from models_store.language.texts import Texts, hide
 from models_store.privacy import entropy
 from models_store.privacy.accounting import Phase, epsilon
+from models_store.privacy.steps import add_up
 
 CONFIG = PretrainingConfig(epsilon=4.0, delta=1e-4, steps=12, largest_rate=0.5)
 STEPS = [Phase(1.0, 0.5, 12)]
@@ -53,7 +54,7 @@ def test_one_unit_more_moves_the_sum_by_the_clipping_norm_at_most() -> None:
     texts = Texts([np.arange(5, 15, dtype=np.uint16) for _ in range(3)])
     sums = []
     for units in (np.arange(2), np.arange(3)):
-        pretraining._add_up(model, texts, units, config, np.random.default_rng(1))
+        add_up(model, pretraining._chunks(model, texts, units, config, np.random.default_rng(1)), 0.01)
         sums.append(torch.cat([weights.grad.flatten() for weights in model.parameters() if weights.grad is not None]))
     assert 0.0099 < float((sums[1] - sums[0]).norm()) <= 0.010001
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from language_data import SHAPE, network, sentences
 from safetensors.torch import load, save
 
@@ -35,6 +36,26 @@ def test_a_saved_encoder_gives_the_same_numbers_and_holds_a_safetensors_file(tmp
     assert isinstance(loaded, PrivateLm)
     assert loaded.privacy["delta"] == 1e-5
     assert load(loaded.state()["model.safetensors"].tobytes()).keys() == load(made.weights).keys()
+
+
+def test_with_pieces_the_network_of_a_training_begins_as_the_encoder_sees_texts(tmp_path: Path) -> None:
+    plain = encoder()
+    made = PrivateLm(plain.shape, plain.weights, plain.vocabulary, plain.privacy, tuned=True)
+    made.save(tmp_path / "encoder.npz")
+    loaded = encoders.load(tmp_path / "encoder.npz")
+    texts = ["the sea", "a cab", "", "abc"]
+    features = loaded.encode(texts)
+    assert (loaded.dim, loaded.digest) == (16 + 12, made.digest)
+    np.testing.assert_array_equal(features[:, :16], plain.encode(texts))
+    assert np.abs(features[:, 16:]).max() < 1e-4, "pieces do not count as distances"
+
+    network = loaded.network(3)
+    assert network is not None
+    with torch.no_grad():
+        embedding, logits = network.eval()(torch.from_numpy(features))
+    np.testing.assert_allclose(embedding.numpy(), features[:, :16], rtol=1e-4, atol=1e-5)
+    assert torch.equal(logits, torch.zeros(4, 3))
+    assert plain.network(3) is None
 
 
 def test_only_texts_are_encoded() -> None:

@@ -1,0 +1,77 @@
+"""Test the loop of private projects whose trainings fine-tune the encoder's network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import timm
+import torch
+from digits import annotator, answer_batch, digits_project
+from django.conf import settings
+
+from labeling.arrays.files import ProjectFiles
+from labeling.loop.worker import Worker
+from labeling.models import Batch, PrivateTraining, Project
+from labeling.projects import ledger
+from labeling.steps.registry import run_step
+from models_store import artifact
+from models_store.networks import Tuned
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BUDGET = {"privacy_epsilon": 8.0, "privacy_delta": 1e-4, "privacy_trainings": 2}
+
+
+def labeled_once(folder: Path, architecture: str, size: int) -> Project:
+    """Return a project whose first batch is labeled, and the training on it has ended."""
+    weights = Path(settings.DATA_DIR) / "weights"
+    weights.mkdir(parents=True, exist_ok=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        state = timm.create_model(architecture).state_dict()
+    safetensors.torch.save_file(state, weights / f"{architecture}.safetensors")
+    options: dict[str, Any] = {
+        "architecture": f"timm/{architecture}",
+        "weights": f"{architecture}.safetensors",
+        "size": size,
+    }
+    project = digits_project(
+        folder,
+        n=60,
+        batch_size=10,
+        encoder={"name": "fine-tuned", "options": options},
+        training={"private_layers": "lora"},
+        **BUDGET,
+    )
+    worker = Worker(run_step, drain=True)
+    worker.run()
+    answer_batch(project, annotator(project))
+    worker.run()
+    return project
+
+
+@pytest.mark.long
+def test_a_vision_transformer_learns_within_the_budget(tmp_path: Path) -> None:
+    project = labeled_once(tmp_path, "test_vit", 160)
+    version = project.versions.get()
+    entry = PrivateTraining.objects.get()
+    model = artifact.load(ProjectFiles(project).artifact_at(version.artifact), digest=version.digest)
+    assert isinstance(model.network, Tuned)
+    assert model.manifest["privacy"]["phases"] == entry.phases
+    assert model.manifest["privacy"]["layers"] == "lora"
+    spent = ledger.ledger_of(project).spent
+    assert spent is not None
+    assert spent < 8
+
+
+def test_a_network_with_batch_norm_is_refused_before_it_costs_anything(tmp_path: Path) -> None:
+    project = labeled_once(tmp_path, "test_resnet", 32)
+    stopped = project.batches.get(number=1)
+    assert stopped.state == Batch.State.FAILED
+    assert stopped.reason.startswith(
+        "The encoder’s network cannot be trained within a privacy budget: BatchNorm2d (body.conv1.1) mixes records"
+    )
+    assert not PrivateTraining.objects.exists()
