@@ -143,6 +143,8 @@ def check_room(project: Project, size: int, *, items: int = 0, lock: bool = Fals
     """
     if lock:
         _lock(project)
+    if size <= 0 and (not items or ITEMS.allowed(project.item_limit) is None):
+        return
     use = use_of(project)
     if items and (problem := ITEMS.problem(use.items, items, own=use.own_item_limit)):
         raise NoRoom(problem)

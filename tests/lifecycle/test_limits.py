@@ -162,6 +162,7 @@ def test_a_copy_with_too_many_members_is_refused_whole(settings: Any) -> None:
         make_member(project, name)
     client = signed_in(make_member(project, "mona", Role.MANAGER))
     settings.PROJECT_MEMBERS = 2
+    assert "3 of at most 3." in text_of(client.get("/p/digits/members/"))
     form = {"copy-slug": "copy", "copy-name": "copy", "copy-members": "on"}
     assert "This project may have 2 members, and has 1: there is no room for 2 more." in text_of(
         client.post("/p/digits/duplicate/", form)

@@ -59,7 +59,7 @@ class MemberList(ProjectView):
         """Change a member's role, group and daily limit. A missing field keeps its value.
 
         Respond with 404 for people who are not members, whether they have an account or not: invite them. Superusers
-        may also add any account as a member.
+        may also add any account as a member, up to the limit of members (`PROJECT_MEMBERS`): then respond with 409.
         """
         fields = read(MemberSerializer, request.data)
         username = fields["user"]["username"]

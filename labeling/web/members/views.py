@@ -17,6 +17,7 @@ from labeling.models import Ability, Membership, Role
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects import members as memberships
 from labeling.projects.invitations import InvitationOver, renew, withdraw
+from labeling.projects.limits import MEMBERS
 from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
 from labeling.web.shared.pages import render_page
@@ -75,6 +76,7 @@ def _page(
             }
             for each in people
         ],
+        "limit": MEMBERS.allowed(membership.project.member_limit),
         "invitations": invitations.open_ones(membership),
         "is_member": membership.pk is not None,  # others manage it by being superusers, and have nothing to hand over
         "roles": Role.choices,
