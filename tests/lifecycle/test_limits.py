@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
@@ -17,6 +18,7 @@ from django.test import Client
 from factories import make_member, make_project, make_user
 from pages import signed_in, text_of
 
+from labeling import auditlog
 from labeling.intake import uploads
 from labeling.kinds.text import Text
 from labeling.models import Invitation, Item, ItemImport, Membership, Project, Role, Source, User
@@ -211,7 +213,23 @@ def outcomes(*acts: Callable[[], object]) -> list[str]:
     return sorted(told)
 
 
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let transactions wait between their checks and their end: others come in between if nothing holds them."""
+
+    def slowed(act: Callable[..., Any]) -> Callable[..., Any]:
+        def later(*args: Any, **more: Any) -> Any:
+            time.sleep(0.1)
+            return act(*args, **more)
+
+        return later
+
+    monkeypatch.setattr(auditlog, "record", slowed(auditlog.record))
+    monkeypatch.setattr(quota, "count", slowed(quota.count))
+
+
 @at_once
+@pytest.mark.usefixtures("slow")
 def test_two_at_once_do_not_pass_the_limit_of_members_together(settings: Any) -> None:
     settings.PROJECT_MEMBERS = 2
     project = make_project()
@@ -226,6 +244,7 @@ def test_two_at_once_do_not_pass_the_limit_of_members_together(settings: Any) ->
 
 
 @at_once
+@pytest.mark.usefixtures("slow")
 def test_two_at_once_do_not_pass_the_limit_of_projects_together(settings: Any) -> None:
     settings.MAX_PROJECTS = 2
     make_project()
@@ -241,11 +260,12 @@ def test_two_at_once_do_not_pass_the_limit_of_projects_together(settings: Any) -
 
 
 @at_once
+@pytest.mark.usefixtures("slow")
 def test_two_imports_at_once_do_not_pass_the_limit_of_items_together(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PROJECT_ITEMS = 30
-    monkeypatch.setattr(Text, "chunk", 5)
+    monkeypatch.setattr(Text, "chunk", 10)
     project = make_project()
     mona = make_member(project, "mona", Role.MANAGER)
 
@@ -254,5 +274,5 @@ def test_two_imports_at_once_do_not_pass_the_limit_of_items_together(
         return lambda: uploads.receive(project=project, user=mona, name="a.csv", chunks=[content], strict=False)
 
     assert outcomes(imports(0), imports(100)) == ["done", "done"]
-    assert Item.objects.count() == quota.use_of(project).items == 30
+    assert Item.objects.count() == quota.use_of(project).items == 20
     assert {each.state for each in ItemImport.objects.all()} == {"done", "refused"}
