@@ -17,8 +17,9 @@ trainings with a mistake show which ones the audit would find. The exit status i
 epsilon of a training without a mistake: one time in 20 by chance alone, if that epsilon is tight.
 
 With --text, a small language model learns the entries of a dictionary (Debian's package dict-gcide) or the lines of a
-file, without privacy and at each epsilon and batch size, from equally many examples. Measured are the hidden word
-pieces that it guesses in other texts, and a classifier of the entries' fields on its features, beside other encoders.
+file, without privacy and at each epsilon and batch size, from equally many examples, or in equally many steps. Measured
+are the hidden word pieces that it guesses in other texts, and a classifier of the entries' fields on its features,
+beside other encoders.
 
 The JSON names noise, sampling rate and steps of every phase, n and delta of every run, so that anybody can recompute
 epsilon. Private runs differ from time to time: their noise comes from the operating system, not from the seed.
@@ -55,7 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     started = time.monotonic()
     try:
         if options.text:
-            works = text.plan(options.texts, options.examples, options.batches, options.epsilon, options.seeds)
+            works = text.plan(
+                options.texts, options.examples, options.batches, options.epsilon, options.seeds, steps=options.steps
+            )
             text.read(options.texts)
             lines = _run_all(text.run, works, options.processes)
             result = text.summarise(lines, references=text.references(options.texts))
@@ -158,6 +161,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="For --text: texts that each training takes. Default: 4,194,304.",
     )
+    add("--steps", type=_positive, metavar="N", help="For --text: N steps each, in place of equally many texts.")
     add("--batches", type=_batches, metavar="A,B", help="For --text. Default: 256,4096,65536.")
     add("--quick", action="store_true", help="Fewer items, canaries or texts and two epsilons, unless told otherwise.")
     add("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")

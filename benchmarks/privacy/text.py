@@ -1,6 +1,7 @@
 """Masked-language models of a pool of texts: without privacy, and at each epsilon and batch size.
 
 All trainings learn from equally many examples, so that larger batches take fewer steps: what a budget of time allows.
+Or all take equally many steps, so that larger batches learn from more examples: what a budget of privacy allows.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ SHAPE = LanguageConfig(pieces=2048, layers=2, width=32, heads=2, window=16)
 """Far smaller than BERT-Tiny, so that two cores end in hours."""
 BATCHES, QUICK_BATCHES = (256, 4096, 65_536), (64, 1024)
 EXAMPLES, QUICK_EXAMPLES = 4_194_304, 65_536
+GROWTH = (0.25, 0.5, 1.0)
 TESTED = 2000
 CLASSIFIED = 2000
 """Entries that a classifier learns from, and as many that it is tested on."""
@@ -59,13 +61,12 @@ class TextWork:
         return f"{self.examples:,} texts, batch {'growing to ' if self.growing else ''}{self.batch:,}"
 
     def config(self, units: int) -> PretrainingConfig:
-        growth = (0.25, 0.5, 1.0) if self.growing else (1.0,)
-        mean = self.batch * sum(growth) / len(growth)
+        growth = GROWTH if self.growing else (1.0,)
         plain = math.isinf(self.epsilon)
         return PretrainingConfig(
             epsilon=self.epsilon,
             delta=usual_delta(units),
-            steps=max(len(growth), round(self.examples / mean)),
+            steps=max(len(growth), round(self.examples / mean_batch(self.batch, self.growing))),
             growth=growth,
             largest_batch=self.batch,
             largest_rate=1.0,
@@ -75,27 +76,50 @@ class TextWork:
 
 
 def plan(
-    texts: Path | None, examples: int, batches: Sequence[int], epsilons: Sequence[float], seeds: Iterable[int]
+    texts: Path | None,
+    examples: int,
+    batches: Sequence[int],
+    epsilons: Sequence[float],
+    seeds: Iterable[int],
+    *,
+    steps: int | None = None,
 ) -> list[TextWork]:
     """Return the trainings: without privacy at the smallest batch, and at each epsilon every batch, and one that grows
-    to the largest.
+    to the largest. With `steps`, each takes so many, and every batch is trained without privacy, too.
     """
     arms = [*((batch, False) for batch in batches), (batches[-1], True)]
+    plain = [(batch, False, math.inf) for batch in (batches[:1] if steps is None else batches)]
     return [
-        TextWork(texts, examples, batch, growing, epsilon, seed)
+        TextWork(
+            texts,
+            examples if steps is None else round(steps * mean_batch(batch, growing)),
+            batch,
+            growing,
+            epsilon,
+            seed,
+        )
         for seed in seeds
         for batch, growing, epsilon in [
-            (batches[0], False, math.inf),
+            *plain,
             *((batch, growing, epsilon) for batch, growing in arms for epsilon in epsilons),
         ]
     ]
 
 
+def mean_batch(batch: int, growing: bool) -> float:
+    """Return the mean of the expected units of all steps."""
+    growth = GROWTH if growing else (1.0,)
+    return batch * sum(growth) / len(growth)
+
+
 def summarise(lines: list[dict[str, Any]], *, references: Mapping[str, float]) -> dict[str, Any]:
-    """Return the lines with their accuracy relative to that without privacy of the same seed. `references`: accuracy of
-    the classifier on other features.
+    """Return the lines with their accuracy relative to the best of those without privacy and of the same seed.
+    `references`: accuracy of the classifier on other features.
     """
-    plain = {line["seed"]: line["accuracy"] for line in lines if line["target_epsilon"] is None}
+    plain: dict[int, float] = {}
+    for line in lines:
+        if line["target_epsilon"] is None:
+            plain[line["seed"]] = max(plain.get(line["seed"], 0.0), line["accuracy"])
     runs = [{**line, "share_of_none": line["accuracy"] / max(plain[line["seed"]], 1e-9)} for line in lines]
     return {"classifiers": dict(references), "runs": runs}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def test_a_small_run_says_all_that_is_needed_to_check_it(
     table = text.table(result)
     assert "growing to 64" in table
     assert result["classifiers"] == {}, "lines name no field"
+
+
+def test_with_equal_steps_larger_batches_learn_from_more_texts() -> None:
+    works = text.plan(None, 512, (16, 64), (8.0,), [0], steps=30)
+    assert [(work.batch, work.growing, work.epsilon, work.examples) for work in works] == [
+        (16, False, math.inf, 480), (64, False, math.inf, 1920), (16, False, 8.0, 480), (64, False, 8.0, 1920),
+        (64, True, 8.0, 1120),
+    ]  # fmt: skip
+    assert {work.config(1000).steps for work in works} == {30}
 
 
 def test_too_few_texts_are_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
