@@ -6,7 +6,7 @@ PYTHON_VENV := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-long bench-peers runtime wheel backup restore
+.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-long bench-peers runtime messages wheel backup restore
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench-peers: setup  ## Label Studio from PyPI beside this, in one run; ARGS=--he
 format: setup  ## lay the code out and apply safe fixes
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
+
+messages: setup  ## the translations in locale/, from the texts of the code, and compiled
+	@exec $(PYTHON_VENV) scripts/messages.py
 
 wheel: setup  ## dist/marginalia-VERSION-py3-none-any.whl, and that of the client
 	@rm -rf build client/build

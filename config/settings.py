@@ -158,6 +158,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "labeling.web.gate.sessions.SessionsSeen",
     "labeling.web.gate.login_header.LoginHeader",
+    "labeling.web.gate.languages.Languages",
     "labeling.web.gate.second_factor.SecondFactorRequired",
     "labeling.web.gate.spool.given_back",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -182,7 +183,7 @@ TEMPLATES = [
                 "labeling.web.account.notices.bell",
             ],
             "libraries": {"markdown": "labeling.web.shared.markdown"},
-            "builtins": ["labeling.web.shared.figures"],
+            "builtins": ["django.templatetags.i18n", "labeling.web.shared.figures"],
         },
     }
 ]
@@ -242,8 +243,10 @@ CACHES = {
 }
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]
+FORMAT_MODULE_PATH = "config.formats"
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
-USE_I18N = False
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -13,6 +13,7 @@ TAKERS = {
     "logout",
     "guidelines-preview",
     "theme",
+    "language",
     "token-revoke",
     "session-end",
     "provider-login",

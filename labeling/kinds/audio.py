@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from labeling.kinds import examples
 from labeling.kinds.files import FileKind, Foreign
 from labeling.kinds.opening import Opener
@@ -41,12 +43,12 @@ class Audio(FileKind):
     opener = Opener("sound.py")
     bare = "a recording"
     keys = (
-        ("P", "Play, or pause"),
-        ("B", "Back three seconds"),
-        ("R", "Play from the start"),
-        ("L", "Play again and again, or once"),
+        ("P", _("Play, or pause")),
+        ("B", _("Back three seconds")),
+        ("R", _("Play from the start")),
+        ("L", _("Play again and again, or once")),
     )
-    signs = (("<", "Slower"), (">", "Faster"))
+    signs = (("<", _("Slower")), (">", _("Faster")))
     styles = ("css/kinds/audio.css",)
 
     def missing(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from labeling.kinds import examples
 from labeling.kinds.files import FileKind, Foreign
 from labeling.kinds.opening import Opener
@@ -45,14 +47,14 @@ class Image(FileKind):
     most_content = 250_000_000  # pixels; raster.py has lower limits for most formats
     opener = Opener("raster.py")
     keys = (
-        ("Z", "See the whole image again"),
-        ("B", "Brighter"),
-        ("D", "Darker"),
-        ("P", "Large pixels as squares, or smooth"),
+        ("Z", _("See the whole image again")),
+        ("B", _("Brighter")),
+        ("D", _("Darker")),
+        ("P", _("Large pixels as squares, or smooth")),
     )
     signs = (
-        ("+", "Zoom in; arrows move the image then, with Shift where they answer or choose"),
-        ("−", "Zoom out"),
+        ("+", _("Zoom in; arrows move the image then, with Shift where they answer or choose")),
+        ("−", _("Zoom out")),
     )
     styles = ("css/kinds/image.css",)
 

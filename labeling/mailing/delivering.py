@@ -14,7 +14,7 @@ import uuid
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from labeling import auditlog
 from labeling.mailing.messages import message_of, reset_message
@@ -43,8 +43,9 @@ def deliver() -> None:
         return
     until = time.monotonic() + MOST_SECONDS
     for mailbox in Mailbox.objects.due(timezone.now()).select_related("user").order_by("?"):
-        if time.monotonic() > until or not _deliver_to(mailbox):
-            return
+        with translation.override(mailbox.user.language or settings.LANGUAGE_CODE):
+            if time.monotonic() > until or not _deliver_to(mailbox):
+                return
 
 
 def _deliver_to(mailbox: Mailbox) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from labeling.models.event_types import EventType
 from labeling.models.roles import Ability
 
@@ -12,19 +15,21 @@ from labeling.models.roles import Ability
 class Mail(StrEnum):
     """When a person is told of notices of a kind by e-mail."""
 
-    NEVER = "never"
-    DAILY = "daily"
-    AT_ONCE = "at once"
+    NEVER = _("never")
+    DAILY = _("daily")
+    AT_ONCE = _("at once")
 
 
 class NoticeKind(StrEnum):
     """The name of a kind.
 
-    `text` is the notice, and `address` the page of its subject; both may name the project's slug and a number.
+    `topic` stands for all notices of the kind. `text` is the notice, and `address` the page of its subject; both may
+    name the project's slug and a number.
     `ability` is that of the members who get it; None if it is for one person. `event`: the webhooks' event of the same
     fact, which is announced with it. `mail`: when it is mailed unless the person chooses.
     """
 
+    topic: str
     text: str
     address: str
     ability: Ability | None
@@ -33,7 +38,8 @@ class NoticeKind(StrEnum):
 
     BATCH_READY = (
         "batch.ready",
-        "Batch {number} is ready for you to label.",
+        _("A batch is ready for you to label"),
+        _("Batch {number} is ready for you to label."),
         "/p/{project}/label/",
         Ability.TASKS_ANSWER,
         EventType.BATCH_OPENED,
@@ -41,7 +47,8 @@ class NoticeKind(StrEnum):
     )
     BATCH_DONE = (
         "batch.done",
-        "Batch {number} is done.",
+        _("A batch is done"),
+        _("Batch {number} is done."),
         "/p/{project}/batches/{number}/",
         Ability.BATCHES_READ,
         EventType.BATCH_DONE,
@@ -49,7 +56,8 @@ class NoticeKind(StrEnum):
     )
     REVIEW_WAITING = (
         "review.waiting",
-        "Items wait for a review.",
+        _("Items wait for a review"),
+        _("Items wait for a review."),
         "/p/{project}/review/",
         Ability.REVIEW_DO,
         None,
@@ -57,7 +65,8 @@ class NoticeKind(StrEnum):
     )
     COMMENT_ANSWERED = (
         "comment.answered",
-        "A comment of yours was answered.",
+        _("A comment of yours was answered"),
+        _("A comment of yours was answered."),
         "/p/{project}/label/comments/",
         None,
         None,
@@ -65,7 +74,8 @@ class NoticeKind(StrEnum):
     )
     MEMBER_PAUSED = (
         "member.paused",
-        "You are paused: you get no tasks until a manager decides.",
+        _("You are paused: you get no tasks until a manager decides"),
+        _("You are paused: you get no tasks until a manager decides."),
         "/p/{project}/label/",
         None,
         None,
@@ -73,7 +83,8 @@ class NoticeKind(StrEnum):
     )
     MODEL_HELD_BACK = (
         "model.held_back",
-        "Model version {number} was held back by the gate.",
+        _("A model version was held back by the gate"),
+        _("Model version {number} was held back by the gate."),
         "/p/{project}/models/{number}/",
         Ability.MODELS_READ,
         EventType.MODEL_HELD_BACK,
@@ -81,7 +92,8 @@ class NoticeKind(StrEnum):
     )
     BUDGET_NEARLY_SPENT = (
         "privacy.nearly_spent",
-        "At least 90 % of the privacy budget is spent.",
+        _("At least 90 % of the privacy budget is spent"),
+        _("At least 90 % of the privacy budget is spent."),
         "/p/{project}/privacy/",
         Ability.MODELS_READ,
         None,
@@ -89,7 +101,8 @@ class NoticeKind(StrEnum):
     )
     IMPORT_FAILED = (
         "import.failed",
-        "An import failed, or was refused.",
+        _("An import failed, or was refused"),
+        _("An import failed, or was refused."),
         "/p/{project}/imports/{number}/",
         Ability.ITEMS_CHANGE,
         None,
@@ -99,8 +112,12 @@ class NoticeKind(StrEnum):
     def __new__(cls, name: str, *facts: Any) -> NoticeKind:
         kind = str.__new__(cls, name)
         kind._value_ = name
-        kind.text, kind.address, kind.ability, kind.event, kind.mail = facts
+        kind.topic, kind.text, kind.address, kind.ability, kind.event, kind.mail = facts
         return kind
+
+    def sentence(self, number: int | None) -> str:
+        """Return the notice in the present language."""
+        return gettext(self.text).format(number=number)
 
 
 OF_EVENTS = {kind.event: kind for kind in NoticeKind if kind.event is not None}

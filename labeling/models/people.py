@@ -31,6 +31,12 @@ class User(AbstractUser):
         editable=False,
         help_text="By kind of notice: whether it is shown on the page, and when it is mailed.",
     )
+    language = models.CharField(
+        max_length=10,
+        blank=True,
+        db_default="",
+        help_text="Of pages and mails; empty for that of the browser.",
+    )
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **more: Any) -> None:
         if self._state.adding or self._same_password or (update_fields is not None and "password" not in update_fields):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import models
 from django.utils.text import get_text_list
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
 
 class Ability(models.TextChoices):
@@ -51,36 +53,42 @@ class Ability(models.TextChoices):
 class Role(models.TextChoices):
     """A member's role in one project. The admin and forms list roles in this order."""
 
-    ANNOTATOR = "annotator"
-    REVIEWER = "reviewer"
-    ENGINEER = "engineer"
-    AUDITOR = "auditor"
-    MANAGER = "manager"
+    ANNOTATOR = "annotator", gettext_lazy("Annotator")
+    REVIEWER = "reviewer", gettext_lazy("Reviewer")
+    ENGINEER = "engineer", gettext_lazy("Engineer")
+    AUDITOR = "auditor", gettext_lazy("Auditor")
+    MANAGER = "manager", gettext_lazy("Manager")
 
 
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
-    """`work` follows the role's name in forms and docs; `offer` follows "As annotator you" on an invitation."""
+    """`work` follows the role's name in forms and docs; `offer` is the sentence of an invitation; `people` are the
+    members with the role. Both are to be translated.
+    """
 
     work: str
     offer: str
+    people: str
     abilities: frozenset[Ability]
 
 
 ROLES: dict[str, RoleFacts] = {
     Role.ANNOTATOR: RoleFacts(
         work="labels",
-        offer="label its items",
+        offer=gettext_noop("As annotator you label its items."),
+        people=gettext_noop("annotators"),
         abilities=frozenset({Ability.PROJECT_READ, Ability.TASKS_ANSWER}),
     ),
     Role.REVIEWER: RoleFacts(
         work="checks and corrects labels",
-        offer="check and correct its labels",
+        offer=gettext_noop("As reviewer you check and correct its labels."),
+        people=gettext_noop("reviewers"),
         abilities=frozenset({Ability.PROJECT_READ, Ability.ITEMS_READ, Ability.REVIEW_READ, Ability.REVIEW_DO}),
     ),
     Role.ENGINEER: RoleFacts(
         work="exports labels and models",
-        offer="export its labels and models",
+        offer=gettext_noop("As engineer you export its labels and models."),
+        people=gettext_noop("engineers"),
         abilities=frozenset(
             {
                 Ability.PROJECT_READ,
@@ -95,18 +103,20 @@ ROLES: dict[str, RoleFacts] = {
     ),
     Role.AUDITOR: RoleFacts(
         work="reads everything, changes nothing",
-        offer="may read everything in it and change nothing",
+        offer=gettext_noop("As auditor you may read everything in it and change nothing."),
+        people=gettext_noop("auditors"),
         abilities=frozenset(ability for ability in Ability if ability.value.endswith(".read")),
     ),
     Role.MANAGER: RoleFacts(
         work="may do everything in this project",
-        offer="may do everything in it",
+        offer=gettext_noop("As manager you may do everything in it."),
+        people=gettext_noop("managers"),
         abilities=frozenset(Ability),
     ),
 }
 
 
-def choices() -> list[tuple[str, str]]:
+def choices() -> list[tuple[str, Any]]:
     """Return the choices of the database field: (name, label). A callable, so that a new role needs no migration."""
     return list(Role.choices)
 
@@ -134,5 +144,6 @@ def either(roles: list[Role]) -> str:
 def who_may(ability: Ability) -> str:
     """Return the members with the ability, for a sentence: "engineers, auditors and managers"."""
     roles = roles_with(ability)
-    names = [f"{role.value}s" for role in roles]
-    return "every member" if len(roles) == len(Role) else str(get_text_list(names, "and"))
+    if len(roles) == len(Role):
+        return gettext("every member")
+    return str(get_text_list([gettext(ROLES[role].people) for role in roles], gettext("and")))

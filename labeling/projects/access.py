@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from django.utils.translation import gettext
 
 from labeling.db.statements import Columns, rows
 from labeling.models import Ability, Membership, Project, Role, User
@@ -51,13 +52,15 @@ def find_membership(user: User, slug: str) -> Membership | None:
 def require(membership: Membership, ability: Ability) -> None:
     """Raise `PermissionDenied` unless the member has the ability. The message names the roles that have it."""
     if not membership.can(ability):
-        raise PermissionDenied(f"Only {who_may(ability)} of this project may do that.")
+        raise PermissionDenied(gettext("Only %(people)s of this project may do that.") % {"people": who_may(ability)})
 
 
 def require_unarchived(membership: Membership) -> None:
     """Raise `PermissionDenied` if the project is archived."""
     if membership.project.archived_at is not None:
-        raise PermissionDenied("This project is archived: it can be read, not changed. A manager can unarchive it.")
+        raise PermissionDenied(
+            gettext("This project is archived: it can be read, not changed. A manager can unarchive it.")
+        )
 
 
 def projects_of(user: User, *, deleted: bool = False) -> list[Membership]:

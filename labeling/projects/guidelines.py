@@ -16,12 +16,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
+from django.utils.translation import gettext
 from markdown_it import MarkdownIt
 
 from labeling import auditlog
 from labeling.models import Annotation, GuidelinesVersion, LogKind, Project, User
 from labeling.models.projects import MAX_GUIDELINES
 from labeling.projects import quota
+from labeling.projects.invisible import isolated
 
 # Passages with more words are compared by lines only: the time to compare by words grows with their square.
 MOST_WORDS = 1_500
@@ -177,11 +179,11 @@ def _words(old: str, new: str) -> Iterator[Span]:
 
 def summary(old: str, new: str) -> str:
     """Return the first added line, or else the first removed line, cut to `SUMMARY` characters; "" for equal lines."""
-    for word, text, other in (("new", new, old), ("gone", old, new)):
+    for sentence, text, other in ((gettext("new: “%(line)s”"), new, old), (gettext("gone: “%(line)s”"), old, new)):
         known = set(other.splitlines())
         line = next((line.strip() for line in text.splitlines() if line.strip() and line not in known), "")
         if line:
-            return f"{word}: “{line if len(line) <= SUMMARY else line[: SUMMARY - 1] + '…'}”"
+            return sentence % {"line": isolated(line if len(line) <= SUMMARY else line[: SUMMARY - 1] + "…")}
     return ""
 
 

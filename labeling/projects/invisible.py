@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from django.utils.translation import get_language_bidi
+
 # Control characters, line separators, direction marks, Unicode's default-ignorable characters (zero-width spaces and
 # joiners, fillers, soft hyphens, variation selectors, tags), and surrogates.
 INVISIBLE = re.compile(
@@ -41,11 +43,12 @@ def shown(text: str) -> str:
 
 
 def isolated(text: str) -> str:
-    """Return the name in direction marks that keep right-to-left text in it from reordering the sentence around it.
+    """Return the name in direction marks that keep text of another direction in it from reordering its sentence.
 
     For sentences that are composed as plain text. Templates use a `<bdi>` element instead.
     """
-    return f"\u2068{DIRECTIONS.sub('', text)}\u2069" if TURNING.search(text) else text
+    turns = get_language_bidi() or TURNING.search(text)
+    return f"\u2068{DIRECTIONS.sub('', text)}\u2069" if turns else text
 
 
 def _belongs(text: str, at: int) -> bool:

@@ -20,6 +20,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from labeling import auditlog
 from labeling.models import Ability, Invitation, LogKind, Membership, Project, User
@@ -36,7 +37,7 @@ MOST = 100
 MOST_BY_LINK = 1000
 TRIES = 10
 # The same text for taken and for invalid usernames, so that it does not reveal which accounts exist.
-NAME_REFUSED = "This name cannot be used here. Choose another one."
+NAME_REFUSED = gettext_lazy("This name cannot be used here. Choose another one.")
 
 _BETWEEN = re.compile(r"[\n\r,;]+")
 _ADDRESS = re.compile(r"<([^<>]*)>\Z")  # Ann Lee <ann@example.org>

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.conf import settings
+from django.utils.translation import gettext, gettext_noop
 
 
 class Limit(NamedTuple):
@@ -25,7 +26,7 @@ class Limit(NamedTuple):
         limit = self.allowed(own)
         if limit is None or used + more <= limit:
             return ""
-        return self.refusal.format(limit=limit, used=used, more=more)
+        return gettext(self.refusal).format(limit=limit, used=used, more=more)
 
 
 # Bytes of media, rows in the database, uploads and the files that rows own. `quota` counts and asks.
@@ -47,8 +48,10 @@ ITEMS = Limit(
 MEMBERS = Limit(
     "PROJECT_MEMBERS",
     own="member_limit",
-    refusal="This project may have {limit:,} members, and has {used:,}: there is no room for {more:,} more. Managers "
-    "can remove members; the person who runs this server can raise PROJECT_MEMBERS or the project's own limit.",
+    refusal=gettext_noop(
+        "This project may have {limit:,} members, and has {used:,}: there is no room for {more:,} more. Managers "
+        "can remove members; the person who runs this server can raise PROJECT_MEMBERS or the project's own limit."
+    ),
 )
 
 # Both asked where a person creates or copies a project; the second not of staff.

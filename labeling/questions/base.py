@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
+from django.utils.translation import gettext_noop
 
 from models_store.class_sets import ClassSets
 
@@ -23,13 +24,13 @@ MAX_NAME = 200
 KEYS = "1234567890"
 """The digit keys in their order on a keyboard. The annotator's screen shows at most as many buttons."""
 
-NO_CLASS_FITS = "None of the classes fits"
+NO_CLASS_FITS = gettext_noop("None of the classes fits")
 SKIP_REASONS = [
-    "Two answers are equally likely",
-    "Cannot be made out",
+    gettext_noop("Two answers are equally likely"),
+    gettext_noop("Cannot be made out"),
     NO_CLASS_FITS,
-    "Broken or empty",
-    "I do not know enough",
+    gettext_noop("Broken or empty"),
+    gettext_noop("I do not know enough"),
 ]
 
 

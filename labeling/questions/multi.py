@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
+from django.utils.translation import gettext_noop
 
 from labeling.questions.base import InvalidValue, Names, Question, Stored, class_index
 from models_store.class_sets import ClassSets
@@ -24,7 +25,7 @@ class Multi(Question):
     name = "multi"
     title = "any number of classes"
     offer = "Any number of classes. “Which of these apply?”"
-    prompt = "Which of these apply?"
+    prompt = gettext_noop("Which of these apply?")
     prompt_for_managers = "Which apply?"
     answer = "a list of class names"
     value_is_list = per_class = True

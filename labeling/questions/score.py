@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from django.utils.translation import gettext_noop
+
 from labeling.questions.base import KEYS, InvalidValue, Names, Question, Stored, class_index
 
 
@@ -18,7 +20,7 @@ class Score(Question):
     name = "score"
     title = "a score on a scale"
     offer = "A score on a scale, such as 1 to 5. “How good is it?”"
-    prompt = "Which score?"
+    prompt = gettext_noop("Which score?")
     prompt_for_managers = "Which score?"
     answer = "a number"
     ordered = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext_noop
+
 from labeling.questions.base import GridBy, Question
 
 
@@ -9,5 +11,5 @@ class Single(Question):
     name = "single"
     title = "one class of many"
     offer = "One class of many. “What is this?”"
-    prompt = "Which class is this?"
+    prompt = gettext_noop("Which class is this?")
     grid_by = GridBy.SHOWN

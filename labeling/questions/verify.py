@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext_noop
 
 from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, InvalidValue, Names, Question, Stored
 
@@ -16,7 +17,7 @@ class Verify(Question):
     name = "verify"
     title = "yes or no on a proposed class"
     offer = "Yes or no on one proposed class. “Is there a kayak in it?”"
-    prompt = "Is this right?"
+    prompt = gettext_noop("Is this right?")
     answer = "true or false"
     proposes = True
     grid_by = GridBy.PROPOSED

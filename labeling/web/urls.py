@@ -84,6 +84,7 @@ urlpatterns = [
     path(f"{SECOND}codes/new/", second_factor.NewCodes.as_view(), name="mfa_generate_recovery_codes"),
     path("login/second-factor/", second_factor.Authenticate.as_view(), name="mfa_authenticate"),
     path("account/theme/", account.theme, name="theme"),
+    path("account/language/", account.language, name="language"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),
     path(PROJECT, project.overview, name="project"),

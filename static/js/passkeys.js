@@ -1,5 +1,7 @@
 // Passkeys: the button asks the browser for one, and the form sends it.
 
+import { gettext } from "./words.js";
+
 const form = document.querySelector("form[data-passkey]");
 const told = document.getElementById("passkey-told");
 const options = JSON.parse(document.getElementById("passkey-options").textContent);
@@ -18,11 +20,11 @@ form.querySelector("[data-ask]").addEventListener("click", async () => {
     form.elements.credential.value = JSON.stringify(credential.toJSON());
     form.submit();
   } catch {
-    told.textContent = "The browser gave no passkey. Try again, or use another way.";
+    told.textContent = gettext("The browser gave no passkey. Try again, or use another way.");
   }
 });
 
 if (!window.PublicKeyCredential?.parseCreationOptionsFromJSON) {
   form.querySelector("[data-ask]").disabled = true;
-  told.textContent = "This browser has no passkeys here. They need HTTPS and a recent browser.";
+  told.textContent = gettext("This browser has no passkeys here. They need HTTPS and a recent browser.");
 }

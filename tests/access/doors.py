@@ -145,6 +145,7 @@ DOORS = [
     *(Door("provider-unlink", method, SIGNED_IN, 404) for method in ("get", "post")),  # nothing is linked
     Door("session-end", "post", SIGNED_IN, 302),
     Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
+    Door("language", "post", SIGNED_IN, 302, {"language": "de"}),
     Door("password", "get", SIGNED_IN, 200),
     Door("password", "post", SIGNED_IN, 200),
     Door("token-revoke", "post", SIGNED_IN, 302),

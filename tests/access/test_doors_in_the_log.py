@@ -35,6 +35,7 @@ NEVER = {
     "notices",
     "project-source-test",
     "theme",
+    "language",
 }
 # GET of these takes labels, or a file that was made of them.
 TAKES = {"api:auditlog-file", "api:server-auditlog-file", "api:certificate-file", "api:dataset-manifest", "api:export"}

@@ -48,7 +48,7 @@ def test_a_team_is_invited_at_once_and_the_links_are_copied(manager: Page, open_
 
     carla: Page = open_page(make_user("carla"), link)
     carla.get_by_role("button", name="Join as carla").click()
-    expect(carla.get_by_text("as annotator")).to_be_visible()
+    expect(carla.get_by_text("Your role: Annotator")).to_be_visible()
     manager.goto(MEMBERS)
     expect(manager.get_by_role("rowheader", name="Carla", exact=True)).to_have_count(0)
     expect(manager.get_by_role("rowheader", name="Dörte")).to_be_visible()
@@ -95,7 +95,7 @@ def test_a_link_for_many_by_keyboard(manager: Page, open_page: Any, screenshot: 
     for name in ("bert", "cleo"):
         page: Page = open_page(make_user(name), link)
         page.get_by_role("button", name=f"Join as {name}").click()
-        expect(page.get_by_text("as annotator")).to_be_visible()
+        expect(page.get_by_text("Your role: Annotator")).to_be_visible()
     late: Page = open_page(make_user("dora"), link)
     expect(late.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
@@ -116,7 +116,7 @@ def test_an_account_is_invited_by_username_and_joins_from_its_home_page(
     expect(bert.get_by_text("You are invited to Handwritten digits")).to_be_visible()
     screenshot(bert, "invited-home-phone", full=True)
     bert.get_by_role("button", name="Join Handwritten digits").click()
-    expect(bert.get_by_text("You are in Handwritten digits, as annotator.")).to_be_visible()
+    expect(bert.get_by_text("You are in Handwritten digits. Your role: Annotator.")).to_be_visible()
     assert Membership.objects.get(user__username="bert").role == Role.ANNOTATOR
 
 

@@ -60,7 +60,7 @@ def test_a_new_person_makes_an_account_and_labels(manager: Page, open_page: Any,
     expect(nora.locator(".errorlist")).to_have_text("This name cannot be used here. Choose another one.")
     expect(nora.get_by_label("Username")).to_have_value("mona")
     fill_account(nora, "nora")
-    expect(nora.get_by_text("You are in Handwritten digits, as annotator.")).to_be_visible()
+    expect(nora.get_by_text("You are in Handwritten digits. Your role: Annotator.")).to_be_visible()
     expect(nora.locator('#content[data-state="item"]')).to_be_visible()
     screen = Screen(nora, nora.url)
     screen.answer("3")
@@ -83,7 +83,7 @@ def test_somebody_with_an_account_signs_in_and_joins(manager: Page, open_page: A
     page.get_by_label("Password").fill("enzo-password")
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("button", name="Join as enzo").click()
-    expect(page.get_by_text("You are in Handwritten digits, as engineer.")).to_be_visible()
+    expect(page.get_by_text("You are in Handwritten digits. Your role: Engineer.")).to_be_visible()
     assert role_of("enzo") == Role.ENGINEER
 
 
@@ -96,7 +96,7 @@ def test_a_member_is_told_and_leaves_the_link_to_others(manager: Page, open_page
     expect(manager.get_by_role("heading", level=1)).to_be_visible()
     enzo: Page = open_page(make_user("enzo"), link)
     enzo.get_by_role("button", name="Join as enzo").click()
-    expect(enzo.get_by_text("as annotator")).to_be_visible()
+    expect(enzo.get_by_text("Your role: Annotator")).to_be_visible()
     assert role_of("mona") == Role.MANAGER
 
 
@@ -125,7 +125,7 @@ def test_without_scripts_the_link_is_a_plain_field(open_page: Any) -> None:
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     nora: Page = open_page(None, link, java_script_enabled=False)
     fill_account(nora, "nora")
-    expect(nora.get_by_text("You are in Digits, as annotator.")).to_be_visible()
+    expect(nora.get_by_text("You are in Digits. Your role: Annotator.")).to_be_visible()
 
 
 def test_it_all_goes_by_keyboard(manager: Page, open_page: Any) -> None:
@@ -145,7 +145,7 @@ def test_it_all_goes_by_keyboard(manager: Page, open_page: Any) -> None:
         nora.keyboard.type(text)
         nora.keyboard.press("Tab")
     nora.keyboard.press("Enter")
-    expect(nora.get_by_text("You are in Handwritten digits, as manager.")).to_be_visible()
+    expect(nora.get_by_text("You are in Handwritten digits. Your role: Manager.")).to_be_visible()
     assert Invitation.objects.get().closed_at is not None
 
 

@@ -60,7 +60,7 @@ def test_an_address_gets_mail_once_its_owner_has_confirmed_it(mona: User, inbox:
     for _ in range(2):
         delivering.deliver()
     [mail] = inbox.mails
-    assert mail["Subject"] == "Confirm your address from Marginalia"
+    assert mail["Subject"] == "Confirm your address for Marginalia"
     path = link_in(inbox.text(), "address")
     assert signed_in(make_member(make_project("other"), "eve")).post(path).status_code == 404
     assert client.get(path).status_code == 200
@@ -85,6 +85,15 @@ def test_all_that_is_due_comes_in_one_mail_once(mailbox: Mailbox, inbox: Inbox) 
     )
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail.get_content_type() == "text/plain"
+
+
+def test_a_mail_is_in_the_language_that_the_person_chose(mailbox: Mailbox, inbox: Inbox) -> None:
+    User.objects.filter(pk=mailbox.user_id).update(language="de")
+    tell(number=1)
+    delivering.deliver()
+    [mail] = inbox.mails
+    assert mail["Subject"] == "Eine Mitteilung von Marginalia"
+    assert "Digits: Modellversion 1 wurde vom Tor zurückgehalten." in inbox.text()
 
 
 def test_daily_notices_wait_for_the_time_of_the_day(mailbox: Mailbox, inbox: Inbox) -> None:

@@ -113,6 +113,7 @@ def test_it_holds_the_program_and_lists_what_it_needs(wheels: Path) -> None:
         "config",
         "demo",
         "labeling",
+        "locale",
         "models_store",
         "selector",
         "static",

@@ -52,7 +52,7 @@ def test_a_new_person_makes_an_account_and_is_in() -> None:
     assert "As engineer you export its labels and models." in page
     response = client.post(path, ACCOUNT, follow=True)
     assert response.redirect_chain == [("/p/digits/", 302)]
-    assert "You are in Handwritten digits, as engineer." in text_of(response)
+    assert "You are in Handwritten digits. Your role: Engineer." in text_of(response)
     nora = User.objects.get(username="nora")
     assert get_user(client) == nora
     assert nora.check_password("long-and-odd-7")
@@ -66,7 +66,7 @@ def test_somebody_with_an_account_joins_with_one_click() -> None:
     assert "Join as annie" in text_of(client.get(path))
     response = client.post(path, follow=True)
     assert response.redirect_chain == [("/p/digits/label/", 302)]
-    assert "You are in Handwritten digits, as annotator." in text_of(response)
+    assert "You are in Handwritten digits. Your role: Annotator." in text_of(response)
     assert roles() == {"annie": "annotator"}
     assert is_over(path, signed_in(make_user("bert")))
 
@@ -93,15 +93,15 @@ def test_looking_at_a_link_uses_nothing_up() -> None:
 def test_a_member_keeps_the_role_and_leaves_the_invitation(role: str) -> None:
     path = make_invitation(Role.MANAGER)
     client = signed_in(make_member(Project.objects.get(), "annie", role))
-    assert f"You are its {role}." in text_of(client.get(path))
-    assert f"You are in Handwritten digits, as {role}." in text_of(client.post(path, follow=True))
+    assert f"Your role: {role.capitalize()}." in text_of(client.get(path))
+    assert f"You are in Handwritten digits. Your role: {role.capitalize()}." in text_of(client.post(path, follow=True))
     assert roles() == {"annie": role}
     assert not is_over(path)
 
 
 def test_a_superuser_is_in_every_project_already() -> None:
     path, client = make_invitation(), signed_in(make_user("boss", is_superuser=True))
-    assert "You are its manager" in text_of(client.get(path))
+    assert "Your role: Manager." in text_of(client.get(path))
     client.post(path)
     assert roles() == {}
     assert not is_over(path)
@@ -304,7 +304,9 @@ def test_a_shared_link_lets_in_as_many_as_it_says() -> None:
     for number in range(2):
         assert Client().post(path, {**ACCOUNT, "username": f"new-{number}"}).status_code == 302
     again = signed_in(User.objects.get(username="new-0"))
-    assert "You are in Handwritten digits, as reviewer." in text_of(again.post(path, follow=True))  # not counted twice
+    assert "You are in Handwritten digits. Your role: Reviewer." in text_of(
+        again.post(path, follow=True)
+    )  # not counted twice
     assert signed_in(make_user("annie")).post(path).status_code == 302
     assert roles() == dict.fromkeys(["new-0", "new-1", "annie"], "reviewer")
     assert is_over(path)

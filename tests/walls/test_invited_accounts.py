@@ -41,11 +41,11 @@ def test_the_account_joins_from_its_home_page() -> None:
     invitation = invited()
     client = signed_in(User.objects.get(username="annie"))
     home = client.get("/")
-    assert "You are invited to Handwritten digits: as engineer you export its labels and models." in text_of(home)
+    assert "You are invited to Handwritten digits. As engineer you export its labels and models." in text_of(home)
     assert reverse("invitation-answer", args=[invitation.pk]) in home.content.decode()
     page = answer(client, invitation)
     assert page.redirect_chain == [("/p/digits/", 302)]
-    assert "You are in Handwritten digits, as engineer." in text_of(page)
+    assert "You are in Handwritten digits. Your role: Engineer." in text_of(page)
     assert Membership.objects.get(user__username="annie").role == Role.ENGINEER
     assert "You are invited" not in text_of(client.get("/"))
     assert not Invitation.objects.open().exists()

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
+from django.utils.translation import gettext
 from django.views import defaults
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
@@ -178,10 +179,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if is_full(error):
         return _no_room(request)
     if outages.is_away(error):
-        return _unavailable(request, "database")
+        return _unavailable(request, "database", gettext("Its database"))
     if isinstance(error, StoreAway):
         logger.error("The object store is away: %s", error)
-        return _unavailable(request, "store of files")
+        return _unavailable(request, "store of files", gettext("Its store of files"))
     text = "The server failed. The request was not the cause; the operator finds the reason in the server's log."
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
 
@@ -197,12 +198,12 @@ def _no_room(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _unavailable(request: HttpRequest, part: str) -> HttpResponse:
-    """Return a 503: a part of the server, for example the database, does not respond."""
+def _unavailable(request: HttpRequest, part: str, its_part: str) -> HttpResponse:
+    """Return a 503: a part of the server does not respond, for example the database; on a page, "Its database"."""
     text = f"The {part} does not answer at the moment. Send the request again soon."
     response = _outside(request, 503, "unavailable", text)
     if response is None:
-        response = HttpResponse(loader.render_to_string("503.html", {"part": f"Its {part}"}), status=503)
+        response = HttpResponse(loader.render_to_string("503.html", {"part": its_part}), status=503)
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 

@@ -12,6 +12,8 @@ from allauth.mfa.models import Authenticator
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from labeling.db.sealed import seal, unseal
 from labeling.models import User
@@ -50,7 +52,7 @@ class Accounts(DefaultAccountAdapter):
         super().login(request, user)
 
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
-        messages.error(request, "This account is closed. Ask the administrator of this server.")
+        messages.error(request, gettext("This account is closed. Ask the administrator of this server."))
         return redirect("login")
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
@@ -72,8 +74,8 @@ class SecondFactors(DefaultMFAAdapter):
 
     error_messages = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": "This code is wrong, too old, or was used before. Enter the next one.",
-        "cannot_delete_authenticator": "This server asks you for a second factor: add another one first.",
+        "incorrect_code": _("This code is wrong, too old, or was used before. Enter the next one."),
+        "cannot_delete_authenticator": _("This server asks you for a second factor: add another one first."),
     }
 
     def encrypt(self, text: str) -> str:
@@ -88,7 +90,7 @@ class SecondFactors(DefaultMFAAdapter):
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         number = Authenticator.objects.filter(user=user, type=type).count() + 1
-        return "Passkey" if number == 1 else f"Passkey {number}"
+        return gettext("Passkey") if number == 1 else gettext("Passkey %(number)s") % {"number": number}
 
     def build_totp_svg(self, url: str) -> str:
         """Return the QR code as an element for a page, without the prolog of a file."""

@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -25,7 +27,7 @@ class AddressForm(forms.Form):
     """The confirmed address of an account."""
 
     address = forms.EmailField(
-        label="Your e-mail address",
+        label=_("Your e-mail address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
     )
@@ -59,7 +61,7 @@ class NewPassword(PasswordResetConfirmView):
             response = super().form_valid(form)
             SignInFailure.objects.filter(user=form.user).delete()
             auditlog.record(LogKind.PASSWORD_RESET, who=form.user, whom=form.user)
-        messages.success(self.request, "Your new password is set. Sign in with it.")
+        messages.success(self.request, gettext("Your new password is set. Sign in with it."))
         return response
 
     def render_to_response(self, context: dict[str, Any], **more: Any) -> HttpResponse:

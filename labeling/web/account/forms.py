@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 from django.contrib.auth.forms import BaseUserCreationForm
+from django.utils.translation import gettext_lazy as _
 
 from labeling.models import User
 
@@ -23,9 +24,9 @@ class TokenForm(forms.Form):
     """The lifetime of a new API token."""
 
     days = forms.TypedChoiceField(
-        label="Valid for",
+        label=_("Valid for"),
         coerce=int,
-        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")],
+        choices=[(7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
         initial=30,
-        help_text="A program with the token acts as you until then, or until you revoke it.",
+        help_text=_("A program with the token acts as you until then, or until you revoke it."),
     )

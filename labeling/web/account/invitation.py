@@ -8,6 +8,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -44,7 +45,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 def _with_account(request: HttpRequest, invitation: Invitation, user: User) -> HttpResponse:
     present = access.find_membership(user, invitation.project.slug)
     if request.method != "POST":
-        role = present.get_role_display().lower() if present else ""
+        role = present.get_role_display() if present else ""
         return _page(request, invitation, present_role=role)
     try:
         membership = present or invitations.join(invitation=invitation, user=user)
@@ -94,7 +95,7 @@ def _page(request: HttpRequest, invitation: Invitation, *, status: int = 200, **
     shared = {
         "provider": provider_name(),
         "project": invitation.project,
-        "offer": f"As {invitation.role} you {ROLES[invitation.role].offer}.",
+        "offer": gettext(ROLES[invitation.role].offer),
     }
     return render(request, "invitation/join.html", {**shared, **context}, status=status)
 

@@ -18,6 +18,8 @@ from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -98,7 +100,7 @@ def _user(request: HttpRequest) -> User:
 def _shown(notice: Notice) -> dict[str, Any]:
     return {
         "row": notice,
-        "text": NoticeKind(notice.kind).text.format(number=notice.number),
+        "text": NoticeKind(notice.kind).sentence(notice.number),
         "url": address_of(notice.kind, notice.project.slug, notice.number),
         "at": moment(notice.created_at, timezone.now()),
     }
@@ -107,12 +109,12 @@ def _shown(notice: Notice) -> dict[str, Any]:
 class AddressForm(forms.Form):
     """The address for notices. A link that is mailed to it can set a new password, so it takes the present one."""
 
-    address = forms.EmailField(label="Your e-mail address", max_length=254)
+    address = forms.EmailField(label=_("Your e-mail address"), max_length=254)
     password = forms.CharField(
-        label="Your password",
+        label=_("Your password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-        help_text="If you forget it, a link to set a new one can be mailed to the address.",
+        help_text=_("If you forget it, a link to set a new one can be mailed to the address."),
     )
 
     def __init__(self, request: HttpRequest, data: Any = None) -> None:
@@ -125,7 +127,7 @@ class AddressForm(forms.Form):
         password = self.cleaned_data["password"]
         # With `authenticate`, so that the limit on failed sign-ins also holds here.
         if authenticate(self.request, username=self.user.get_username(), password=password) != self.user:
-            raise ValidationError("This is not your password.")
+            raise ValidationError(gettext("This is not your password."))
         return password
 
 
@@ -140,19 +142,19 @@ def choices(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and settings.MAIL and "address" in request.POST:
         form = AddressForm(request, request.POST)
         if form.is_valid() and _asked(form, user):
-            messages.success(request, "A link is on its way to the address. Open it to confirm the address.")
+            messages.success(request, gettext("A link is on its way to the address. Open it to confirm the address."))
             return redirect("notice-choices")
     elif request.method == "POST" and "stop" in request.POST:
         Mailbox.objects.filter(user=user).delete()
-        messages.success(request, "You get no more e-mail.")
+        messages.success(request, gettext("You get no more e-mail."))
         return redirect("notice-choices")
     elif request.method == "POST":
         user.notice_choices |= {kind: _posted(request, kind) for kind in kinds}
         user.save(update_fields=["notice_choices"])
-        messages.success(request, "Your choices are saved.")
+        messages.success(request, gettext("Your choices are saved."))
         return redirect("notice-choices")
     context = {
-        "kinds": [{"kind": kind, "text": _any(kind), "choice": choice_of(user, kind)} for kind in kinds],
+        "kinds": [{"kind": kind, "text": gettext(kind.topic), "choice": choice_of(user, kind)} for kind in kinds],
         "mails": list(Mail),
         "form": form,
         "mailbox": Mailbox.objects.filter(user=user).first(),
@@ -166,12 +168,6 @@ def _kinds_of(user: User) -> list[NoticeKind]:
     roles = set(Membership.objects.filter(user=user).values_list("role", flat=True))
     abilities = {ability for role in roles for ability in ROLES[role].abilities}
     return [kind for kind in NoticeKind if kind.ability is None or kind.ability in abilities]
-
-
-def _any(kind: NoticeKind) -> str:
-    """Return the text without a number: "A batch is done."."""
-    text = kind.text.replace("Batch {number}", "A batch").replace("Model version {number}", "A model version")
-    return text.rstrip(".")
 
 
 def _posted(request: HttpRequest, kind: NoticeKind) -> list[bool | str]:
@@ -197,12 +193,12 @@ def address(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404("This link has expired, or it is for another account.")
     if request.method == "POST":
         addresses.confirm(mailbox)
-        messages.success(request, "The address is confirmed.")
+        messages.success(request, gettext("The address is confirmed."))
         return redirect("notice-choices")
     return render(
         request,
         "account/notice_link.html",
-        {"mailbox": mailbox, "button": "Confirm it", "title": "Confirm your address"},
+        {"mailbox": mailbox, "button": gettext("Confirm it"), "title": gettext("Confirm your address")},
     )
 
 
@@ -216,7 +212,6 @@ def stop(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404("This link has expired: no mail goes to its address.")
     if request.method == "POST":
         addresses.stop(mailbox)
-        return render(request, "account/notice_link.html", {"title": "Stopped"})
-    return render(
-        request, "account/notice_link.html", {"mailbox": mailbox, "button": "Stop them", "title": "Stop mails"}
-    )
+        return render(request, "account/notice_link.html", {"title": gettext("Stopped")})
+    context = {"mailbox": mailbox, "button": gettext("Stop them"), "title": gettext("Stop mails")}
+    return render(request, "account/notice_link.html", context)

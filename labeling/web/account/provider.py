@@ -30,6 +30,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -140,7 +141,7 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
 
     error_messages = {
         **DefaultSocialAccountAdapter.error_messages,
-        "connected_other": "Another account here is linked with that one.",
+        "connected_other": gettext_lazy("Another account here is linked with that one."),
     }
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
@@ -174,7 +175,8 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
     ) -> None:
         """Log the error, and lead back. The page does not repeat what the address bar says."""
         logger.warning("A sign-in at the provider failed: %s", exception or error)
-        messages.error(request, f"Signing in with {settings.OIDC_NAME} did not work. Try again.")
+        sentence = gettext("Signing in with %(provider)s did not work. Try again.")
+        messages.error(request, sentence % {"provider": settings.OIDC_NAME})
         raise ImmediateHttpResponse(redirect("account" if request.user.is_authenticated else "login"))
 
 
@@ -225,7 +227,8 @@ def _unlink(request: HttpRequest, user: User) -> HttpResponse:
     with transaction.atomic():
         SocialAccount.objects.filter(user=user).delete()
         auditlog.record(LogKind.PROVIDER_UNLINKED)
-    messages.success(request, f"{settings.OIDC_NAME} is unlinked: it no longer signs you in here.")
+    sentence = gettext("%(provider)s is unlinked: it no longer signs you in here.")
+    messages.success(request, sentence % {"provider": settings.OIDC_NAME})
     return redirect("account")
 
 

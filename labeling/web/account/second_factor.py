@@ -18,11 +18,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from labeling.models import User
 from labeling.projects import second_factors
+from labeling.projects.invisible import isolated
 from labeling.web.shared.words import moment
 
 page = method_decorator([require_http_methods(["GET", "HEAD", "POST"]), never_cache], name="dispatch")
@@ -41,7 +43,7 @@ def index(request: HttpRequest) -> HttpResponse:
         {
             "pk": each.pk,
             "is_app": each.type == Authenticator.Type.TOTP,
-            "name": "Authenticator app" if each.type == Authenticator.Type.TOTP else each.wrap().name,
+            "name": gettext("Authenticator app") if each.type == Authenticator.Type.TOTP else each.wrap().name,
             "added": moment(each.created_at, now),
             "used": moment(each.last_used_at, now) if each.last_used_at else None,
         }
@@ -82,7 +84,7 @@ class RemoveApp(DeactivateTOTPView):
     template_name = "account/remove_factor.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "name": "the authenticator app"}
+        return {**super().get_context_data(**kwargs), "title": gettext("Remove the authenticator app")}
 
 
 @page
@@ -106,11 +108,12 @@ class RemovePasskey(RemoveWebAuthnView):
         return super().dispatch(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {**super().get_context_data(**kwargs), "name": f"the passkey {self.object.wrap().name}"}
+        title = gettext("Remove the passkey %(name)s") % {"name": isolated(self.object.wrap().name)}
+        return {**super().get_context_data(**kwargs), "title": title}
 
     def form_valid(self, form: Any) -> HttpResponse:
         if not get_adapter().can_delete_authenticator(self.object):
-            messages.error(self.request, "This server asks you for a second factor: add another one first.")
+            messages.error(self.request, gettext("This server asks you for a second factor: add another one first."))
             return redirect("mfa_index")
         return super().form_valid(form)
 

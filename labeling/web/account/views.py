@@ -20,6 +20,8 @@ from django.middleware.csrf import rotate_token
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -31,9 +33,9 @@ from labeling.web.account import first_account
 from labeling.web.account.forms import AccountForm, TokenForm
 from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices, sessions
-from labeling.web.shared.words import count, moment
+from labeling.web.shared.words import moment, number
 
-THEMES = (("", "As the device"), ("light", "Light"), ("dark", "Dark"))
+THEMES = (("", _("As the device")), ("light", _("Light")), ("dark", _("Dark")))
 THEME_SECONDS = 365 * 24 * 3600
 
 
@@ -69,7 +71,7 @@ def account(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "token": token, "tokens": tokens, "sessions": going}
     context["provider"] = provider_name()
     context["linked"] = bool(settings.OIDC_ISSUER) and SocialAccount.objects.filter(user=request.user).exists()
-    context |= {"themes": THEMES, "theme": _theme_of(request)}
+    context |= {"themes": THEMES, "theme": _theme_of(request), "languages": settings.LANGUAGES}
     return render(request, "account/account.html", context, status=400 if form.errors else 200)
 
 
@@ -113,12 +115,24 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @login_required
+def language(request: HttpRequest) -> HttpResponse:
+    """Save the account's language; "" for that of the browser."""
+    user, chosen = _user(request), request.POST.get("language", "")
+    if chosen == "" or chosen in dict(settings.LANGUAGES):
+        user.language = chosen
+        user.save(update_fields=["language"])
+    return redirect("account")
+
+
+@require_POST
+@login_required
 def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     """Delete one of the user's own tokens."""
     with transaction.atomic():
         get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
         auditlog.record(LogKind.TOKEN_REVOKED, subject=f"token {key[:8]}")
-    messages.success(request, f"The token {key[:8]}… is revoked. Programs that use it are refused.")
+    sentence = gettext("The token %(token)s… is revoked. Programs that use it are refused.")
+    messages.success(request, sentence % {"token": key[:8]})
     return redirect("account")
 
 
@@ -130,7 +144,7 @@ def end_session(request: HttpRequest, session_id: int) -> HttpResponse:
         if not sessions.end(_user(request), session_id):
             raise Http404("There is no such session.")
         auditlog.record(LogKind.SESSION_ENDED, subject=f"session {session_id}")
-    messages.success(request, "That browser is signed out.")
+    messages.success(request, gettext("That browser is signed out."))
     return redirect("account")
 
 
@@ -204,14 +218,20 @@ class ChangePassword(PasswordChangeView):
             sessions.note(form.user, self.request)
             auditlog.record(LogKind.PASSWORD_CHANGED, whom=form.user)
         devices.remember(self.request, response, form.user)
-        ended = f" {tokens} of yours ended with it. Programs that used them need new ones." if tokens else ""
-        messages.success(self.request, f"Your password is changed. You are signed out everywhere else.{ended}")
+        sentences = [gettext("Your password is changed. You are signed out everywhere else.")]
+        if tokens:
+            ended = ngettext(
+                "%(n)s API token of yours ended with it. Programs that used it need a new one.",
+                "%(n)s API tokens of yours ended with it. Programs that used them need new ones.",
+                tokens,
+            )
+            sentences.append(ended % {"n": number(tokens)})
+        messages.success(self.request, " ".join(sentences))
         return response
 
-    def _tokens(self) -> str:
-        """Return the number of the user's API tokens, in words; "" without tokens."""
-        number = AuthToken.objects.filter(user=self.request.user).count()
-        return count(number, "API token") if number else ""
+    def _tokens(self) -> int:
+        """Return the number of the user's API tokens."""
+        return AuthToken.objects.filter(user=self.request.user).count()
 
 
 @require_safe
@@ -239,10 +259,13 @@ def setup(request: HttpRequest) -> HttpResponse:
         values = form.cleaned_data
         user = first_account.create(username=values["username"], password=values["password1"])
         if user is None:
-            messages.error(request, "Another person created the first account a moment ago. Yours was not created.")
+            messages.error(
+                request, gettext("Another person created the first account a moment ago. Yours was not created.")
+            )
             return redirect("login")
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-        messages.success(request, f"Your account {user.username} is there. Now create your first project.")
+        sentence = gettext("Your account %(name)s is there. Now create your first project.")
+        messages.success(request, sentence % {"name": user.username})
         response = redirect("project-new")
         devices.remember(request, response, user)
         return response

@@ -6,6 +6,8 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+
 from labeling import kinds
 from labeling.answering.changing import ACTIONS, AGAIN, DELETE, EXCLUDE, GOLD, INCLUDE, QUEUE, RESTORE, UNGOLD, UNQUEUE
 from labeling.items.item_filters import State
@@ -90,9 +92,9 @@ def _people(usernames: list[str]) -> str:
 def label_text(shown: Any) -> str:
     """Return a label in words; empty for None."""
     if isinstance(shown, bool):
-        return "yes" if shown else "no"
+        return gettext("yes") if shown else gettext("no")
     if isinstance(shown, list):
-        return ", ".join(map(isolated, shown)) or "none applies"
+        return ", ".join(map(isolated, shown)) or gettext("none applies")
     return "" if shown is None else isolated(str(shown))
 
 

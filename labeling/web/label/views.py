@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
+from django.utils.translation import get_language_bidi, gettext
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import conditional_page
 
@@ -42,7 +43,9 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {
         "project": project,
         "kind": kinds.of(project),
-        "prompt": project.prompt or project.asks.prompt,
+        "prompt": project.prompt or gettext(project.asks.prompt),
+        "forward": "←" if get_language_bidi() else "→",
+        "back": "→" if get_language_bidi() else "←",
         "picker": picker,
         "picker_template": f"label/pickers/{picker}.html",
         "keys_template": f"label/pickers/{picker}_keys.html",

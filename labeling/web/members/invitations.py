@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from labeling.models import Ability, Invitation, Membership, Project, Role, User
@@ -123,7 +124,7 @@ def _whom(invitation: Invitation) -> str:
 def of_account(user: User) -> list[dict[str, Any]]:
     """The invitations that the user's home page shows. One query."""
     rows = Invitation.objects.addressed_to(user).select_related("project").order_by("pk")
-    return [{"row": each, "offer": ROLES[each.role].offer} for each in rows]
+    return [{"row": each, "offer": gettext(ROLES[each.role].offer)} for each in rows]
 
 
 @require_POST
@@ -136,12 +137,13 @@ def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
     name = isolated(invitation.project.name)
     if "decline" in request.POST:
         Invitation.objects.filter(pk=invitation.pk).update(declined_at=timezone.now())
-        messages.success(request, f"You have declined the invitation to {name}.")
+        messages.success(request, gettext("You have declined the invitation to %(name)s.") % {"name": name})
         return redirect("home")
     try:
         membership = invitations.join(invitation=invitation, user=request.user)
     except InvitationOver:
-        messages.error(request, f"The invitation to {name} is over. Ask a manager of the project for a new one.")
+        over = gettext("The invitation to %(name)s is over. Ask a manager of the project for a new one.")
+        messages.error(request, over % {"name": name})
         return redirect("home")
     except ProjectFull as problem:
         messages.error(request, problem.message)
@@ -151,7 +153,8 @@ def answer_invitation(request: HttpRequest, invitation_id: int) -> HttpResponse:
 
 def joined(request: HttpRequest, project: Project, role: str) -> HttpResponse:
     """Greet a new member: on the label page if they only answer tasks, else on the overview."""
-    messages.success(request, f"You are in {isolated(project.name)}, as {Role(role).label.lower()}.")
+    values = {"name": isolated(project.name), "role": Role(role).label}
+    messages.success(request, gettext("You are in %(name)s. Your role: %(role)s.") % values)
     abilities = ROLES[role].abilities
     labels = Ability.TASKS_ANSWER in abilities and Ability.ITEMS_READ not in abilities
     return redirect("label" if labels and project.archived_at is None else "project", project.slug)

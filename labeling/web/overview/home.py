@@ -50,7 +50,7 @@ def home(request: HttpRequest) -> HttpResponse:
     cards = [
         ProjectCard(
             project=membership.project,
-            role=membership.role,
+            role=membership.get_role_display(),
             batch=batch,
             situation=situation(membership, batch, is_final=batch is not None and batch.is_final),
             can_import=membership.can(Ability.ITEMS_CHANGE) and membership.project.archived_at is None,

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import kinds
 from labeling.answering import comments
@@ -78,8 +79,9 @@ def _thread(project: Project, thread: comments.Thread, names: dict[int, str]) ->
 
 def _answer(project: Project, annotation: Any, names: dict[int, str]) -> str:
     if annotation.value is None:
-        return f"Skipped: {annotation.skip_reason}"
-    return f"Answered: {label_text(project.asks.show(annotation.value, names))}"
+        return gettext("Skipped: %(reason)s") % {"reason": gettext(annotation.skip_reason)}
+    answer = label_text(project.asks.show(annotation.value, names))
+    return gettext("Answered: %(answer)s") % {"answer": answer}
 
 
 def thread_context(item: Item) -> dict[str, Any]:

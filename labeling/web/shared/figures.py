@@ -1,5 +1,5 @@
 """Template tags and filters of all templates: `{{ batch.size|number }}` formats a number, `{% manage %} worker` writes
-a command, `{% columns %}` the head of a table.
+a command, `{% columns %}` the head of a table, `{% script_texts %}` what scripts say.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from collections.abc import Mapping
 
 from django import template
 from django.conf import settings
+from django.utils.html import json_script
 from django.utils.safestring import SafeString, mark_safe
 
+from labeling.web.shared.languages import texts_of_scripts
 from labeling.web.shared.words import number
 
 register = template.Library()
@@ -20,6 +22,12 @@ register.filter("number", number)
 def manage() -> str:
     """Return the command that runs this installation's management commands."""
     return str(settings.COMMAND)
+
+
+@register.simple_tag
+def script_texts() -> SafeString:
+    """Render the translations for `static/js/words.js`. A page whose scripts say something needs it."""
+    return json_script(texts_of_scripts(), "texts")
 
 
 @register.simple_block_tag

@@ -9,6 +9,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
 from labeling.models import Ability, Membership, Project
@@ -29,51 +31,51 @@ class Section:
 
 # Groups of pages by their purpose. A page outside the navigation belongs to the section of its parent page.
 GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
-    ("Overview", (Section("project", "Overview", Ability.PROJECT_READ),)),
-    ("Label", (Section("label", "Label", Ability.TASKS_ANSWER, lambda project: not project.archived_at),)),
-    ("Review", (Section("project-review", "Review", Ability.REVIEW_READ),)),
+    (_("Overview"), (Section("project", _("Overview"), Ability.PROJECT_READ),)),
+    (_("Label"), (Section("label", _("Label"), Ability.TASKS_ANSWER, lambda project: not project.archived_at),)),
+    (_("Review"), (Section("project-review", _("Review"), Ability.REVIEW_READ),)),
     (
-        "Batches",
+        _("Batches"),
         (
-            Section("project-batches", "Batches", Ability.PROJECT_READ),
-            Section("project-progress", "Pace and people", Ability.BATCHES_READ),
-            Section("project-agreement", "Agreement", Ability.LABELS_READ),
-            Section("project-copies", "Near-copies", Ability.LABELS_READ, lambda project: project.near_copies > 0),
+            Section("project-batches", _("Batches"), Ability.PROJECT_READ),
+            Section("project-progress", _("Pace and people"), Ability.BATCHES_READ),
+            Section("project-agreement", _("Agreement"), Ability.LABELS_READ),
+            Section("project-copies", _("Near-copies"), Ability.LABELS_READ, lambda project: project.near_copies > 0),
         ),
     ),
     (
-        "Items",
+        _("Items"),
         (
-            Section("project-items", "Items", Ability.ITEMS_READ),
-            Section("project-import", "Import", Ability.IMPORTS_READ),
-            Section("project-sources", "Sources", Ability.SOURCES_CHANGE),
-            Section("project-export", "Export", Ability.LABELS_READ),
-            Section("project-datasets", "Dataset versions", Ability.LABELS_READ),
+            Section("project-items", _("Items"), Ability.ITEMS_READ),
+            Section("project-import", _("Import"), Ability.IMPORTS_READ),
+            Section("project-sources", _("Sources"), Ability.SOURCES_CHANGE),
+            Section("project-export", _("Export"), Ability.LABELS_READ),
+            Section("project-datasets", _("Dataset versions"), Ability.LABELS_READ),
         ),
     ),
     (
-        "Models",
+        _("Models"),
         (
-            Section("project-models", "Versions", Ability.MODELS_READ),
-            Section("project-privacy", "Privacy", Ability.MODELS_READ),
+            Section("project-models", _("Versions"), Ability.MODELS_READ),
+            Section("project-privacy", _("Privacy"), Ability.MODELS_READ),
         ),
     ),
-    ("Finish", (Section("project-finish", "Finish", Ability.BATCHES_READ),)),
+    (_("Finish"), (Section("project-finish", _("Finish"), Ability.BATCHES_READ),)),
     (
-        "Settings",
+        _("Settings"),
         (
-            Section("project-settings", "General", Ability.SETTINGS_READ),
-            Section("project-guidelines-edit", "Guidelines", Ability.SETTINGS_READ),
-            Section("project-classes", "Classes", Ability.SETTINGS_READ),
-            Section("project-webhooks", "Webhooks", Ability.WEBHOOKS_CHANGE),
-            Section("project-manage", "Archive, copy, delete", Ability.SETTINGS_READ),
+            Section("project-settings", _("General"), Ability.SETTINGS_READ),
+            Section("project-guidelines-edit", _("Guidelines"), Ability.SETTINGS_READ),
+            Section("project-classes", _("Classes"), Ability.SETTINGS_READ),
+            Section("project-webhooks", _("Webhooks"), Ability.WEBHOOKS_CHANGE),
+            Section("project-manage", _("Archive, copy, delete"), Ability.SETTINGS_READ),
         ),
     ),
     (
-        "Members",
+        _("Members"),
         (
-            Section("project-members", "Members", Ability.MEMBERS_READ),
-            Section("project-auditlog", "Audit log", Ability.AUDITLOG_READ),
+            Section("project-members", _("Members"), Ability.MEMBERS_READ),
+            Section("project-auditlog", _("Audit log"), Ability.AUDITLOG_READ),
         ),
     ),
 )
@@ -103,10 +105,12 @@ def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]
             continue
         names = [each.name for each in allowed]
         current = "" if section not in names else "page" if section == names[0] else "true"
-        groups.append(Way(title, reverse(names[0], args=[project.slug]), current))
+        groups.append(Way(gettext(title), reverse(names[0], args=[project.slug]), current))
         if current and len(allowed) > 1:
             pages = [
-                Way(each.title, reverse(each.name, args=[project.slug]), "page" if each.name == section else "")
+                Way(
+                    gettext(each.title), reverse(each.name, args=[project.slug]), "page" if each.name == section else ""
+                )
                 for each in allowed
             ]
     return groups, pages

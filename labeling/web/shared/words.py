@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from django.utils.formats import get_format
+from django.utils.translation import gettext, ngettext
+
 from labeling.insight.share_intervals import ENOUGH
 
 NBSP = "\u00a0"
@@ -12,8 +15,9 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def number(n: int) -> str:
-    """Format a whole number: 1,797."""
-    return f"{n:,}"
+    """Format a whole number, in the language of the page: 1,797."""
+    text = f"{n:,}"
+    return text if -1000 < n < 1000 else text.replace(",", str(get_format("THOUSAND_SEPARATOR")))
 
 
 def figure(value: float) -> str:
@@ -93,18 +97,21 @@ def _distance(at: datetime.datetime, now: datetime.datetime) -> str:
     seconds = (now - at).total_seconds()
     if seconds <= -36 * HOUR:
         # By the calendar: what ends with a day ends in as many days as that day is away.
-        return f"in {count(((at - datetime.timedelta.resolution).date() - now.date()).days, 'day')}"
-    if seconds < 0:
-        return f"in {_rough(-seconds)}"
-    return "just now" if seconds < 5 else f"{_rough(seconds)} ago"
+        days = ((at - datetime.timedelta.resolution).date() - now.date()).days
+        return ngettext("in %(n)s day", "in %(n)s days", days) % {"n": number(days)}
+    if seconds >= 36 * HOUR:
+        days = round(seconds / DAY)
+        return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": number(days)}
+    if 0 <= seconds < 5:
+        return gettext("just now")
+    sentence = gettext("in %(time)s") if seconds < 0 else gettext("%(time)s ago")
+    return sentence % {"time": _rough(abs(seconds))}
 
 
 def _rough(seconds: float) -> str:
-    """Format a duration with its largest unit alone."""
+    """Format a duration of less than two days with its largest unit alone."""
     if seconds < 90:
-        return f"{seconds:.0f}{NBSP}s"
+        return gettext("%(n)s\u00a0s") % {"n": f"{seconds:.0f}"}
     if seconds < 90 * MINUTE:
-        return f"{seconds / MINUTE:.0f}{NBSP}min"
-    if seconds < 36 * HOUR:
-        return f"{seconds / HOUR:.0f}{NBSP}h"
-    return count(round(seconds / DAY), "day")
+        return gettext("%(n)s\u00a0min") % {"n": f"{seconds / MINUTE:.0f}"}
+    return gettext("%(n)s\u00a0h") % {"n": f"{seconds / HOUR:.0f}"}

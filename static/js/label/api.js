@@ -1,5 +1,7 @@
 // The calls that the screen makes, and the few ways in which they can fail.
 
+import { gettext } from "../words.js";
+
 /** The server cannot be reached or is in trouble: the same call may succeed later. */
 class Unreachable extends Error {}
 
@@ -94,7 +96,7 @@ export class Api {
 
   async #call(method, url, body) {
     // Signing in changes the token: this page would now send requests in another person's name.
-    if (this.outdated) throw new SignedOut("You signed in or out in another tab.");
+    if (this.outdated) throw new SignedOut(gettext("You signed in or out in another tab."));
     const text = body && JSON.stringify(body);
     return this.#watched(url, {
       method,
@@ -139,16 +141,16 @@ async function send(url, options) {
 
 async function read(response) {
   const { status } = response;
-  if (response.type === "opaqueredirect" || status === 401) throw new SignedOut("You are signed out.");
-  if (status >= 500 || status === 429 || status === 408) throw new Unreachable(`The server answered ${status}.`);
+  if (response.type === "opaqueredirect" || status === 401) throw new SignedOut(gettext("You are signed out."));
+  if (status >= 500 || status === 429 || status === 408) throw new Unreachable(gettext("The server answered {status}.", { status }));
   let body;
   try {
     body = await response.json();
   } catch {
     // A proxy or a hotel's sign-in page answered in the server's place.
-    throw new Unreachable("The answer was not JSON.");
+    throw new Unreachable(gettext("The answer was not JSON."));
   }
   if (response.ok) return body;
   if (status === 403 && String(body.detail).startsWith("CSRF")) throw new SignedOut(body.detail);
-  throw new Refused(status, body.code ?? "error", body.detail ?? `The server answered ${status}.`);
+  throw new Refused(status, body.code ?? "error", body.detail ?? gettext("The server answered {status}.", { status }));
 }

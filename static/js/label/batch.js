@@ -1,6 +1,6 @@
 // How far the batch is, in the page's head.
 
-import { number } from "./sentences.js";
+import { gettext, number } from "../words.js";
 
 const REFRESH_MS = 10_000;
 
@@ -68,8 +68,10 @@ export class BatchProgress {
   show() {
     if (!this.#known?.batch) return;
     const { batch, size, answers } = this.#known;
-    const unit = answers === size ? "" : " answers";
-    this.#text.textContent = size ? `Batch ${batch} · ${number(this.done)} of ${number(answers)}${unit}` : `Batch ${batch}`;
+    const values = { batch, done: number(this.done), all: number(answers) };
+    if (!size) this.#text.textContent = gettext("Batch {batch}", values);
+    else if (answers === size) this.#text.textContent = gettext("Batch {batch} · {done} of {all}", values);
+    else this.#text.textContent = gettext("Batch {batch} · {done} of {all} answers", values);
     this.#bar.max = answers || 1;
     this.#bar.value = this.done;
   }

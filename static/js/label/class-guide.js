@@ -1,6 +1,7 @@
 // What the classes mean, below the guidelines: of each that has more than a name its description and its examples.
 
-import { element } from "./kinds/parts.js";
+import { gettext, isolated } from "../words.js";
+import { foreign } from "./kinds/parts.js";
 
 /** Fill the panel. `details`: by the class's name, as the server gives them; `kind` draws the examples. */
 export function showClasses(names, details, kind) {
@@ -11,12 +12,12 @@ export function showClasses(names, details, kind) {
 
 function part(name, { description = "", examples = [] }, kind) {
   const made = document.createElement("section");
-  made.append(element("h4", name));
-  if (description) made.append(element("p", description));
+  made.append(foreign("h4", name));
+  if (description) made.append(foreign("p", description));
   if (!examples.length) return made;
   const list = document.createElement("ul");
-  list.setAttribute("aria-label", `Examples of ${name}`);
-  list.append(...examples.map((item, place) => example(item, `${name}, example ${place + 1}`, kind)));
+  list.setAttribute("aria-label", gettext("Examples of {name}", { name: isolated(name) }));
+  list.append(...examples.map((item, place) => example(item, gettext("{name}, example {number}", { name: isolated(name), number: place + 1 }), kind)));
   made.append(list);
   return made;
 }

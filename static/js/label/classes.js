@@ -1,8 +1,9 @@
 // The classes on this screen, and what happens when a manager has changed them: the screen gets the new ones, with what
 // is chosen so far, and says what is new before the next answer. Until then an answer counts for what its button says.
 
+import { gettext, isolated } from "../words.js";
 import { keysFor } from "./pickers/keys.js";
-import { classesSentence, isolated } from "./sentences.js";
+import { classesSentence } from "./sentences.js";
 
 // A person needs at least this long to read which keys have changed.
 const READ_MS = 600;
@@ -70,7 +71,7 @@ export class Classes {
   #show(classes) {
     const rename = (name) => classes.renamed[name] ?? name;
     const before = this.#known;
-    const text = before ? classesSentence(changesOf(before, classes, rename)) : "The classes have changed";
+    const text = before ? classesSentence(changesOf(before, classes, rename)) : gettext("The classes have changed");
     const reload = before && classes.picker !== this.#picker;
     const keys = before ? keysThatMoved(before, classes, rename) : [];
     if (!reload) {
@@ -86,9 +87,9 @@ export class Classes {
   }
 
   #ask(keys, reload, text) {
-    document.querySelector("#classes-changed-said").textContent = reload ? `${text}. The page has to be loaded again.` : "";
+    document.querySelector("#classes-changed-said").textContent = reload ? `${text}. ${gettext("The page has to be loaded again.")}` : "";
     document.querySelector("#classes-keys").replaceChildren(...keys.map(row));
-    document.querySelector("#classes-go-on-text").textContent = reload ? "Reload" : "Go on";
+    document.querySelector("#classes-go-on-text").textContent = reload ? gettext("Reload") : gettext("Go on");
     this.#button.dataset.reload = reload ? "yes" : "";
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#shownAt = performance.now();
@@ -126,5 +127,8 @@ function keysThatMoved(before, after, rename) {
   const byKey = new Map(keys(before));
   return keys(after)
     .filter(([key, name]) => key && byKey.has(key) && rename(byKey.get(key)) !== name)
-    .map(([key, name]) => `${key} is now ${isolated(name)}, no longer ${isolated(byKey.get(key))}`);
+    .map(([key, name]) => {
+      const names = { key, now: isolated(name), before: isolated(byKey.get(key)) };
+      return gettext("{key} is now {now}, no longer {before}", names);
+    });
 }

@@ -4,6 +4,7 @@
 // long as it takes to see it. Where the row is longer than the screen is wide, the copies outside count once they have
 // been scrolled to.
 
+import { forward, gettext } from "../words.js";
 import { Copy } from "./copy.js";
 import { copiesSentence } from "./sentences.js";
 import { watchSight } from "./sight.js";
@@ -72,7 +73,7 @@ export class Copies {
 
   /** Move the focus into the strip. */
   enter() {
-    if (!this.#copies.length) return this.#say("This item has no near-copies");
+    if (!this.#copies.length) return this.#say(gettext("This item has no near-copies"));
     if (this.#list.contains(document.activeElement)) return;
     this.#before = document.activeElement;
     this.#focus(this.#list.querySelector('[tabindex="0"]'));
@@ -80,12 +81,12 @@ export class Copies {
 
   /** Take all out, or bring all back where all are out. */
   toggleAll() {
-    if (!this.#copies.length) return this.#say("This item has no near-copies");
+    if (!this.#copies.length) return this.#say(gettext("This item has no near-copies"));
     if (performance.now() - this.#allAt < DOUBLE_MS) return;
     this.#allAt = performance.now();
     const out = this.#copies.some((copy) => !copy.out);
     for (const copy of this.#copies) copy.set(out);
-    this.#say(out ? "All near-copies taken out" : "All near-copies included");
+    this.#say(out ? gettext("All near-copies taken out") : gettext("All near-copies included"));
   }
 
   /** Carry out what a key does while the focus is in the strip. False if it does nothing here. */
@@ -93,7 +94,7 @@ export class Copies {
     if (event.ctrlKey || event.metaKey || event.altKey) return false;
     const at = this.#copies.findIndex(({ button }) => button === document.activeElement);
     if (at < 0) return false;
-    const to = this.#next(event.key, at);
+    const to = this.#next(forward(event.key), at);
     if (event.key === "Escape") this.#leave();
     else if (to === null) return false;
     else this.#focus(this.#copies[to]?.button);

@@ -1,5 +1,6 @@
 // One near-copy in the strip: a button that takes it out of the answer, or brings it back.
 
+import { gettext } from "../words.js";
 import { SEE_MS, Sight } from "./sight.js";
 
 // The second half of a double click brings nothing back.
@@ -75,9 +76,10 @@ export class Copy {
   }
 
   #paint() {
-    const state = this.out ? "taken out" : this.#sight.ready ? "included" : "not loaded yet";
+    const state = this.out ? gettext("taken out") : this.#sight.ready ? gettext("included") : gettext("not loaded yet");
+    const name = gettext("Copy {number}, {state}", { number: this.#place, state });
     this.button.setAttribute("aria-pressed", !this.out);
-    this.button.setAttribute("aria-label", `Copy ${this.#place}, ${state}${this.#words && `: ${this.#words}`}`);
+    this.button.setAttribute("aria-label", this.#words ? `${name}: ${this.#words}` : name);
     this.button.dataset.state = this.#sight.ready ? "ready" : "loading";
   }
 }

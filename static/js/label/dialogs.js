@@ -1,5 +1,7 @@
 // The three dialogs: why an item is skipped, the guidelines, the keys.
 
+import { gettext, isolated } from "../words.js";
+
 const REMEMBERED = "marginalia:skip-reason";
 
 function dialog(id) {
@@ -32,7 +34,8 @@ function leave(element) {
 }
 
 export class Dialogs {
-  /** Called with the reason for a skip, the name of a class if one is proposed, and a comment. */
+  /** Called with the reason for a skip and the reason in the page's words, the name of a class if one is proposed, and a
+   *  comment. */
   onskip = () => {};
 
   #skip = dialog("#skip-dialog");
@@ -106,14 +109,14 @@ export class Dialogs {
     const name = this.#proposed.value.trim().replace(/\s+/g, " ");
     if (!name) return;
     shut(this.#skip);
-    this.onskip(`None of these: ${name}`, name, this.#comment.value.trim());
+    this.onskip(`None of these: ${name}`, gettext("None of these: {name}", { name: isolated(name) }), name, this.#comment.value.trim());
   }
 
   #choose(button) {
     const { reason } = button.dataset;
     remember(reason);
     shut(this.#skip);
-    this.onskip(reason, undefined, this.#comment.value.trim());
+    this.onskip(reason, button.querySelector("span").textContent, undefined, this.#comment.value.trim());
   }
 }
 

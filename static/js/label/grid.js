@@ -3,6 +3,7 @@
 // A listbox: an option that is selected is marked wrong. Arrows move the focus in two dimensions, Space marks. A mouse
 // marks all that it sweeps over with its button held, a finger marks what it taps.
 
+import { forward, gettext } from "../words.js";
 import { predictionSentence } from "./sentences.js";
 import { Sight, watchSight } from "./sight.js";
 
@@ -19,6 +20,12 @@ const DOUBLE_MS = 300;
 // A person cannot have chosen a cell that appeared this recently.
 const GLANCE_MS = 300;
 const STEPS = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: (columns) => -columns, ArrowDown: (columns) => columns };
+// What a cell is called, by its mark.
+const NAMES = {
+  "": (number) => gettext("Item {number}", { number }),
+  wrong: (number) => gettext("Item {number}, wrong", { number }),
+  alone: (number) => gettext("Item {number}, set aside", { number }),
+};
 
 export class Grid {
   /** Called after each change of a mark, and of what is in view. */
@@ -119,7 +126,7 @@ export class Grid {
     });
     this.#observer.disconnect();
     this.#cells = new Map(tasks.map((task) => [task.id, cell(task)]));
-    this.#place.setAttribute("aria-label", `Mark the items that are not: ${name}`);
+    this.#place.setAttribute("aria-label", gettext("Mark the items that are not: {name}", { name }));
     this.#place.replaceChildren(...[...this.#cells.values()].map((cell) => cell.element));
     this.#place.scrollTop = 0;
     this.#lay();
@@ -152,7 +159,7 @@ export class Grid {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
     const options = [...this.#place.children];
     const at = options.findIndex((option) => option.tabIndex === 0);
-    const step = STEPS[event.key]?.(this.#columns);
+    const step = STEPS[forward(event.key)]?.(this.#columns);
     if (step) this.#focus(options[at + step]);
     else if (event.key === "Home") this.#focus(options[0]);
     else if (event.key === "End") this.#focus(options.at(-1));
@@ -243,9 +250,9 @@ export class Grid {
 
   #paint({ task, element, state }) {
     const place = [...this.#cells.keys()].indexOf(task.id) + 1;
-    const words = { wrong: ", wrong", alone: ", set aside" }[state] ?? "";
+    const words = NAMES[state](place);
     const text = this.#kind.spoken?.(task) ?? "";
-    element.setAttribute("aria-label", `Item ${place}${words}${text && `: ${text}`}`);
+    element.setAttribute("aria-label", text ? `${words}: ${text}` : words);
     element.setAttribute("aria-selected", state === "wrong");
     element.dataset.mark = state;
   }

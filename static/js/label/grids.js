@@ -4,9 +4,9 @@
 // one class is to be verified; otherwise they are asked alone afterwards, as are those that were set aside. Cells that
 // were not in view for as long as it takes to see them are not answered: they come again in the next grid.
 
+import { gettext, isolated, listed, ngettext } from "../words.js";
 import { Grid } from "./grid.js";
 import { uuid } from "./ids.js";
-import { count, isolated } from "./sentences.js";
 
 // To look over a grid takes at least this, and more for each cell, up to the most: a key that is pressed sooner was
 // not meant for it.
@@ -87,7 +87,13 @@ export class Grids {
     this.#guard.appeared(Math.min(LOOK_MS + LOOK_CELL_MS * tasks.length, LOOK_MOST_MS));
     this.#stopwatch.start();
     this.#showMarks();
-    this.#view.announce([said, `${count(tasks.length, "item")}: ${isolated(name)}? Mark the wrong ones, Enter confirms.`].filter(Boolean).join(" "));
+    const what = ngettext(
+      "{n} item: {name}? Mark the wrong ones, Enter confirms.",
+      "{n} items: {name}? Mark the wrong ones, Enter confirms.",
+      tasks.length,
+      { name: isolated(name) },
+    );
+    this.#view.announce([said, what].filter(Boolean).join(" "));
     return true;
   }
 
@@ -115,8 +121,8 @@ export class Grids {
   confirm() {
     if (!this.shown || !this.#guard.admits()) return;
     if (!this.#grid.loaded) {
-      this.#view.tell("Some items have not arrived yet.");
-      this.#view.announce("Some items have not arrived yet.");
+      this.#view.tell(gettext("Some items have not arrived yet."));
+      this.#view.announce(gettext("Some items have not arrived yet."));
       return;
     }
     this.#grid.setBrokenAside();
@@ -160,8 +166,9 @@ export class Grids {
     for (const task of back) this.#alone.delete(task.id);
     this.#queue.putBack(back);
     this.#pace.undone(answers.length);
-    this.#view.tell(`Undone: ${said}`);
-    this.onnext(`Undone: ${said}.`, { grid: back, states });
+    const words = gettext("Undone: {answer}", { answer: said });
+    this.#view.tell(words);
+    this.onnext(`${words}.`, { grid: back, states });
   }
 
   /** Whether the task has a cell on the screen. */
@@ -182,7 +189,7 @@ export class Grids {
       if (this.on) localStorage.setItem(this.#mode, "1");
       else localStorage.removeItem(this.#mode);
     } catch {
-      this.#view.tell("This browser keeps no settings.");
+      this.#view.tell(gettext("This browser keeps no settings."));
       return;
     }
     this.#alone.clear();
@@ -204,7 +211,7 @@ export class Grids {
 
   #showMode() {
     document.querySelector("#content").dataset.grids = this.on ? "on" : "off";
-    document.querySelector("#mode-text").textContent = this.on ? "One by one" : "Grid";
+    document.querySelector("#mode-text").textContent = this.on ? gettext("One by one") : gettext("Grid");
   }
 
   #showMarks() {
@@ -212,12 +219,16 @@ export class Grids {
     const aside = this.#grid.marked("alone").length;
     const missed = this.#grid.missed.length;
     const right = this.#grid.size - wrong - aside - missed;
-    const words = `Confirm ${sentence({ right, wrong, aside, missed })}`;
+    const words = gettext("Confirm {figures}", { figures: sentence({ right, wrong, aside, missed }) });
     if (words !== this.#said.textContent) this.#said.textContent = words;
   }
 }
 
 function sentence({ right, wrong, aside = 0, missed }) {
-  const rest = [wrong && `${wrong} wrong`, aside && `${aside} set aside`, missed && `${missed} not seen`];
-  return [`${right} right`, ...rest.filter(Boolean)].join(", ");
+  const rest = [
+    wrong && ngettext("{n} wrong", "{n} wrong", wrong),
+    aside && ngettext("{n} set aside", "{n} set aside", aside),
+    missed && ngettext("{n} not seen", "{n} not seen", missed),
+  ];
+  return listed([ngettext("{n} right", "{n} right", right), ...rest.filter(Boolean)]);
 }

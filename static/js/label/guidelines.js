@@ -3,6 +3,8 @@
 // The status line shows a change and never moves the focus: an answer that is under way goes on. From then on the
 // guidelines dialog has the new text, and above it what changed, until that is dismissed.
 
+import { gettext } from "../words.js";
+
 export class Guidelines {
   /** The number of the version on the screen: each answer is sent with it. */
   version;
@@ -44,9 +46,11 @@ export class Guidelines {
     this.#text.replaceChildren(...parsed(html));
     this.#changes.querySelector("#changes").replaceChildren(...parsed(changes));
     this.#changes.hidden = false;
-    this.#open.textContent = summary ? `The guidelines have changed, ${summary}` : "The guidelines have changed";
+    this.#open.textContent = summary
+      ? gettext("The guidelines have changed, {summary}", { summary })
+      : gettext("The guidelines have changed");
     this.#notice.hidden = false;
-    this.#view.announce(`${this.#open.textContent}. G shows them, Escape dismisses this.`);
+    this.#view.announce(`${this.#open.textContent}. ${gettext("G shows them, Escape dismisses this.")}`);
   }
 
   /** The change is known: say it no more. */

@@ -1,5 +1,6 @@
 // The last ten answers, which can be taken back. They survive a reload of the tab.
 
+import { gettext } from "../words.js";
 
 const KEPT = 10;
 
@@ -84,10 +85,11 @@ export class History {
     button.className = "past";
     const said = document.createElement("span");
     said.className = entry.skipped ? "said skipped" : "said";
-    said.textContent = entry.skipped ? "Skipped" : entry.said;
+    said.dir = "auto";
+    said.textContent = entry.skipped ? gettext("Skipped") : entry.said;
     button.append(whatItDoes(), this.#kind.thumbnail(entry.task, !entry.grid), said);
     if (entry.flagged) button.append(" ", flagMark());
-    button.title = `Undo: ${entry.said}`;
+    button.title = gettext("Undo: {answer}", { answer: entry.said });
     button.addEventListener("mousedown", (event) => event.preventDefault());
     button.addEventListener("click", () => this.onundo(entry));
     row.append(button);
@@ -99,13 +101,13 @@ export class History {
 function whatItDoes() {
   const words = document.createElement("span");
   words.className = "unseen";
-  words.textContent = "Undo: ";
+  words.textContent = `${gettext("Undo:")} `;
   return words;
 }
 
 function flagMark() {
   const mark = document.createElement("span");
   mark.className = "flag-mark";
-  mark.textContent = "flagged";
+  mark.textContent = gettext("flagged");
   return mark;
 }

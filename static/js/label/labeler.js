@@ -1,8 +1,9 @@
 // Answering, skipping, undoing and flagging. The page changes at once; the server gets the answer afterwards.
 // An answer is taken only from a gesture that can have been meant for the item in sight: see guard.js.
 
+import { gettext, listed, ngettext, number } from "../words.js";
 import { uuid } from "./ids.js";
-import { number, rejected } from "./sentences.js";
+import { rejected } from "./sentences.js";
 
 // Refusals after which the other tasks of the batch are not wanted either.
 const BATCH_GONE = "batch_closed";
@@ -75,7 +76,8 @@ export class Labeler {
     this.#guard.appeared();
     this.#stopwatch.start();
     const { done, size } = this.#batch;
-    const place = size ? `Item ${number(Math.min(done + 1, size))} of ${number(size)}.` : "New item.";
+    const values = { number: number(Math.min(done + 1, size)), all: number(size) };
+    const place = size ? gettext("Item {number} of {all}.", values) : gettext("New item.");
     const spoken = [said, place, task.item.proposed ?? "", this.#picker.spoken, this.#copies?.spoken];
     this.#view.announce(spoken.filter(Boolean).join(" "));
     this.#queue.refill();
@@ -101,9 +103,9 @@ export class Labeler {
     this.#guard.appeared();
   }
 
-  /** `proposed`: the name of a class that is missing, if there is one. */
-  skip(reason, proposed = undefined, comment = "") {
-    const entry = { said: `Skipped: ${reason}`, skipped: true, comment };
+  /** `words`: the reason in the page's language; `proposed`: the name of a class that is missing, if there is one. */
+  skip(reason, words, proposed = undefined, comment = "") {
+    const entry = { said: gettext("Skipped: {reason}", { reason: words }), skipped: true, comment };
     this.#give(entry, (sent) => this.#outbox.skip({ ...sent, reason, proposed_class: proposed }));
   }
 
@@ -118,17 +120,18 @@ export class Labeler {
     send({ id, task: task.id, seconds, flagged, comment, guidelines_version: this.#guidelines.version, ...beside });
     this.#history.add({ ...entry, id, task, flagged, comment, batch: task.batch });
     if (!entry.skipped) this.#pace.answered();
-    const more = beside.same?.length ? `, also for ${number(beside.same.length)} more` : "";
-    this.#view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${more}${flagged ? ", flagged" : ""}`);
-    this.show(`${entry.said}${more}.`);
+    const more = beside.same?.length ? [ngettext("also for {n} more", "also for {n} more", beside.same.length)] : [];
+    const given = entry.skipped ? entry.said : gettext("Answered: {answer}", { answer: entry.said });
+    this.#view.tell(listed([given, ...more, ...(flagged ? [gettext("flagged")] : [])]));
+    this.show(`${listed([entry.said, ...more])}.`);
     if (!this.#grids?.shown) this.#guard.answered();
   }
 
   /** Take back one of the last answers; its item comes back at once. */
   undo(entry = this.#history.last) {
     if (!entry) {
-      this.#view.tell("Nothing to undo. You can undo this tab's last ten answers while their batch is open.");
-      this.#view.announce("Nothing to undo.");
+      this.#view.tell(gettext("Nothing to undo. You can undo this tab's last ten answers while their batch is open."));
+      this.#view.announce(gettext("Nothing to undo."));
       return;
     }
     if (entry.grid) {
@@ -139,15 +142,18 @@ export class Labeler {
     this.#outbox.undo({ id: entry.id, task: entry.task.id });
     this.#queue.unshift(entry.task);
     if (!entry.skipped) this.#pace.undone();
-    this.#view.tell(`Undone: ${entry.said}`);
-    this.show(`Undone: ${entry.said}.`, { ...entry, grid: [] });
+    const words = gettext("Undone: {answer}", { answer: entry.said });
+    this.#view.tell(words);
+    this.show(`${words}.`, { ...entry, grid: [] });
     this.#guard.known();
   }
 
   toggleFlag() {
     if (!this.#view.showsItem) return;
     this.#setFlag(!this.#flagged);
-    const sentence = this.#flagged ? "Flagged: the reviewers will see it with your answer" : "No longer flagged";
+    const sentence = this.#flagged
+      ? gettext("Flagged: the reviewers will see it with your answer")
+      : gettext("No longer flagged");
     this.#view.tell(sentence);
     this.#view.announce(sentence);
   }
@@ -180,7 +186,7 @@ export class Labeler {
 
   /** These tasks, some of them on the screen, went to other people because their lease had run out. */
   lost(ids) {
-    const sentence = "Items that were open for too long went to other people.";
+    const sentence = gettext("Items that were open for too long went to other people.");
     this.#view.tell(sentence);
     if (!this.#grids?.shown || !this.#grids.lost(ids)) this.show(sentence);
   }

@@ -1,5 +1,6 @@
 // The annotator's screen: makes the parts and ties them together.
 
+import { gettext } from "../words.js";
 import { Api, SignedOut } from "./api.js";
 import { BatchProgress } from "./batch.js";
 import { showClasses } from "./class-guide.js";
@@ -150,8 +151,9 @@ async function loadClasses() {
     try {
       return await api.classes();
     } catch (error) {
-      const away = { title: "No connection", text: `The page goes on by itself. ${error.message}`, bar: ENDLESS };
-      const out = { ...trouble("signed-out", outbox.unsent), button: "Sign in", onbutton: signIn };
+      const text = gettext("The page goes on by itself. {error}", { error: error.message });
+      const away = { title: gettext("No connection"), text, bar: ENDLESS };
+      const out = { ...trouble("signed-out", outbox.unsent), button: gettext("Sign in"), onbutton: signIn };
       view.showPanel(error instanceof SignedOut ? out : away);
       await new Promise((resolve) => setTimeout(resolve, 1_000));
     }
@@ -224,7 +226,7 @@ function tieEvents() {
   outbox.onrejected = (entry, code, detail) => labeler.rejected(entry, code, detail);
   history.onundo = (entry) => labeler.undo(entry);
   if (grids) grids.onnext = (said, before) => labeler.show(said, before);
-  dialogs.onskip = (reason, proposed, comment) => labeler.skip(reason, proposed, comment);
+  dialogs.onskip = (reason, words, proposed, comment) => labeler.skip(reason, words, proposed, comment);
   tabs.onyield = () => {
     yielded = true;
     settled = false;
@@ -232,9 +234,9 @@ function tieEvents() {
     waiting.stop();
     queue.clear();
     view.showPanel({
-      title: "You are labeling in another tab",
-      text: "One tab at a time, so that no item is answered twice. Nothing is lost.",
-      button: "Label here",
+      title: gettext("You are labeling in another tab"),
+      text: gettext("One tab at a time, so that no item is answered twice. Nothing is lost."),
+      button: gettext("Label here"),
       onbutton: start,
     });
   };

@@ -1,6 +1,6 @@
 // One's own pace: answers a minute lately, and answers today.
 
-import { number } from "./sentences.js";
+import { ngettext } from "../words.js";
 
 const RECENT = 20;
 const ENOUGH = 5;
@@ -52,7 +52,10 @@ export class Pace {
 
   #show() {
     const rate = perMinute(this.#acts);
-    const parts = [rate === null ? "" : `${rate} a minute`, this.#today ? `${number(this.#today)} today` : ""];
+    const parts = [
+      rate === null ? "" : ngettext("{n} a minute", "{n} a minute", rate),
+      this.#today ? ngettext("{n} today", "{n} today", this.#today) : "",
+    ];
     this.#place.textContent = parts.filter(Boolean).join(" · ");
   }
 }

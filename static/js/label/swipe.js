@@ -1,4 +1,7 @@
 // Swipes of a finger over the item, to the left or to the right. Scrolling up and down stays the browser's.
+// On a page that is read from right to left, they are the other way round.
+
+import { mirrored } from "../words.js";
 
 const DISTANCE_PX = 64;
 const FOLLOW = 0.6;
@@ -32,6 +35,6 @@ export function onSwipe(element, moved, { left, right, held }) {
     start = null;
     follow(0);
     if (Math.abs(x) < DISTANCE_PX || Math.abs(x) < 2 * Math.abs(y)) return;
-    (x < 0 ? left : right)();
+    (x < 0 !== mirrored ? left : right)();
   });
 }

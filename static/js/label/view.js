@@ -1,5 +1,6 @@
 // The page's places, and what is put into them. Decides nothing.
 
+import { gettext } from "../words.js";
 import { suggestionsOf } from "./pickers/suggested.js";
 import { ENDLESS, predictionSentence } from "./sentences.js";
 
@@ -91,7 +92,7 @@ export class View {
 
   /** Nothing to show for a moment; the panel says so if the moment gets long. */
   showLoading() {
-    this.showPanel({ title: "Fetching your items", text: "" });
+    this.showPanel({ title: gettext("Fetching your items"), text: "" });
     this.#main.dataset.state = "loading";
   }
 
@@ -118,7 +119,7 @@ export class View {
 
   showFlag(on) {
     this.#flag.setAttribute("aria-pressed", on);
-    this.#flagText.textContent = on ? "Flagged" : "Flag";
+    this.#flagText.textContent = on ? gettext("Flagged") : gettext("Flag");
     this.#commentField.hidden = !on;
     if (!on) this.comment.value = "";
   }

@@ -1,5 +1,6 @@
 // When no item is left: say why, look again by itself, go on as soon as there is one.
 
+import { gettext } from "../words.js";
 import { trouble, waiting } from "./sentences.js";
 
 const SOON_MS = 1_000;
@@ -78,6 +79,6 @@ export class Waiting {
 
   #showTrouble(kind) {
     const panel = trouble(kind, this.#outbox.unsent);
-    this.#view.showPanel(panel.signIn ? { ...panel, button: "Sign in", onbutton: this.#signIn } : panel);
+    this.#view.showPanel(panel.signIn ? { ...panel, button: gettext("Sign in"), onbutton: this.#signIn } : panel);
   }
 }

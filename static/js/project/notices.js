@@ -1,5 +1,7 @@
 // Leads to what a page has to tell (an error, a link shown once), and copies secrets.
 
+import { gettext } from "../words.js";
+
 document.querySelector("[data-focus]")?.focus();
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -7,7 +9,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   secret.addEventListener("focus", () => secret.select?.()); // a field is copied by hand, too
   button.hidden = false;
   button.addEventListener("click", async () => {
-    button.textContent = (await copied(secret)) ? "Copied" : "Selected: press Ctrl+C";
+    button.textContent = (await copied(secret)) ? gettext("Copied") : gettext("Selected: press Ctrl+C");
   });
 }
 

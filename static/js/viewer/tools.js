@@ -1,5 +1,6 @@
 // The buttons at the corner of an image: zoom, and how it is drawn.
 
+import { gettext } from "../words.js";
 import { element } from "../label/kinds/parts.js";
 
 /** The toolbar of a viewer. `fitKey`: what stands for *Fit*, where something does. */
@@ -7,22 +8,22 @@ export function toolsOf(viewer, { fitKey = "" } = {}) {
   const bar = document.createElement("div");
   bar.className = "viewer-tools";
   bar.setAttribute("role", "toolbar");
-  bar.setAttribute("aria-label", "View of the image");
+  bar.setAttribute("aria-label", gettext("View of the image"));
   const note = element("span", "");
   note.className = "viewer-note";
   note.setAttribute("role", "status");
-  const out = button("−", { label: "Zoom out", keys: "-", onclick: () => viewer.step(-1) });
-  const fit = button("Fit", { label: "Fit", keys: fitKey, onclick: () => viewer.fit() });
-  const closer = button("+", { label: "Zoom in", keys: "+", onclick: () => viewer.step(1) });
-  const more = button("View", { label: "View", onclick: () => open(panel.hidden) });
+  const out = button("−", { label: gettext("Zoom out"), keys: "-", onclick: () => viewer.step(-1) });
+  const fit = button(gettext("Fit"), { label: gettext("Fit"), keys: fitKey, onclick: () => viewer.fit() });
+  const closer = button("+", { label: gettext("Zoom in"), keys: "+", onclick: () => viewer.step(1) });
+  const more = button(gettext("View"), { label: gettext("View"), onclick: () => open(panel.hidden) });
   const panel = document.createElement("div");
   panel.className = "viewer-panel";
   panel.id = "viewer-panel";
   more.setAttribute("aria-controls", panel.id);
   const light = slider(viewer);
-  const plain = button("Reset", { label: "Reset the brightness", onclick: () => viewer.light(1) });
+  const plain = button(gettext("Reset"), { label: gettext("Reset the brightness"), onclick: () => viewer.light(1) });
   const squares = checkbox(viewer);
-  panel.append(labeled("Brightness", light), plain, labeled("Large pixels as squares", squares));
+  panel.append(labeled(gettext("Brightness"), light), plain, labeled(gettext("Large pixels as squares"), squares));
   for (const each of [out, closer]) each.classList.add("viewer-step");
   fit.classList.add("viewer-fit");
   bar.append(note, out, fit, closer, more, panel);
@@ -37,11 +38,11 @@ export function toolsOf(viewer, { fitKey = "" } = {}) {
   viewer.onchange = () => {
     bar.dataset.zoomed = viewer.zoomed;
     const zoom = viewer.zoomed ? `${viewer.zoom < 10 ? viewer.zoom.toFixed(1) : Math.round(viewer.zoom)}×` : "";
-    const words = { loading: "Loading the original…", missing: "The original cannot be loaded" }[viewer.original] ?? zoom;
+    const words = { loading: gettext("Loading the original…"), missing: gettext("The original cannot be loaded") }[viewer.original] ?? zoom;
     if (note.textContent !== words) note.textContent = words;
     fit.setAttribute("aria-disabled", !viewer.zoomed);
     out.setAttribute("aria-disabled", !viewer.zoomed);
-    const lit = viewer.brightness === 1 ? "View" : `View, ${percent(viewer.brightness)}`;
+    const lit = viewer.brightness === 1 ? gettext("View") : gettext("View, {brightness}", { brightness: percent(viewer.brightness) });
     if (more.textContent !== lit) more.textContent = lit;
     light.value = Math.log2(viewer.brightness);
     light.setAttribute("aria-valuetext", percent(viewer.brightness));

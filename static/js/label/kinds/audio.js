@@ -1,5 +1,6 @@
 // Recordings: a drawn waveform, and buttons with their keys. Nothing plays by itself.
 
+import { gettext, ngettext, number } from "../../words.js";
 import { element, facts, named, note } from "./parts.js";
 
 const BACK_SECONDS = 3;
@@ -86,12 +87,12 @@ export function show(place, task, loaded) {
   const player = document.createElement("div");
   player.className = "player";
   if (loaded) fill(player, loaded);
-  else player.append(note("This item has no recording. Skip it as broken."));
+  else player.append(note(gettext("This item has no recording. Skip it as broken.")));
   place.replaceChildren(player, ...facts(task.item.data));
 }
 
 export function thumbnail(task) {
-  return named(task, "Recording");
+  return named(task, gettext("Recording"));
 }
 
 function fill(player, { audio, bars }) {
@@ -101,19 +102,19 @@ function fill(player, { audio, bars }) {
   wave.setAttribute("preserveAspectRatio", "none");
   wave.setAttribute("role", "slider");
   wave.setAttribute("tabindex", "0");
-  wave.setAttribute("aria-label", "The recording");
+  wave.setAttribute("aria-label", gettext("The recording"));
   wave.setAttribute("aria-valuemin", "0");
   const time = element("p", "");
   time.className = "time";
   const buttons = document.createElement("div");
   buttons.className = "player-buttons";
-  const play = button("Play", "P", commands.play);
+  const play = button(gettext("Play"), "P", commands.play);
   play.classList.add("play");
-  const loop = button("Loop", "L", commands.loop);
-  buttons.append(button("Back 3 s", "B", commands.back), play, button("From the start", "R", commands.replay), loop);
+  const loop = button(gettext("Loop"), "L", commands.loop);
+  buttons.append(button(gettext("Back 3 s"), "B", commands.back), play, button(gettext("From the start"), "R", commands.replay), loop);
   const rate = element("output", "");
-  const slower = button("Slower", "<", commands.slower);
-  const faster = button("Faster", ">", commands.faster);
+  const slower = button(gettext("Slower"), "<", commands.slower);
+  const faster = button(gettext("Faster"), ">", commands.faster);
   const speeds = document.createElement("div");
   speeds.className = "player-buttons speeds";
   speeds.append(slower, rate, faster);
@@ -134,7 +135,7 @@ function fill(player, { audio, bars }) {
   let draw = () => {};
   const tell = () => {
     time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
-    play.firstChild.textContent = audio.paused || audio.ended ? "Play" : "Pause";
+    play.firstChild.textContent = audio.paused || audio.ended ? gettext("Play") : gettext("Pause");
     draw(audio.duration ? audio.currentTime / audio.duration : 0);
     if (audio.paused) tellPlace(wave, audio); // while it plays, screen readers do not read the position
   };
@@ -149,7 +150,7 @@ function fill(player, { audio, bars }) {
     tellPlace(wave, audio);
   };
   player.append(audio, wave, time, buttons, speeds);
-  player.append(note("The recording has not arrived yet. It is tried again every two seconds."));
+  player.append(note(gettext("The recording has not arrived yet. It is tried again every two seconds.")));
   audio.currentTime = 0;
   inMyWay(audio);
   tell();
@@ -188,7 +189,7 @@ function tellPlace(wave, { currentTime, duration }) {
   if (!Number.isFinite(duration)) return;
   wave.setAttribute("aria-valuemax", duration.toFixed(1));
   wave.setAttribute("aria-valuenow", currentTime.toFixed(1));
-  wave.setAttribute("aria-valuetext", `${Number(currentTime.toFixed(1))} of ${seconds(duration)}`);
+  wave.setAttribute("aria-valuetext", gettext("{at} of {duration}", { at: number(Number(currentTime.toFixed(1))), duration: seconds(duration) }));
 }
 
 function button(text, key, onclick) {
@@ -241,13 +242,13 @@ async function barsOf(url) {
 
 /** For those who do not see it. */
 function inWords(heights, duration) {
-  if (!Number.isFinite(duration)) return "Waveform of the recording";
+  if (!Number.isFinite(duration)) return gettext("Waveform of the recording");
   const at = (heights.indexOf(Math.max(...heights)) / BARS) * duration;
-  return `Waveform of a recording of ${seconds(duration)}, loudest at ${seconds(at)}`;
+  return gettext("Waveform of a recording of {duration}, loudest at {at}", { duration: seconds(duration), at: seconds(at) });
 }
 
 function seconds(value) {
-  return `${Number(value.toFixed(value < 10 ? 1 : 0))} seconds`;
+  return ngettext("{n} second", "{n} seconds", Number(value.toFixed(value < 10 ? 1 : 0)));
 }
 
 function clock(value) {

@@ -4,6 +4,7 @@
 import { tieGestures } from "../../viewer/gestures.js";
 import { toolsOf } from "../../viewer/tools.js";
 import { Viewer } from "../../viewer/viewer.js";
+import { gettext } from "../../words.js";
 import { facts, named, note } from "./parts.js";
 
 // From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image does not help.
@@ -42,7 +43,7 @@ export function load(task, wanted, { small = false, many = false } = {}) {
   const url = task.item.media_url;
   if (!url) return null;
   const image = new Image();
-  image.alt = small ? "" : "The item to label";
+  image.alt = small ? "" : gettext("The item to label");
   if (small) Object.assign(image, { fetchPriority: "low", decoding: "async" });
   image.draggable = false;
   image.dataset.state = "loading";
@@ -67,10 +68,10 @@ export function show(place, task, image) {
   frame.className = "picture";
   place.replaceChildren(frame, ...facts(task.item.data));
   if (!image) {
-    frame.append(note("This item has no image. Skip it as broken."));
+    frame.append(note(gettext("This item has no image. Skip it as broken.")));
     return;
   }
-  frame.append(image, note("The image has not arrived yet. It is tried again every two seconds."));
+  frame.append(image, note(gettext("The image has not arrived yet. It is tried again every two seconds.")));
   if (!tools) {
     tools = toolsOf(viewer, { fitKey: document.querySelector("#content").dataset.picker === "search" ? "Shift+Z" : "Z" });
     place.parentElement.append(tools);
@@ -82,7 +83,7 @@ export function show(place, task, image) {
 
 /** In a grid: with pixels as squares where it is enlarged much, and no thumbnail where that would be blurred. */
 export function cell(task, image) {
-  if (!image) return note("No image");
+  if (!image) return note(gettext("No image"));
   const fit = () => {
     const { clientWidth = 0, clientHeight = 0 } = image.parentElement ?? {};
     image.classList.toggle("pixelated", clientWidth >= PIXELATED_FROM * image.naturalWidth);
@@ -95,7 +96,7 @@ export function cell(task, image) {
 
 /** As a near-copy of another. One without an image is never ready: there is nothing to see. */
 export function copy({ loaded: image, onready }) {
-  if (!image) return { element: note("No image"), ready: false };
+  if (!image) return { element: note(gettext("No image")), ready: false };
   const fit = () => image.classList.toggle("pixelated", image.naturalWidth <= TINY);
   const arrived = () => {
     fit();
@@ -109,7 +110,7 @@ export function copy({ loaded: image, onready }) {
 
 /** `seen`: it has been on the screen by itself, so the browser has its preview. */
 export function thumbnail(task, seen = false) {
-  if (!task.item.media_url) return named(task, "Image");
+  if (!task.item.media_url) return named(task, gettext("Image"));
   const image = new Image();
   image.src = sized(task.item.media_url, seen ? "preview" : "thumbnail");
   image.alt = "";

@@ -14,6 +14,7 @@ export function facts(data, except) {
   list.className = "fields";
   for (const name of names) {
     const pair = document.createElement("div");
+    pair.dir = "auto";
     pair.append(element("dt", name), element("dd", shown(data[name])));
     list.append(pair);
   }
@@ -50,5 +51,12 @@ export function note(sentence) {
 export function element(name, content) {
   const made = document.createElement(name);
   made.textContent = content;
+  return made;
+}
+
+/** The same for words of the team, in whatever direction they run. */
+export function foreign(name, content) {
+  const made = element(name, content);
+  made.dir = "auto";
   return made;
 }

@@ -1,6 +1,7 @@
 // Vectors, as a table of what their numbers are called.
 
-import { element, named, note, shown } from "./parts.js";
+import { gettext } from "../../words.js";
+import { foreign, named, note, shown } from "./parts.js";
 
 export const keys = {};
 export const commands = {};
@@ -16,20 +17,20 @@ export function show(place, task) {
 }
 
 export function thumbnail(task) {
-  return named(task, "Vector");
+  return named(task, gettext("Vector"));
 }
 
 function table(data) {
   const names = Object.keys(data);
-  if (!names.length) return note("This item is a bare vector: it has no named fields to show.");
+  if (!names.length) return note(gettext("This item is a bare vector: it has no named fields to show."));
   const made = document.createElement("table");
   made.className = "values";
   const body = made.createTBody();
   for (const name of names) {
     const row = body.insertRow();
-    const head = element("th", name);
+    const head = foreign("th", name);
     head.scope = "row";
-    const cell = element("td", shown(data[name]));
+    const cell = foreign("td", shown(data[name]));
     if (typeof data[name] === "number") cell.className = "number";
     row.append(head, cell);
   }

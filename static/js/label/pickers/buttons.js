@@ -1,4 +1,4 @@
-import { isolated } from "../sentences.js";
+import { gettext, isolated } from "../../words.js";
 import { choiceButton, flash, keysFor } from "./keys.js";
 import { suggestionsOf } from "./suggested.js";
 
@@ -68,7 +68,7 @@ export class ButtonPicker {
 
   /** What is read out with the item. */
   get spoken() {
-    return this.#suggested ? `Suggested: ${isolated(this.#suggested.value)}.` : "";
+    return this.#suggested ? `${gettext("Suggested: {answer}", { answer: isolated(this.#suggested.value) })}.` : "";
   }
 
   /** Whether Enter takes the suggestion. */

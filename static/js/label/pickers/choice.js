@@ -1,6 +1,6 @@
 // What a chosen class does: it answers at once, or waits among others until the answer is sent.
 
-import { isolated } from "../sentences.js";
+import { gettext, isolated, listed, ngettext } from "../../words.js";
 
 /** One class answers at once. */
 export class OneOf {
@@ -48,7 +48,7 @@ export class ManyOf {
 
   send() {
     const names = [...this.chosen];
-    this.onanswer(names, names.map(isolated).join(", ") || "None applies");
+    this.onanswer(names, listed(names.map(isolated)) || gettext("None applies"));
   }
 
   /** Start anew, or from an answer that was taken back. */
@@ -59,7 +59,7 @@ export class ManyOf {
 
   #show() {
     const { size } = this.chosen;
-    this.#text.textContent = size ? `Send ${size} chosen` : "None applies";
+    this.#text.textContent = size ? ngettext("Send {n} chosen", "Send {n} chosen", size) : gettext("None applies");
     this.onchange();
   }
 }

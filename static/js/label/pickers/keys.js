@@ -15,6 +15,7 @@ export function choiceButton(name, keys) {
   button.className = "button choice";
   button.value = name;
   const text = document.createElement("span");
+  text.dir = "auto";
   text.textContent = name;
   const hint = document.createElement("kbd");
   hint.textContent = keys;

@@ -1,6 +1,6 @@
 // Many classes: the first ten bear digit keys, typing finds the rest. A combobox with a list that is always open.
 
-import { isolated } from "../sentences.js";
+import { gettext, isolated, ngettext } from "../../words.js";
 import { Finder } from "./finder.js";
 import { keysFor } from "./keys.js";
 import { KEYS, Suggested, suggestionsOf } from "./suggested.js";
@@ -203,6 +203,7 @@ export class SearchPicker {
     option.role = "option";
     option.dataset.name = this.#names[index];
     const text = document.createElement("span");
+    text.dir = "auto";
     text.textContent = this.#names[index];
     const path = this.#tree?.path(index) ?? [];
     if (path.length) text.append(pathLine(path));
@@ -250,8 +251,9 @@ export class SearchPicker {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "chip";
+    button.dir = "auto";
     button.textContent = name;
-    button.setAttribute("aria-label", `Drop ${name}`);
+    button.setAttribute("aria-label", gettext("Drop {name}", { name: isolated(name) }));
     button.addEventListener("click", () => this.#choice.pick(name));
     item.append(button);
     return item;
@@ -267,8 +269,8 @@ function pathLine(path) {
 }
 
 function sentence(found, all, query) {
-  const count = (n) => `${n.toLocaleString("en")} ${n === 1 ? "class" : "classes"}`;
-  if (!query) return found > SHOWN ? `${count(all)}, the first ${SHOWN} shown` : count(all);
-  if (!found) return "No class is called that. Esc clears the search.";
-  return found > SHOWN ? `${count(found)}, the first ${SHOWN} shown` : count(found);
+  if (query && !found) return gettext("No class is called that. Esc clears the search.");
+  const n = query ? found : all;
+  if (found <= SHOWN) return ngettext("{n} class", "{n} classes", n);
+  return ngettext("{n} class, the first {shown} shown", "{n} classes, the first {shown} shown", n, { shown: SHOWN });
 }

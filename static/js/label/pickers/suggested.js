@@ -1,6 +1,6 @@
 // The classes that are suggested, a key each, in a place of their own. They choose as all others do.
 
-import { isolated } from "../sentences.js";
+import { gettext, isolated, listed } from "../../words.js";
 import { choiceButton, flash } from "./keys.js";
 
 /** Keys that choose a suggestion, and nothing else where classes are suggested: a person must not answer by the place where another
@@ -51,7 +51,7 @@ export class Suggested {
 
   /** What is read out with the item. */
   get spoken() {
-    return this.names.length ? `Suggested: ${this.names.map((name, at) => `${at + 1} ${isolated(name)}`).join(", ")}.` : "";
+    return this.names.length ? `${gettext("Suggested: {answer}", { answer: listed(this.names.map((name, at) => `${at + 1} ${isolated(name)}`)) })}.` : "";
   }
 
   #answer(at) {
@@ -70,6 +70,6 @@ export class Suggested {
 function none() {
   const note = document.createElement("p");
   note.className = "hint";
-  note.textContent = "No suggestion for this item";
+  note.textContent = gettext("No suggestion for this item");
   return note;
 }

@@ -1,5 +1,7 @@
 // Classes as a tree: arrows open, close and move, Enter takes one. Only what is open is drawn.
 
+import { forward, ngettext, number } from "../../words.js";
+
 // More classes below one are not drawn; the search finds them.
 const SHOWN = 200;
 
@@ -70,7 +72,7 @@ export class ClassTree {
       End: () => this.#mark(this.#rows.length - 1),
       Escape: () => this.#onleave(),
       Enter: () => !event.repeat && this.#take(this.#at),
-    }[event.key];
+    }[forward(event.key)];
     if (!act) return;
     act();
     event.preventDefault();
@@ -139,13 +141,14 @@ export class ClassTree {
     twist.className = "twist";
     const text = document.createElement("span");
     text.className = "name";
+    text.dir = "auto";
     text.textContent = this.#called(index);
     row.append(twist, text);
     if (below) {
       row.setAttribute("aria-expanded", "false");
       const count = document.createElement("span");
       count.className = "muted small";
-      count.textContent = below.toLocaleString("en");
+      count.textContent = number(below);
       count.setAttribute("aria-hidden", "true");
       row.append(count);
     }
@@ -155,7 +158,7 @@ export class ClassTree {
 
   #more(over, size, level) {
     const row = item(`more-${over}`, level, SHOWN, size);
-    row.textContent = `${(size - SHOWN).toLocaleString("en")} more: type a part of the name`;
+    row.textContent = ngettext("{n} more: type a part of the name", "{n} more: type a part of the name", size - SHOWN);
     row.classList.add("muted");
     return row;
   }

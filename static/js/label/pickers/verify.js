@@ -1,3 +1,4 @@
+import { forward, gettext } from "../../words.js";
 import { flash } from "./keys.js";
 
 const YES = ["y", "Y", "1", "ArrowRight"];
@@ -18,23 +19,23 @@ export class VerifyPicker {
   }
 
   takes(key) {
-    return YES.includes(key) || NO.includes(key);
+    return YES.includes(forward(key)) || NO.includes(forward(key));
   }
 
   press(key) {
-    if (YES.includes(key)) this.right();
+    if (YES.includes(forward(key))) this.right();
     else this.left();
   }
 
   /** A swipe to the right says yes. */
   right() {
     flash(this.#yes);
-    this.#onanswer(true, "Yes");
+    this.#onanswer(true, gettext("Yes"));
   }
 
   left() {
     flash(this.#no);
-    this.#onanswer(false, "No");
+    this.#onanswer(false, gettext("No"));
   }
 
   send() {}

@@ -1,0 +1,1 @@
+"""Formats of numbers and dates where this product differs from Django, by language."""

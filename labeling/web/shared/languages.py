@@ -1,0 +1,68 @@
+"""Which pages are translated, and the texts of their scripts. docs/decisions/0129-languages.md says why."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation.trans_real import DjangoTranslation
+from django.views.i18n import JavaScriptCatalog
+
+PAGES = frozenset(
+    {
+        *(
+            "home",
+            "login",
+            "account_login",
+            "provider-login",
+            "provider-callback",
+            "provider-unlink",
+            "logout",
+            "setup",
+        ),
+        *("forgotten-password", "new-password", "invitation", "invitation-answer"),
+        *("mfa_authenticate", "mfa_index", "mfa_activate_totp", "mfa_deactivate_totp", "account_reauthenticate"),
+        *("mfa_add_webauthn", "mfa_remove_webauthn", "mfa_view_recovery_codes", "mfa_generate_recovery_codes"),
+        *("account", "session-end", "theme", "language", "password", "token-revoke"),
+        *("notices", "notice-choices", "notice-address", "notice-stop"),
+        *("label", "label-guidelines", "label-comments"),
+    }
+)
+"""The names of the addresses whose texts are all translated. All other pages are in English."""
+
+TEMPLATES = (
+    *("400.html", "403.html", "403_csrf.html", "404.html", "500.html", "503.html", "507.html"),
+    *("account/", "base.html", "guidelines/changes.html", "guidelines/text.html", "home.html", "invitation/", "label/"),
+    *("kinds/audio/shown.html", "kinds/image/shown.html", "kinds/text/shown.html", "kinds/vector/shown.html"),
+    *("project/base.html", "project/field.html", "project/item_shown.html", "project/pager.html", "project/time.html"),
+    "registration/",
+)
+"""The templates, and folders of templates, in which every text is marked for translation."""
+
+SCRIPTS = ("label/", "viewer/", "kept.js", "passkeys.js", "project/notices.js", "sign-out.js")
+"""The same for scripts, in `static/js`."""
+
+
+def is_translated(name: str) -> bool:
+    """Return whether the page at the address with this name is translated."""
+    return name in PAGES
+
+
+def texts_of_scripts() -> dict[str, Any]:
+    """Return the present language, and the translations of the scripts' texts: {text: translation}.
+
+    A text with plural forms has a list of them, in gettext's order. English has no translations.
+    """
+    language = translation.get_language() or settings.LANGUAGE_CODE
+    return {"language": language, "texts": _texts(language)}
+
+
+@cache
+def _texts(language: str) -> dict[str, str | list[str]]:
+    if language == settings.LANGUAGE_CODE:
+        return {}
+    view = JavaScriptCatalog()
+    view.translation = DjangoTranslation(language, domain="djangojs", localedirs=[*map(str, settings.LOCALE_PATHS)])
+    return dict(view.get_catalog())

@@ -1,0 +1,146 @@
+"""Test that the pages which are said to be translated are, in every language."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.mofile import read_mo
+from django.conf import settings
+
+from labeling.web.shared.languages import SCRIPTS, TEMPLATES
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import messages  # noqa: E402
+import strings  # noqa: E402
+
+LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
+UNTRANSLATED_TEMPLATES = 135
+"""The templates that are not translated yet. This number may only fall."""
+
+MARKED = re.compile(r"{%\s*blocktranslate.*?endblocktranslate\s*%}|{% comment %}.*?{% endcomment %}", re.DOTALL)
+NOT_WORDS = re.compile(
+    r"\b(Marginalia|narrow|item-page|light dark|Shift|Enter|Esc|PgUp|PgDn|Home|End|createsuperuser)\b"
+    r"|width=device-width.*|curl .*|import os.*"
+)
+"""The name of the product, keys, classes of style, and code."""
+CALL = re.compile(r"\bn?gettext\(\s*\"(?:[^\"\\]|\\.)*\"(?:,\s*\"(?:[^\"\\]|\\.)*\")?", re.DOTALL)
+QUIET_SCRIPTS = {
+    # what is sent, selectors, and classes of style
+    "None of these: …",
+    '[data-state="failed"], .note',
+    '#answers [data-value="true"]',
+    '#answers [data-value="false"]',
+    ".viewer-tools input",
+    "(prefers-reduced-motion: reduce)",
+    "translate(…px, …px) scale(…)",
+    *("said skipped", "player-buttons speeds", "bars played", "button choice", "button quiet", "muted small"),
+    "option node",
+}
+PLACES = re.compile(r"%\(\w+\)s|{\w+(?::,)?}|<[^>]+>| \| ")
+
+
+def is_among(name: str, places: tuple[str, ...]) -> bool:
+    return any(name == place or (place.endswith("/") and name.startswith(place)) for place in places)
+
+
+def unmarked_in_templates() -> Iterator[str]:
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        name = str(path.relative_to(ROOT / "templates"))
+        if is_among(name, TEMPLATES):
+            for line, text in strings.of_template(MARKED.sub("", path.read_text(encoding="utf-8"))):
+                words = " ".join(text.split()).replace("…", "")
+                if re.search(r"[^\W\d_]{2,}", NOT_WORDS.sub("", words)):
+                    yield f"{name}:{line}: {words}"
+
+
+def unmarked_in_scripts() -> Iterator[str]:
+    for path in sorted((ROOT / "static/js").rglob("*.js")):
+        name = str(path.relative_to(ROOT / "static/js"))
+        if is_among(name, SCRIPTS):
+            source = CALL.sub(lambda call: "gettext(" + "\n" * call[0].count("\n"), path.read_text(encoding="utf-8"))
+            for line, text in strings.of_script(source):
+                words = " ".join(text.split())
+                if strings.is_read(words, path) and words not in QUIET_SCRIPTS and "gettext(" not in words:
+                    yield f"{name}:{line}: {words}"
+
+
+def test_every_text_of_a_translated_page_is_marked() -> None:
+    assert [*unmarked_in_templates(), *unmarked_in_scripts()] == []
+
+
+def test_a_text_that_is_not_marked_would_be_seen() -> None:
+    assert [*strings.of_template(MARKED.sub("", "<p>{% translate 'a' %} Sign in</p>"))] == [(1, " Sign in")]
+    assert NOT_WORDS.sub("", "Sign in")
+
+
+def test_the_number_of_untranslated_templates_falls() -> None:
+    names = [str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*.html")]
+    assert sum(not is_among(name, TEMPLATES) for name in names) <= UNTRANSLATED_TEMPLATES
+    assert all(any(is_among(name, (place,)) for name in names) for place in TEMPLATES)
+
+
+@pytest.fixture(scope="module")
+def domains() -> dict[str, messages.Catalog]:
+    return messages.domains()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogues_are_complete(language: str, domains: dict[str, messages.Catalog]) -> None:
+    """Each text has a translation in each plural form, with the same values and tags; run `scripts/messages.py`."""
+    faults = []
+    for domain, template in domains.items():
+        path = messages.LOCALE / language / "LC_MESSAGES" / f"{domain}.po"
+        catalog = messages.read(path, language)
+        with path.with_suffix(".mo").open("rb") as file:
+            compiled = {key_of(message): forms_of(message) for message in read_mo(file)}
+        if {key_of(message) for message in template} != {key_of(message) for message in catalog}:
+            faults.append(f"{path}: has other texts than the code")
+        for message in catalog:
+            if not message.id:
+                continue
+            if not messages.is_complete(message) or message.fuzzy:
+                faults.append(f"{path}: not translated: {message.id}")
+            elif not has_same_places(message):
+                faults.append(f"{path}: other values or tags: {message.id}")
+            if compiled.get(key_of(message)) != forms_of(message):
+                faults.append(f"{path}: not compiled: {message.id}")
+    assert faults == []
+
+
+def key_of(message: messages.Message) -> str:
+    return message.id if isinstance(message.id, str) else "\n".join(message.id)
+
+
+def forms_of(message: messages.Message) -> list[str]:
+    return [message.string] if isinstance(message.string, str) else [*message.string]
+
+
+def has_same_places(message: messages.Message) -> bool:
+    """Return whether each form of the translation has the places of the text; forms for one number may leave it out."""
+    if isinstance(message.id, str):
+        return sorted(PLACES.findall(message.id)) == sorted(PLACES.findall(str(message.string)))
+    expected = set(PLACES.findall(message.id[1]))
+    number = {"{n}", "%(n)s", "%(shown)s"}
+    return all(
+        set(PLACES.findall(form)) <= expected and expected - set(PLACES.findall(form)) <= number
+        for form in message.string
+    )
+
+
+def test_every_marked_call_of_a_script_is_extracted(domains: dict[str, messages.Catalog]) -> None:
+    """Babel does not see a call inside the arguments of another."""
+    texts = [each.id[0] if isinstance(each.id, tuple) else each.id for each in domains["djangojs"]]
+    first = re.compile(r"\bn?gettext\(\s*\"((?:[^\"\\]|\\.)*)\"")
+    missing = [
+        text
+        for path in (ROOT / "static/js").rglob("*.js")
+        for text in first.findall(path.read_text(encoding="utf-8"))
+        if text not in texts
+    ]
+    assert missing == []
