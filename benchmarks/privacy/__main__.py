@@ -83,14 +83,14 @@ def _audits(options: argparse.Namespace) -> list[Audit]:
     """Return the trainings to audit: of the product at each epsilon, then those with a mistake, beside one without."""
     return [
         *(
-            Audit(audit.USUAL, epsilon, options.canaries, seed, texts)
-            for texts in (False, True)
+            Audit(audit.USUAL, epsilon, options.canaries, seed, part)
+            for part in audit.PARTS
             for epsilon in options.epsilon
             for seed in options.seeds
         ),
         *(
-            Audit(training, FAULT_EPSILON, options.canaries, seed, texts)
-            for texts in (False, True)
+            Audit(training, FAULT_EPSILON, options.canaries, seed, part)
+            for part in audit.PARTS
             for training in (audit.RARE, *audit.FAULTS)
             for seed in options.seeds
         ),

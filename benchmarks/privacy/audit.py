@@ -24,10 +24,12 @@ from opacus.grad_sample import GradSampleModuleFastGradientClipping
 from scipy import stats
 from scipy.linalg import hadamard
 from scipy.optimize import brentq
+from torch import Tensor, nn
 
 from benchmarks.privacy import text_audit
 from models_store.language.config import PretrainingConfig
 from models_store.model import Model
+from models_store.networks.calibration import CalibrationLayer
 from models_store.privacy import entropy, steps
 from models_store.privacy.clipping import clipped_sum
 from models_store.privacy.config import PrivacyConfig
@@ -40,6 +42,10 @@ GUESSED = 0.2
 of several shares would be no bound at this confidence."""
 DELTA = 1e-5
 N_CLASSES = 10
+PARTS = {"answers": "", "lora": "LoRA, ", "all": "all layers, ", "texts": "texts, "}
+"""The kinds of audited trainings, with their prefixes in tables: of a small network on answers, of a pretrained one by
+LoRA or in all layers, and of a language model on texts.
+"""
 USUAL = "as in projects"
 RARE = "few records a step"
 FAULTS: dict[str, Any] = {
@@ -65,19 +71,19 @@ def _without_clips() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Audit:
-    """One audited training. `training`: USUAL with the settings of projects, RARE, or a key of FAULTS. `texts`: of a
-    language model on texts, in place of a network on features and answers.
+    """One audited training. `training`: USUAL with the settings of projects, RARE, or a key of FAULTS. `part`: a key of
+    PARTS.
     """
 
     training: str
     epsilon: float
     canaries: int
     seed: int
-    texts: bool = False
+    part: str = "answers"
 
     @property
     def name(self) -> str:
-        return f"pre-training, {self.training}" if self.texts else self.training
+        return PARTS[self.part] + self.training
 
     @property
     def pretraining(self) -> PretrainingConfig:
@@ -108,13 +114,13 @@ def run(audit: Audit) -> dict[str, Any]:
     started = time.monotonic()
     rng = np.random.default_rng([audit.seed, 17])
     with audit.fault:
-        members, scores, epsilon = _texts(audit, rng) if audit.texts else _answers(audit, rng)
+        members, scores, epsilon = _texts(audit, rng) if audit.part == "texts" else _answers(audit, rng)
     guesses = 2 * round(audit.canaries * GUESSED / 2)
     right = right_guesses(scores, members, guesses)
     bound = lower_bound(audit.canaries, guesses, right, DELTA)
     return {
         "training": audit.training,
-        "texts": audit.texts,
+        "part": audit.part,
         "seed": audit.seed,
         "epsilon": epsilon,
         "delta": DELTA,
@@ -134,7 +140,8 @@ def _answers(audit: Audit, rng: np.random.Generator) -> tuple[NDArray[np.bool_],
     features, classes = canaries(audit.canaries, rng), rng.integers(0, N_CLASSES, audit.canaries)
     members = rng.random(audit.canaries) < 0.5
     records = TrainingSet(features[members], classes[members], "single", N_CLASSES, features.shape[1:])
-    trained = train_private(records, audit.config, seed=audit.seed)
+    fine_tuned = {} if audit.part == "answers" else {"pretrained": Wide(features.shape[1]), "layers": audit.part}
+    trained = train_private(records, audit.config, seed=audit.seed, **fine_tuned)
     assert trained.privacy is not None
     return members, known(logits_of(trained.model, features), classes), trained.privacy["epsilon"]
 
@@ -143,6 +150,30 @@ def _texts(audit: Audit, rng: np.random.Generator) -> tuple[NDArray[np.bool_], N
     """Pre-train on texts; return members, scores and the stated ε."""
     members = rng.random(audit.canaries) < 0.5
     return members, *text_audit.known(members, audit.pretraining, audit.seed)
+
+
+class Wide(nn.Module):
+    """A network to fine-tune on canaries, with the interface that `models_store.privacy.tuning` needs."""
+
+    WIDTH = 128
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            self.body = nn.Sequential(nn.Linear(dim, self.WIDTH), nn.LayerNorm(self.WIDTH), nn.GELU())
+        self.head = nn.Linear(self.WIDTH, N_CLASSES)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.calibration = CalibrationLayer()
+
+    def made_up(self, m: int) -> Tensor:
+        return torch.randn(m, self.dim)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        embedding = self.body(x)
+        return embedding, self.calibration(self.head(embedding))
 
 
 def canaries(count: int, rng: np.random.Generator) -> NDArray[np.float32]:

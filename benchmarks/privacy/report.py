@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from benchmarks.privacy.audit import FAULTS
+from benchmarks.privacy.audit import FAULTS, PARTS
 
 TARGET_EPSILON = 5.36
 TARGET_SHARE = 0.95
@@ -119,7 +119,7 @@ def table_of_audits(result: dict[str, Any]) -> str:
         right, faulty = f"{line['right']}/{line['guesses']}", line["training"] in FAULTS
         found = ("not found", "found") if faulty else ("", "above the stated ε")
         figures = f"{line['epsilon']:8.2f}  {right:>13}  {line['lower_bound']:13.2f}  {found[line['refuted']]}"
-        subject = f"texts, {line['training']}" if line["texts"] else line["training"]
+        subject = PARTS[line["part"]] + line["training"]
         lines.append(f"  {subject:30}  {figures}".rstrip())
     lines.append(f"  no stated ε refuted: {_yes(result['holds'])}; mistakes found: {_yes(result['mistakes_found'])}")
     return "\n".join(lines)

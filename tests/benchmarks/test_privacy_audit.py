@@ -112,16 +112,25 @@ def test_a_training_keeps_what_it_states_and_a_training_with_a_mistake_is_found(
 
 
 def test_a_pretraining_keeps_what_it_states_and_one_without_noise_is_found() -> None:
-    kept = audit.run(Audit(audit.RARE, 1.0, canaries=300, seed=0, texts=True))
+    kept = audit.run(Audit(audit.RARE, 1.0, canaries=300, seed=0, part="texts"))
     assert 0.95 < kept["epsilon"] <= 1.0
     assert not kept["refuted"]
-    assert audit.run(Audit("no noise", 1.0, canaries=300, seed=0, texts=True))["refuted"]
+    assert audit.run(Audit("no noise", 1.0, canaries=300, seed=0, part="texts"))["refuted"]
+
+
+@pytest.mark.parametrize("layers", ["lora", "all"])
+def test_fine_tuning_keeps_what_it_states_and_each_mistake_is_found(layers: str) -> None:
+    kept = audit.run(Audit(audit.RARE, 1.0, canaries=300, seed=0, part=layers))
+    assert 0.95 < kept["epsilon"] <= 1.0
+    assert not kept["refuted"]
+    for mistake in audit.FAULTS:
+        assert audit.run(Audit(mistake, 1.0, canaries=300, seed=0, part=layers))["refuted"]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("mistake", audit.FAULTS)
 def test_each_mistake_of_a_pretraining_is_found(mistake: str) -> None:
-    assert audit.run(Audit(mistake, 1.0, canaries=500, seed=0, texts=True))["refuted"]
+    assert audit.run(Audit(mistake, 1.0, canaries=500, seed=0, part="texts"))["refuted"]
 
 
 @pytest.mark.long
@@ -131,9 +140,9 @@ def test_the_command_prints_a_table_or_one_object(capsys: pytest.CaptureFixture[
     result = json.loads(capsys.readouterr().out)
     assert result["holds"]
     assert result["mistakes_found"]
-    assert [(line["training"], line["texts"]) for line in result["audits"]] == [
-        *((audit.USUAL, texts) for texts in (False, True)),
-        *((training, texts) for texts in (False, True) for training in (audit.RARE, *audit.FAULTS)),
+    assert [(line["training"], line["part"]) for line in result["audits"]] == [
+        *((audit.USUAL, part) for part in audit.PARTS),
+        *((training, part) for part in audit.PARTS for training in (audit.RARE, *audit.FAULTS)),
     ]
     for line in result["audits"]:
         assert line["canaries"] == 500
@@ -142,7 +151,7 @@ def test_the_command_prints_a_table_or_one_object(capsys: pytest.CaptureFixture[
         assert line["refuted"] == (line["lower_bound"] > line["epsilon"])
     table = report.table_of_audits(result)
     assert "500 canaries" in table
-    assert table.count("found\n") == 2 * len(audit.FAULTS)
+    assert table.count("found\n") == len(audit.PARTS) * len(audit.FAULTS)
     assert "no stated ε refuted: yes; mistakes found: yes" in table
 
 
@@ -153,7 +162,7 @@ def test_a_refuted_epsilon_gives_the_exit_status_1(
 
     def line(each: Audit) -> dict[str, object]:
         return {
-            "training": each.training, "texts": each.texts, "epsilon": each.epsilon, "delta": 1e-5,
+            "training": each.training, "part": each.part, "epsilon": each.epsilon, "delta": 1e-5,
             "canaries": each.canaries, "guesses": 100, "right": 97, "confidence": 0.95, "lower_bound": bound,
             "refuted": bound > each.epsilon, "seconds": 0.0,
         }  # fmt: skip
