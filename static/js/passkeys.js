@@ -7,7 +7,9 @@ const told = document.getElementById("passkey-told");
 const options = JSON.parse(document.getElementById("passkey-options").textContent);
 const creates = form.dataset.passkey === "create";
 
-form.querySelector("[data-ask]").addEventListener("click", async () => {
+const ask = form.querySelector("[data-ask]");
+
+ask.addEventListener("click", async () => {
   told.textContent = "";
   try {
     const credential = creates
@@ -24,7 +26,8 @@ form.querySelector("[data-ask]").addEventListener("click", async () => {
   }
 });
 
-if (!window.PublicKeyCredential?.parseCreationOptionsFromJSON) {
-  form.querySelector("[data-ask]").disabled = true;
+if (window.PublicKeyCredential?.parseCreationOptionsFromJSON) {
+  ask.disabled = false; // until here a click would do nothing
+} else {
   told.textContent = gettext("This browser has no passkeys here. They need HTTPS and a recent browser.");
 }
