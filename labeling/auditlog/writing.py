@@ -12,11 +12,11 @@ import json
 import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
@@ -54,38 +54,34 @@ class Act:
 
 
 _COMMAND = Act("command")
+_T = TypeVar("_T")
+
 _ACT: ContextVar[Act] = ContextVar("the act that changes belong to", default=_COMMAND)
 _PART: ContextVar[bool] = ContextVar("whether changes are a part of a recorded act", default=False)
 
 
-@contextmanager
-def acting(via: str, request: HttpRequest | None = None, request_id: str = "") -> Iterator[None]:
+def acting(via: str, request: HttpRequest | None = None, request_id: str = "") -> AbstractContextManager[None]:
     """Attribute the entries of the block to this request, or to a `via` without a request. The default is a command."""
-    token = _ACT.set(Act(via, request, request_id))
-    try:
-        yield
-    finally:
-        _ACT.reset(token)
+    return _holding(_ACT, Act(via, request, request_id))
 
 
-@contextmanager
-def part_of_one() -> Iterator[None]:
+def part_of_one() -> AbstractContextManager[None]:
     """Record nothing within the block: its changes are a part of an act that the caller records as one entry."""
-    token = _PART.set(True)
-    try:
-        yield
-    finally:
-        _PART.reset(token)
+    return _holding(_PART, True)
+
+
+def in_its_own_right() -> AbstractContextManager[None]:
+    """Record the changes of the block, also within `part_of_one`: a consequence that the act's entry does not state."""
+    return _holding(_PART, False)
 
 
 @contextmanager
-def in_its_own_right() -> Iterator[None]:
-    """Record the changes of the block, also within `part_of_one`: a consequence that the act's entry does not state."""
-    token = _PART.set(False)
+def _holding(variable: ContextVar[_T], value: _T) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _PART.reset(token)
+        variable.reset(token)
 
 
 @transaction.atomic
