@@ -16,6 +16,8 @@ LEAST_EXPONENT, EXPONENTS = -12, 36
 """Sizes range from 2^-12 to 2^24; smaller numbers count as 0, larger ones are cut off."""
 BEYOND = 0.02
 """The share of records whose feature may lie outside the bounds."""
+DEVIATIONS = 4
+"""How many standard deviations of its noise a sum of counts must rise above that share."""
 COMPARABLE = 8.0
 """Features whose sizes differ by no more than this factor share one scale: directions of an embedding keep their
 weight."""
@@ -85,12 +87,13 @@ def _bounds(counts: NDArray[np.float64], n: int, *, noise: float) -> NDArray[np.
 
     If the noise is too large to separate features, they share one bound.
     """
-    spread = noise * math.sqrt(EXPONENTS)
-    if spread > 0.1 * n:
+    if noise * math.sqrt(EXPONENTS) > 0.1 * n:
         counts = np.broadcast_to(counts.mean(axis=0), counts.shape)
-        spread /= math.sqrt(len(counts))
+        noise /= math.sqrt(len(counts))
     beyond = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
-    many = beyond > BEYOND * n + 2 * spread
+    # The noise of a sum grows with the counts in it. With hundreds of features, two deviations are passed by chance.
+    spread = noise * np.sqrt(np.arange(EXPONENTS, 0, -1))
+    many = beyond > BEYOND * n + DEVIATIONS * spread
     last = np.where(many.any(axis=1), EXPONENTS - 1 - np.argmax(many[:, ::-1], axis=1), 0)
     bounds: NDArray[np.float64] = np.where(last > 0, np.exp2(last + LEAST_EXPONENT), 0.0)
     return bounds
