@@ -8,6 +8,7 @@ Needs Babel, which `make setup` installs; GNU gettext is not needed.
 
 from __future__ import annotations
 
+import ast
 import datetime
 import io
 import os
@@ -53,6 +54,18 @@ def of_python() -> Iterator[Text]:
     for folder in ("config", "labeling"):
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield from _extracted("python", path)
+            yield from _counted(path)
+
+
+def _counted(path: Path) -> Iterator[Text]:
+    """Yield the texts of `count(n, "item")` and `count(n, "class", "classes")`, from `labeling/web/shared/words.py`."""
+    source = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)) if "count(" in source else ():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "count":
+            nouns = [str(each.value) for each in node.args[1:] if isinstance(each, ast.Constant)]
+            if nouns:
+                many = nouns[1] if len(nouns) > 1 else f"{nouns[0]}s"
+                yield (f"%(n)s {nouns[0]}", f"%(n)s {many}"), str(path.relative_to(ROOT))
 
 
 def of_scripts() -> Iterator[Text]:

@@ -4,8 +4,9 @@ import datetime
 
 import pytest
 from django.template import Context, Template
+from django.utils import translation
 
-from labeling.web.shared.words import count, duration, moment, percent
+from labeling.web.shared.words import count, duration, figure, moment, money, percent
 
 NOW = datetime.datetime(2025, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)
 
@@ -89,3 +90,15 @@ def test_the_head_of_a_table_tells_columns_of_numbers_and_titles_for_screen_read
         '<tr><th scope="col">File</th><th scope="col" class="number">&lt;Rows&gt;</th>'
         '<th scope="col"><span class="unseen">Remove</span></th></tr>'
     )
+
+
+def test_numbers_have_the_separators_of_the_language() -> None:
+    with translation.override("de"):
+        assert [plain(percent(0.934)), figure(1250.5), plain(money(3.5, "EUR"))] == ["93,4 %", "1.250,5", "EUR 3,50"]
+        assert [count(1, "item"), count(1797, "item"), plain(duration(0.84))] == [
+            "1 Element",
+            "1.797 Elemente",
+            "0,8 s",
+        ]
+    with translation.override("ar"):
+        assert [count(n, "item") for n in (2, 5)] == ["عنصران", "5 عناصر"]

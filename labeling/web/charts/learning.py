@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.text import capfirst
+
 from labeling.insight.share_intervals import ENOUGH
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.scales import Scale, shares_from, whole_steps
@@ -71,7 +73,7 @@ def accuracy_of(model: dict[str, Any]) -> Accuracy | None:
 def finding(points: Sequence[Accuracy]) -> str:
     """Say in one sentence what the curve shows. Only a change with intervals that do not overlap counts as a change."""
     if not points[-1].is_known:
-        return f"{TOO_FEW.capitalize()}: {count(points[-1].n, 'control item')}"
+        return f"{capfirst(TOO_FEW)}: {count(points[-1].n, 'control item')}"
     points = [point for point in points if point.is_known]
     first, last = points[0], points[-1]
     start, end = percent(first.value), percent(last.value)

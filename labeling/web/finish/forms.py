@@ -11,7 +11,7 @@ from django.http import QueryDict
 from labeling.finishing.forecasts import Goal
 from labeling.models import Finish, Project
 from labeling.web.shared.forms import figure_input
-from labeling.web.shared.words import figure
+from labeling.web.shared.words import figure, typed
 
 SCOPES = [("", "the pool as a whole"), ("class", "each class by itself")]
 SCOPES_OF_SEVERAL = [("", "all classes of an item together"), ("class", "each class by itself")]
@@ -55,8 +55,8 @@ class GoalForm(forms.Form):
     def __init__(self, project: Project, goal: Goal, data: QueryDict | None = None) -> None:
         """Make the form of `goal`, with the values of `data` in its place where there are any."""
         shown = {
-            "error": figure(100 * goal.error),
-            "confidence": figure(100 * goal.confidence),
+            "error": typed(100 * goal.error),
+            "confidence": typed(100 * goal.confidence),
             "by_class": "class" if goal.by_class else "",
             "within": goal.within,
         }

@@ -162,7 +162,7 @@ def _class(project: Project, each: ClassAgreement) -> dict[str, str]:
         "items": number(each.items),
         "divided": number(each.divided),
         "url": items_url(project, divided=each.name) if each.divided else "",
-        "same": percent(each.same.value, exact=True) if each.same else TOO_FEW,
+        "same": percent(each.same.value, exact=True) if each.same else str(TOO_FEW),
         "interval": _interval(each.same, shares=True) if each.same else "",
     }
 
@@ -176,7 +176,7 @@ def _person(project: Project, each: PersonConfusion, title: str, *, known: bool)
     return {
         "id": "gold" if known else "others",
         "title": title,
-        "right": part(each.right.right, each.right.n) if each.right.n >= ENOUGH else TOO_FEW,
+        "right": part(each.right.right, each.right.n) if each.right.n >= ENOUGH else str(TOO_FEW),
         "interval": f"{percent(each.right.low, exact=True)} to {percent(each.right.high, exact=True)}"
         if each.right.n >= ENOUGH
         else "",

@@ -47,7 +47,7 @@ def _wrong(right: Rate, *, alone: bool = False) -> dict[str, str]:
     """Return the share of checks that contradict the label, with its interval; for few checks, their number."""
     if right.n < ENOUGH:
         return {
-            "share": TOO_FEW if alone else "–",
+            "share": str(TOO_FEW) if alone else "–",
             "interval": "",
             "of": f"{number(right.n - right.right)} of {number(right.n)}",
         }

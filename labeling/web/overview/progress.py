@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.db.replica import reads
 from labeling.insight.annotators import Annotator, Rate, annotators_of
@@ -20,7 +22,7 @@ from labeling.web.charts.people import accuracy_of_people, pace_of_people
 from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import accuracy, duration, moment, number, percent
+from labeling.web.shared.words import accuracy, count, duration, moment, number, percent
 
 # The number of batches in the chart, the newest ones.
 ROUNDS = 12
@@ -58,10 +60,10 @@ def _row(each: Annotator, now: datetime.datetime) -> dict[str, Any]:
         "median": duration(each.median) if each.answers else "–",
         "hours": duration(each.hours * 3600),
         "last": moment(each.last_at, now),
-        "agreement": _share(each.agreement, "answer"),
-        "control": _share(each.control, "control item"),
+        "agreement": _share(each.agreement, lambda n: count(n, "answer")),
+        "control": _share(each.control, lambda n: count(n, "control item")),
         "interval": _interval(each.control),
-        "gold": _share(each.gold, "gold item"),
+        "gold": _share(each.gold, lambda n: count(n, "gold item")),
         "gold_interval": _interval(each.gold),
     }
 
@@ -69,8 +71,9 @@ def _row(each: Annotator, now: datetime.datetime) -> dict[str, Any]:
 def _interval(share: Rate | None) -> str:
     if share is None or share.n < ENOUGH:
         return ""
-    return f"{percent(share.low, exact=True)} to {percent(share.high, exact=True)} of {share.n}"
+    values = {"low": percent(share.low, exact=True), "high": percent(share.high, exact=True), "n": number(share.n)}
+    return gettext("%(low)s to %(high)s of %(n)s") % values
 
 
-def _share(share: Rate | None, of: str) -> str:
-    return accuracy(share.value, share.n, of) if share else "–"
+def _share(share: Rate | None, sample: Callable[[int], str]) -> str:
+    return accuracy(share.value, share.n, sample(share.n)) if share else "–"

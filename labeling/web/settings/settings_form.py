@@ -13,7 +13,7 @@ from labeling.models import Project
 from labeling.projects.model_settings import check_model
 from labeling.projects.settings import ON_PAGE, SECTIONS, Section, differs, field_of
 from labeling.web.shared.forms import say_bounds
-from labeling.web.shared.words import figure
+from labeling.web.shared.words import typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class SettingsForm(forms.ModelForm):
             if isinstance(value, float) and value.is_integer():
                 self.initial[name] = int(value)
             elif isinstance(value, float) and 1e-6 <= value < 1e-3:
-                self.initial[name] = figure(value)  # and 0.000001 for 1e-06
+                self.initial[name] = typed(value)  # and 0.000001 for 1e-06
         for name, setting in ON_PAGE.items():
             if not setting.offered(self.instance):
                 del self.fields[name]

@@ -10,12 +10,14 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.formats import get_format
 
 from labeling.intake import uploads
 from labeling.items.filter import Filter
 from labeling.web.shared.words import figure
 
 DECIMAL_COMMA = re.compile(r"^\s*(\d+),(\d{1,2})\s*$")
+ANY_COMMA = re.compile(r"^\s*(\d+),(\d+)\s*$")
 
 # The error codes of values beyond a field's bounds.
 BOUNDS = ("min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
@@ -25,9 +27,10 @@ class FigureInput(forms.TextInput):
     """A text input for a number. Unlike a browser's number input, it keeps invalid text for the user to correct."""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        """Return the text; one comma before one or two decimals is a decimal comma."""
+        """Return the text; one comma before one or two decimals is a decimal comma, and so is any in German."""
         text = super().value_from_datadict(data, files, name)
-        return DECIMAL_COMMA.sub(r"\1.\2", text) if isinstance(text, str) else text
+        comma = ANY_COMMA if get_format("DECIMAL_SEPARATOR") == "," else DECIMAL_COMMA
+        return comma.sub(r"\1.\2", text) if isinstance(text, str) else text
 
 
 def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:

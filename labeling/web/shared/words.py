@@ -1,4 +1,4 @@
-"""Numbers and times in words. Pure functions."""
+"""Numbers and times in words, in the language of the page. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,29 +6,43 @@ import datetime
 from dataclasses import dataclass
 
 from django.utils.formats import get_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from labeling.insight.share_intervals import ENOUGH
 
 NBSP = "\u00a0"
+TOO_FEW = gettext_lazy("not enough data yet to tell")
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
 
 def number(n: int) -> str:
     """Format a whole number, in the language of the page: 1,797."""
-    text = f"{n:,}"
-    return text if -1000 < n < 1000 else text.replace(",", str(get_format("THOUSAND_SEPARATOR")))
+    return localized(f"{n:,}")
+
+
+def localized(text: str) -> str:
+    """Return the text of a number with the separators of the page's language: 1,250.5 is 1.250,5 in German."""
+    signs = {",": str(get_format("THOUSAND_SEPARATOR")), ".": str(get_format("DECIMAL_SEPARATOR"))}
+    return "".join(signs.get(sign, sign) for sign in text)
 
 
 def figure(value: float) -> str:
     """Format a number with at most six decimals and no trailing zeros: 0.9, 1,000, 0.000001."""
-    text = f"{value:,.6f}"
-    return text.rstrip("0").rstrip(".")
+    return localized(f"{value:,.6f}".rstrip("0").rstrip("."))
+
+
+def typed(value: float) -> str:
+    """Format a number for a field of a form: like `figure`, with a point in every language and without groups."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def count(n: int, one: str, many: str = "") -> str:
-    """Format a number with its noun: 1 item, 1,797 items."""
-    return f"{number(n)} {one if n == 1 else many or one + 's'}"
+    """Format a number with its noun: 1 item, 1,797 items.
+
+    `scripts/messages.py` extracts the nouns of calls. Nouns that come in a variable need a mark of their own.
+    """
+    one, many = f"%(n)s {one}", f"%(n)s {many or one + 's'}"
+    return ngettext(one, many, n) % {"n": number(n)}
 
 
 def percent(share: float, *, exact: bool = False) -> str:
@@ -38,42 +52,38 @@ def percent(share: float, *, exact: bool = False) -> str:
         text = "99.9"
     if text == "0.0" and share > 0:
         text = "< 0.1"
-    return f"{text if exact else text.removesuffix('.0')}{NBSP}%"
+    return f"{localized(text if exact else text.removesuffix('.0'))}{NBSP}%"
 
 
-TOO_FEW = "not enough data yet to tell"
-
-
-def accuracy(share: float, n: int, of: str = "control item") -> str:
-    """Format an accuracy: 94.0 %; for few items "not enough data yet to tell: 3 control items"."""
-    return percent(share, exact=True) if n >= ENOUGH else f"{TOO_FEW}: {count(n, of)}"
+def accuracy(share: float, n: int, sample: str = "") -> str:
+    """Format an accuracy: 94.0 %; for few items "not enough data yet to tell: 3 control items", or another sample."""
+    return percent(share, exact=True) if n >= ENOUGH else f"{TOO_FEW}: {sample or count(n, 'control item')}"
 
 
 def part(right: int, n: int) -> str:
     """Format a share of right answers: 94.0 %; for few items 4 of 5; for none –."""
     if n >= ENOUGH:
         return percent(right / n, exact=True)
-    return f"{number(right)} of {number(n)}" if n else "–"
+    return gettext("%(part)s of %(all)s") % {"part": number(right), "all": number(n)} if n else "–"
 
 
 def money(amount: float, currency: str) -> str:
     """Format an amount of money: EUR 12.50, EUR 1,250; large amounts have no cents."""
-    text = f"{amount:,.2f}" if amount < 100 else f"{amount:,.0f}"
+    text = localized(f"{amount:,.2f}" if amount < 100 else f"{amount:,.0f}")
     return f"{currency}{NBSP}{text}" if currency else text
 
 
 def duration(seconds: float) -> str:
     """Format a duration: 0.8 s, 12 s, 3 min, 2 h 5 min, 3 days."""
     if seconds < 9.95:
-        return f"{seconds:.1f}{NBSP}s"
+        return _seconds(localized(f"{seconds:.1f}"))
     if seconds < 90:
-        return f"{seconds:.0f}{NBSP}s"
+        return _seconds(f"{seconds:.0f}")
     minutes = round(seconds / MINUTE)
     if minutes < 60:
-        return f"{minutes}{NBSP}min"
+        return _minutes(f"{minutes}")
     if seconds < DAY:
-        minutes_part = f" {minutes % 60}{NBSP}min" if minutes % 60 else ""
-        return f"{minutes // 60}{NBSP}h{minutes_part}"
+        return _hours(f"{minutes // 60}") + (f" {_minutes(f'{minutes % 60}')}" if minutes % 60 else "")
     return count(round(seconds / DAY), "day")
 
 
@@ -111,7 +121,19 @@ def _distance(at: datetime.datetime, now: datetime.datetime) -> str:
 def _rough(seconds: float) -> str:
     """Format a duration of less than two days with its largest unit alone."""
     if seconds < 90:
-        return gettext("%(n)s\u00a0s") % {"n": f"{seconds:.0f}"}
+        return _seconds(f"{seconds:.0f}")
     if seconds < 90 * MINUTE:
-        return gettext("%(n)s\u00a0min") % {"n": f"{seconds / MINUTE:.0f}"}
-    return gettext("%(n)s\u00a0h") % {"n": f"{seconds / HOUR:.0f}"}
+        return _minutes(f"{seconds / MINUTE:.0f}")
+    return _hours(f"{seconds / HOUR:.0f}")
+
+
+def _seconds(n: str) -> str:
+    return gettext("%(n)s\u00a0s") % {"n": n}
+
+
+def _minutes(n: str) -> str:
+    return gettext("%(n)s\u00a0min") % {"n": n}
+
+
+def _hours(n: str) -> str:
+    return gettext("%(n)s\u00a0h") % {"n": n}
