@@ -24,6 +24,7 @@ class LogKind(StrEnum):
     PASSWORD_CHANGED = "account.password_changed", "changed the password"
     RESET_MAILED = "account.reset_mailed", "was mailed a link to set a new password"
     PASSWORD_RESET = "account.password_reset", "set a new password by a mailed link"
+    UNLOCKED = "account.unlocked", "ended a lock-out after failed sign-ins"
     TOKEN_CREATED = "token.created", "made an API token"
     TOKEN_REVOKED = "token.revoked", "revoked an API token"
     ADMIN_CHANGED = "admin.changed", "changed a row in the admin"

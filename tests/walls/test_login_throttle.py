@@ -17,7 +17,7 @@ from django.utils import timezone
 from factories import make_user
 from pages import signed_in, text_of
 
-from labeling.models import SignInFailure
+from labeling.models import LogEntry, LogKind, SignInFailure
 
 pytestmark = pytest.mark.django_db
 
@@ -154,7 +154,7 @@ def test_neither_passwords_nor_typed_names_are_kept() -> None:
 
 
 def test_a_command_lets_people_in_again() -> None:
-    make_user("mona")
+    mona = make_user("mona")
     make_user("annie")
     fail(5)
     fail(5, "annie")
@@ -163,6 +163,8 @@ def test_a_command_lets_people_in_again() -> None:
     assert not may_sign_in("annie")
     call_command("unlock")
     assert may_sign_in("annie")
+    entries = LogEntry.objects.filter(kind=LogKind.UNLOCKED).order_by("number")
+    assert [(entry.whom, entry.subject) for entry in entries] == [(mona.pk, ""), (None, "everybody")]
     with pytest.raises(CommandError, match="no account"):
         call_command("unlock", "nobody")
 

@@ -6,8 +6,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-from labeling.models import SignInFailure, User
+from labeling import auditlog
+from labeling.models import LogKind, SignInFailure, User
 
 
 class Command(BaseCommand):
@@ -16,11 +18,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", nargs="?", help="The person. Default: everybody.")
 
+    @transaction.atomic
     def handle(self, *args: Any, username: str | None, **options: Any) -> None:
+        user = User.objects.filter(username=username).first()
+        if username is not None and user is None:
+            raise CommandError(f"username: there is no account {username!r}.")
         failures = SignInFailure.objects.all()
-        if username is not None:
-            if not User.objects.filter(username=username).exists():
-                raise CommandError(f"username: there is no account {username!r}.")
-            failures = failures.filter(user__username=username)
+        if user is not None:
+            failures = failures.filter(user=user)
         failures.delete()
+        auditlog.record(LogKind.UNLOCKED, whom=user, subject="" if user else "everybody")
         self.stdout.write(f"{username or 'Everybody'} can sign in again.")
