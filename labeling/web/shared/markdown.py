@@ -16,6 +16,7 @@ from django import template
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -65,14 +66,14 @@ class Renderer(RendererHTML):
         src = token.attrGet("src")
         picture = env.get(src)
         if picture is None:
-            return format_html('<a href="{}" rel="noopener" target="_blank">{}</a>', src, text or "Image")
+            return format_html('<a href="{}" rel="noopener" target="_blank">{}</a>', src, text or gettext("Image"))
         shown = format_html('<img src="{}" alt="{}" loading="lazy">', picture.url, text or picture.alt_text)
         if sum(each.nesting for each in tokens[:index] if each.type.startswith("link_")):
             return shown  # the picture stands inside a link already
         return format_html('<a href="{}" rel="noopener" target="_blank">{}</a>', picture.url, shown)
 
     def table_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-        return '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n'
+        return format_html('<div class="scroll" tabindex="0" role="group" aria-label="{}"><table>\n', gettext("Table"))
 
     def table_close(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
         return "</table></div>\n"
@@ -116,9 +117,11 @@ def _parser(pictures: Mapping[str, Picture]) -> MarkdownIt:
 def render_markdown(text: str, pictures: tuple[Picture, ...] = ()) -> SafeString:
     """Render the text as safe HTML. Never raises; a text longer than `MAX_CHARACTERS` is shown unrendered."""
     if len(text) > MAX_CHARACTERS:
-        note = f"Longer than {number(MAX_CHARACTERS)} characters: shown as typed, without Markdown."
+        note = gettext("Longer than %(n)s characters: shown as typed, without Markdown.") % {
+            "n": number(MAX_CHARACTERS)
+        }
         return format_html('<p class="hint">{}</p>\n<p class="as-typed">{}</p>', note, text)
-    return _render(text, pictures)
+    return _render(text, pictures, get_language())
 
 
 @register.simple_tag
@@ -148,7 +151,8 @@ def _pictures(project: Project, text: str) -> tuple[Picture, ...]:
 
 # Pages show the same guidelines often. Longer texts, which only previews have, are not cached, to save memory.
 @lru_cache(maxsize=64)
-def _render(text: str, pictures: tuple[Picture, ...]) -> SafeString:
+def _render(text: str, pictures: tuple[Picture, ...], language: str) -> SafeString:
+    # The language is for the cache alone: a few words of the page stand between those of the text.
     by_name = {each.name: each for each in pictures}
     parser = _parser(by_name)
     tokens = parser.parse(text)

@@ -1,0 +1,153 @@
+"""Every word of a translated page is looked up in the catalogues: in a made-up language, all of them stand in brackets.
+
+What the team wrote, which is in the database, and code stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db.models import CharField, JSONField, TextField
+from django.test import Client
+from django.urls import reverse
+from django.utils.translation import trans_real
+from factories import make_user
+from test_accessibility import STATES, State
+from world import fill_world
+
+from labeling.models import User
+from labeling.web.shared.languages import PAGES
+
+PLACE = re.compile(r"(%\(\w+\)s|%s|{\w+(?::,)?})")
+SHOWN = {"alt", "aria-label", "aria-description", "data-title", "placeholder", "title"}
+VOID = {"br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
+SILENT = {"script", "style", "code", "pre", "kbd"}
+NAMES = re.compile(r"\b(Marginalia|UTC|[KMGT]i?B|API|SHA-256|CSV|JSON|ZIP|PNG|Deutsch|English|العربية)\b")
+"""Names and units, the same in each language."""
+
+
+class Bracketed:
+    """A language whose texts are those of the code in brackets; values that are put into them stand outside."""
+
+    def __init__(self, original: Any) -> None:
+        self._original = original
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._original, name)
+
+    def gettext(self, text: str) -> str:
+        return " | ".join(map(self._column, text.split(" | "))) if text else text
+
+    def ngettext(self, one: str, many: str, n: int) -> str:
+        return self.gettext(one if n == 1 else many)
+
+    def _column(self, text: str) -> str:
+        """Bracket a text; the marks of `{% columns %}` stay at its ends."""
+        if re.fullmatch(r"\([^()]+\)", text):
+            return f"({self._column(text[1:-1])})"
+        if text.endswith("#"):
+            return f"{self._column(text[:-1])}#"
+        return "".join(each if PLACE.fullmatch(each) else f"⟦{each}⟧" if each else "" for each in PLACE.split(text))
+
+
+class Words(HTMLParser):
+    """The texts of a page: of elements and of attributes that are read or spoken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts = [""]
+        self._open: list[tuple[str, bool]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        is_button = tag == "input" and values.get("type") in ("submit", "button")
+        self.texts[1:] += [values[name] or "" for name in values if name in SHOWN or (is_button and name == "value")]
+        if tag not in VOID:
+            self._open.append(
+                (tag, tag in SILENT or values.get("dir") == "auto" or ("lang" in values and tag != "html"))
+            )
+
+    def handle_endtag(self, tag: str) -> None:
+        while self._open and self._open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        self.texts[0] += "\0" if any(silent for _, silent in self._open) else data
+
+
+def outside(text: str) -> Iterator[str]:
+    """Yield the parts of a text that stand in no brackets."""
+    depth, part = 0, ""
+    for each in text:
+        if each in "⟦⟧\0":
+            yield part
+            part, depth = "", depth + {"⟦": 1, "⟧": -1, "\0": 0}[each]
+        elif depth == 0:
+            part += each
+    yield part
+
+
+def stored_texts() -> set[str]:
+    """Return all texts in the database but for the values of fixed lists."""
+    texts: set[str] = set()
+
+    def add(value: Any) -> None:
+        if isinstance(value, str):
+            texts.update(map(str.strip, value.splitlines()))
+        elif isinstance(value, dict):
+            add([*value.keys(), *value.values()])
+        elif isinstance(value, list):
+            for each in value:
+                add(each)
+
+    for model in apps.get_models():
+        fields = [
+            each.name
+            for each in model._meta.concrete_fields
+            if isinstance(each, CharField | TextField | JSONField) and not each.choices
+        ]
+        for row in model._default_manager.values_list(*fields) if fields else ():
+            add([*row])
+    return {each for each in texts if re.search(r"\w\w", each)}
+
+
+def untranslated(page: str, stored: re.Pattern[str]) -> set[str]:
+    """Return the words of a page that stand in no brackets."""
+    words = Words()
+    words.feed(page)
+    parts = (" ".join(part.split()) for text in words.texts for part in outside(text))
+    return {part for part in parts if re.search(r"[^\W\d_]{2,}", NAMES.sub("", stored.sub("", part)))}
+
+
+@pytest.mark.django_db
+def test_every_word_is_translated(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    settings.MAIL, settings.OIDC_ISSUER, settings.OIDC_NAME = True, "https://id.example.org", "Marginalia"
+    fill_world()
+    make_user("newcomer")
+    monkeypatch.setitem(trans_real._translations, "de", Bracketed(trans_real.translation("de")))
+    states = [state for state in STATES if state.name in PAGES]
+    ids = [{name: value() if callable(value) else value for name, value in state.ids.items()} for state in states]
+    stored = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in sorted(stored_texts(), key=len)[::-1]))
+    faults: dict[str, set[str]] = {}
+    for state, keys in zip(states, ids, strict=True):
+        for word in untranslated(_page(state, reverse(state.name, kwargs=keys)), stored):
+            faults.setdefault(word, set()).add(f"{state.name} ({state.state})")
+    assert faults == {}
+
+
+def _page(state: State, path: str) -> str:
+    client = Client(headers={"Accept-Language": "de"})
+    if state.user:
+        client.force_login(User.objects.get(username=state.user))
+    page = client.post(path) if state.state == "error" else client.get(path)
+    return page.text if page.headers.get("Content-Type", "").startswith("text/html") else ""
+
+
+def test_a_word_outside_the_catalogues_is_seen() -> None:
+    page = '<p title="⟦Zoom⟧ in">⟦You are⟧ mona <code>pip</code> ⟦a ⟦b⟧ c⟧ signed in</p><b dir="auto">cat</b>'
+    assert untranslated(page, re.compile("mona")) == {"in", "signed in"}
