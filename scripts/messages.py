@@ -61,7 +61,7 @@ def _counted(path: Path) -> Iterator[Text]:
     """Yield the texts of `count(n, "item")` and `count(n, "class", "classes")`, from `labeling/web/shared/words.py`."""
     source = path.read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(source)) if "count(" in source else ():
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "count":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("count", "words.count"):
             nouns = [str(each.value) for each in node.args[1:] if isinstance(each, ast.Constant)]
             if nouns:
                 many = nouns[1] if len(nouns) > 1 else f"{nouns[0]}s"

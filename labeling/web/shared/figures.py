@@ -1,5 +1,5 @@
-"""Template tags and filters of all templates: `{{ batch.size|number }}` formats a number, `{% manage %} worker` writes
-a command, `{% columns %}` the head of a table, `{% script_texts %}` what scripts say.
+"""Template tags and filters of all templates: `{{ batch.size|number }}` formats a number, `{{ at|ago }}` a time,
+`{% manage %} worker` writes a command, `{% columns %}` the head of a table, `{% script_texts %}` what scripts say.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils.html import json_script
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString, mark_safe
 
 from labeling.web.shared.languages import texts_of_scripts
-from labeling.web.shared.words import number
+from labeling.web.shared.words import Moment, number
 
 register = template.Library()
 register.filter("number", number)
+
+
+@register.filter
+def ago(at: Moment | None) -> SafeString | str:
+    """Render a time as its distance from now, and the exact time as its title: `{{ at|ago }}`. Without a time, –."""
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.iso, at.exact, at.ago) if at else "–"
 
 
 @register.simple_tag
