@@ -40,7 +40,7 @@ LISTED = 50_000
 CHECKED_AGAIN = 10
 """The newest files with rows, and as many that were refused, which a quick look checks for a change."""
 
-FORMS = "CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, .zip or .tar"
+FORMS = "CSV, TSV, JSONL, JSON, Parquet, Arrow, .xlsx, .npy, .zip or .tar"
 
 REFUSED = ItemImport.State.REFUSED
 

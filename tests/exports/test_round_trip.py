@@ -39,8 +39,8 @@ VALUES: dict[str, list[Any]] = {
     "verify": [True, False, True],
     "score": [0, 1, 2],
 }
-FORMS = ["jsonl", "csv", "parquet"]
-EACH_ONCE = list(zip(VALUES, [*FORMS, "jsonl"], strict=True))
+FORMS = ["jsonl", "csv", "parquet", "arrow"]
+EACH_ONCE = list(zip(VALUES, FORMS, strict=True))
 QUESTIONS_AND_FORMS = [(question, form) for question in VALUES for form in FORMS] if ALL else EACH_ONCE
 
 

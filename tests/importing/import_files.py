@@ -87,6 +87,13 @@ def write_parquet(path: Path, columns: Mapping[str, Any], *, rows_a_group: int =
     return path
 
 
+def write_arrow(path: Path, columns: Mapping[str, Any]) -> Path:
+    table = pa.table(dict(columns))
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table, max_chunksize=4)
+    return path
+
+
 def write_npy(path: Path, array: Any) -> Path:
     np.save(path, np.asarray(array), allow_pickle=False)
     return path

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from import_files import picture, write, write_folder, write_npy, write_parquet, write_zip
+from import_files import picture, write, write_arrow, write_folder, write_npy, write_parquet, write_zip
 
 from labeling.intake.readers import Limits, Record, UnreadableFile, open_source
 from tests.extent import examples, some
@@ -33,6 +33,7 @@ def sources(folder):
         (write(folder / "a.jsonl", "\n\n".join(map(json.dumps, ROWS)) + "\n{bad"), "text", None),
         (write(folder / "a.json", json.dumps(ROWS, indent=1)[:-1] + ","), "text", None),
         (write_parquet(folder / "a.parquet", {"text": list("abcdefghijk")}, rows_a_group=4), "text", None),
+        (write_arrow(folder / "a.arrow", {"text": list("abcdefghijk")}), "text", None),
         (write_npy(folder / "a.npy", np.arange(60.0).reshape(30, 2)), "vector", truth),
         (write_folder(folder / "plain", PICTURES), "image", None),
         (write_folder(folder / "described", {**PICTURES, "metadata.csv": TABLE}), "image", None),
@@ -55,7 +56,7 @@ def opened(tmp_path_factory):
         source.close()
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(12))
 @given(skip=st.integers(0, 40))
 @settings(max_examples=examples(25), deadline=None)
 def test_skipping_gives_what_reading_on_would(opened, number, skip):
@@ -64,7 +65,7 @@ def test_skipping_gives_what_reading_on_would(opened, number, skip):
     assert [plain(record) for record in source.records(skip)] == every[skip:]
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(12))
 def test_records_are_told_apart_and_the_position_only_grows(opened, number):
     source = opened[number]
     records, positions = [], []

@@ -12,6 +12,7 @@ from pathlib import Path
 from labeling import kinds
 from labeling.kinds import Kind
 
+from .arrow_file import ArrowSource
 from .base import DEFAULT_LIMITS, PLAIN, Limits, Record, Source, UnreadableFile
 from .csv_file import CsvSource
 from .file_tree import FileTreeSource
@@ -45,17 +46,27 @@ _SUFFIXES = {
     ".ndjson": "json lines",
     ".json": "json",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".npy": "npy",
     ".xlsx": "xlsx",
     ".zip": "zip",
     ".tar": "tar",
 }
-_MAGIC = {b"PAR1": "parquet", b"\x93NUMPY": "npy", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
+_MAGIC = {
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"FEA1": "arrow",
+    b"\x93NUMPY": "npy",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+}
 _PACKED = {"xlsx": "zip"}  # a workbook is a zip file
 _TEXTS = frozenset({"csv", "json lines", "json"})
 _READ = (
-    "CSV, TSV, JSONL and JSON, packed by gzip or not, Parquet, .xlsx, .npy, .tar, and folders or zip files of {} or of"
-    " shards are read"
+    "CSV, TSV, JSONL and JSON, packed by gzip or not, Parquet, Arrow, .xlsx, .npy, .tar, and folders or zip files of"
+    " {} or of shards are read"
 )
 
 
@@ -155,6 +166,8 @@ def _open(
             return _open_tree(path, form, kind=kind, name=name, limits=limits, layout=layout)
         case "tar":
             return TarSource(path, kind=kind, name=name, limits=limits, layout=layout)
+        case "arrow":
+            return ArrowSource(path, kind=kind, name=name, limits=limits, layout=layout)
         case "csv":
             return CsvSource(path, kind=kind, name=name, limits=limits, layout=layout)
         case "xlsx":

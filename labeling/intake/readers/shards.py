@@ -1,4 +1,6 @@
-"""Zip files and folders of shards: Parquet files, WebDataset's tar files, or lists of tasks, as exports have them."""
+"""Zip files and folders of shards, as exports have them: Parquet or Arrow files, WebDataset's tar files, or lists of
+tasks.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ from typing import BinaryIO
 from labeling.kinds import BadFile, Kind
 from labeling.kinds.wording import MIB, printable, size
 
+from .arrow_file import ArrowSource
 from .base import Limits, Record, Source, UnreadableFile, find_inside
 from .csv_file import CsvSource
 from .file_tree import TABLES
@@ -23,7 +26,7 @@ from .tar_file import TAR_ERRORS, TarSource, count_samples
 from .trees import ZIP_ERRORS, Tree
 
 _END_BYTES = 1024
-_ENDS = {".json": (b"]", b"}"), ".parquet": (b"PAR1",)}
+_ENDS = {".json": (b"]", b"}"), ".parquet": (b"PAR1",), ".arrow": (b"ARROW1", b"\xff\xff\xff\xff\0\0\0\0")}
 _TASKS = re.compile(r"tasks-\d+\.json")
 TEXT_TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".json"})
 
@@ -36,7 +39,7 @@ def shards_in(tree: Tree, kind: Kind) -> list[str]:
     tables: list[str] = []
     for entry in tree.entries():
         path = PurePosixPath(entry.name)
-        if path.name not in TABLES and (path.suffix in (".parquet", ".tar") or _TASKS.fullmatch(path.name)):
+        if path.name not in TABLES and (path.suffix in (".parquet", ".arrow", ".tar") or _TASKS.fullmatch(path.name)):
             names.append(entry.name)
         elif kind.is_file and path.suffix and not entry.problem:
             return []
@@ -136,6 +139,8 @@ class ShardsSource(Source):
     def _source(self, path: Path, name: str) -> Source:
         shard = self._named(name)
         match PurePosixPath(name).suffix.lower():
+            case ".arrow":
+                return ArrowSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
             case ".tar":
                 return TarSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
             case ".csv" | ".tsv":

@@ -46,9 +46,9 @@ class TerminalStep(Step):
 class Command(BaseCommand):
     requires_system_checks = ()  # they load the pages, which takes a second
     help = (
-        "Import items from CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy vectors, .tar samples, or a folder or zip of "
-        "files or shards. Bad rows are set aside with the reason; the rest goes in. A worker, or the same command "
-        "again, continues an import that was killed."
+        "Import items from CSV, TSV, JSONL, JSON, Parquet, Arrow, .xlsx, .npy vectors, .tar samples, or a folder or "
+        "zip of files or shards. Bad rows are set aside with the reason; the rest goes in. A worker, or the same "
+        "command again, continues an import that was killed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
