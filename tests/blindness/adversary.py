@@ -1,9 +1,9 @@
 """Simulated colluding annotators who try to find out which tasks check annotators.
 
-Three people answer a batch over the API and record all data that they receive for each task: fields and their sizes,
-places in responses, numbers before and after each request, and who received the task. In place of the time of a request
-they record its database statements, and the files that it reads at a source. A classifier then tries to tell the kinds
-of tasks apart.
+Three people, each in another language, answer a batch over the API and record all data that they receive for each task:
+fields and their sizes, places in responses, numbers before and after each request, and who received the task. In place
+of the time of a request they record its database statements, and the files that it reads at a source. A classifier then
+tries to tell the kinds of tasks apart.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -57,8 +58,8 @@ class Adversary:
 
     def __post_init__(self) -> None:
         self._clients = {}
-        for name in self.names:
-            client = APIClient()
+        for name, language in zip(self.names, cycle(("en", "de", "ar"))):
+            client = APIClient(HTTP_ACCEPT_LANGUAGE=language)
             client.force_authenticate(make_member(self.project, f"{name}-{self.project.slug}"))
             self._clients[name] = client
         self._in_grids = self.project.grids
