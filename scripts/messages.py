@@ -68,6 +68,19 @@ def _counted(path: Path) -> Iterator[Text]:
                 yield (f"%(n)s {nouns[0]}", f"%(n)s {many}"), str(path.relative_to(ROOT))
 
 
+def of_phases() -> Iterator[Text]:
+    """Yield the phases that steps report: `phase="…"`, `step.progress("…")` and `step.report("…")`."""
+    for path in sorted((ROOT / "labeling").rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+        for call in calls if "phase=" in source or "step." in source else ():
+            named = [each.value for each in call.keywords if each.arg == "phase"]
+            name = ast.unparse(call.func)
+            for value in [*named, *call.args[: name in ("step.progress", "step.report")]]:
+                if isinstance(value, ast.Constant) and value.value:
+                    yield str(value.value), str(path.relative_to(ROOT))
+
+
 def of_scripts() -> Iterator[Text]:
     for path in sorted((ROOT / "static/js").rglob("*.js")):
         yield from _extracted("javascript", path)
@@ -116,7 +129,10 @@ def template_of(texts: Iterable[Text]) -> Catalog:
 
 def domains() -> dict[str, Catalog]:
     """Return the catalogs without translations, by domain."""
-    return {"django": template_of([*of_python(), *of_templates()]), "djangojs": template_of(of_scripts())}
+    return {
+        "django": template_of([*of_python(), *of_phases(), *of_templates()]),
+        "djangojs": template_of([*of_scripts(), *of_phases()]),
+    }
 
 
 def read(path: Path, language: str) -> Catalog:

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from labeling.answering import batches, queue, rechecking
 from labeling.models import Assignment, Batch, Job, Project, Task, User
@@ -22,8 +23,8 @@ UNATTENDED_AFTER = datetime.timedelta(seconds=20)
 STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
 # The phase of a batch while no step of it runs.
 PHASES: dict[str, str] = {
-    Batch.State.SELECTING: "picking the next batch",
-    Batch.State.TRAINING: "training the model",
+    Batch.State.SELECTING: gettext_noop("picking the next batch"),
+    Batch.State.TRAINING: gettext_noop("training the model"),
 }
 
 

@@ -29,7 +29,7 @@ class Multi(Question):
     prompt_for_managers = "Which apply?"
     answer = "a list of class names"
     value_is_list = per_class = True
-    best_is_no_answer = "any number of classes may apply"
+    best_is_no_answer = gettext_noop("any number of classes may apply")
     answer_arrays = ("chosen", "sureness")
     exported_as = "texts"
 

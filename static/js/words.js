@@ -22,6 +22,16 @@ export function ngettext(one, many, n, values = {}) {
   return filled(form ?? (n === 1 ? one : many), { n: number(n), ...values });
 }
 
+/** A step's phase, such as "importing cats.zip", in the page's language; the phase's object follows the translation. */
+export function phaseInWords(phase) {
+  const words = phase.split(" ");
+  for (let end = words.length; end; end--) {
+    const known = words.slice(0, end).join(" ");
+    if (known in texts) return [texts[known], ...words.slice(end)].join(" ");
+  }
+  return phase;
+}
+
 function filled(text, values) {
   return text.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
 }

@@ -20,10 +20,13 @@ import messages  # noqa: E402
 import strings  # noqa: E402
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
-UNTRANSLATED_TEMPLATES = 135
+UNTRANSLATED_TEMPLATES = 97
 """The templates that are not translated yet. This number may only fall."""
 
-MARKED = re.compile(r"{%\s*blocktranslate.*?endblocktranslate\s*%}|{% comment %}.*?{% endcomment %}", re.DOTALL)
+MARKED = re.compile(
+    r"{%\s*blocktranslate.*?endblocktranslate\s*%}|{% comment %}.*?{% endcomment %}|(?<= )name=\"\w+\" value=\"\w+\"",
+    re.DOTALL,
+)
 NOT_WORDS = re.compile(
     r"\b(Marginalia|narrow|item-page|light dark|Shift|Enter|Esc|PgUp|PgDn|Home|End|createsuperuser)\b"
     r"|width=device-width.*|curl .*|import os.*"

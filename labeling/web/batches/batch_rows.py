@@ -6,9 +6,22 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.utils.translation import gettext, gettext_lazy, ngettext
+
 from labeling.models import Batch
 from labeling.models.batches import BY_CHANCE, IMPORTED, SEED
-from labeling.web.shared.words import Moment, accuracy, duration, moment, number, percent
+from labeling.web.shared.words import Moment, accuracy, duration, moment, number, percent, span
+
+STATES = {
+    Batch.State.SELECTING: gettext_lazy("selecting"),
+    Batch.State.READY: gettext_lazy("ready"),
+    Batch.State.OPEN: gettext_lazy("open"),
+    Batch.State.TRAINING: gettext_lazy("training"),
+    Batch.State.DONE: gettext_lazy("done"),
+    Batch.State.FAILED: gettext_lazy("failed"),
+    Batch.State.IMPORTING: gettext_lazy("importing"),
+}
+"""The states of a batch, in one word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,7 @@ class BatchRow:
 
     number: int
     state: str
+    state_shown: str
     size: int
     answered: int
     shown: str
@@ -50,10 +64,11 @@ def batch_rows(
         BatchRow(
             number=batch.number,
             state=batch.state,
+            state_shown=str(STATES[Batch.State(batch.state)]),
             size=batch.size,
             answered=batch.size - batch.remaining,
-            shown=f"{number(batch.size - batch.remaining)} of {number(batch.size)}" if batch.size else "–",
-            left_out=f"{number(batch.dropped)} left out" if batch.dropped else "",
+            shown=_of_all(batch),
+            left_out=left_out(batch),
             picked_by=picked_by(batch),
             version=batch.model_version.number if hasattr(batch, "model_version") else None,
             opened=moment(batch.opened_at, now),
@@ -64,6 +79,17 @@ def batch_rows(
     ]
 
 
+def _of_all(batch: Batch) -> str:
+    values = {"part": number(batch.size - batch.remaining), "all": number(batch.size)}
+    return gettext("%(part)s of %(all)s") % values if batch.size else "–"
+
+
+def left_out(batch: Batch) -> str:
+    """Say how many tasks were left out of a batch that was ended early; empty if none."""
+    text = ngettext("%(n)s left out", "%(n)s left out", batch.dropped)
+    return text % {"n": number(batch.dropped)} if batch.dropped else ""
+
+
 def _effort(batch: Batch, hours: Mapping[int, float]) -> Effort:
     version = getattr(batch, "model_version", None)
     control = (version.metrics.get("control") if version else None) or {}
@@ -72,22 +98,25 @@ def _effort(batch: Batch, hours: Mapping[int, float]) -> Effort:
         lasted=stretch(batch.opened_at, batch.completed_at) or "–",
         work=duration(hours[batch.pk] * 3600) if batch.pk in hours else "–",
         accuracy=accuracy(control["accuracy"], control["n"]) if known else "–",
-        interval=f"{percent(control['low'], exact=True)} to {percent(control['high'], exact=True)}" if known else "",
+        interval=span(percent(control["low"], exact=True), percent(control["high"], exact=True)) if known else "",
     )
 
 
 def picked_by(batch: Batch) -> str:
     """Say in a few words how the batch was picked."""
     if batch.strategy == IMPORTED:
-        return "imported"
+        return gettext("imported")
     if batch.strategy == SEED:
-        return "without a model"
+        return gettext("without a model")
     if batch.strategy in BY_CHANCE or (batch.strategy and batch.selected_by is None):
-        return "at random"
+        return gettext("at random")
     if batch.selected_by is None:
         return "–"
     number, newest = batch.selected_by.number, batch.newest_version
-    return f"by {batch.strategy}, version {number}" + (f", not {newest}" if newest not in (None, number) else "")
+    values = {"strategy": batch.strategy, "number": number, "newest": newest}
+    if newest in (None, number):
+        return gettext("by %(strategy)s, version %(number)s") % values
+    return gettext("by %(strategy)s, version %(number)s, not %(newest)s") % values
 
 
 def stretch(start: datetime.datetime | None, end: datetime.datetime | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from labeling.insight.control_slice import Compared
 from labeling.models import Batch, ModelVersion
 from labeling.projects.version_in_use import InUse
@@ -48,9 +50,13 @@ def gate_finding(version: ModelVersion) -> str:
     if not gate:
         return ""
     if gate.get("reason"):
-        return f"It was not compared: the files of version {gate['against']} could not be read."
+        return gettext("It was not compared: the files of version %(against)s could not be read.") % {
+            "against": gate["against"]
+        }
     compared = Compared(gate["n"], gate["gained"], gate["lost"])
-    return version_words.comparison(compared, version.number, gate["against"]) or "No control item was labeled yet."
+    return version_words.comparison(compared, version.number, gate["against"]) or gettext(
+        "No control item was labeled yet."
+    )
 
 
 def passed_over(batch: Batch) -> str:
@@ -62,7 +68,16 @@ def passed_over(batch: Batch) -> str:
     if picked_by is None or newest is None or picked_by.number == newest:
         return ""
     if batch.choice is not None:
-        return f"Version {picked_by.number} picked it, for {batch.choice.user.username} had chosen that version."
+        return gettext("Version %(number)s picked it, for %(username)s had chosen that version.") % {
+            "number": picked_by.number,
+            "username": batch.choice.user.username,
+        }
     if batch.project.versions.filter(number=newest, held_back=False).exists():
-        return f"Version {picked_by.number} picked it: files of version {newest}, the newest then, were damaged."
-    return f"Version {picked_by.number} picked it: version {newest}, the newest then, is held back."
+        return gettext("Version %(number)s picked it: files of version %(newest)s, the newest then, were damaged.") % {
+            "number": picked_by.number,
+            "newest": newest,
+        }
+    return gettext("Version %(number)s picked it: version %(newest)s, the newest then, is held back.") % {
+        "number": picked_by.number,
+        "newest": newest,
+    }

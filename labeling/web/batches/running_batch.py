@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
+
 from labeling.insight.pace import Pace
 from labeling.insight.work import AskedAnswers, Contribution
 from labeling.models import Batch
 from labeling.models.batches import IMPORTED, answers_needed
 from labeling.web.charts.drawing import Box
-from labeling.web.shared.words import Moment, count, duration, moment, number
+from labeling.web.shared.phases import phase_in_words
+from labeling.web.shared.words import Moment, duration, moment, number
 
 # An annotator whose last answer is no older than this counts as at work.
 AT_WORK = datetime.timedelta(minutes=10)
@@ -71,19 +74,24 @@ def running(
 
 def _pieces(batch: Batch, asked: AskedAnswers) -> list[Piece]:
     """Make the pieces of the progress bar, `BAR` units wide: answered, skipped, held and open tasks."""
-    unasked = "imported" if batch.strategy == IMPORTED else "left out"
+    if batch.state == Batch.State.OPEN:
+        unasked = ngettext("%(n)s open", "%(n)s open", asked.open)
+    elif batch.strategy == IMPORTED:
+        unasked = ngettext("%(n)s imported", "%(n)s imported", asked.open)
+    else:
+        unasked = ngettext("%(n)s left out", "%(n)s left out", asked.open)
     named = [
-        ("answered", "answered", asked.answered),
-        ("skipped", "skipped", asked.skipped),
-        ("held", "with annotators", asked.held),
-        ("free", "open" if batch.state == Batch.State.OPEN else unasked, asked.open),
+        ("answered", ngettext("%(n)s answered", "%(n)s answered", asked.answered), asked.answered),
+        ("skipped", ngettext("%(n)s skipped", "%(n)s skipped", asked.skipped), asked.skipped),
+        ("held", ngettext("%(n)s with annotators", "%(n)s with annotators", asked.held), asked.held),
+        ("free", unasked, asked.open),
     ]
     total = max(1, sum(n for _, _, n in named))
     pieces, before = [], 0
     for kind, name, n in named:
         if n:
             left, right = BAR * before / total, BAR * (before + n) / total
-            text = f"{number(n)} {name}"
+            text = name % {"n": number(n)}
             pieces.append(Piece(kind, text, Box(round(left, 1), 0, round(right - left, 1), 12, kind, text)))
         before += n
     return pieces
@@ -95,11 +103,14 @@ def _outlook(asked: AskedAnswers, at_work: int, pace: Pace) -> str:
     if not left:
         return ""
     if not at_work:
-        return "No answers in the last 10 minutes." if asked.answered + asked.skipped else ""
+        return gettext("No answers in the last 10 minutes.") if asked.answered + asked.skipped else ""
     if pace.seconds is None:
         return ""
-    people = "one person" if at_work == 1 else f"{number(at_work)} people"
-    return f"At this pace done in about {duration(max(10.0, left * pace.seconds / at_work))}, with {people} at work."
+    return ngettext(
+        "At this pace done in about %(time)s, with one person at work.",
+        "At this pace done in about %(time)s, with %(n)s people at work.",
+        at_work,
+    ) % {"time": duration(max(10.0, left * pace.seconds / at_work)), "n": number(at_work)}
 
 
 def _deadline(batch: Batch, asked: AskedAnswers, now: datetime.datetime) -> str:
@@ -107,25 +118,38 @@ def _deadline(batch: Batch, asked: AskedAnswers, now: datetime.datetime) -> str:
         return ""
     needed = answers_needed(batch.size, batch.overlap, batch.complete_share)
     missing = needed - asked.answered - asked.skipped
-    more = f"{count(missing, 'answer')} more" if missing > 0 else ""
     seconds = (batch.deadline_at - now).total_seconds()
-    if seconds > 0:
-        condition = f" if it has {more}" if more else ""
-        return f"Deadline in {duration(seconds)}: the batch then ends{condition}."
-    return f"The deadline has passed: the batch ends {f'after {more}' if more else 'within a minute'}."
+    values = {"n": number(missing), "time": duration(max(0.0, seconds))}
+    if seconds > 0 and missing > 0:
+        text = ngettext(
+            "Deadline in %(time)s: the batch then ends if it has %(n)s answer more.",
+            "Deadline in %(time)s: the batch then ends if it has %(n)s answers more.",
+            missing,
+        )
+    elif seconds > 0:
+        text = gettext("Deadline in %(time)s: the batch then ends.")
+    elif missing > 0:
+        text = ngettext(
+            "The deadline has passed: the batch ends after %(n)s answer more.",
+            "The deadline has passed: the batch ends after %(n)s answers more.",
+            missing,
+        )
+    else:
+        text = gettext("The deadline has passed: the batch ends within a minute.")
+    return text % values
 
 
 def step_line(progress: dict[str, Any]) -> str:
     """Describe the running step: "training the model · 45 % · step 480 of 1,200, loss 0.31 · about 12 s left"."""
     if not progress["phase"]:
         return ""
-    parts = [str(progress["phase"])]
+    parts = [phase_in_words(progress["phase"])]
     if progress["share"]:
         parts.append(f"{100 * progress['share']:.0f}\u00a0%")
     if progress["detail"]:
         parts.append(str(progress["detail"]))
     if progress["seconds_left"] is not None:
-        parts.append(f"next batch in about {duration(max(10, progress['seconds_left']))}")
+        parts.append(gettext("next batch in about %(time)s") % {"time": duration(max(10, progress["seconds_left"]))})
     elif progress["step_seconds_left"] is not None:
-        parts.append(f"about {duration(max(10, progress['step_seconds_left']))} left")
+        parts.append(gettext("about %(time)s left") % {"time": duration(max(10, progress["step_seconds_left"]))})
     return " · ".join(parts)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext, ngettext
+
 from labeling.insight.balance import Balance, Frequency
 from labeling.projects.invisible import isolated
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_to
-from labeling.web.shared.words import count, number, percent
+from labeling.web.shared.words import count, number, percent, span
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 20
 # The most letters of a class name in the chart.
@@ -17,13 +19,13 @@ def class_balance(balance: Balance, batch: int | None = None) -> Figure | None:
     """Draw the most frequent classes of all labels, or of a batch's labels; None without labels."""
     if not balance.labeled:
         return None
-    columns = [Column("Class", number=False), Column("Labels"), Column("Share of labels")]
+    columns = [Column(gettext("Class"), number=False), Column(gettext("Labels")), Column(gettext("Share of labels"))]
     if balance.control:
-        columns += [Column("Control items"), Column("Share of the pool, 95 % interval")]
+        columns += [Column(gettext("Control items")), Column(gettext("Share of the pool, 95 % interval"))]
     return Figure(
         name="balance",
         finding=finding(balance),
-        note=_note(balance, "the labels so far" if batch is None else f"the labels of batch {batch}"),
+        note=_note(balance, batch),
         drawing=_draw(balance),
         columns=columns,
         rows=[_row(each, balance) for each in balance.classes],
@@ -34,29 +36,53 @@ def finding(balance: Balance) -> str:
     """Say in one sentence what the bars show."""
     first, labeled = balance.classes[0], count(balance.labeled, "labeled item")
     missing = balance.n_classes - balance.seen
-    has = f"“{isolated(short(first.name, 40))}” is the most frequent label: {percent(first.share)} of {labeled}"
+    has = gettext("“%(name)s” is the most frequent label: %(share)s of %(labeled)s") % {
+        "name": isolated(short(first.name, 40)),
+        "share": percent(first.share),
+        "labeled": labeled,
+    }
     if missing > 0:
-        return f"{has}; {number(missing)} of {count(balance.n_classes, 'class', 'classes')} have none yet"
+        return gettext("%(has)s; %(missing)s of %(classes)s have none yet") % {
+            "has": has,
+            "missing": number(missing),
+            "classes": count(balance.n_classes, "class", "classes"),
+        }
     if balance.n_classes > len(balance.classes):
-        return f"{has}; all {number(balance.n_classes)} classes have some"
+        return gettext("%(has)s; all %(n_classes)s classes have some") % {
+            "has": has,
+            "n_classes": number(balance.n_classes),
+        }
     last = balance.classes[-1]
     if first.labels == last.labels:
-        return f"Every class has {percent(first.share)} of {labeled}"
+        return gettext("Every class has %(share)s of %(labeled)s") % {"share": percent(first.share), "labeled": labeled}
     rare, frequent = isolated(short(last.name, 24)), isolated(short(first.name, 24))
-    return f"“{frequent}” has {percent(first.share)} of {labeled}, “{rare}” {percent(last.share)}"
+    return gettext("“%(frequent)s” has %(share)s of %(labeled)s, “%(rare)s” %(share2)s") % {
+        "frequent": frequent,
+        "share": percent(first.share),
+        "labeled": labeled,
+        "rare": rare,
+        "share2": percent(last.share),
+    }
 
 
-def _note(balance: Balance, unit: str) -> str:
-    bars = f"Bars: share of {unit}."
+def _note(balance: Balance, batch: int | None) -> str:
+    sentences = [
+        gettext("Bars: share of the labels so far.")
+        if batch is None
+        else gettext("Bars: share of the labels of batch %(batch)s.") % {"batch": batch}
+    ]
     if balance.others:
-        bars += f" {number(balance.others)} rarer classes are not shown."
-    if not balance.control:
-        return f"{bars} The share in the pool appears once control items are labeled."
-    return (
-        f"{bars} Points with lines: share of all items with its 95 % interval, estimated on "
-        f"{count(balance.control, 'control item')} drawn at random. The two differ for classes that the model asks "
-        f"about more often."
-    )
+        text = ngettext("%(n)s rarer class is not shown.", "%(n)s rarer classes are not shown.", balance.others)
+        sentences.append(text % {"n": number(balance.others)})
+    if balance.control:
+        text = gettext(
+            "Points with lines: share of all items with its 95 %% interval, estimated on %(items)s drawn at random. "
+            "The two differ for classes that the model asks about more often."
+        )
+        sentences.append(text % {"items": count(balance.control, "control item")})
+    else:
+        sentences.append(gettext("The share in the pool appears once control items are labeled."))
+    return " ".join(sentences)
 
 
 def _draw(balance: Balance) -> Drawing:
@@ -72,7 +98,10 @@ def _draw(balance: Balance) -> Drawing:
         texts.append(Text(LEFT - 6, y + ROW / 2 + 4, short(each.name, LETTERS), "end", "name"))
         if balance.control:
             middle = y + ROW / 2
-            hint = f"{isolated(each.name)} in the pool: {_interval(each)}"
+            hint = gettext("%(name)s in the pool: %(interval)s") % {
+                "name": isolated(each.name),
+                "interval": _interval(each),
+            }
             marks.append(
                 Mark(across(each.pool), middle, across(each.low), middle, across(each.high), middle, hint, "over")
             )
@@ -85,7 +114,7 @@ def _draw(balance: Balance) -> Drawing:
         texts=[
             *texts,
             *(Text(across(share), bottom + 16, percent(share), "middle") for share in ticks),
-            Text(RIGHT, bottom + 34, "share of items", "end"),
+            Text(RIGHT, bottom + 34, gettext("share of items"), "end"),
         ],
     )
 
@@ -96,4 +125,4 @@ def _row(each: Frequency, balance: Balance) -> list[str]:
 
 
 def _interval(each: Frequency) -> str:
-    return f"{percent(each.low, exact=True)} to {percent(each.high, exact=True)}"
+    return span(percent(each.low, exact=True), percent(each.high, exact=True))

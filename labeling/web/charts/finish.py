@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from labeling.finishing.forecasts import Forecast
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.payoff import about
@@ -12,7 +15,7 @@ WIDTH, HEIGHT = 380, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 188
 TALLEST = 4.0
 """The top of the axis, as a multiple of the goal: errors far above it are not drawn."""
-NOTE = (
+NOTE = _(
     "Estimated from control items, which no model learns from. The surest labels come first. Dashed: the goal for the "
     "whole pool. The model’s labels alone may exceed it, because people’s labels of the rest stay below it."
 )
@@ -28,20 +31,20 @@ def error_curve(forecast: Forecast, error: float) -> Figure | None:
     return Figure(
         name="errors",
         finding=_finding(forecast),
-        note=NOTE,
+        note=gettext(NOTE),
         drawing=_draw(forecast, error),
         columns=[
-            Column("Labels of the model"),
-            Column("Of the open items"),
-            Column("Expected to be wrong"),
-            Column("Items that the audit asks"),
+            Column(gettext("Labels of the model")),
+            Column(gettext("Of the open items")),
+            Column(gettext("Expected to be wrong")),
+            Column(gettext("Items that the audit asks")),
         ],
         rows=[
             [
                 number(point.labels),
                 percent(point.labels / forecast.left, exact=True),
                 percent(point.error, exact=True),
-                "no audit pays" if point.answers is None else number(point.answers),
+                gettext("no audit pays") if point.answers is None else number(point.answers),
             ]
             for point in forecast.curve
         ],
@@ -50,9 +53,12 @@ def error_curve(forecast: Forecast, error: float) -> Figure | None:
 
 def _finding(forecast: Forecast) -> str:
     if not forecast.labels:
-        return "No label can be taken from the model yet at this error"
+        return gettext("No label can be taken from the model yet at this error")
     share = percent(round(forecast.labels / forecast.left, 2))
-    return f"The model can label about {about(forecast.labels)} items, {share} of what is open"
+    return gettext("The model can label about %(labels)s items, %(share)s of what is open") % {
+        "labels": about(forecast.labels),
+        "share": share,
+    }
 
 
 def _draw(forecast: Forecast, error: float) -> Drawing:
@@ -63,7 +69,10 @@ def _draw(forecast: Forecast, error: float) -> Drawing:
     marks = []
     if forecast.labels:
         x, y = across((forecast.labels + forecast.audit) / forecast.left), up(forecast.error)
-        title = f"{count(forecast.labels, 'label')} of the model: {percent(forecast.error)} expected to be wrong"
+        title = gettext("%(labels)s of the model: %(error)s expected to be wrong") % {
+            "labels": count(forecast.labels, "label"),
+            "error": percent(forecast.error),
+        }
         marks = [Mark(x=x, y=y, x1=x, y1=y, x2=x, y2=y, title=title)]
     return Drawing(
         width=WIDTH,
@@ -76,7 +85,7 @@ def _draw(forecast: Forecast, error: float) -> Drawing:
         texts=[
             *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in lines),
             *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in QUARTERS),
-            Text(RIGHT, HEIGHT - 5, "of the open items by the model; vertically, wrong", "end"),
+            Text(RIGHT, HEIGHT - 5, gettext("of the open items by the model; vertically, wrong"), "end"),
         ],
         path=" ".join(f"{across(share)},{up(wrong)}" for share, wrong in [(0, 0), *places]),
     )

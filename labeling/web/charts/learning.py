@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling.insight.share_intervals import ENOUGH
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.scales import Scale, shares_from, whole_steps
-from labeling.web.shared.words import TOO_FEW, accuracy, count, number, percent
+from labeling.web.shared.words import TOO_FEW, accuracy, count, number, percent, span
 
 WIDTH, HEIGHT = 380, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 200
-NOTE = "Measured on control items, which no model learns from. The lines are 95 % intervals."
+NOTE = _("Measured on control items, which no model learns from. The lines are 95 % intervals.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Accuracy:
 
     @property
     def interval(self) -> str:
-        return f"{self.low_shown} to {self.high_shown}"
+        return span(self.low_shown, self.high_shown)
 
 
 def accuracy_of(model: dict[str, Any]) -> Accuracy | None:
@@ -77,14 +79,24 @@ def finding(points: Sequence[Accuracy]) -> str:
     points = [point for point in points if point.is_known]
     first, last = points[0], points[-1]
     start, end = percent(first.value), percent(last.value)
-    after = f"after {count(last.labels, 'label')}"
+    labels = count(last.labels, "label")
     if len(points) == 1:
-        return f"Accuracy is {end} {after}"
+        return gettext("Accuracy is %(end)s after %(labels)s") % {"end": end, "labels": labels}
     if last.low > first.high:
-        return f"Accuracy rose from {start} to {end} in {count(len(points), 'round')}"
+        return gettext("Accuracy rose from %(start)s to %(end)s in %(rounds)s") % {
+            "start": start,
+            "end": end,
+            "rounds": count(len(points), "round"),
+        }
     if last.high < first.low:
-        return f"Accuracy fell from {start} to {end} in {count(len(points), 'round')}"
-    return f"Accuracy is {end} {after}; too few control items to tell it from the first round’s {start}"
+        return gettext("Accuracy fell from %(start)s to %(end)s in %(rounds)s") % {
+            "start": start,
+            "end": end,
+            "rounds": count(len(points), "round"),
+        }
+    return gettext(
+        "Accuracy is %(end)s after %(labels)s; too few control items to tell it from the first round’s %(start)s"
+    ) % {"end": end, "labels": labels, "start": start}
 
 
 def learning_curve(points: Sequence[Accuracy]) -> Figure | None:
@@ -92,16 +104,16 @@ def learning_curve(points: Sequence[Accuracy]) -> Figure | None:
     if not points:
         return None
     columns = [
-        Column("Version"),
-        Column("Labels"),
-        Column("Accuracy"),
-        Column("95 % interval"),
-        Column("Control items"),
+        Column(gettext("Version")),
+        Column(gettext("Labels")),
+        Column(gettext("Accuracy")),
+        Column(gettext("95 % interval")),
+        Column(gettext("Control items")),
     ]
     return Figure(
         name="accuracy",
         finding=finding(points),
-        note=NOTE,
+        note=gettext(NOTE),
         drawing=_draw(points),
         columns=columns,
         rows=[[str(p.version), number(p.labels), p.shown, p.interval, number(p.n)] for p in points],
@@ -127,7 +139,7 @@ def draw_between(points: Sequence[Accuracy], across: Scale, up: Scale) -> Drawin
         texts=[
             *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares_from(floor)),
             *(Text(across(labels), BOTTOM + 18, number(labels), "middle") for labels in whole_steps(most)),
-            Text(RIGHT, HEIGHT - 5, "labels that the model learned from", "end"),
+            Text(RIGHT, HEIGHT - 5, gettext("labels that the model learned from"), "end"),
         ],
         band=" ".join(edge),
         path=" ".join(f"{mark.x},{mark.y}" for mark in marks),
@@ -136,5 +148,10 @@ def draw_between(points: Sequence[Accuracy], across: Scale, up: Scale) -> Drawin
 
 def _mark(point: Accuracy, across: Scale, up: Scale) -> Mark:
     x = across(point.labels)
-    title = f"Version {point.version}, {count(point.labels, 'label')}: {point.shown} ({point.interval})"
+    title = gettext("Version %(version)s, %(labels)s: %(shown)s (%(interval)s)") % {
+        "version": point.version,
+        "labels": count(point.labels, "label"),
+        "shown": point.shown,
+        "interval": point.interval,
+    }
     return Mark(x=x, y=up(point.value), x1=x, y1=up(point.low), x2=x, y2=up(point.high), title=title)

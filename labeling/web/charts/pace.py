@@ -5,6 +5,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as _
+
 from labeling.insight.work import Slice
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Text
 from labeling.web.charts.scales import Scale, whole_steps
@@ -12,7 +15,14 @@ from labeling.web.shared.words import DAY, HOUR, count, number
 
 WIDTH, HEIGHT = 380, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 158
-UNITS = {600: "ten minutes", HOUR: "hour", DAY: "day"}
+# By the seconds of a slice.
+NOTES = {
+    600: _("Answers of all annotators together in each ten minutes (UTC). Empty means no answers."),
+    HOUR: _("Answers of all annotators together in each hour (UTC). Empty means no answers."),
+    DAY: _("Answers of all annotators together in each day (UTC). Empty means no answers."),
+}
+STARTS = {600: _("Ten minutes from"), HOUR: _("Hour from"), DAY: _("Day from")}
+AXES = {600: _("answers in each ten minutes"), HOUR: _("answers in each hour"), DAY: _("answers in each day")}
 # The fewest slices that the axis has room for, so that a single slice is drawn as a column.
 FEWEST = 6
 
@@ -21,23 +31,42 @@ def pace_chart(slices: Sequence[Slice], length: datetime.timedelta) -> Figure | 
     """Draw the number of answers in each slice of time, empty slices included; None without answers."""
     if not slices:
         return None
-    unit = UNITS[int(length.total_seconds())]
+    seconds = int(length.total_seconds())
     return Figure(
         name="pace",
-        finding=finding(slices, unit),
-        note=f"Answers of all annotators together in each {unit} (UTC). Empty means no answers.",
+        finding=finding(slices, seconds),
+        note=gettext(NOTES[seconds]),
         drawing=_draw(slices, length),
-        columns=[Column(f"{unit.capitalize()} from", number=False), Column("Answers")],
+        columns=[
+            Column(gettext(STARTS[seconds]), number=False),
+            Column(gettext("Answers")),
+        ],
         rows=[[_exact(each.start, length), number(each.answers)] for each in reversed(slices)],
     )
 
 
-def finding(slices: Sequence[Slice], unit: str) -> str:
-    """Say how many answers there are, and how many in the best slice."""
-    total = count(sum(each.answers for each in slices), "answer")
-    if len(slices) == 1:
-        return f"{total} within {'ten minutes' if unit == 'ten minutes' else f'one {unit}'}"
-    return f"{total}; the busiest {unit} had {number(max(each.answers for each in slices))}"
+def finding(slices: Sequence[Slice], seconds: int) -> str:
+    """Say how many answers there are, and how many in the best slice, of slices of `seconds`."""
+    n, most = sum(each.answers for each in slices), max(each.answers for each in slices)
+    alone, best = {
+        600: (
+            ngettext("%(n)s answer within ten minutes", "%(n)s answers within ten minutes", n),
+            ngettext(
+                "%(n)s answer; the busiest ten minutes had %(most)s",
+                "%(n)s answers; the busiest ten minutes had %(most)s",
+                n,
+            ),
+        ),
+        HOUR: (
+            ngettext("%(n)s answer within one hour", "%(n)s answers within one hour", n),
+            ngettext("%(n)s answer; the busiest hour had %(most)s", "%(n)s answers; the busiest hour had %(most)s", n),
+        ),
+        DAY: (
+            ngettext("%(n)s answer within one day", "%(n)s answers within one day", n),
+            ngettext("%(n)s answer; the busiest day had %(most)s", "%(n)s answers; the busiest day had %(most)s", n),
+        ),
+    }[seconds]
+    return (alone if len(slices) == 1 else best) % {"n": number(n), "most": number(most)}
 
 
 def _draw(slices: Sequence[Slice], length: datetime.timedelta) -> Drawing:
@@ -62,7 +91,12 @@ def _draw(slices: Sequence[Slice], length: datetime.timedelta) -> Drawing:
             *(Text(LEFT - 6, up(n) + 4, number(n), "end") for n in whole_steps(most)),
             Text(LEFT, BOTTOM + 18, _exact(first, length)),
             Text(RIGHT, BOTTOM + 18, _exact(end, length), "end"),
-            Text(RIGHT, HEIGHT - 5, f"answers in each {UNITS[int(length.total_seconds())]}", "end"),
+            Text(
+                RIGHT,
+                HEIGHT - 5,
+                gettext(AXES[int(length.total_seconds())]),
+                "end",
+            ),
         ],
     )
 

@@ -6,18 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling.insight.labels_saved import LabelsSpent, Saved
 from labeling.web.charts.drawing import Column, Figure, Mark
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, draw_between
 from labeling.web.charts.scales import Scale
-from labeling.web.shared.words import count, number, percent
+from labeling.web.shared.words import count, number, percent, span
 
-NOTE = (
+NOTE = _(
     "Measured on control items, which no version learns from. Dashed: models that were trained on labels drawn at "
     "random and thrown away, with the curve through them. Lines and bands are 95 % intervals."
 )
-LEGEND = [("bar", "the project’s versions"), ("dark", "labels drawn at random, estimated")]
+LEGEND = [("bar", _("the project’s versions")), ("dark", _("labels drawn at random, estimated"))]
 FARTHEST = 3.0
 """The end of the axis, as a multiple of the newest version's labels; a longer axis would shrink the curve too much."""
 
@@ -50,7 +52,7 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
     return Figure(
         name="accuracy",
         finding=finding(saved, spent),
-        note=NOTE,
+        note=gettext(NOTE),
         drawing=replace(
             drawing,
             marks=[*by_chance, *drawing.marks],
@@ -58,26 +60,35 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
             other_path=" ".join(_path(curve.labels[shown], curve.value[shown], across, up)),
         ),
         columns=[
-            Column("Trained on", number=False),
-            Column("Labels"),
-            Column("Accuracy"),
-            Column("95 % interval"),
-            Column("Items"),
+            Column(gettext("Trained on"), number=False),
+            Column(gettext("Labels")),
+            Column(gettext("Accuracy")),
+            Column(gettext("95 % interval")),
+            Column(gettext("Items")),
         ],
         rows=[
-            *([f"version {p.version}", number(p.labels), p.shown, p.interval, number(p.n)] for p in points),
             *(
                 [
-                    "random labels",
+                    gettext("version %(version)s") % {"version": p.version},
+                    number(p.labels),
+                    p.shown,
+                    p.interval,
+                    number(p.n),
+                ]
+                for p in points
+            ),
+            *(
+                [
+                    gettext("random labels"),
                     number(p.labels),
                     percent(p.accuracy, exact=True),
-                    f"{percent(p.low, exact=True)} to {percent(p.high, exact=True)}",
+                    span(percent(p.low, exact=True), percent(p.high, exact=True)),
                     number(p.n),
                 ]
                 for p in saved.points
             ),
         ],
-        legend=LEGEND,
+        legend=[(kind, gettext(meaning)) for kind, meaning in LEGEND],
     )
 
 
@@ -85,18 +96,23 @@ def finding(saved: Saved, spent: LabelsSpent) -> str:
     """Say in one sentence what picking saved. Only an interval above zero counts as a saving."""
     labels = saved.labels
     if labels.high is not None and labels.high < 0:
-        return f"Random labels would have been {about(-labels.high)} fewer at least: picking has not paid off so far"
+        return gettext("Random labels would have been %(high)s fewer at least: picking has not paid off so far") % {
+            "high": about(-labels.high)
+        }
     if labels.low <= 0:
-        return f"Too early to say whether labels are saved: {_interval(saved)}"
+        return gettext("Too early to say whether labels are saved: %(interval)s") % {"interval": _interval(saved)}
     if labels.value is None:
-        return f"At least {about(labels.low)} labels saved so far"
-    return f"About {about(labels.value)} labels saved so far ({_interval(saved)})"
+        return gettext("At least %(low)s labels saved so far") % {"low": about(labels.low)}
+    return gettext("About %(labels)s labels saved so far (%(interval)s)") % {
+        "labels": about(labels.value),
+        "interval": _interval(saved),
+    }
 
 
 def _interval(saved: Saved) -> str:
     labels = saved.labels
-    high = f"more than {about(saved.limit - round(saved.needed.low - labels.low))}"
-    return f"{about(labels.low)} to {high if labels.high is None else about(labels.high)}"
+    high = gettext("more than %(limit)s") % {"limit": about(saved.limit - round(saved.needed.low - labels.low))}
+    return span(about(labels.low), high if labels.high is None else about(labels.high))
 
 
 def about(labels: float) -> str:
@@ -112,4 +128,8 @@ def _path(labels: np.ndarray, shares: np.ndarray, across: Scale, up: Scale) -> l
 
 
 def _share(value: float, low: float, high: float) -> str:
-    return f"{percent(value, exact=True)} ({percent(low, exact=True)} to {percent(high, exact=True)})"
+    return gettext("%(value)s (%(low)s to %(high)s)") % {
+        "value": percent(value, exact=True),
+        "low": percent(low, exact=True),
+        "high": percent(high, exact=True),
+    }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from django.utils.translation import gettext
+
 from labeling.insight.annotators import Annotator
 from labeling.insight.share_intervals import ENOUGH
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_from, time_steps, time_word
-from labeling.web.shared.words import count, duration, number, percent
+from labeling.web.shared.words import count, duration, number, percent, span
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 26
 LETTERS = 15
@@ -25,16 +27,27 @@ def pace_of_people(people: Sequence[Annotator]) -> Figure | None:
     across = Scale(0, max(most, steps[-1]), LEFT, RIGHT)
 
     def mark(each: Annotator, y: float) -> Mark:
-        title = f"{each.username}: {duration(each.median)}, the middle half {_spread(each)}"
+        title = gettext("%(username)s: %(median)s, the middle half %(spread)s") % {
+            "username": each.username,
+            "median": duration(each.median),
+            "spread": _spread(each),
+        }
         return Mark(across(each.median), y, across(each.fast), y, across(each.slow), y, title)
 
     ticks = [(across(step), time_word(step)) for step in steps]
     return Figure(
         name="seconds",
         finding=_pace_finding(people),
-        note="Points: median time from an item’s appearance to the answer. Lines: the middle half of the answers.",
-        drawing=_rows(people, mark, ticks, "time an answer takes"),
-        columns=[Column("Annotator", number=False), Column("Median"), Column("Middle half"), Column("Answers")],
+        note=gettext(
+            "Points: median time from an item’s appearance to the answer. Lines: the middle half of the answers."
+        ),
+        drawing=_rows(people, mark, ticks, gettext("time an answer takes")),
+        columns=[
+            Column(gettext("Annotator"), number=False),
+            Column(gettext("Median")),
+            Column(gettext("Middle half")),
+            Column(gettext("Answers")),
+        ],
         rows=[[each.username, duration(each.median), _spread(each), number(each.answers)] for each in people],
     )
 
@@ -42,10 +55,13 @@ def pace_of_people(people: Sequence[Annotator]) -> Figure | None:
 def _pace_finding(people: Sequence[Annotator]) -> str:
     quick, slow = min(people, key=lambda each: each.median), max(people, key=lambda each: each.median)
     if quick is slow or quick.median == slow.median:
-        return f"An answer takes {duration(quick.median)}"
-    return (
-        f"An answer takes from {duration(quick.median)} ({quick.username}) to {duration(slow.median)} ({slow.username})"
-    )
+        return gettext("An answer takes %(median)s") % {"median": duration(quick.median)}
+    return gettext("An answer takes from %(median)s (%(username)s) to %(median2)s (%(username2)s)") % {
+        "median": duration(quick.median),
+        "username": quick.username,
+        "median2": duration(slow.median),
+        "username2": slow.username,
+    }
 
 
 def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
@@ -60,17 +76,22 @@ def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
     def mark(each: Annotator, y: float) -> Mark:
         share = each.control
         assert share is not None
-        title = f"{each.username}: {percent(share.value)} of {count(share.n, 'control item')}"
+        title = gettext("%(username)s: %(share)s of %(control_items)s") % {
+            "username": each.username,
+            "share": percent(share.value),
+            "control_items": count(share.n, "control item"),
+        }
         return Mark(across(share.value), y, across(share.low), y, across(share.high), y, title)
 
     ticks = [(across(share), percent(share)) for share in shares_from(floor)]
     return Figure(
         name="right",
         finding=_accuracy_finding(people),
-        note="Points: share of answers to control items that were right. Lines: 95 % intervals.",
-        drawing=_rows(people, mark, ticks, "right on control items"),
+        note=gettext("Points: share of answers to control items that were right. Lines: 95 % intervals."),
+        drawing=_rows(people, mark, ticks, gettext("right on control items")),
         columns=[
-            Column("Annotator", number=False), Column("Right"), Column("95 % interval"), Column("Control items"),
+            Column(gettext("Annotator"), number=False), Column(gettext("Right")), Column(gettext("95 % interval")),
+            Column(gettext("Control items")),
         ],
         rows=[
             [each.username, percent(share.value, exact=True), _interval(share.low, share.high), number(share.n)]
@@ -85,18 +106,26 @@ def _accuracy_finding(people: Sequence[Annotator]) -> str:
     worst_name, worst = min(known, key=lambda pair: pair[1].high)
     best_name, best = max(known, key=lambda pair: pair[1].low)
     if len(known) == 1:
-        return f"{worst_name} is right on {percent(worst.value)} of control items"
+        return gettext("%(worst_name)s is right on %(worst)s of control items") % {
+            "worst_name": worst_name,
+            "worst": percent(worst.value),
+        }
     if worst.high < best.low:
-        return f"{worst_name} is right less often ({percent(worst.value)}) than {best_name} ({percent(best.value)})"
-    return "No person stands out: the intervals overlap"
+        return gettext("%(worst_name)s is right less often (%(worst)s) than %(best_name)s (%(best)s)") % {
+            "worst_name": worst_name,
+            "worst": percent(worst.value),
+            "best_name": best_name,
+            "best": percent(best.value),
+        }
+    return gettext("No person stands out: the intervals overlap")
 
 
 def _spread(each: Annotator) -> str:
-    return f"{duration(each.fast)} to {duration(each.slow)}"
+    return span(duration(each.fast), duration(each.slow))
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{percent(low, exact=True)} to {percent(high, exact=True)}"
+    return span(percent(low, exact=True), percent(high, exact=True))
 
 
 def _rows(

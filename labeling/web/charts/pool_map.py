@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as _
 
 from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.web.charts.drawing import Column, Dots, Drawing, Figure, Group, Link, Text
@@ -15,10 +17,10 @@ WIDTH, HEIGHT, EDGE = 480, 340, 10
 NAMED, LISTED = 10, 20
 KINDS = [(REST, "rest"), (LABELED, "labeled"), (CONTROL, "control"), (PICKED, "picked")]
 LEGEND = [
-    ("picked", "picked in this batch"),
-    ("control", "drawn for control"),
-    ("labeled", "labeled before"),
-    ("rest", "the rest of the pool"),
+    ("picked", _("picked in this batch")),
+    ("control", _("drawn for control")),
+    ("labeled", _("labeled before")),
+    ("rest", _("the rest of the pool")),
 ]
 
 
@@ -54,36 +56,47 @@ def pool_map(pool: PoolMap, address: Address, chosen: int | None = None) -> Figu
             texts=_texts(members, ranked, counts, x, y, shown),
         ),
         columns=[
-            Column("Cluster"), Column("Picked"), Column("For control"), Column("Labeled before"), Column("The rest"),
+            Column(gettext("Cluster")), Column(gettext("Picked")), Column(gettext("For control")),
+            Column(gettext("Labeled before")), Column(gettext("The rest")),
         ],
         rows=_rows(ranked, counts, address),
-        legend=LEGEND,
+        legend=[(kind, gettext(meaning)) for kind, meaning in LEGEND],
         dotted=True,
     )  # fmt: skip
 
 
 def _finding(counts: dict[int, np.ndarray], shown: int | None) -> str:
     if shown is not None:
-        return f"Cluster {shown}: {_composition(counts[shown])}"
+        return gettext("Cluster %(shown)s: %(composition)s") % {
+            "shown": shown,
+            "composition": _composition(counts[shown]),
+        }
     picked = sum(int(each[PICKED]) for each in counts.values())
     touched = sum(bool(each[PICKED]) for each in counts.values())
-    clusters = count(len(counts), "cluster")
-    return f"{count(picked, 'picked item')} here {'lies' if picked == 1 else 'lie'} in {number(touched)} of {clusters}"
+    return ngettext(
+        "%(n)s picked item here lies in %(touched)s of %(clusters)s",
+        "%(n)s picked items here lie in %(touched)s of %(clusters)s",
+        picked,
+    ) % {"n": number(picked), "touched": number(touched), "clusters": count(len(counts), "cluster")}
 
 
 def _note(pool: PoolMap) -> str:
-    return (
-        f"{count(len(pool.kinds), 'item')} of the pool, drawn at random from each group. Items that look alike to "
-        f"the model of the clustering lie together; large distances mean little. Numbers are clusters: each opens "
-        f"the items that the batch picked from it."
-    )
+    return gettext(
+        "%(items)s of the pool, drawn at random from each group. Items that look alike to the model of "
+        "the clustering lie together; large distances mean little. Numbers are clusters: each opens the "
+        "items that the batch picked from it."
+    ) % {"items": count(len(pool.kinds), "item")}
 
 
 def _composition(each: np.ndarray) -> str:
-    parts = [f"{number(int(each[PICKED]))} picked", f"{number(int(each[LABELED]))} labeled before"]
-    if each[CONTROL]:
-        parts.append(f"{number(int(each[CONTROL]))} for control")
-    return ", ".join([*parts, f"{number(int(each[REST]))} others here"])
+    picked, labeled, control, rest = (int(each[kind]) for kind in (PICKED, LABELED, CONTROL, REST))
+    parts = [
+        ngettext("%(n)s picked", "%(n)s picked", picked) % {"n": number(picked)},
+        ngettext("%(n)s labeled before", "%(n)s labeled before", labeled) % {"n": number(labeled)},
+        ngettext("%(n)s for control", "%(n)s for control", control) % {"n": number(control)} if control else "",
+        ngettext("%(n)s others here", "%(n)s others here", rest) % {"n": number(rest)},
+    ]
+    return gettext(", ").join(filter(None, parts))
 
 
 def _groups(
@@ -117,7 +130,8 @@ def _groups(
                     dots.append(Dots("target", path))
         groups.append(
             Group(
-                f"Cluster {name}: {_composition(counts[name])}",
+                gettext("Cluster %(name)s: %(composition)s")
+                % {"name": name, "composition": _composition(counts[name])},
                 dots,
                 "chosen" if name == shown else "cluster",
                 address(name) if counts[name][PICKED] else "",

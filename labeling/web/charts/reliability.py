@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from labeling.insight.control_slice import Bin, Calibration
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.scales import Scale, shares_from
-from labeling.web.shared.words import count, number, percent
+from labeling.web.shared.words import count, localized, number, percent
 
 WIDTH, HEIGHT = 380, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 220
-READING = (
+READING = _(
     "Each dot is a group of about equally many control items, which no model learns from. On the diagonal, "
     "confidence matches accuracy; below it, the model is too confident. Vertical lines are 95 % intervals."
 )
@@ -18,22 +21,33 @@ READING = (
 def finding(calibration: Calibration) -> str:
     """Say in one sentence what the diagram shows. An error that chance can explain counts as none."""
     if calibration.ece <= calibration.chance:
-        return "Its confidence matches its accuracy, within the noise of this many items"
+        return gettext("Its confidence matches its accuracy, within the noise of this many items")
     sure, right = _exact(calibration.sure), _exact(calibration.right)
     if calibration.sure == calibration.right:
-        return "Its confidence does not match its accuracy"
-    surer = "more confident" if calibration.sure > calibration.right else "less confident"
-    return f"It is {surer} than it should be: confidence {sure}, accuracy {right}"
+        return gettext("Its confidence does not match its accuracy")
+    if calibration.sure > calibration.right:
+        text = gettext("It is more confident than it should be: confidence %(sure)s, accuracy %(right)s")
+    else:
+        text = gettext("It is less confident than it should be: confidence %(sure)s, accuracy %(right)s")
+    return text % {"sure": sure, "right": right}
 
 
 def note(calibration: Calibration) -> str:
     """Return the calibration errors with their meaning, and how to read the diagram."""
-    return (
-        f"Expected calibration error: {_exact(calibration.ece)} as measured. On {count(calibration.n, 'item')}, "
-        f"chance alone makes up to {_exact(calibration.chance)}. Without chance, it is with 95 % certainty between "
-        f"{_exact(calibration.low)} and {_exact(calibration.high)}. With bins of equal width "
-        f"{_exact(calibration.ece_equal_width)}; Brier score {calibration.brier:.3f}. {READING}"
-    )
+    errors = gettext(
+        "Expected calibration error: %(ece)s as measured. On %(items)s, chance alone makes up to "
+        "%(chance)s. Without chance, it is with 95 %% certainty between %(low)s and %(high)s. With "
+        "bins of equal width %(equal)s; Brier score %(brier)s."
+    ) % {
+        "ece": _exact(calibration.ece),
+        "items": count(calibration.n, "item"),
+        "chance": _exact(calibration.chance),
+        "low": _exact(calibration.low),
+        "high": _exact(calibration.high),
+        "equal": _exact(calibration.ece_equal_width),
+        "brier": localized(f"{calibration.brier:.3f}"),
+    }
+    return f"{errors} {gettext(READING)}"
 
 
 def reliability_diagram(calibration: Calibration | None) -> Figure | None:
@@ -46,11 +60,11 @@ def reliability_diagram(calibration: Calibration | None) -> Figure | None:
         note=note(calibration),
         drawing=_draw(calibration),
         columns=[
-            Column("Sure by"),
-            Column("Control items"),
-            Column("Sure on average"),
-            Column("Right"),
-            Column("95 % interval"),
+            Column(gettext("Sure by")),
+            Column(gettext("Control items")),
+            Column(gettext("Sure on average")),
+            Column(gettext("Right")),
+            Column(gettext("95 % interval")),
         ],
         rows=[_row(part) for part in reversed(calibration.bins)],
     )
@@ -59,11 +73,11 @@ def reliability_diagram(calibration: Calibration | None) -> Figure | None:
 def _row(part: Bin) -> list[str]:
     right = part.right
     return [
-        f"{_exact(part.low)} to {_exact(part.high)}",
+        gettext("%(low)s to %(high)s") % {"low": _exact(part.low), "high": _exact(part.high)},
         number(part.n),
         _exact(part.sure),
         _exact(right.value or 0),
-        f"{_exact(right.low)} to {_exact(right.high)}",
+        gettext("%(low)s to %(high)s") % {"low": _exact(right.low), "high": _exact(right.high)},
     ]
 
 
@@ -83,7 +97,7 @@ def _draw(calibration: Calibration) -> Drawing:
         texts=[
             *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares),
             *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in shares),
-            Text(RIGHT, HEIGHT - 5, "confidence; vertically, accuracy", "end"),
+            Text(RIGHT, HEIGHT - 5, gettext("confidence; vertically, accuracy"), "end"),
         ],
     )
 
@@ -91,7 +105,11 @@ def _draw(calibration: Calibration) -> Drawing:
 def _mark(part: Bin, across: Scale, up: Scale) -> Mark:
     right = part.right
     x, share = across(part.sure), right.value or 0
-    title = f"{count(part.n, 'item')}: {_exact(part.sure)} sure on average, {_exact(share)} right"
+    title = gettext("%(items)s: %(sure)s sure on average, %(right)s right") % {
+        "items": count(part.n, "item"),
+        "sure": _exact(part.sure),
+        "right": _exact(share),
+    }
     return Mark(x=x, y=up(share), x1=x, y1=up(right.low), x2=x, y2=up(right.high), title=title)
 
 

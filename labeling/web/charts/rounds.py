@@ -7,13 +7,17 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from labeling.models import Batch
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Text
 from labeling.web.charts.scales import Scale, time_steps, time_word
-from labeling.web.shared.words import duration, percent
+from labeling.web.shared.words import duration, number, percent
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 62, 320, 6, 24
-LEGEND = [("hollow", "picking"), ("bar", "open to people"), ("dark", "training")]
+NOTE = _("Each batch from the start of its selection. Labeling is the time that people spent on its items.")
+LEGEND = [("hollow", _("picking")), ("bar", _("open to people")), ("dark", _("training"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,9 @@ class Round:
     @property
     def spans(self) -> list[tuple[str, str, float]]:
         return [
-            ("hollow", "picking", self.selecting),
-            ("bar", "open to people", self.open),
-            ("dark", "training", self.training),
+            ("hollow", gettext("picking"), self.selecting),
+            ("bar", gettext("open to people"), self.open),
+            ("dark", gettext("training"), self.training),
         ]
 
 
@@ -73,29 +77,38 @@ def round_times(rounds: Sequence[Round]) -> Figure | None:
     return Figure(
         name="rounds",
         finding=finding(rounds),
-        note="Each batch from the start of its selection. Labeling is the time that people spent on its items.",
+        note=gettext(NOTE),
         drawing=_draw(rounds),
         columns=[
-            Column("Batch"), Column("Began (UTC)", number=False), Column("Picking"), Column("Open"),
-            Column("Labeling"), Column("Training"), Column("In all"),
+            Column(gettext("Batch")), Column(gettext("Began (UTC)"), number=False), Column(gettext("Picking")),
+            Column(gettext("Open")), Column(gettext("Labeling")), Column(gettext("Training")),
+            Column(gettext("In all")),
         ],
         rows=[
             [
                 str(each.number), f"{each.begun:%Y-%m-%d %H:%M}", duration(each.selecting), duration(each.open),
                 duration(each.labeling) if each.labeling else "–", duration(each.training),
-                f"{duration(each.total)}{' so far' if each.under_way else ''}",
+                _total(each),
             ]
             for each in rounds
         ],
-        legend=LEGEND,
+        legend=[(kind, gettext(meaning)) for kind, meaning in LEGEND],
     )  # fmt: skip
+
+
+def _total(each: Round) -> str:
+    total = duration(each.total)
+    return gettext("%(time)s so far") % {"time": total} if each.under_way else total
 
 
 def finding(rounds: Sequence[Round]) -> str:
     """Say how long a batch takes, and which span takes most of it."""
     finished = [each for each in rounds if not each.under_way]
     if not finished:
-        return f"Batch {rounds[-1].number} has been under way for {duration(rounds[-1].total)}"
+        return gettext("Batch %(number)s has been under way for %(total)s") % {
+            "number": rounds[-1].number,
+            "total": duration(rounds[-1].total),
+        }
     total = sum(each.total for each in finished)
     kind, part = max(
         ("open", sum(each.open for each in finished)),
@@ -103,20 +116,26 @@ def finding(rounds: Sequence[Round]) -> str:
         ("picking", sum(each.selecting for each in finished)),
         key=lambda pair: pair[1],
     )
-    usual = duration(statistics.median(each.total for each in finished))
-    one = len(finished) == 1
-    took = (
-        f"Batch {finished[0].number} took {usual}"
-        if one
-        else f"A batch usually takes {usual} (median of {len(finished)})"
-    )
+    took = _took(finished)
     if not total:
         return took
-    if kind != "open":
-        return f"{took}: {percent(part / total)} of the time is {kind}"
+    values = {"took": took, "part": percent(part / total)}
+    if kind == "training":
+        return gettext("%(took)s: %(part)s of the time is training") % values
+    if kind == "picking":
+        return gettext("%(took)s: %(part)s of the time is picking") % values
     spent = [each.labeling for each in finished if each.labeling]
-    work = f", with {duration(statistics.median(spent))} of labeling" if spent else ""
-    return f"{took}: it is open {percent(part / total)} of the time{work}"
+    if not spent:
+        return gettext("%(took)s: it is open %(part)s of the time") % values
+    values["spent"] = duration(statistics.median(spent))
+    return gettext("%(took)s: it is open %(part)s of the time, with %(spent)s of labeling") % values
+
+
+def _took(finished: Sequence[Round]) -> str:
+    usual = duration(statistics.median(each.total for each in finished))
+    if len(finished) == 1:
+        return gettext("Batch %(number)s took %(time)s") % {"number": finished[0].number, "time": usual}
+    return gettext("A batch usually takes %(time)s (median of %(n)s)") % {"time": usual, "n": number(len(finished))}
 
 
 def _draw(rounds: Sequence[Round]) -> Drawing:
@@ -126,11 +145,15 @@ def _draw(rounds: Sequence[Round]) -> Drawing:
     boxes, texts = [], []
     for place, each in enumerate(rounds):
         y, at = TOP + ROW * place, 0.0
-        texts.append(Text(LEFT - 8, y + ROW / 2 + 4, f"Batch {each.number}", "end"))
+        texts.append(Text(LEFT - 8, y + ROW / 2 + 4, gettext("Batch %(number)s") % {"number": each.number}, "end"))
         for kind, phase, seconds in each.spans:
             if seconds:
                 left, right = across(at), across(at + seconds)
-                title = f"Batch {each.number}, {phase}: {duration(seconds)}"
+                title = gettext("Batch %(number)s, %(phase)s: %(seconds)s") % {
+                    "number": each.number,
+                    "phase": phase,
+                    "seconds": duration(seconds),
+                }
                 boxes.append(Box(left, y + 5, round(max(right - left, 1.5), 1), ROW - 10, kind, title))
             at += seconds
         total = duration(each.total) + (" …" if each.under_way else "")
@@ -144,6 +167,6 @@ def _draw(rounds: Sequence[Round]) -> Drawing:
         texts=[
             *texts,
             *(Text(across(n), bottom + 16, time_word(n), "middle") for n in steps),
-            Text(RIGHT, bottom + 34, "time since the batch began", "end"),
+            Text(RIGHT, bottom + 34, gettext("time since the batch began"), "end"),
         ],
     )

@@ -6,6 +6,9 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as _
+
 from labeling.answering.label_counts import counts_of
 from labeling.finishing.forecasts import Forecast, Goal
 from labeling.finishing.progress import PoolProgress
@@ -17,27 +20,39 @@ from labeling.web.charts.payoff import about
 from labeling.web.shared.words import HOUR, MINUTE, count, duration, figure, moment, money, number, percent
 
 CLASSES_SHOWN, RARE_SHOWN = 50, 5
-IN_WORDS = ("", "one person", "two people", "three people", "four people", "five people", "six people", "seven people")
+IN_WORDS = (
+    *("", _("one person"), _("two people"), _("three people"), _("four people")),
+    *(_("five people"), _("six people"), _("seven people")),
+)
 
 
 def sentence(progress: PoolProgress) -> str:
     """Say how far the pool is from finished."""
     labeled = progress.labeled + progress.certified
-    parts = [f"{number(labeled)} of {number(progress.pool)} labeled"]
+    parts = [gettext("%(part)s of %(all)s labeled") % {"part": number(labeled), "all": number(progress.pool)}]
     if progress.wrong is not None:
-        about = " about any one class" if progress.by_class else ""
-        parts.append(f"{percent(progress.wrong)} wrong at most{about}")
+        by_class = gettext("%(share)s wrong at most about any one class")
+        text = by_class if progress.by_class else gettext("%(share)s wrong at most")
+        parts.append(text % {"share": percent(progress.wrong)})
     if progress.later:
-        parts.append(f"{count(progress.later, 'item')} added since the last audit")
+        text = ngettext(
+            "%(n)s item added since the last audit", "%(n)s items added since the last audit", progress.later
+        )
+        parts.append(text % {"n": number(progress.later)})
     if progress.left:
-        parts.append(f"about {_time_of(progress.seconds, progress.people)} to the end")
-    return f"{'; '.join(parts)}."
+        text = gettext("about %(time)s of %(people)s to the end")
+        each = progress.seconds / progress.people
+        parts.append(text % {"time": _time(each), "people": _people(progress.people)})
+    return gettext("; ").join(parts) + "."
 
 
 def _time_of(seconds: float, people: int) -> str:
     """Return the time of each of these people: 2 hours of two people."""
-    who = IN_WORDS[people] if people < len(IN_WORDS) else count(people, "person", "people")
-    return f"{_time(seconds / people)} of {who}"
+    return gettext("%(time)s of %(people)s") % {"time": _time(seconds / people), "people": _people(people)}
+
+
+def _people(people: int) -> str:
+    return gettext(IN_WORDS[people]) if people < len(IN_WORDS) else count(people, "person", "people")
 
 
 def _time(seconds: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import ModelVersion, Project
@@ -72,7 +73,8 @@ def _cell(project: Project, version: ModelVersion, truth: str, predicted: str, n
     return Cell(
         n=number(n),
         share=share,
-        means=f"{number(n)} of {number(of)} {truth} predicted as {predicted}, {share}",
+        means=gettext("%(n)s of %(of)s %(truth)s predicted as %(predicted)s, %(share)s")
+        % {"n": number(n), "of": number(of), "truth": truth, "predicted": predicted, "share": share},
         url=reverse("project-items", args=[project.slug], query=query),
         shade=max(1, round(SHADES * n / of)),
         right=truth == predicted,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from labeling.insight.clusterings import LEAST_KEPT, MOST_JOINED, drift_of
 from labeling.models import Clustering
 from labeling.web.shared.words import Moment, count, duration, moment, number, percent
@@ -31,16 +33,23 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
     warnings = []
     if drift.many_joined:
         warnings.append(
-            f"{percent(drift.joined)} of the items were imported after the pool was clustered. They joined the "
-            "clusters that were there; new kinds of items have none of their own."
+            gettext(
+                "%(joined)s of the items were imported after the pool was clustered. They joined the clusters "
+                "that were there; new kinds of items have none of their own."
+            )
+            % {"joined": percent(drift.joined)}
         )
     if drift.fits_badly:
         warnings.append(
-            f"The clusters keep {_points(drift.kept)} of their first separation: to the current model, items of one "
-            "cluster are less alike than they were."
+            gettext(
+                "The clusters keep %(points)s of their first separation: to the current model, items of one "
+                "cluster are less alike than they were."
+            )
+            % {"points": _points(drift.kept)}
         )
     return Fit(
-        built=f"{count(clustering.rows, 'item')}, by version {clustering.embedded_by.number}’s embeddings",
+        built=gettext("%(items)s, by version %(number)s’s embeddings")
+        % {"items": count(clustering.rows, "item"), "number": clustering.embedded_by.number},
         at=moment(clustering.created_at, now),
         joined=f"{number(clustering.joined_rows - clustering.rows)} ({percent(drift.joined)})",
         kept=_kept(clustering, drift.kept),
@@ -53,7 +62,10 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
 def _kept(clustering: Clustering, kept: float | None) -> str:
     if kept is None or clustering.measured_by is None:
         return ""
-    return f"{_points(kept)} of their first separation, by version {clustering.measured_by.number}"
+    return gettext("%(points)s of their first separation, by version %(number)s") % {
+        "points": _points(kept),
+        "number": clustering.measured_by.number,
+    }
 
 
 def _points(share: float | None) -> str:
@@ -61,7 +73,9 @@ def _points(share: float | None) -> str:
     return f"{100 * (share or 0):.0f}\u00a0%"
 
 
-THRESHOLDS = (
-    f"Cluster again when more than {_points(MOST_JOINED)} of the items joined later, or when less than "
-    f"{_points(LEAST_KEPT)} is left of the clusters’ first separation."
-)
+def thresholds() -> str:
+    """Say when a pool should be clustered again."""
+    return gettext(
+        "Cluster again when more than %(most)s of the items joined later, or when less than "
+        "%(least)s is left of the clusters’ first separation."
+    ) % {"most": _points(MOST_JOINED), "least": _points(LEAST_KEPT)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.utils.translation import gettext
+
 from labeling.insight.control_slice import ClassFigures, Compared
 from labeling.models import ModelVersion, Registration
 from labeling.web.shared.words import count, figure, number, part
@@ -19,16 +21,33 @@ def comparison(compared: Compared | None, later: int, earlier: int) -> str:
     if compared is None or not compared.n:
         return ""
     gained, lost = compared.gained, compared.lost
-    items = count(compared.n, "control item")
+    values = {
+        "items": count(compared.n, "control item"),
+        "later": later,
+        "earlier": earlier,
+        "gained": number(gained),
+        "lost": number(lost),
+    }
     if not gained + lost:
-        return f"Of the same {items}, version {later} is right on exactly those that version {earlier} was right on."
-    counts = (
-        f"Of the same {items}, version {later} is right on {number(gained)} that version {earlier} had wrong, "
-        f"and wrong on {number(lost)} that it had right"
-    )
-    if compared.better or compared.worse:
-        return f"{counts}: it is {'better' if compared.better else 'worse'}."
-    return f"{counts}: too few to say that one is better."
+        text = gettext(
+            "Of the same %(items)s, version %(later)s is right on exactly those that version %(earlier)s was right on."
+        )
+    elif compared.better:
+        text = gettext(
+            "Of the same %(items)s, version %(later)s is right on %(gained)s that version %(earlier)s had wrong, and "
+            "wrong on %(lost)s that it had right: it is better."
+        )
+    elif compared.worse:
+        text = gettext(
+            "Of the same %(items)s, version %(later)s is right on %(gained)s that version %(earlier)s had wrong, and "
+            "wrong on %(lost)s that it had right: it is worse."
+        )
+    else:
+        text = gettext(
+            "Of the same %(items)s, version %(later)s is right on %(gained)s that version %(earlier)s had wrong, and "
+            "wrong on %(lost)s that it had right: too few to say that one is better."
+        )
+    return text % values
 
 
 def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.answering import batches, rechecking
 from labeling.finishing.progress import pool_progress
@@ -25,7 +26,7 @@ from labeling.insight.work import asked_answers_of, contributions_of
 from labeling.loop.progress import progress_of, unattended
 from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
-from labeling.web.batches.batch_rows import batch_rows
+from labeling.web.batches.batch_rows import STATES, batch_rows
 from labeling.web.batches.picking import picking_of
 from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
@@ -38,46 +39,55 @@ from labeling.web.overview.waits import Line, lines
 from labeling.web.shared.damaged import damaged_lines
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
+from labeling.web.shared.phases import phase_as_title, phase_in_words
 from labeling.web.shared.words import count, duration, moment, number
 
 RECENT = 5
 
 # A manager's actions in each state of the loop, the most likely first.
-LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
+LOOP_ACTIONS: dict[str, list[dict[str, Any]]] = {
     Project.Loop.RUNNING: [
         {
             "loop": Project.Loop.PAUSED,
-            "title": "Pause",
-            "meaning": "Annotators get no items until you start again. They can still answer the items they hold, "
-            "and training goes on.",
+            "title": gettext_lazy("Pause"),
+            "meaning": gettext_lazy(
+                "Annotators get no items until you start again. They can still answer the items they hold, "
+                "and training goes on."
+            ),
         },
         {
             "loop": Project.Loop.STOPPED,
-            "title": "Stop",
-            "meaning": "The current batch is labeled to its end and trained on, but no batch follows.",
+            "title": gettext_lazy("Stop"),
+            "meaning": gettext_lazy("The current batch is labeled to its end and trained on, but no batch follows."),
         },
     ],
     Project.Loop.PAUSED: [
-        {"loop": Project.Loop.RUNNING, "title": "Start", "meaning": "People get items again."},
+        {
+            "loop": Project.Loop.RUNNING,
+            "title": gettext_lazy("Start"),
+            "meaning": gettext_lazy("People get items again."),
+        },
         {
             "loop": Project.Loop.STOPPED,
-            "title": "Stop",
-            "meaning": "Labeling goes on to the end of the current batch. No batch follows.",
+            "title": gettext_lazy("Stop"),
+            "meaning": gettext_lazy("Labeling goes on to the end of the current batch. No batch follows."),
         },
     ],
     Project.Loop.STOPPED: [
         {
             "loop": Project.Loop.RUNNING,
-            "title": "Start",
-            "meaning": "The next batch is picked as soon as the current one is done.",
+            "title": gettext_lazy("Start"),
+            "meaning": gettext_lazy("The next batch is picked as soon as the current one is done."),
         },
     ],
 }
 SET = {
-    Project.Loop.RUNNING: "The loop is running.",
-    Project.Loop.PAUSED: "Paused: annotators get no items until you start again.",
-    Project.Loop.STOPPED: "Stopped: no batch follows the current one.",
+    Project.Loop.RUNNING: gettext_lazy("The loop is running."),
+    Project.Loop.PAUSED: gettext_lazy("Paused: annotators get no items until you start again."),
+    Project.Loop.STOPPED: gettext_lazy("Stopped: no batch follows the current one."),
 }
+
+LOOPS = {Project.Loop.PAUSED: gettext_lazy("paused"), Project.Loop.STOPPED: gettext_lazy("stopped")}
 
 
 class LoopForm(forms.Form):
@@ -101,6 +111,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         "step": step_line(progress),
         "batch": batch,
         "answered": count_answered(progress),
+        "badge": _badge(progress),
         "recent": batch_rows(recent, now),
     }
     if membership.can(Ability.ITEMS_READ):
@@ -133,14 +144,20 @@ def _is_over(project: Project, batch: Batch | None) -> bool:
     return project.loop == Project.Loop.RUNNING and batch is not None and batch.state == Batch.State.DONE
 
 
-MENTIONED_IF_ANY = ("Unreadable", "Certified")
-"""Counts that the page leaves out where they are 0."""
+def _badge(progress: dict[str, Any]) -> str:
+    """Return the state of the loop if it is held, or else that of the batch, in one word."""
+    if progress["loop"] != Project.Loop.RUNNING:
+        return str(LOOPS[progress["loop"]])
+    return str(STATES[progress["state"]]) if progress["state"] else gettext("waiting")
 
 
 def count_answered(progress: dict[str, Any]) -> str:
     """Return the progress of the batch in answers, or in items where each item needs one answer."""
-    unit = "done" if progress["answers"] == progress["size"] else "answers"
-    return f"{number(progress['answered'])} of {number(progress['answers'])} {unit}" if progress["size"] else ""
+    if not progress["size"]:
+        return ""
+    by_item = progress["answers"] == progress["size"]
+    text = gettext("%(answered)s of %(all)s done") if by_item else gettext("%(answered)s of %(all)s answers")
+    return text % {"answered": number(progress["answered"]), "all": number(progress["answers"])}
 
 
 def _numbers(membership: Membership, attention: Attention, pace: Pace, now: datetime.datetime) -> dict[str, Any]:
@@ -152,14 +169,14 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
     control = ControlSlice(project)
     items, versions, leased = items_of(project), models_of(project, control), leased_of(project)
     progress = pool_progress(project, items, pace)
-    counts = [
-        ("Imported", items["total"]),
-        ("Encoded", items["encoded"]),
-        ("Unreadable", items["unreadable"]),
-        ("Labeled", items["labeled"]),
-        ("Certified", progress.certified),
-        ("Skipped by all", attention.skipped),
-        ("Not yet in a batch", items["unlabeled"]),
+    counts = [  # None: not mentioned
+        (gettext("Imported"), items["total"]),
+        (gettext("Encoded"), items["encoded"]),
+        (gettext("Unreadable"), items["unreadable"] or None),
+        (gettext("Labeled"), items["labeled"]),
+        (gettext("Certified"), progress.certified or None),
+        (gettext("Skipped by all"), attention.skipped),
+        (gettext("Not yet in a batch"), items["unlabeled"]),
     ]
     points = [point for point in map(accuracy_of, versions) if point]
     trained = {each["version"] for each in versions if each["origin"] == ModelVersion.Origin.TRAINED}
@@ -170,20 +187,20 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
         # Asked only where the page has no accuracy to show.
         "all_came_labeled": lambda: not items["control"] and 0 < items["encoded"] == project.batches.imported_items(),
         "unencoded": unencoded,
-        "counts": [(title, number(n)) for title, n in counts if n or title not in MENTIONED_IF_ANY],
+        "counts": [(title, number(n)) for title, n in counts if n is not None],
         "leased": leased and count(leased, "item"),
         "points": points,
         "models": len(versions),
         **_payoff(membership, control, [each for each in points if each.version in trained], pace),
         # A failed step of a batch is shown with the batch; a failed encoding is over once all items are encoded.
         "failures": [
-            failure
+            {**failure, "title": phase_as_title(Job.Kind(failure["step"]).facts.phase)}
             for failure in failures_of(project)
             if failure["batch"] is None and (failure["step"] != Job.Kind.ENCODE or unencoded)
         ][:3],
         "put_off": [
             {
-                "step": Job.Kind(each["step"]).facts.phase,
+                "step": phase_as_title(Job.Kind(each["step"]).facts.phase),
                 "import": each["import"],
                 "reason": each["reason"].rstrip("."),
                 "at": moment(each["retry_at"], now) if each["retry_at"] > now else None,
@@ -222,9 +239,15 @@ def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
     job, since = waiting_job
     lasts = duration((now - since).total_seconds())
     if job.state == Job.State.RUNNING:
-        at = job.phase or job.facts.phase
-        return f"The worker for {at} has not responded for {lasts}, and no other worker has taken over."
-    return f"{job.facts.phase.capitalize()} has waited for {lasts} without a worker."
+        at = phase_in_words(job.phase or job.facts.phase)
+        return gettext("The worker for %(at)s has not responded for %(lasts)s, and no other worker has taken over.") % {
+            "at": at,
+            "lasts": lasts,
+        }
+    return gettext("%(step)s has waited for %(lasts)s without a worker.") % {
+        "step": phase_as_title(job.facts.phase),
+        "lasts": lasts,
+    }
 
 
 @for_members(changing=Ability.BATCHES_CHANGE)
@@ -247,5 +270,5 @@ def retry_batch(request: HttpRequest, membership: Membership, number: int) -> Ht
     except batches.BatchError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Batch {number} goes on where it failed.")
+        messages.success(request, gettext("Batch %(number)s goes on where it failed.") % {"number": number})
     return redirect("project", membership.project.slug)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.text import get_text_list
+from django.utils.translation import gettext, ngettext
 
 from labeling.insight.waits import Waits
 from labeling.models import Batch, Project
+from labeling.projects.invisible import isolated
 from labeling.web.shared.words import count, number
 
 # The most people by name; more are counted.
@@ -26,52 +29,73 @@ class Line:
 
 def lines(project: Project, batch: Batch, waits: Waits, *, can_end: bool) -> list[Line]:
     """Return a line for each reason why the batch waits. `can_end`: the reader may end the batch."""
-    members = ("Members", reverse("project-members", args=[project.slug]))
-    parts = ("Assignments", reverse("project-batch", args=[project.slug, batch.number]))
+    members = (gettext("Members"), reverse("project-members", args=[project.slug]))
+    parts = (gettext("Assignments"), reverse("project-batch", args=[project.slug, batch.number]))
     skipped = f"{reverse('project-items', args=[project.slug])}?state=skipped&batch={batch.number}"
     lines = []
     if waits.able < waits.asked:
         lines.append(Line(_too_few(waits), *members))
     if waits.paused:
-        lines.append(Line(f"{_names(waits.paused)} paused, and gets no items until a manager decides.", *members))
-    if waits.at_limit:
-        text = f"{_names(waits.at_limit)} at the daily limit, until midnight UTC."
-        lines.append(Line(text, *members))
-    if waits.assigned_to_nobody:
-        text = f"{_items(waits.assigned_to_nobody)} assigned to people who cannot get items now."
-        lines.append(Line(text, *parts))
-    elif waits.assigned:
-        text = f"{_items(waits.assigned)} left, all assigned. Other people get no items."
-        lines.append(Line(text, *parts))
-    if waits.gold:
-        text = "Only gold items lack answers" if waits.gold > 1 else "Only a gold item lacks answers"
-        lines.append(
-            Line(f"{text}. You can end the batch without them.", *(_end(project, batch) if can_end else ("", "")))
+        text = ngettext(
+            "%(names)s is paused, and gets no items until a manager decides.",
+            "%(names)s are paused, and get no items until a manager decides.",
+            len(waits.paused),
         )
-    if waits.replacing:
-        text = f"{_items(waits.replacing)} in the batch in place of skipped items, and still lacks answers."
-        lines.append(Line(text, "Skipped items", skipped))
+        lines.append(Line(text % {"names": _names(waits.paused)}, *members))
+    if waits.at_limit:
+        text = ngettext(
+            "%(names)s is at the daily limit, until midnight UTC.",
+            "%(names)s are at the daily limit, until midnight UTC.",
+            len(waits.at_limit),
+        )
+        lines.append(Line(text % {"names": _names(waits.at_limit)}, *members))
+    if n := waits.assigned_to_nobody:
+        text = ngettext(
+            "%(n)s item is assigned to people who cannot get items now.",
+            "%(n)s items are assigned to people who cannot get items now.",
+            n,
+        )
+        lines.append(Line(text % {"n": number(n)}, *parts))
+    elif n := waits.assigned:
+        text = ngettext(
+            "%(n)s item is left, all assigned. Other people get no items.",
+            "%(n)s items are left, all assigned. Other people get no items.",
+            n,
+        )
+        lines.append(Line(text % {"n": number(n)}, *parts))
+    if waits.gold:
+        text = (
+            gettext("Only gold items lack answers. You can end the batch without them.")
+            if waits.gold > 1
+            else gettext("Only a gold item lacks answers. You can end the batch without them.")
+        )
+        lines.append(Line(text, *(_end(project, batch) if can_end else ("", ""))))
+    if n := waits.replacing:
+        text = ngettext(
+            "%(n)s item is in the batch in place of skipped items, and still lacks answers.",
+            "%(n)s items are in the batch in place of skipped items, and still lack answers.",
+            n,
+        )
+        lines.append(Line(text % {"n": number(n)}, gettext("Skipped items"), skipped))
     return lines
 
 
 def _end(project: Project, batch: Batch) -> tuple[str, str]:
-    return "End batch", reverse("project-batch-end", args=[project.slug, batch.number])
+    return gettext("End batch"), reverse("project-batch-end", args=[project.slug, batch.number])
 
 
 def _too_few(waits: Waits) -> str:
     if not waits.able:
-        return "No person can get items now."
-    able = count(waits.able, "person can", "people can")
-    return f"Each item is asked of {number(waits.asked)} people, and {able} get items now."
+        return gettext("No person can get items now.")
+    return ngettext(
+        "Each item is asked of %(asked)s people, and %(n)s person can get items now.",
+        "Each item is asked of %(asked)s people, and %(n)s people can get items now.",
+        waits.able,
+    ) % {"asked": number(waits.asked), "n": number(waits.able)}
 
 
 def _names(people: Sequence[str]) -> str:
-    """Return the names with the verb: "ann is", "ann and bob are", "5 people are"."""
+    """Return "ann", "ann and bob", or "5 people"."""
     if len(people) > NAMED:
-        return f"{number(len(people))} people are"
-    *first, last = sorted(people)
-    return f"{', '.join(first)} and {last} are" if first else f"{last} is"
-
-
-def _items(n: int) -> str:
-    return count(n, "item is", "items are")
+        return count(len(people), "person", "people")
+    return str(get_text_list([isolated(each) for each in sorted(people)], gettext("and")))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from labeling.insight import clusterings
 from labeling.models import Ability, Membership
 from labeling.projects.recorded import recorded
-from labeling.web.models.fit import THRESHOLDS, fit_of
+from labeling.web.models.fit import fit_of, thresholds
 from labeling.web.settings import consequences
 from labeling.web.settings.settings_form import SettingsForm
 from labeling.web.settings.standing import standing_of
@@ -39,7 +39,7 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
         "unknown": data is not None and typed is project,
         "consequences": consequences.consequences_of(standing_of(project, now), project, typed),
         "fit": fit_of(clusterings.clustering_of(project), now),
-        "thresholds": THRESHOLDS,
+        "thresholds": thresholds(),
     }
     status = 400 if data is not None else 200
     return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)

@@ -28,6 +28,7 @@ PAGES = frozenset(
         *("account", "session-end", "theme", "language", "password", "token-revoke"),
         *("notices", "notice-choices", "notice-address", "notice-stop"),
         *("label", "label-guidelines", "label-comments"),
+        *("project", "project-loop", "project-retry", "project-progress"),
     }
 )
 """The names of the addresses whose texts are all translated. All other pages are in English."""
@@ -37,11 +38,27 @@ TEMPLATES = (
     *("account/", "base.html", "guidelines/changes.html", "guidelines/text.html", "home.html", "invitation/", "label/"),
     *("kinds/audio/shown.html", "kinds/image/shown.html", "kinds/text/shown.html", "kinds/vector/shown.html"),
     *("project/base.html", "project/field.html", "project/item_shown.html", "project/pager.html", "project/time.html"),
+    *(
+        "project/overview.html",
+        "project/progress.html",
+        "project/charts/",
+        "guidelines/section.html",
+        "project/errors.html",
+    ),
+    *("project/accuracy.html", "project/attention.html", "project/batch_table.html", "project/counts.html"),
+    *(
+        "project/damaged.html",
+        "project/fit.html",
+        "project/for_engineers.html",
+        "project/loop.html",
+        "project/parts.html",
+    ),
+    *("project/payoff.html", "project/picking.html", "project/running.html"),
     "registration/",
 )
 """The templates, and folders of templates, in which every text is marked for translation."""
 
-SCRIPTS = ("label/", "viewer/", "kept.js", "passkeys.js", "project/notices.js", "sign-out.js")
+SCRIPTS = ("label/", "viewer/", "kept.js", "passkeys.js", "project/notices.js", "project/step.js", "sign-out.js")
 """The same for scripts, in `static/js`."""
 
 

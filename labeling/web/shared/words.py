@@ -60,6 +60,11 @@ def accuracy(share: float, n: int, sample: str = "") -> str:
     return percent(share, exact=True) if n >= ENOUGH else f"{TOO_FEW}: {sample or count(n, 'control item')}"
 
 
+def span(low: str, high: str) -> str:
+    """Format a range of two numbers in words: 90.1 % to 95.2 %."""
+    return gettext("%(low)s to %(high)s") % {"low": low, "high": high}
+
+
 def part(right: int, n: int) -> str:
     """Format a share of right answers: 94.0 %; for few items 4 of 5; for none –."""
     if n >= ENOUGH:

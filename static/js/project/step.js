@@ -1,13 +1,15 @@
 // The background step under way: a line and a bar.
 
+import { gettext, phaseInWords } from "../words.js";
+
 export function showStep({ phase, share, detail, seconds_left: seconds, step_seconds_left: own }) {
   document.querySelector("#step").hidden = !phase;
   if (!phase) return;
-  const parts = [phase];
+  const parts = [phaseInWords(phase)];
   if (share) parts.push(`${Math.round(100 * share)}\u00a0%`);
   if (detail) parts.push(detail);
-  if (seconds !== null) parts.push(`next batch in about ${left(seconds)}`);
-  else if (own !== null) parts.push(`about ${left(own)} left`);
+  if (seconds !== null) parts.push(gettext("next batch in about {time}", { time: left(seconds) }));
+  else if (own !== null) parts.push(gettext("about {time} left", { time: left(own) }));
   document.querySelector("#step-text").textContent = parts.join(" · ");
   const bar = document.querySelector("#step-bar");
   if (share) bar.value = share;
@@ -15,5 +17,6 @@ export function showStep({ phase, share, detail, seconds_left: seconds, step_sec
 }
 
 function left(seconds) {
-  return seconds < 90 ? `${Math.max(1, Math.round(seconds))}\u00a0s` : `${Math.round(seconds / 60)}\u00a0min`;
+  if (seconds < 90) return gettext("{n} s", { n: Math.max(1, Math.round(seconds)) });
+  return gettext("{n} min", { n: Math.round(seconds / 60) });
 }
