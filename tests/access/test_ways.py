@@ -35,7 +35,7 @@ def is_open(role: str, method: str, path: str) -> bool:
     return (MANAGER if match.kwargs.get("slug") == "theirs" else role) in door.who
 
 
-@pytest.mark.parametrize("role", some([MANAGER, ENGINEER, ANNOTATOR, STRANGER, STAFF, REVIEWER, AUDITOR], 4))
+@pytest.mark.parametrize("role", some([MANAGER, ANNOTATOR, ENGINEER, STRANGER, STAFF, REVIEWER, AUDITOR], 2))
 def test_no_link_and_no_form_leads_to_a_closed_door(world: World, role: str) -> None:
     client = world.client(role)
     # No training has run: a model has no files to download.

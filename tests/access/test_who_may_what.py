@@ -24,6 +24,8 @@ from access.doors import (
 from access.world import World
 from django.urls import reverse
 
+from tests.extent import some
+
 pytestmark = pytest.mark.django_db
 
 METHODS = {name: {door.method for door in DOORS if door.name == name} for name in ADDRESSES}
@@ -107,11 +109,11 @@ def test_an_auditor_changes_nothing(world: World) -> None:
 def test_an_auditor_reads_what_a_manager_reads(world: World) -> None:
     for door in IN_PROJECT:
         if door.method == "get" and door.name not in NOT_FOR_AUDITORS:
-            answers = [world.knock(role, door, "ours").status_code for role in (AUDITOR, MANAGER)]
-            assert answers == [door.answer, door.answer], door
+            assert world.knock(AUDITOR, door, "ours").status_code == door.answer, door
     assert {door.name for door in IN_PROJECT if door.method == "get" and AUDITOR not in door.who} == NOT_FOR_AUDITORS
 
 
+@pytest.mark.long
 def test_a_superuser_counts_as_manager(world: World) -> None:
     for door in IN_PROJECT:
         if door.method == "get" or door.others:
@@ -132,7 +134,7 @@ def test_ids_that_are_not_ones_own(world: World, which: str) -> None:
 
 def test_wrong_methods(world: World) -> None:
     for name in ADDRESSES:
-        for method in {"get", "post", "put", "patch", "delete", "trace"} - METHODS[name]:
+        for method in some(sorted({"delete", "get", "patch", "post", "put", "trace"} - METHODS[name])):
             role = SIGNED_OUT if name == "login" else SUPERUSER  # who is signed in is sent on
             response = world.knock(role, Door(name, method, frozenset(), 405), "ours")
             assert response.status_code == 405, (name, method)
@@ -167,7 +169,7 @@ AT_THE_DOOR = (
 ADMIN = [address for address in addresses() if address.in_admin and address.name not in AT_THE_DOOR]
 
 
-@pytest.mark.parametrize("role", [SIGNED_OUT, MANAGER, STAFF, SUPERUSER])
+@pytest.mark.parametrize("role", some([SIGNED_OUT, MANAGER, STAFF, SUPERUSER], 3))
 def test_the_admin_is_for_staff_alone(world: World, role: str) -> None:
     for address in ADMIN:
         path = "/" + re.sub(r"<\w+:?\w*>", "1", address.route).replace("^(?P1auth|knox|labeling)/$", "labeling/")

@@ -144,5 +144,6 @@ def test_nothing_tells_early_in_a_long_audit(tmp_path: Path, monkeypatch: pytest
     assert_nothing_tells(lambda number: verdicts(tmp_path, number, only_draws, others=()))
 
 
+@pytest.mark.long
 def test_nothing_tells_in_a_first_batch(tmp_path: Path) -> None:
     assert_nothing_tells(lambda number: first_verdicts(tmp_path, number))

@@ -51,6 +51,7 @@ def answers_taken(plan: Plan, errors: np.ndarray, rng: np.random.Generator) -> f
     return np.inf
 
 
+@pytest.mark.long
 def test_half_of_the_audits_end_near_the_forecast(best, errors):
     rng = np.random.default_rng(1)
     taken = np.median([answers_taken(best.plan, errors, rng) for _ in range(AUDITS)])

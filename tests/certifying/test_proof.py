@@ -133,6 +133,7 @@ def test_of_1000_projects_half_with_a_shifted_model_at_most_5_percent_hold_a_fal
     assert share_of_false_proofs(judged, Plan.order, seed=1, bad=0.5) <= most_by_luck()
 
 
+@pytest.mark.long
 def test_the_risk_holds_if_all_models_are_shifted():
     assert share_of_false_proofs(judged, Plan.order, seed=2, bad=1.0) <= most_by_luck()
 

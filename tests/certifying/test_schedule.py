@@ -42,6 +42,7 @@ def project(n: int, batch: int, error: float, noise: float) -> tuple[list[Outloo
     return seen, totals
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("n", "batch", "error"), some([(1800, 60, 0.02), (1800, 60, 0.05), (6000, 300, 0.02), (20_000, 500, 0.02)])
 )
@@ -86,6 +87,7 @@ def test_a_batch_that_makes_the_forecast_worse_counts_as_one_that_teaches_nothin
     assert not begins([before, now])
 
 
+@pytest.mark.long
 def test_the_rest_of_a_pool_costs_its_price():
     plan = plan_of(pool(np.random.default_rng(0), 3000, 0.85), 0.02, 4000)
     prices = (alone, lambda p: 0.4 * alone(p))

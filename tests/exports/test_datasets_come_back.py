@@ -179,6 +179,7 @@ def test_a_tar_file_cut_short_is_refused(end: int, tmp_path: Path) -> None:
     assert done.reason == "cut.tar: the tar file is damaged or cut short: create it again"
 
 
+@pytest.mark.long
 def test_an_import_goes_on_within_a_shard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "SHARD_BYTES", 900)
     first = labeled("text", "single")

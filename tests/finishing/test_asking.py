@@ -137,6 +137,7 @@ def test_tasks_with_a_shown_prediction_are_decoys() -> None:
     assert sum(prompted.values()) - len(decoys) > 0, "other tasks show predictions, too"
 
 
+@pytest.mark.long
 def test_a_small_pool_is_asked_to_its_end() -> None:
     """The strategy and prompted tasks take some candidates; they are asked again until a person sees no prediction."""
     audit = audited(24, show_predictions=True)
@@ -252,6 +253,7 @@ def test_draws_that_have_become_near_copies_are_asked_about_and_queued_ones_are_
     assert picked.tasks.filter(item=found.items[found.order[2]], asked=True).exists(), "a manager asked for it"
 
 
+@pytest.mark.long
 def test_draws_are_as_often_asked_with_and_without_a_shown_prediction() -> None:
     """Over many seeds, a task on a prompted rank is of an audit as often as another."""
     shares: dict[bool, list[bool]] = {True: [], False: []}

@@ -149,6 +149,7 @@ def test_corrections_undo_and_exclusion_keep_the_counts(project: Project) -> Non
     assert not project.items.trainable().filter(pk__in=project.items.certified().filter(label=None)).exists()
 
 
+@pytest.mark.long
 def test_more_corrections_than_may_be_wrong_suspend_a_certificate(project: Project) -> None:
     answer_until_proven(project)
     manager = make_member(project, "mona", Role.MANAGER)
@@ -188,6 +189,7 @@ def test_a_merge_ends_an_audit(project: Project) -> None:
     assert (audit.state, audit.reason) == ("ended", "Classes have changed.")
 
 
+@pytest.mark.long
 def test_each_class_has_an_audit_and_a_certificate_of_its_own() -> None:
     project = make_goal(1600, slug="by-class", goal={"by_class": True, "error": 0.1}, classes=["0", "1"])
     audits = Audit.objects.filter(project=project).order_by("of_class")

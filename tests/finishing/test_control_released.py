@@ -20,6 +20,7 @@ def reserved(project: Project) -> list[int]:
     return list(project.items.control().order_by("control_key").values_list("pk", flat=True))
 
 
+@pytest.mark.long
 def test_the_beginning_of_an_audit_releases_what_batches_will_not_ask() -> None:
     project = make_goal(reserved=10)
     kept = reserved(project)

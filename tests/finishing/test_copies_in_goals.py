@@ -49,6 +49,7 @@ def test_the_audit_plans_for_the_items_that_no_near_copy_labels(project: Project
     assert by_class.rest == found.rest
 
 
+@pytest.mark.long
 def test_near_copies_are_wrong_as_often_as_their_checks_differ(project: Project) -> None:
     number, wrong = copied_labels(project)
     assert number == {None: COPIES}

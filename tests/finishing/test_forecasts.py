@@ -32,6 +32,7 @@ def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers() -> 
     assert large.seconds(pace) < small.seconds(pace) < small.seconds_by_hand(pace)
 
 
+@pytest.mark.long
 def test_each_audit_before_makes_the_next_one_ask_more() -> None:
     """The risks of all attempts of a project sum to that of its goal."""
     project = pool_project()
@@ -50,6 +51,7 @@ def test_the_curve_goes_to_all_candidates_and_says_where_the_goal_ends() -> None
     assert errors == sorted(errors)
 
 
+@pytest.mark.long
 def test_a_sample_forecasts_what_all_items_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
     project = pool_project()
     whole = forecast(project, error=0.03)
@@ -68,6 +70,7 @@ def test_a_model_that_is_too_sure_is_corrected_by_the_control_slice() -> None:
     assert found.curve[-1].error == pytest.approx(0.06, abs=0.02), "without a correction it would be 0.015"
 
 
+@pytest.mark.long
 def test_the_version_that_picked_forecasts_until_the_newest_has_predicted_the_pool() -> None:
     project = pool_project()
     before = forecast(project, error=0.05)

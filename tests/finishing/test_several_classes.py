@@ -129,6 +129,7 @@ def test_a_new_class_ends_an_audit(project: Project) -> None:
     assert (audit.state, audit.reason) == ("ended", "Classes have changed.")
 
 
+@pytest.mark.long
 def test_corrections_count_by_class(project: Project) -> None:
     answer_until_proven(project)
     manager = make_member(project, "mona", Role.MANAGER)
@@ -145,6 +146,7 @@ def test_corrections_count_by_class(project: Project) -> None:
     assert f"{most + 1} of its labels were corrected about one class" in certificate.suspended_for
 
 
+@pytest.mark.long
 def test_whole_labels_are_proven_too() -> None:
     project = make_goal(1200, slug="whole", question="multi", wrong=100, goal={"error": 0.06})
     audit = Audit.objects.get(project=project)

@@ -184,6 +184,7 @@ for path, kind in json.load(sys.stdin):
 """
 
 
+@pytest.mark.long
 @ON_LINUX
 def test_memory_and_time_are_bounded(tmp_path: Path) -> None:
     """Each file is imported in a process whose memory limit is above the needs of any honest import."""

@@ -86,6 +86,7 @@ def slow_process(cpu_seconds: int, seconds: int) -> list[str]:
     return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("cpu_seconds", "seconds"), some([(0, 60), (20, 1)]))
 def test_an_image_that_takes_too_long_is_refused_and_the_next_goes_in(
     cpu_seconds: int, seconds: int, monkeypatch: pytest.MonkeyPatch

@@ -120,6 +120,7 @@ def test_text_that_is_too_long_or_holds_nul_is_set_aside(tmp_path):
     assert len(bad) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("version", some(["1.0", "2.0"]))
 @pytest.mark.parametrize("nested", some([True, False]))
 def test_a_long_value_that_many_rows_share_is_not_copied_for_each(tmp_path, nested, version):
@@ -143,6 +144,7 @@ def test_a_long_value_that_many_rows_share_is_not_copied_for_each(tmp_path, nest
     assert most < 250 * MIB
 
 
+@pytest.mark.long
 def test_a_batch_is_smaller_where_rows_share_long_values(tmp_path):
     def rows(values: list[str], **settings: object) -> int:
         pq.write_table(pa.table({"text": values}), tmp_path / "a.parquet", **settings)

@@ -115,6 +115,7 @@ def test_a_row_of_20_mb_is_set_aside_in_little_memory(tmp_path, name, start, fil
     assert peak < 12 * 2**20
 
 
+@pytest.mark.long
 def test_a_row_of_nothing_but_line_ends_takes_little_memory(tmp_path):
     path = write(tmp_path / "a.csv", 'text,x\none,1\n"' + "\n" * 2**18 + '",5\ntwo,2\n')
     tracemalloc.start()
@@ -128,6 +129,7 @@ def test_a_row_of_nothing_but_line_ends_takes_little_memory(tmp_path):
     assert peak < 16 * 2**20
 
 
+@pytest.mark.long
 def test_many_rows_are_read_in_little_memory(tmp_path):
     text = os.urandom(400).hex()
     big = write(tmp_path / "a.csv", "text,x\n" + f"{text},1\n" * 10_000)

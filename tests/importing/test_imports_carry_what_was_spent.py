@@ -97,6 +97,7 @@ def all_spent(*projects: Project) -> float:
     return epsilon([Phase(**each) for each in phases], DELTA)
 
 
+@pytest.mark.long
 def test_an_export_that_is_imported_elsewhere_cannot_be_trained_on_anew_over_http(tmp_path: Path) -> None:
     original = labeled_here(folder=tmp_path)
     train(original)

@@ -150,6 +150,7 @@ def test_a_workbook_is_read_as_a_table(tmp_path):
     ]
 
 
+@pytest.mark.long
 def test_a_workbook_goes_on_where_it_was(tmp_path):
     path = workbook(tmp_path / "a.xlsx", [["id", "text"], *([n, f"text {n}"] if n % 3 else [] for n in range(30))])
     with open_source(path, kind="text") as source:

@@ -30,6 +30,7 @@ from labeling.items.order import (
 )
 from labeling.items.records import state_of
 from labeling.models import Annotation, Copy, CopyAnswer, Item, Project, Role, User
+from tests.extent import ALL
 
 pytestmark = pytest.mark.django_db
 
@@ -134,7 +135,8 @@ def test_any_two_filters_find_what_both_find(project: Project) -> None:
     search.catch_up()
     of_one_answer = {"annotator", "answered", "against", "divided", "unlike", "known"}
     singles = [(given, set(found)) for given, found in FOUND if len(given) == 1]
-    for (one, by_one), (other, by_other) in itertools.combinations(singles, 2):
+    pairs = list(itertools.combinations(singles, 2))
+    for (one, by_one), (other, by_other) in pairs if ALL else pairs[::4]:
         if not one.keys() & other.keys() and not {*one, *other} <= of_one_answer:
             assert set(find(project, **one, **other)) == by_one & by_other, (one, other)
 

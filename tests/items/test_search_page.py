@@ -13,6 +13,7 @@ from test_search import HOSTILE, owls
 
 from labeling.items import search
 from labeling.models import Project, Role
+from tests.extent import ALL
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +49,7 @@ def test_the_page_says_that_the_index_is_behind() -> None:
 def test_no_search_breaks_the_page() -> None:
     client = manager(owls())
     search.catch_up()
-    for q in filter(str.isprintable, HOSTILE):
+    for q in [*filter(str.isprintable, HOSTILE)][:: 1 if ALL else 3]:
         response = client.get(PAGE, {"q": q})
         assert response.status_code in (200, 400), q
         assert (response.status_code == 400) == ("Enter at least one letter or digit." in text_of(response)), q

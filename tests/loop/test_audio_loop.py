@@ -59,6 +59,7 @@ def audio_project(folder: Path) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_tones_go_round_the_loop(tmp_path: Path) -> None:
     project = audio_project(tmp_path)
     user = annotator(project)

@@ -119,6 +119,7 @@ def test_it_waits_until_there_is_enough_to_tell(tmp_path: Path) -> None:
     assert (found.missing, found.advice, found.more_control) == (NoFigure.FEW_CONTROL, Advice.TOO_EARLY, 30)
 
 
+@pytest.mark.long
 def test_it_takes_a_bounded_share_of_the_time_of_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baseline, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(baseline, "SHARE", 0.01)  # far less than it takes, however slow the first training was
@@ -127,6 +128,7 @@ def test_it_takes_a_bounded_share_of_the_time_of_trainings(tmp_path: Path, monke
     assert payoff_of(project).missing == NoFigure.NOT_YET
 
 
+@pytest.mark.long
 def test_where_chance_picks_all_there_is_nothing_to_compare(tmp_path: Path) -> None:
     project = labeled(tmp_path, batches=2, strategy="uniform")
     assert stored.load(ProjectFiles(project).baseline, Baseline) is None

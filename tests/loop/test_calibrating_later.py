@@ -105,6 +105,7 @@ def test_it_is_given_up_when_the_next_batch_is_complete(labeled: tuple[Project, 
     assert second.calibrating == "done"
 
 
+@pytest.mark.long
 def test_it_gives_way_in_the_midst_and_goes_on(labeled: tuple[Project, User], monkeypatch) -> None:
     project, _ = labeled
     monkeypatch.setattr(Step, "LOOK_SECONDS", 0.0)

@@ -118,6 +118,7 @@ def test_the_next_version_learns_from_the_new_features_and_nothing_is_lost(
     assert ProjectFiles(project).encoder(1).exists()
 
 
+@pytest.mark.long
 def test_a_batch_that_an_earlier_version_was_picking_is_picked_by_the_new_one(project: Project, user: User) -> None:
     """The encoder changes between the steps `embed` and `cluster` of the next batch."""
     Project.objects.update(pick_ahead=1.0)
@@ -147,6 +148,7 @@ def test_a_batch_that_an_earlier_version_was_picking_is_picked_by_the_new_one(pr
     check_features(project)
 
 
+@pytest.mark.long
 def test_items_that_arrive_meanwhile_and_items_that_are_gone(
     project: Project, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_class_that_comes_later_is_learned_and_older_versions_still_serve(tmp_
     assert second.gate["n"] > 0, "the older one was asked too: of the new class it knows nothing"
 
 
+@pytest.mark.long
 def test_merged_classes_count_as_one_for_a_model_that_tells_them_apart(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=300)
     user = annotator(project)

@@ -138,6 +138,7 @@ def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, mo
     assert first.copy_radius is None
 
 
+@pytest.mark.long
 def test_what_a_version_learns_can_be_read_again_and_a_selection_chosen_again(project: Project) -> None:
     user = annotator(project)
     for _ in range(2):

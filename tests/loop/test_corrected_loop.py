@@ -13,6 +13,7 @@ from labeling.steps.model_inputs import read_labels
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.long
 def test_the_next_training_learns_the_corrected_labels(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=200, batch_size=30)
     user = annotator(project)

@@ -183,6 +183,7 @@ def test_the_last_good_version_picks_the_batch_instead_of_a_damaged_one(
     all_whole(project)
 
 
+@pytest.mark.long
 def test_a_damaged_version_whose_arrays_are_damaged_too_picks_nothing(project: Project) -> None:
     answer_batch(project, User.objects.get())
     drain(before="select")
@@ -194,6 +195,7 @@ def test_a_damaged_version_whose_arrays_are_damaged_too_picks_nothing(project: P
     assert (batch.state, batch.selected_by.number) == ("open", 2)
 
 
+@pytest.mark.long
 def test_without_a_good_version_chance_draws_the_batch_and_the_next_version_is_good(project: Project) -> None:
     answer_batch(project, User.objects.get())
     drain(before="embed")
@@ -208,6 +210,7 @@ def test_without_a_good_version_chance_draws_the_batch_and_the_next_version_is_g
     assert Clustering.objects.get().embedded_by.number == 4
 
 
+@pytest.mark.long
 def test_a_training_that_starts_from_a_damaged_version_starts_anew(project: Project) -> None:
     Project.objects.update(training={**project.training, "warm_start": True})
     answer_batch(project, User.objects.get())
@@ -229,6 +232,7 @@ def test_what_follows_from_the_rest_of_a_version_is_written_again(project: Proje
     all_whole(project)
 
 
+@pytest.mark.long
 def test_an_item_whose_file_is_damaged_is_named_where_its_features_are_lost(project: Project) -> None:
     """No features are invented for the item."""
     item = project.items.get(row=5)
@@ -249,6 +253,7 @@ def test_an_item_whose_file_is_damaged_is_named_where_its_features_are_lost(proj
     all_whole(project)
 
 
+@pytest.mark.long
 def test_a_new_project_s_features_are_checked_before_its_first_version_looks(tmp_path: Path) -> None:
     """The features are damaged but have the right size, before any batch stores their hash."""
     project = digits_project(tmp_path, n=120)

@@ -17,6 +17,7 @@ from models_store.networks import Tuned
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.long
 def test_two_rounds_of_fine_tuning(tmp_path: Path) -> None:
     import timm
 

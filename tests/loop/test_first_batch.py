@@ -36,6 +36,7 @@ def kinds(batch: Batch) -> dict[str, int]:
     }
 
 
+@pytest.mark.long
 def test_most_items_cover_the_pool_and_the_next_batches_do_without(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=300, batch_size=50)
     user = annotator(project)

@@ -195,6 +195,7 @@ def test_each_batch_leaves_a_sample_of_what_is_left(tmp_path: Path) -> None:
     assert found.clusters == len(np.unique(clusters[rows[np.argsort(margins[rows], kind="stable")[:60]]]))
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_survey_gives_way_and_never_stops_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = digits_project(tmp_path, n=200)

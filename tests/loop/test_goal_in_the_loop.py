@@ -63,6 +63,7 @@ def _answer(truth: bool | int | list[int], rng: np.random.Generator) -> bool | i
     return [index for index in range(10) if (index in truth) != (rng.random() < ERROR)]
 
 
+@pytest.mark.long
 def test_an_audit_is_asked_and_ends_in_a_certificate_that_holds(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=700, batch_size=140, control_share=0.1, training=TRAINING)
     people = [annotator(project, name) for name in ("annie", "bert")]

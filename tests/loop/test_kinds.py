@@ -95,6 +95,7 @@ def two_rounds(project: Project) -> ModelVersion:
     return project.versions.latest("number")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("question", some(["multi", "single", "verify"]))
 def test_texts_with_every_question(tmp_path: Path, question: str) -> None:
     version = two_rounds(start(tmp_path, "text", text_rows(question), question=question, training=LONGER))
@@ -116,6 +117,7 @@ def test_vectors(tmp_path: Path) -> None:
     assert version.metrics["control"]["accuracy"] >= 0.9
 
 
+@pytest.mark.long
 def test_change_of_strategy_between_batches_clusters_when_it_is_needed(tmp_path: Path) -> None:
     project = start(tmp_path, "text", text_rows("single"), strategy="margin")
     user = annotator(project)

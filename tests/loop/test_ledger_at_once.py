@@ -67,6 +67,7 @@ def test_of_two_projects_with_the_same_labels_one_gets_the_last_training() -> No
         assert trained.spent <= 1, "the other one states it by Rényi divergences, which are larger"
 
 
+@pytest.mark.long
 def test_projects_that_join_in_a_circle_while_they_train_become_one_family() -> None:
     for number in range(ROUNDS):
         made = [private_project(f"{name}-{number}", privacy_epsilon=50.0, privacy_trainings=9) for name in "abc"]

@@ -67,6 +67,7 @@ def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.long
 def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
     real = training.compute.train
@@ -139,6 +140,7 @@ def _pool_before(batch: Batch):
         Task.objects.bulk_create(kept)
 
 
+@pytest.mark.long
 def test_items_that_come_later_are_encoded_placed_and_picked(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=200)
     user = annotator(project)
@@ -188,3 +190,5 @@ def test_the_loop_ends_when_the_pool_is_empty_and_goes_on_when_items_arrive(tmp_
     _import_more(project, tmp_path)
     drain()
     assert project.batches.open().get().number == 3
+    clustering = Clustering.objects.get()
+    assert (clustering.rows, clustering.joined_rows) == (100, 300), "the new ones have places among its clusters"

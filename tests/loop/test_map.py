@@ -114,6 +114,7 @@ def survey_again(project: Project) -> Job:
     return Job.objects.get(pk=job.pk)
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_it_is_ended_when_the_loop_needs_the_worker(mapped: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[Any] = []

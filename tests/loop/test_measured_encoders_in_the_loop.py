@@ -41,6 +41,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_encoders_are_measured_on_labels_of_random_batches(
     project: Project, monkeypatch: pytest.MonkeyPatch, data_dir: Path
 ) -> None:

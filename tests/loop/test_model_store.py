@@ -80,6 +80,7 @@ def test_later_versions_lie_in_the_store_and_earlier_ones_stay(project: Project,
     assert "Its files are missing or cannot be read." in client.get("/p/digits/models/2/").content.decode()
 
 
+@pytest.mark.long
 def test_a_store_that_is_not_there_fails_the_batch_with_the_reason_and_a_retry_mends_it(
     project: Project, settings: Any
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_project_changes_from_a_network_to_a_forest_and_back(tmp_path: Path) -
     assert [("estimator" in each.training) for each in project.versions.order_by("number")] == [False, True, False]
 
 
+@pytest.mark.long
 def test_options_that_only_the_step_can_judge_fail_the_batch_and_are_mended(tmp_path: Path) -> None:
     from digits import annotator, answer_batch
 

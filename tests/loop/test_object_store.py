@@ -100,6 +100,7 @@ def facts(project: Project) -> list[Any]:
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "url"), some([(vectors, "memory"), (images, "s3")]), indirect=["url"])
 def test_each_step_on_another_host_picks_the_same_as_one_host_does(
     kind: Any, url: str, tmp_path: Path, settings: Any

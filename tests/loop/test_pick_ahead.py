@@ -191,6 +191,7 @@ def test_killed_in_the_midst_of_it_the_next_attempt_ends_it(project: Project, mo
     assert len(answer(project, user, 40)) == 40
 
 
+@pytest.mark.long
 def test_killed_before_near_copies_are_chosen_the_next_attempt_chooses_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,6 +216,7 @@ def test_killed_before_near_copies_are_chosen_the_next_attempt_chooses_them(
     assert set(tasks.values_list("copies_shown", flat=True)) > {0, 1}
 
 
+@pytest.mark.long
 def test_by_chance_nothing_is_picked_again(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=200, batch_size=40, pick_ahead=0.9, strategy="uniform")
     user = annotator(project)
@@ -225,6 +227,7 @@ def test_by_chance_nothing_is_picked_again(tmp_path: Path) -> None:
     assert project.batches.get(number=2).selection == 1
 
 
+@pytest.mark.long
 def test_who_wants_the_newest_model_waits_for_it(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=200, batch_size=40, pick_ahead=None)
     user = annotator(project)

@@ -94,6 +94,7 @@ def test_the_texts_are_learned_once_on_a_share_of_the_budget(weights: None) -> N
     assert project.encoded_rows == 120
 
 
+@pytest.mark.long
 def test_answers_are_learned_on_the_rest_of_the_budget(weights: None) -> None:
     project = text_project()
     encode()
@@ -135,6 +136,7 @@ def test_more_than_is_left_of_the_budget_is_refused(weights: None) -> None:
     assert PrivateTraining.objects.filter(batch=None).count() == 0
 
 
+@pytest.mark.long
 def test_a_pretraining_after_others_counts_by_renyi(weights: None) -> None:
     project = text_project(privacy_epsilon=20.0)
     ledger.start(project=project, batch=batch_of(project), labels=40)
@@ -196,6 +198,7 @@ def steps_done(project: Project) -> int:
         return int(json.loads(file.metadata()["state"])["step"])
 
 
+@pytest.mark.long
 def test_members_are_told_if_it_takes_nearly_all_of_the_budget(weights: None) -> None:
     project = text_project()
     make_member(project, "mona", Role.MANAGER)
@@ -204,6 +207,7 @@ def test_members_are_told_if_it_takes_nearly_all_of_the_budget(weights: None) ->
     assert Notice.objects.filter(kind=NoticeKind.BUDGET_NEARLY_SPENT, user__username="mona").count() == 1
 
 
+@pytest.mark.long
 def test_a_column_is_the_unit(weights: None) -> None:
     project = text_project()
     for item in project.items.all():

@@ -284,6 +284,7 @@ def test_the_replacement_comes_from_the_same_cluster_by_the_nearest_margin() -> 
     assert len(chosen(*[0] * 9)) == 6, "as far as the pool suffices"
 
 
+@pytest.mark.long
 def test_in_the_loop_it_is_what_the_model_that_picked_the_batch_says_of_it(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=200, batch_size=40)
     ann = annotator(project)

@@ -121,6 +121,7 @@ def test_a_strategy_changed_while_a_batch_is_selected_holds_from_the_next_one(tm
     assert Batch.objects.get(number=3).strategy == "coreset"
 
 
+@pytest.mark.long
 def test_entropy_takes_the_largest_and_coreset_keeps_away_from_what_is_labeled(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=300, strategy="entropy", control_share=0.0, **QUICK)
     user = annotator(project)

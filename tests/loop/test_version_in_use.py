@@ -151,6 +151,7 @@ def test_a_version_that_was_held_back_can_be_used_all_the_same(two_rounds: Proje
     assert (found.version.number, found.by_gate.number, found.held_back) == (2, 1, False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("before", some(["cluster", "embed", "select"]))
 def test_a_step_that_is_taken_up_again_stays_with_one_version(two_rounds: Project, before: str) -> None:
     """A manager chooses another version during a selection whose worker dies; margins and tasks are those of one
@@ -173,6 +174,7 @@ def test_a_step_that_is_taken_up_again_stays_with_one_version(two_rounds: Projec
         assert task.margin == pytest.approx(margins[task.item.row])
 
 
+@pytest.mark.long
 def test_files_that_are_damaged_hold_nothing_back(two_rounds: Project) -> None:
     project, user = two_rounds, User.objects.get()
     (ProjectFiles(project).root / "models/v2/model.safetensors").write_bytes(b"no model")

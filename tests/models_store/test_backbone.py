@@ -213,6 +213,7 @@ def test_weights_that_will_not_do_are_told_in_one_line_and_no_code_is_run(how: s
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("missing", some(["timm", "torchvision"]))
 def test_nothing_asks_the_network_and_a_missing_library_is_told(missing: str, tmp_path: Path) -> None:
     architecture, other = SMALL if missing == "torchvision" else SMALL[::-1]

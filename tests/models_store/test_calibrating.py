@@ -108,6 +108,7 @@ def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right():
     assert np.mean(fitted) < 0.7 * np.mean(plain)
 
 
+@pytest.mark.long
 def test_no_answer_depends_on_them():
     pool = blobs(300, seed=1)
     config = TrainConfig(min_steps=40, epochs=5)

@@ -65,6 +65,7 @@ def test_cut_short_twice_it_ends_with_the_same_weights_bit_for_bit(tmp_path, que
     assert (whole.steps, whole.checks, whole.temperature) == (resumed.steps, resumed.checks, resumed.temperature)
 
 
+@pytest.mark.long
 def test_the_weights_of_the_best_check_outlast_it(tmp_path, monkeypatch):
     """The checks are faked: the training is interrupted after they got worse."""
     monkeypatch.setattr(run.Run, "_evaluate", lambda self: (1.0, 0.1 if self.state.step <= 20 else 0.9))
@@ -75,6 +76,7 @@ def test_the_weights_of_the_best_check_outlast_it(tmp_path, monkeypatch):
     assert same(train_on(pool, config=CONFIG), resumed)
 
 
+@pytest.mark.long
 def test_images_dropout_and_shifts_too(tmp_path, digits):
     pool = Pool(digits.features[:60], digits.classes[:60], 10)
     config = TrainConfig(epochs=3, min_steps=14, calibration_labels=0)
@@ -194,6 +196,7 @@ def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
     assert np.corrcoef(*best)[0, 1] > 1 - 1e-6  # it is 1e-14 off, and 1e-3 if a part is left out
 
 
+@pytest.mark.long
 def test_the_batch_grows_from_first_to_last_step(monkeypatch):
     sizes = []
     taken = run.Stream.take

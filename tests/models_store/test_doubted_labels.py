@@ -61,6 +61,7 @@ def test_the_next_point_of_a_scale_is_no_error() -> None:
     assert score_errors(np.array([0, 1]), np.array([[0.1, 0.7, 0.2]] * 2)).places.tolist() == [0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("question", some(["multi", "score"]))
 def test_injected_errors_come_first(question: str) -> None:
     """Labels are digits' properties (even, above four, with a loop) or halved digits as scores with errors of two

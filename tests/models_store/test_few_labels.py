@@ -43,6 +43,7 @@ def test_weights_of_rare_classes_even_out_the_start(balance, odds):
     np.testing.assert_allclose(p[0] / (1 - p[0]), odds, rtol=0.01)
 
 
+@pytest.mark.long
 def test_few_images_with_any_number_of_classes_are_learned_by_the_default_settings():
     """About 8 % of the whole answers are wrong, whatever the seed; nearly all, if the network starts at even odds."""
     pixels, classes = digit_pixels(16)

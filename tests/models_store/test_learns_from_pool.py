@@ -82,6 +82,7 @@ def test_held_out_labels_choose_who_is_believed():
     assert by_network.network > 2 * by_network.graph
 
 
+@pytest.mark.long
 def test_four_labels_of_each_moon_and_the_pool_suffice():
     x, y = make_moons(800, noise=0.06, random_state=3)
     x = x.astype(np.float32)
@@ -138,6 +139,7 @@ def test_cut_short_anywhere_it_ends_with_the_same_weights(tmp_path):
     assert not list(tmp_path.glob("c*"))
 
 
+@pytest.mark.long
 def test_later_calibration_is_the_one_that_training_would_have_found():
     pool = blobs(700, seed=2)
     config = TrainConfig(epochs=2, min_steps=20, calibration_labels=100)

@@ -100,6 +100,7 @@ def hard(n, seed):
     return Pool((pool.features + blur).astype(np.float32), pool.classes, pool.n_classes)
 
 
+@pytest.mark.long
 def test_weights_help_a_rare_class():
     """Over seeds, a class of one in sixty is recognised in two of three cases with weights, and in one of ten
     without.

@@ -60,6 +60,7 @@ def test_arrays_of_any_layout_arrive_and_may_be_changed() -> None:
     assert turned[0, 0] == 0
 
 
+@pytest.mark.long
 def test_memory_is_freed_with_the_last_array() -> None:
     files = files_open()
     received = passed_on([LARGE, LARGE + 1])

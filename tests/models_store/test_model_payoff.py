@@ -101,6 +101,7 @@ def simulated_posterior(
     return needed, weights
 
 
+@pytest.mark.long
 @given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(5, 40))
 @settings(max_examples=15, deadline=None)
 def test_estimates_are_in_order_and_repeatable(seed: int, models: int, items: int) -> None:

@@ -30,6 +30,7 @@ def same(one: Trained, other: Trained) -> bool:
     return all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("labels", "least"), [(90, 0.85)])
 def test_it_learns_handwritten_digits_from_few_labels(digits, labels, least):
     order = np.random.default_rng(5).permutation(len(digits.classes))

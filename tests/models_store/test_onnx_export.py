@@ -48,6 +48,7 @@ def test_a_perceptron_with_its_standardisation(question: str) -> None:
     assert said["digest"] == "f" * 64
 
 
+@pytest.mark.long
 def test_a_convolutional_network_takes_pixels_as_they_are() -> None:
     torch.manual_seed(0)
     shape = Pixels.fit([]).input_shape

@@ -55,6 +55,7 @@ def trained(features: np.ndarray, targets: np.ndarray, propagated: Propagated | 
     return train(labels_of(features, targets, propagated), Recipe(5, QUICK))
 
 
+@pytest.mark.long
 def test_a_weight_of_nothing_teaches_nothing_and_the_weight_decides() -> None:
     features, targets, propagated = data()
     wrong = np.r_[targets[:N], (targets[N:] + 1) % CLASSES]  # what near-copies say is not true

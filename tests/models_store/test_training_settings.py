@@ -84,6 +84,7 @@ def test_every_setting_says_what_it_means_and_its_default_is_within_bounds():
         assert item.default is None or item.metadata["low"] <= item.default <= item.metadata["high"]
 
 
+@pytest.mark.long
 def test_settings_encoders_and_metrics_load_without_torch():
     code = (
         "import sys, models_store.config, models_store.encoders, models_store.metrics; sys.exit('torch' in sys.modules)"

@@ -17,6 +17,7 @@ from models_store import encoders
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.long
 def test_as_in_the_how_to(tmp_path: Path, capsys: Any) -> None:
     rows = text_rows()
     project = trained_project(write_rows(tmp_path / "texts.jsonl", rows))

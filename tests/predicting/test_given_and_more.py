@@ -33,6 +33,7 @@ def with_embeddings(project: Project) -> tuple[bytes, dict[str, np.ndarray]]:
     return content, dict(zip(ids, embeddings, strict=True))
 
 
+@pytest.mark.long
 def test_the_pool_is_clustered_by_the_embeddings_that_came_and_anew_for_later_items() -> None:
     project = given_project(80, pick_ahead=None)
     content, given = with_embeddings(project)

@@ -53,6 +53,7 @@ def test_batches_are_picked_by_margins_from_outside_and_nothing_is_trained() -> 
     assert Clustering.objects.get().embedded_by == first.version
 
 
+@pytest.mark.long
 def test_with_batches_picked_ahead_no_one_waits() -> None:
     project = given_project()
     assert project.batches.get().selected_by is None, "a first batch without a model"

@@ -37,6 +37,7 @@ def predicted(path: Path, *options: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.read_text().splitlines()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("question", some(["multi", "single", "verify"]))
 def test_the_same_items_are_taken_for_the_same_as_in_the_pool(tmp_path: Path, question: str) -> None:
     path = write_rows(tmp_path / "texts.jsonl", text_rows(question))
@@ -106,6 +107,7 @@ def test_vectors(tmp_path: Path) -> None:
         predicted(tmp_path / "short.npy")
 
 
+@pytest.mark.long
 def test_bad_rows_are_named_and_left_out(texts: Path, tmp_path: Path, capsys: Any) -> None:
     trained_project(texts)
     bad = tmp_path / "bad.jsonl"
@@ -200,6 +202,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, texts: Path) -> None
     assert min(peak(6000), peak(6000)) < 1.3 * peak(1500) + 200_000
 
 
+@pytest.mark.long
 def test_encoder_of_other_features_is_refused(texts: Path) -> None:
     project = trained_project(texts)
     project.refresh_from_db()

@@ -89,6 +89,7 @@ def test_rows_as_json_lines_are_taken_too_and_in_any_order(project: Project) -> 
     np.testing.assert_array_equal(best, np.array(project.items.order_by("row").values_list("truth", flat=True)))
 
 
+@pytest.mark.long
 def test_margins_alone_pick_but_predict_no_answers(project: Project) -> None:
     ids, places = places_of(project)
     handed = hand_in(project, npz(ids=ids, margins=np.abs(places)))
@@ -148,6 +149,7 @@ def test_an_excluded_item_needs_no_prediction_and_later_items_wait_for_the_next_
     assert not project.jobs.filter(state="failed").exists()
 
 
+@pytest.mark.long
 def test_the_gate_holds_worse_predictions_back(project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(batch_size=60, control_share=0.9)
     hand_in(project, predictions(project))

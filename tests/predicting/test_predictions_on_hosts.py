@@ -94,6 +94,7 @@ def check_end(hosts: Hosts, number: int, client: APIClient) -> None:
         assert [row["external_id"] for row in rows] == [f"t{n}" for n in range(1200) if n not in (10, 600, 1100)]
 
 
+@pytest.mark.long
 def test_each_gives_way_after_a_chunk(hosts: Hosts, client: APIClient) -> None:
     for number in (1, 2):
         give_way(hosts, number)
@@ -101,6 +102,7 @@ def test_each_gives_way_after_a_chunk(hosts: Hosts, client: APIClient) -> None:
     check_end(hosts, 0, client)
 
 
+@pytest.mark.long
 def test_one_that_was_killed_has_left_nothing_to_go_on_with(
     hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_one_that_was_killed_has_left_nothing_to_go_on_with(
     check_end(hosts, 2, client)
 
 
+@pytest.mark.long
 def test_killed_behind_one_that_gave_way_it_begins_anew_elsewhere(
     hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

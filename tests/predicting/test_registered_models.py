@@ -64,6 +64,7 @@ def test_a_graph_picks_the_next_batch_and_the_gate_decides_about_the_next_versio
     call_command("check_files", "p")
 
 
+@pytest.mark.long
 def test_the_gate_holds_back_a_worse_model_and_a_graph_that_fails_later_says_so(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
@@ -85,6 +86,7 @@ def test_the_gate_holds_back_a_worse_model_and_a_graph_that_fails_later_says_so(
     assert job.reason.endswith("Choose another version, then retry.")
 
 
+@pytest.mark.long
 def test_a_version_of_another_project_comes_in_and_learns_on(tmp_path: Path) -> None:
     first = vector_project(tmp_path)
     content = artifacts.as_zip(first.versions.get()).read()
@@ -141,6 +143,7 @@ def test_a_model_picks_before_any_label_and_the_first_training_is_compared_with_
     assert client.get("/api/v1/projects/p/payoff/").json()["versions"] == 1
 
 
+@pytest.mark.long
 def test_a_model_that_is_too_slow_for_the_loop_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
     project = vector_project(tmp_path)
     monkeypatch.setattr(checking, "check", lambda *_: 0.2)

@@ -61,6 +61,7 @@ def test_the_page(tmp_path: Path) -> None:
         assert client.get(path).status_code == 200, path
 
 
+@pytest.mark.long
 def test_api_and_client(tmp_path: Path, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "time", Clock())
     project = vector_project(tmp_path)

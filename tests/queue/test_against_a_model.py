@@ -471,7 +471,7 @@ def test_the_queue_does_what_the_model_does() -> None:
         Queue,
         settings=settings(
             # Both databases are asked the same; of the second, whether its statements mean the same takes fewer.
-            max_examples=3 if not ALL else 16 if connection.vendor == "sqlite" else 6,
+            max_examples=2 if not ALL else 16 if connection.vendor == "sqlite" else 6,
             stateful_step_count=120,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -89,6 +89,7 @@ def test_an_item_is_drawn_in_proportion_to_its_squared_distance():
     assert chisquare(counts[1:], np.array([1, 4, 9]) / 14 * 3000).pvalue > 1e-4
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("limits", [{}, {"WASTED": -1}, {"MOST": 1}], ids=["one round", "short rounds", "a draw each"])
 def test_rounds_change_no_probability(limits, monkeypatch):
     for name, value in limits.items():

@@ -3,6 +3,7 @@
 from unittest.mock import patch
 
 import numpy as np
+import pytest
 from apart import Apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,6 +93,7 @@ def test_many_rows_and_centres_go_through_in_blocks():
     assert nearest[chosen[0]] >= nearest.max() * (1 - 1e-3)
 
 
+@pytest.mark.long
 def test_rounds_and_shards_change_no_pick(monkeypatch):
     rng = np.random.default_rng(2)
     n = 9000 if ALL else 4500

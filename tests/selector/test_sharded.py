@@ -20,6 +20,7 @@ def pool(rows: int, seed: int = 5) -> np.ndarray:
     return points.astype(np.float32)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("metric", some(["cosine", "sqeuclidean"]))
 def test_dendrogram_of_shards_is_the_same(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(neighbours, "ALL_PAIRS", 1000)  # trees at all levels but the last

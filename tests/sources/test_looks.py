@@ -145,6 +145,7 @@ def shard(n: int) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.long
 def test_a_half_written_shard_comes_in_when_it_is_whole(store: Store, texts: Project) -> None:
     bucket = store.bucket()
     store.fill(bucket, {"0.tar": shard(3)[:1200], "9.csv": b"text\nlast\n"})
@@ -193,6 +194,7 @@ def test_one_file_of_a_web_server(texts: Project) -> None:
         assert "signature" not in source.problem
 
 
+@pytest.mark.long
 def test_rows_name_files_at_the_source(store: Store, images: Project) -> None:
     bucket = store.bucket()
     rows = b"image,label\n../secret.png,1\nphotos/1.png,1\nphotos/none.png,2\n"
@@ -314,6 +316,7 @@ def test_files_that_a_bucket_refuses_are_rejected_and_the_others_come_in(
     assert items(images) == ["0.png", "1.png", "2.png"]
 
 
+@pytest.mark.long
 def test_a_file_with_rows_that_a_bucket_refuses(store: Store, texts: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = store.bucket()
     store.fill(bucket, {f"{n}.csv": b"id,text\n%d,one\n" % n for n in range(3)})

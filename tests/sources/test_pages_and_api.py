@@ -219,6 +219,7 @@ def test_the_api_adds_looks_changes_and_removes(store: Store, images: Project, a
     assert (added.json()["layout"], images.items.count()) == ({}, 2), "the files are items, so no columns are chosen"
 
 
+@pytest.mark.long
 def test_columns_by_the_api(store: Store) -> None:
     texts = make_project(kind="text")
     client = APIClient()

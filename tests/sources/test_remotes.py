@@ -24,6 +24,7 @@ def problem(remote: Remote, key: str = "") -> SourceProblem:
     return caught.value
 
 
+@pytest.mark.long
 def test_a_bucket_is_listed_from_a_key_on(store: Store) -> None:
     bucket = store.bucket()
     store.fill(f"{bucket}/photos", {f"{n:04}.png": b"p" * n for n in range(1100)})

@@ -135,8 +135,8 @@ def test_what_would_take_a_parser_long_is_done_at_once(piece: str) -> None:
 
 
 def test_a_table_does_not_grow_beyond_what_was_written() -> None:
-    columns = 2000
-    html = render_markdown("|a" * columns + "\n" + "|-" * columns + "\n" + "x\n" * 5000)
+    columns = 1000
+    html = render_markdown("|a" * columns + "\n" + "|-" * columns + "\n" + "x\n" * 2500)
     assert len(html) < 10**6
 
 

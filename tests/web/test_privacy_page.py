@@ -62,6 +62,7 @@ def test_at_the_limit_no_training_starts_until_it_is_raised() -> None:
     assert PrivateTraining.objects.count() == 2
 
 
+@pytest.mark.long
 def test_noise_that_is_given_holds_for_every_training_for_as_long_as_the_budget_lasts() -> None:
     project, batch = private_project(privacy_trainings=1, privacy_noise=10.0)
     left = ledger.ledger_of(project).left

@@ -57,6 +57,7 @@ def test_without_sampling_it_is_the_exact_figure_from_above(noise: float, steps:
     assert exact * (1 - 1e-6) <= epsilon([Phase(noise, 1.0, steps)], delta) <= 1.002 * exact
 
 
+@pytest.mark.long
 @settings(max_examples=examples(10), deadline=None)
 @given(PLANS, st.sampled_from([1e-3, 1e-5, 1e-13]))
 def test_no_plan_costs_more_than_by_renyi_and_more_steps_cost_more(plan: list[Phase], delta: float) -> None:

@@ -57,6 +57,7 @@ def test_it_learns_pictures(digits):
     assert accuracy(unseen.classes, best(trained, unseen)).value > 0.85
 
 
+@pytest.mark.long
 def test_units_of_the_features_do_not_matter():
     pool, units = blobs(1500, seed=1), 10.0 ** np.arange(-4, 8)
     mixed = Pool((pool.features * units + 3 * units).astype(np.float32), pool.classes, pool.n_classes)
