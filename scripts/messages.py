@@ -81,6 +81,33 @@ def of_phases() -> Iterator[Text]:
                     yield str(value.value), str(path.relative_to(ROOT))
 
 
+def of_declarations() -> Iterator[Text]:
+    """Yield the texts of filters, orders, actions and reasons, which pages translate where they show them."""
+    from labeling.answering.changing import ACTIONS
+    from labeling.insight.picked import ORDERS, PARTS
+    from labeling.insight.review import Reason
+    from labeling.items.item_filters import FILTERS, Origin, State
+    from labeling.items.order import SORTS
+    from selector.strategies import STRATEGIES
+
+    for each in FILTERS.values():
+        chips = [each.chip] if isinstance(each.chip, str) else each.chip
+        texts = [each.label, each.unset, each.attrs.get("placeholder", ""), *chips, *dict(each.choices).values()]
+        yield from ((str(text), "labeling/items/item_filters.py") for text in texts if text)
+    for choices, file in (
+        (State, "labeling/items/item_filters.py"),
+        (Origin, "labeling/items/item_filters.py"),
+        (Reason, "labeling/insight/review.py"),
+    ):
+        yield from ((str(choice.label), file) for choice in choices)
+    yield from ((order.title, "labeling/items/order.py") for order in SORTS.values())
+    yield from ((order.title, "labeling/insight/picked.py") for order in ORDERS.values())
+    yield from ((title, "labeling/insight/picked.py") for title in PARTS.values())
+    yield from ((each.reason, "selector/strategies") for each in STRATEGIES.values() if each.reason)
+    for action in ACTIONS.values():
+        yield from ((text, "labeling/answering/changing.py") for text in (action.title, action.done, action.meaning))
+
+
 def of_scripts() -> Iterator[Text]:
     for path in sorted((ROOT / "static/js").rglob("*.js")):
         yield from _extracted("javascript", path)
@@ -130,7 +157,7 @@ def template_of(texts: Iterable[Text]) -> Catalog:
 def domains() -> dict[str, Catalog]:
     """Return the catalogs without translations, by domain."""
     return {
-        "django": template_of([*of_python(), *of_phases(), *of_templates()]),
+        "django": template_of([*of_python(), *of_phases(), *of_declarations(), *of_templates()]),
         "djangojs": template_of([*of_scripts(), *of_phases()]),
     }
 

@@ -19,6 +19,7 @@ import datetime
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, LogKind, ModelVersion, Project
@@ -174,7 +175,7 @@ def picked(*, batch: Batch) -> None:
     # Wait for a transaction that is completing the batch before: `complete` opens the ready batch.
     project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.SELECTING).update(state=Batch.State.READY):
-        raise BatchError(f"Batch {batch.number} is not being selected.")
+        raise BatchError(gettext("Batch %(number)s is not being selected.") % {"number": batch.number})
     if not project.batches.open().exists():
         open_ready(project=project)
     newest = project.versions.newest()
@@ -297,7 +298,7 @@ def trained(*, batch: Batch) -> None:
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.TRAINING).update(
         state=Batch.State.DONE, done_at=timezone.now()
     ):
-        raise BatchError(f"Batch {batch.number} is not being trained on.")
+        raise BatchError(gettext("Batch %(number)s is not being trained on.") % {"number": batch.number})
     following = ensure_next(project=batch.project)
     # The selection of a next batch advances the goal itself.
     if following is None and Finish.objects.filter(project=batch.project, running=True).exists():
@@ -327,7 +328,10 @@ def retry(*, batch: Batch) -> None:
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.FAILED).update(
         state=batch.failed_in or Batch.State.SELECTING, failed_in="", reason=""
     ):
-        raise BatchError(f"Batch {batch.number} has not failed: it is {batch.state}.")
+        raise BatchError(
+            gettext("Batch %(number)s has not failed: it is %(state)s.")
+            % {"number": batch.number, "state": gettext(batch.state)}
+        )
     Job.objects.filter(batch=batch, state=Job.State.FAILED).update(
         state=Job.State.WAITING, attempts=0, reason="", run_after=timezone.now()
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.db.statements import insert
@@ -54,12 +56,18 @@ def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
     """
     text = text.strip()
     if not text:
-        raise CommentError("Write something.")
+        raise CommentError(gettext("Write something."))
     if len(text) > MAX_COMMENT or "\x00" in text:
-        raise CommentError(f"Write at most {MAX_COMMENT:,} characters, without NUL.")
+        raise CommentError(
+            gettext("Write at most %(most)s characters, without NUL.")
+            % {"most": number_format(MAX_COMMENT, force_grouping=True)}
+        )
     person = annotators_of(item).get(to) if to else None
     if to and person is None:
-        raise CommentError(f"“{to[:60]}” has not answered this item. Only annotators who answered it can get a reply.")
+        raise CommentError(
+            gettext("“%(to)s” has not answered this item. Only annotators who answered it can get a reply.")
+            % {"to": to[:60]}
+        )
     comment = Comment.objects.create(item=item, user=user, to=person, text=text)
     if person is not None and person != user:
         Notice.objects.tell_person(NoticeKind.COMMENT_ANSWERED, item.project, person, about=str(comment.pk))

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.answering import certified, counting
@@ -74,7 +75,7 @@ def withdraw(*, item: Item, user: User) -> None:
     task = _lock_settled_task(item)
     standing = Correction.objects.standing().filter(item=item).first()
     if standing is None:
-        raise CorrectionError("not_corrected", "This item has no correction to withdraw.")
+        raise CorrectionError("not_corrected", gettext("This item has no correction to withdraw."))
     _end(standing, user)
     project = task.batch.project
     label, agreement = project.asks.resolve([project.follow(answer) for answer in _answers(task)])
@@ -98,11 +99,14 @@ def _lock_settled_task(item: Item) -> Task:
     if task is None:
         raise CorrectionError(
             "not_asked",
-            "This item has not been in a batch yet, so it has no label to correct. It can still be picked and labeled.",
+            gettext(
+                "This item has not been in a batch yet, so it has no label to correct. It can still be picked and "
+                "labeled."
+            ),
         )
     if not task.has_all_answers:
         raise CorrectionError(
-            "still_open", "People are still answering this item. Correct it when it has all its answers."
+            "still_open", gettext("People are still answering this item. Correct it when it has all its answers.")
         )
     return task
 
@@ -115,4 +119,6 @@ def _answers(task: Task) -> list[Any]:
 def _end(standing: Correction, user: User) -> None:
     ended = Correction.objects.standing().filter(pk=standing.pk)
     if not ended.update(withdrawn_at=timezone.now(), withdrawn_by=user):  # cannot happen while the task is locked
-        raise CorrectionError("conflict", "Another person corrected this item at the same moment. Look at it again.")
+        raise CorrectionError(
+            "conflict", gettext("Another person corrected this item at the same moment. Look at it again.")
+        )

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager
 
 from django.db import transaction
 from django.db.models import Count, F, Q, Sum
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.answering import batches, closing, counting, item_labels
@@ -80,9 +81,15 @@ def end_early(*, batch: Batch) -> int:
                 )
                 if not closed:
                     batch.refresh_from_db()
-                    raise BatchError(f"Batch {batch.number} is not open: it is {batch.state}.")
+                    raise BatchError(
+                        gettext("Batch %(number)s is not open: it is %(state)s.")
+                        % {"number": batch.number, "state": gettext(batch.state)}
+                    )
                 if answer is None:
-                    raise BatchError(f"Nothing in batch {batch.number} is answered yet: there is nothing to train on.")
+                    raise BatchError(
+                        gettext("Nothing in batch %(number)s is answered yet: there is nothing to train on.")
+                        % {"number": batch.number}
+                    )
                 # An undo updates the batch first, so from here on no undo can remove the answer.
                 if not Annotation.objects.standing().filter(pk=answer).exists():
                     raise TasksChanged
@@ -93,7 +100,10 @@ def end_early(*, batch: Batch) -> int:
         else:
             batch.refresh_from_db()
             return batch.dropped
-    raise BatchError(f"Answers to batch {batch.number} are being taken back at this moment. Try again.")
+    raise BatchError(
+        gettext("Answers to batch %(number)s are being taken back at this moment. Try again.")
+        % {"number": batch.number}
+    )
 
 
 def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] = transaction.atomic) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.db.statements import rows
@@ -71,18 +72,22 @@ def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "
     """
     if not Batch.objects.on_offer().filter(pk=batch.pk).update(in_parts=True):
         batch.refresh_from_db(fields=["state"])
-        raise PartError(f"Batch {batch.number} is {batch.state}: tasks are assigned while it is ready or open.")
+        raise PartError(
+            gettext("Batch %(number)s is %(state)s: tasks are assigned while it is ready or open.")
+            % {"number": batch.number, "state": gettext(batch.state)}
+        )
     if not annotators_of(batch, user, group).exists():
         raise PartError(
-            f"“{user or group}” has no members who can answer. Name a group, an annotator or a manager of the project."
+            gettext("“%(n1)s” has no members who can answer. Name a group, an annotator or a manager of the project.")
+            % {"n1": user or group}
         )
     if batch.parts.count() >= MOST_PARTS:
-        raise PartError(f"A batch has at most {MOST_PARTS} assignments: remove one first.")
+        raise PartError(gettext("A batch has at most %(most)s assignments: remove one first.") % {"most": MOST_PARTS})
     free = batch.tasks.claimable().values_list("rank", flat=True).first()
     last = batch.tasks.aggregate(last=Max("rank"))["last"]
     assigned = batch.parts.aggregate(stop=Max("stop"))["stop"] or 0
     if free is None or last is None or max(free, assigned) > last:
-        raise PartError("Every task of the batch is assigned or given out already.")
+        raise PartError(gettext("Every task of the batch is assigned or given out already."))
     start = max(free, assigned)
     stop = min(start + max(1, round(share * batch.size)), last + 1)
     part = BatchPart.objects.create(batch=batch, start=start, stop=stop, user=user, group=group)

@@ -20,6 +20,7 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.answering import batches, closing, counting, item_labels
 from labeling.answering.assignments import TasksChanged
@@ -125,7 +126,7 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = Non
                 return changed
         except TasksChanged:
             time.sleep(PAUSE_SECONDS)
-    raise RemovalError("busy", "These items are being changed at this moment. Try again.")
+    raise RemovalError("busy", gettext("These items are being changed at this moment. Try again."))
 
 
 def _take_out(project: Project, ids: Sequence[int], user: User, reason: str, delete: bool) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.answering import asking_again, comments, corrections
 from labeling.models import Comment, Correction, Item, Project, ReviewPlace, Task, User
@@ -48,7 +49,10 @@ def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any =
     """
     current = _lock(item, user)
     if current.label != seen:
-        raise ReviewError(f"The label of {item.external_id} changed while you looked at it. Look at it again.")
+        raise ReviewError(
+            gettext("The label of %(external_id)s changed while you looked at it. Look at it again.")
+            % {"external_id": item.external_id}
+        )
     ReviewPlace.objects.filter(item=item).delete()
     try:
         return corrections.correct(item=current, user=user, value=value, note=note)
@@ -89,7 +93,10 @@ def _lock(item: Item, user: User) -> Item:
     """
     if not hold(item=item, user=user):
         who = ReviewPlace.objects.select_related("user").get(item=item).user.username
-        raise ReviewError(f"{who} is reviewing {item.external_id} right now. Nothing was changed.")
+        raise ReviewError(
+            gettext("%(who)s is reviewing %(external_id)s right now. Nothing was changed.")
+            % {"who": who, "external_id": item.external_id}
+        )
     # The same locks as those of an answer or a correction.
     list(
         Task.objects.of_items([item.pk])
@@ -107,5 +114,7 @@ def _settled(item: Item) -> str:
     """Return the message for a reviewer whose item another user has settled or sent back."""
     standing = Correction.objects.standing().filter(item=item).select_related("user").first()
     if standing is not None:
-        return f"{standing.user.username} settled {item.external_id} meanwhile. Nothing was changed."
-    return f"{item.external_id} was sent back, or changed, meanwhile. It no longer waits for a review."
+        text = gettext("%(who)s settled %(external_id)s meanwhile. Nothing was changed.")
+        return text % {"who": standing.user.username, "external_id": item.external_id}
+    text = gettext("%(external_id)s was sent back, or changed, meanwhile. It no longer waits for a review.")
+    return text % {"external_id": item.external_id}

@@ -7,6 +7,7 @@ from typing import Any
 from unicodedata import normalize
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from labeling.models import LabelClass, Project
 from labeling.models.classes import MAX_ALIASES
@@ -20,7 +21,7 @@ def fill(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
     """Set these fields of the class, without saving it. Raises `ValidationError`, by field, for a wrong value."""
     unknown = set(fields) - {*EDITABLE, "parent"}
     if unknown:
-        raise ValidationError(dict.fromkeys(unknown, "A class does not have this field."))
+        raise ValidationError(dict.fromkeys(unknown, gettext("A class does not have this field.")))
     for name, value in fields.items():
         setattr(label_class, name, value)
     label_class.name = label_class.name.strip()
@@ -30,7 +31,7 @@ def fill(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
     label_class.clean_fields(exclude={"project", "index", "position", "archived_at"})
     same_key = label_class.project.classes.offered().filter(key=label_class.key).exclude(pk=label_class.pk).first()
     if label_class.key and same_key:
-        raise ValidationError({"key": f"“{same_key.name}” has this key already."})
+        raise ValidationError({"key": gettext("“%(name)s” has this key already.") % {"name": same_key.name}})
 
 
 def free_key(project: Project, wanted: str = "") -> str:
@@ -42,27 +43,36 @@ def free_key(project: Project, wanted: str = "") -> str:
 
 def _aliases(aliases: Any) -> list[str]:
     if not isinstance(aliases, list) or not all(isinstance(each, str) for each in aliases):
-        raise ValidationError({"aliases": "Aliases are a list of words."})
+        raise ValidationError({"aliases": gettext("Aliases are a list of words.")})
     trimmed = list(dict.fromkeys(each.strip() for each in aliases if each.strip()))
     if len(trimmed) > MAX_ALIASES or any(len(each) > MAX_NAME for each in trimmed):
-        raise ValidationError({"aliases": f"At most {MAX_ALIASES} aliases, of at most {MAX_NAME} characters each."})
+        raise ValidationError(
+            {
+                "aliases": gettext("At most %(most)s aliases, of at most %(longest)s characters each.")
+                % {"most": MAX_ALIASES, "longest": MAX_NAME}
+            }
+        )
     return trimmed
 
 
 def _check_name(label_class: LabelClass) -> None:
     name = label_class.name
     if not name:
-        raise ValidationError({"name": "Give the class a name."})
+        raise ValidationError({"name": gettext("Give the class a name.")})
     if len(name) > MAX_NAME:
-        raise ValidationError({"name": f"A class name may have at most {MAX_NAME} characters."})
+        raise ValidationError(
+            {"name": gettext("A class name may have at most %(longest)s characters.") % {"longest": MAX_NAME}}
+        )
     if invisible.first_invisible(name) is not None or "\x00" in name:
-        raise ValidationError({"name": "The name has an invisible character. Type it again."})
+        raise ValidationError({"name": gettext("The name has an invisible character. Type it again.")})
     others = label_class.project.classes.exclude(pk=label_class.pk)
     # "é" as one character and "é" as two characters are the same name.
     same = others.filter(name__in={name, normalize("NFC", name), normalize("NFD", name)}).first()
     if same is not None:
-        state = " It is archived: restore it instead." if same.archived_at else ""
-        raise ValidationError({"name": f"There is a class “{same.name}” already.{state}"})
+        text = gettext("There is a class “%(name)s” already.")
+        if same.archived_at:
+            text = gettext("There is a class “%(name)s” already. It is archived: restore it instead.")
+        raise ValidationError({"name": text % {"name": same.name}})
 
 
 def _check_parent(label_class: LabelClass) -> None:
@@ -70,10 +80,10 @@ def _check_parent(label_class: LabelClass) -> None:
     if parent is None:
         return
     if parent.project_id != label_class.project_id:
-        raise ValidationError({"parent": "This project does not have this class."})
+        raise ValidationError({"parent": gettext("This project does not have this class.")})
     parents = dict(label_class.project.classes.filter(parent__isnull=False).values_list("pk", "parent"))
     above: int | None = parent.pk
     while above is not None:
         if above == label_class.pk:
-            raise ValidationError({"parent": "A class cannot be a kind of itself."})
+            raise ValidationError({"parent": gettext("A class cannot be a kind of itself.")})
         above = parents.get(above)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import ClassChange, Job, LabelClass, LogKind, Project, User
@@ -36,25 +37,25 @@ def hold(project: Project) -> Project:
 def class_at(project: Project, index: int) -> LabelClass:
     label_class = project.classes.filter(index=index).first()
     if label_class is None:
-        raise ClassError("This project does not have this class.")
+        raise ClassError(gettext("This project does not have this class."))
     return label_class
 
 
 def offered(project: Project, index: int) -> LabelClass:
     label_class = class_at(project, index)
     if label_class.archived_at is not None:
-        raise ClassError(f"“{label_class.name}” is archived.")
+        raise ClassError(gettext("“%(name)s” is archived.") % {"name": label_class.name})
     return label_class
 
 
 def keep_two(project: Project) -> None:
     if project.classes.offered().count() <= LEAST:
-        raise ClassError(f"A project needs at least {LEAST} classes.")
+        raise ClassError(gettext("A project needs at least %(least)s classes.") % {"least": LEAST})
 
 
 def refuse(reason: str) -> None:
     if reason:
-        raise ClassError(f"This cannot be changed. {reason}")
+        raise ClassError(gettext("This cannot be changed. %(reason)s") % {"reason": gettext(reason)})
 
 
 def set_archived(label_class: LabelClass) -> None:

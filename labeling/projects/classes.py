@@ -15,6 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.answering import certified, relabeling
@@ -48,7 +50,12 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
     project = hold(project)
     refuse(project.asks.fixed_scale)
     if project.classes.count() >= MAX_CLASSES:
-        raise ValidationError({"name": f"There are {MAX_CLASSES:,} classes already: no more fit."})
+        raise ValidationError(
+            {
+                "name": gettext("There are %(most)s classes already: no more fit.")
+                % {"most": number_format(MAX_CLASSES, force_grouping=True)}
+            }
+        )
     index = (project.classes.aggregate(last=Max("index"))["last"] or 0) + 1
     added = LabelClass(project=project, index=index, position=index)
     fill(added, {"name": name, "key": free_key(project, name.strip()), **details})
@@ -108,7 +115,7 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
     project = hold(project)
     refuse(project.asks.fixed_classes)
     if index == into:
-        raise ClassError("Choose another class to merge it into.")
+        raise ClassError(gettext("Choose another class to merge it into."))
     source, target = offered(project, index), offered(project, into)
     keep_two(project)
     before = {source.index: fields_of(source, ("archived_at",))}
@@ -134,10 +141,13 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     refuse(project.asks.fixed_classes)
     names = list(dict.fromkeys(name.strip() for name in into if name.strip()))
     if not 2 <= len(names) <= MOST_PARTS:
-        raise ClassError(f"Name 2 to {MOST_PARTS} classes that it is to become.")
+        raise ClassError(gettext("Name 2 to %(most)s classes that it is to become.") % {"most": MOST_PARTS})
     source = offered(hold(project), index)
     if source.name in names:
-        raise ClassError(f"“{source.name}” cannot become itself. Rename it first if a part keeps its name.")
+        raise ClassError(
+            gettext("“%(name)s” cannot become itself. Rename it first if a part keeps its name.")
+            % {"name": source.name}
+        )
     known = {each.name: each for each in project.classes.offered().filter(name__in=names)}
     with auditlog.part_of_one():
         parts = [known.get(name) or add(project=project, user=user, name=name) for name in names]
@@ -174,9 +184,13 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
     project = hold(project)
     restored = class_at(project, index)
     if str(index) in project.merged:
-        raise ClassError(f"“{restored.name}” was merged into another class. Undo the merge instead.")
+        raise ClassError(
+            gettext("“%(name)s” was merged into another class. Undo the merge instead.") % {"name": restored.name}
+        )
     if index in project.split:
-        raise ClassError(f"“{restored.name}” was split into other classes. Undo the split instead.")
+        raise ClassError(
+            gettext("“%(name)s” was split into other classes. Undo the split instead.") % {"name": restored.name}
+        )
     if restored.archived_at is None:
         return
     before = {restored.index: fields_of(restored, ("archived_at", "key"))}
@@ -221,7 +235,7 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     project = hold(project)
     change = undoable(project)
     if change is None or change.revision != revision:
-        raise ClassError("This change can no longer be undone: a later change or training depends on it.")
+        raise ClassError(gettext("This change can no longer be undone: a later change or training depends on it."))
     if change.kind == ClassChange.Kind.ADDED:
         _remove(project, change.classes[0])
     else:
@@ -253,7 +267,10 @@ def _remove(project: Project, index: int) -> None:
     corrected = Correction.objects.filter(item__project=project).values_list("value", flat=True)
     both = chain(corrected, values)  # corrections are few
     if any(index in (value if isinstance(value, list) else [value]) for value in both):
-        raise ClassError(f"“{added.name}” has been answered already. Archive it, or merge it into another class.")
+        raise ClassError(
+            gettext("“%(name)s” has been answered already. Archive it, or merge it into another class.")
+            % {"name": added.name}
+        )
     added.delete()
 
 
@@ -262,7 +279,7 @@ def _put_back(project: Project, change: ClassChange) -> None:
     names = {fields["name"] for fields in change.before.values() if "name" in fields}
     taken = project.classes.filter(name__in=names).exclude(index__in=[int(index) for index in change.before])
     if taken.exists():
-        raise ClassError("Another class now has the earlier name. Rename that class first.")
+        raise ClassError(gettext("Another class now has the earlier name. Rename that class first."))
     for each in project.classes.filter(index__in=[int(index) for index in change.before]):
         if change.before[str(each.index)].get("name", each.name) != each.name:
             remember_name(project, each.name, each.index)

@@ -12,6 +12,7 @@ from unicodedata import normalize
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from labeling import auditlog, kinds
 from labeling.models import Job, LabelClass, LogKind, Project, Role, User
@@ -47,11 +48,18 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
     """
     trimmed = [name.strip() for name in names]
     if any(not name for name in trimmed):
-        raise ValidationError({"classes": "A class name is empty. Separate the names by single commas."})
+        raise ValidationError({"classes": gettext("A class name is empty. Separate the names by single commas.")})
     if any(len(name) > MAX_NAME for name in trimmed):
-        raise ValidationError({"classes": f"A class name may have at most {MAX_NAME} characters."})
+        raise ValidationError(
+            {"classes": gettext("A class name may have at most %(longest)s characters.") % {"longest": MAX_NAME}}
+        )
     if len(trimmed) > MAX_CLASSES:
-        raise ValidationError({"classes": f"{len(trimmed)} classes are too many: at most {MAX_CLASSES}."})
+        raise ValidationError(
+            {
+                "classes": gettext("%(trimmed)s classes are too many: at most %(most)s.")
+                % {"trimmed": len(trimmed), "most": MAX_CLASSES}
+            }
+        )
     for number, name in enumerate(trimmed, start=1):
         at = invisible.first_invisible(name)
         if at is not None:
@@ -59,9 +67,14 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
     # "é" as one character and "é" as two characters are the same name.
     repeated = sorted(name for name, n in Counter(normalize("NFC", name) for name in trimmed).items() if n > 1)
     if repeated:
-        raise ValidationError({"classes": f"Classes occur twice: {', '.join(repeated[:5])}. Name each once."})
+        raise ValidationError(
+            {
+                "classes": gettext("Classes occur twice: %(repeated)s. Name each once.")
+                % {"repeated": ", ".join(repeated[:5])}
+            }
+        )
     if len(trimmed) < 2:
-        raise ValidationError({"classes": "Give at least two classes."})
+        raise ValidationError({"classes": gettext("Give at least two classes.")})
     try:
         if question in QUESTIONS:  # `full_clean` of the project reports an unknown question
             QUESTIONS[question].check_classes(trimmed)
@@ -96,10 +109,10 @@ def class_lines(text: str) -> list[str]:
 
 
 def _misleading(number: int, name: str, at: int) -> str:
-    return (
-        f"Class {number}, “{invisible.shown(name)}”, has {invisible.named(name[at])} in place {at + 1}, "
-        "which is invisible: one class could look like another. Delete it."
-    )
+    return gettext(
+        "Class %(number)s, “%(name)s”, has %(sign)s in place %(place)s, which is invisible: one class could look like "
+        "another. Delete it."
+    ) % {"number": number, "name": invisible.shown(name), "sign": invisible.named(name[at]), "place": at + 1}
 
 
 def _check_limits(user: User) -> None:
@@ -147,7 +160,7 @@ def create_project(
         with transaction.atomic():
             project.save()
     except IntegrityError:  # another request took the slug after the check
-        raise ValidationError({"slug": "This slug is taken."}) from None
+        raise ValidationError({"slug": gettext("This slug is taken.")}) from None
     LabelClass.objects.bulk_create(
         [
             LabelClass(project=project, index=index, position=index, name=name, key=key)
@@ -186,7 +199,7 @@ def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
     """
     _check_encoder(project, choice)
     if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
-        raise EncoderSettled("The project's items are already encoded. Another encoder needs another project.")
+        raise EncoderSettled(gettext("The project's items are already encoded. Another encoder needs another project."))
     before, project.encoder = project.encoder, dict(choice)
     if project.items.unencoded().exists():
         Job.objects.enqueue(Job.Kind.ENCODE, project=project)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import ItemImport, Job, LabelClass, LogKind, Membership, Project, User
@@ -47,9 +48,9 @@ def duplicate(
     Raises `ValidationError` naming the field at fault, or `TooManyProjects`.
     """
     if labels and not items:
-        raise ValidationError({"labels": "Labels are those of items: copy the items too."})
+        raise ValidationError({"labels": gettext("Labels are those of items: copy the items too.")})
     if Project.objects.filter(slug=slug).exists():
-        raise ValidationError({"slug": "This slug is taken."})
+        raise ValidationError({"slug": gettext("This slug is taken.")})
     every = project.classes.select_related("parent")
     classes = list(every.order_by("index") if items else every.offered().order_by("position", "index"))
     copy = create_project(

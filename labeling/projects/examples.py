@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import Batch, ClassExample, Item, LabelClass, LogKind, Project, Task, User
@@ -32,7 +33,10 @@ def choose(*, project: Project, user: User, index: int, item: Item) -> None:
         raise ExampleError(why)
     others = label_class.examples.exclude(item=item)
     if others.count() >= MAX_EXAMPLES:
-        raise ExampleError(f"“{label_class.name}” has {MAX_EXAMPLES} examples already. Remove one of them first.")
+        raise ExampleError(
+            gettext("“%(name)s” has %(most)s examples already. Remove one of them first.")
+            % {"name": label_class.name, "most": MAX_EXAMPLES}
+        )
     _, created = ClassExample.objects.get_or_create(label_class=label_class, item=item, defaults={"user": user})
     if created:
         auditlog.record(LogKind.CLASS_EXAMPLE, project=project, subject=f"class {index}", after={"item": item.pk})
@@ -42,7 +46,7 @@ def choose(*, project: Project, user: User, index: int, item: Item) -> None:
 def remove(*, project: Project, index: int, item: Item) -> None:
     """Stop showing the item as an example of the class. Raises `ExampleError` if the item is not an example of it."""
     if not _class(project, index).examples.filter(item=item).delete()[0]:
-        raise ExampleError("This item is no example of that class.")
+        raise ExampleError(gettext("This item is no example of that class."))
     auditlog.record(LogKind.CLASS_EXAMPLE, project=project, subject=f"class {index}", before={"item": item.pk})
 
 
@@ -96,20 +100,23 @@ def _indices(project: Project, item: Item) -> list[int]:
 def _class(project: Project, index: int) -> LabelClass:
     label_class = project.classes.filter(index=index).first()
     if label_class is None:
-        raise ExampleError("This project does not have this class.")
+        raise ExampleError(gettext("This project does not have this class."))
     return label_class
 
 
 def _why_not(project: Project, label_class: LabelClass, item: Item) -> str:
     task = Task.objects.select_related("batch").filter(item=item).first()
     if item.label is None and (task is None or not task.has_all_answers):
-        return "This item has no answer yet. As an example it would give away the answer."
+        return gettext("This item has no answer yet. As an example it would give away the answer.")
     if task is None or task.batch.state not in OVER:
-        return "This item's batch is still open: answers can still change. Wait until the batch is done."
+        return gettext("This item's batch is still open: answers can still change. Wait until the batch is done.")
     if not is_of(project, item, label_class.index):
-        return f"This item's label is not “{label_class.name}”. Correct the label first, if it is wrong."
+        text = gettext("This item's label is not “%(name)s”. Correct the label first, if it is wrong.")
+        return text % {"name": label_class.name}
     if item.gold is not None:
-        return "This item is gold: as an example it would give its answer away to the annotators whom it checks."
+        return gettext(
+            "This item is gold: as an example it would give its answer away to the annotators whom it checks."
+        )
     if item.excluded_at is not None:
-        return "This item is excluded or deleted. Include it again first."
+        return gettext("This item is excluded or deleted. Include it again first.")
     return ""

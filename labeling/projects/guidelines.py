@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 from markdown_it import MarkdownIt
 
@@ -62,7 +63,12 @@ def save(*, project: Project, user: User | None, text: str, images_may_miss: boo
         before = held.guidelines
         if not images_may_miss and (missing := missing_images(held, text)):
             names = ", ".join(missing)
-            raise ValidationError({"guidelines": f"The project has no image called {names}. Upload it first."})
+            raise ValidationError(
+                {
+                    "guidelines": gettext("The project has no image called %(names)s. Upload it first.")
+                    % {"names": names}
+                }
+            )
         held.guidelines, held.guidelines_version = text, held.guidelines_version + 1
         GuidelinesVersion.objects.create(
             project=held, number=held.guidelines_version, text=text, user=user, created_at=timezone.now()
@@ -79,21 +85,29 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     """Make the text of an earlier version the guidelines again. Returns the new version. Raises `GuidelinesError`."""
     version = project.guidelines_versions.filter(number=number).first()
     if version is None:
-        raise GuidelinesError(f"These guidelines have no version {number}.")
+        raise GuidelinesError(gettext("These guidelines have no version %(number)s.") % {"number": number})
     before = Project.objects.select_for_update(no_key=True).get(pk=project.pk).guidelines_version
     try:
         after = save(project=project, user=user, text=version.text)
     except ValidationError as error:
         raise GuidelinesError(error.messages[0]) from error
     if after == before:
-        raise GuidelinesError(f"The guidelines read as in version {number} already.")
+        raise GuidelinesError(gettext("The guidelines read as in version %(number)s already.") % {"number": number})
     return after
 
 
 def _count(project: Project, text: str) -> None:
     """Count a version towards the project's storage limit: versions are never removed."""
     if len(text) > MAX_GUIDELINES:
-        raise ValidationError({"guidelines": f"{len(text):,} characters are too many: at most {MAX_GUIDELINES:,}."})
+        raise ValidationError(
+            {
+                "guidelines": gettext("%(text)s characters are too many: at most %(most)s.")
+                % {
+                    "text": number_format(len(text), force_grouping=True),
+                    "most": number_format(MAX_GUIDELINES, force_grouping=True),
+                }
+            }
+        )
     size = len(text.encode())
     try:
         quota.check_room(project, size, lock=True)

@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.kinds import BadFile, media
@@ -37,7 +38,7 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
     if not isinstance(opened, BadFile) and len(opened.content) > MOST_BYTES:  # a TIFF converted to a larger PNG
         opened = BadFile(too_large(MOST_BYTES))
     if isinstance(opened, BadFile):
-        raise ValidationError({"file": f"The image {opened}."})
+        raise ValidationError({"file": gettext("The image %(opened)s.") % {"opened": opened}})
     shown, suffix = opened.content, opened.suffix
     _check_room(project, len(shown), lock=False)
     # A random name, not one from the content: no other image shares the file, so `remove` can remove it.
@@ -58,7 +59,12 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
     project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
     taken = set(project.guidelines_images.values_list("name", flat=True))
     if len(taken) >= MOST_IMAGES:
-        raise ValidationError({"file": f"There are {MOST_IMAGES} images already. Remove one that is not used first."})
+        raise ValidationError(
+            {
+                "file": gettext("There are %(most)s images already. Remove one that is not used first.")
+                % {"most": MOST_IMAGES}
+            }
+        )
     names = (f"{stem}{suffix}" if n == 1 else f"{stem}-{n}{suffix}" for n in range(1, MOST_IMAGES + 2))
     image.name = next(name for name in names if name not in taken)
     _check_room(project, image.bytes, lock=True)
@@ -72,7 +78,9 @@ def remove(*, image: GuidelinesImage) -> None:
     """Remove an image. Raises `GuidelinesError` if a version of the guidelines names the image."""
     project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
     if in_use(project, image.name):
-        raise GuidelinesError(f"A version of the guidelines shows {image.name}: it stays with that version.")
+        raise GuidelinesError(
+            gettext("A version of the guidelines shows %(name)s: it stays with that version.") % {"name": image.name}
+        )
     # No error if another request removes the image at the same time.
     media.remove(image.media)
     if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
@@ -118,11 +126,11 @@ def copy(*, project: Project, into: Project) -> None:
 def _checked(alt_text: str) -> str:
     text = re.sub(r"\s+", " ", alt_text).strip()
     if not text:
-        raise ValidationError({"alt_text": "Say what the image shows, for people who cannot see it."})
+        raise ValidationError({"alt_text": gettext("Say what the image shows, for people who cannot see it.")})
     if len(text) > MOST_ALT_TEXT:
-        raise ValidationError({"alt_text": f"At most {MOST_ALT_TEXT} characters."})
+        raise ValidationError({"alt_text": gettext("At most %(most)s characters.") % {"most": MOST_ALT_TEXT}})
     if first_invisible(text) is not None:
-        raise ValidationError({"alt_text": "It contains an invisible character. Delete it."})
+        raise ValidationError({"alt_text": gettext("It contains an invisible character. Delete it.")})
     return text
 
 

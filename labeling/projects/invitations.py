@@ -20,7 +20,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from labeling import auditlog
 from labeling.models import Ability, Invitation, LogKind, Membership, Project, User
@@ -57,22 +58,31 @@ def read_names(text: str, *, accounts: bool = False) -> list[str]:
     """
     names = [name for name in map(str.strip, _BETWEEN.split(text)) if name]
     if len(names) > MOST_BY_LINK:
-        raise ValidationError(f"These are {len(names):,} names. Invite at most {MOST_BY_LINK:,} at once.")
+        raise ValidationError(
+            gettext("These are %(names)s names. Invite at most %(most)s at once.")
+            % {
+                "names": number_format(len(names), force_grouping=True),
+                "most": number_format(MOST_BY_LINK, force_grouping=True),
+            }
+        )
     known: set[str] = set()
     for name in names:
         if problem := _problem(name, accounts=accounts):
-            raise ValidationError(f"“{shown(name[:60])}” {problem}")
+            raise ValidationError(problem % {"name": shown(name[:60])})
         if name.casefold() in known:
-            raise ValidationError(f"“{name[:60]}” is there twice. Remove one of them.")
+            raise ValidationError(gettext("“%(name)s” is there twice. Remove one of them.") % {"name": name[:60]})
         known.add(name.casefold())
     return names
 
 
 def _problem(name: str, *, accounts: bool) -> str:
-    """The end of a sentence that says why this is no name and no address; "" if it is one."""
+    """Return a sentence with a place for the name that says why it is no name and no address; "" if it is one."""
     longest = 150 if accounts else Invitation.MAX_NAME
     if len(name) > longest:
-        return f"is longer than {longest} characters. Write a name or an address on a line of its own."
+        text = gettext(
+            "“%(name)s” is longer than {longest} characters. Write a name or an address on a line of its own."
+        )
+        return text.format(longest=longest)
     try:
         if accounts:
             UnicodeUsernameValidator()(name)
@@ -80,9 +90,11 @@ def _problem(name: str, *, accounts: bool) -> str:
             address = _ADDRESS.search(name)
             validate_email(address[1] if address else name)
         elif first_invisible(name) is not None or not any(map(str.isalnum, name)):
-            return "is neither a name nor an address. Correct or remove it."
+            return gettext("“%(name)s” is neither a name nor an address. Correct or remove it.")
     except ValidationError:
-        return f"is not a valid {'username' if accounts else 'address'}. Correct or remove it."
+        if accounts:
+            return gettext("“%(name)s” is not a valid username. Correct or remove it.")
+        return gettext("“%(name)s” is not a valid address. Correct or remove it.")
     return ""
 
 
@@ -92,7 +104,8 @@ def expiry(last_day: datetime.date | None, now: datetime.datetime) -> datetime.d
         return now + LIFETIME
     if not now.date() <= last_day <= (now + LONGEST).date():
         raise ValidationError(
-            f"{last_day} is not possible: choose a day from {now.date()} to {(now + LONGEST).date()}."
+            gettext("%(last_day)s is not possible: choose a day from %(first)s to %(last)s.")
+            % {"last_day": last_day, "first": now.date(), "last": (now + LONGEST).date()}
         )
     return datetime.datetime.combine(last_day + datetime.timedelta(days=1), datetime.time(), datetime.UTC)
 
@@ -133,7 +146,9 @@ def invite_each(
     # A concurrent change of the user's role waits for this lock, and then ends this invitation.
     authors = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project, user=user)
     if not user.is_superuser and not authors.select_for_update(no_key=True):
-        raise ValidationError(f"Only {who_may(Ability.MEMBERS_CHANGE)} of this project may invite people.")
+        raise ValidationError(
+            gettext("Only %(people)s of this project may invite people.") % {"people": who_may(Ability.MEMBERS_CHANGE)}
+        )
     now = timezone.now()
     # A link that ends sooner still counts for the whole time.
     Invitation.objects.filter(Q(limit=1) | Q(created_at__lte=now - LIFETIME), expires_at__lte=now).delete()
@@ -168,8 +183,14 @@ def _check_number(user: User, people: int, now: datetime.datetime) -> None:
     made = recent.aggregate(people=Sum("limit", default=0))["people"]
     if made + people > MOST:
         raise ValidationError(
-            f"You have made {made} invitation{'' if made == 1 else 's'} in the last {LIFETIME.days} days, of {MOST}. "
-            f"Invite at most {max(0, MOST - made)} now, wait, or ask the administrator of this server."
+            ngettext(
+                "You have made %(n)s invitation in the last %(days)s days, of %(most)s. Invite at most %(left)s now, "
+                "wait, or ask the administrator of this server.",
+                "You have made %(n)s invitations in the last %(days)s days, of %(most)s. Invite at most %(left)s now, "
+                "wait, or ask the administrator of this server.",
+                made,
+            )
+            % {"n": made, "days": LIFETIME.days, "most": MOST, "left": max(0, MOST - made)}
         )
 
 
@@ -177,10 +198,13 @@ def _check_new(project: Project, names: Sequence[str]) -> None:
     """Raise `ValidationError` if a member of the project, or an open invitation to it, has one of these names."""
     members = project.memberships.filter(user__username__in=names).values_list("user__username", flat=True)
     if name := members.first():
-        raise ValidationError(f"{name} is a member already. Remove this name.")
+        raise ValidationError(gettext("%(name)s is a member already. Remove this name.") % {"name": name})
     invited = project.invitations.open().filter(name__in=names).values_list("name", flat=True)
     if name := invited.first():
-        raise ValidationError(f"{name} has an open invitation. Withdraw it first, or make a new link for it below.")
+        raise ValidationError(
+            gettext("%(name)s has an open invitation. Withdraw it first, or make a new link for it below.")
+            % {"name": name}
+        )
 
 
 def deliver(token: str, address: Callable[[str], str]) -> str:

@@ -12,6 +12,7 @@ import datetime
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import Ability, LogKind, Membership, Project, User
@@ -39,7 +40,9 @@ def unarchive(*, project: Project) -> None:
 def delete(*, project: Project, user: User, name: str) -> None:
     """Hide the project from all members, until `restore`. Raises `ValidationError` unless `name` is the project's."""
     if name.strip() != project.name.strip():
-        raise ValidationError({"name": f"To confirm, enter the project's name: {project.name}."})
+        raise ValidationError(
+            {"name": gettext("To confirm, enter the project's name: %(name)s.") % {"name": project.name}}
+        )
     deleted = {"deleted_at": timezone.now(), "deleted_by": user}
     if Project.objects.filter(pk=project.pk, deleted_at=None).update(**deleted):
         auditlog.record(LogKind.PROJECT_DELETED, project=project)
@@ -50,7 +53,7 @@ def restore(*, project: Project) -> None:
     """Restore a project that was deleted in the last 30 days. Raises `ValidationError` for any other project."""
     earliest = timezone.now() - KEPT
     if not Project.objects.filter(pk=project.pk, deleted_at__gt=earliest).update(deleted_at=None, deleted_by=None):
-        raise ValidationError("The project is not deleted any more, or was deleted more than 30 days ago.")
+        raise ValidationError(gettext("The project is not deleted any more, or was deleted more than 30 days ago."))
     auditlog.record(LogKind.PROJECT_RESTORED, project=project)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.answering import queue
@@ -88,9 +89,11 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
     """
     people = Membership.objects.filter(project=project, user__in=[user, successor])
     if user == successor or people.count() < 2:
-        raise ValidationError("Choose another member of the project, and be one yourself.")
+        raise ValidationError(gettext("Choose another member of the project, and be one yourself."))
     if role not in roles_without(Ability.MEMBERS_CHANGE):
-        raise ValidationError(f"Choose your new role: {either(roles_without(Ability.MEMBERS_CHANGE))}.")
+        raise ValidationError(
+            gettext("Choose your new role: %(people)s.") % {"people": either(roles_without(Ability.MEMBERS_CHANGE))}
+        )
     with auditlog.part_of_one():
         set_role(project=project, user=successor, role=Role.MANAGER)
         set_role(project=project, user=user, role=role)
@@ -103,7 +106,7 @@ def _keep_a_manager(project: Project, user: User) -> None:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     managers = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project)
     if set(managers.values_list("user", flat=True)) == {user.pk}:
-        raise ValidationError("This is the project's last manager. Make another member a manager first.")
+        raise ValidationError(gettext("This is the project's last manager. Make another member a manager first."))
 
 
 def get_or_create_user(username: str, password: str | None = None) -> tuple[User, bool]:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog, questions
 from labeling.answering import corrections
@@ -61,11 +62,13 @@ def read_name(project: Project, text: str) -> str:
     """
     name = " ".join(text.split())
     if not project.class_proposals:
-        raise InvalidValue("This project takes no proposals for classes. Skip the item with another reason.")
+        raise InvalidValue(gettext("This project takes no proposals for classes. Skip the item with another reason."))
     if not name or len(name) > MAX_PROPOSAL:
-        raise InvalidValue(f"Name the class that you propose, in at most {MAX_PROPOSAL} characters.")
+        raise InvalidValue(
+            gettext("Name the class that you propose, in at most %(most)s characters.") % {"most": MAX_PROPOSAL}
+        )
     if invisible.first_invisible(name) is not None or "\x00" in name:
-        raise InvalidValue("The name has an invisible character. Type it again.")
+        raise InvalidValue(gettext("The name has an invisible character. Type it again."))
     return name
 
 
@@ -102,7 +105,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
     proposals = project.proposals.open().filter(key=key)
     first = proposals.first()
     if first is None:
-        raise ClassError("Nothing is proposed under this name any more.")
+        raise ClassError(gettext("Nothing is proposed under this name any more."))
     with auditlog.part_of_one():
         if into is None:
             label_class = classes.add(project=project, user=user, name=name)
@@ -123,7 +126,7 @@ def dismiss(*, project: Project, user: User, key: str) -> int:
     proposals = project.proposals.filter(pk__in=project.proposals.open().filter(key=key).values("pk"))
     dismissed = proposals.update(settled_at=timezone.now(), settled_by=user)
     if not dismissed:
-        raise ClassError("Nothing is proposed under this name any more.")
+        raise ClassError(gettext("Nothing is proposed under this name any more."))
     auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after={"dismissed": key})
     return dismissed
 
@@ -131,7 +134,7 @@ def dismiss(*, project: Project, user: User, key: str) -> int:
 def _existing(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
     label_class = project.classes.offered().filter(index=index).first()
     if label_class is None:
-        raise ClassError("This project does not offer this class.")
+        raise ClassError(gettext("This project does not offer this class."))
     known = {folded(each) for each in (label_class.name, *label_class.aliases)}
     if proposal.key not in known and len(label_class.aliases) < MAX_ALIASES:
         aliases = [*label_class.aliases, proposal.name]

@@ -59,7 +59,7 @@ class Question:
     """The text in the form of a new project."""
     prompt: ClassVar[str]
     """The question that annotators read, unless the manager writes another one."""
-    prompt_for_managers: ClassVar[str] = "What is it?"
+    prompt_for_managers: ClassVar[str] = gettext_noop("What is it?")
     proposes: ClassVar[bool] = False
     """Whether each item proposes a class, and the answer is yes or no."""
     answer: ClassVar[str] = "a class name"

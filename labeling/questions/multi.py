@@ -26,7 +26,7 @@ class Multi(Question):
     title = "any number of classes"
     offer = "Any number of classes. “Which of these apply?”"
     prompt = gettext_noop("Which of these apply?")
-    prompt_for_managers = "Which apply?"
+    prompt_for_managers = gettext_noop("Which apply?")
     answer = "a list of class names"
     value_is_list = per_class = True
     best_is_no_answer = gettext_noop("any number of classes may apply")

@@ -21,10 +21,10 @@ class Score(Question):
     title = "a score on a scale"
     offer = "A score on a scale, such as 1 to 5. “How good is it?”"
     prompt = gettext_noop("Which score?")
-    prompt_for_managers = "Which score?"
+    prompt_for_managers = gettext_noop("Which score?")
     answer = "a number"
     ordered = True
-    fixed_classes = fixed_scale = "The classes are the points of a scale."
+    fixed_classes = fixed_scale = gettext_noop("The classes are the points of a scale.")
     exported_as = "number"
 
     def check_classes(self, names: Sequence[str]) -> None:

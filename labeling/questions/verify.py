@@ -22,7 +22,9 @@ class Verify(Question):
     proposes = True
     grid_by = GridBy.PROPOSED
     answers = ("no", "yes")
-    fixed_classes = "Each answer is about the class that its item proposes: it would not hold for another class."
+    fixed_classes = gettext_noop(
+        "Each answer is about the class that its item proposes: it would not hold for another class."
+    )
     exported_as = "boolean"
     skip_reasons = [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
 

@@ -8,12 +8,15 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext, ngettext
 
 from labeling.answering import parts
 from labeling.insight.batch_parts import parts_of
 from labeling.models import Ability, Batch, Membership, User
+from labeling.projects.invisible import isolated
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
+from labeling.web.shared.words import number as number_of
 
 GROUP = "group:"
 
@@ -51,7 +54,7 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
     form = PartForm(request.POST)
     try:
         if not form.is_valid():
-            raise parts.PartError("Choose a person or a group, and a share from 0.01 to 100 percent.")
+            raise parts.PartError(gettext("Choose a person or a group, and a share from 0.01 to 100 percent."))
         whom, group, user = form.cleaned_data["whom"], "", None
         if whom.startswith(GROUP):
             group = whom.removeprefix(GROUP)
@@ -61,7 +64,9 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
     except parts.PartError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{count(part.stop - part.start, 'task')} are for {part.name} alone.")
+        n = part.stop - part.start
+        text = ngettext("%(n)s task is for %(name)s alone.", "%(n)s tasks are for %(name)s alone.", n)
+        messages.success(request, text % {"n": number_of(n), "name": isolated(part.name)})
     return redirect("project-batch", membership.project.slug, number)
 
 
@@ -71,5 +76,5 @@ def lift_part(request: HttpRequest, membership: Membership, number: int, part_id
     batch = get_object_or_404(membership.project.batches, number=number)
     part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
     parts.lift(batch=batch, part_id=part_id)
-    messages.success(request, f"The tasks of {part.name} is for everybody.")
+    messages.success(request, gettext("The tasks of %(name)s are for everybody.") % {"name": isolated(part.name)})
     return redirect("project-batch", membership.project.slug, number)

@@ -79,6 +79,15 @@ def batch_rows(
     ]
 
 
+def answered_of(answered: int, answers: int, size: int) -> str:
+    """Return the progress of a batch in answers, or in items where each item needs one answer; empty without items."""
+    if not size:
+        return ""
+    by_item = gettext("%(answered)s of %(all)s done")
+    text = by_item if answers == size else gettext("%(answered)s of %(all)s answers")
+    return text % {"answered": number(answered), "all": number(answers)}
+
+
 def _of_all(batch: Batch) -> str:
     values = {"part": number(batch.size - batch.remaining), "all": number(batch.size)}
     return gettext("%(part)s of %(all)s") % values if batch.size else "–"

@@ -9,7 +9,7 @@ from labeling import kinds
 from labeling.models import Batch, Project, Task
 from labeling.web.batches.reasons import reason
 from labeling.web.items.item_view import excerpt, label_text
-from labeling.web.shared.words import number, percent
+from labeling.web.shared.words import localized, number, percent
 
 EXCERPT = 80
 
@@ -56,7 +56,7 @@ def picked_row(
         sure="" if task.confidence is None else percent(task.confidence),
         label=label_text(project.asks.show(item.label, dict(names))),
         open=task.outstanding > 0,
-        margin="" if task.margin is None else f"{task.margin:.4f}",
+        margin="" if task.margin is None else localized(f"{task.margin:.4f}"),
         cluster=task.cluster,
         cluster_size="" if task.cluster_size is None else number(task.cluster_size),
         draw_pass="" if task.draw_pass is None else number(task.draw_pass + 1),

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext, ngettext
 
 from labeling.answering import batches, deadlines, rechecking
 from labeling.arrays import stored
@@ -26,7 +27,7 @@ from labeling.items.order import count_up_to
 from labeling.loop.progress import progress_of
 from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.web.batches.batch_parts import assigned
-from labeling.web.batches.batch_rows import batch_rows, picked_by, stretch
+from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows, left_out, picked_by, stretch
 from labeling.web.batches.picked_rows import picked_row
 from labeling.web.batches.picking import passed_over
 from labeling.web.batches.running_batch import running, step_line
@@ -75,6 +76,10 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         "step": step_line(progress) if progress else "",
         "answered": answered,
         "answers": answers,
+        "answered_shown": answered_of(answered, answers, batch.size),
+        "state": STATES[Batch.State(batch.state)],
+        "failed_in": STATES[Batch.State(batch.failed_in)] if batch.failed_in else "",
+        "left_out": left_out(batch),
         "picked_by": picked_by(batch),
         "states": _states(batch, now),
         "is_open": batch.state == Batch.State.OPEN,
@@ -103,11 +108,10 @@ def end_batch(request: HttpRequest, membership: Membership, number: int) -> Http
     """Ask for confirmation (GET), then end an open batch with its present answers (POST)."""
     batch = get_object_or_404(membership.project.batches, number=number)
     if request.method != "POST" and batch.state == Batch.State.OPEN:
-        unanswered = words.count(batch.remaining, "item has not", "items have not")
         context = {
             "batch": batch,
             "size": words.count(batch.size, "item"),
-            "unanswered": unanswered,
+            "unanswered": batch.remaining,
             "answered": batch.size - batch.remaining,
         }
         return render_page(request, membership, "project/batch_end.html", context, section="project-batches")
@@ -116,18 +120,24 @@ def end_batch(request: HttpRequest, membership: Membership, number: int) -> Http
     except batches.BatchError as error:
         messages.error(request, str(error))
     else:
-        back = f", {words.count(dropped, 'item')} back in the pool" if dropped else ""
-        messages.success(request, f"Batch {number} is ended{back}. The model is trained on it now.")
+        text = gettext("Batch %(number)s is ended. The model is trained on it now.")
+        if dropped:
+            text = ngettext(
+                "Batch %(number)s is ended, %(n)s item back in the pool. The model is trained on it now.",
+                "Batch %(number)s is ended, %(n)s items back in the pool. The model is trained on it now.",
+                dropped,
+            )
+        messages.success(request, text % {"number": number, "n": words.number(dropped)})
     return redirect("project", membership.project.slug)
 
 
 def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
     """List the states that the batch has passed, each with its start and its duration."""
     begun = [
-        ("Selecting", batch.created_at, batch.opened_at),
-        ("Open", batch.opened_at, batch.completed_at),
-        ("Training", batch.completed_at, batch.done_at),
-        ("Done", batch.done_at, None),
+        (gettext("Selecting"), batch.created_at, batch.opened_at),
+        (gettext("Open"), batch.opened_at, batch.completed_at),
+        (gettext("Training"), batch.completed_at, batch.done_at),
+        (gettext("Done"), batch.done_at, None),
     ]
     return [
         {"name": name, "at": words.moment(start, now), "took": stretch(start, end)}
@@ -140,33 +150,40 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
     """List the facts that a repetition of the selection needs, as (name, value, meaning)."""
     if batch.seed is None:
         return []
-    control = f"{words.number(batch.control_tasks)} ({words.percent(batch.control_share or 0)} asked for)"
+    control = gettext("%(control_tasks)s (%(share)s asked for)") % {
+        "control_tasks": words.number(batch.control_tasks),
+        "share": words.percent(batch.control_share or 0),
+    }
     facts: list[tuple[str, Any, str]] = [
-        ("Picked", picked_by(batch), ""),
+        (gettext("Picked"), picked_by(batch), ""),
         (
-            "Picked ahead",
+            gettext("Picked ahead"),
             batch.kept_tasks or None,
-            "tasks given out before the newest model came",
+            gettext("tasks given out before the newest model came"),
         ),
-        ("Seed", str(batch.seed), "determines every random choice"),
-        ("Batch size", batch.batch_size, "k_t: items asked for"),
-        ("Candidates", batch.candidates, "k_m: the least certain items, from which the batch was drawn"),
-        ("Candidate factor", batch.candidate_factor if batch.clusters else None, "k_m / k_t"),
-        ("Clusters", batch.clusters, "at the cut"),
-        ("Mean cluster size", batch.mean_cluster_size if batch.clusters else None, "asked for"),
-        ("Class guard", batch.class_guard, "times its even share that a class may fill"),
-        ("Cut height", batch.cut_height, "where the dendrogram was cut"),
-        ("Control tasks", control, "drawn at random"),
-        ("Pool", batch.pool_size, "unlabeled items at that time"),
-        ("Pool rows", batch.pool_rows, "rows of the matrices at that time"),
-        ("Answers an item", batch.overlap, "overlap"),
-        ("Deadline", _exactly(batch.deadline_at), _condition(batch)),
+        (gettext("Seed"), str(batch.seed), gettext("determines every random choice")),
+        (gettext("Batch size"), batch.batch_size, gettext("k_t: items asked for")),
         (
-            "Left out",
-            batch.dropped or None,
-            "tasks without an answer when the batch was ended early; their items are back in the pool",
+            gettext("Candidates"),
+            batch.candidates,
+            gettext("k_m: the least certain items, from which the batch was drawn"),
         ),
-        ("Took", words.duration(batch.select_seconds or 0), "to pick"),
+        (gettext("Candidate factor"), batch.candidate_factor if batch.clusters else None, "k_m / k_t"),
+        (gettext("Clusters"), batch.clusters, gettext("at the cut")),
+        (gettext("Mean cluster size"), batch.mean_cluster_size if batch.clusters else None, gettext("asked for")),
+        (gettext("Class guard"), batch.class_guard, gettext("times its even share that a class may fill")),
+        (gettext("Cut height"), batch.cut_height, gettext("where the dendrogram was cut")),
+        (gettext("Control tasks"), control, gettext("drawn at random")),
+        (gettext("Pool"), batch.pool_size, gettext("unlabeled items at that time")),
+        (gettext("Pool rows"), batch.pool_rows, gettext("rows of the matrices at that time")),
+        (gettext("Answers an item"), batch.overlap, gettext("overlap")),
+        (gettext("Deadline"), _exactly(batch.deadline_at), _condition(batch)),
+        (
+            gettext("Left out"),
+            batch.dropped or None,
+            gettext("tasks without an answer when the batch was ended early; their items are back in the pool"),
+        ),
+        (gettext("Took"), words.duration(batch.select_seconds or 0), gettext("to pick")),
     ]
     return [(name, _shown(value), meaning) for name, value, meaning in facts if value is not None]
 
@@ -177,13 +194,13 @@ def _exactly(at: datetime.datetime | None) -> str | None:
 
 def _condition(batch: Batch) -> str:
     share = 1.0 if batch.complete_share is None else batch.complete_share
-    return f"ends it once {words.percent(share)} of the answers are there"
+    return gettext("ends it once %(share)s of the answers are there") % {"share": words.percent(share)}
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, int):
         return words.number(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return words.localized(f"{value:.6g}") if isinstance(value, float) else str(value)
 
 
 def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
@@ -198,8 +215,8 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
     if survey is None or survey.state == Job.State.DONE:  # the clustering was rebuilt before the map was drawn
         return {}
     if survey.state == Job.State.FAILED:
-        return {"map_state": f"It could not be drawn: {survey.reason}"}
-    return {"map_state": "The map is being drawn at low priority. Reload the page in a minute."}
+        return {"map_state": gettext("It could not be drawn: %(reason)s") % {"reason": survey.reason}}
+    return {"map_state": gettext("The map is being drawn at low priority. Reload the page in a minute.")}
 
 
 def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:
@@ -211,12 +228,12 @@ def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, An
     n, more = count_up_to(picked.tasks_of(batch, chosen)) if chosen.filtered else (batch.size - batch.further, False)
     return {
         "rows": [picked_row(project, batch, task, names, flags) for task in page.tasks],
-        "counted": f"More than {words.number(n)} tasks" if more else words.count(n, "task"),
+        "counted": gettext("More than %(n)s tasks") % {"n": words.number(n)} if more else words.count(n, "task"),
         "one": n == 1,
         "wanted": chosen,
         "by_rank": chosen.sort != picked.RANK and picked.order_of(batch, chosen) == picked.ORDERS[picked.RANK],
-        "sorts": [(name, order.title) for name, order in picked.ORDERS.items()],
-        "parts": picked.PARTS.items(),
+        "sorts": [(name, gettext(order.title)) for name, order in picked.ORDERS.items()],
+        "parts": [(name, gettext(title)) for name, title in picked.PARTS.items()],
         "earlier": urlencode({**chosen.query, "before": page.before}) if page.before else "",
         "later": urlencode({**chosen.query, "after": page.after}) if page.after else "",
     }

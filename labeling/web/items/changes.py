@@ -13,6 +13,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from labeling.answering.changing import ACTIONS, CLOSING, MAX_ITEMS, RELABEL, Change, Effect
 from labeling.answering.removing import RemovalError
@@ -31,7 +32,10 @@ class ReasonForm(forms.Form):
     """The reason for a change, recorded for later readers."""
 
     note = forms.CharField(
-        label="Reason", required=False, max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=300,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
 
@@ -57,7 +61,9 @@ def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
     effect = change.effect_on(finding.items) if in_background else change.preview(project)
     n_chosen = finding.count()[0] if in_background else len(ids)
     context = {
-        "action": ACTIONS[action],
+        "title": gettext(ACTIONS[action].title),
+        "done": gettext(ACTIONS[action].done),
+        "meaning": gettext(ACTIONS[action].meaning),
         "dangerous": action in CLOSING,
         "asks_reason": action in CLOSING,
         "relabel": action == RELABEL,
@@ -99,16 +105,21 @@ def _sentences(action: str, chosen: int, effect: Effect) -> list[str]:
     """Describe the effect of the change on the selected items."""
     sentences = []
     if effect.items < chosen:
-        unchanged = chosen - effect.items
-        stay = "stays as it is" if unchanged == 1 else "stay as they are"
-        sentences.append(f"{words.count(unchanged, 'item')} of those selected {stay}.")
-    if effect.labels and action != RELABEL:
-        have = "has a label" if effect.labels == 1 else "have labels"
-        sentences.append(f"{words.count(effect.labels, 'item')} of them {have}.")
-    if effect.tasks:
-        sentences.append(
-            f"{words.count(effect.tasks, 'task')} of the open batch will be closed. People who hold one get another."
+        n = chosen - effect.items
+        text = ngettext(
+            "%(n)s item of those selected stays as it is.", "%(n)s items of those selected stay as they are.", n
         )
+        sentences.append(text % {"n": words.number(n)})
+    if (n := effect.labels) and action != RELABEL:
+        text = ngettext("%(n)s item of them has a label.", "%(n)s items of them have labels.", n)
+        sentences.append(text % {"n": words.number(n)})
+    if n := effect.tasks:
+        text = ngettext(
+            "%(n)s task of the open batch will be closed. People who hold one get another.",
+            "%(n)s tasks of the open batch will be closed. People who hold one get another.",
+            n,
+        )
+        sentences.append(text % {"n": words.number(n)})
     return sentences
 
 
@@ -118,16 +129,22 @@ def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, c
     except RemovalError as error:
         messages.error(request, error.detail)
     else:
-        are = "is" if effect.items == 1 else "are"
-        message = f"{words.count(effect.items, 'item')} {are} {ACTIONS[change.action].done}."
-        messages.success(request, message) if effect.items else messages.info(request, "Nothing had to be changed.")
+        n, done = effect.items, gettext(ACTIONS[change.action].done)
+        text = ngettext("%(n)s item is %(done)s.", "%(n)s items are %(done)s.", n)
+        if n:
+            messages.success(request, text % {"n": words.number(n), "done": done})
+        else:
+            messages.info(request, gettext("Nothing had to be changed."))
     return redirect(_back(request, membership.project, finding))
 
 
 def _leave_to_worker(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:
     change = replace(change, ids=())
     asked = bulk.ask(project=membership.project, user=membership.user, filters=finding.filters, change=change)
-    messages.success(request, f"{words.count(asked.total, 'item')}: in progress. You do not have to wait.")
+    messages.success(
+        request,
+        gettext("%(items)s: in progress. You do not have to wait.") % {"items": words.count(asked.total, "item")},
+    )
     return redirect(_back(request, membership.project, finding))
 
 

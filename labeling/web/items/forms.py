@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.answering.reading import read_value
 from labeling.items.filter import FilterError
@@ -22,7 +23,7 @@ MAX_CHOICES = 10
 # Longer lists of classes are not part of the page, which proposes names while the user types.
 MAX_LISTED = 200
 
-NO_CHOICE = "Choose what it is."
+NO_CHOICE = gettext_lazy("Choose what it is.")
 
 
 class FindForm(forms.Form):
@@ -36,12 +37,17 @@ class FindForm(forms.Form):
         self.fields |= {name: filter_field(each, longest=LONGEST) for name, each in FILTERS.items()}
         self.fields["like"].widget = forms.HiddenInput()
         sorts = {ALIKE: SORTS[ALIKE], **ORDERS} if self.data.get("like") else ORDERS
-        choices = [(name, order.title) for name, order in sorts.items()]
-        self.fields["sort"] = forms.CharField(label="Sort by", required=False, widget=forms.Select(choices=choices))
+        choices = [(name, gettext(order.title)) for name, order in sorts.items()]
+        self.fields["sort"] = forms.CharField(
+            label=gettext("Sort by"), required=False, widget=forms.Select(choices=choices)
+        )
         if project.asks.proposes:
+            choices = [("", gettext("any")), ("yes", gettext("yes")), ("no", gettext("no"))]
             for name, each in FILTERS.items():
                 if each.attrs.get("list") == "classes":
-                    self.fields[name].widget = forms.Select(choices=[("", "any"), ("yes", "yes"), ("no", "no")])
+                    self.fields[name].widget = forms.Select(
+                        choices=[("", gettext("any")), ("yes", gettext("yes")), ("no", gettext("no"))]
+                    )
 
     def front(self) -> list[forms.BoundField]:
         """Return the fields that are always visible."""
@@ -58,7 +64,7 @@ class FindForm(forms.Form):
     def clean_sort(self) -> str:
         sort = self.cleaned_data["sort"]
         if sort and sort not in SORTS:
-            raise ValidationError(f"Choose one of {', '.join(SORTS)}.")
+            raise ValidationError(gettext("Choose one of %(names)s.") % {"names": ", ".join(SORTS)})
         return str(sort)
 
     def clean(self) -> None:
@@ -81,10 +87,11 @@ class CorrectionForm(forms.Form):
     """The label of an item. `stored` holds the value as the database stores it, once the form is valid."""
 
     note = forms.CharField(
+        label=gettext_lazy("Note"),
         required=False,
         max_length=300,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="The reason, for people who look at the item later.",
+        help_text=gettext_lazy("The reason, for people who look at the item later."),
     )
 
     def __init__(self, *args: Any, project: Project, record: ItemRecord, classes: list[str], **kwargs: Any) -> None:
@@ -96,14 +103,16 @@ class CorrectionForm(forms.Form):
         label = record.certified.value if record.certified else record.item.label
         shown = project.asks.show(label, record.names)
         if project.asks.proposes:
-            self._choose_one([("true", "Yes"), ("false", "No")], shown if shown is None else str(shown).lower())
+            self._choose_one(
+                [("true", gettext("Yes")), ("false", gettext("No"))], shown if shown is None else str(shown).lower()
+            )
         elif project.asks.per_class:
             self._choose_many(classes or self._near(record), shown or [], all_there=bool(classes))
         elif classes and not project.asks.value_is_list:
             self._choose_one([(name, name) for name in classes], shown)
         else:
             self.fields["value"] = forms.CharField(
-                label="Classes" if project.asks.value_is_list else "Class",
+                label=gettext("Classes") if project.asks.value_is_list else gettext("Class"),
                 initial=", ".join(shown) if isinstance(shown, list) else shown or "",
                 error_messages={"required": NO_CHOICE},
                 widget=forms.TextInput(attrs={"list": "classes", "autocomplete": "off", "spellcheck": "false"}),
@@ -112,7 +121,7 @@ class CorrectionForm(forms.Form):
 
     def _choose_one(self, choices: list[tuple[str, str]], initial: str | None) -> None:
         self.fields["value"] = forms.ChoiceField(
-            label=self._project.asks.prompt_for_managers,
+            label=gettext(self._project.asks.prompt_for_managers),
             choices=choices,
             widget=forms.RadioSelect,
             initial=initial,
@@ -121,7 +130,7 @@ class CorrectionForm(forms.Form):
 
     def _choose_many(self, names: list[str], initial: list[str], *, all_there: bool) -> None:
         self.fields["value"] = _Names(
-            label=self._project.asks.prompt_for_managers,
+            label=gettext(self._project.asks.prompt_for_managers),
             choices=[(name, name) for name in names],
             widget=forms.CheckboxSelectMultiple,
             initial=initial,
@@ -129,7 +138,7 @@ class CorrectionForm(forms.Form):
         )
         if not all_there:
             self.fields["also"] = forms.CharField(
-                label="One more class",
+                label=gettext("One more class"),
                 required=False,
                 widget=forms.TextInput(attrs={"list": "classes", "autocomplete": "off", "spellcheck": "false"}),
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from labeling.items.filter_values import YES_OR_NO
 from labeling.items.item_filters import FILTERS, State, matching
@@ -125,13 +126,13 @@ class Finding:
     def _sentence(self, name: str, text: str) -> str:
         each = FILTERS[name]
         if isinstance(each.chip, tuple):
-            return each.chip[0 if YES_OR_NO[text] else 1]
+            return gettext(each.chip[0 if YES_OR_NO[text] else 1])
         if each.choices:
-            return dict(each.choices)[text]
+            return gettext(dict(each.choices)[text])
         if name == "like" and "like" in self.filter:
             text = self.filter["like"].item.title
         parts = text.split(":", 1) if "{1}" in each.chip else [text]
-        return each.chip.format(*map(isolated, parts))
+        return gettext(each.chip).format(*map(isolated, parts))
 
     def around(self, item: Item, at: str | None = None) -> tuple[int | None, int | None]:
         """Return the ids of the previous and the next item, relative to this item or to its former position `at`."""

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
 from labeling.answering.changing import ACTIONS, AGAIN, DELETE, EXCLUDE, GOLD, INCLUDE, QUEUE, RESTORE, UNGOLD, UNQUEUE
@@ -16,7 +16,8 @@ from labeling.models import Annotation, BulkChange, Correction, Item, Project
 from labeling.models.batches import IMPORTED
 from labeling.projects.invisible import isolated
 from labeling.web.batches.reasons import reason
-from labeling.web.shared.words import Moment, duration, moment, number, percent
+from labeling.web.shared.forms import translated
+from labeling.web.shared.words import Moment, duration, localized, moment, number, percent
 from models_store.metrics import points_off
 
 EXCERPT = 240
@@ -58,35 +59,36 @@ def _origin(line: ItemLine) -> str:
         return ""
     # A label that was imported without answers is stored as an answer without a duration.
     unasked = line.task.batch.strategy == IMPORTED and not any(seconds for _, seconds in line.answers)
-    by = "imported" if unasked else _people([username for username, _ in line.answers])
-    return " · ".join(filter(None, [f"batch {line.task.batch.number}", by]))
+    by = gettext("imported") if unasked else _people([username for username, _ in line.answers])
+    return " · ".join(filter(None, [gettext("batch %(number)s") % {"number": line.task.batch.number}, by]))
 
 
 def _marks(line: ItemLine) -> Any:
     """Yield (text, look) of each mark."""
     if line.certified:
-        yield f"certificate {line.certified.certificate.number}", "good"
+        yield gettext("certificate %(number)s") % {"number": line.certified.certificate.number}, "good"
     if line.flagged:
-        yield "flagged", "warn"
+        yield gettext("flagged"), "warn"
     if line.item.agreement is not None and line.item.agreement < 1:
-        yield f"{percent(line.item.agreement)} agree", "warn"
+        yield gettext("%(agreement)s agree") % {"agreement": percent(line.item.agreement)}, "warn"
     if line.corrected:
-        yield "settled", "good"
+        yield gettext("settled"), "good"
     if line.item.deleted_at:
-        yield "deleted", "warn"
+        yield gettext("deleted"), "warn"
     elif line.item.excluded_at:
-        yield "excluded", "warn"
+        yield gettext("excluded"), "warn"
     if line.item.gold is not None:
-        yield "gold", ""
+        yield gettext("gold"), ""
     if line.item.queued_at and line.task is None:
-        yield "queued", "good"
+        yield gettext("queued"), "good"
     if line.item.reserved:
-        yield "control", ""
+        yield gettext("control"), ""
 
 
 def _people(usernames: list[str]) -> str:
     more = len(usernames) - NAMED
-    return ", ".join(usernames[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    names = gettext(", ").join(usernames[:NAMED])
+    return gettext("%(names)s and %(more)s more") % {"names": names, "more": number(more)} if more > 0 else names
 
 
 def label_text(shown: Any) -> str:
@@ -94,12 +96,12 @@ def label_text(shown: Any) -> str:
     if isinstance(shown, bool):
         return gettext("yes") if shown else gettext("no")
     if isinstance(shown, list):
-        return ", ".join(map(isolated, shown)) or gettext("none applies")
+        return gettext(", ").join(map(isolated, shown)) or gettext("none applies")
     return "" if shown is None else isolated(str(shown))
 
 
 def state_text(state: State | None) -> str:
-    return str(state.label) if state else "not encoded yet"
+    return gettext(state.label) if state else gettext("not encoded yet")
 
 
 def excerpt(project: Project, item: Item) -> str:
@@ -134,7 +136,9 @@ def _answer_row(each: Annotation, record: ItemRecord, now: datetime.datetime, ri
     skipped = each.value is None
     return AnswerRow(
         who=each.user.username,
-        what=each.skip_reason if skipped else label_text(record.item.project.asks.show(each.value, record.names)),
+        what=translated(each.skip_reason)
+        if skipped
+        else label_text(record.item.project.asks.show(each.value, record.names)),
         skipped=skipped,
         flagged=each.flagged,
         took=duration(each.seconds) if each.seconds else "–",
@@ -162,7 +166,7 @@ def _correction(each: Correction, record: ItemRecord, now: datetime.datetime) ->
 def change_row(bulk: BulkChange) -> dict[str, Any]:
     """Return the progress of a background change of many items."""
     return {
-        "title": ACTIONS[bulk.action].title,
+        "title": gettext(ACTIONS[bulk.action].title),
         "who": bulk.user.username,
         "seen": number(bulk.seen),
         "total": number(bulk.total),
@@ -179,34 +183,44 @@ def came_to_be(record: ItemRecord) -> str:
     answers = [each for each in standing if each.value is not None]
     if record.correction:
         confirmed = answers and all(each.value == record.item.label for each in answers)
-        return f"{'Confirmed' if confirmed else 'Settled'} by {record.correction.user.username}."
+        text = gettext("Confirmed by %(name)s.") if confirmed else gettext("Settled by %(name)s.")
+        return text % {"name": record.correction.user.username}
     if task is None:
         return ""
     if record.item.again_at is not None:
-        return "It will be asked again in the next batch."
+        return gettext("It will be asked again in the next batch.")
     if not task.has_all_answers:
-        again = " again" if task is not record.task else ""
-        return f"{len(standing)} of {task.batch.overlap + task.extra} have answered{again}."
+        again = gettext("%(n)s of %(all)s have answered again.")
+        text = gettext("%(n)s of %(all)s have answered.") if task is record.task else again
+        return text % {"n": number(len(standing)), "all": number(task.batch.overlap + task.extra)}
     if not answers:
-        return f"All annotators skipped it: {_people([each.user.username for each in standing])}." if standing else ""
+        people = _people([each.user.username for each in standing])
+        return gettext("All annotators skipped it: %(people)s.") % {"people": people} if standing else ""
     if task.batch.strategy == IMPORTED and not any(each.seconds for each in answers):
-        return "Imported."
+        return gettext("Imported.")
     if len(answers) == 1:
-        return f"{answers[0].user.username}’s answer."
-    if record.item.label is None:
-        return f"{len(answers)} people answered, and no answer is certain enough."
+        return gettext("%(username)s’s answer.") % {"username": answers[0].user.username}
+    n = len(answers)
     agreeing = sum(each.value == record.item.label for each in answers)
-    if agreeing == len(answers):
-        return f"All {len(answers)} answers agree."
-    return f"{agreeing} of {len(answers)} answers agree."
+    if record.item.label is None:
+        text = ngettext(
+            "%(n)s person answered, and no answer is certain enough.",
+            "%(n)s people answered, and no answer is certain enough.",
+            n,
+        )
+    elif agreeing == n:
+        text = ngettext("All %(n)s answers agree.", "All %(n)s answers agree.", n)
+    else:
+        text = ngettext("%(part)s of %(n)s answers agree.", "%(part)s of %(n)s answers agree.", n)
+    return text % {"n": number(n), "part": number(agreeing)}
 
 
 def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
     """Return (action, title, look) of each button that changes the item, in their order."""
     if record.removal:
         back = RESTORE if record.removal.deleted else INCLUDE
-        again = [(back, ACTIONS[back].title, "")]
-        return again if record.removal.deleted else [*again, (DELETE, ACTIONS[DELETE].title, "quiet")]
+        again = [(back, gettext(ACTIONS[back].title), "")]
+        return again if record.removal.deleted else [*again, (DELETE, gettext(ACTIONS[DELETE].title), "quiet")]
     gold = record.item.gold is not None
     offered = {
         UNQUEUE if record.item.queued_at else QUEUE: record.task is None,
@@ -215,7 +229,7 @@ def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
         EXCLUDE: True,
         DELETE: True,
     }
-    return [(action, ACTIONS[action].title, "quiet") for action, fits in offered.items() if fits]
+    return [(action, gettext(ACTIONS[action].title), "quiet") for action, fits in offered.items() if fits]
 
 
 def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
@@ -225,14 +239,30 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
         return []
     version = task.batch.selection_numbered(task.selection).selected_by
     facts: list[tuple[str, Any, str]] = [
-        ("Picked", reason(task.batch, task), ""),
-        ("Replaces", task.replaces.shown.title if task.replaces else None, "all annotators skipped it"),
-        ("Rank", number(task.rank), "the order in which a batch is given out"),
-        ("Margin", None if task.margin is None else f"{task.margin:.4f}", "best class minus second best"),
-        ("Predicted", _prediction(record), f"by version {version.number}" if version else ""),
-        ("Cluster", task.cluster, ""),
-        ("Cluster size", task.cluster_size, "candidates in it"),
-        ("Pass", None if task.draw_pass is None else task.draw_pass + 1, "of the round-robin over the clusters"),
+        (gettext("Picked"), reason(task.batch, task), ""),
+        (
+            gettext("Replaces"),
+            task.replaces.shown.title if task.replaces else None,
+            gettext("all annotators skipped it"),
+        ),
+        (gettext("Rank"), number(task.rank), gettext("the order in which a batch is given out")),
+        (
+            gettext("Margin"),
+            None if task.margin is None else localized(f"{task.margin:.4f}"),
+            gettext("best class minus second best"),
+        ),
+        (
+            gettext("Predicted"),
+            _prediction(record),
+            gettext("by version %(number)s") % {"number": version.number} if version else "",
+        ),
+        (gettext("Cluster"), task.cluster, ""),
+        (gettext("Cluster size"), task.cluster_size, gettext("candidates in it")),
+        (
+            gettext("Pass"),
+            None if task.draw_pass is None else task.draw_pass + 1,
+            gettext("of the round-robin over the clusters"),
+        ),
     ]
     return [
         (name, number(value) if isinstance(value, int) else value, meaning)
@@ -247,11 +277,12 @@ def model_says(record: ItemRecord) -> list[str]:
     item, taken_for = record.item, _prediction(record)
     if taken_for is not None and record.task is not None:
         version = record.task.batch.selection_numbered(record.task.selection).selected_by
-        by = f"version {version.number}" if version else "the model"
-        sentences.append(f"Before it was labeled, {by} predicted {taken_for}.")
+        text = gettext("Before it was labeled, the model predicted %(taken_for)s.")
+        if version:
+            text = gettext("Before it was labeled, version %(number)s predicted %(taken_for)s.")
+        sentences.append(text % {"number": version.number if version else "", "taken_for": taken_for})
     if item.likely_label is not None and item.label_quality is not None:
-        doubt = _doubt(item, item.likely_label, percent(item.label_quality))
-        sentences.append(f"Models that have not learned this label {doubt}.")
+        sentences.append(_doubt(item, item.likely_label, percent(item.label_quality)))
     return sentences
 
 
@@ -260,16 +291,28 @@ def _doubt(item: Item, likely: int, share: str) -> str:
     project = item.project
     names = {} if project.asks.proposes else names_of(project, [], [likely])
     name = label_text(project.asks.predicted(likely, names))
-    if project.asks.per_class:
-        verb = "should have" if likely in (item.label or []) else "should lack"
-        return f"doubt that it {verb} {name}, and give that {share}"
-    if project.asks.ordered and points_off(project.answer_count):
-        return f"take it for {name}, and give {share} that the label is at most one point off"
-    return f"take it for {name}, and give the label {share}"
+    if project.asks.per_class and likely in (item.label or []):
+        text = gettext(
+            "Models that have not learned this label doubt that it should have %(name)s, and give that %(share)s."
+        )
+    elif project.asks.per_class:
+        text = gettext(
+            "Models that have not learned this label doubt that it should lack %(name)s, and give that %(share)s."
+        )
+    elif project.asks.ordered and points_off(project.answer_count):
+        text = gettext(
+            "Models that have not learned this label take it for %(name)s, and give %(share)s that the label is at "
+            "most one point off."
+        )
+    else:
+        text = gettext("Models that have not learned this label take it for %(name)s, and give the label %(share)s.")
+    return text % {"name": name, "share": share}
 
 
 def _prediction(record: ItemRecord) -> str | None:
     if record.predicted is None or record.task is None:
         return None
-    sure = "" if record.task.confidence is None else f" ({percent(record.task.confidence)} sure)"
-    return label_text(record.predicted) + sure
+    name = label_text(record.predicted)
+    if record.task.confidence is None:
+        return name
+    return gettext("%(name)s (%(share)s sure)") % {"name": name, "share": percent(record.task.confidence)}

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import kinds, references
 from labeling.answering import corrections
@@ -56,7 +57,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {
         "form": finding.form,
         "finding": finding,
-        "counted": f"More than {words.number(n)} items" if more else words.count(n, "item"),
+        "counted": gettext("More than %(n)s items") % {"n": words.number(n)} if more else words.count(n, "item"),
         "one": n == 1,
         "alike": finding.filter.get("like"),
         "compared": words.number(finding.filter["like"].compared) if "like" in finding.filter else "",
@@ -65,7 +66,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         "earlier": finding.with_place("before", page.before),
         "later": finding.with_place("after", page.after),
         "attention": attention_of(project),
-        "actions": [(name, action.title) for name, action in ACTIONS.items() if _offered(name, finding)],
+        "actions": [(name, gettext(action.title)) for name, action in ACTIONS.items() if _offered(name, finding)],
         "excluded": not lines and project.items.excluded().exists(),
         "change_all": n > 0,
         "changes": [item_view.change_row(each) for each in bulk.under_way(project)],
@@ -86,7 +87,9 @@ def _offered(action: str, finding: Finding) -> bool:
 def _unindexed(project: Project) -> str:
     """Return how many items the full-text search does not find yet, in words; empty if it finds all."""
     n, more = count_up_to(search.unindexed(project))
-    return "" if not n else f"More than {words.number(n)} items" if more else words.count(n, "item")
+    if not n:
+        return ""
+    return gettext("More than %(n)s items") % {"n": words.number(n)} if more else words.count(n, "item")
 
 
 def class_names(project: Project) -> dict[str, Any]:
@@ -134,7 +137,7 @@ def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> 
     except corrections.CorrectionError as error:
         messages.error(request, error.detail)
         return _to_item(project, item_id, finding.with_place("at", place))
-    messages.success(request, f"{record.item.title} is settled.")
+    messages.success(request, gettext("%(title)s is settled.") % {"title": record.item.title})
     if "next" not in request.POST:
         return _to_item(project, item_id, finding.with_place("at", place))
     if later is None:
@@ -152,10 +155,12 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
     try:
         if "remove" in request.POST:
             examples.remove(project=project, index=index, item=item)
-            messages.success(request, f"{item.title} is no longer shown as an example.")
+            messages.success(request, gettext("%(title)s is no longer shown as an example.") % {"title": item.title})
         else:
             examples.choose(project=project, user=membership.user, index=index, item=item)
-            messages.success(request, f"{item.title} is shown to annotators as an example.")
+            messages.success(
+                request, gettext("%(title)s is shown to annotators as an example.") % {"title": item.title}
+            )
     except examples.ExampleError as error:
         messages.error(request, str(error))
     if request.POST.get("back") == "class" and project.classes.filter(index=index).exists():
@@ -175,7 +180,7 @@ def withdraw_correction(request: HttpRequest, membership: Membership, item_id: i
     except corrections.CorrectionError as error:
         messages.error(request, error.detail)
     else:
-        messages.success(request, "The correction is withdrawn: the annotators’ answers count again.")
+        messages.success(request, gettext("The correction is withdrawn: the annotators’ answers count again."))
     return _to_item(project, item_id, finding.with_place("at", place))
 
 
@@ -188,7 +193,7 @@ def _record(project: Project, item_id: int) -> ItemRecord:
     try:
         return record_of(project, item_id)
     except Item.DoesNotExist:
-        raise Http404("This project has no item with this id.") from None
+        raise Http404(gettext("This project has no item with this id.")) from None
 
 
 def correction_form(project: Project, record: ItemRecord, classes: dict[str, Any], data: Any = None) -> CorrectionForm:

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling.db.replica import reads
 from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
@@ -16,18 +18,20 @@ from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import TOO_FEW, count, number, part, percent
+from labeling.web.shared.words import TOO_FEW, count, localized, number, part, percent, span
 
 # The most rows of a list, and the most classes or people in a matrix.
 ROWS, SIDE = 50, 12
-NOT_CHOSEN = "not chosen"
-
 MEANINGS = [
-    ("Agreement", "percent", "of two answers to an item that are the same"),
-    ("Cohen’s κ", "cohen", "beyond chance, the mean of all pairs of people"),
-    ("Fleiss’ κ", "fleiss", "beyond chance, of all people together"),
-    ("Krippendorff’s α", "alpha", "beyond chance, with any number of answers an item"),
-    ("Krippendorff’s α, ordinal", "ordinal", "likewise, where a near miss weighs less than a far one"),
+    (_("Agreement"), "percent", _("of two answers to an item that are the same")),
+    (_("Cohen’s κ"), "cohen", _("beyond chance, the mean of all pairs of people")),
+    (_("Fleiss’ κ"), "fleiss", _("beyond chance, of all people together")),
+    (_("Krippendorff’s α"), "alpha", _("beyond chance, with any number of answers an item")),
+    (
+        _("Krippendorff’s α, ordinal"),
+        "ordinal",
+        _("likewise, where a near miss weighs less than a far one"),
+    ),
 ]
 
 
@@ -49,8 +53,12 @@ def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
         "begun": measured.items > 0 or bool(measured.gold) or anchoring is not None,
         "anchoring": anchoring,
         "leanings": [] if anchoring is None else _leanings(anchoring),
-        "sample": f"{count(measured.items, 'item')} with {count(measured.answers, 'answer')} "
-        f"of {count(measured.people, 'person', 'people')}",
+        "sample": gettext("%(items)s with %(answers)s of %(people)s")
+        % {
+            "items": count(measured.items, "item"),
+            "answers": count(measured.answers, "answer"),
+            "people": count(measured.people, "person", "people"),
+        },
         "least": ENOUGH,
         "coefficients": _coefficients(measured),
         "matrix": _matrix(project, measured.pairs),
@@ -68,8 +76,8 @@ def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
         "tables": [
             _person(project, each, title, known=known)
             for people, title, known in (
-                (measured.others, "Against the others", False),
-                (measured.gold, "Against known answers", True),
+                (measured.others, gettext("Against the others"), False),
+                (measured.gold, gettext("Against known answers"), True),
             )
             for each in people
             if each.username == person
@@ -89,32 +97,40 @@ def items_url(project: Project, **filters: str | None) -> str:
 
 def _leanings(anchoring: Anchoring) -> list[dict[str, str]]:
     """Return a row for each kind of suggestion that annotators may lean towards."""
-    rows = (("The model’s first choice", anchoring.first), ("One of the five suggestions", anchoring.listed))
+    rows = (
+        (gettext("The model’s first choice"), anchoring.first),
+        (gettext("One of the five suggestions"), anchoring.listed),
+    )
     return [
         {
             "title": title,
             "prompted": _share(chosen.prompted),
             "unprompted": _share(chosen.unprompted),
-            "difference": f"{100 * chosen.difference.value:+.1f}".replace("-", "−"),
-            "interval": f"{100 * chosen.difference.low:+.1f} to {100 * chosen.difference.high:+.1f}".replace("-", "−"),
+            "difference": _points(chosen.difference.value),
+            "interval": span(_points(chosen.difference.low), _points(chosen.difference.high)),
         }
         for title, chosen in rows
         if chosen is not None
     ]
 
 
+def _points(share: float) -> str:
+    """Return a difference in points: +1.2, −0.4."""
+    return localized(f"{100 * share:+.1f}".replace("-", "−"))
+
+
 def _share(share: MatchShare) -> str:
-    return f"{part(share.chosen, share.n)} of {number(share.n)}"
+    return gettext("%(part)s of %(all)s") % {"part": part(share.chosen, share.n), "all": number(share.n)}
 
 
 def _coefficients(measured: Agreement) -> list[dict[str, str]]:
     rows = [(title, getattr(measured, name), meaning) for title, name, meaning in MEANINGS]
     return [
         {
-            "title": title,
-            "value": percent(each.value, exact=True) if title == "Agreement" else f"{each.value:.2f}",
+            "title": gettext(title),
+            "value": percent(each.value, exact=True) if title == "Agreement" else localized(f"{each.value:.2f}"),
             "interval": _interval(each, shares=title == "Agreement"),
-            "meaning": meaning,
+            "meaning": gettext(meaning),
         }
         for title, each, meaning in rows
         if each is not None
@@ -123,8 +139,8 @@ def _coefficients(measured: Agreement) -> list[dict[str, str]]:
 
 def _interval(each: Estimate, *, shares: bool = False) -> str:
     if shares:
-        return f"{percent(each.low, exact=True)} to {percent(each.high, exact=True)}"
-    return f"{each.low:.2f} to {each.high:.2f}"
+        return span(percent(each.low, exact=True), percent(each.high, exact=True))
+    return span(localized(f"{each.low:.2f}"), localized(f"{each.high:.2f}"))
 
 
 def _matrix(project: Project, pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -148,10 +164,11 @@ def _matrix(project: Project, pairs: Sequence[Pair]) -> dict[str, Any]:
 def _pair(project: Project, pair: Pair) -> dict[str, str]:
     one, other = pair.people
     return {
-        "kappa": f"{pair.kappa.value:.2f}" if pair.kappa else "–",
+        "kappa": localized(f"{pair.kappa.value:.2f}") if pair.kappa else "–",
         "interval": _interval(pair.kappa) if pair.kappa else "",
         "percent": percent(1 - pair.differing / pair.items) if pair.percent else "",
-        "differing": f"{number(pair.differing)} of {number(pair.items)} differ",
+        "differing": gettext("%(differing)s of %(items)s differ")
+        % {"differing": number(pair.differing), "items": number(pair.items)},
         "url": items_url(project, annotator=one, unlike=other) if pair.differing else "",
     }
 
@@ -169,25 +186,27 @@ def _class(project: Project, each: ClassAgreement) -> dict[str, str]:
 
 def _person(project: Project, each: PersonConfusion, title: str, *, known: bool) -> dict[str, Any]:
     """Compare one annotator's answers with the right ones: a matrix for few classes, or the most frequent mistakes."""
-    names = sorted({name or NOT_CHOSEN for cell in each.cells for name in (cell.answered, cell.expected)})
-    names.sort(key=lambda name: (name == NOT_CHOSEN, not name.isdecimal(), int(name) if name.isdecimal() else 0))
-    cells = {(cell.answered or NOT_CHOSEN, cell.expected or NOT_CHOSEN): cell for cell in each.cells}
+    not_chosen = gettext("not chosen")
+    names = sorted({name or not_chosen for cell in each.cells for name in (cell.answered, cell.expected)})
+    names.sort(key=lambda name: (name == not_chosen, not name.isdecimal(), int(name) if name.isdecimal() else 0))
+    cells = {(cell.answered or not_chosen, cell.expected or not_chosen): cell for cell in each.cells}
     small = len(names) <= SIDE
     return {
         "id": "gold" if known else "others",
         "title": title,
         "right": part(each.right.right, each.right.n) if each.right.n >= ENOUGH else str(TOO_FEW),
-        "interval": f"{percent(each.right.low, exact=True)} to {percent(each.right.high, exact=True)}"
+        "interval": span(percent(each.right.low, exact=True), percent(each.right.high, exact=True))
         if each.right.n >= ENOUGH
         else "",
-        "right_of": f"{number(each.right.right)} of {count(each.right.n, 'answer')}",
+        "right_of": gettext("%(part)s of %(all)s")
+        % {"part": number(each.right.right), "all": count(each.right.n, "answer")},
         "columns": names if small else [],
         "rows": [
             {"name": right, "cells": [_cell(project, each, cells.get((answered, right)), known) for answered in names]}
             for right in (names if small else [])
         ],
         "mistakes": [
-            {"answered": cell.answered or NOT_CHOSEN, "expected": cell.expected or NOT_CHOSEN,
+            {"answered": cell.answered or not_chosen, "expected": cell.expected or not_chosen,
              **_cell(project, each, cell, known)}
             for cell in each.cells
             if cell.answered != cell.expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 
 from labeling.db.replica import reads
 from labeling.insight.annotators import Rate
@@ -12,7 +13,7 @@ from labeling.models import Ability, Membership, Project
 from labeling.web.overview.agreement import items_url
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import TOO_FEW, count, figure, number, percent
+from labeling.web.shared.words import TOO_FEW, count, figure, number, percent, span
 
 
 @for_members(reading=Ability.LABELS_READ)
@@ -49,10 +50,10 @@ def _wrong(right: Rate, *, alone: bool = False) -> dict[str, str]:
         return {
             "share": str(TOO_FEW) if alone else "–",
             "interval": "",
-            "of": f"{number(right.n - right.right)} of {number(right.n)}",
+            "of": gettext("%(part)s of %(all)s") % {"part": number(right.n - right.right), "all": number(right.n)},
         }
     return {
         "share": percent(1 - right.right / right.n, exact=True),
-        "interval": f"{percent(1 - right.high, exact=True)} to {percent(1 - right.low, exact=True)}",
-        "of": f"{number(right.n - right.right)} of {number(right.n)}",
+        "interval": span(percent(1 - right.high, exact=True), percent(1 - right.low, exact=True)),
+        "of": gettext("%(part)s of %(all)s") % {"part": number(right.n - right.right), "all": number(right.n)},
     }

@@ -26,7 +26,7 @@ from labeling.insight.work import asked_answers_of, contributions_of
 from labeling.loop.progress import progress_of, unattended
 from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
-from labeling.web.batches.batch_rows import STATES, batch_rows
+from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows
 from labeling.web.batches.picking import picking_of
 from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
@@ -110,7 +110,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         "progress": progress,
         "step": step_line(progress),
         "batch": batch,
-        "answered": count_answered(progress),
+        "answered": answered_of(progress["answered"], progress["answers"], progress["size"]),
         "badge": _badge(progress),
         "recent": batch_rows(recent, now),
     }
@@ -149,15 +149,6 @@ def _badge(progress: dict[str, Any]) -> str:
     if progress["loop"] != Project.Loop.RUNNING:
         return str(LOOPS[progress["loop"]])
     return str(STATES[progress["state"]]) if progress["state"] else gettext("waiting")
-
-
-def count_answered(progress: dict[str, Any]) -> str:
-    """Return the progress of the batch in answers, or in items where each item needs one answer."""
-    if not progress["size"]:
-        return ""
-    by_item = progress["answers"] == progress["size"]
-    text = gettext("%(answered)s of %(all)s done") if by_item else gettext("%(answered)s of %(all)s answers")
-    return text % {"answered": number(progress["answered"]), "all": number(progress["answers"])}
 
 
 def _numbers(membership: Membership, attention: Attention, pace: Pace, now: datetime.datetime) -> dict[str, Any]:

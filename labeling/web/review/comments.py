@@ -29,7 +29,7 @@ def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> 
         comments.write(
             item=item, user=membership.user, text=request.POST.get("text", ""), to=request.POST.get("to", "")
         )
-        messages.success(request, "Your comment is there.")
+        messages.success(request, gettext("Your comment is there."))
     except comments.CommentError as error:
         messages.error(request, str(error))
     if request.POST.get("back") == "review":

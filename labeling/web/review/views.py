@@ -12,12 +12,14 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from labeling import kinds
 from labeling.answering import reviewing
 from labeling.insight.review import COUNTED, Reason, ReviewQueue, queue_of, reasons_of, unlike_copies_of
 from labeling.items.records import ItemRecord, names_of, record_of
 from labeling.models import Ability, Item, Membership, Project
+from labeling.projects.invisible import isolated
 from labeling.web.items import item_view
 from labeling.web.items.forms import CorrectionForm
 from labeling.web.items.views import class_names, correction_form
@@ -75,8 +77,12 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
             case "back":
                 tell = "tell" in request.POST
                 reviewing.send_back(project=project, item=item, user=user, note=note, tell=tell)
-                read = " Those who answered can read your note." if tell and note else ""
-                messages.success(request, f"{item.title} is sent back and will be asked again.{read}")
+                text = gettext("%(title)s is sent back and will be asked again.")
+                if tell and note:
+                    text = gettext(
+                        "%(title)s is sent back and will be asked again. Those who answered can read your note."
+                    )
+                messages.success(request, text % {"title": isolated(item.title)})
             case "accept" if item.label is not None:
                 reviewing.settle(item=item, user=user, value=item.label, note=note, seen=_seen(request))
                 messages.success(request, _settled(project, item, item.label))
@@ -114,7 +120,10 @@ def _seen(request: HttpRequest) -> Any:
 
 def _settled(project: Project, item: Item, value: Any) -> str:
     names = names_of(project, [value])
-    return f"{item.title} is settled as {item_view.label_text(project.asks.show(value, names))}."
+    return gettext("%(title)s is settled as %(value)s.") % {
+        "title": isolated(item.title),
+        "value": item_view.label_text(project.asks.show(value, names)),
+    }
 
 
 def _address(project: Project, reason: Reason | None, **key: int) -> str:
@@ -141,7 +150,7 @@ def _item_page(
     context = {
         "record": record,
         "item": item,
-        "why_here": [each.label for each in reasons_of(project, item.pk)],
+        "why_here": [gettext(each.label) for each in reasons_of(project, item.pk)],
         "unlike": _unlike(project, item),
         "label": item_view.label_text(project.asks.show(item.label, record.names)),
         "seen": json.dumps(item.label),
@@ -195,7 +204,7 @@ def _page(
     shared = {
         "reason": reason,
         "reasons": [
-            {"name": each.value, "title": each.label, "n": _some(n), "any": n > 0, "on": each == reason}
+            {"name": each.value, "title": gettext(each.label), "n": _some(n), "any": n > 0, "on": each == reason}
             for each, n in queue.counts.items()
         ],
         "waiting": queue.any,

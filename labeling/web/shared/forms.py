@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from django import forms
@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.formats import get_format
+from django.utils.translation import gettext
 
 from labeling.intake import uploads
 from labeling.items.filter import Filter
@@ -39,14 +40,26 @@ def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:
     return widget(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
 
 
+def translated(text: str) -> str:
+    """Translate a text of a declaration, which may be empty. `scripts/declared.py` lists the texts."""
+    return gettext(text) if text else ""
+
+
+def translated_choices(choices: Iterable[Any]) -> list[tuple[Any, str]]:
+    """Translate the texts of choices, (value, text)."""
+    return [(value, translated(str(text))) for value, text in choices]
+
+
 def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
     """Make the form field of a filter. The field accepts any text, because the filter itself parses and checks it."""
     if each.choices:
-        widget: forms.Widget = forms.Select(choices=[("", each.unset), *each.choices])
+        widget: forms.Widget = forms.Select(choices=translated_choices([("", each.unset), *each.choices]))
     else:
         plain = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
         widget = forms.TextInput(attrs={**plain, **each.attrs})
-    return forms.CharField(label=each.label, required=False, max_length=longest, widget=widget)
+        if "placeholder" in each.attrs:
+            widget.attrs["placeholder"] = translated(each.attrs["placeholder"])
+    return forms.CharField(label=translated(each.label), required=False, max_length=longest, widget=widget)
 
 
 def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:

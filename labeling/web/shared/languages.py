@@ -29,6 +29,10 @@ PAGES = frozenset(
         *("notices", "notice-choices", "notice-address", "notice-stop"),
         *("label", "label-guidelines", "label-comments"),
         *("project", "project-loop", "project-retry", "project-progress"),
+        *("project-batches", "project-batch", "project-batch-parts", "project-batch-part-lift", "project-batch-end"),
+        *("project-items", "project-items-change", "project-item", "project-item-correct", "project-item-withdraw"),
+        *("project-item-comment", "project-item-example", "project-review", "project-review-item"),
+        *("project-agreement", "project-copies"),
     }
 )
 """The names of the addresses whose texts are all translated. All other pages are in English."""
@@ -54,11 +58,19 @@ TEMPLATES = (
         "project/parts.html",
     ),
     *("project/payoff.html", "project/picking.html", "project/running.html"),
+    *("project/batches.html", "project/batch.html", "project/batch_parts.html", "project/batch_end.html"),
+    *("project/picked.html", "project/map.html", "project/items.html", "project/items_filter.html"),
+    *("project/items_change.html", "project/item.html", "project/item_answers.html", "project/item_comments.html"),
+    *("project/item_correct.html", "project/review.html", "project/review_item.html", "project/agreement.html"),
+    *("project/copies.html", "project/confusion.html", "project/classes_list.html", "project/thumb.html"),
     "registration/",
 )
 """The templates, and folders of templates, in which every text is marked for translation."""
 
-SCRIPTS = ("label/", "viewer/", "kept.js", "passkeys.js", "project/notices.js", "project/step.js", "sign-out.js")
+SCRIPTS = (
+    *("label/", "viewer/", "kept.js", "passkeys.js", "sign-out.js", "project/notices.js", "project/step.js"),
+    *("project/item.js", "project/items.js", "project/review.js", "project/select.js"),
+)
 """The same for scripts, in `static/js`."""
 
 

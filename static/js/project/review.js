@@ -3,6 +3,7 @@
 import { proposeClasses } from "./classes.js";
 import { lookCloser, zoomByKey } from "./closer.js";
 import { keepPixels } from "./pixels.js";
+import { gettext } from "../words.js";
 
 // An Enter in the first moment of an item was meant for the one before: it would accept a label that no person has looked at.
 const READY_MS = 300;
@@ -111,6 +112,6 @@ function tellFailure() {
   notice.id = "unsaved";
   notice.className = "notice error";
   notice.setAttribute("role", "alert");
-  notice.textContent = "No connection: nothing was saved. Try again.";
+  notice.textContent = gettext("No connection: nothing was saved. Try again.");
   document.querySelector("main").prepend(notice);
 }

@@ -1,5 +1,7 @@
 // Selecting items of a list: all on the page at once, and how many there are. Without it each has its box all the same.
 
+import { gettext, number } from "../words.js";
+
 export function selectItems(form) {
   if (!form) return;
   const boxes = [...document.querySelectorAll('input[form="change"][name="item"]')];
@@ -10,7 +12,7 @@ export function selectItems(form) {
     const n = boxes.filter((box) => box.checked).length;
     page.checked = n === boxes.length;
     page.indeterminate = n > 0 && n < boxes.length;
-    summary.textContent = n && !all?.checked ? `${n} selected` : "";
+    summary.textContent = n && !all?.checked ? gettext("{n} selected", { n: number(n) }) : "";
   };
   page.parentElement.hidden = false;
   page.addEventListener("change", () => {
@@ -22,7 +24,7 @@ export function selectItems(form) {
   form.addEventListener("submit", (event) => {
     if (all?.checked || boxes.some((box) => box.checked)) return;
     event.preventDefault();
-    summary.textContent = "Select items first.";
+    summary.textContent = gettext("Select items first.");
   });
   tell(); // a browser that comes back keeps what was checked
 }
