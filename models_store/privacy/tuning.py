@@ -47,7 +47,7 @@ def fine_tune(
         The clipping norm and the chunk are read here.
     layers : str
         "lora" or "all". The head learns in any case. Weights that cannot be clipped stay as they are, for example
-        the positions of a vision transformer.
+        the positions of a vision transformer, and so do weights of the body that need no gradient.
     progress : callable
         Called with the share done after each step.
 
@@ -88,6 +88,7 @@ def prepare(network: Any, *, layers: str) -> None:
     refuse_batch_norm(network)
     network.eval()  # no dropout: a record's gradient depends on the record alone
     network.calibration.train()
+    able = {weight for weight in network.body.parameters() if weight.requires_grad}
     network.requires_grad_(False)
     if layers == "lora":
         lora.add(network.body)
@@ -98,7 +99,7 @@ def prepare(network: Any, *, layers: str) -> None:
             for weight in (each.down.weight, each.up.weight)
         }
     else:
-        learning = covered(network.body)
+        learning = covered(network.body) & able
     for weight in learning | set(network.head.parameters()):
         weight.requires_grad_(True)
     check_layers(network)

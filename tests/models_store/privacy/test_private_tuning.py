@@ -10,7 +10,14 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from models_store.networks import Tuned, TunedConfig, TunedLanguage, TunedLanguageConfig
+from models_store.networks import (
+    Tuned,
+    TunedConfig,
+    TunedLanguage,
+    TunedLanguageConfig,
+    TunedTransformer,
+    TunedTransformerConfig,
+)
 from models_store.networks.calibration import CalibrationLayer
 from models_store.privacy import entropy, lora, tuning
 from models_store.privacy.clipping import clipped_sum
@@ -69,6 +76,15 @@ def language_model() -> TunedLanguage:
         return TunedLanguage(TunedLanguageConfig(pieces=40, layers=2, width=16, heads=2, window=12, n_classes=3))
 
 
+def sentence_model() -> TunedTransformer:
+    shape = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes = {"intermediate_size": 32, "max_position_embeddings": 12}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        bert = {"model_type": "bert", **shape, **sizes}
+        return TunedTransformer(TunedTransformerConfig(bert, pieces=40, padding=0, width=16, window=12, n_classes=3))
+
+
 def records(n: int) -> TrainingSet:
     """Return pictures whose class is the brightest colour."""
     rng = np.random.default_rng(0)
@@ -79,7 +95,7 @@ def records(n: int) -> TrainingSet:
 
 
 @pytest.mark.parametrize("layers", ["lora", "all"])
-@pytest.mark.parametrize("make", [small, vision_transformer, language_model])
+@pytest.mark.parametrize("make", [small, vision_transformer, language_model, sentence_model])
 def test_clipped_sums_are_those_of_single_gradients(make: Any, layers: str) -> None:
     network = make()
     tuning.prepare(network, layers=layers)
