@@ -43,7 +43,7 @@ def deliver() -> None:
         return
     until = time.monotonic() + MOST_SECONDS
     for mailbox in Mailbox.objects.due(timezone.now()).select_related("user").order_by("?"):
-        with translation.override(mailbox.user.language or settings.LANGUAGE_CODE):
+        with translation.override(mailbox.user.mail_language):
             if time.monotonic() > until or not _deliver_to(mailbox):
                 return
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
@@ -37,6 +38,18 @@ class User(AbstractUser):
         db_default="",
         help_text="Of pages and mails; empty for that of the browser.",
     )
+    browser_language = models.CharField(
+        max_length=10,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="Of the browser at the last sign-in, for mails; empty for English.",
+    )
+
+    @property
+    def mail_language(self) -> str:
+        """The language of mails: the account's choice, or else that of the browser at the last sign-in."""
+        return self.language or self.browser_language or settings.LANGUAGE_CODE
 
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **more: Any) -> None:
         if self._state.adding or self._same_password or (update_fields is not None and "password" not in update_fields):

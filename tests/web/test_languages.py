@@ -87,6 +87,17 @@ def test_the_api_is_in_english(browser: Client, project: Project) -> None:
     assert "Content-Language" not in german
 
 
+@pytest.mark.parametrize(("accepted", "kept"), [("ar-EG,ar;q=0.9", "ar"), ("de", "de"), ("tlh", "en"), ("", "en")])
+def test_mails_are_in_the_language_of_the_browser_that_signed_in(annie: User, accepted: str, kept: str) -> None:
+    secret = {"username": annie.username, "password": f"{annie.username}-password"}
+    Client().post(reverse("login"), secret, headers={"Accept-Language": "de"})
+    assert Client().post(reverse("login"), secret, headers={"Accept-Language": accepted}).status_code == 302
+    annie.refresh_from_db()
+    assert annie.mail_language == kept
+    annie.language = "de"
+    assert annie.mail_language == "de"
+
+
 def test_pages_about_faults(client: Client, annie: User) -> None:
     page = client.get("/no/such/page/", headers={"Accept-Language": "de"})
     assert page.status_code == 404

@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
 from django.db import OperationalError
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
@@ -40,6 +42,16 @@ class Languages:
     def process_view(self, request: HttpRequest, *_: Any) -> None:
         if request.resolver_match is None or not is_translated(request.resolver_match.view_name):
             translation.activate(settings.LANGUAGE_CODE)
+
+
+@receiver(user_logged_in)
+def keep_language(user: User, request: HttpRequest, **_: object) -> None:
+    """Store the browser's language for the person's mails, which are written where no browser is known."""
+    language = translation.get_language_from_request(request)
+    kept = "" if language == settings.LANGUAGE_CODE else language
+    if user.browser_language != kept:
+        user.browser_language = kept
+        user.save(update_fields=["browser_language"])
 
 
 def _language_of(request: HttpRequest) -> str:
