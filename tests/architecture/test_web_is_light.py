@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # The WSGI application, every address, and `manage.py check`.
@@ -38,5 +40,6 @@ def test_a_web_process_loads_nothing_heavy(data_dir: Path) -> None:
     assert run_python(["-c", PROGRAM], data_dir).splitlines()[-1] == "[]"
 
 
+@pytest.mark.long
 def test_gunicorn_accepts_its_settings(data_dir: Path) -> None:
     run_python(["-m", "gunicorn", "--check-config", "-c", "config/gunicorn.py", "config.wsgi:application"], data_dir)

@@ -58,6 +58,7 @@ def test_half_of_the_audits_end_near_the_forecast(best, errors):
     assert 0.6 * best.answers <= taken <= 1.4 * best.answers
 
 
+@pytest.mark.long
 def test_in_a_small_pool_half_of_the_audits_end_near_the_forecast():
     """Each right answer leaves fewer labels among which wrong ones could be: twice the growth by the end."""
     rng = np.random.default_rng(1)

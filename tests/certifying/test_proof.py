@@ -195,6 +195,7 @@ def test_a_proof_keeps_the_target_and_counts_its_answers(seed, error, missed):
         assert proof.evidence >= plan.threshold >= np.log(20)
 
 
+@pytest.mark.long
 def test_a_false_proof_about_a_class_is_as_rare_as_the_risk_though_all_classes_share_the_draws():
     """Of four classes one is wrong too often, and the model is sure of it. All others are hardly ever wrong."""
     rng = np.random.default_rng(5)

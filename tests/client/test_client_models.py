@@ -84,6 +84,7 @@ def test_a_version_predicts_rows_that_do_not_become_items(
     assert asyncio.run(asks()) == ["sport", "food"]
 
 
+@pytest.mark.long
 def test_a_failed_prediction_says_why(server: Marginalia, trained: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     class Fails:
         def sleep(self, seconds: float) -> None:
@@ -97,6 +98,7 @@ def test_a_failed_prediction_says_why(server: Marginalia, trained: Project, monk
         server.project("untrained").models.latest()
 
 
+@pytest.mark.long
 def test_the_predictions_of_a_model_elsewhere_become_a_version(
     live_server: LiveServer, trained: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def test_a_goal_that_is_none_is_refused() -> None:
         assert not Finish.objects.exists()
 
 
+@pytest.mark.long
 def test_it_says_where_a_goal_stands_without_a_forecast() -> None:
     project = pool_project()
     said("--start")

@@ -119,6 +119,7 @@ def test_two_batches_are_played_and_everything_agrees(tumours: Project, live_ser
     }
 
 
+@pytest.mark.long
 def test_people_stay_and_tokens_go(tumours: Project, live_server: Any) -> None:
     with worker():
         simulate("tumours", "--annotators", "3", "--batches", "1", "--url", live_server.url)

@@ -21,6 +21,7 @@ from demo import simulation
 from demo.simulation import Game, Simulation, SimulationError, wrong
 from labeling.answering import queue
 from labeling.models import Annotation, Assignment, Batch, Job, Project
+from tests.extent import some
 from tests.factories import make_items, make_member, make_open_batch, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,7 +75,7 @@ def values_by_item() -> dict[int, list[Any]]:
     return found
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("question", some(["single", "multi", "verify"], 2))
 def test_answers_follow_the_known_answers(live_server: Any, question: str) -> None:
     project = open_project(question=question)
     tally, notes = play(project, live_server.url)
@@ -84,12 +85,14 @@ def test_answers_follow_the_known_answers(live_server: Any, question: str) -> No
     assert not Assignment.objects.pending().exists()
 
 
+@pytest.mark.long
 def test_each_task_is_answered_by_as_many_people_as_its_overlap(live_server: Any) -> None:
     project = open_project(overlap=2)
     play(project, live_server.url, people=3)
     assert {len(values) for values in values_by_item().values()} == {2}
 
 
+@pytest.mark.long
 def test_mistakes_skips_and_second_thoughts(live_server: Any) -> None:
     project = open_project(120, seed=3)
     tally, _ = play(project, live_server.url, error_rate=0.3, skip_rate=0.1, undo_rate=0.1)
@@ -101,6 +104,7 @@ def test_mistakes_skips_and_second_thoughts(live_server: Any) -> None:
     assert project.batches.get().state == Batch.State.DONE
 
 
+@pytest.mark.long
 def test_nothing_is_labeled_beyond_the_last_batch(live_server: Any) -> None:
     project = open_project(20)
     more = make_items(project, 20, first=20)
@@ -126,13 +130,16 @@ def test_an_empty_pool_ends_the_game(live_server: Any) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        ({"loop": "paused"}, "The project is paused"),
-        ({"state": "failed", "reason": "The disk is full."}, "Batch 1 failed: The disk is full."),
-        ({"state": "selecting"}, "batch 1 is selecting: is a worker running?"),
-        ({"state": "training"}, "batch 1 is training: is a worker running?"),
-        ({"state": "done", "loop": "stopped"}, "The loop is stopped"),
-    ],
+    some(
+        [
+            ({"loop": "paused"}, "The project is paused"),
+            ({"state": "failed", "reason": "The disk is full."}, "Batch 1 failed: The disk is full."),
+            ({"state": "selecting"}, "batch 1 is selecting: is a worker running?"),
+            ({"state": "training"}, "batch 1 is training: is a worker running?"),
+            ({"state": "done", "loop": "stopped"}, "The loop is stopped"),
+        ],
+        3,
+    ),
 )
 def test_what_stands_in_the_way_is_told(live_server: Any, change: dict[str, str], message: str) -> None:
     project = open_project()

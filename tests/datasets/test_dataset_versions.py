@@ -227,6 +227,7 @@ def test_a_version_stores_what_changed(project: Project, ann: User) -> None:
     assert first.digest != second.digest
 
 
+@pytest.mark.long
 def test_files_are_merged_before_they_become_many(project: Project, ann: User) -> None:
     items = make_items(project, 60)
     batch = make_batch(project, items)

@@ -66,6 +66,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.long
 def test_the_class_of_the_how_to_learns_is_kept_and_read_again(installed: Path, tmp_path: Path) -> None:
     environment = {
         **os.environ,

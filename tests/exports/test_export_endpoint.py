@@ -14,6 +14,7 @@ from knox.models import AuthToken
 from labeling.models import Project, User
 from labeling.outgoing.formats import DATASETS, FORMATS, TOOLS
 from tests.exports.labeled import answer, make_batch, make_items, train
+from tests.extent import some
 from tests.factories import make_member, make_project
 
 pytestmark = pytest.mark.django_db
@@ -96,21 +97,24 @@ def test_the_three_formats_agree(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("query", "status", "field"),
-    [
-        ("?format=xml", 400, "format"),
-        ("?format=json", 400, "format"),
-        ("?batch=first", 400, "batch"),
-        ("?batch=0", 400, "batch"),
-        ("?batch=99999999999999", 400, "batch"),
-        ("?skipped=perhaps", 400, "skipped"),
-        ("?batch=3", 400, "batch"),
-        ("?batch=2-1", 400, "batch"),
-        ("?control=no", 400, "control"),
-        ("?agreement=nan", 400, "agreement"),
-        ("?since=2026-02-30", 400, "since"),
-        ("?until=2026-03-01T10:00", 400, "until"),
-        ("?batches=1", 400, "batches"),
-    ],
+    some(
+        [
+            ("?format=xml", 400, "format"),
+            ("?format=json", 400, "format"),
+            ("?batch=first", 400, "batch"),
+            ("?batch=0", 400, "batch"),
+            ("?batch=99999999999999", 400, "batch"),
+            ("?skipped=perhaps", 400, "skipped"),
+            ("?batch=3", 400, "batch"),
+            ("?batch=2-1", 400, "batch"),
+            ("?control=no", 400, "control"),
+            ("?agreement=nan", 400, "agreement"),
+            ("?since=2026-02-30", 400, "since"),
+            ("?until=2026-03-01T10:00", 400, "until"),
+            ("?batches=1", 400, "batches"),
+        ],
+        5,
+    ),
 )
 def test_a_wrong_parameter_is_refused_with_a_reason(project: Project, query: str, status: int, field: str) -> None:
     response = get("enzo", URL + query)

@@ -22,7 +22,7 @@ from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.exports.writing import layout_for
 from labeling.outgoing.formats import FORMATS
-from tests.extent import ALL
+from tests.extent import ALL, some
 
 pytestmark = pytest.mark.django_db
 
@@ -110,7 +110,7 @@ def imported(project: Project, path: Path) -> None:
     assert [(row.where, row.reason) for row in project.imports.get().rejected_rows.all()] == []
 
 
-@pytest.mark.parametrize(("question", "form"), QUESTIONS_AND_FORMS)
+@pytest.mark.parametrize(("question", "form"), some(QUESTIONS_AND_FORMS, 2))
 def test_labels_that_were_weighed_come_back_as_what_their_annotators_came_to(
     question: str, form: str, tmp_path: Path
 ) -> None:
@@ -168,7 +168,7 @@ def test_what_is_no_distribution_sets_the_row_aside(value: str, tmp_path: Path) 
     assert "label_distribution" in rejected.reason.lower()
 
 
-@pytest.mark.parametrize(("question", "form"), QUESTIONS_AND_FORMS)
+@pytest.mark.parametrize(("question", "form"), some(QUESTIONS_AND_FORMS, 2))
 def test_an_export_that_is_imported_gives_the_same_export(question: str, form: str, tmp_path: Path) -> None:
     first = labeled(question)
     content, before = written(first, form), rows_of(first)

@@ -100,6 +100,7 @@ def test_a_batch_asks_the_next_draws_among_its_other_tasks() -> None:
     assert [place for place, *_ in drawn(select(audit.project))] == list(range(10, 20))
 
 
+@pytest.mark.long
 def test_draws_whose_answers_are_not_there_yet_are_not_asked_for_again() -> None:
     audit = audited()
     select(audit.project)
@@ -185,6 +186,7 @@ def test_a_disagreement_is_asked_again_by_the_next_batch() -> None:
     assert audits.outcomes(audit).wrong.tolist() == [False, True]
 
 
+@pytest.mark.long
 def test_a_task_that_asks_again_goes_to_another_person_first() -> None:
     audit = audited()
     task = Task.objects.get(item=drawn(select(audit.project))[0][2])

@@ -87,6 +87,7 @@ def test_people_answer_a_part_and_the_rest_is_certified(project: Project) -> Non
     assert before == (list(Certificate.objects.values()), list(Audit.objects.values()), Finish.objects.get().forecasts)
 
 
+@pytest.mark.long
 def test_labels_that_a_killed_step_wrote_do_not_count(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -117,6 +118,7 @@ def test_a_step_leaves_the_goal_to_another_that_runs(project: Project) -> None:
     assert Job.objects.waiting().filter(kind=Job.Kind.FINISH).exists()
 
 
+@pytest.mark.long
 def test_a_batch_for_which_no_item_is_left_is_dissolved(project: Project) -> None:
     answer_until_proven(project)
     project.items.filter(label=None, certified_label=None).update(excluded_at=timezone.now())
@@ -172,6 +174,7 @@ def test_more_corrections_than_may_be_wrong_suspend_a_certificate(project: Proje
     counts_agree(project)
 
 
+@pytest.mark.long
 def test_a_merge_suspends_certificates_with_labels_of_the_class(project: Project) -> None:
     answer_until_proven(project)
     Item.objects.filter(certified_label__value=3).delete()

@@ -40,6 +40,7 @@ def project() -> Project:
     return project
 
 
+@pytest.mark.long
 def test_the_audit_plans_for_the_items_that_no_near_copy_labels(project: Project) -> None:
     version = project.versions.get()
     found = read_situation(project, Finish.objects.get(), version)

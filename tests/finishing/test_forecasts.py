@@ -22,6 +22,7 @@ def forecast(project: Project, **goal: float) -> Forecast:
     return forecast_of(project, Goal(**goal), errors_of(project))
 
 
+@pytest.mark.long
 def test_a_larger_error_takes_more_labels_from_the_model_and_fewer_answers() -> None:
     project = pool_project()
     small, large = forecast(project, error=0.02), forecast(project, error=0.05)
@@ -80,6 +81,7 @@ def test_the_version_that_picked_forecasts_until_the_newest_has_predicted_the_po
     assert (found.version, found.labels) == (before.version, before.labels)
 
 
+@pytest.mark.long
 def test_classes_with_few_items_go_to_people() -> None:
     project = pool_project(classes=["many", "few"])
     found = forecast(project, error=0.05, by_class=True)

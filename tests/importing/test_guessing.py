@@ -143,6 +143,7 @@ def test_a_workbook(tmp_path):
     assert (found.delimiter, found.layout.encoding) == ("", "")
 
 
+@pytest.mark.long
 def test_blank_rows_decide_nothing(tmp_path):
     rows = [["Ticket_ID", "Nachricht"], *([f"T{n}", f"Wo ist Paket {n}?"] for n in range(5))]
     rows[3:3] = [["", ""]]

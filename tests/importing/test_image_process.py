@@ -115,13 +115,14 @@ def test_a_process_that_has_rested_is_started_anew(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("mode", "size", "megabytes"),
-    [("F", (10_000, 5000), 200), ("RGBA", (10_000, 4500), 180), ("I", (9000, 5000), 180)],
+    some([("F", (10_000, 5000), 200), ("RGBA", (10_000, 4500), 180), ("I", (9000, 5000), 180)]),
 )
 def test_what_a_pixel_takes_counts(mode: str, size: tuple[int, int], megabytes: int) -> None:
     with pytest.raises(BadFile, match=f"takes {megabytes} MB when it is decoded, more than 160 MB"):
         open_image(large_tiff(mode, size))
 
 
+@pytest.mark.long
 @ON_LINUX
 def test_the_largest_images_leave_this_process_small() -> None:
     largest = {

@@ -30,7 +30,7 @@ from labeling.items.order import (
 )
 from labeling.items.records import state_of
 from labeling.models import Annotation, Copy, CopyAnswer, Item, Project, Role, User
-from tests.extent import ALL
+from tests.extent import ALL, some
 
 pytestmark = pytest.mark.django_db
 
@@ -158,29 +158,38 @@ def test_labels_of_other_questions(question: str, label: str, found: list[int]) 
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [
-        ({"label": "clas 3"}, "This project has no class “clas 3”."),
-        ({"label": "ass 1"}, "Did you mean class 1 or class 10 or class 11 or class 12 or class 13?"),
-        ({"batch": "9"}, "There is no batch 9 in this project."),
-        ({"batch": "-1"}, "Enter the number of a batch."),
-        ({"batch": "99999999999999999999"}, "Enter the number of a batch."),
-        ({"batch": "²"}, "Enter the number of a batch."),
-        ({"annotator": "nobody"}, "No annotator of this project is or was called “nobody”."),
-        ({"annotator": "stranger"}, "No annotator of this project is or was called “stranger”."),
-        ({"state": "lost"}, "Choose one of labeled, skipped, open, again, unlabeled, undecided, unreadable, excluded."),
-        ({"flagged": "maybe"}, "Answer true or false."),
-        ({"search": "a\x00b"}, "no NUL"),
-        ({"label": "x" * 221}, "at most 220 characters"),
-        ({"predicted": "class 5"}, "Enter the number of a model version, a colon and a class."),
-        ({"predicted": "1:clas 5"}, "This project has no class “clas 5”."),
-        ({"predicted": "9:class 5"}, "There is no model version 9 in this project."),
-        ({"predicted": "2:class 5"}, "Version 2 has no predictions yet."),
-        ({"cluster": "7"}, "Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17."),
-        ({"cluster": "2:²"}, "Enter the numbers of a batch"),
-        ({"cluster": "9:7"}, "There is no batch 9 in this project."),
-        ({"cluster": "1:7"}, "Batch 1 was not picked by clusters."),
-        ({"annotator": "\x00"}, "no NUL"),
-    ],
+    some(
+        [
+            ({"label": "clas 3"}, "This project has no class “clas 3”."),
+            ({"label": "ass 1"}, "Did you mean class 1 or class 10 or class 11 or class 12 or class 13?"),
+            ({"batch": "9"}, "There is no batch 9 in this project."),
+            ({"batch": "-1"}, "Enter the number of a batch."),
+            ({"batch": "99999999999999999999"}, "Enter the number of a batch."),
+            ({"batch": "²"}, "Enter the number of a batch."),
+            ({"annotator": "nobody"}, "No annotator of this project is or was called “nobody”."),
+            ({"annotator": "stranger"}, "No annotator of this project is or was called “stranger”."),
+            (
+                {"state": "lost"},
+                "Choose one of labeled, skipped, open, again, unlabeled, undecided, unreadable, excluded.",
+            ),
+            ({"flagged": "maybe"}, "Answer true or false."),
+            ({"search": "a\x00b"}, "no NUL"),
+            ({"label": "x" * 221}, "at most 220 characters"),
+            ({"predicted": "class 5"}, "Enter the number of a model version, a colon and a class."),
+            ({"predicted": "1:clas 5"}, "This project has no class “clas 5”."),
+            ({"predicted": "9:class 5"}, "There is no model version 9 in this project."),
+            ({"predicted": "2:class 5"}, "Version 2 has no predictions yet."),
+            (
+                {"cluster": "7"},
+                "Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17.",
+            ),
+            ({"cluster": "2:²"}, "Enter the numbers of a batch"),
+            ({"cluster": "9:7"}, "There is no batch 9 in this project."),
+            ({"cluster": "1:7"}, "Batch 1 was not picked by clusters."),
+            ({"annotator": "\x00"}, "no NUL"),
+        ],
+        10,
+    ),
 )
 def test_what_cannot_be_found_is_said(project: Project, given: dict[str, str], said: str) -> None:
     mark(project)

@@ -17,6 +17,7 @@ from labeling.items.records import ItemRecord
 from labeling.models import Annotation, Comment, Copy, CopyAnswer, Correction, Item, Project, ReviewPlace, Role, User
 from labeling.web.items import item_view
 from tests.exports.labeled import answer
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -48,6 +49,7 @@ def shown(response: Any) -> Item | None:
     return response.context.get("item")
 
 
+@pytest.mark.long
 def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project: Project) -> None:
     client, rita = reviewer(project)
     queue = queue_of(project, rita)
@@ -90,6 +92,7 @@ def test_a_doubt_is_said_in_words(question: str, label: object, likely: int, sen
     assert said.replace("\xa0", " ") == f"Models that have not learned this label {sentence}"
 
 
+@pytest.mark.long
 def test_a_check_that_differs_from_its_source_brings_both_until_they_are_settled() -> None:
     project = make_project(near_copies=2)
     batch = make_open_batch(project, make_items(project, 4))
@@ -231,7 +234,7 @@ def test_queries_do_not_grow_with_the_queue(project: Project, django_assert_num_
             assert client.get(f"/p/{project.slug}/review/").status_code == 200
 
 
-@pytest.mark.parametrize("question", ["multi", "verify"])
+@pytest.mark.parametrize("question", some(["multi", "verify"]))
 def test_other_questions_are_answered_in_their_own_way(question: str) -> None:
     project = mixture(question)
     client = manager(project)

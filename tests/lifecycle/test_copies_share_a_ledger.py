@@ -22,6 +22,7 @@ from labeling.projects import erasing, families, ledger, lifecycle
 from labeling.projects.duplicating import duplicate
 from labeling.steps.registry import run_step
 from models_store.privacy.accounting import Phase, epsilon
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -165,6 +166,7 @@ def test_a_copy_without_labels_has_a_ledger_of_its_own() -> None:
     assert state_of(copy).spent == cost
 
 
+@pytest.mark.long
 def test_no_epsilon_is_stated_for_a_private_copy_of_a_project_that_is_not_private() -> None:
     project = make_project()
     make_history(project, rounds=1)
@@ -186,7 +188,7 @@ def test_a_copy_that_trains_without_privacy_takes_the_epsilon_of_the_original() 
     assert "without privacy" in state_of(project).flaw
 
 
-@pytest.mark.parametrize("without_privacy", [False, True])
+@pytest.mark.parametrize("without_privacy", some([False, True]))
 def test_what_was_spent_stays_when_the_original_is_removed_for_good(without_privacy: bool) -> None:
     project = private_project()
     train(project)
@@ -254,6 +256,7 @@ def test_the_page_names_only_projects_that_its_reader_is_in() -> None:
     assert f"You are in {project.name}" in text_of(manager(project).get(reverse("project-privacy", args=[copy.slug])))
 
 
+@pytest.mark.long
 def test_the_ledger_of_many_copies_is_read_in_few_queries(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     project = private_project(privacy_epsilon=20.0, privacy_trainings=5)
     copies = [copy_of(project, f"copy-{number}") for number in range(3)]

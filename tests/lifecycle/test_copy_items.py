@@ -25,6 +25,7 @@ from labeling.outgoing.exports.rows import pages
 from labeling.projects import classes, erasing, lifecycle
 from labeling.projects.duplicating import duplicate
 from labeling.steps.registry import run_step
+from tests.extent import some
 from tests.items.mixture import mixture
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ def exported(project: Project) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row["external_id"])
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("question", some(["single", "multi", "verify"], 2))
 def test_labels_arrive_with_all_that_stands_behind_them(question: str) -> None:
     project = mixture(question, training={"epochs": 1})
     if question != "verify":

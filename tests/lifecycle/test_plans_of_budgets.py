@@ -39,6 +39,7 @@ def test_the_trainings_of_a_plan_share_one_noise_and_cost_less_than_by_renyi() -
     assert 1.98 < state.spent <= 2.0 < by_renyi()
 
 
+@pytest.mark.long
 def test_a_training_after_a_changed_budget_counts_all_by_renyi_and_stays_within_the_new_one() -> None:
     project, batch = trained(2)
     before = ledger.ledger_of(project)

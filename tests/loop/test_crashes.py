@@ -140,6 +140,7 @@ def test_killed_import_goes_on_where_it_was(tmp_path: Path) -> None:
     assert ItemImport.objects.get().accepted == Item.objects.count() == 1500
 
 
+@pytest.mark.long
 def test_stopping_a_worker_leaves_nothing_running(tmp_path: Path) -> None:
     digits_project(tmp_path, n=1797)
     with worker() as process:

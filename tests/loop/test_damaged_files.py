@@ -135,7 +135,7 @@ def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Dama
             ("pool/v3/margins.npy", "select"),
             ("pool/v3/best.npy", "select"),
         ],
-        3,
+        2,
     ),
 )
 def test_a_step_that_finds_a_file_damaged_has_it_rebuilt_and_goes_on(project: Project, name: str, step: str) -> None:

@@ -173,6 +173,7 @@ def drain() -> None:
     assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_each_batch_leaves_a_sample_of_what_is_left(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=300)

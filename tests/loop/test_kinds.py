@@ -131,6 +131,7 @@ def test_change_of_strategy_between_batches_clusters_when_it_is_needed(tmp_path:
     assert project.batches.get(number=3).clusters
 
 
+@pytest.mark.long
 def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> None:
     rows = text_rows("single")
     project = start(tmp_path, "text", rows[:4])
@@ -161,6 +162,7 @@ def put_sentence_model(folder: Path, data_dir: Path) -> Path:
     return link
 
 
+@pytest.mark.long
 def test_texts_through_a_language_model(tmp_path: Path, data_dir: Path) -> None:
     link = put_sentence_model(tmp_path, data_dir)
     version = two_rounds(start(tmp_path, "text", text_rows("single"), encoder=SENTENCES))

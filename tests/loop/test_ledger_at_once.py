@@ -84,6 +84,7 @@ def test_projects_that_join_in_a_circle_while_they_train_become_one_family() -> 
     assert LabelFamily.objects.count() == ROUNDS
 
 
+@pytest.mark.long
 def test_a_copy_made_while_a_training_starts_has_it_in_its_ledger() -> None:
     for number in range(ROUNDS):
         project = private_project(f"one-{number}")

@@ -131,6 +131,7 @@ def test_it_is_ended_when_the_loop_needs_the_worker(mapped: Project, monkeypatch
     assert started[0].poll() is not None, "its process is gone"
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_map_that_cannot_be_drawn_stops_nothing(mapped: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     job = survey_again(mapped)

@@ -59,6 +59,7 @@ def project(tmp_path: Path) -> Project:
     return digits_project(tmp_path, n=300, batch_size=40, pick_ahead=0.9)
 
 
+@pytest.mark.long
 def test_people_go_on_while_the_model_is_trained(project: Project) -> None:
     user = annotator(project)
     drain()

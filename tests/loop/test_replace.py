@@ -23,6 +23,7 @@ from labeling.loop.step import Step
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, Project, Task, User
 from labeling.steps.registry import run_step
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -152,7 +153,7 @@ def test_a_skipped_gold_task_is_replaced_like_any_other() -> None:
     assert not batch.tasks.get(replaces=gold[1]).is_gold, "there is no other gold item"
 
 
-@pytest.mark.parametrize("kind", ["control", "picked", "gold"])
+@pytest.mark.parametrize("kind", some(["control", "picked", "gold"], 2))
 def test_a_skip_that_is_taken_back_takes_its_replacement_with_it(kind: str) -> None:
     project, batch, ann = start(8)
     gold = make_gold_tasks(project, batch, 2)
@@ -222,6 +223,7 @@ def run_unless_it_trains(step: Step) -> None:
         pass
 
 
+@pytest.mark.long
 def test_many_skip_while_the_worker_replaces() -> None:
     project, batch, _ = start(60, 60, control=10)
     people = [make_member(project, f"p{number}") for number in range(6)]

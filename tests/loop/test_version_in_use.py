@@ -63,6 +63,7 @@ def spoil(project: Project) -> None:
     Project.objects.filter(pk=project.pk).update(training=HARDLY_TRAINED)
 
 
+@pytest.mark.long
 def test_a_version_that_is_worse_is_held_back_and_the_good_one_goes_on(two_rounds: Project) -> None:
     project, user = two_rounds, User.objects.get()
     assert [v.held_back for v in project.versions.all()] == [False, False]

@@ -64,13 +64,16 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 @pytest.mark.parametrize(
     ("architecture", "size", "dim", "colours"),
-    [
-        ("timm/test_resnet", 160, 96, (0.5, 0.5)),
-        ("timm/test_vit", 160, 64, (0.5, 0.5)),
-        ("torchvision/shufflenet_v2_x0_5", 224, 1024, IMAGENET),
-        ("torchvision/resnet18", 224, 512, IMAGENET),
-        ("torchvision/mobilenet_v3_small", 224, 1024, IMAGENET),
-    ],
+    some(
+        [
+            ("timm/test_resnet", 160, 96, (0.5, 0.5)),
+            ("timm/test_vit", 160, 64, (0.5, 0.5)),
+            ("torchvision/shufflenet_v2_x0_5", 224, 1024, IMAGENET),
+            ("torchvision/resnet18", 224, 512, IMAGENET),
+            ("torchvision/mobilenet_v3_small", 224, 1024, IMAGENET),
+        ],
+        2,
+    ),
 )
 def test_features_are_what_goes_into_the_last_layer(
     architecture: str, size: int, dim: int, colours: tuple, tmp_path: Path

@@ -122,6 +122,7 @@ def test_no_answer_depends_on_them():
     assert plain.steps == fitted.steps
 
 
+@pytest.mark.long
 def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkeypatch):
     """The checks are faked, because the end of a real training depends on the processor's rounding."""
     errors = iter([0.4, 0.2, 0.2, 0.9, 0.9])  # the third is the last good one; two worse ones are beyond patience
@@ -185,7 +186,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("further", [1, 3])
+@pytest.mark.parametrize("further", some([1, 3]))
 def test_cut_short_in_one_it_ends_the_same_without_beginning_again(tmp_path, further):
     pool, checkpoint, seen = blobs(300, seed=1), tmp_path / "c.safetensors", []
 

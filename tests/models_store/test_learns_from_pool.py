@@ -154,6 +154,7 @@ def test_later_calibration_is_the_one_that_training_would_have_found():
     assert n == at_once.calibration_size
 
 
+@pytest.mark.long
 def test_a_held_back_label_is_known_to_no_part_of_its_training(monkeypatch):
     """Other values of the held-back labels must change neither the teacher's pupils nor the networks before them."""
     learned: list[TrainingSet] = []

@@ -19,6 +19,7 @@ from models_store.model import Model
 from models_store.networks import ConvNet, ConvNetConfig
 from models_store.onnx_export import OnnxMissing, to_onnx
 from models_store.prediction import predict, probabilities
+from tests.extent import some
 
 
 def session_of(content: bytes) -> onnxruntime.InferenceSession:
@@ -27,7 +28,7 @@ def session_of(content: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-@pytest.mark.parametrize("question", ["single", "multi"])
+@pytest.mark.parametrize("question", some(["single", "multi"]))
 def test_a_perceptron_with_its_standardisation(question: str) -> None:
     pool = blobs(60, seed=1)
     features = pool.features * 100 + 7  # without the standardisation nothing would be right

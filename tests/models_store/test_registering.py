@@ -66,7 +66,7 @@ def test_columns_follow_the_names_of_the_classes(tmp_path: Path) -> None:
     assert part.embeddings == pytest.approx(FEATURES)  # the graph has no embeddings
 
 
-@pytest.mark.parametrize("kind", [LogisticRegression, RandomForestClassifier])
+@pytest.mark.parametrize("kind", some([LogisticRegression, RandomForestClassifier]))
 def test_a_classifier_of_scikit_learn_as_the_how_to_says(tmp_path: Path, kind: Any) -> None:
     pool = blobs(120, seed=1, dim=DIM)
     names = np.array(CLASSES)[pool.classes]
@@ -94,7 +94,7 @@ def test_a_saved_graph_is_the_same_model(tmp_path: Path) -> None:
     assert "It was trained elsewhere" in (tmp_path / "v1" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("question", some(["multi", "verify", "single"], 2))
+@pytest.mark.parametrize("question", some(["multi", "verify", "single"]))
 def test_an_exported_graph_comes_back_in(tmp_path: Path, question: str) -> None:
     model = train_on(blobs(80, seed=1, dim=DIM), question=question, config=TrainConfig(epochs=2, min_steps=20)).model
     content = to_onnx(model, dtype=FEATURES.dtype, metadata={**FACTS, "question": question})
@@ -202,6 +202,7 @@ def test_each_fault_is_named_in_one_line(tmp_path: Path, name: str) -> None:
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.long
 def test_an_endless_graph_is_ended(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(graph, "SECONDS", 3)
     with pytest.raises(GraphError, match="did not answer within 3 seconds"):

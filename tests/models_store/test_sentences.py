@@ -18,6 +18,7 @@ from models_store import encoders
 from models_store.encoders import EncoderSetupError, EncodingError, TfidfSvd
 from models_store.encoders.sentences import SentenceTransformers
 from models_store.prediction import predict
+from tests.extent import some
 
 CARS = ["My car broke down.", "The automobile would not start any more."]
 BREAD = "She kneads the dough for the bread."
@@ -49,6 +50,7 @@ def test_texts_that_share_no_word_but_their_meaning_lie_close(minilm: SentenceTr
     assert alike[0, 2] < 0.1, alike
 
 
+@pytest.mark.long
 def test_a_text_alone_gives_what_it_gives_among_others(minilm: SentenceTransformers) -> None:
     texts = ["short", "", "\ud800 half a pair", "a very long text " * 300, *CARS, BREAD]
     alone = np.concatenate([minilm.encode([text]) for text in texts])
@@ -111,15 +113,18 @@ def spoil(folder: Path, how: str) -> None:
 
 @pytest.mark.parametrize(
     ("how", "said"),
-    [
-        ("no such folder", "has no modules.json"),
-        ("no weights", "has no weights as .safetensors"),
-        ("weights cut off", "not a model that sentence-transformers .* can load"),
-        ("no list of modules", "has no modules.json"),
-        ("a list that is none", "its modules.json cannot be read"),
-        ("a way out", "names '../another', which is outside of it"),
-        ("foreign code", r"needs code of its own \(subprocess.Popen\)"),
-    ],
+    some(
+        [
+            ("no such folder", "has no modules.json"),
+            ("no weights", "has no weights as .safetensors"),
+            ("weights cut off", "not a model that sentence-transformers .* can load"),
+            ("no list of modules", "has no modules.json"),
+            ("a list that is none", "its modules.json cannot be read"),
+            ("a way out", "names '../another', which is outside of it"),
+            ("foreign code", r"needs code of its own \(subprocess.Popen\)"),
+        ],
+        4,
+    ),
 )
 def test_a_folder_that_will_not_do_is_told_in_one_line(folder: Path, how: str, said: str) -> None:
     spoil(folder, how)

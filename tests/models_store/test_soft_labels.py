@@ -52,6 +52,7 @@ def test_a_network_is_as_sure_as_its_labels_and_without_the_setting_learns_as_ev
         train_on(POOL, config=SOFT, soft=halves()[:-1])
 
 
+@pytest.mark.long
 def test_scikit_learn_learns_them_as_weights_or_says_that_it_cannot():
     def fit(classifier: str, config: TrainConfig):
         options = {"classifier": classifier, "parameters": "{}"}

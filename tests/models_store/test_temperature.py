@@ -112,7 +112,7 @@ def test_without_labels_that_were_held_back_there_is_none():
     assert train_on(blobs(300, seed=1), config=config).temperature is None
 
 
-@pytest.mark.parametrize("power", [-0.4, 0.0, 0.7])
+@pytest.mark.parametrize("power", some([-0.4, 0.0, 0.7]))
 def test_an_adaptive_one_finds_how_surely_the_logits_were_bent(power):
     """Answers are drawn by the true logits, and the network has logits bent by the inverse calibration."""
     logits, targets = told(20_000, 2)

@@ -183,6 +183,7 @@ def test_a_body_that_is_too_large_ends_at_the_proxy(site: tuple[int, int]) -> No
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.long
 def test_while_hosts_are_upgraded_one_by_one_the_others_answer(tmp_path: Path, web: int) -> None:
     old = ThreadingHTTPServer(("127.0.0.1", 0), OldHost)
     threading.Thread(target=old.serve_forever, daemon=True).start()

@@ -130,6 +130,7 @@ def test_it_holds_the_program_and_lists_what_it_needs(wheels: Path) -> None:
     assert len(needed) == len([line for line in lines if line and not line.startswith("#")])
 
 
+@pytest.mark.long
 def test_the_client_is_a_package_of_its_own(wheels: Path, programs: Path, tmp_path: Path) -> None:
     names, about = contents(wheels, "marginalia_client")
     assert {name.partition("/")[0] for name in names} == {"marginalia_client"}

@@ -39,6 +39,7 @@ def test_as_in_the_how_to(tmp_path: Path, capsys: Any) -> None:
     assert json.loads(said["encoder"])["digest"] == encoder.digest
 
 
+@pytest.mark.long
 def test_a_damaged_version_leaves_no_file(tmp_path: Path) -> None:
     project = trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
     next((ProjectFiles(project).root / "models").rglob("*.safetensors")).write_bytes(b"")

@@ -54,6 +54,7 @@ def test_the_pool_is_clustered_by_the_embeddings_that_came_and_anew_for_later_it
     assert (batch.pool_rows, batch.dendrogram_hash) == (120, clustering.digest)
 
 
+@pytest.mark.long
 def test_goals_find_their_candidates_among_given_predictions_and_none_among_margins() -> None:
     project = given_project(60, strategy="margin")
     version = hand_in(project, predictions(project)).version

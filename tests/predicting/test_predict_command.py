@@ -83,6 +83,7 @@ def test_every_format_holds_the_same_rows(texts: Path, tmp_path: Path) -> None:
                 assert cell[column] == typed[column] == expected
 
 
+@pytest.mark.long
 def test_images_of_a_zip_whatever_its_folders_are_called(tmp_path: Path) -> None:
     def pictures(name: str, first: int, n: int) -> Path:
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
@@ -96,6 +97,7 @@ def test_images_of_a_zip_whatever_its_folders_are_called(tmp_path: Path) -> None
     assert project.items.count() == 60
 
 
+@pytest.mark.long
 def test_vectors(tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).normal(size=(60, 8)) + 3 * (np.arange(60) % 2)[:, None]
     rows = [{"id": str(n), "vector": v.tolist(), "truth": CLASSES[n % 2]} for n, v in enumerate(vectors)]
@@ -125,6 +127,7 @@ def test_bad_rows_are_named_and_left_out(texts: Path, tmp_path: Path, capsys: An
         assert [row["where"] for row in csv.DictReader(file)] == ["line 2", "line 3"]
 
 
+@pytest.mark.long
 def test_strict_writes_nothing_if_a_row_is_bad(texts: Path, tmp_path: Path) -> None:
     trained_project(texts)
     bad = tmp_path / "bad.jsonl"
@@ -152,13 +155,16 @@ def test_on_the_shell_standard_output_is_the_table_and_the_exit_code_tells(texts
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [
-        (["nowhere", "texts.jsonl"], "There is no project 'nowhere'."),
-        (["p", "texts.jsonl", "--version", "7"], "p has no model version 7: there are 1 to 1."),
-        (["p", "missing.jsonl"], "missing.jsonl: this file or folder does not exist"),
-        (["p", "texts.docx"], "this kind of file is not read"),
-        (["p", "texts.jsonl", "--output", "."], "is a folder: name a file in it."),
-    ],
+    some(
+        [
+            (["nowhere", "texts.jsonl"], "There is no project 'nowhere'."),
+            (["p", "texts.jsonl", "--version", "7"], "p has no model version 7: there are 1 to 1."),
+            (["p", "missing.jsonl"], "missing.jsonl: this file or folder does not exist"),
+            (["p", "texts.docx"], "this kind of file is not read"),
+            (["p", "texts.jsonl", "--output", "."], "is a folder: name a file in it."),
+        ],
+        2,
+    ),
 )
 def test_each_mistake_gets_one_line(
     texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
@@ -174,6 +180,7 @@ def test_each_mistake_gets_one_line(
     assert not Path("out.jsonl").exists()
 
 
+@pytest.mark.long
 def test_without_a_version_and_with_a_damaged_one(texts: Path, tmp_path: Path) -> None:
     make_project("empty")
     with pytest.raises(CommandError, match="no model version yet"):

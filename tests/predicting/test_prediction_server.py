@@ -105,6 +105,7 @@ def test_a_server_is_asked_in_chunks_and_its_answers_pick_each_batch(project: Pr
     assert not project.jobs.filter(kind="train").exists()
 
 
+@pytest.mark.long
 def test_a_batch_ends_while_the_server_cannot_be_asked(project: Project) -> None:
     with receiver(status=200, answering=backend()) as server:
         ask(project, server.url)
@@ -120,6 +121,7 @@ def test_a_batch_ends_while_the_server_cannot_be_asked(project: Project) -> None
     assert prediction_sets.ask(project=project, user=None) == project.prediction_sets.latest("pk")
 
 
+@pytest.mark.long
 def test_a_step_that_gives_way_goes_on_where_it_was(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_server, "CHUNK", 7)
     monkeypatch.setattr(Step, "should_give_way", lambda self: True)
@@ -196,6 +198,7 @@ def test_an_address_in_an_inner_network_is_refused_unless_allowed(project: Proje
     assert "inner network" in refused.json()["detail"]
 
 
+@pytest.mark.long
 def test_images_are_sent_whole_and_vectors_have_no_such_server(tmp_path: Path) -> None:
     vectors = given_project(20)
     with receiver(status=200, answering=backend()) as server:

@@ -73,6 +73,7 @@ def test_predictions_through_the_api_become_a_version_that_picks_and_is_measured
     assert "there is no model" in run.json()["detail"]
 
 
+@pytest.mark.long
 def test_rows_as_json_lines_are_taken_too_and_in_any_order(project: Project) -> None:
     ids, places = places_of(project)
     rows = [

@@ -129,6 +129,7 @@ def test_where_it_was_killed_it_goes_on(hosts: Hosts, client: APIClient, monkeyp
     check_end(hosts, 2, client)
 
 
+@pytest.mark.long
 def test_the_job_is_nobody_elses_before_the_result_is_in_the_store(
     hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,7 @@ def test_a_refused_file_changes_nothing_and_says_why(tmp_path: Path, monkeypatch
     assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
+@pytest.mark.long
 def test_a_model_picks_before_any_label_and_the_first_training_is_compared_with_it(tmp_path: Path) -> None:
     project = vector_project(tmp_path, make=imported_project)
     register(project, packed(linear_graph(CENTRES.T), facts_of(project)))

@@ -93,6 +93,7 @@ def test_api_and_client(tmp_path: Path, live_server: LiveServer, monkeypatch: py
     assert first.source["format"] == "onnx"
 
 
+@pytest.mark.long
 def test_the_command_takes_a_folder(tmp_path: Path, capsys: Any) -> None:
     project = vector_project(tmp_path)
     folder = tmp_path / "my model"

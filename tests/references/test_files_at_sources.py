@@ -165,6 +165,7 @@ def test_copies_stay_within_a_limit(kept: Kept, settings: Any, monkeypatch: pyte
     assert kept.reads("0.bmp") == 2
 
 
+@pytest.mark.long
 def test_processes_share_copies_that_are_removed_meanwhile(
     kept: Kept, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

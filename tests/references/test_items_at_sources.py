@@ -75,6 +75,7 @@ def test_encoding_reads_each_file_once_and_says_which_cannot_be_read(kept: Kept,
     assert "it is no longer at its source" in page.content.decode()
 
 
+@pytest.mark.long
 def test_a_lost_file_that_is_back_is_encoded_after_the_next_import(kept: Kept, project: Project) -> None:
     kept.fill({"a.png": photo()})
     kept.items(["a.png"])
@@ -164,6 +165,7 @@ def test_a_lost_file_is_answered_with_one_line_and_a_source_that_is_away_with_50
     assert (reply.status_code, b"no-such-bucket" in reply.content) == (503, False)
 
 
+@pytest.mark.long
 def test_a_part_of_a_recording(store: Store) -> None:
     project = make_project(kind="audio")
     kept = kept_in(store, project)
@@ -188,6 +190,7 @@ def exported(project: Project, form: str) -> bytes:
     return body(reply)
 
 
+@pytest.mark.long
 def test_exports_have_the_files(kept: Kept, project: Project) -> None:
     kept.fill({"a.png": photo(), "b.png": photo(seed=1)})
     items = kept.items(["a.png", "b.png"])
@@ -207,6 +210,7 @@ def test_exports_have_the_files(kept: Kept, project: Project) -> None:
     assert len(exported(project, "jsonl").splitlines()) == 2
 
 
+@pytest.mark.long
 def test_a_copy_in_another_project_refers_to_the_same_file(kept: Kept, project: Project) -> None:
     kept.fill({"a.png": photo(500)})
     (a,) = kept.items(["a.png"])
@@ -243,6 +247,7 @@ def test_an_item_is_removed_for_good(kept: Kept, project: Project) -> None:
     assert kept.store.system.exists(f"{kept.bucket}/a.png"), "the source is not the server's to change"
 
 
+@pytest.mark.long
 def test_a_project_is_erased_with_its_copies(kept: Kept, project: Project) -> None:
     kept.fill({"a.png": photo()})
     (a,) = kept.items(["a.png"])

@@ -60,6 +60,7 @@ def test_items_come_in_unread(store: Store, project: Project) -> None:
     assert suffixes == ["jpg", "png", "png"]
 
 
+@pytest.mark.long
 def test_a_full_look_reads_lost_files_again(store: Store, project: Project) -> None:
     bucket = store.bucket()
     store.fill(bucket, {"a.png": photo()})
@@ -95,6 +96,7 @@ def test_a_source_stays_while_files_of_items_are_there(store: Store, project: Pr
     assert Reference.objects.get().source is None
 
 
+@pytest.mark.long
 def test_an_import_says_that_gold_items_stand_out(store: Store, project: Project) -> None:
     bucket, sure = store.bucket(), store.bucket()
     store.fill(bucket, {"a.png": photo()})

@@ -33,6 +33,7 @@ def test_dendrogram_of_shards_is_the_same(metric: str, monkeypatch: pytest.Monke
     assert shares[-1] == 1
 
 
+@pytest.mark.long
 def test_new_rows_join_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = pool(3000), pool(5000, seed=6)
     monkeypatch.setattr(joining, "_WORTH_SHARING", 0)

@@ -103,12 +103,14 @@ def test_a_batch_larger_than_the_number_of_clusters_takes_several_items_of_each(
     assert np.bincount(chosen // 30).tolist() == [4, 4, 4]
 
 
+@pytest.mark.long
 def test_of_large_clusters_and_pools_a_sample_is_looked_at():
     embeddings = np.random.default_rng(0).normal(size=(400, 3))
     with patch.multiple(typicality, SAMPLE=100, COMPARED=20, MOST_CLUSTERS=4):
         assert sorted(picked(embeddings, 400).tolist()) == list(range(400))
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_pairs_of_a_pool():
     embeddings = np.zeros((60_000, 4), np.float32)  # one cluster, whose pairs would take 28 GB
     pool = PoolArrays(size=len(embeddings), embeddings=embeddings)

@@ -87,6 +87,7 @@ def test_pictures_of_a_bucket_come_in_once(store: Store, images: Project) -> Non
     assert images.imports.count() == n  # the file that is no picture is not tried again
 
 
+@pytest.mark.long
 def test_a_second_look_lists_only_what_is_new(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     n = 10_000 if ALL else 2_000
     monkeypatch.setattr(looking, "LIST", n // 2)
@@ -249,6 +250,7 @@ def test_files_that_rows_name_are_read_side_by_side(
     )
 
 
+@pytest.mark.long
 def test_a_person_chooses_the_columns_once(store: Store, texts: Project) -> None:
     bucket = store.bucket()
     store.fill(bucket, {"1.csv": b"number,body\na,one\n", "2.csv": b"number,body\nb,two\n"})
@@ -267,6 +269,7 @@ def test_a_person_chooses_the_columns_once(store: Store, texts: Project) -> None
     assert texts.imports.count() == 2
 
 
+@pytest.mark.long
 def test_credentials_that_expire_midway(store: Store, images: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = store.bucket()
     store.fill(bucket, {f"{n}.png": digit_png(n) for n in range(9)})
@@ -427,6 +430,7 @@ def test_a_look_gives_way_and_goes_on(store: Store, images: Project, monkeypatch
     assert (images.items.count(), images.imports.count()) == (6, 3)
 
 
+@pytest.mark.long
 def test_a_full_look_waits_for_imports(store: Store, images: Project) -> None:
     bucket = store.bucket()
     store.fill(bucket, {f"{n}.png": digit_png(n) for n in range(3)})
@@ -449,6 +453,7 @@ def test_a_full_look_waits_for_imports(store: Store, images: Project) -> None:
     assert source.full_looked_at is not None
 
 
+@pytest.mark.long
 def test_files_that_were_rejected_are_not_read_again(
     store: Store, images: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

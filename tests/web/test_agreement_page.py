@@ -16,6 +16,7 @@ from labeling.insight.answers_compared import label_of_others
 from labeling.models import Annotation, Project, Role, Task, User
 from labeling.projects import classes
 from labeling.questions import QUESTIONS
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -90,12 +91,15 @@ def test_coefficients_pairs_and_confusions() -> None:
 
 @pytest.mark.parametrize(
     ("question", "one", "other"),
-    [
-        ("single", [1] * 9 + [2] * 12, [1] * 7 + [2] * 14),
-        ("score", [1] * 9 + [2] * 12, [1] * 7 + [2] * 14),
-        ("verify", [True] * 9 + [False] * 12, [True] * 7 + [False] * 14),
-        ("multi", [[1, 3]] * 9 + [[]] * 12, [[1]] * 7 + [[]] * 14),
-    ],
+    some(
+        [
+            ("single", [1] * 9 + [2] * 12, [1] * 7 + [2] * 14),
+            ("score", [1] * 9 + [2] * 12, [1] * 7 + [2] * 14),
+            ("verify", [True] * 9 + [False] * 12, [True] * 7 + [False] * 14),
+            ("multi", [[1, 3]] * 9 + [[]] * 12, [[1]] * 7 + [[]] * 14),
+        ],
+        2,
+    ),
 )
 def test_each_figure_opens_its_items(question: str, one: list[Any], other: list[Any]) -> None:
     names = [str(point) for point in range(1, 6)] if question == "score" else [str(digit) for digit in range(10)]

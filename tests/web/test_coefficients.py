@@ -161,6 +161,7 @@ def test_the_intervals_hold_at_the_border() -> None:
     assert hits / samples > 0.92
 
 
+@pytest.mark.long
 def test_the_intervals_hold_as_often_as_they_say() -> None:
     """At 20 items, the fewest with figures, and more; each bound is over three standard errors below 95 %."""
     rng = np.random.default_rng(7)

@@ -267,6 +267,7 @@ def test_noise_that_is_given_is_told_as_the_trainings_that_it_leaves() -> None:
     assert re.fullmatch(r"none → noise of 60.0 \d+ trainings left; .*", said(typed=given)["privacy"])
 
 
+@pytest.mark.long
 def test_a_budget_that_is_spent_is_told_before_it_stops_a_batch() -> None:
     spent = Spent(1, tuple(PrivacyConfig(epsilon=4.0, delta=1e-6).phases(80)))
     standing = Standing(pool=STANDING.pool, pace=PACE, spent=spent)

@@ -13,6 +13,7 @@ from pools import make_audit, make_certificate, pool_project
 from labeling.finishing.progress import PoolProgress
 from labeling.models import Finish, Job, Project, Role
 from labeling.web.finish.words import sentence, stage
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -59,12 +60,14 @@ def test_the_forecast_is_shown_before_anything_is_done() -> None:
     assert not Finish.objects.exists()
 
 
+@pytest.mark.long
 def test_the_forecast_by_class_lists_the_classes() -> None:
     text = text_of(manager(pool_project(classes=["cat", "dog"])).get(PAGE, {"error": "5", "by_class": "class"}))
     assert "at most 5 % wrong of each class" in text
     assert "Predicted class Items The model labels The audit asks" in text
 
 
+@pytest.mark.long
 def test_several_classes_are_stated_together_or_each_by_itself() -> None:
     project = pool_project(question="multi", overlap_max=4, hourly_cost=17)
     project.items.filter(label__isnull=False).update(label_probability=0.999)
@@ -146,7 +149,7 @@ def test_audits_and_certificates_are_listed_with_their_state() -> None:
     assert "1 2,500 1.8 % 45 300 4 1" in text
 
 
-@pytest.mark.parametrize("much", [1, 3])
+@pytest.mark.parametrize("much", some([1, 3]))
 def test_the_number_of_queries_is_fixed(much: int, django_assert_num_queries: Any) -> None:
     project = pool_project()
     for number in range(1, 1 + much):

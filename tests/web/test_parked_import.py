@@ -25,6 +25,7 @@ from pages import text_of
 from labeling.intake import guessing, looking, uploads
 from labeling.intake.readers import open_source
 from labeling.models import ItemImport, Role, Upload
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -162,13 +163,16 @@ def test_a_file_in_the_products_own_form_is_imported_at_once_unless_asked() -> N
 
 @pytest.mark.parametrize(
     ("labels_as", "label", "gold", "truth", "suggestion"),
-    [
-        ("trusted", 0, None, None, None),
-        ("gold", None, 0, None, None),
-        ("truth", None, None, 0, None),
-        ("suggestions", None, None, None, 0),
-        ("ignore", None, None, None, None),
-    ],
+    some(
+        [
+            ("trusted", 0, None, None, None),
+            ("gold", None, 0, None, None),
+            ("truth", None, None, 0, None),
+            ("suggestions", None, None, None, 0),
+            ("ignore", None, None, None, None),
+        ],
+        2,
+    ),
 )
 def test_photos_in_folders_lead_to_one_choice(labels_as, label, gold, truth, suggestion) -> None:
     client, project = start("image")

@@ -18,6 +18,7 @@ from labeling.insight import payoff
 from labeling.insight.payoff import payoff_of
 from labeling.models import Project, Role
 from labeling.projects import version_in_use
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +73,9 @@ def test_pages_that_are_asked_for_again_compute_nothing(project: Project, comput
     assert len(computed) == 1
 
 
-@pytest.mark.parametrize("change", ["answer", "correction", "withdrawal", "choice", "settings", "batch", "file"])
+@pytest.mark.parametrize(
+    "change", some(["answer", "correction", "withdrawal", "choice", "settings", "batch", "file"], 4)
+)
 def test_whatever_it_stands_on_has_it_computed_anew(project: Project, computed: list[int], change: str) -> None:
     mona = make_member(project, "mona", Role.MANAGER)
     item = project.items.control().first()

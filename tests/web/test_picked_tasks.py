@@ -16,7 +16,7 @@ from pages import make_history, manager, member, text_of
 
 from labeling.insight.picked import ORDERS, RANK, TaskFilter, page_of, read_task_filter
 from labeling.models import AuditDraw, Batch, Copy, Project, Role, Task
-from tests.extent import combinations
+from tests.extent import combinations, some
 from tests.finishing.audit_rows import make_audit, make_predicted
 
 pytestmark = pytest.mark.django_db
@@ -79,15 +79,18 @@ def text_of_page(page: str) -> str:
 
 @pytest.mark.parametrize(
     ("strategy", "sentence"),
-    [
-        ("margin", "the model could hardly decide between two answers; margin 0.25."),
-        ("entropy", "the model's probability is spread over many answers; margin 0.25."),
-        ("coreset", "it is unlike all that was labeled or picked before it; margin 0.25."),
-        ("badge", "its answer would change the model much, and unlike the others picked; margin 0.25."),
-        ("typicality", "it is typical of a group of similar items that had few labels; margin 0.25."),
-        ("uniform", "Drawn at random."),
-        ("other", "Picked by other; margin 0.25."),
-    ],
+    some(
+        [
+            ("margin", "the model could hardly decide between two answers; margin 0.25."),
+            ("entropy", "the model's probability is spread over many answers; margin 0.25."),
+            ("coreset", "it is unlike all that was labeled or picked before it; margin 0.25."),
+            ("badge", "its answer would change the model much, and unlike the others picked; margin 0.25."),
+            ("typicality", "it is typical of a group of similar items that had few labels; margin 0.25."),
+            ("uniform", "Drawn at random."),
+            ("other", "Picked by other; margin 0.25."),
+        ],
+        3,
+    ),
 )
 def test_other_strategies_say_it_in_their_way(strategy: str, sentence: str) -> None:
     project = make_project()
@@ -168,9 +171,9 @@ def test_the_page_filters_sorts_and_leads_on() -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["?sort=x&part=y&cluster=z&pass=-1", "?cluster=99999999999999999999", "?pass=0", "?after=~", "?after=nan~1",
+    some(["?sort=x&part=y&cluster=z&pass=-1", "?cluster=99999999999999999999", "?pass=0", "?after=~", "?after=nan~1",
      "?sort=margin&after=inf~1", "?sort=margin&before=x~2", "?after=%00", "?cluster=%D9%A1",
-     "?sort=cluster&after=1e400~1"],
+     "?sort=cluster&after=1e400~1"], 4),
 )  # fmt: skip
 def test_what_cannot_be_read_counts_as_not_asked_for(query: str) -> None:
     batch = picked_batch(3)

@@ -49,6 +49,7 @@ def test_every_training_counts_from_before_it_starts_and_the_last_one_uses_the_b
     assert state.left == 0
 
 
+@pytest.mark.long
 def test_at_the_limit_no_training_starts_until_it_is_raised() -> None:
     project, batch = private_project(privacy_trainings=1)
     ledger.start(project=project, batch=batch, labels=100)
@@ -105,6 +106,7 @@ def test_the_api_tells_the_ledger_so_that_anybody_can_compute_epsilon_anew() -> 
     assert (told["noise"], told["labels_needed"], told["flaw"]) == (state.noise, state.labels_needed, "")
 
 
+@pytest.mark.long
 def test_a_pretraining_is_a_line_of_its_own_and_takes_no_training_from_answers() -> None:
     project, _ = private_project()
     options = {"share": 50, "steps": 20}

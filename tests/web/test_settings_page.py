@@ -21,6 +21,7 @@ from labeling.projects.create import create_project
 from labeling.projects.settings import ON_PAGE, default_of
 from labeling.questions import QUESTIONS
 from models_store.config import TrainConfig
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db
 
@@ -298,7 +299,7 @@ def test_the_pool_is_counted_as_the_selection_sees_it() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", some(QUESTIONS, 2))
 def test_consequences_are_told_where_some_settings_have_no_field(kind: str, question: str) -> None:
     """A project of vectors has no near-copies, and its form has no field for them."""
     project = make_project(kind=kind, question=question)
@@ -332,7 +333,7 @@ def test_figures_that_do_not_follow_what_was_typed_say_so() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", some(QUESTIONS, 2))
 def test_a_page_with_errors_tells_consequences_where_some_settings_have_no_field(kind: str, question: str) -> None:
     project = make_project(kind=kind, question=question)
     response = manager(project).post(f"/p/{project.slug}/settings/", {**GOOD, "name": "", "batch_size": "123"})

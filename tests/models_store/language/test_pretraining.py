@@ -21,6 +21,7 @@ CONFIG = PretrainingConfig(epsilon=4.0, delta=1e-4, steps=12, largest_rate=0.5)
 STEPS = [Phase(1.0, 0.5, 12)]
 
 
+@pytest.mark.long
 def test_a_network_learns_the_most_frequent_piece() -> None:
     rng = np.random.default_rng(0)
     texts = Texts([np.where(rng.random(10) < 0.6, 7, rng.integers(5, 40, 10)).astype(np.uint16) for _ in range(200)])

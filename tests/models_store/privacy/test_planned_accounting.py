@@ -83,6 +83,7 @@ def test_a_plan_needs_less_noise_keeps_it_and_stays_within_its_budget() -> None:
     assert noises[0] < 0.96 * noise_for_budget(5000, trainings=3, epsilon=2.0, delta=DELTA, follow_plan=False)
 
 
+@pytest.mark.long
 def test_more_trainings_fit_a_plan_than_a_series_that_follows_from_its_results() -> None:
     asked = {"noise": 50.0, "epsilon": 2.0, "delta": DELTA, "most": 200}
     trainings = trainings_for_budget(5000, **asked)
