@@ -3,6 +3,7 @@
     python -m benchmarks.privacy                                   # Fashion-MNIST
     python -m benchmarks.privacy --quick                           # a tenth of it, fewer epsilons: a few minutes
     python -m benchmarks.privacy --vectors X.npy --labels y.npy    # your own arrays
+    python -m benchmarks.privacy --fields                          # texts on a sentence encoder
     python -m benchmarks.privacy --audit                           # a lower bound of epsilon, in place of all this
     python -m benchmarks.privacy --text                            # language models on texts, in place of all this
     python -m benchmarks.privacy --json > result.json              # one JSON object
@@ -15,6 +16,9 @@ a network that knows 2,000 records by heart and against a private one on the sam
 With --audit, canaries of whom each is in the training by a fair coin give a lower bound of each stated epsilon, and
 trainings with a mistake show which ones the audit would find. The exit status is 1 if a bound is above the stated
 epsilon of a training without a mistake: one time in 20 by chance alone, if that epsilon is tight.
+
+With --fields, the same on entries of a dictionary (Debian's package dict-gcide) that name a field such as botany, as
+all-MiniLM-L6-v2 embeds them. --layers fine-tunes this encoder, too: expect hours for thousands of entries.
 
 With --text, a small language model learns the entries of a dictionary (Debian's package dict-gcide) or the lines of a
 file, without privacy and at each epsilon and batch size, from equally many examples, or in equally many steps. Measured
@@ -35,13 +39,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from benchmarks.efficiency.datasets import FASHION_FOLDER, DataError, Source
 from benchmarks.measuring import side_by_side
-from benchmarks.privacy import audit, report, runs, text
+from benchmarks.privacy import audit, fields, report, runs, text
 from benchmarks.privacy.audit import Audit
 from benchmarks.privacy.runs import Work
+from models_store.privacy.tuning import LEARNING_RATES
 
 EPSILONS = (1.0, 3.0, 5.36, 8.0)
 QUICK_EPSILONS = (1.0, 5.36)
@@ -66,7 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
             lines = _run_all(audit.run, _audits(options), options.processes)
             result = report.summarise_audits(lines)
         else:
-            lines = _run_all(runs.run, _plan(options), options.processes)
+            with TemporaryDirectory(prefix="marginalia-fields-") as folder:
+                lines = _run_all(runs.run, _plan(options, Path(folder)), options.processes)
             result = {"data": report.summarise(lines), "runs": lines}
     except (DataError, OSError, ValueError) as error:
         return _refuse(str(error))
@@ -97,9 +104,13 @@ def _audits(options: argparse.Namespace) -> list[Audit]:
     ]
 
 
-def _plan(options: argparse.Namespace) -> list[Work]:
-    """Return the trainings to run, the longest first. Raises DataError for unusable data."""
-    if options.vectors:
+def _plan(options: argparse.Namespace, folder: Path) -> list[Work]:
+    """Return the trainings to run, the longest first. Raises DataError for unusable data. `folder` takes data that is
+    made for them.
+    """
+    if options.fields:
+        source = fields.write(folder)
+    elif options.vectors:
         source = Source(
             options.vectors.stem, vectors=options.vectors, labels=options.labels, test_share=options.test_share
         )
@@ -110,10 +121,10 @@ def _plan(options: argparse.Namespace) -> list[Work]:
     if len(data.labels) < 100 or len(data.test_labels) < 20:
         raise DataError(f"{source.name}: {len(data.labels)} items to learn from are too few; at least 100 are needed.")
     private = [
-        Work(source, arm, epsilon, seed)
-        for arm in ("usual", "mega")
+        Work(source, arm, epsilon, seed, options.steps)
+        for arm in (*options.layers, "usual", "mega")
         for seed in options.seeds
-        for epsilon in options.epsilon
+        for epsilon in ((*options.epsilon, None) if arm == "all" else options.epsilon)
     ]
     attacked = report.TARGET_EPSILON if report.TARGET_EPSILON in options.epsilon else options.epsilon[-1]
     return [
@@ -151,6 +162,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--epsilon", type=_epsilons, metavar="A,B", help="Default: 1,3,5.36,8.")
     add("--seeds", type=_positive, default=1, metavar="N", help="Default: 1.")
     add("--pool", type=_positive, metavar="N", help="Learn from N items alone, drawn at random.")
+    add("--fields", action="store_true", help="Fields of GCIDE's entries, on all-MiniLM-L6-v2.")
+    add("--layers", type=_layers, default=(), metavar="A,B", help="For --fields: lora, all, or both.")
     add("--audit", action="store_true", help="A lower bound of epsilon from canaries. Needs no data.")
     add("--canaries", type=_canaries, metavar="N", help="For --audit, 20 to 10,000. Default: 1,000.")
     add("--text", action="store_true", help="Language models on texts: by default the entries of GCIDE, a dictionary.")
@@ -161,7 +174,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="For --text: texts that each training takes. Default: 4,194,304.",
     )
-    add("--steps", type=_positive, metavar="N", help="For --text: N steps each, in place of equally many texts.")
+    add(
+        "--steps",
+        type=_positive,
+        metavar="N",
+        help="N steps of each private training. With --text, in place of equally many texts.",
+    )
     add("--batches", type=_batches, metavar="A,B", help="For --text. Default: 256,4096,65536.")
     add("--quick", action="store_true", help="Fewer items, canaries or texts and two epsilons, unless told otherwise.")
     add("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
@@ -169,6 +187,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if bool(options.vectors) != bool(options.labels):
         sys.exit(_refuse("--vectors and --labels go together."))
+    if options.layers and not options.fields:
+        sys.exit(_refuse("--layers needs --fields: other data has no network to fine-tune."))
     options.epsilon = options.epsilon or (QUICK_EPSILONS if options.quick else EPSILONS)
     options.pool = options.pool or (QUICK_POOL if options.quick else None)
     options.canaries = options.canaries or (QUICK_CANARIES if options.quick else CANARIES)
@@ -196,6 +216,13 @@ def _epsilons(text: str) -> tuple[float, ...]:
 
 def _batches(text: str) -> tuple[int, ...]:
     return tuple(sorted({_positive(part) for part in text.split(",")}))
+
+
+def _layers(text: str) -> tuple[str, ...]:
+    layers = tuple(dict.fromkeys(text.split(",")))
+    if not set(layers) <= set(LEARNING_RATES):
+        raise argparse.ArgumentTypeError(f"not some of {', '.join(LEARNING_RATES)}: {text!r}")
+    return layers
 
 
 def _share(text: str) -> float:

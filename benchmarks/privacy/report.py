@@ -10,6 +10,7 @@ from scipy import stats
 
 from benchmarks.privacy.audit import FAULTS, PARTS
 
+ARMS = {"mega": "mega-batch", "usual": "usual batch", "lora": "LoRA", "all": "all layers"}
 TARGET_EPSILON = 5.36
 TARGET_SHARE = 0.95
 
@@ -25,12 +26,13 @@ def summarise(lines: list[dict[str, Any]]) -> dict[str, Any]:
 def _of_data(lines: list[dict[str, Any]]) -> dict[str, Any]:
     plain = {line["seed"]: line["accuracy"] for line in lines if line["arm"] == "none"}
     rows = []
-    for arm in ("mega", "usual"):
-        for epsilon in sorted({line["target_epsilon"] for line in lines if line["arm"] == arm}):
+    for arm in ARMS:
+        epsilons = {line["target_epsilon"] for line in lines if line["arm"] == arm}
+        for epsilon in sorted(epsilons, key=lambda each: math.inf if each is None else each):
             mine = [line for line in lines if (line["arm"], line["target_epsilon"]) == (arm, epsilon)]
             accuracies = [line["accuracy"] for line in mine]
             shares = [line["accuracy"] / plain[line["seed"]] for line in mine]
-            privacy = mine[0]["privacy"]
+            privacy = mine[0].get("privacy") or {"delta": None, "phases": []}
             rows.append(
                 {
                     "arm": arm,
@@ -82,9 +84,11 @@ def table(result: dict[str, Any]) -> str:
     for name, figures in result["data"].items():
         lines += [f"{name}", f"  without privacy  {_percent(figures['none'])}"]
         for row in figures["private"]:
-            batch = "mega-batch " if row["arm"] == "mega" else "usual batch"
             share = f"{100 * row['share_of_none']:.1f} % of that without privacy"
-            lines.append(f"  {batch}  ε = {row['epsilon']:<5g} δ = {row['delta']:.1e}  {_percent(row)}  {share}")
+            budget = "no privacy"
+            if row["epsilon"] is not None:
+                budget = f"ε = {row['epsilon']:<5g} δ = {row['delta']:.1e}"
+            lines.append(f"  {ARMS[row['arm']]:11}  {budget:21}  {_percent(row)}  {share}")
         for line in figures["attack"]:
             lines.append(f"  membership attack, ε = {line['target_epsilon']:g}, seed {line['seed']}")
             lines += [f"    {kind:8} {_attack(line[kind])}" for kind in ("overfit", "private")]

@@ -13,6 +13,7 @@ import torch
 from opacus.accountants import PRVAccountant
 
 from benchmarks.efficiency.datasets import SIDE, Data, Source
+from benchmarks.privacy import fields
 from benchmarks.privacy.attack import attack, most_advantage
 from models_store import metrics
 from models_store.config import TrainConfig
@@ -21,24 +22,28 @@ from models_store.prediction import predict, probabilities
 from models_store.privacy.accounting import Phase, epsilon
 from models_store.privacy.config import PrivacyConfig, usual_delta
 from models_store.privacy.training import train_private
+from models_store.privacy.tuning import LEARNING_RATES
 from models_store.training import Recipe, Trained, TrainingSet, train
 
 USUAL_BATCH = 256
 ATTACKED = 2000
 """Records that the attacked models learn from: few, so that a network can know them by heart."""
 OVERFIT = TrainConfig(epochs=300, max_steps=6000, validation_share=0.0, weight_decay=0.0, augment=False)
+TUNED = TrainConfig(epochs=5)
+"""Of trainings without privacy that fine-tune the encoder."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """One training. `arm`: none, mega or usual; attack for both models that are attacked. `epsilon` is None without
-    privacy.
+    """One training. `arm`: none, mega or usual; lora or all for what learns of the encoder of `fields`; attack for both
+    models that are attacked. `epsilon` is None without privacy. `steps`: of private trainings; None for the product's.
     """
 
     source: Source
     arm: str
     epsilon: float | None
     seed: int
+    steps: int | None = None
 
     @property
     def name(self) -> str:
@@ -49,6 +54,8 @@ def run(work: Work) -> dict[str, Any]:
     """Run one training in one thread, and return its line of the result."""
     torch.set_num_threads(1)
     data = load(work.source, work.seed)
+    if work.source.name == fields.NAME and work.arm not in LEARNING_RATES:
+        data = fields.embeddings(data)
     started = time.monotonic()
     figures = _attacked(data, work) if work.arm == "attack" else _trained(data, work)
     asked = {"data": work.source.name, "arm": work.arm, "seed": work.seed, "target_epsilon": work.epsilon}
@@ -74,7 +81,12 @@ def usual(mega: PrivacyConfig, n: int) -> PrivacyConfig:
 
 
 def _trained(data: Data, work: Work) -> dict[str, Any]:
-    trained = _none(data, work.seed) if work.epsilon is None else _private(data, work.epsilon, work.arm, work.seed)
+    if work.epsilon is not None:
+        trained = _private(data, work.epsilon, work.arm, work.seed, work.steps)
+    elif work.arm in LEARNING_RATES:
+        trained = train(_training_set(data), Recipe(work.seed, TUNED, network=fields.network(data.n_classes)))
+    else:
+        trained = _none(data, work.seed)
     predicted = np.concatenate([part.best for part in predict(trained.model, data.test_features)])
     share = metrics.accuracy(data.test_labels, predicted)
     figures: dict[str, Any] = {"accuracy": share.value, "interval": [share.low, share.high], "steps": trained.steps}
@@ -109,11 +121,16 @@ def _none(data: Data, seed: int, config: TrainConfig | None = None) -> Trained:
     return train(_training_set(data), Recipe(seed, config or TrainConfig()))
 
 
-def _private(data: Data, epsilon: float, arm: str, seed: int) -> Trained:
+def _private(data: Data, epsilon: float, arm: str, seed: int, steps: int | None = None) -> Trained:
     n = len(data.labels)
     config = PrivacyConfig(epsilon=epsilon, delta=usual_delta(n))
+    if steps is not None:
+        config = replace(config, steps=steps)
     if arm == "usual":
         config = usual(config, n)
+    if arm in LEARNING_RATES:
+        network = fields.network(data.n_classes)
+        return train_private(_training_set(data), config, seed=seed, pretrained=network, layers=arm)
     return train_private(_training_set(data), config, seed=seed)
 
 
