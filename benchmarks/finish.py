@@ -2,6 +2,7 @@
 
     python -m benchmarks.finish --pools digits --seeds 2                        # a first look, some minutes
     python -m benchmarks.finish --pools redundant --items 5000                  # a thinner pool
+    python -m benchmarks.finish --pools texts --items 4000                      # texts of Debian's package dict-gcide
     python -m benchmarks.finish --vectors X.npy --labels y.npy --json           # your own arrays, one JSON object
 
 The goal is a label for all items, of which at most a share is wrong (--targets). Ways:
@@ -33,7 +34,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.efficiency.datasets import BUILT_IN, FASHION_FOLDER, MADE_UP, DataError, Source
+from benchmarks.efficiency.datasets import BUILT_IN, FASHION_FOLDER, FURTHER, DataError, Source
 from benchmarks.finishing.report import summarise, table
 from benchmarks.finishing.ways import Work, run
 from benchmarks.measuring import machine, side_by_side
@@ -103,7 +104,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    pools = [*BUILT_IN, *MADE_UP]
+    pools = [*BUILT_IN, *FURTHER]
     add(
         "--pools",
         nargs="+",

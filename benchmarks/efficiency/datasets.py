@@ -16,6 +16,7 @@ from PIL import Image
 from sklearn.datasets import load_digits, make_classification
 
 from models_store.encoders.pixels import Pixels
+from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.encoders.vector import Vector
 
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -87,7 +88,7 @@ class Source:
             assert self.labels is not None
             data = _split(self.name, *_read_arrays(self.vectors, self.labels), self.test_share, rng)
         else:
-            data = {**BUILT_IN, **MADE_UP}[self.name](self, rng)
+            data = {**BUILT_IN, **FURTHER}[self.name](self, rng)
         if self.pool is not None:
             data = _thinned(data, self.pool, rng, copies=COPIES if self.name == "redundant" else 1)
         if self.broken_items:
@@ -161,13 +162,24 @@ def _uneven(source: Source, rng: np.random.Generator) -> Data:
     return _split(source.name, made[0].astype(np.float32), made[1], source.test_share, rng)
 
 
+def _texts(source: Source, rng: np.random.Generator) -> Data:
+    """Load the 22,432 entries of GCIDE that name one of ten fields, as latent semantic vectors."""
+    from benchmarks.privacy import dictionary  # which needs this module
+
+    named = [found for text in dictionary.entries() if (found := dictionary.subject(text))]
+    texts, labels = [text for text, _ in named], np.array([field for _, field in named])
+    encoder = TfidfSvd.fit([texts[row] for row in rng.permutation(len(texts))[: TfidfSvd.fit_samples]])
+    return _split(source.name, encoder.encode(texts), labels, source.test_share, rng)
+
+
 BUILT_IN: dict[str, Callable[[Source, np.random.Generator], Data]] = {
     "fashion": _fashion,
     "redundant": _redundant,
     "longtail": _longtail,
     "digits": _digits,
 }
-MADE_UP = {"noisy": _noisy, "uneven": _uneven}
+FURTHER = {"texts": _texts, "noisy": _noisy, "uneven": _uneven}
+"""Pools that are used only where they are named."""
 IMAGES = ("fashion", "redundant", "longtail")
 
 

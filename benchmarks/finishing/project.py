@@ -47,7 +47,7 @@ class Pool:
     def of(cls, source: Source, seed: int) -> Pool:
         data = source.load(seed)
         features, truth = data.features, data.labels
-        if source.is_split:
+        if source.is_split and source.pool is None:
             features = np.concatenate([features, data.test_features])
             truth = np.concatenate([truth, data.test_labels])
         return cls(features, truth, data.n_classes, data.input_shape)
