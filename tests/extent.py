@@ -9,7 +9,7 @@ from typing import Any
 
 # `scripts/check.py` sets it for `make test-long`.
 ALL = os.environ.get("TRY_ALL") == "1"
-FEW = 15
+FEW = 10
 
 
 def examples(number: int) -> int:

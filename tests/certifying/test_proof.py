@@ -164,6 +164,7 @@ def test_a_procedure_that_looks_again_without_paying_fails_these_tests(bad):
     assert share > most_by_luck(projects)
 
 
+@pytest.mark.long
 def test_the_risk_holds_though_people_miss_wrong_labels():
     missed = chance_missed(0.15, coincidence=1.0)
     share = share_of_false_proofs(judged, Plan.order, seed=3, bad=1.0, missed=missed, assumed=missed)

@@ -13,6 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs/tutorial/client.ipynb"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_runs(live_server: LiveServer, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARGINALIA_URL", live_server.url)

@@ -129,6 +129,7 @@ def test_an_unknown_project_or_batch_is_told(project: Project) -> None:
         call_command("export_labels", "digits", "--batch", "9")
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_reader_that_leaves_early_is_no_error() -> None:
     project = labeled_project()

@@ -59,6 +59,7 @@ def test_near_copies_are_wrong_as_often_as_their_checks_differ(project: Project)
     assert sum(by_class.values()) == COPIES
 
 
+@pytest.mark.long
 def test_the_page_counts_near_copies_as_labeled(project: Project) -> None:
     text = text_of(manager(project).get(f"/p/{project.slug}/finish/"))
     assert f"{100 + COPIES} of 600 labeled; about" in text

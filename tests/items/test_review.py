@@ -66,6 +66,7 @@ def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project:
     assert "bert class 5" in words
 
 
+@pytest.mark.long
 def test_the_reasons_of_one_item_are_those_whose_queues_hold_it(project: Project) -> None:
     items = list(project.items.values_list("pk", flat=True))
     queues = {reason: set(waiting(project, reason)) for reason in Reason}

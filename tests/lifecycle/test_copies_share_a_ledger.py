@@ -243,6 +243,7 @@ def test_a_budget_that_is_taken_away_just_before_a_training_is_told() -> None:
     assert not PrivateTraining.objects.exists()
 
 
+@pytest.mark.long
 def test_the_page_names_only_projects_that_its_reader_is_in() -> None:
     project = private_project(privacy_epsilon=4.0, privacy_trainings=2)
     copy = copy_of(project, "a-copy")

@@ -174,6 +174,7 @@ def test_items_that_arrive_meanwhile_and_items_that_are_gone(
     check_features(project)
 
 
+@pytest.mark.long
 def test_a_problem_of_the_new_encoder_ends_no_step(project: Project, user: User, data_dir: Path) -> None:
     (data_dir / "weights").mkdir(exist_ok=True)
     (data_dir / "weights" / "torn.pth").write_bytes(b"torn")

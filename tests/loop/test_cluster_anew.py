@@ -121,6 +121,7 @@ def test_a_worker_killed_before_the_new_clustering_counts(second_batch: Project)
     assert Batch.objects.get(number=3).state == Batch.State.OPEN
 
 
+@pytest.mark.long
 def test_a_wish_that_is_withdrawn_changes_nothing(second_batch: Project) -> None:
     clusterings.ask_rebuild(project=second_batch)
     clusterings.withdraw_rebuild(project=second_batch)

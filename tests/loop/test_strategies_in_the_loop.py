@@ -142,6 +142,7 @@ def test_entropy_takes_the_largest_and_coreset_keeps_away_from_what_is_labeled(t
     assert unlabeled[int(distances.argmax())] in picked_rows(batch)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("question", "strategy"), some([("multi", "entropy"), ("verify", "badge"), ("multi", "coreset")])
 )

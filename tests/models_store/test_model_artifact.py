@@ -48,6 +48,7 @@ def test_a_loaded_model_predicts_the_same(trained, folder):
     assert (loaded.question, loaded.n_classes, loaded.input_shape) == (trained.model.question, 4, (12,))
 
 
+@pytest.mark.long
 def test_an_image_model_comes_back_too(image_model, digits, tmp_path):
     artifact.save(tmp_path / "v1", image_model, manifest={})
     (before,), (after,) = (

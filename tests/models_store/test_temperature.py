@@ -82,6 +82,7 @@ def test_what_cannot_be_fitted_is_refused_in_words(n, by, words):
         fit_temperature(named("single"), torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64), by=by)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("question", some(["single", "multi"]))  # to "verify" is to answer one class of many
 def test_a_training_ends_with_one_which_changes_how_sure_it_is_and_no_answer(question):
     """Some of the pool's labels are wrong and are memorised, which makes the network overconfident."""

@@ -163,6 +163,7 @@ def test_what_another_process_raises_is_raised(two, monkeypatch):
         train_on(blobs(400, seed=1), config=CONFIG, others=two)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("gone", "starts"), some([(True, 8), (False, 1)]))
 def test_where_nobody_comes_it_is_the_training_of_one_process(monkeypatch, gone, starts):
     monkeypatch.setattr(together, "MEET_SECONDS", 0.1)

@@ -52,6 +52,7 @@ def test_what_is_copied_is_let_through_and_nothing_else() -> None:
     assert not any(fnmatch.fnmatch(".env", pattern) for pattern in copied())
 
 
+@pytest.mark.long
 def test_the_web_server_starts_from_what_is_copied(image: Path, tmp_path: Path) -> None:
     gunicorn = re.search(r"exec gunicorn (.*)\"\]", arguments("CMD")[-1])
     assert gunicorn is not None

@@ -64,6 +64,7 @@ def fetched(client: APIClient, body: dict[str, Any], form: str = "jsonl") -> byt
     return b"".join(response.streaming_content)
 
 
+@pytest.mark.long
 def test_a_list_of_items_is_predicted_as_in_the_pool(project: Project) -> None:
     client = engineer(project)
     response = client.post(f"{ASK}?probabilities=true", text_rows(), format="json")

@@ -204,6 +204,7 @@ def test_each_reader_has_copies_of_their_own(kept: Kept) -> None:
     assert not any(path.exists() for path in paths)
 
 
+@pytest.mark.long
 def test_a_slow_source_does_not_hold_all_threads(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.fill({"a.png": photo()})
     (item,) = kept.items(["a.png"])

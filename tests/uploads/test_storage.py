@@ -394,6 +394,7 @@ def test_many_at_once_do_not_pass_the_limit_together(settings: Any) -> None:
     consistent(project)
 
 
+@pytest.mark.long
 @with_processes
 def test_a_web_process_that_is_killed_leaves_what_counts() -> None:
     project = make_project()

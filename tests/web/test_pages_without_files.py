@@ -56,6 +56,7 @@ def measured_project(**settings: Any) -> Project:
     return project
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", some(WAYS, 2))
 def test_pages_answer_without_damaged_arrays(damage: Damage) -> None:
     project = measured_project()

@@ -207,6 +207,7 @@ def test_a_project_without_a_budget_is_told_what_one_would_do() -> None:
     assert "Set a budget" not in page_of(member(project, Role.ENGINEER), project)
 
 
+@pytest.mark.long
 def test_the_ledger_is_read_in_few_queries(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     project, batch = private_project(privacy_trainings=20)
     for _ in range(3):
