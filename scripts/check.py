@@ -171,8 +171,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 # bytecode files, each process would compile all code again.
 NOT_FOR_TESTS = {"DATABASE_URL", "DATABASE_REPLICA_URL", "PYTHONDONTWRITEBYTECODE"}
 # Two lanes run at the same time: the tests on SQLite take as long as all other checks together. They begin with those
-# of the selector, in one process: in a new clone numba compiles it for half a minute and keeps the code, which processes
-# that start together would compile each for itself.
+# of the selector, in one process: in a new clone numba compiles it for half a minute and keeps the code. Processes that
+# start together would each compile it for themselves.
 ON_SQLITE = ["test-selector", "test-sqlite"]
 LANES = [ON_SQLITE, [name for name in CHECKS if name not in {*ON_SQLITE, "test-long"}]]
 IN_LANES = {"test-sqlite": ["--ignore=tests/selector"]}
