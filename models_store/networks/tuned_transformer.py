@@ -49,7 +49,8 @@ class TunedTransformer(nn.Module):
         transformers = library("transformers", encoder="sentence-transformers")
         self.config = config
         settings = transformers.AutoConfig.for_model(**config.transformer)
-        self.body = transformers.AutoModel.from_config(settings, trust_remote_code=False)
+        # Some models are stored in half precision, which is too coarse to learn in.
+        self.body = transformers.AutoModel.from_config(settings, trust_remote_code=False).float()
         self.body.pooler = None  # a layer without a use would have no gradient
         words = self.body.get_input_embeddings()
         for layer in self.body.modules():

@@ -82,7 +82,7 @@ def sentence_model() -> TunedTransformer:
     sizes = {"intermediate_size": 32, "max_position_embeddings": 12}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        bert = {"model_type": "bert", **shape, **sizes}
+        bert = {"model_type": "bert", "dtype": "float16", **shape, **sizes}
         return TunedTransformer(TunedTransformerConfig(bert, pieces=40, padding=0, width=16, window=12, n_classes=3))
 
 
