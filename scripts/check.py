@@ -76,6 +76,29 @@ ON_POSTGRES = [
     "walls/test_known_devices.py::test_failures_of_a_device_are_all_counted_when_many_come_at_once",
     "walls/test_login_throttle.py::test_failures_of_many_at_once_are_all_counted",
 ]
+# Of these, when all checks run in short, PostgreSQL alone: neither their statements nor their locks depend on the
+# database, and other tests of the same subjects run on SQLite.
+ON_POSTGRES_ALONE = [
+    "api/test_annotating.py",
+    "api/test_api_query_counts.py",
+    "commands/test_status.py",
+    "exports/test_export_rows.py",
+    "finishing/test_asking.py",
+    "finishing/test_certificates.py",
+    "items/test_corrections.py",
+    "notices/test_who_is_told.py",
+    "queue/test_causes.py",
+    "queue/test_clock_jumps.py",
+    "queue/test_copies_beside.py",
+    "queue/test_deadlines.py",
+    "queue/test_gold.py",
+    "queue/test_grids.py",
+    "queue/test_longest_hold.py",
+    "queue/test_parts.py",
+    "queue/test_shares.py",
+    "queue/test_two_batches.py",
+    "webhooks/test_delivering.py",
+]
 # Further tests on PostgreSQL, for `test-long`.
 MORE_ON_POSTGRES = [
     "blindness/test_adversary.py",
@@ -175,7 +198,7 @@ NOT_FOR_TESTS = {"DATABASE_URL", "DATABASE_REPLICA_URL", "PYTHONDONTWRITEBYTECOD
 # start together would each compile it for themselves.
 ON_SQLITE = ["test-selector", "test-sqlite"]
 LANES = [ON_SQLITE, [name for name in CHECKS if name not in {*ON_SQLITE, "test-long"}]]
-IN_LANES = {"test-sqlite": ["--ignore=tests/selector"]}
+IN_LANES = {"test-sqlite": [f"--ignore=tests/{name}" for name in ["selector", *ON_POSTGRES_ALONE]]}
 
 
 class Outcome(NamedTuple):

@@ -26,6 +26,7 @@ def filled(capsys: Any) -> str:
     return str(capsys.readouterr().out).splitlines()[-1]
 
 
+@pytest.mark.long
 def test_all_that_hosts_share_is_there_and_the_loop_goes_on(
     tmp_path: Path, data_dir: Path, settings: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

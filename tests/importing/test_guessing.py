@@ -14,6 +14,7 @@ from import_files import picture, rules, write, write_zip
 from labeling.intake.guessing import Guess, guess, guess_encoding
 from labeling.intake.looking import first_rows, survey
 from labeling.intake.readers import Layout, UnreadableFile
+from tests.extent import some
 
 
 def table(path: Path, header: str, *rows: str) -> Path:
@@ -160,7 +161,7 @@ def test_blank_rows_decide_nothing(tmp_path):
     "content",
     [b"", b"\xff\xfe", b"\0" * 50, b"a,a\n1,2\n", b"\n\n\n", b'"', b"{", b"[" * 100_000, b"text\n" + b"x" * (2 << 20)],
 )
-@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet", ".xlsx"])
+@pytest.mark.parametrize("suffix", some([".csv", ".json", ".parquet", ".jsonl", ".xlsx"], 3))
 def test_hostile_files_are_refused_or_guessed_but_never_break(tmp_path, content, suffix):
     path = write(tmp_path / f"a{suffix}", content)
     with suppress(UnreadableFile):

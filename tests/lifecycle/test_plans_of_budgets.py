@@ -30,6 +30,7 @@ def by_renyi() -> float:
     return accounting.epsilon([Phase(**phase) for row in rows for phase in row.phases], DELTA)
 
 
+@pytest.mark.long
 def test_the_trainings_of_a_plan_share_one_noise_and_cost_less_than_by_renyi() -> None:
     project, _ = trained(3)
     assert len({row.phases[-1]["noise_multiplier"] for row in PrivateTraining.objects.all()}) == 1

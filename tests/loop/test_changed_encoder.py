@@ -191,6 +191,7 @@ def test_a_problem_of_the_new_encoder_ends_no_step(project: Project, user: User,
     assert EncoderChange.objects.ready().get().choice == LARGE
 
 
+@pytest.mark.long
 def test_a_change_is_withdrawn_or_refused(project: Project, user: User) -> None:
     for options, words in (({"size": 16}, "with this pixels already"), ({"size": 5}, "size must be a whole number")):
         with pytest.raises(CommandError, match=words):

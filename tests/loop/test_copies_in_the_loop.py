@@ -84,6 +84,7 @@ def answer(project: Project, user: User) -> Batch:
     return batch
 
 
+@pytest.mark.long
 def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     trainings = []
     real = training.compute.train

@@ -164,6 +164,7 @@ def test_kill_9_in_the_midst_of_it_costs_nothing(weights: None) -> None:
     assert not ProjectFiles(project).pretraining.exists()
 
 
+@pytest.mark.long
 def test_it_gives_way_to_an_urgent_step_and_goes_on_in_the_same_entry(
     weights: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

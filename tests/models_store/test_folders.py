@@ -14,6 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from models_store import artifact
 from models_store.artifact import ArtifactError
 from models_store.folders import FolderError, StoreAway, folder_at
+from tests.extent import some
 
 FILES = {"a.bin": b"weights" * 1000, "b.md": b"card", "seal.json": b"{}"}
 
@@ -36,7 +37,7 @@ class Breaking(MemoryFileSystem):
 fsspec.register_implementation("breaking", Breaking, clobber=True)
 
 
-@pytest.fixture(params=["disk", "file", "memory", "local"])
+@pytest.fixture(params=some(["disk", "memory", "file", "local"], 2))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     name = uuid.uuid4().hex
     return {

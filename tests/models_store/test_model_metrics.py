@@ -137,6 +137,7 @@ def test_the_interval_of_a_mean_covers_it_where_nearly_all_values_are_equal():
     assert np.mean(covered) > 0.95
 
 
+@pytest.mark.long
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.3, 1.0, 1e6]) | st.floats(-10, 10), min_size=2, max_size=12))
 @settings(max_examples=examples(30), deadline=None)
 def test_a_mean_lies_within_its_interval(values):

@@ -41,7 +41,7 @@ def test_it_learns_handwritten_digits_from_few_labels(digits, labels, least):
     assert accuracy(unseen.classes, best(trained, unseen)).value >= least
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("question", some(["single", "multi", "verify"]))
 def test_it_learns_each_question(question):
     trained = train_on(blobs(400, seed=1), question=question, config=ALONE)
     pool = blobs(1000, seed=2)
@@ -93,7 +93,7 @@ def test_one_labeled_image_will_do(digits):
     assert best(train_on(pool, shape=SHAPES["image"], config=QUICK), pool) == digits.classes[0]
 
 
-@pytest.mark.parametrize("n", [5, 300])
+@pytest.mark.parametrize("n", some([5, 300]))
 def test_labels_of_one_class_alone_will_do(n):
     pool = blobs(n, seed=1)
     trained = train_on(Pool(pool.features, np.full(n, 2), 4), config=ALONE)

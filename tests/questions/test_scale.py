@@ -129,6 +129,7 @@ def test_answers_corrections_and_what_is_read_again_are_numbers(client: Any) -> 
     assert table.schema.field("label").type == pa.int64()
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_scale_goes_round_the_loop(tmp_path: Path) -> None:
     """Vectors get longer with the score; the second batch's model is seldom more than a point off."""

@@ -190,6 +190,7 @@ def test_settings_out_of_range_are_refused(given, message):
         PrivacyConfig(**{"delta": 1e-5, **given})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", some([60_000, 1, 500, 10_000_000]))
 def test_rates_follow_from_the_number_of_labels(n):
     config = PrivacyConfig(epsilon=3.0, delta=usual_delta(n) if n > 10 else 1e-2)
