@@ -88,6 +88,9 @@ def of_declarations() -> Iterator[Text]:
     from labeling.insight.review import Reason
     from labeling.items.item_filters import FILTERS, Origin, State
     from labeling.items.order import SORTS
+    from labeling.kinds import KINDS
+    from labeling.models import LogKind, Role
+    from labeling.questions import QUESTIONS
     from selector.strategies import STRATEGIES
 
     for each in FILTERS.values():
@@ -100,6 +103,10 @@ def of_declarations() -> Iterator[Text]:
         (Reason, "labeling/insight/review.py"),
     ):
         yield from ((str(choice.label), file) for choice in choices)
+    yield from ((role.value, "labeling/models/roles.py") for role in Role)
+    yield from ((str(kind.meaning), "labeling/models/auditlog_kinds.py") for kind in LogKind)
+    yield from ((kind.sentence, "labeling/kinds") for kind in KINDS.values())
+    yield from ((question.offer, "labeling/questions") for question in QUESTIONS.values())
     yield from ((order.title, "labeling/items/order.py") for order in SORTS.values())
     yield from ((order.title, "labeling/insight/picked.py") for order in ORDERS.values())
     yield from ((title, "labeling/insight/picked.py") for title in PARTS.values())

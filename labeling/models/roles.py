@@ -74,19 +74,19 @@ class RoleFacts:
 
 ROLES: dict[str, RoleFacts] = {
     Role.ANNOTATOR: RoleFacts(
-        work="labels",
+        work=gettext_noop("labels"),
         offer=gettext_noop("As annotator you label its items."),
         people=gettext_noop("annotators"),
         abilities=frozenset({Ability.PROJECT_READ, Ability.TASKS_ANSWER}),
     ),
     Role.REVIEWER: RoleFacts(
-        work="checks and corrects labels",
+        work=gettext_noop("checks and corrects labels"),
         offer=gettext_noop("As reviewer you check and correct its labels."),
         people=gettext_noop("reviewers"),
         abilities=frozenset({Ability.PROJECT_READ, Ability.ITEMS_READ, Ability.REVIEW_READ, Ability.REVIEW_DO}),
     ),
     Role.ENGINEER: RoleFacts(
-        work="exports labels and models",
+        work=gettext_noop("exports labels and models"),
         offer=gettext_noop("As engineer you export its labels and models."),
         people=gettext_noop("engineers"),
         abilities=frozenset(
@@ -102,13 +102,13 @@ ROLES: dict[str, RoleFacts] = {
         ),
     ),
     Role.AUDITOR: RoleFacts(
-        work="reads everything, changes nothing",
+        work=gettext_noop("reads everything, changes nothing"),
         offer=gettext_noop("As auditor you may read everything in it and change nothing."),
         people=gettext_noop("auditors"),
         abilities=frozenset(ability for ability in Ability if ability.value.endswith(".read")),
     ),
     Role.MANAGER: RoleFacts(
-        work="may do everything in this project",
+        work=gettext_noop("may do everything in this project"),
         offer=gettext_noop("As manager you may do everything in it."),
         people=gettext_noop("managers"),
         abilities=frozenset(Ability),
@@ -133,12 +133,12 @@ def roles_without(ability: Ability) -> list[Role]:
 
 def offered(roles: list[Role]) -> list[tuple[str, str]]:
     """Return the choices of a form field: (role, "label: work")."""
-    return [(role.value, f"{role.label}: {ROLES[role].work}") for role in roles]
+    return [(role.value, f"{role.label}: {gettext(ROLES[role].work)}") for role in roles]
 
 
 def either(roles: list[Role]) -> str:
     """Return the names of the roles for a sentence: "annotator, reviewer or engineer"."""
-    return str(get_text_list([role.value for role in roles], "or"))
+    return str(get_text_list([gettext(role.value) for role in roles], gettext("or")))
 
 
 def who_may(ability: Ability) -> str:

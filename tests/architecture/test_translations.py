@@ -20,7 +20,7 @@ import messages  # noqa: E402
 import strings  # noqa: E402
 
 LANGUAGES = [code for code, _ in settings.LANGUAGES if code != settings.LANGUAGE_CODE]
-UNTRANSLATED_TEMPLATES = 77
+UNTRANSLATED_TEMPLATES = 52
 """The templates that are not translated yet. This number may only fall."""
 
 MARKED = re.compile(
@@ -28,8 +28,8 @@ MARKED = re.compile(
     re.DOTALL,
 )
 NOT_WORDS = re.compile(
-    r"\b(Marginalia|narrow|(?:form|item|items|review)-page|light dark|Shift|Enter|Esc|PgUp|PgDn|Home|End|createsuperuser)\b"
-    r"|width=device-width.*|curl .*|import os.*"
+    r"\b(Marginalia|narrow|(?:form|item|items|review)-page|light dark|createsuperuser)\b"
+    r"|\b(Shift|Enter|Esc|PgUp|PgDn|Home|End)\b|width=device-width.*|curl .*|import os.*"
 )
 """The name of the product, keys, classes of style, and code."""
 CALL = re.compile(r"\bn?gettext\(\s*\"(?:[^\"\\]|\\.)*\"(?:,\s*\"(?:[^\"\\]|\\.)*\")?", re.DOTALL)

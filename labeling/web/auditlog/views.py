@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext_noop as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -25,7 +27,8 @@ from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
 
 A_PAGE = 50
-WITHOUT_A_PERSON = {"command": "a command", "worker": "the worker"}
+WITHOUT_A_PERSON = {"command": _("a command"), "worker": _("the worker")}
+NOBODY = _("not signed in")
 LAST_DAY = datetime.date(9000, 1, 1)
 
 
@@ -33,14 +36,17 @@ class LogForm(forms.Form):
     """The filters of the page."""
 
     kind = forms.ChoiceField(
-        label="Kind",
+        label=gettext_lazy("Kind"),
         required=False,
-        choices=[("", "any"), *((kind.value, f"{kind.value}: {kind.meaning}") for kind in LogKind)],
+        choices=lambda: [
+            ("", gettext("any")),
+            *((kind.value, f"{kind.value}: {gettext(kind.meaning)}") for kind in LogKind),
+        ],
     )
-    person = forms.CharField(label="Person", required=False, max_length=150)
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    person = forms.CharField(label=gettext_lazy("Person"), required=False, max_length=150)
+    since = forms.DateField(label=gettext_lazy("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(
-        label="To",
+        label=gettext_lazy("To"),
         required=False,
         validators=[MaxValueValidator(LAST_DAY)],
         widget=forms.DateInput(attrs={"type": "date"}),
@@ -83,7 +89,7 @@ def project_log(request: HttpRequest, membership: Membership) -> HttpResponse:
 def server_log(request: HttpRequest) -> HttpResponse:
     """List the entries of the server, for staff."""
     if not (isinstance(request.user, User) and access.is_operator(request.user)):
-        raise PermissionDenied("Only staff may read the audit log of the server.")
+        raise PermissionDenied(gettext("Only staff may read the audit log of the server."))
     context, status = _context(request, None)
     context["file"] = reverse("api:server-auditlog-file")
     return render(request, "auditlog.html", context, status=status)
@@ -94,13 +100,13 @@ def _context(request: HttpRequest, project: Project | None) -> tuple[dict[str, A
     entries = reading.entries_of(project, **form.query()) if form.is_valid() else reading.entries_of(project).none()
     page = Paginator(entries, A_PAGE).get_page(request.GET.get("page"))
     names, now = reading.names_of(page), timezone.now()
-    meanings = {kind.value: kind.meaning for kind in LogKind}
+    meanings = {kind.value: gettext(kind.meaning) for kind in LogKind}
     rows = [
         {
             "entry": each,
             "at": moment(each.at, now),
             "who": names.get(each.who, ""),
-            "by": WITHOUT_A_PERSON.get(each.via, "not signed in"),
+            "by": gettext(WITHOUT_A_PERSON.get(each.via, NOBODY)),
             "whom": names.get(each.whom, ""),
             "meaning": meanings.get(each.kind, each.kind),
         }

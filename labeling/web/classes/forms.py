@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import LabelClass, Project
 from labeling.models.classes import MAX_DESCRIPTION, MAX_PROPOSAL
@@ -18,7 +19,10 @@ MOST_CHOICES = 300
 
 class AddForm(forms.Form):
     name = forms.CharField(
-        label="Name", max_length=MAX_NAME, error_messages={"required": "Give the class a name."}, required=True
+        label=gettext_lazy("Name"),
+        max_length=MAX_NAME,
+        error_messages={"required": gettext_lazy("Give the class a name.")},
+        required=True,
     )
 
 
@@ -41,32 +45,52 @@ class ClassField(forms.CharField):
             return None
         each = self._classes.filter(name=name).first()
         if each is None:
-            raise forms.ValidationError(f"There is no other class {name[:60]!r}.")
+            raise forms.ValidationError(gettext("There is no other class “%(name)s”.") % {"name": name[:60]})
         return each
 
 
 class ClassForm(forms.Form):
     """The editable fields of a class."""
 
-    name = forms.CharField(max_length=MAX_NAME, error_messages={"required": "Give the class a name."})
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=MAX_NAME,
+        error_messages={"required": gettext_lazy("Give the class a name.")},
+    )
     description = forms.CharField(
+        label=gettext_lazy("Description"),
         required=False,
         max_length=MAX_DESCRIPTION,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="When does it apply? Annotators see it at the class.",
+        help_text=gettext_lazy("When does it apply? Annotators see it at the class."),
     )
     aliases = forms.CharField(
-        required=False, help_text="Other words that find it in the search, separated by commas.", max_length=4000
+        label=gettext_lazy("Aliases"),
+        required=False,
+        help_text=gettext_lazy("Other words that find it in the search, separated by commas."),
+        max_length=4000,
     )
-    key = forms.CharField(required=False, max_length=1, help_text="The digit key that chooses it. Empty: no key.")
+    key = forms.CharField(
+        label=gettext_lazy("Key"),
+        required=False,
+        max_length=1,
+        help_text=gettext_lazy("The digit key that chooses it. Empty: no key."),
+    )
     colour = forms.CharField(
+        label=gettext_lazy("Colour"),
         required=False,
         max_length=7,
-        help_text="Of its mark, such as #3366cc. Empty: none.",
+        help_text=gettext_lazy("Of its mark, such as #3366cc. Empty: none."),
         widget=forms.TextInput(attrs={"class": "figure", "spellcheck": "false", "autocomplete": "off"}),
     )
-    place = forms.IntegerField(required=False, min_value=1, help_text="Its place among the classes.")
-    parent = ClassField(required=False, label="Kind of", help_text="The class above it, if classes form a tree.")
+    place = forms.IntegerField(
+        label=gettext_lazy("Place"), required=False, min_value=1, help_text=gettext_lazy("Its place among the classes.")
+    )
+    parent = ClassField(
+        required=False,
+        label=gettext_lazy("Kind of"),
+        help_text=gettext_lazy("The class above it, if classes form a tree."),
+    )
 
     def __init__(self, *args: Any, project: Project, label_class: LabelClass, **kwargs: Any) -> None:
         self._class = label_class
@@ -104,11 +128,11 @@ class SplitForm(forms.Form):
     """The classes to split a class into."""
 
     into = forms.CharField(
-        label="Split it into",
+        label=gettext_lazy("Split it into"),
         max_length=MOST_PARTS * (MAX_NAME + 2),
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="The name of a class on each line. Those that are not there yet are added.",
-        error_messages={"required": "Name the classes to split it into, one on each line."},
+        help_text=gettext_lazy("The name of a class on each line. Those that are not there yet are added."),
+        error_messages={"required": gettext_lazy("Name the classes to split it into, one on each line.")},
     )
 
     def clean_into(self) -> list[str]:
@@ -120,8 +144,8 @@ class ProposalForm(forms.Form):
     """The class for a proposal: the existing class `into`, or a new class with this name."""
 
     key = forms.CharField(max_length=3 * MAX_PROPOSAL, widget=forms.HiddenInput)
-    name = forms.CharField(label="New class", max_length=MAX_NAME, required=False)
-    into = forms.CharField(label="or the class", max_length=MAX_NAME, required=False)
+    name = forms.CharField(label=gettext_lazy("New class"), max_length=MAX_NAME, required=False)
+    into = forms.CharField(label=gettext_lazy("or the class"), max_length=MAX_NAME, required=False)
 
     def __init__(self, *args: Any, names: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -132,7 +156,7 @@ class ProposalForm(forms.Form):
 class MergeForm(forms.Form):
     """The class to merge a class into."""
 
-    into = ClassField(label="Merge it into")
+    into = ClassField(label=gettext_lazy("Merge it into"))
 
     def __init__(self, *args: Any, project: Project, label_class: LabelClass, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

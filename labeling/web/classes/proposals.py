@@ -8,13 +8,16 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
 from labeling.models import Ability, Membership, Project
 from labeling.models.classes import folded
 from labeling.projects import proposals
 from labeling.projects.class_record import ClassError
+from labeling.projects.invisible import isolated
 from labeling.web.classes.forms import ProposalForm
+from labeling.web.shared import words
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
 
@@ -39,7 +42,8 @@ def proposed(project: Project) -> list[dict[str, Any]]:
                 auto_id=f"proposal-{place}-%s",
                 initial={"key": group.key, "name": group.name, "into": by_name.get(group.key, "")},
             ),
-            "counted": f"{count(len(group.items), 'item')}, proposed by {count(group.people, 'person', 'people')}",
+            "counted": gettext("%(items)s, proposed by %(people)s")
+            % {"items": count(len(group.items), "item"), "people": count(group.people, "person", "people")},
             "items": [
                 {"row": item, "image": kind.is_picture and bool(item.media), "excerpt": kind.excerpt(item.data)}
                 for item in group.items[:SHOWN]
@@ -57,13 +61,13 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = ProposalForm(request.POST)
     try:
         if not form.is_valid():
-            raise ClassError("Give the class a name, of at most 200 characters.")
+            raise ClassError(gettext("Give the class a name, of at most 200 characters."))
         name, into = form.cleaned_data["name"], form.cleaned_data["into"]
         index = None
         if into:
             index = project.classes.offered().filter(name=into).values_list("index", flat=True).first()
             if index is None:
-                raise ClassError(f"There is no class “{into[:60]}”.")
+                raise ClassError(gettext("There is no class “%(into)s”.") % {"into": into[:60]})
         accepted = proposals.accept(
             project=project, user=membership.user, key=form.cleaned_data["key"], name=name, into=index
         )
@@ -72,12 +76,21 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        text = f"{count(accepted.labeled, 'item')} labeled “{accepted.label_class.name}”."
-        if accepted.waiting:
-            text += f" {count(accepted.waiting, 'item')} still being answered: accept again when all answers are there."
-        if accepted.left:
-            text += f" {count(accepted.left, 'item')} more: accept again."
-        messages.success(request, text)
+        name = isolated(accepted.label_class.name)
+        n = accepted.labeled
+        text = ngettext("%(n)s item labeled “%(name)s”.", "%(n)s items labeled “%(name)s”.", n)
+        sentences = [text % {"n": words.number(n), "name": name}]
+        if n := accepted.waiting:
+            text = ngettext(
+                "%(n)s item still being answered: accept again when all answers are there.",
+                "%(n)s items still being answered: accept again when all answers are there.",
+                n,
+            )
+            sentences.append(text % {"n": words.number(n)})
+        if n := accepted.left:
+            text = ngettext("%(n)s item more: accept again.", "%(n)s items more: accept again.", n)
+            sentences.append(text % {"n": words.number(n)})
+        messages.success(request, " ".join(sentences))
     return redirect("project-classes", project.slug)
 
 
@@ -90,5 +103,6 @@ def dismiss(request: HttpRequest, membership: Membership) -> HttpResponse:
     except ClassError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Dismissed. {count(number, 'item')} stay skipped.")
+        text = ngettext("Dismissed. %(n)s item stays skipped.", "Dismissed. %(n)s items stay skipped.", number)
+        messages.success(request, text % {"n": words.number(number)})
     return redirect("project-classes", membership.project.slug)

@@ -9,12 +9,14 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
 from labeling.insight.affected import labels_by_class, touched_by
 from labeling.models import Ability, ClassChange, LabelClass, Membership, Project
 from labeling.projects import classes, examples, ledger
 from labeling.projects.class_record import ClassError
+from labeling.projects.invisible import isolated
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
 from labeling.web.shared.forms import number_in
@@ -34,7 +36,9 @@ def class_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     project = membership.project
     form = AddForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and _saved(form, lambda: _add(membership, form)):
-        messages.success(request, f"“{form.cleaned_data['name']}” is added. The next model learns it.")
+        messages.success(
+            request, gettext("“%(name)s” is added. The next model learns it.") % {"name": form.cleaned_data["name"]}
+        )
         return redirect("project-classes", project.slug)
     text = request.GET.get("q", "").replace("\x00", "")[:200]
     context = {**_listed(project, text), **_changes(project), "form": form, "text": text, "proposed": proposed(project)}
@@ -86,7 +90,7 @@ def class_detail(request: HttpRequest, membership: Membership, index: int) -> Ht
     label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
     form = ClassForm(request.POST or None, project=project, label_class=label_class)
     if request.method == "POST" and form.is_valid() and _saved(form, lambda: _edit(membership, label_class, form)):
-        messages.success(request, "Saved. Annotators see it when they reload the page.")
+        messages.success(request, gettext("Saved. Annotators see it when they reload the page."))
         return redirect("project-classes", project.slug)
     touched = touched_by(label_class, labels_by_class(project))
     context = {
@@ -125,8 +129,12 @@ def _edit(membership: Membership, label_class: LabelClass, form: ClassForm) -> N
 
 def _known_by(versions: int, first: int | None) -> str:
     if not versions:
-        return "no model knows it yet: the next training learns it"
-    return f"{count(versions, 'model version knows', 'model versions know')} it, from version {first} on"
+        return gettext("no model knows it yet: the next training learns it")
+    return ngettext(
+        "%(n)s model version knows it, from version %(first)s on",
+        "%(n)s model versions know it, from version %(first)s on",
+        versions,
+    ) % {"n": number(versions), "first": first}
 
 
 @for_members(reading=Ability.SETTINGS_CHANGE)
@@ -136,7 +144,7 @@ def merge_preview(request: HttpRequest, membership: Membership, index: int) -> H
     source = get_object_or_404(project.classes.offered(), index=index)
     form = MergeForm(request.GET or None, project=project, label_class=source)
     if not form.is_bound or not form.is_valid():
-        messages.error(request, "Choose the class to merge it into.")
+        messages.error(request, gettext("Choose the class to merge it into."))
         return redirect("project-class", project.slug, index)
     target = form.cleaned_data["into"]
     labels = labels_by_class(project)
@@ -158,14 +166,15 @@ def merge(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
     source = get_object_or_404(membership.project.classes, index=index)
     form = MergeForm(request.POST, project=membership.project, label_class=source)
     if not form.is_valid():
-        messages.error(request, "Choose the class to merge it into.")
+        messages.error(request, gettext("Choose the class to merge it into."))
         return redirect("project-class", membership.project.slug, index)
     into = form.cleaned_data["into"]
     return _do(
         request,
         membership,
         lambda: classes.merge(project=membership.project, user=membership.user, index=index, into=into.index),
-        f"“{source.name}” is now part of “{into.name}”. Its labels follow in the background.",
+        gettext("“%(name)s” is now part of “%(into)s”. Its labels follow in the background.")
+        % {"name": source.name, "into": into.name},
     )
 
 
@@ -207,7 +216,8 @@ def split(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
         lambda: classes.split(
             project=membership.project, user=membership.user, index=index, into=form.cleaned_data["into"]
         ),
-        f"“{source.name}” is split. Its labels are removed in the background, and its items are asked again.",
+        gettext("“%(name)s” is split. Its labels are removed in the background, and its items are asked again.")
+        % {"name": source.name},
     )
 
 
@@ -216,12 +226,14 @@ def archive(request: HttpRequest, membership: Membership, index: int) -> HttpRes
     """Archive a class, or offer an archived class again."""
     each = get_object_or_404(membership.project.classes, index=index)
     change = classes.archive if each.archived_at is None else classes.restore
-    text = "is archived: annotators can no longer choose it" if each.archived_at is None else "is offered again"
+    text = gettext("“%(name)s” is offered again.")
+    if each.archived_at is None:
+        text = gettext("“%(name)s” is archived: annotators can no longer choose it.")
     return _do(
         request,
         membership,
         lambda: change(project=membership.project, user=membership.user, index=index),
-        f"“{each.name}” {text}.",
+        text % {"name": isolated(each.name)},
     )
 
 
@@ -234,7 +246,7 @@ def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
         request,
         membership,
         lambda: classes.undo(project=membership.project, user=membership.user, revision=revision),
-        f"Undone: {change.text}." if change else "",
+        gettext("Undone: %(text)s.") % {"text": change.text} if change else "",
     )
 
 

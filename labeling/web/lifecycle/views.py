@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from labeling.insight.affected import contents_of
@@ -68,10 +69,10 @@ def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
     project = membership.project
     if request.POST.get("archive") == "no":
         lifecycle.unarchive(project=project)
-        messages.success(request, "The project is open again: labeling and jobs go on where they were.")
+        messages.success(request, gettext("The project is open again: labeling and jobs go on where they were."))
     else:
         lifecycle.archive(project=project)
-        messages.success(request, "The project is archived: it can be read and exported, not changed.")
+        messages.success(request, gettext("The project is archived: it can be read and exported, not changed."))
     return redirect("project-manage", project.slug)
 
 
@@ -94,11 +95,22 @@ def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
         return _manage(request, membership, copy_form=form)
     if missing := guidelines.missing_images(made, made.guidelines):
         names = ", ".join(missing)
-        messages.warning(request, f"The guidelines show images that are missing, here and in the original: {names}.")
+        messages.warning(
+            request,
+            gettext("The guidelines show images that are missing, here and in the original: %(names)s.")
+            % {"names": names},
+        )
     if values["items"]:
-        messages.success(request, f"This is {made.name}: its settings and classes are copied. Its items follow.")
+        messages.success(
+            request,
+            gettext("This is %(name)s: its settings and classes are copied. Its items follow.") % {"name": made.name},
+        )
         return redirect("project-import", made.slug)
-    messages.success(request, f"This is {made.name}: its settings and classes are copied, and it has no items yet.")
+    messages.success(
+        request,
+        gettext("This is %(name)s: its settings and classes are copied, and it has no items yet.")
+        % {"name": made.name},
+    )
     return redirect("project", made.slug)
 
 
@@ -112,7 +124,9 @@ def delete(request: HttpRequest, membership: Membership) -> HttpResponse:
     except ValidationError as error:
         form.add_error("name", error.message_dict["name"])
         return _manage(request, membership, delete_form=form)
-    messages.success(request, f"{project.name} is deleted. Its managers can restore it for 30 days.")
+    messages.success(
+        request, gettext("%(name)s is deleted. Its managers can restore it for 30 days.") % {"name": project.name}
+    )
     return redirect("projects-deleted")
 
 
@@ -139,13 +153,13 @@ def deleted(request: HttpRequest) -> HttpResponse:
 def _restore(request: HttpRequest, projects: list[Project]) -> HttpResponse:
     project = next((each for each in projects if each.slug == request.POST.get("slug")), None)
     if project is None:
-        raise Http404("You cannot restore a project with this slug.")
+        raise Http404(gettext("You cannot restore a project with this slug."))
     try:
         lifecycle.restore(project=project)
     except ValidationError as error:
         messages.error(request, error.messages[0])
         return redirect("projects-deleted")
-    messages.success(request, f"{project.name} is restored.")
+    messages.success(request, gettext("%(name)s is restored.") % {"name": project.name})
     return redirect("project", project.slug)
 
 
@@ -162,7 +176,11 @@ def transfer(request: HttpRequest, membership: Membership, username: str) -> Htt
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, f"{username} manages {project.name} now, and you are its {role}.")
+            messages.success(
+                request,
+                gettext("%(username)s manages %(name)s now, and you are its %(role)s.")
+                % {"username": username, "name": project.name, "role": gettext(role)},
+            )
             return redirect("project", project.slug)
     context = {"successor": successor, "form": form, **_contents(project)}
     status = 400 if form.errors else 200

@@ -11,7 +11,9 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling.models import Ability, Invitation, Membership, Project, Role, User
@@ -22,30 +24,34 @@ from labeling.projects.invitations import InvitationOver
 from labeling.projects.members import ProjectFull
 from labeling.web.gate.proxies import names_this_machine
 from labeling.web.shared.forms import figure_input
-from labeling.web.shared.words import count, moment
+from labeling.web.shared.words import count, moment, number
 
 
 class NamesForm(forms.Form):
     """The people to invite, each with a link of their own; without names, one person."""
 
     names = forms.CharField(
-        label="Names or addresses",
+        label=gettext_lazy("Names or addresses"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="One a line, or with commas. Each gets a link. Without a name you get one link for one person.",
+        help_text=gettext_lazy(
+            "One a line, or with commas. Each gets a link. Without a name you get one link for one person."
+        ),
     )
     to_accounts = forms.BooleanField(
-        label="These are usernames on this server",
+        label=gettext_lazy("These are usernames on this server"),
         required=False,
-        help_text="Write them exactly, capitals included. The account of each name, if it exists, also finds the "
-        "invitation on its home page.",
+        help_text=gettext_lazy(
+            "Write them exactly, capitals included. The account of each name, if it exists, also finds the "
+            "invitation on its home page."
+        ),
     )
-    role = forms.ChoiceField(choices=offered(list(Role)), initial=Role.ANNOTATOR)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=lambda: offered(list(Role)), initial=Role.ANNOTATOR)
 
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
         if values["to_accounts"] and not values.get("names"):
-            self.add_error("names", "Enter the usernames.")
+            self.add_error("names", gettext("Enter the usernames."))
         try:
             values["names"] = invitations.read_names(values.get("names", ""), accounts=values["to_accounts"]) or [""]
         except ValidationError as error:
@@ -56,24 +62,27 @@ class NamesForm(forms.Form):
 class SharedForm(forms.Form):
     """One link for several people."""
 
-    role = forms.ChoiceField(choices=offered(list(Role)), initial=Role.ANNOTATOR)
+    role = forms.ChoiceField(label=gettext_lazy("Role"), choices=lambda: offered(list(Role)), initial=Role.ANNOTATOR)
     limit = forms.IntegerField(
-        label="People",
+        label=gettext_lazy("People"),
         initial=10,
         min_value=1,
         max_value=invitations.MOST_BY_LINK,
         widget=figure_input(is_whole=True),
-        help_text="When so many have joined, the link no longer works.",
+        help_text=gettext_lazy("When so many have joined, the link no longer works."),
         error_messages=dict.fromkeys(
             ("required", "invalid", "min_value", "max_value"),
-            f"Enter a whole number from 1 to {invitations.MOST_BY_LINK:,}.",
+            format_lazy(
+                gettext_lazy("Enter a whole number from 1 to {most}."), most=lazy(number, str)(invitations.MOST_BY_LINK)
+            ),
         ),
     )
     last_day = forms.DateField(
+        label=gettext_lazy("Last day"),
         initial=lambda: (timezone.now() + invitations.LIFETIME).date(),
         widget=forms.DateInput(attrs={"type": "date", "class": "figure"}, format="%Y-%m-%d"),
-        help_text="That day included, in UTC.",
-        error_messages=dict.fromkeys(("required", "invalid"), "Enter a day, such as 2026-03-09."),
+        help_text=gettext_lazy("That day included, in UTC."),
+        error_messages=dict.fromkeys(("required", "invalid"), gettext_lazy("Enter a day, such as 2026-03-09.")),
     )
 
     def clean_last_day(self) -> Any:
@@ -100,7 +109,7 @@ def shown(request: HttpRequest, made: list[tuple[Invitation, str]]) -> dict[str,
     return {
         "links": links,
         "text": "\n".join(f"{link['name']}\t{link['url']}" for link in links),
-        "role": first.get_role_display().lower(),
+        "role": gettext(first.role),
         "limit": first.limit,
         "until": moment(first.expires_at, timezone.now()),
         "to_accounts": first.to_account,
@@ -117,8 +126,11 @@ def open_ones(membership: Membership) -> list[dict[str, Any]]:
 
 def _whom(invitation: Invitation) -> str:
     if invitation.limit == 1:
-        return invitation.name or "One person"
-    return f"{count(invitation.limit, 'person', 'people')}, {invitation.used} joined"
+        return invitation.name or gettext("One person")
+    return gettext("%(people)s, %(used)s joined") % {
+        "people": count(invitation.limit, "person", "people"),
+        "used": invitation.used,
+    }
 
 
 def of_account(user: User) -> list[dict[str, Any]]:

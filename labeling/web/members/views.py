@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from labeling.answering import gold
@@ -22,7 +23,7 @@ from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment
+from labeling.web.shared.words import moment, number
 
 
 class WorkForm(forms.Form):
@@ -95,7 +96,7 @@ def renew_invitation(request: HttpRequest, membership: Membership, invitation_id
     try:
         token = renew(invitation)
     except InvitationOver:
-        messages.error(request, "This invitation is no longer open: it was used, withdrawn or has expired.")
+        messages.error(request, gettext("This invitation is no longer open: it was used, withdrawn or has expired."))
         return redirect("project-members", membership.project.slug)
     made = invitations.shown(request, [(invitation, token)])
     return _page(request, membership, NamesForm(), SharedForm(prefix="shared"), made)
@@ -106,9 +107,9 @@ def withdraw_invitation(request: HttpRequest, membership: Membership, invitation
     """Withdraw an open invitation."""
     invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
     if withdraw(project=membership.project, invitation_id=invitation.pk):
-        messages.success(request, "The invitation is withdrawn. Its link no longer works.")
+        messages.success(request, gettext("The invitation is withdrawn. Its link no longer works."))
     else:
-        messages.error(request, "This invitation is no longer open: it was used, withdrawn or has expired.")
+        messages.error(request, gettext("This invitation is no longer open: it was used, withdrawn or has expired."))
     return redirect("project-members", membership.project.slug)
 
 
@@ -120,7 +121,8 @@ def change_role(request: HttpRequest, membership: Membership, username: str) -> 
     try:
         if not form.is_valid():
             raise ValidationError(
-                f"Choose a role, a group of at most {MAX_GROUP} letters, and a limit from 1 to {MAX_DAILY_LIMIT:,}."
+                gettext("Choose a role, a group of at most %(letters)s letters, and a limit from 1 to %(most)s.")
+                % {"letters": MAX_GROUP, "most": number(MAX_DAILY_LIMIT)}
             )
         member = memberships.set_role(project=membership.project, user=member.user, role=form.cleaned_data["role"])
         memberships.set_work(
@@ -129,7 +131,11 @@ def change_role(request: HttpRequest, membership: Membership, username: str) -> 
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, f"{username} is now {form.cleaned_data['role']}.")
+        messages.success(
+            request,
+            gettext("%(username)s is now %(role)s.")
+            % {"username": username, "role": gettext(form.cleaned_data["role"])},
+        )
         # A manager without the role any more may not see the list.
         still = member.user_id != membership.user.pk or member.can(Ability.MEMBERS_READ)
     return redirect("project-members" if still else "project", membership.project.slug)
@@ -141,9 +147,16 @@ def pause_member(request: HttpRequest, membership: Membership, username: str) ->
     member = _member(membership, username)
     if member.paused_at is not None:
         gold.let_go_on(member)
-        messages.success(request, f"{username} gets items again. Gold items are counted afresh from now on.")
+        messages.success(
+            request,
+            gettext("%(username)s gets items again. Gold items are counted afresh from now on.")
+            % {"username": username},
+        )
     elif gold.pause(member, f"Paused by {membership.user.username}.", by=membership.user):
-        messages.success(request, f"{username} gets no more items until a manager lets them go on.")
+        messages.success(
+            request,
+            gettext("%(username)s gets no more items until a manager lets them go on.") % {"username": username},
+        )
     return redirect("project-members", membership.project.slug)
 
 
@@ -159,7 +172,11 @@ def remove_member(request: HttpRequest, membership: Membership, username: str) -
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("project-members", membership.project.slug)
-    messages.success(request, f"{username} is no longer a member of {membership.project.name}.")
+    messages.success(
+        request,
+        gettext("%(username)s is no longer a member of %(name)s.")
+        % {"username": username, "name": membership.project.name},
+    )
     if member.user_id == membership.user.pk:
         return redirect("home")
     return redirect("project-members", membership.project.slug)

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from labeling.kinds import KINDS, FileKind
@@ -24,15 +25,17 @@ def new_project(request: HttpRequest) -> HttpResponse:
     """Show the form, or create the project and redirect to its import page."""
     assert isinstance(request.user, User)
     if not access.may_create_projects(request.user):
-        raise PermissionDenied("Only staff and people who manage a project may create one.")
+        raise PermissionDenied(gettext("Only staff and people who manage a project may create one."))
     sent = (request.POST, request.FILES) if request.method == "POST" else ()
     form = NewProjectForm(request.user, *sent)
     if form.is_bound and form.is_valid():
         project = _create(form, request.user)
         if project is not None:
             name = isolated(project.name)
-            created = f"{name} is there, at the address {project.slug}, and you are its manager."
-            messages.success(request, f"{created} Now bring in its items.")
+            text = gettext(
+                "%(name)s is there, at the address %(slug)s, and you are its manager. Now bring in its items."
+            )
+            messages.success(request, text % {"name": name, "slug": project.slug})
             return redirect("project-import", project.slug)
     if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
         form.add_error("classes_file", problem)

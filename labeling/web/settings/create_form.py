@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.text import capfirst, slugify
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling import kinds
 from labeling.models import Project, User
@@ -25,53 +26,66 @@ MAX_CLASSES_BYTES = 2 << 20
 class NewProjectForm(forms.Form):
     """The values of a new project. `names` holds the class names once the form is valid."""
 
-    name = forms.CharField(max_length=200, error_messages={"required": "Give the project a name."})
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=200,
+        error_messages={"required": gettext_lazy("Give the project a name.")},
+    )
     slug = forms.CharField(
-        label="Address",
+        label=gettext_lazy("Address"),
         max_length=60,
         required=False,
-        help_text="The project's place in addresses and commands, for example “street-signs”. Cannot be changed later.",
+        help_text=gettext_lazy(
+            "The project's place in addresses and commands, for example “street-signs”. Cannot be changed later."
+        ),
     )
     kind = forms.ChoiceField(
-        label="What is to be labeled?",
-        choices=[(kind.name, kind.sentence) for kind in kinds.KINDS.values()],
+        label=gettext_lazy("What is to be labeled?"),
+        choices=lambda: [(kind.name, gettext(kind.sentence)) for kind in kinds.KINDS.values()],
         widget=forms.RadioSelect,
-        error_messages={"required": "Choose what is to be labeled."},
+        error_messages={"required": gettext_lazy("Choose what is to be labeled.")},
     )
     question = forms.ChoiceField(
-        label="What is asked?",
-        choices=[(each.name, each.offer) for each in QUESTIONS.values()],
+        label=gettext_lazy("What is asked?"),
+        choices=lambda: [(each.name, gettext(each.offer)) for each in QUESTIONS.values()],
         widget=forms.RadioSelect,
         initial="single",
     )
     classes = forms.CharField(
+        label=gettext_lazy("Classes"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
-        help_text="One class a line, in the order in which annotators see them: the first ten get the digit keys. "
-        "More can be added later, except points of a scale. An import can add the labels of its file as classes: "
-        "enter two to begin.",
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "dir": "auto"}),
+        help_text=gettext_lazy(
+            "One class a line, in the order in which annotators see them: the first ten get the digit keys. "
+            "More can be added later, except points of a scale. An import can add the labels of its file as classes: "
+            "enter two to begin."
+        ),
     )
     classes_file = forms.FileField(
-        label="Classes from a file",
+        label=gettext_lazy("Classes from a file"),
         required=False,
-        help_text=f"For long lists: a text file in UTF-8, one class a line, at most {number(MAX_CLASSES)}.",
         widget=forms.ClearableFileInput(attrs={"accept": ".txt,.csv,text/plain"}),
     )
     prompt = forms.CharField(
+        label=gettext_lazy("Prompt"),
         required=False,
         max_length=300,
-        help_text="What annotators read above each item, for example “Which sign is this?”.",
+        help_text=gettext_lazy("What annotators read above each item, for example “Which sign is this?”."),
     )
     guidelines = forms.CharField(
+        label=gettext_lazy("Guidelines"),
         required=False,
         max_length=MAX_GUIDELINES,
-        widget=forms.Textarea(attrs={"rows": 5}),
-        help_text="How to decide in doubtful cases. Annotators open them with a key.",
+        widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
+        help_text=gettext_lazy("How to decide in doubtful cases. Annotators open them with a key."),
     )
     batch_size = forms.IntegerField(
+        label=gettext_lazy("Batch size"),
         initial=100,
-        help_text="The model is retrained after this many answers. Small batches teach it sooner, large ones keep "
-        "people busy longer between trainings. Can be changed at any time.",
+        help_text=gettext_lazy(
+            "The model is retrained after this many answers. Small batches teach it sooner, large ones keep "
+            "people busy longer between trainings. Can be changed at any time."
+        ),
     )
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
@@ -80,9 +94,12 @@ class NewProjectForm(forms.Form):
         self.names: list[str] = []
         say_bounds(self, Project._meta.get_field)
         lacks = [text for kind in kinds.KINDS.values() if (text := kind.missing())]
+        self.fields["classes_file"].help_text = gettext(
+            "For long lists: a text file in UTF-8, one class a line, at most %(most)s."
+        ) % {"most": number(MAX_CLASSES)}
         self.fields["kind"].help_text = " ".join(f"{capfirst(text)}." for text in lacks)
         if not access.is_operator(user):
-            self.fields["slug"].help_text = (
+            self.fields["slug"].help_text = gettext(
                 "The project's place in addresses and commands. It gets a short ending: “street-signs” becomes "
                 "“street-signs-k7f3” or the like. Cannot be changed later."
             )
@@ -91,10 +108,10 @@ class NewProjectForm(forms.Form):
         """Return the typed slug, or one made from the name; with a random ending, except for operators."""
         slug = str(self.cleaned_data["slug"]) or slugify(self.cleaned_data.get("name", ""))[:60].strip("-")
         if not slug and self.cleaned_data.get("name"):
-            raise ValidationError("The name has no Latin letters to make an address of: enter one.")
+            raise ValidationError(gettext("The name has no Latin letters to make an address of: enter one."))
         slug = slug_for(self.user, slug) if slug else ""
         if Project.objects.filter(slug=slug).exists():
-            raise ValidationError(f"“{slug}” is taken. Choose another address.")
+            raise ValidationError(gettext("“%(slug)s” is taken. Choose another address.") % {"slug": slug})
         return slug
 
     def clean_classes_file(self) -> str:
@@ -104,12 +121,13 @@ class NewProjectForm(forms.Form):
             return ""
         if file.size > MAX_CLASSES_BYTES:
             raise ValidationError(
-                f"The file is larger than {MAX_CLASSES_BYTES >> 20} MB: it cannot be a list of classes."
+                gettext("The file is larger than %(most)s MB: it cannot be a list of classes.")
+                % {"most": MAX_CLASSES_BYTES >> 20}
             )
         try:
             text = str(file.read().decode("utf-8-sig"))
         except UnicodeDecodeError as error:
-            raise ValidationError("The file is not UTF-8 text. Save it as plain text in UTF-8.") from error
+            raise ValidationError(gettext("The file is not UTF-8 text. Save it as plain text in UTF-8.")) from error
         self.data = {**self.data.dict(), "classes": text}  # type: ignore[attr-defined]  # a QueryDict
         return text
 
@@ -119,7 +137,7 @@ class NewProjectForm(forms.Form):
         if self.has_error("classes") or self.has_error("classes_file"):
             return
         if not names:
-            self.add_error("classes", "Enter the classes, one a line, or choose a file.")
+            self.add_error("classes", gettext("Enter the classes, one a line, or choose a file."))
             return
         try:
             self.names = check_classes(names, self.cleaned_data.get("question", ""))

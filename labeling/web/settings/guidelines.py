@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling.models import Ability, Membership, Project
@@ -30,8 +31,9 @@ class GuidelinesForm(forms.ModelForm):
     class Meta:
         model = Project
         fields = ("guidelines",)
-        help_texts = {"guidelines": "How to decide in doubtful cases. Annotators open them with a key."}
-        widgets = {"guidelines": forms.Textarea(attrs={"rows": 20})}
+        labels = {"guidelines": gettext_lazy("Guidelines")}
+        help_texts = {"guidelines": gettext_lazy("How to decide in doubtful cases. Annotators open them with a key.")}
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 20, "dir": "auto"})}
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -46,7 +48,7 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, "Saved. Annotators who label now see what changed.")
+            messages.success(request, gettext("Saved. Annotators who label now see what changed."))
             return redirect("project-guidelines-edit", project.slug)
     status = 400 if form.errors else 200
     return render_page(
@@ -106,5 +108,9 @@ def restore(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     except guidelines.GuidelinesError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"The guidelines read as in version {number} again. This is version {made}.")
+        messages.success(
+            request,
+            gettext("The guidelines read as in version %(number)s again. This is version %(made)s.")
+            % {"number": number, "made": made},
+        )
     return redirect("project-guidelines", membership.project.slug)

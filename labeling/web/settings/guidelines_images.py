@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.kinds.wording import too_large
 from labeling.models import Ability, Membership, Project
@@ -22,21 +23,27 @@ class ImageForm(forms.Form):
     """An image with its alternative text."""
 
     file = forms.FileField(
-        label="Image",
-        help_text="PNG, JPEG, GIF, WEBP, BMP or TIFF of at most 5 MB.",
-        error_messages={"required": "Choose an image.", "empty": "This file is empty.", "missing": "Choose an image."},
+        label=gettext_lazy("Image"),
+        help_text=gettext_lazy("PNG, JPEG, GIF, WEBP, BMP or TIFF of at most 5 MB."),
+        error_messages={
+            "required": gettext_lazy("Choose an image."),
+            "empty": gettext_lazy("This file is empty."),
+            "missing": gettext_lazy("Choose an image."),
+        },
     )
     alt_text = forms.CharField(
-        label="What it shows",
+        label=gettext_lazy("What it shows"),
         max_length=guidelines_images.MOST_ALT_TEXT,
-        help_text="Read out to people who cannot see it: “A stop sign, half hidden by a tree”.",
-        error_messages={"required": "Say what the image shows, for people who cannot see it."},
+        help_text=gettext_lazy("Read out to people who cannot see it: “A stop sign, half hidden by a tree”."),
+        error_messages={"required": gettext_lazy("Say what the image shows, for people who cannot see it.")},
     )
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > guidelines_images.MOST_BYTES:
-            raise ValidationError(f"The image {too_large(guidelines_images.MOST_BYTES)}.")
+            raise ValidationError(
+                gettext("The image: %(problem)s.") % {"problem": too_large(guidelines_images.MOST_BYTES)}
+            )
         return file
 
 
@@ -66,7 +73,7 @@ def remove_image(request: HttpRequest, membership: Membership, image: str) -> Ht
     except GuidelinesError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{image} is removed.")
+        messages.success(request, gettext("%(image)s is removed.") % {"image": image})
     return redirect("project-guidelines-images", membership.project.slug)
 
 
@@ -98,6 +105,8 @@ def _add(request: HttpRequest, membership: Membership, form: ImageForm) -> bool:
     except ValidationError as error:
         form.add_error(None, error)
         return False
-    text = f"{image.name} is stored. Write ![]({image.name}) in the guidelines where it is to be shown."
+    text = gettext("%(name)s is stored. Write ![](%(name)s) in the guidelines where it is to be shown.") % {
+        "name": image.name
+    }
     messages.success(request, text)
     return True

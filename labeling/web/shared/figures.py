@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
-from django.utils.html import format_html, json_script
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 from labeling.web.shared.languages import texts_of_scripts
 from labeling.web.shared.words import Moment, number
@@ -24,6 +25,12 @@ register.filter("number", number)
 def ago(at: Moment | None) -> SafeString | str:
     """Render a time as its distance from now, and the exact time as its title: `{{ at|ago }}`. Without a time, –."""
     return format_html('<time datetime="{}" title="{}">{}</time>', at.iso, at.exact, at.ago) if at else "–"
+
+
+@register.filter
+def names(texts: Iterable[str]) -> SafeString:
+    """Render names that the team gave as a list: "owl, little owl"."""
+    return format_html_join(gettext(", "), "<bdi>{}</bdi>", ((each,) for each in texts))
 
 
 @register.simple_tag

@@ -11,11 +11,11 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.formats import get_format
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.intake import uploads
 from labeling.items.filter import Filter
-from labeling.web.shared.words import figure
+from labeling.web.shared.words import figure, number
 
 DECIMAL_COMMA = re.compile(r"^\s*(\d+),(\d{1,2})\s*$")
 ANY_COMMA = re.compile(r"^\s*(\d+),(\d+)\s*$")
@@ -76,13 +76,27 @@ def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
             highest.append(10 ** ((field.max_digits or 0) - (field.decimal_places or 0)) - 1)
         high = min(highest)
         is_whole = not isinstance(field, forms.FloatField | forms.DecimalField)
-        text = f"Enter a {'whole number' if is_whole else 'number'} from {figure(low)} to {figure(high)}"
-        text += " with at most two decimals" if isinstance(field, forms.DecimalField) else ""
         field.widget = figure_input(is_whole=is_whole)
         if field.min_value is None:  # the form alone checks this field
             field.validators += [MinValueValidator(low), MaxValueValidator(high)]
-        message = f"{text}." if field.required else f"{text}, or nothing."
+        is_money = isinstance(field, forms.DecimalField)
+        message = bounds_message(low, high, is_whole=is_whole, is_money=is_money, required=field.required)
         field.error_messages |= dict.fromkeys(("required", "invalid", *BOUNDS), message)
+
+
+def bounds_message(low: float, high: float, *, is_whole: bool, is_money: bool = False, required: bool = False) -> str:
+    """Say which numbers a field accepts."""
+    if is_money:
+        text = gettext("Enter a number from %(low)s to %(high)s with at most two decimals, or nothing.")
+    elif is_whole and required:
+        text = gettext("Enter a whole number from %(low)s to %(high)s.")
+    elif is_whole:
+        text = gettext("Enter a whole number from %(low)s to %(high)s, or nothing.")
+    elif required:
+        text = gettext("Enter a number from %(low)s to %(high)s.")
+    else:
+        text = gettext("Enter a number from %(low)s to %(high)s, or nothing.")
+    return text % {"low": figure(low), "high": figure(high)}
 
 
 def number_in(text: str, default: int = 0) -> int:
@@ -97,13 +111,20 @@ class FileForm(forms.Form):
     """A file of items."""
 
     file = forms.FileField(
-        error_messages={"required": "Choose a file.", "empty": "This file is empty.", "missing": "Choose a file."},
+        label=gettext_lazy("File"),
+        error_messages={
+            "required": gettext_lazy("Choose a file."),
+            "empty": gettext_lazy("This file is empty."),
+            "missing": gettext_lazy("Choose a file."),
+        },
     )
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > settings.MAX_UPLOAD_MB << 20:
-            raise ValidationError(f"The file is larger than {settings.MAX_UPLOAD_MB} MB. Split it.")
+            raise ValidationError(
+                gettext("The file is larger than %(n)s MB. Split it.") % {"n": number(settings.MAX_UPLOAD_MB)}
+            )
         return file
 
     def hand_to(self, receive: Callable[..., Result], refused: type[Exception], **named: Any) -> Result | None:

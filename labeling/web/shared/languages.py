@@ -33,13 +33,22 @@ PAGES = frozenset(
         *("project-items", "project-items-change", "project-item", "project-item-correct", "project-item-withdraw"),
         *("project-item-comment", "project-item-example", "project-review", "project-review-item"),
         *("project-agreement", "project-copies"),
+        *("project-new", "guidelines-preview", "project-guidelines", "project-guidelines-edit"),
+        *("project-guidelines-restore", "project-guidelines-images", "project-guidelines-image-remove"),
+        *("project-classes", "project-classes-undo", "project-proposal-accept", "project-proposal-dismiss"),
+        *("project-class", "project-class-merge", "project-class-merged", "project-class-split"),
+        *("project-class-split-done", "project-class-archive"),
+        *("project-members", "project-role", "project-remove", "project-transfer", "project-member-pause"),
+        *("project-invitation-withdraw", "project-invitation-renew"),
+        *("project-manage", "project-archive", "project-duplicate", "project-delete", "projects-deleted"),
+        *("project-auditlog", "server-auditlog"),
     }
 )
 """The names of the addresses whose texts are all translated. All other pages are in English."""
 
 TEMPLATES = (
     *("400.html", "403.html", "403_csrf.html", "404.html", "500.html", "503.html", "507.html"),
-    *("account/", "base.html", "guidelines/changes.html", "guidelines/text.html", "home.html", "invitation/", "label/"),
+    *("account/", "base.html", "guidelines/", "home.html", "invitation/", "label/"),
     *("kinds/audio/shown.html", "kinds/image/shown.html", "kinds/text/shown.html", "kinds/vector/shown.html"),
     *("project/base.html", "project/field.html", "project/item_shown.html", "project/pager.html", "project/time.html"),
     *(
@@ -62,6 +71,17 @@ TEMPLATES = (
     *("project/picked.html", "project/map.html", "project/items.html", "project/items_filter.html"),
     *("project/items_change.html", "project/item.html", "project/item_answers.html", "project/item_comments.html"),
     *("project/item_correct.html", "project/review.html", "project/review_item.html", "project/agreement.html"),
+    *(
+        "auditlog.html",
+        "auditlog_table.html",
+        "deleted.html",
+        "questions/",
+        "project/auditlog.html",
+        "project/new.html",
+    ),
+    *("project/classes.html", "project/classes_proposed.html", "project/class.html", "project/class_merge.html"),
+    *("project/class_split.html", "project/manage.html", "project/transfer.html", "project/members.html"),
+    *("project/member_remove.html", "project/pictured.html", "project/verdict.html"),
     *("project/copies.html", "project/confusion.html", "project/classes_list.html", "project/thumb.html"),
     "registration/",
 )
@@ -69,7 +89,14 @@ TEMPLATES = (
 
 SCRIPTS = (
     *("label/", "viewer/", "kept.js", "passkeys.js", "sign-out.js", "project/notices.js", "project/step.js"),
-    *("project/item.js", "project/items.js", "project/review.js", "project/select.js"),
+    *(
+        "project/item.js",
+        "project/items.js",
+        "project/new.js",
+        "project/preview.js",
+        "project/review.js",
+        "project/select.js",
+    ),
 )
 """The same for scripts, in `static/js`."""
 

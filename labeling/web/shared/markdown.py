@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_noop as _
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -36,9 +37,9 @@ SCHEMES = {"http", "https", "mailto"}
 FIRST_HEADING, LAST_HEADING = 3, 6
 
 _CHANGES = {
-    "added": '<ins><span class="unseen">Added: </span>{}</ins>',
-    "removed": '<del><span class="unseen">Removed: </span>{}</del>',
-    "same": "{}",
+    "added": ('<ins><span class="unseen">{} </span>{}</ins>', _("Added:")),
+    "removed": ('<del><span class="unseen">{} </span>{}</del>', _("Removed:")),
+    "same": ("{}{}", ""),
 }
 
 register = template.Library()
@@ -136,7 +137,9 @@ def guidelines_html(project: Project | None, text: str) -> SafeString:
 @register.simple_tag
 def changes_html(passage: Passage) -> SafeString:
     """Render a passage of guidelines with its added and removed text marked."""
-    return format_html_join("", "{}", ((format_html(_CHANGES[span.kind], span.text),) for span in passage))
+    spans = ((_CHANGES[span.kind], span.text) for span in passage)
+    rows = ((format_html(html, word and gettext(word), text),) for (html, word), text in spans)
+    return format_html_join("", "{}", rows)
 
 
 def _pictures(project: Project, text: str) -> tuple[Picture, ...]:

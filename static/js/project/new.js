@@ -1,7 +1,7 @@
 // Proposes an address from the project's name until the person writes one, and takes classes from the names of folders.
 
 import { fromInput, isHidden, suffix } from "./import-folder.js";
-import { count } from "./import-words.js";
+import { gettext, ngettext } from "../words.js";
 
 const name = document.querySelector("#id_name");
 const slug = document.querySelector("#id_slug");
@@ -44,9 +44,11 @@ function takeNames() {
   const summary = document.querySelector("#folders-told");
   folders.value = "";
   if (!names.length) {
-    summary.textContent = "This folder contains no folders with files to label. Choose the folder that contains one folder for each class.";
+    summary.textContent = gettext(
+      "This folder contains no folders with files to label. Choose the folder that contains one folder for each class.",
+    );
     return;
   }
   document.querySelector("#id_classes").value = names.join("\n").normalize("NFC");
-  summary.textContent = `${count(names.length, "name")} taken. Change the list as you like.`;
+  summary.textContent = ngettext("{n} name taken. Change the list as you like.", "{n} names taken. Change the list as you like.", names.length);
 }

@@ -1,5 +1,7 @@
 // Shows beneath the form how the guidelines will look, while they are written. The server renders them.
 
+import { gettext } from "../words.js";
+
 const PAUSE_MS = 300;
 
 const button = document.querySelector("#preview-button");
@@ -12,7 +14,7 @@ button.hidden = false; // without this script, another one stands in its place
 button.addEventListener("click", () => {
   place.hidden = !place.hidden;
   button.setAttribute("aria-expanded", String(!place.hidden));
-  button.textContent = place.hidden ? "Preview" : "Hide the preview";
+  button.textContent = place.hidden ? gettext("Preview") : gettext("Hide the preview");
   if (!place.hidden) show();
 });
 
@@ -32,9 +34,9 @@ function show() {
   request.addEventListener("load", () => {
     const fresh = request.response?.querySelector("#preview");
     if (request.status === 200 && fresh) place.replaceChildren(...fresh.childNodes);
-    else place.textContent = `The preview failed: the server answered ${request.status}.`;
+    else place.textContent = gettext("The preview failed: the server answered {status}.", { status: request.status });
   });
-  request.addEventListener("error", () => (place.textContent = "No preview: there is no connection."));
+  request.addEventListener("error", () => (place.textContent = gettext("No preview: there is no connection.")));
   request.open("POST", button.dataset.url);
   request.responseType = "document";
   request.send(body);
