@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labeling.web.shared.words import DAY, HOUR, MINUTE
+from django.utils.translation import gettext
+
+from labeling.web.shared.words import DAY, HOUR, MINUTE, localized
 
 # The steps of an axis of time, in seconds.
 TIME_STEPS = (
@@ -64,7 +66,8 @@ def time_steps(most: float, *, at_most: int = 5) -> list[float]:
 
 def time_word(seconds: float) -> str:
     """Return a time for an axis: 0, 30 s, 5 min, 2 h, 3 d."""
-    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+    units = ((DAY, gettext("%(n)s\u00a0d")), (HOUR, gettext("%(n)s\u00a0h")), (MINUTE, gettext("%(n)s\u00a0min")))
+    for size, text in units:
         if seconds >= size and seconds % size == 0:
-            return f"{seconds // size:.0f}\u00a0{unit}"
-    return f"{seconds:g}\u00a0s" if seconds else "0"
+            return text % {"n": f"{seconds // size:.0f}"}
+    return gettext("%(n)s\u00a0s") % {"n": localized(f"{seconds:g}")} if seconds else "0"
