@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpx
 from django.conf import settings
+from django.utils.translation import gettext
 
 Address = IPv4Address | IPv6Address
 
@@ -39,7 +40,7 @@ async def resolve(url: httpx.URL) -> list[str]:
     host = url.raw_host.decode("ascii")
     found = await asyncio.wrap_future(_looked_up(host, url.port or PORTS.get(url.scheme)))
     if not found:
-        raise httpx.ConnectError(f"No address was found for {host}.")
+        raise httpx.ConnectError(gettext("No address was found for %(host)s.") % {"host": host})
     check(url, [ip_address(each) for each in found])
     return found
 
@@ -65,14 +66,17 @@ def _looked_up(host: str, port: int | None) -> Future[list[str]]:
 def check(url: httpx.URL, addresses: Sequence[Address]) -> None:
     """Raise `Refused` if the URL, or one of the addresses of its host, may not be requested."""
     if url.scheme not in PORTS:
-        raise Refused("Only addresses that begin with https:// or http:// are requested.")
+        raise Refused(gettext("Only addresses that begin with https:// or http:// are requested."))
     allowed = [is_allowed(each) for each in addresses]
     if not all(known or is_public(each) for known, each in zip(allowed, addresses, strict=True)):
         raise Refused(
-            f"{url.host} is in an inner network. An operator of this server can allow it (OUTGOING_ALLOWED_NETWORKS)."
+            gettext(
+                "%(host)s is in an inner network. An operator of this server can allow it (OUTGOING_ALLOWED_NETWORKS)."
+            )
+            % {"host": url.host}
         )
     if url.scheme == "http" and not (settings.OUTGOING_ALLOWED_NETWORKS and all(allowed)):
-        raise Refused("Use https://. Plain http is only for networks that an operator allowed.")
+        raise Refused(gettext("Use https://. Plain http is only for networks that an operator allowed."))
 
 
 def check_text(text: str) -> httpx.URL:
@@ -85,9 +89,9 @@ def check_text(text: str) -> httpx.URL:
     except (httpx.InvalidURL, UnicodeError):
         host = ""
     if not host or (url.port or 0) > MAX_PORT or any(map(str.isspace, text)):
-        raise ValueError("This is no address. Enter one such as https://example.org/data.")
+        raise ValueError(gettext("This is no address. Enter one such as https://example.org/data."))
     if url.userinfo:
-        raise ValueError("Leave the name and the password out of the address.")
+        raise ValueError(gettext("Leave the name and the password out of the address."))
     try:
         addresses = [ip_address(host)]
     except ValueError:

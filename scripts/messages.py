@@ -34,6 +34,8 @@ MARKS: dict[str, tuple[int, ...] | None] = {
 OPTIONS = {"encoding": "utf-8", "parse_template_string": "true"}
 ARGUMENT = re.compile(r'_\("([^"]+)"\)')
 """A text that is the argument of a template's filter."""
+COUNTED = re.compile(r'\bcount\([\w.]+, "([^"]+)"\)')
+"""A counted noun of a script, as `count` of `static/js/project/import-words.js` has it."""
 HEADER = """\
 msgid ""
 msgstr ""
@@ -81,43 +83,11 @@ def of_phases() -> Iterator[Text]:
                     yield str(value.value), str(path.relative_to(ROOT))
 
 
-def of_declarations() -> Iterator[Text]:
-    """Yield the texts of filters, orders, actions and reasons, which pages translate where they show them."""
-    from labeling.answering.changing import ACTIONS
-    from labeling.insight.picked import ORDERS, PARTS
-    from labeling.insight.review import Reason
-    from labeling.items.item_filters import FILTERS, Origin, State
-    from labeling.items.order import SORTS
-    from labeling.kinds import KINDS
-    from labeling.models import LogKind, Role
-    from labeling.questions import QUESTIONS
-    from selector.strategies import STRATEGIES
-
-    for each in FILTERS.values():
-        chips = [each.chip] if isinstance(each.chip, str) else each.chip
-        texts = [each.label, each.unset, each.attrs.get("placeholder", ""), *chips, *dict(each.choices).values()]
-        yield from ((str(text), "labeling/items/item_filters.py") for text in texts if text)
-    for choices, file in (
-        (State, "labeling/items/item_filters.py"),
-        (Origin, "labeling/items/item_filters.py"),
-        (Reason, "labeling/insight/review.py"),
-    ):
-        yield from ((str(choice.label), file) for choice in choices)
-    yield from ((role.value, "labeling/models/roles.py") for role in Role)
-    yield from ((str(kind.meaning), "labeling/models/auditlog_kinds.py") for kind in LogKind)
-    yield from ((kind.sentence, "labeling/kinds") for kind in KINDS.values())
-    yield from ((question.offer, "labeling/questions") for question in QUESTIONS.values())
-    yield from ((order.title, "labeling/items/order.py") for order in SORTS.values())
-    yield from ((order.title, "labeling/insight/picked.py") for order in ORDERS.values())
-    yield from ((title, "labeling/insight/picked.py") for title in PARTS.values())
-    yield from ((each.reason, "selector/strategies") for each in STRATEGIES.values() if each.reason)
-    for action in ACTIONS.values():
-        yield from ((text, "labeling/answering/changing.py") for text in (action.title, action.done, action.meaning))
-
-
 def of_scripts() -> Iterator[Text]:
     for path in sorted((ROOT / "static/js").rglob("*.js")):
         yield from _extracted("javascript", path)
+        for noun in COUNTED.findall(path.read_text(encoding="utf-8")):
+            yield (f"{{n}} {noun}", f"{{n}} {noun}s"), str(path.relative_to(ROOT))
 
 
 def _extracted(method: str, path: Path) -> Iterator[Text]:
@@ -137,7 +107,10 @@ def of_templates() -> Iterator[Text]:
         name, source = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
         for node in _nodes(engines["django"].from_string(source).template.nodelist):
             if isinstance(node, TranslateNode) and node.filter_expression.var.literal is not None:
-                yield str(node.filter_expression.var.literal), name  # Python marks the values of variables
+                yield (
+                    str(node.filter_expression.var.literal).replace("%", "%%"),
+                    name,
+                )  # Python marks the values of variables
             elif isinstance(node, BlockTranslateNode):
                 one = node.render_token_list(node.singular)[0]
                 many = node.render_token_list(node.plural)[0] if node.plural else ""
@@ -163,9 +136,12 @@ def template_of(texts: Iterable[Text]) -> Catalog:
 
 def domains() -> dict[str, Catalog]:
     """Return the catalogs without translations, by domain."""
+    from declared import declared, of_files
+
+    phases = [*of_phases()]
     return {
-        "django": template_of([*of_python(), *of_phases(), *of_declarations(), *of_templates()]),
-        "djangojs": template_of([*of_scripts(), *of_phases()]),
+        "django": template_of([*of_python(), *declared(), *phases, *of_templates()]),
+        "djangojs": template_of([*of_scripts(), *of_files(), *phases]),
     }
 
 

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.finishing.people import PeopleErrors, errors_of
@@ -81,25 +82,37 @@ def check(project: Project, goal: dict[str, Any], errors: PeopleErrors) -> InUse
         raise FinishRefused(f"within: must be {allowed}.")
     used = in_use(project)
     if used is None:
-        raise FinishRefused("The project has no model version yet. Label its first batch, then finish.")
+        raise FinishRefused(gettext("The project has no model version yet. Label its first batch, then finish."))
     stated = errors.stated_for(goal["by_class"])
     if stated.missed >= 1:
         raise FinishRefused(
-            "By their answers to gold items, people may be wrong so often that audits see none of the model’s errors. "
-            "Ask them more gold items: the more are answered, the better it is known how often people are wrong."
+            gettext(
+                "By their answers to gold items, people may be wrong so often that audits see none of "
+                "the model’s errors. Ask them more gold items: the more are answered, the better it is "
+                "known how often people are wrong."
+            )
         )
     if stated.label >= goal["error"]:
         wrong, most = (f"{round(100 * share, 1):g}\u00a0%" for share in (stated.label, goal["error"]))
-        raise PeopleErr(
-            f"People’s labels alone are expected to be wrong in {wrong}, and the goal is {most}. "
-            f"{_remedy(project)}, so that more people are asked about items in doubt; or choose a larger error."
-        )
+        raise PeopleErr(_remedy(project) % {"wrong": wrong, "most": most, "n": project.overlap + 2})
     return used
 
 
 def _remedy(project: Project) -> str:
+    """Say that people err too often for the goal, with places for the figures, and what helps."""
     if project.overlap_max is None:
-        return f"Set “Most answers an item” (overlap_max), for example to {project.overlap + 2}"
+        return gettext(
+            "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. Set “Most answers "
+            "an item” (overlap_max), for example to %(n)s, so that more people are asked about items in doubt; or "
+            "choose a larger error."
+        )
     if Membership.objects.annotators().filter(project=project).count() <= project.overlap:
-        return "Invite further annotators"
-    return "Raise “Most answers an item” (overlap_max) or “Probability that is enough” (label_confidence)"
+        return gettext(
+            "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. Invite further "
+            "annotators, so that more people are asked about items in doubt; or choose a larger error."
+        )
+    return gettext(
+        "People’s labels alone are expected to be wrong in %(wrong)s, and the goal is %(most)s. Raise “Most answers an "
+        "item” (overlap_max) or “Probability that is enough” (label_confidence), so that more people are asked about "
+        "items in doubt; or choose a larger error."
+    )

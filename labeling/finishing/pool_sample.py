@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from django.utils.translation import gettext
 
 from labeling.arrays.files import ProjectFiles
 from labeling.db.statements import among
@@ -69,13 +70,16 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
     values, confidence = (files.answers(version, name) for name in project.asks.answer_arrays)
     if values is None or confidence is None:
         raise FinishRefused(
-            f"Version {version.number} has no predictions for the pool yet. They follow when it picks a batch."
+            gettext("Version %(number)s has no predictions for the pool yet. They follow when it picks a batch.")
+            % {"number": version.number}
         )
     tested = control_tested(project, version, within=within)
     if not tested.right:
         raise FinishRefused(
-            "No control item has a label yet, so nothing tells how often the model is right. Label a batch with a "
-            "control share above 0, then finish."
+            gettext(
+                "No control item has a label yet, so nothing tells how often the model is right. Label a "
+                "batch with a control share above 0, then finish."
+            )
         )
     rows = np.sort(np.random.default_rng(version.number).choice(len(values), min(ROWS, len(values)), replace=False))
     may = project.items.unlabeled().filter(label__isnull=True, row__in=among(rows.tolist()))

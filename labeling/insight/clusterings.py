@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import Clustering, LogKind, Project
@@ -64,7 +65,7 @@ def ask_rebuild(*, project: Project) -> None:
     if clusterings.filter(anew_at__isnull=True).update(anew_at=timezone.now()):
         auditlog.record(LogKind.CLUSTERED, project=project, after={"again": True})
     elif not clusterings.exists():
-        raise ClusteringError("The pool is not clustered yet: that is done before the second batch.")
+        raise ClusteringError(gettext("The pool is not clustered yet: that is done before the second batch."))
 
 
 @transaction.atomic

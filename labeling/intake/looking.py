@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext
+
 from labeling.intake import answer_cells, row_labels
 from labeling.intake.checking import check
 from labeling.intake.drafts import Draft, Rejection, class_of_folder
@@ -133,7 +135,13 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
 
 def _label(record: Record, rules: Rules, source: Source) -> str:
     names, origin = ", ".join(_names(record, rules, source)), row_labels.unanswered(record.fields or {})
-    return "" if origin == Origin.COPY else f"{names} (suggested)" if names and origin else names
+    return (
+        ""
+        if origin == Origin.COPY
+        else gettext("%(names)s (suggested)") % {"names": names}
+        if names and origin
+        else names
+    )
 
 
 def _answers(record: Record) -> int:
@@ -187,5 +195,5 @@ def consequence(name: str, labels: str, *, is_all: bool) -> str:
     `is_all`: no item of the project is without a label then.
     """
     use = LABELS_AS[name]
-    text = use.consequence.format(labels=labels)
-    return f"{text} {NOTHING_LEFT}" if use.settled and is_all else text
+    text = gettext(use.consequence).format(labels=labels)
+    return f"{text} {gettext(NOTHING_LEFT)}" if use.settled and is_all else text

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.db.sealed import seal
@@ -66,7 +67,7 @@ def register(*, project: Project, path: Path, taken_by: str) -> PredictionSet:
 def ask(*, project: Project, user: User | None) -> PredictionSet:
     """Have a worker ask the project's server for predictions. Raises `PredictionsRefused`."""
     if not hasattr(project, "prediction_server"):
-        raise PredictionsRefused("This project has no server to ask. Enter its address first.")
+        raise PredictionsRefused(gettext("This project has no server to ask. Enter its address first."))
     if waiting := project.prediction_sets.unfinished().filter(path="").first():
         return waiting
     _check(project)
@@ -86,11 +87,15 @@ def ask_after_batch(project: Project) -> None:
 def _check(project: Project) -> None:
     if project.privacy_epsilon is not None:
         raise PredictionsRefused(
-            "This project has a privacy budget, and nothing is known of what predictions from outside reveal. Give up "
-            "the budget to use them."
+            gettext(
+                "This project has a privacy budget, and nothing is known of what predictions from "
+                "outside reveal. Give up the budget to use them."
+            )
         )
     if project.prediction_sets.unfinished().count() >= MOST_WAITING:
-        raise PredictionsRefused(f"{MOST_WAITING} sets of predictions wait to be read. Send this one later.")
+        raise PredictionsRefused(
+            gettext("%(n)s sets of predictions wait to be read. Send this one later.") % {"n": MOST_WAITING}
+        )
 
 
 def _check_name(name: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.arrays.files import ProjectFiles
@@ -69,7 +70,9 @@ def receive(
     if ledger.is_private(project):
         raise RegisterRefused(PRIVATE)
     if project.registrations.waiting().count() >= MOST_WAITING:
-        raise RegisterRefused(f"{MOST_WAITING} models wait to be registered. Send it when one of them is done.")
+        raise RegisterRefused(
+            gettext("%(n)s models wait to be registered. Send it when one of them is done.") % {"n": MOST_WAITING}
+        )
     path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
         with transaction.atomic():

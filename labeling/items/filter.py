@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext
+
 from labeling.models import Project
 
 TEXT, YES_OR_NO, COUNT = {"type": "string"}, {"type": "boolean"}, {"type": "integer", "minimum": 1}
@@ -53,7 +55,9 @@ def read_values(
         text = str(query.get(name) or "").strip()
         try:
             if longest is not None and (len(text) > longest or "\x00" in text):
-                raise LookupError(f"Enter at most {longest} characters, and no NUL among them.")
+                raise LookupError(
+                    gettext("Enter at most %(longest)s characters, and no NUL among them.") % {"longest": longest}
+                )
             if text:
                 values[name] = each.read(project, text)
         except LookupError as error:

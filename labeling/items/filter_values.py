@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext
 
 from labeling.arrays.files import ProjectFiles
 from labeling.db.statements import among
@@ -28,7 +29,7 @@ YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 def read_label(project: Project, name: str) -> int | bool:
     if project.asks.proposes:
         if name.lower() not in YES_OR_NO:
-            raise LookupError("Labels are yes or no here: enter one of them.")
+            raise LookupError(gettext("Labels are yes or no here: enter one of them."))
         return YES_OR_NO[name.lower()]
     index = project.classes.filter(name=name).values_list("index", flat=True).first()
     if index is not None:
@@ -38,32 +39,36 @@ def read_label(project: Project, name: str) -> int | bool:
 
 def read_batch(project: Project, text: str) -> Batch:
     if not NUMBER.fullmatch(text):
-        raise LookupError("Enter the number of a batch.")
+        raise LookupError(gettext("Enter the number of a batch."))
     batch = project.batches.filter(number=int(text)).first()
     if batch is None:
-        raise LookupError(f"There is no batch {text} in this project.")
+        raise LookupError(gettext("There is no batch %(text)s in this project.") % {"text": text})
     return batch
 
 
 def read_cluster(project: Project, text: str) -> tuple[Batch, int]:
     number, _, cluster = text.partition(":")
     if not NUMBER.fullmatch(number) or not ITEM_NUMBER.fullmatch(cluster):
-        raise LookupError("Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17.")
+        raise LookupError(
+            gettext("Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17.")
+        )
     batch = read_batch(project, number)
     if not batch.clusters:
-        raise LookupError(f"Batch {number} was not picked by clusters.")
+        raise LookupError(gettext("Batch %(number)s was not picked by clusters.") % {"number": number})
     return batch, int(cluster)
 
 
 def read_predicted(project: Project, text: str) -> Predicted:
     number, colon, name = text.partition(":")
     if not colon or not NUMBER.fullmatch(number):
-        raise LookupError("Enter the number of a model version, a colon and a class.")
+        raise LookupError(gettext("Enter the number of a model version, a colon and a class."))
     if reason := project.asks.best_is_no_answer:
-        raise LookupError(f"Predictions cannot be searched where {reason}: they are not stored.")
+        raise LookupError(
+            gettext("Predictions cannot be searched where %(reason)s: they are not stored.") % {"reason": reason}
+        )
     version = project.versions.filter(number=int(number)).first()
     if version is None:
-        raise LookupError(f"There is no model version {number} in this project.")
+        raise LookupError(gettext("There is no model version %(number)s in this project.") % {"number": number})
     return predicted_as(project, version, int(read_label(project, name.strip())))
 
 
@@ -93,7 +98,10 @@ def predicted_as(project: Project, version: ModelVersion, answer: int) -> Predic
     rows = np.sort(np.array(project.items.measuring().order_by().values_list("row", flat=True), np.int64))
     best = ProjectFiles(project).predictions(version, "best", rows)
     if best is None:
-        raise LookupError(f"Version {version.number} has no predictions yet. It makes them when it picks a batch.")
+        raise LookupError(
+            gettext("Version %(number)s has no predictions yet. It makes them when it picks a batch.")
+            % {"number": version.number}
+        )
     return Predicted(version, rows[: len(best)][best == answer].tolist())
 
 
@@ -105,26 +113,28 @@ def read_annotator(project: Project, username: str) -> User:
         or user.annotations.filter(task__batch__project=project).exists()
     )
     if user is None or not known:
-        raise LookupError(f"No annotator of this project is or was called “{username[:60]}”.")
+        raise LookupError(
+            gettext("No annotator of this project is or was called “%(username)s”.") % {"username": username[:60]}
+        )
     return user
 
 
 def read_words(project: Project, text: str) -> Matches:
     if terms := read_search(text):
         return search.look_up(project, terms)
-    raise LookupError("Enter at least one letter or digit.")
+    raise LookupError(gettext("Enter at least one letter or digit."))
 
 
 def read_like(project: Project, text: str) -> Alike:
     item = project.items.filter(pk=int(text)).first() if ITEM_NUMBER.fullmatch(text) else None
     if item is None:
-        raise LookupError("This project has no item with this id.")
+        raise LookupError(gettext("This project has no item with this id."))
     return alike(project, item)
 
 
 def read_mark(project: Project, text: str) -> bool:
     if text not in YES_OR_NO:
-        raise LookupError("Answer true or false.")
+        raise LookupError(gettext("Answer true or false."))
     return YES_OR_NO[text]
 
 

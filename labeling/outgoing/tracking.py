@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import Job, LogKind, ModelVersion, Project, TrackedVersion, User
@@ -55,13 +56,16 @@ def ask(*, version: ModelVersion, user: User) -> TrackedVersion:
     `TrackingRefused`.
     """
     if not settings.MLFLOW_TRACKING_URI:
-        raise TrackingRefused("This server knows no MLflow: an operator sets MLFLOW_TRACKING_URI.")
+        raise TrackingRefused(gettext("This server knows no MLflow: an operator sets MLFLOW_TRACKING_URI."))
     if version.is_given:
-        raise TrackingRefused(f"Model version {version.number} has no files: it is made of predictions from outside.")
+        raise TrackingRefused(
+            gettext("Model version %(number)s has no files: it is made of predictions from outside.")
+            % {"number": version.number}
+        )
     if not ledger.may_leave(version):
         raise TrackingRefused(ledger.held(version))
     if version.calibrating == ModelVersion.Calibrating.WAITING:
-        raise TrackingRefused("The calibration of the version is still running. Register it when it is done.")
+        raise TrackingRefused(gettext("The calibration of the version is still running. Register it when it is done."))
     ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk)  # two requests take turns
     earlier = TrackedVersion.objects.filter(version=version).first()
     if earlier is not None:
@@ -97,7 +101,7 @@ class Tracker:
             from mlflow.exceptions import MlflowException
         except ImportError as error:
             raise TrackingError(
-                "MLflow is not installed. Install its client with: scripts/setup.sh requirements-export.txt"
+                gettext("MLflow is not installed. Install its client with: scripts/setup.sh requirements-export.txt")
             ) from error
         self._refused: type[Exception] = MlflowException
         self._uri, self._project = uri, project
@@ -148,9 +152,14 @@ class Tracker:
         except self._refused as error:
             raise self._problem(error) from error
         except artifacts.FolderError as error:
-            raise TrackingError(f"The files of model version {version.number} are gone from the disk.") from error
+            raise TrackingError(
+                gettext("The files of model version %(number)s are gone from the disk.") % {"number": version.number}
+            ) from error
         except StoreAway as error:
-            raise TrackingError(f"The files of model version {version.number} are out of reach: {error}") from error
+            raise TrackingError(
+                gettext("The files of model version %(number)s are out of reach: %(error)s")
+                % {"number": version.number, "error": error}
+            ) from error
 
     def _log(self, version: ModelVersion) -> None:
         from mlflow.entities import Metric, Param

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import EncoderChange, Job, LogKind, Project, User
@@ -33,9 +34,9 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     choice = {"options": {}, **_checked(project, choice)}
     if not project.features_generation:
-        raise ChangeRefused("No item is encoded yet: choose the encoder itself.")
+        raise ChangeRefused(gettext("No item is encoded yet: choose the encoder itself."))
     if choice == own_choice(project):
-        raise ChangeRefused(f"The items are encoded with this {choice['name']} already.")
+        raise ChangeRefused(gettext("The items are encoded with this %(choice)s already.") % {"choice": choice["name"]})
     change = change_of(project)
     if change is None or change.choice != choice:
         with auditlog.part_of_one():
@@ -64,7 +65,7 @@ def withdraw(*, project: Project) -> None:
     if change is None:
         return
     if change.generation and Job.objects.running().filter(project=project, kind=Job.Kind.TRAIN).exists():
-        raise ChangeRefused("A version is being trained, perhaps with the new encoder. Wait for its end.")
+        raise ChangeRefused(gettext("A version is being trained, perhaps with the new encoder. Wait for its end."))
     change.delete()
     auditlog.record(LogKind.ENCODER_CHANGED, project=project, after={"withdrawn": change.choice})
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import EncoderComparison, Job, LogKind, Project
@@ -60,15 +61,17 @@ def is_under_way(comparison: EncoderComparison | None) -> bool:
 def refusal(project: Project) -> str:
     """Return why the project's encoders cannot be measured, or "". At most two queries."""
     if ledger.is_private(project):
-        return (
-            "The measurement trains on labels, and each training of a private project spends its privacy budget. So "
-            "private projects choose an encoder without it."
+        return gettext(
+            "The measurement trains on labels, and each training of a private project spends its "
+            "privacy budget. So private projects choose an encoder without it."
         )
     if not project.features_generation:
-        return "No item is encoded yet."
+        return gettext("No item is encoded yet.")
     labels = project.items.trainable().order_by()[:FEWEST].count()
     if labels < FEWEST:
-        return f"Measuring takes at least {FEWEST} labels, besides those of control items; there are {labels}."
+        return gettext(
+            "Measuring takes at least %(n)s labels, besides those of control items; there are %(labels)s."
+        ) % {"n": FEWEST, "labels": labels}
     return ""
 
 
@@ -114,7 +117,7 @@ def ask(*, project: Project, also: Sequence[Mapping[str, Any]] = ()) -> EncoderC
         if choice not in choices:
             choices.append(choice)
     if len(choices) < 2:
-        raise ComparisonRefused("The server has no other encoder for these items.")
+        raise ComparisonRefused(gettext("The server has no other encoder for these items."))
     values = {"choices": choices[:MOST_CHOICES], "asked_at": timezone.now(), "measured_at": None, "results": []}
     comparison, _ = EncoderComparison.objects.update_or_create(project=project, defaults={**values, "labels_hash": ""})
     comparison.job = Job.objects.enqueue(Job.Kind.ENCODERS, project=project)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from models_store import encoders
 from models_store.encoders import Encoder
@@ -66,9 +67,14 @@ def why_default(kind: str, choice: Mapping[str, Any]) -> str:
         return ""
     encoder = chosen(kind, choice)
     if encoder.for_new:
-        return f"New projects get {encoder.name} by default. {encoder.meaning}"
+        return gettext("New projects get %(name)s by default. %(meaning)s") % {
+            "name": encoder.name,
+            "meaning": gettext(encoder.meaning),
+        }
     [weights] = choice["options"].values()
-    return f"New projects get {encoder.name} with {weights} by default, because an installed package ships this model."
+    return gettext(
+        "New projects get %(name)s with %(weights)s by default, because an installed package ships this model."
+    ) % {"name": encoder.name, "weights": weights}
 
 
 def name_of(kind: str, choice: Mapping[str, Any]) -> str:
@@ -81,7 +87,10 @@ def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
     known = {encoder.name: encoder for encoder in encoders_for(kind)}
     name = name_of(kind, choice)
     if name not in known:
-        raise ValidationError(f"No encoder for items of the kind {kind} is called {name!r}; known: {', '.join(known)}.")
+        raise ValidationError(
+            gettext("No encoder for items of the kind %(kind)s is called %(name)s; known: %(known)s.")
+            % {"kind": kind, "name": repr(name), "known": ", ".join(known)}
+        )
     return known[name]
 
 
@@ -100,8 +109,8 @@ def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder],
 def check_encoder(kind: str, value: Any) -> dict[str, Any]:
     """Return `value` if it is a valid choice for this kind of item. Raises `ValidationError`."""
     if not isinstance(value, dict) or not {*value} <= {"name", "options"}:
-        raise ValidationError('The encoder must be an object such as {"name": "tfidf-svd", "options": {}}.')
+        raise ValidationError(gettext('The encoder must be an object such as {"name": "tfidf-svd", "options": {}}.'))
     if not isinstance(value.get("options", {}), dict):
-        raise ValidationError('The options of the encoder must be an object such as {"folder": "minilm"}.')
+        raise ValidationError(gettext('The options of the encoder must be an object such as {"folder": "minilm"}.'))
     settled_choice(kind, value)
     return value

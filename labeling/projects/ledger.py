@@ -17,6 +17,7 @@ from itertools import chain
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils.translation import gettext, ngettext
 
 from labeling import auditlog
 from labeling.answering import counting
@@ -208,22 +209,27 @@ def _flaw(project: Project) -> str:
         return flaw
     family = project.family
     if (family and family.removed_flaw) or families.has_flaw(families.others(project)):
-        return (
+        return gettext(
             "Another project with the same labels trained on them without privacy, or counted one label several times: "
             "no ε holds. Take labels over only into projects that are private from their first training."
         )
     imported = project.imports.aggregate(repeated=Sum("repeated"), untraced=Sum("untraced"))
     if repeated := imported["repeated"]:
-        return (
-            f"{repeated:,} imported label{'s' * (repeated > 1)} came in for content that had a label already: such a "
-            "label counts several times, and no ε holds. Import each label once, into a new project."
-        )
+        return ngettext(
+            "%(n)s imported label came in for content that had a label already: such a label counts several times, "
+            "and no ε holds. Import each label once, into a new project.",
+            "%(n)s imported labels came in for content that had a label already: such a label counts several times, "
+            "and no ε holds. Import each label once, into a new project.",
+            repeated,
+        ) % {"n": f"{repeated:,}"}
     if untraced := imported["untraced"]:
-        return (
-            f"{untraced:,} imported label{'s' * (untraced > 1)} {'were' if untraced > 1 else 'was'} not found in "
-            "another project: what was trained on them before is not known, and no ε holds. Import labels from an "
-            "export of a project that you may export."
-        )
+        return ngettext(
+            "%(n)s imported label was not found in another project: what was trained on them before is not known, "
+            "and no ε holds. Import labels from an export of a project that you may export.",
+            "%(n)s imported labels were not found in another project: what was trained on them before is not known, "
+            "and no ε holds. Import labels from an export of a project that you may export.",
+            untraced,
+        ) % {"n": f"{untraced:,}"}
     return ""
 
 
@@ -233,12 +239,14 @@ def _open_versions(project: Project) -> str:
     numbers = list(versions.values_list("number", flat=True)[:4])
     if not numbers:
         return ""
-    named = ", ".join(str(number) for number in numbers[:3]) + (" and others" if len(numbers) > 3 else "")
-    one = len(numbers) == 1
-    return (
-        f"Model version{'' if one else 's'} {named} {'was' if one else 'were'} trained on the same labels without "
-        "privacy: no ε holds. Only a project that is private from its first training has one."
-    )
+    named = ", ".join(str(number) for number in numbers[:3])
+    return ngettext(
+        "Model version %(versions)s was trained on the same labels without privacy: no ε holds. Only a project that is "
+        "private from its first training has one.",
+        "Model versions %(versions)s were trained on the same labels without privacy: no ε holds. Only a project that "
+        "is private from its first training has one.",
+        len(numbers),
+    ) % {"versions": gettext("%(versions)s and others") % {"versions": named} if len(numbers) > 3 else named}
 
 
 def spent_by(project: Project) -> Spent:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from models_store import estimators
 from models_store.config import TrainConfig
@@ -53,18 +54,22 @@ def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:
     Raises `ValidationError`.
     """
     if not isinstance(value, dict) or not {*value} <= {"name", "options"} or not isinstance(value.get("name", ""), str):
-        raise ValidationError('The model must be an object such as {"name": "scikit-learn", "options": {}}.')
+        raise ValidationError(gettext('The model must be an object such as {"name": "scikit-learn", "options": {}}.'))
     if not isinstance(value.get("options", {}), dict):
         raise ValidationError(
-            'The options of the model must be an object such as {"classifier": "RandomForestClassifier"}.'
+            gettext('The options of the model must be an object such as {"classifier": "RandomForestClassifier"}.')
         )
     learner, _ = learner_of(value)
     if not learner.learns(question):
         names = ", ".join(each.name for each in learners_for(question))
-        raise ValidationError(f"{learner.name} cannot learn the question {question!r}. These can: {names}.")
+        raise ValidationError(
+            gettext("%(name)s cannot learn the question %(question)s. These can: %(names)s.")
+            % {"name": learner.name, "question": repr(question), "names": names}
+        )
     if private and "private" not in learner.abilities:
         raise ValidationError(
-            f"{learner.name} cannot be trained within a privacy budget. Take the network, or give up the budget."
+            gettext("%(name)s cannot be trained within a privacy budget. Take the network, or give up the budget.")
+            % {"name": learner.name}
         )
     return value
 
@@ -72,7 +77,7 @@ def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:
 def check_training(value: Any) -> dict[str, Any]:
     """Return `value` if the training of a network knows its keys and accepts their values. Raises `ValidationError`."""
     if not isinstance(value, dict):
-        raise ValidationError('The training settings must be an object such as {"epochs": 40}.')
+        raise ValidationError(gettext('The training settings must be an object such as {"epochs": 40}.'))
     try:
         TrainConfig.from_dict(value)
     except ValueError as error:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import LogKind, ModelVersion, Project, User, VersionChoice
@@ -71,8 +72,11 @@ def use(*, project: Project, version: ModelVersion, user: User) -> None:
     """
     if is_outdated(project, version):
         raise VersionOutdated(
-            f"Version {version.number} learned from an earlier encoder: only versions from {project.encoder_since} on "
-            "can read the features of the present one."
+            gettext(
+                "Version %(number)s learned from an earlier encoder: only versions from "
+                "%(first)s on can read the features of the present one."
+            )
+            % {"number": version.number, "first": project.encoder_since}
         )
     _choose(project, version, user)
 

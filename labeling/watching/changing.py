@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from labeling import auditlog, kinds
 from labeling.intake import uploads
@@ -40,11 +41,18 @@ def check_source(
         raise ValidationError({error.option: str(error)}) from error
     kind = kinds.of(project)
     if content == Source.Content.MEDIA and not kind.is_file:
-        raise ValidationError({"content": f"The items of this project are {kind.plural}: choose files with rows."})
+        raise ValidationError(
+            {
+                "content": gettext("The items of this project are %(plural)s: choose files with rows.")
+                % {"plural": gettext(kind.plural)}
+            }
+        )
     if content != Source.Content.FILE and not remote.can_list:
-        raise ValidationError({"content": "A web server has no list of its files: enter the address of one file."})
+        raise ValidationError(
+            {"content": gettext("A web server has no list of its files: enter the address of one file.")}
+        )
     if content == Source.Content.FILE and not remote.names_file:
-        raise ValidationError({"address": "This names a bucket, not a file. Add the path of the file to it."})
+        raise ValidationError({"address": gettext("This names a bucket, not a file. Add the path of the file to it.")})
 
 
 def divided(address: str, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -62,8 +70,12 @@ def only(address: str, values: Mapping[str, str], *, secret: bool) -> dict[str, 
     known = [each.name for each in options_of(address) if each.secret == secret]
     for name in values:
         if name not in known:
-            noun = "credential" if secret else "option"
-            raise BadAddress(name, f"This is no {noun} of the address. There are: {', '.join(known) or 'none'}.")
+            sentence = (
+                gettext("This is no credential of the address. There are: %(names)s.")
+                if secret
+                else gettext("This is no option of the address. There are: %(names)s.")
+            )
+            raise BadAddress(name, sentence % {"names": ", ".join(known) or gettext("none")})
     return {name: text for name, text in values.items() if text}
 
 
@@ -91,12 +103,17 @@ def add(
     check_source(project, address=address, options=options, secrets=secrets, content=content)
     if by_reference and not kinds.of(project).is_file:
         plural = kinds.of(project).plural
-        raise ValidationError({"by_reference": f"The items of this project are {plural}: only files can stay there."})
+        raise ValidationError(
+            {
+                "by_reference": gettext("The items of this project are %(plural)s: only files can stay there.")
+                % {"plural": plural}
+            }
+        )
     if content == Source.Content.MEDIA and layout is None:
         layout = Layout()
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if project.sources.count() >= MOST:
-        raise SourceRefused(f"This project has {MOST} sources already. Remove one of them first.")
+        raise SourceRefused(gettext("This project has %(n)s sources already. Remove one of them first.") % {"n": MOST})
     source = Source(
         project=project,
         name=name,
@@ -211,11 +228,14 @@ def remove(*, source: Source, lose_files: bool = False) -> None:
     """
     kept = 0 if lose_files else source.references.count()
     if kept:
-        items = "1 item has its file" if kept == 1 else f"{kept:,} items have their files"
-        raise SourceRefused(
-            f"{items} at this source, deleted ones that can be restored included. Pause it, or confirm that these "
-            "files are lost."
+        sentence = ngettext(
+            "%(n)s item has its file at this source, deleted ones that can be restored included. Pause it, or confirm "
+            "that these files are lost.",
+            "%(n)s items have their files at this source, deleted ones that can be restored included. Pause it, or "
+            "confirm that these files are lost.",
+            kept,
         )
+        raise SourceRefused(sentence % {"n": f"{kept:,}"})
     states = ItemImport.State
     for each in source.imports.exclude(state__in=[states.DONE, states.REFUSED]):
         each.delete()
@@ -230,7 +250,7 @@ def look_now(*, source: Source, full: bool = False) -> None:
     """Look at the source as soon as a worker is free. Raises `SourceRefused` if it is paused."""
     source = Source.objects.select_for_update(no_key=True).get(pk=source.pk)
     if source.paused_at is not None:
-        raise SourceRefused("The source is paused. Let it go on first.")
+        raise SourceRefused(gettext("The source is paused. Let it go on first."))
     enqueue(source, full=full)
     after = {"full": full}
     auditlog.record(LogKind.SOURCE_LOOKED, project=source.project, subject=f"source {source.pk}", after=after)

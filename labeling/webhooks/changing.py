@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog, outbound
 from labeling.db.sealed import Unreadable, seal, unseal
@@ -43,7 +44,9 @@ def add(*, project: Project, url: str, events: Sequence[EventType]) -> tuple[Web
     """Create a webhook, and return it with its secret. Raises `WebhookRefused` if the project has `MOST`."""
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if project.webhooks.count() >= MOST:
-        raise WebhookRefused(f"This project has {MOST} webhooks already. Remove one of them first.")
+        raise WebhookRefused(
+            gettext("This project has %(n)s webhooks already. Remove one of them first.") % {"n": MOST}
+        )
     secret = _new_secret()
     webhook = project.webhooks.create(url=url, events=list(events), secrets=[[seal(secret), None]])
     _record(webhook, LogKind.WEBHOOK_CHANGED, after={"events": webhook.events})
@@ -127,10 +130,10 @@ def send_test(*, webhook: Webhook) -> Delivery:
     """
     webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
     if webhook.paused_at is not None:
-        raise WebhookRefused("The webhook is paused. Let it go on first.")
+        raise WebhookRefused(gettext("The webhook is paused. Let it go on first."))
     waiting = webhook.deliveries.waiting()
     if waiting.filter(event__type=TEST).exists():
-        raise WebhookRefused("A test event waits already, behind earlier messages.")
+        raise WebhookRefused(gettext("A test event waits already, behind earlier messages."))
     waiting.update(next_at=timezone.now())
     delivery = Event.objects.send(TEST, webhook.project, [webhook], tries=TRIES_BY_HAND).deliveries.get()
     _record(webhook, LogKind.WEBHOOK_SENT, after={"event": TEST})
@@ -143,5 +146,5 @@ def send_again(*, delivery: Delivery) -> None:
     states = Delivery.State
     sent = Delivery.objects.filter(pk=delivery.pk, state__in=[states.DELIVERED, states.DEAD])
     if not sent.update(state=states.WAITING, tries_left=TRIES_BY_HAND, next_at=timezone.now()):
-        raise WebhookRefused("This message waits already.")
+        raise WebhookRefused(gettext("This message waits already."))
     _record(delivery.webhook, LogKind.WEBHOOK_SENT, after={"event": delivery.event.type})

@@ -37,7 +37,7 @@ function filled(text, values) {
 }
 
 /** 1,797: as the server writes numbers. */
-export const number = (n) => n.toLocaleString(LOCALE);
+export const number = (n, options = {}) => n.toLocaleString(LOCALE, options);
 
 /** 14:05, by the clock of this device. */
 export const time = (moment) => new Date(moment).toLocaleTimeString(LOCALE, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });

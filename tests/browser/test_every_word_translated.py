@@ -22,15 +22,19 @@ from world import fill_world
 
 from labeling.models import User
 from labeling.web.shared.languages import PAGES
+from models_store.encoders import ENCODERS
+from models_store.estimators import OURS
 
 PLACE = re.compile(r"(%\(\w+\)s|%s|{\w+(?::,)?})")
 SHOWN = {"alt", "aria-label", "aria-description", "data-title", "placeholder", "title"}
 VOID = {"br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 SILENT = {"script", "style", "code", "pre", "kbd"}
+WORD = re.compile(r"[^\W\d_]{2,}")
 NAMES = re.compile(
-    r"\b(Marginalia|UTC|[KMGT]i?B|API|SHA-256|CSV|JSON|ZIP|PNG|[a-z_]+\.[a-z_]+(?=:)|Deutsch|English|العربية)\b"
+    r"\b(Marginalia|UTC|[KMGT]i?B|API|SHA-256|CSV|JSONL?|ZIP|PNG|Arrow|Parquet|Deutsch|English|العربية)\b"
+    r"|(?<!\w)\.\w+|\w+://\S+|\b[a-z_]+\.[a-z_]+(?=:)"
 )
-"""Names, units, and the kinds of the audit log's entries, the same in each language."""
+"""Names, units, suffixes, addresses, and the kinds of the audit log's entries, the same in each language."""
 
 
 class Bracketed:
@@ -95,7 +99,7 @@ def outside(text: str) -> Iterator[str]:
 
 
 def stored_texts() -> set[str]:
-    """Return all texts in the database but for the values of fixed lists."""
+    """Return all texts in the database but for the values of fixed lists, and the names of encoders and models."""
     texts: set[str] = set()
 
     def add(value: Any) -> None:
@@ -115,6 +119,10 @@ def stored_texts() -> set[str]:
         ]
         for row in model._default_manager.values_list(*fields) if fields else ():
             add([*row])
+    offers = (*ENCODERS, *OURS)
+    options = [option for each in offers for option in each.options.values()]
+    add([*(each.name for each in offers), *(each.default for each in options)])
+    add([name for each in options for name in each.packages])
     return {each for each in texts if re.search(r"\w\w", each)}
 
 
@@ -123,7 +131,9 @@ def untranslated(page: str, stored: re.Pattern[str]) -> set[str]:
     words = Words()
     words.feed(page)
     parts = (" ".join(part.split()) for text in words.texts for part in outside(text))
-    return {part for part in parts if re.search(r"[^\W\d_]{2,}", stored.sub("", NAMES.sub("", part)))}
+    # A name may be a part of a stored text, or the other way round.
+    ways = ((stored, NAMES), (NAMES, stored))
+    return {part for part in parts if all(WORD.search(then.sub("", first.sub("", part))) for first, then in ways)}
 
 
 @pytest.mark.django_db

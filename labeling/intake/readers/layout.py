@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
+from django.utils.translation import gettext
+
 from labeling.kinds.wording import excerpt, printable
 
 ANSWERS = ("annotations", "skips")
@@ -127,10 +129,10 @@ class Layout:
         given["encoding"] = _encoding(given.get("encoding", ""))
         given["delimiter"] = _delimiter(given.get("delimiter", ""))
         if given.get("labels_as", "ignore") not in LABELS_AS:
-            raise LayoutError("labels_as", f"Choose one of {', '.join(LABELS_AS)}.")
+            raise LayoutError("labels_as", gettext("Choose one of %(names)s.") % {"names": ", ".join(LABELS_AS)})
         layout = cls(**given)
         if layout.text_column and layout.media_column:
-            raise LayoutError("media_column", "Name either the column of the texts or that of the media.")
+            raise LayoutError("media_column", gettext("Name either the column of the texts or that of the media."))
         return layout
 
     def stored(self) -> dict[str, Any]:
@@ -218,14 +220,18 @@ def _encoding(given: str) -> str:
         name = ""
     name = {"utf-8-sig": "utf-8", "utf-16-le": "utf-16"}.get(name, name)
     if name not in ENCODINGS:
-        raise LayoutError("encoding", f"“{excerpt(given)[:40]}” is not one of {', '.join(ENCODINGS.values())}.")
+        raise LayoutError(
+            "encoding",
+            gettext("“%(given)s” is not one of %(values)s.")
+            % {"given": excerpt(given)[:40], "values": ", ".join(ENCODINGS.values())},
+        )
     return "" if name == "utf-8" else name
 
 
 def _delimiter(given: str) -> str:
     delimiter = {"tab": "\t", "\\t": "\t"}.get(given.lower(), given)
     if delimiter and delimiter not in DELIMITERS:
-        raise LayoutError("delimiter", "Choose a comma, a semicolon, a vertical bar, or tab.")
+        raise LayoutError("delimiter", gettext("Choose a comma, a semicolon, a vertical bar, or tab."))
     return delimiter
 
 

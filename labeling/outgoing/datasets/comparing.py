@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from django.utils.translation import gettext
 
 from labeling.models import DatasetVersion
 from labeling.outgoing import layers
@@ -60,8 +61,16 @@ def compare_for_people(before: DatasetVersion, after: DatasetVersion) -> Compari
     """Compare versions in a request. Raises `TooManyRows` above `MOST_FOR_PEOPLE`."""
     if before.rows + after.rows > MOST_FOR_PEOPLE:
         raise TooManyRows(
-            f"These versions have {before.rows + after.rows:,} rows together. Compare them on the server: "
-            f"manage.py dataset {after.project.slug} --compare {after.name} --with {before.name}"
+            gettext(
+                "These versions have %(rows)s rows together. Compare them on the server: manage.py dataset %(slug)s "
+                "--compare %(after)s --with %(before)s"
+            )
+            % {
+                "rows": f"{before.rows + after.rows:,}",
+                "slug": after.project.slug,
+                "after": after.name,
+                "before": before.name,
+            }
         )
     return compare(before, after)
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.items.filter import FilterError
@@ -35,10 +36,15 @@ def create(
     """
     chosen = {key: text.strip() for key, text in (filters or {}).items() if text.strip()}
     if of_file := sorted(set(chosen).intersection(OF_THE_FILE)):
-        raise FilterError(dict.fromkeys(of_file, "It chooses no rows. Give it when you export the version."))
+        raise FilterError(dict.fromkeys(of_file, gettext("It chooses no rows. Give it when you export the version.")))
     if unknown := sorted(set(chosen).difference(FILTERS)):
         known = ", ".join(FILTERS)
-        raise FilterError({name: f"There is no filter {name[:40]}; there are {known}." for name in unknown})
+        raise FilterError(
+            {
+                name: gettext("There is no filter %(name)s; there are %(known)s.") % {"name": name[:40], "known": known}
+                for name in unknown
+            }
+        )
     choose(project, chosen)
     quota.check_room(project, 1, lock=True)
     number = next_number(project)
@@ -46,13 +52,22 @@ def create(
         project=project, number=number, name=name or f"v{number}", note=note, filters=chosen, created_by=user
     )
     if name and re.fullmatch(NUMBERED, name, re.ASCII) and name != f"v{number}":
-        raise ValidationError({"name": [f"Names like {name} are given by number; the next one is v{number}."]})
+        raise ValidationError(
+            {
+                "name": [
+                    gettext("Names like %(name)s are given by number; the next one is v%(number)s.")
+                    % {"name": name, "number": number}
+                ]
+            }
+        )
     checked = {"name", "note"}
     dataset.clean_fields(exclude={field.name for field in dataset._meta.fields} - checked)
     for failed in project.datasets.filter(name=dataset.name, state=DatasetVersion.State.FAILED):
         failed.delete()  # with its job; it has no rows
     if project.datasets.filter(name=dataset.name).exists():
-        raise ValidationError({"name": [f"This project already has a dataset version {dataset.name}."]})
+        raise ValidationError(
+            {"name": [gettext("This project already has a dataset version %(name)s.") % {"name": dataset.name}]}
+        )
     dataset.save()
     Job.objects.enqueue(Job.Kind.DATASET, project=project, cause=dataset)
     auditlog.record(LogKind.DATASET_CREATED, project=project, subject=f"dataset {dataset.name}", after=chosen)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from django.utils.translation import gettext
+
 from labeling.disk.files import FileDamaged, sha256_of_file
 from labeling.models import DatasetVersion
 from labeling.outgoing import layers
@@ -21,7 +23,7 @@ def verify(dataset: DatasetVersion, *, each_row: bool = False) -> list[str]:
     with its digest.
     """
     if hashlib.sha256(dataset.manifest.encode()).hexdigest() != dataset.digest:
-        return ["The manifest is not what was written: its SHA-256 is another."]
+        return [gettext("The manifest is not what was written: its SHA-256 is another.")]
     manifest = manifest_of(dataset)
     files = files_of(dataset)
     problems = []
@@ -30,10 +32,11 @@ def verify(dataset: DatasetVersion, *, each_row: bool = False) -> list[str]:
         try:
             found = sha256_of_file(path)
         except FileNotFoundError:
-            problems.append(f"The file {listed['name']} is missing.")
+            problems.append(gettext("The file %(name)s is missing.") % {"name": listed["name"]})
             continue
         if found != listed["sha256"]:
-            problems.append(f"The file {listed['name']} is not what was written: its SHA-256 is {found}.")
+            sentence = gettext("The file %(name)s is not what was written: its SHA-256 is %(digest)s.")
+            problems.append(sentence % {"name": listed["name"], "digest": found})
     if problems or not each_row:
         return problems
     try:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.translation import gettext
+
 from labeling.db.statements import stored
 from labeling.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import DatasetVersion, Item, Project
@@ -92,9 +94,10 @@ def choose(project: Project, query: Mapping[str, Any]) -> Choice:
     """
     values, errors = read_values(FILTERS, project, query)
     if "since" in values and "until" in values and values["until"] <= values["since"]:
-        errors["until"] = "The end must be later than the beginning."
+        errors["until"] = gettext("The end must be later than the beginning.")
     if "dataset" in values and (more := sorted(name for name in values if name not in OF_THE_FILE and values[name])):
-        errors["dataset"] = f"A dataset version has the rows of its own filters: leave out {', '.join(more)}."
+        text = gettext("A dataset version has the rows of its own filters: leave out %(names)s.")
+        errors["dataset"] = text % {"names": ", ".join(more)}
     if errors:
         raise FilterError(errors)
     values = {name: value for name, value in values.items() if value is not False}
@@ -106,54 +109,63 @@ def _batches(project: Project, text: str) -> frozenset[int]:
     """Read `3`, `1,4`, `2-5`, `6-` (from 6 on), `-3` (up to 3), or several of these between commas. One query."""
     known = list(project.batches.order_by("number").values_list("number", flat=True))
     if not known:
-        raise LookupError("This project has no batch yet.")
+        raise LookupError(gettext("This project has no batch yet."))
     numbers: set[int] = set()
     for part in text.replace(" ", "").replace("–", "-").split(","):
         span = _SPAN.fullmatch(part)
         if not part or not span or part == "-":
             raise LookupError(
-                f"{_quoted(text)} names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-."
+                gettext("%(text)s names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-.")
+                % {"text": _quoted(text)}
             )
         low = int(span[1] or (known[0] if span[2] else span[3]))
         high = int(span[3] or (max(known[-1], low) if span[2] else low))
         if high < low:
-            raise LookupError(f"{_quoted(part)} runs backwards: write {high}-{low}.")
+            raise LookupError(
+                gettext("%(part)s runs backwards: write %(high)s-%(low)s.")
+                % {"part": _quoted(part), "high": high, "low": low}
+            )
         for end in (low, high):
             if end not in known:
-                raise LookupError(f"This project has no batch {end}; {_those_there_are(known)}.")
+                raise LookupError(_no_batch(known) % {"n": end, "first": known[0], "last": known[-1]})
         numbers.update(range(low, high + 1))
     return frozenset(numbers)
 
 
-def _those_there_are(known: Sequence[int]) -> str:
-    return f"its batches are {known[0]} to {known[-1]}" if len(known) > 1 else f"its only batch is {known[0]}"
+def _no_batch(known: Sequence[int]) -> str:
+    if len(known) > 1:
+        return gettext("This project has no batch %(n)s; its batches are %(first)s to %(last)s.")
+    return gettext("This project has no batch %(n)s; its only batch is %(first)s.")
 
 
 def whole_dataset(project: Project, text: str) -> DatasetVersion:
     """Return the dataset version with this name. Raises LookupError if there is none, or if it is not written."""
     found = project.datasets.select_related("project").named(text).first()
     if found is None:
-        raise LookupError(f"This project has no dataset version {_quoted(text)}.")
+        raise LookupError(gettext("This project has no dataset version %(text)s.") % {"text": _quoted(text)})
     if found.state != DatasetVersion.State.WHOLE:
-        raise LookupError(f"{text} is not written: {found.reason or 'a worker has yet to do it'}.")
+        raise LookupError(
+            gettext("%(text)s is not written: %(value)s.")
+            % {"text": text, "value": found.reason or gettext("a worker has yet to do it")}
+        )
     return found
 
 
 def _control(project: Project, text: str) -> str:
     if text not in ("only", "without"):
-        raise LookupError(f"{_quoted(text)} is not valid. Write only or without.")
+        raise LookupError(gettext("%(text)s is not valid. Write only or without.") % {"text": _quoted(text)})
     return text
 
 
 def _columns(project: Project, text: str) -> str:
     if text not in ("full", "short"):
-        raise LookupError(f"{_quoted(text)} is not valid. Write full or short.")
+        raise LookupError(gettext("%(text)s is not valid. Write full or short.") % {"text": _quoted(text)})
     return text
 
 
 def _delimiter(project: Project, text: str) -> str:
     if text not in DELIMITERS:
-        raise LookupError(f"{_quoted(text)} is not valid. Write comma or semicolon.")
+        raise LookupError(gettext("%(text)s is not valid. Write comma or semicolon.") % {"text": _quoted(text)})
     return text
 
 
@@ -163,13 +175,15 @@ def _agreement(project: Project, text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise LookupError(f"{_quoted(text)} is not a share. Write a number from 0 to 1, such as 0.8.")
+        raise LookupError(
+            gettext("%(text)s is not a share. Write a number from 0 to 1, such as 0.8.") % {"text": _quoted(text)}
+        )
     return share
 
 
 def _yes_or_no(project: Project, text: str) -> bool:
     if text.lower() not in YES + NO:
-        raise LookupError(f"{_quoted(text)} is neither true nor false.")
+        raise LookupError(gettext("%(text)s is neither true nor false.") % {"text": _quoted(text)})
     return text.lower() in YES
 
 
@@ -185,16 +199,20 @@ def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
         raise LookupError(
-            f"{_quoted(text)} is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00."
+            gettext("%(text)s is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.")
+            % {"text": _quoted(text)}
         ) from None
     try:
         if _DATE.fullmatch(text):
             return moment.replace(tzinfo=datetime.UTC) + datetime.timedelta(days=days)
         if moment.tzinfo is None:
-            raise LookupError(f"{_quoted(text)} has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
+            raise LookupError(
+                gettext("%(text)s has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
+                % {"text": _quoted(text)}
+            )
         return moment.astimezone(datetime.UTC)
     except OverflowError:
-        raise LookupError(f"{_quoted(text)} lies beyond what a calendar holds.") from None
+        raise LookupError(gettext("%(text)s lies beyond what a calendar holds.") % {"text": _quoted(text)}) from None
 
 
 def _quoted(text: str) -> str:

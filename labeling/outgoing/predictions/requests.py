@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.intake import uploads
@@ -43,7 +44,9 @@ def ask(
     if version.no_model:
         raise PredictionError(version.no_model)
     if project.predictions.unfinished().count() >= MOST_WAITING:
-        raise PredictionError(f"{MOST_WAITING} files of this project wait to be predicted. Send it when one is done.")
+        raise PredictionError(
+            gettext("%(n)s files of this project wait to be predicted. Send it when one is done.") % {"n": MOST_WAITING}
+        )
     for old in project.predictions.exclude(finished_at=None).order_by("-pk")[MOST_KEPT - 1 :]:
         results.remove(old)
     path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)

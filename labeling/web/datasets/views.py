@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.disk.files import FileDamaged
 from labeling.items.filter import FilterError
@@ -32,8 +33,13 @@ SHOWN = 200
 class DatasetForm(ExportForm):
     """A new dataset version: its name, a note, and the filters of its rows."""
 
-    name = forms.CharField(required=False, max_length=100, label="Name", help_text="Left out: v and its number.")
-    note = forms.CharField(required=False, max_length=1000, label="Note")
+    name = forms.CharField(
+        required=False,
+        max_length=100,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("Left out: v and its number."),
+    )
+    note = forms.CharField(required=False, max_length=1000, label=gettext_lazy("Note"))
 
 
 @for_members(reading=Ability.LABELS_READ, changing=Ability.DATASETS_CHANGE)
@@ -43,7 +49,11 @@ def datasets(request: HttpRequest, membership: Membership) -> HttpResponse:
     numbers = list(project.batches.exclude(size=0).order_by("number").values_list("number", flat=True))
     form = DatasetForm(project, request.POST, numbers)
     if request.method == "POST" and form.is_valid() and (made := _make(form, membership)):
-        messages.success(request, f"A worker writes {made.name}. It has the labels of this moment or a little later.")
+        messages.success(
+            request,
+            gettext("A worker writes %(name)s. It has the labels of this moment or a little later.")
+            % {"name": made.name},
+        )
         return redirect("project-datasets", project.slug)
     shown = project.datasets.defer("manifest").select_related("created_by").prefetch_related("versions")[: SHOWN + 1]
     context: dict[str, Any] = {
@@ -112,7 +122,7 @@ def _whole(request: HttpRequest, version: DatasetVersion) -> dict[str, Any]:
     except TooManyRows as error:
         problem = f"{error}."
     except FileDamaged as damage:
-        problem = f"A file of these versions is damaged: {damage.problem}."
+        problem = gettext("A file of these versions is damaged: %(problem)s.") % {"problem": damage.problem}
     return {
         "labels": sorted(manifest["by_label"].items()),
         "origins": sorted(manifest["by_origin"].items()),

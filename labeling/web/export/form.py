@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
 
 from labeling.items.filter import FilterError
 from labeling.models import Project
 from labeling.outgoing.exports import FILTERS, Choice, choose
 from labeling.outgoing.exports.choice import ExportFilter
-from labeling.web.shared.forms import filter_field
+from labeling.web.shared.forms import filter_field, translated, translated_choices
 
 IN_VIEW = ("certified", "columns", "delimiter")
 """The filters beside the downloads; the others are in a fold."""
@@ -81,14 +82,13 @@ class ExportForm(forms.Form):
 
 def _field(each: ExportFilter, text: str) -> forms.Field:
     """Make the field of a filter. A text that a date input would drop gets a text input."""
+    texts: dict[str, Any] = {"label": translated(each.label), "required": False, "help_text": translated(each.hint)}
     if each.schema["type"] == "boolean":
-        return forms.BooleanField(label=each.label, required=False, help_text=each.hint)
+        return forms.BooleanField(**texts)
     if each.choices:
-        return forms.ChoiceField(
-            label=each.label, required=False, help_text=each.hint, choices=[("", each.unset), *each.choices]
-        )
+        return forms.ChoiceField(**texts, choices=translated_choices([("", each.unset), *each.choices]))
     field = filter_field(each)
-    field.help_text = each.hint
+    field.help_text = texts["help_text"]
     if field.widget.input_type == "date" and not DAY.fullmatch(text):
         field.widget.input_type = "text"
     return field
@@ -96,8 +96,10 @@ def _field(each: ExportFilter, text: str) -> forms.Field:
 
 def _batches_hint(numbers: list[int]) -> str:
     if not numbers:
-        return "No batch yet."
+        return gettext("No batch yet.")
     if len(numbers) == 1:
-        return f"The only batch is {numbers[0]}."
-    there = f"Batches {numbers[0]} to {numbers[-1]}."
-    return f"{there} For example 3, or 1,4, or 2-5, or 6- for all from 6 on."
+        return gettext("The only batch is %(n)s.") % {"n": numbers[0]}
+    return gettext("Batches %(first)s to %(last)s. For example 3, or 1,4, or 2-5, or 6- for all from 6 on.") % {
+        "first": numbers[0],
+        "last": numbers[-1],
+    }

@@ -8,6 +8,7 @@ from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
@@ -71,4 +72,4 @@ def _query(form: ExportForm, format_name: str) -> str:
 def _counted(rows: int | None) -> str:
     if rows is None:
         return ""
-    return f"more than {number(COUNTED)} rows" if rows > COUNTED else count(rows, "row")
+    return gettext("more than %(n)s rows") % {"n": number(COUNTED)} if rows > COUNTED else count(rows, "row")

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.answering.batches import final
 from labeling.finishing import goal as goals
@@ -44,7 +45,10 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
         except FinishRefused as refused:
             form.add_error(None, str(refused))
         else:
-            messages.success(request, f"The goal is set: {words.goal_words(form.goal, membership.project.asks)}.")
+            messages.success(
+                request,
+                gettext("The goal is set: %(goal)s.") % {"goal": words.goal_words(form.goal, membership.project.asks)},
+            )
             return redirect(SECTION, project.slug)
     now = timezone.now()
     pace, errors = pace_of(project, now), errors_of(project)
@@ -63,7 +67,7 @@ def finish(request: HttpRequest, membership: Membership) -> HttpResponse:
 def stop(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Stop the goal."""
     goals.stop(membership.project)
-    messages.success(request, "Stopped: no further audit is asked. Certificates stay, and so do their labels.")
+    messages.success(request, gettext("Stopped: no further audit is asked. Certificates stay, and so do their labels."))
     return redirect(SECTION, membership.project.slug)
 
 

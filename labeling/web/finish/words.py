@@ -64,41 +64,62 @@ def _time(seconds: float) -> str:
 
 def goal_words(goal: Goal, asks: Question) -> str:
     """Return the goal for a sentence: at most 2 % wrong in the whole pool, with 95 % confidence."""
-    scope = "wrong of each class" if goal.by_class else "wrong in the whole pool"
-    if asks.per_class:
-        scope = f"of the items wrong about {'each class' if goal.by_class else 'one class or more'}"
-    near = ", a score one point off counting as right" if goal.within else ""
-    return f"at most {percent(goal.error)} {scope}, with {percent(goal.confidence)} confidence{near}"
+    if asks.per_class and goal.by_class:
+        text = gettext("at most %(error)s of the items wrong about each class, with %(sure)s confidence")
+    elif asks.per_class:
+        text = gettext("at most %(error)s of the items wrong about one class or more, with %(sure)s confidence")
+    elif goal.by_class:
+        text = gettext("at most %(error)s wrong of each class, with %(sure)s confidence")
+    else:
+        text = gettext("at most %(error)s wrong in the whole pool, with %(sure)s confidence")
+    words = text % {"error": percent(goal.error), "sure": percent(goal.confidence)}
+    near = gettext("%(goal)s, a score one point off counting as right")
+    return near % {"goal": words} if goal.within else words
 
 
 def figures(project: Project, forecast: Forecast, pace: Pace, *, with_cost: bool) -> list[tuple[str, str, str]]:
     """Return rows (name, value, detail). `with_cost` adds the cost if the project has an hourly cost."""
     seconds, by_hand = forecast.seconds(pace), forecast.seconds_by_hand(pace)
     people = max(pace.active, 1)
+    left = {"items": count(forecast.left, "item"), "error": percent(forecast.error)}
     rows = [
         (
-            "The model labels",
-            f"about {about(forecast.labels)}" if forecast.labels else "none",
-            f"of {count(forecast.left, 'item')} without a label"
-            + (f"; about {percent(forecast.error)} of them wrong" if forecast.labels else ""),
+            gettext("The model labels"),
+            _about(about(forecast.labels)) if forecast.labels else gettext("none"),
+            gettext("of %(items)s without a label; about %(error)s of them wrong") % left
+            if forecast.labels
+            else gettext("of %(items)s without a label") % left,
         ),
         (
-            "The audit asks",
-            f"about {about(forecast.audit)} items" if forecast.audit else "nothing",
-            "in ordinary tasks" if forecast.audit else "",
+            gettext("The audit asks"),
+            _about_items(forecast.audit) if forecast.audit else gettext("nothing"),
+            gettext("in ordinary tasks") if forecast.audit else "",
         ),
-        ("People look at", f"about {about(forecast.asked)} items", "in all, the audit included"),
-        (
-            "Work",
-            f"about {_time(seconds)}",
-            f"{f'for each of {number(people)} people {_time(seconds / people)}; ' if people > 1 else ''}"
-            f"without the model {_time(by_hand)}",
-        ),
+        (gettext("People look at"), _about_items(forecast.asked), gettext("in all, the audit included")),
+        (gettext("Work"), _about(_time(seconds)), _work(seconds / people, by_hand, people)),
     ]
     if with_cost and project.hourly_cost is not None:
         cost = [money(float(project.hourly_cost) * each / HOUR, project.currency) for each in (seconds, by_hand)]
-        rows.append(("Cost", f"about {cost[0]}", f"without the model {cost[1]}"))
+        rows.append((gettext("Cost"), _about(cost[0]), gettext("without the model %(amount)s") % {"amount": cost[1]}))
     return rows
+
+
+def _about(amount: str) -> str:
+    return gettext("about %(amount)s") % {"amount": amount}
+
+
+def _about_items(n: int) -> str:
+    return gettext("about %(n)s items") % {"n": about(n)}
+
+
+def _work(each: float, by_hand: float, people: int) -> str:
+    if people == 1:
+        return gettext("without the model %(amount)s") % {"amount": _time(by_hand)}
+    return gettext("for each of %(people)s people %(time)s; without the model %(by_hand)s") % {
+        "people": number(people),
+        "time": _time(each),
+        "by_hand": _time(by_hand),
+    }
 
 
 def class_rows(project: Project, forecast: Forecast) -> list[tuple[str, str, str, str]]:
@@ -109,8 +130,8 @@ def class_rows(project: Project, forecast: Forecast) -> list[tuple[str, str, str
         (
             names.get(each.index, str(each.index)),
             number(each.candidates),
-            f"about {about(each.labels)}" if each.labels else "people label it",
-            f"about {about(each.audit)}" if each.audit else "–",
+            _about(about(each.labels)) if each.labels else gettext("people label it"),
+            _about(about(each.audit)) if each.audit else "–",
         )
         for each in shown
     ]
@@ -128,42 +149,75 @@ def rare_classes(project: Project, goal: Goal) -> str:
     rare = [name for index, name in offered if counts.classes.get(index, 0) <= goal.error * counts.items]
     if not rare:
         return ""
-    names = ", ".join(f"“{name}”" for name in rare[:RARE_SHOWN])
-    more = f" and {count(len(rare) - RARE_SHOWN, 'other')}" if len(rare) > RARE_SHOWN else ""
+    values = {
+        "share": percent(goal.error),
+        "names": ", ".join(f"“{name}”" for name in rare[:RARE_SHOWN]),
+        "others": count(len(rare) - RARE_SHOWN, "other"),
+    }
+    if len(rare) > RARE_SHOWN:
+        return (
+            gettext(
+                "The goal says little of a class that at most %(share)s of the labeled items have: a model that never "
+                "gives it keeps the goal. Here: %(names)s and %(others)s."
+            )
+            % values
+        )
     return (
-        f"The goal says little of a class that at most {percent(goal.error)} of the labeled items have: a model that "
-        f"never gives it keeps the goal. Here: {names}{more}."
+        gettext(
+            "The goal says little of a class that at most %(share)s of the labeled items have: a model that never "
+            "gives it keeps the goal. Here: %(names)s."
+        )
+        % values
     )
 
 
 def basis(forecast: Forecast, pace: Pace) -> str:
     """Say what the forecast stands on."""
-    each = "one answer" if forecast.answers_each == 1 else f"{figure(round(forecast.answers_each, 1))} answers"
-    known = "" if pace.seconds is not None else "an assumed "
-    return (
-        f"Estimated with version {forecast.version} from {count(forecast.control, 'control item')}, at "
-        f"{known}{duration(pace.estimate)} an answer and {each} an item. "
-        "Only the audit proves it: if the model is worse, the audit asks more or proves less."
-    )
+    each = forecast.answers_each
+    sentence = (
+        gettext("Estimated with version %(version)s from %(items)s, at %(pace)s an answer and %(answers)s an item.")
+        if pace.seconds is not None
+        else gettext(
+            "Estimated with version %(version)s from %(items)s, at an assumed %(pace)s an answer and "
+            "%(answers)s an item."
+        )
+    ) % {
+        "version": forecast.version,
+        "items": count(forecast.control, "control item"),
+        "pace": duration(pace.estimate),
+        "answers": gettext("one answer") if each == 1 else gettext("%(n)s answers") % {"n": figure(round(each, 1))},
+    }
+    proof = gettext("Only the audit proves it: if the model is worse, the audit asks more or proves less.")
+    return f"{sentence} {proof}"
 
 
 def stage(audits: Sequence[AuditState], progress: PoolProgress, *, is_over: bool) -> str:
     """Say what a running goal does now. `is_over`: no batch is at work, and none follows."""
     asking = [each for each in audits if each.audit.state == Audit.State.ASKING]
     if is_over and not progress.left:
-        return "The goal is reached: all items have a label."
+        return gettext("The goal is reached: all items have a label.")
     if is_over:
-        return f"No batch follows. Items without a label that wait for a manager: {number(progress.left)}."
+        return gettext("No batch follows. Items without a label that wait for a manager: %(left)s.") % {
+            "left": number(progress.left)
+        }
     if not asking:
-        return "No audit is asked now. The next one begins once training saves no more answers than it takes."
+        return gettext("No audit is asked now. The next one begins once training saves no more answers than it takes.")
     answered, asked = (sum(getattr(each, name) for each in asking) for name in ("answered", "asked"))
-    return f"Audit {asking[0].audit.attempt} is under way: {number(answered)} of {count(asked, 'item')} asked so far."
+    return gettext("Audit %(attempt)s is under way: %(answered)s of %(items)s asked so far.") % {
+        "attempt": asking[0].audit.attempt,
+        "answered": number(answered),
+        "items": count(asked, "item"),
+    }
 
 
 def one_more(n: int) -> str:
     """Say that n items need one more person; "" if none does."""
-    needs = count(n, "item needs", "items need")
-    return f"{needs} one more person: all who can be asked have answered already." if n else ""
+    sentence = ngettext(
+        "%(n)s item needs one more person: all who can be asked have answered already.",
+        "%(n)s items need one more person: all who can be asked have answered already.",
+        n,
+    )
+    return sentence % {"n": number(n)} if n else ""
 
 
 def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.datetime) -> list[dict[str, Any]]:
@@ -176,7 +230,7 @@ def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.dat
             "candidates": number(each.audit.candidates),
             "asked": number(each.asked),
             "answered": number(each.answered),
-            "state": each.audit.get_state_display().lower(),
+            "state": gettext(each.audit.get_state_display().lower()),
             "reason": each.audit.reason,
             "at": moment(each.audit.created_at, now),
         }
@@ -185,7 +239,7 @@ def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.dat
 
 
 def _scope_of(audit: Audit) -> str:
-    return "each class" if audit.each_class else "all candidates"
+    return gettext("each class") if audit.each_class else gettext("all candidates")
 
 
 def certificate_row(project: Project, each: Certificate, now: datetime.datetime) -> dict[str, Any]:
@@ -195,7 +249,7 @@ def certificate_row(project: Project, each: Certificate, now: datetime.datetime)
         "labels": number(each.labels),
         "most": number(each.most_wrong),
         "share": percent(each.error, exact=True),
-        "about": " about each class" if each.audit.each_class else "",
+        "each_class": each.audit.each_class,
         "asked": number(each.asked),
         "found": number(each.found),
         "version": each.audit.version.number,

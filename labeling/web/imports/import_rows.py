@@ -8,9 +8,11 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 
 from labeling.loop.progress import unattended
 from labeling.models import Batch, ItemImport, Job, Project, Source
+from labeling.web.shared.phases import phase_in_words
 from labeling.web.shared.words import Moment, count, moment, number, percent
 
 LISTED = 20
@@ -60,7 +62,8 @@ def encoding_row(project: Project, unencoded: int) -> StepRow | None:
     if not unencoded:
         return None
     job = project.jobs.filter(kind=Job.Kind.ENCODE).unfinished().order_by("state").first()
-    phase = (job.phase or "encoding items") if job and job.state == Job.State.RUNNING else "waiting for the encoder"
+    running = job is not None and job.state == Job.State.RUNNING
+    phase = phase_in_words(job.phase or "encoding items") if job and running else gettext("waiting for the encoder")
     total = project.encoded_rows + unencoded
     return StepRow("encoding", phase, project.encoded_rows / total, project.encoded_rows, total)
 
@@ -104,15 +107,16 @@ def label_notice(item_import: ItemImport) -> str:
     """Say whether the model has learned the imported labels; "" for an import without labels."""
     if not item_import.labeled:
         return ""
-    came = f"{count(item_import.labeled, 'label')} came in"
-    batch = item_import.batch
+    labels, batch = {"labels": count(item_import.labeled, "label")}, item_import.batch
     if batch is None or batch.state == Batch.State.DONE:
-        return f"{came}, and the model has trained on them."
+        return gettext("%(labels)s came in, and the model has trained on them.") % labels
     if batch.state == Batch.State.TRAINING:
-        return f"{came}. The model trains on them now; the next batch is picked by what it learns."
+        text = gettext("%(labels)s came in. The model trains on them now; the next batch is picked by what it learns.")
+        return text % labels
     if batch.state == Batch.State.FAILED:
-        return f"{came}. Training on them has failed: see batch {batch.number}."
-    return f"{came}. The model trains on them once all items are encoded."
+        text = gettext("%(labels)s came in. Training on them has failed: see batch %(n)s.")
+        return text % {**labels, "n": batch.number}
+    return gettext("%(labels)s came in. The model trains on them once all items are encoded.") % labels
 
 
 def next_step(project: Project) -> str:
@@ -123,30 +127,36 @@ def next_step(project: Project) -> str:
 def _next_step(project: Project) -> str:
     if not project.items.to_label().exists():
         labeled = count(project.items.kept().labeled().count(), "item")
-        return format_html("All {} are labeled, and the model learns from them. Import more items to label.", labeled)
+        return format_html(
+            gettext("All {} are labeled, and the model learns from them. Import more items to label."), labeled
+        )
     pages = [reverse(name, args=[project.slug]) for name in ("label", "project-members", "project")]
     return format_html(
-        'Next: <a href="{}">label the first batch</a>, <a href="{}">add the people who label</a>, or '
-        '<a href="{}">see how the batch goes</a>.',
+        gettext(
+            'Next: <a href="{}">label the first batch</a>, <a href="{}">add the people who '
+            'label</a>, or <a href="{}">see how the batch goes</a>.'
+        ),
         *pages,
     )
 
 
 def _step(item_import: ItemImport, job: Job | None) -> StepRow:
-    phase, share = "waiting for its turn", 0.0
+    phase, share = gettext("waiting for its turn"), 0.0
     if job is not None and job.state == Job.State.RUNNING:
         share = job.share
         # The job's phase ends with the name of the file, which the row shows already.
-        phase = job.phase.removesuffix(item_import.name).strip() or "starting"
+        phase = phase_in_words(job.phase.removesuffix(item_import.name).strip() or "starting")
     return StepRow(f"import-{item_import.pk}", phase, share, item_import.position, item_import.total or 0)
 
 
 def _advice(item_import: ItemImport) -> str:
     if item_import.state == ItemImport.State.FAILED:
-        taken = f"{number(item_import.accepted)} items are in. " if item_import.accepted else ""
-        return f"{taken}A retry continues after the last record. Nothing is imported twice."
+        retry = gettext("A retry continues after the last record. Nothing is imported twice.")
+        if not item_import.accepted:
+            return retry
+        return f"{gettext('%(n)s items are in.') % {'n': number(item_import.accepted)}} {retry}"
     if item_import.state == ItemImport.State.PARKED:
-        return "Nothing is imported yet: open it, look at the first rows, then import or discard it."
+        return gettext("Nothing is imported yet: open it, look at the first rows, then import or discard it.")
     if item_import.state == ItemImport.State.REFUSED:
-        return "Correct the file as the reason says, then import it again."
+        return gettext("Correct the file as the reason says, then import it again.")
     return ""

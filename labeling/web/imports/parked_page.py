@@ -12,6 +12,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
 from labeling.intake import parked
@@ -27,6 +29,7 @@ from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.outgoing.exports.splits import GROUP
 from labeling.sources import SourceProblem
 from labeling.web.imports.import_rows import label_notice, next_step
+from labeling.web.shared.forms import translated_choices
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.words import count
 
@@ -77,7 +80,7 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
     try:
         if action == "discard":
             parked.discard(item_import=item_import)
-            messages.success(request, f"{item_import.name} was discarded.")
+            messages.success(request, gettext("%(name)s was discarded.") % {"name": item_import.name})
             return redirect("project-import", project.slug)
         values = {
             name: request.POST.getlist(name) if name == "leave_out" else text for name, text in request.POST.items()
@@ -110,18 +113,22 @@ def answer(request: HttpRequest, received: ItemImport, added: Sequence[str] = ()
         messages.error(request, received.reason)
         return redirect("project-import-detail", slug, received.pk)
     if received.state == ItemImport.State.DONE:
-        brought = f"{count(received.accepted, 'item')} imported from {received.name}."
+        brought = gettext("%(items)s imported from %(name)s.") % {
+            "items": count(received.accepted, "item"),
+            "name": received.name,
+        }
         brought = " ".join(filter(None, [brought, _added(added), label_notice(received)]))
         step = next_step(received.project)
         if received.rejected:
             address = reverse("project-import-detail", args=[slug, received.pk])
             aside = count(received.rejected, "row")
-            link = format_html('{} set aside: <a href="{}">see the list</a>.', aside, address)
+            link = format_html(gettext('{} set aside: <a href="{}">see the list</a>.'), aside, address)
             messages.warning(request, format_html("{} {} {}", brought, link, step))
         else:
             messages.success(request, format_html("{} {}", brought, step))
     else:
-        messages.success(request, f"{received.name} is uploaded. {_added(added)} Importing in the background.")
+        uploaded = gettext("%(name)s is uploaded. Importing in the background.") % {"name": received.name}
+        messages.success(request, " ".join(filter(None, [uploaded, _added(added)])))
     return redirect("project-import", slug)
 
 
@@ -150,7 +157,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
         "telling": [] if look.layout.labels_as in ("", "trusted") else found.telling,
         "empty": not look.problem and found.empty == found.rows,
         "n_rows": found.rows,
-        "rows": f"{'' if found.whole else 'more than '}{count(found.rows, 'row')}",
+        "rows": _at_least(found, gettext("more than %(rows)s"), rows=count(found.rows, "row")),
     }
 
 
@@ -164,16 +171,16 @@ def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select
     if columns and not _is_exported(look):
         if not kind.takes_number_columns:
             name = "media_column" if isinstance(kind, FileKind) else "text_column"
-            yield Select(name, kind.noun.capitalize(), columns, _content(look, kind))
+            yield Select(name, gettext(kind.noun.capitalize()), columns, _content(look, kind))
         own_id = next((name for name in ("external_id", "id") if name in look.columns), "")
-        none = [] if own_id else [("", "None: the items get ids")]
-        yield Select("id_column", "Id", [*none, *columns], layout.id_column or own_id)
+        none = [] if own_id else [("", gettext("None: the items get ids"))]
+        yield Select("id_column", gettext("Id"), [*none, *columns], layout.id_column or own_id)
         own = "label" if "label" in look.columns else ""
-        none = [] if own else [("", "None: nothing is labeled")]
-        yield Select("label_column", "Label", [*none, *columns], layout.label_column or own)
+        none = [] if own else [("", gettext("None: nothing is labeled"))]
+        yield Select("label_column", gettext("Label"), [*none, *columns], layout.label_column or own)
     if look.delimiter:
-        yield Select("delimiter", "Delimiter", list(DELIMITERS.items()), look.delimiter)
-        yield Select("encoding", "Encoding", list(ENCODINGS.items()), layout.encoding or "utf-8")
+        yield Select("delimiter", gettext("Delimiter"), translated_choices(DELIMITERS.items()), look.delimiter)
+        yield Select("encoding", gettext("Encoding"), list(ENCODINGS.items()), layout.encoding or "utf-8")
 
 
 def _offered(look: parked.Look) -> list[str]:
@@ -201,34 +208,41 @@ def _uses(found: Survey, layout: Layout, project: Project) -> list[tuple[str, st
     uses = []
     for name, use in LABELS_AS.items():
         n = found.labels if use.column else found.labels + sum(found.unknown.values())
-        labels = f"{'' if found.whole else 'At least '}{count(n, 'label')}"
-        uses.append((name, use.title, consequence(name, labels, is_all=is_all), name == chosen))
+        labels = _at_least(found, gettext("At least %(labels)s"), labels=count(n, "label"))
+        uses.append((name, gettext(use.title), consequence(name, labels, is_all=is_all), name == chosen))
     return uses
+
+
+def _at_least(found: Survey, sentence: str, **counted: str) -> str:
+    """Return the count, in the sentence if not all rows have been counted."""
+    [amount] = counted.values()
+    return amount if found.whole else sentence % counted
 
 
 def _exported(found: Survey) -> list[str]:
     """Return what comes in of an export, in sentences."""
-    least = "" if found.whole else "at least "
-    counts = (
-        (found.answers, "answer", "answers", "Trusted labels come in with their authors and times."),
+    parts = (
+        (found.answers, count(found.answers, "answer"), _("Trusted labels come in with their authors and times.")),
         (
             found.certified,
-            "certified label",
-            "certified labels",
-            "No person gave them: they come in as suggestions.",
+            count(found.certified, "certified label"),
+            _("No person gave them: they come in as suggestions."),
         ),
-        (found.copies, "near-copy", "near-copies", "Near-copies come in without a label."),
+        (found.copies, count(found.copies, "near-copy", "near-copies"), _("Near-copies come in without a label.")),
     )
-    return [f"This export has {least}{count(n, one, many)}. {meaning}" for n, one, many, meaning in counts if n]
+    has = gettext("This export has %(amount)s.") if found.whole else gettext("This export has at least %(amount)s.")
+    return [f"{has % {'amount': amount}} {gettext(meaning)}" for n, amount, meaning in parts if n]
 
 
 def _added(names: Sequence[str]) -> str:
-    return f"{count(len(names), 'class', 'classes')} added: {_some(names)}." if names else ""
+    added = gettext("%(classes)s added: %(names)s.")
+    return added % {"classes": count(len(names), "class", "classes"), "names": _some(names)} if names else ""
 
 
 def _some(names: Collection[str]) -> str:
     some = ", ".join(list(names)[:NAMED])
-    return f"{some} and {len(names) - NAMED} more" if len(names) > NAMED else some
+    more = gettext("%(names)s and %(n)s more") % {"names": some, "n": len(names) - NAMED}
+    return more if len(names) > NAMED else some
 
 
 def _card(row: FirstRow, kind: Kind) -> Card:
@@ -247,6 +261,6 @@ def _picture(item_import: ItemImport, place: str) -> HttpResponse:
     except (UnreadableFile, SourceProblem):
         item = None
     if not isinstance(item, Draft) or not item.file:
-        raise Http404("This row has no picture.")
+        raise Http404(gettext("This row has no picture."))
     content = item.thumbnail or item.preview
     return HttpResponse(content or item.file, content_type="image/webp" if content else kind.content_types[item.suffix])

@@ -13,6 +13,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from labeling import kinds
@@ -49,8 +50,8 @@ class UploadForm(FileForm):
 
     strict = forms.BooleanField(
         required=False,
-        label="Refuse the whole file if one row is bad",
-        help_text="Otherwise bad rows are listed with the reason, and the rest is imported.",
+        label=gettext_lazy("Refuse the whole file if one row is bad"),
+        help_text=gettext_lazy("Otherwise bad rows are listed with the reason, and the rest is imported."),
     )
     labels_as = forms.ChoiceField(required=False, choices=[(name, use.title) for name, use in LABELS_AS.items()])
 
@@ -59,10 +60,10 @@ class PasteForm(forms.Form):
     """Texts to import, one a line."""
 
     texts = forms.CharField(
-        label="Paste texts, one a line",
+        label=gettext_lazy("Paste texts, one a line"),
         max_length=1 << 20,
         widget=forms.Textarea(attrs={"rows": 6}),
-        error_messages={"required": "Paste at least one text."},
+        error_messages={"required": gettext_lazy("Paste at least one text.")},
     )
 
 
@@ -87,8 +88,11 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "form": form,
         "paste": pasted if kinds.of(project).can_be_typed else None,
         "n_examples": examples.N_EXAMPLES,
-        "uses": list(LABELS_AS.items()),
-        "nothing_left": lambda: "" if project.items.to_label().exists() else NOTHING_LEFT,
+        "uses": [
+            (name, use._replace(title=gettext(use.title), consequence=gettext(use.consequence)))
+            for name, use in LABELS_AS.items()
+        ],
+        "nothing_left": lambda: "" if project.items.to_label().exists() else gettext(NOTHING_LEFT),
         "next_step": lambda: next_step(project),
         "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
         "max_mb": number(settings.MAX_UPLOAD_MB),
@@ -123,7 +127,7 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
     if item_import.state == ItemImport.State.PARKED:
         return parked_page.page(request, membership, item_import)
     if request.method == "POST":
-        messages.error(request, f"{item_import.name} has been imported already.")
+        messages.error(request, gettext("%(name)s has been imported already.") % {"name": item_import.name})
         return redirect("project-import-detail", membership.project.slug, import_id)
     page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
     now = timezone.now()
@@ -149,7 +153,11 @@ def import_retry(request: HttpRequest, membership: Membership, import_id: int) -
     except ValidationError as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, f"{item_import.name} continues after record {number(item_import.position)}.")
+        messages.success(
+            request,
+            gettext("%(name)s continues after record %(position)s.")
+            % {"name": item_import.name, "position": number(item_import.position)},
+        )
     return redirect("project-import", membership.project.slug)
 
 
@@ -172,7 +180,8 @@ def _storage(project: Project) -> dict[str, Any]:
     use = quota.use_of(project)
     sizes: dict[str, Any] = {name: quota.shown(size) for name, size in use.by_name().items()}
     sizes |= {"items": use.items, "item_limit": ITEMS.allowed(use.own_item_limit)}
-    return {**sizes, "files": [f"{sizes[noun]} {noun}" for noun, size in use.files.items() if size]}
+    files = [f"{sizes[noun]} {gettext(noun)}" for noun, size in use.files.items() if size]
+    return {**sizes, "files": files}
 
 
 def _has_choice(project: Project) -> bool:

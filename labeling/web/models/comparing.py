@@ -9,6 +9,8 @@ import numpy as np
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
 from labeling.db.replica import reads
@@ -26,7 +28,12 @@ from labeling.web.shared.words import count, percent
 ITEMS_A_PAGE = 30
 EXCERPT = 160
 # Subsets of the items that the versions predict differently: all, right in one version, or right in neither.
-PARTS = {"": "all", "a": "only {a} right", "b": "only {b} right", "neither": "both wrong"}
+PARTS = {
+    "": _("all"),
+    "a": _("only version {a} right"),
+    "b": _("only version {b} right"),
+    "neither": _("both wrong"),
+}
 
 
 @for_members(reading=Ability.MODELS_READ)
@@ -53,7 +60,7 @@ def _chosen(request: HttpRequest, versions: list[ModelVersion], name: str) -> Mo
         return versions[place] if place < len(versions) else None
     version = next((each for each in versions if str(each.number) == asked), None)
     if version is None:
-        raise Http404("This version does not exist.")
+        raise Http404(gettext("This version does not exist."))
     return version
 
 
@@ -77,9 +84,7 @@ def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelV
             "figures": comparison_words.figures(control),
             "classes": comparison_words.class_rows(control, names),
             "mistakes": comparison_words.mistake_rows(control, names),
-            "parts": [
-                (name, title.format(a=f"version {a.number}", b=f"version {b.number}")) for name, title in PARTS.items()
-            ],
+            "parts": [(name, gettext(title).format(a=a.number, b=b.number)) for name, title in PARTS.items()],
             "part": items["part"],
             "page": items["page"],
             "query": f"a={a.number}&b={b.number}&part={items['part']}&",

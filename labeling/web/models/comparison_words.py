@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from django.utils.translation import gettext
 
 from labeling.insight.control_slice import Calibration
 from labeling.insight.versions_compared import OnControl, OnPool, Share
@@ -13,7 +14,7 @@ from labeling.models import ModelVersion
 from labeling.outgoing.artifacts import Artifact
 from labeling.web.models.version_words import CLASSES_SHOWN
 from labeling.web.models.version_words import settings as settings_words
-from labeling.web.shared.words import NBSP, accuracy, number, part, percent
+from labeling.web.shared.words import accuracy, localized, number, part, percent, span
 
 Names = Mapping[int, str]
 Figure = tuple[str, str]
@@ -22,32 +23,50 @@ Figure = tuple[str, str]
 
 def finding(control: OnControl, a: int, b: int) -> str:
     """Return the result of the comparison, as the page's title."""
-    if control.compared.better or control.compared.worse:
-        than = "more" if control.compared.better else "less"
-        return f"Version {b} is {than} accurate, by {_points(abs(control.difference.value))}"
-    return "No difference beyond chance"
+    values = {"version": b, "points": _points(abs(control.difference.value))}
+    if control.compared.better:
+        return gettext("Version %(version)s is more accurate, by %(points)s") % values
+    if control.compared.worse:
+        return gettext("Version %(version)s is less accurate, by %(points)s") % values
+    return gettext("No difference beyond chance")
 
 
 def interval(control: OnControl, a: int, b: int) -> str:
     value, low, high = control.difference.value, control.difference.low, control.difference.high
-    where = "above" if value > 0 else "below"
-    apart = f"{_points(abs(value))} {where} that" if value else "the same as that"
-    return (
-        f"On the {number(control.compared.n)} control items that both have seen, the accuracy of version {b} is "
-        f"{apart} of version {a}; with 95{NBSP}% certainty the difference lies between {_signed(low)} and "
-        f"{_signed(high)} points."
-    )
+    if value > 0:
+        text = gettext(
+            "On the %(n)s control items that both have seen, the accuracy of version %(b)s is %(points)s above that of "
+            "version %(a)s; with 95\u00a0%% certainty the difference lies between %(low)s and %(high)s points."
+        )
+    elif value:
+        text = gettext(
+            "On the %(n)s control items that both have seen, the accuracy of version %(b)s is %(points)s below that of "
+            "version %(a)s; with 95\u00a0%% certainty the difference lies between %(low)s and %(high)s points."
+        )
+    else:
+        text = gettext(
+            "On the %(n)s control items that both have seen, the accuracy of version %(b)s is the same as that of "
+            "version %(a)s; with 95\u00a0%% certainty the difference lies between %(low)s and %(high)s points."
+        )
+    return text % {
+        "n": number(control.compared.n),
+        "a": a,
+        "b": b,
+        "points": _points(abs(value)),
+        "low": _signed(low),
+        "high": _signed(high),
+    }
 
 
 def figures(control: OnControl) -> list[tuple[str, tuple[Figure, Figure]]]:
     """Return table rows: the name of a figure, and its value for each version."""
-    rows = [("Accuracy", (_share(control.a.right), _share(control.b.right)))]
+    rows = [(gettext("Accuracy"), (_share(control.a.right), _share(control.b.right)))]
     a, b = control.a.calibration, control.b.calibration
     if a and b:
         rows += [
-            ("Mean confidence", ((percent(a.sure, exact=True), ""), (percent(b.sure, exact=True), ""))),
-            ("Calibration error", (_error(a), _error(b))),
-            ("Brier score", ((f"{a.brier:.3f}", ""), (f"{b.brier:.3f}", ""))),
+            (gettext("Mean confidence"), ((percent(a.sure, exact=True), ""), (percent(b.sure, exact=True), ""))),
+            (gettext("Calibration error"), (_error(a), _error(b))),
+            (gettext("Brier score"), ((localized(f"{a.brier:.3f}"), ""), (localized(f"{b.brier:.3f}"), ""))),
         ]
     return rows
 
@@ -94,7 +113,7 @@ def mistake_rows(control: OnControl, names: Names) -> list[tuple[str, str, str, 
             names.get(each.predicted, ""),
             number(each.a),
             number(each.b),
-            f"{each.b - each.a:+,}",
+            localized(f"{each.b - each.a:+,}"),
         )
         for each in control.mistakes
     ]
@@ -117,15 +136,15 @@ def differences(
 
 def _made_with(version: ModelVersion, artifact: Artifact | None) -> Iterator[tuple[str, str]]:
     manifest = artifact.manifest if artifact else {}
-    yield "Origin", version.get_origin_display()
-    yield "Labels", number(version.labels)
-    yield "Hash of the labels", version.labels_hash[:16] or "–"
-    yield "Last batch", number(version.last_batch) if version.batch else "none"
-    yield "Parent", number(version.parent.number) if version.parent else "none"
-    yield "Seed", str(version.seed)
-    yield "Encoder", str(manifest.get("encoder", {}).get("name", "–"))
-    yield "Encoder’s digest", str(manifest.get("encoder", {}).get("digest", "–"))[:16]
-    yield "Network", str(manifest.get("network", {}).get("name", "–"))
+    yield gettext("Origin"), gettext(version.get_origin_display())
+    yield gettext("Labels"), number(version.labels)
+    yield gettext("Hash of the labels"), version.labels_hash[:16] or "–"
+    yield gettext("Last batch"), number(version.last_batch) if version.batch else gettext("none")
+    yield gettext("Parent"), number(version.parent.number) if version.parent else gettext("none")
+    yield gettext("Seed"), str(version.seed)
+    yield gettext("Encoder"), str(manifest.get("encoder", {}).get("name", "–"))
+    yield gettext("Encoder’s digest"), str(manifest.get("encoder", {}).get("digest", "–"))[:16]
+    yield gettext("Network"), str(manifest.get("network", {}).get("name", "–"))
 
 
 def training_differences(a: ModelVersion, b: ModelVersion) -> list[tuple[str, str, str]]:
@@ -143,12 +162,12 @@ def _error(calibration: Calibration) -> Figure:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{percent(low, exact=True)} to {percent(high, exact=True)}"
+    return span(percent(low, exact=True), percent(high, exact=True))
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+    return gettext("%(n)s points") % {"n": localized(f"{100 * share:.1f}")}
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return localized(f"{100 * share:+.1f}").replace("-", "−")

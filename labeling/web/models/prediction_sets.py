@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from labeling.intake import prediction_sets as handing
@@ -29,23 +30,28 @@ class ServerForm(forms.Form):
     """The address of a server, and what it asks for."""
 
     url = forms.CharField(
-        label="Address",
+        label=gettext_lazy("Address"),
         max_length=2000,
         widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Of an ML backend for Label Studio, such as https://ml.example.org.",
-        error_messages={"required": "Enter an address."},
+        help_text=gettext_lazy("Of an ML backend for Label Studio, such as https://ml.example.org."),
+        error_messages={"required": gettext_lazy("Enter an address.")},
     )
     username = forms.CharField(
-        label="Name", max_length=200, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="Only if the server asks for a name and a password.",
-    )  # fmt: skip
+        label=gettext_lazy("Name"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=gettext_lazy("Only if the server asks for a name and a password."),
+    )
     password = forms.CharField(
-        label="Password",
+        label=gettext_lazy("Password"),
         max_length=1000,
         required=False,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="It is stored encrypted. Empty: the present one stays, if the address and the name stay.",
+        help_text=gettext_lazy(
+            "It is stored encrypted. Empty: the present one stays, if the address and the name stay."
+        ),
     )
 
     def clean_url(self) -> str:
@@ -63,7 +69,9 @@ def prediction_sets(request: HttpRequest, membership: Membership) -> HttpRespons
     """List the sets of predictions, or take a file of them."""
     form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
     if form.is_bound and form.is_valid() and _receive(form, membership):
-        messages.success(request, "A worker reads the predictions now. Load this page again to see the result.")
+        messages.success(
+            request, gettext("A worker reads the predictions now. Load this page again to see the result.")
+        )
         return redirect("project-prediction-sets", membership.project.slug)
     if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
         form.errors.pop("file", None)
@@ -113,7 +121,7 @@ def server(request: HttpRequest, membership: Membership) -> HttpResponse:
     if not form.is_valid():
         return _page(request, membership, server_form=form)
     handing.set_server(project=membership.project, **form.cleaned_data)
-    messages.success(request, "The server is saved.")
+    messages.success(request, gettext("The server is saved."))
     return redirect("project-prediction-sets", membership.project.slug)
 
 
@@ -125,7 +133,7 @@ def ask(request: HttpRequest, membership: Membership) -> HttpResponse:
     except handing.PredictionsRefused as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "A worker asks the server now. Load this page again to see the result.")
+        messages.success(request, gettext("A worker asks the server now. Load this page again to see the result."))
     return redirect("project-prediction-sets", membership.project.slug)
 
 
@@ -133,5 +141,5 @@ def ask(request: HttpRequest, membership: Membership) -> HttpResponse:
 def remove(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Remove the project's server."""
     handing.remove_server(membership.project)
-    messages.success(request, "The server is removed. Its predictions stay.")
+    messages.success(request, gettext("The server is removed. Its predictions stay."))
     return redirect("project-prediction-sets", membership.project.slug)

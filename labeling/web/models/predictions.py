@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from labeling.disk.files import FileDamaged
@@ -22,6 +23,7 @@ from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
+from labeling.web.shared.phases import phase_in_words
 
 SHOWN_ROWS, SHOWN_RUNS = 10, 20
 
@@ -31,8 +33,8 @@ class PredictForm(FileForm):
 
     probabilities = forms.BooleanField(
         required=False,
-        label="Also the probability of every class",
-        help_text="Otherwise each row has the probability of its label alone.",
+        label=gettext_lazy("Also the probability of every class"),
+        help_text=gettext_lazy("Otherwise each row has the probability of its label alone."),
     )
 
 
@@ -95,7 +97,7 @@ def remove_prediction(request: HttpRequest, membership: Membership, prediction_i
     """Delete a prediction run with its file and its result."""
     run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)
     requests.remove(run)
-    messages.success(request, f"{run.name} and its predictions are removed.")
+    messages.success(request, gettext("%(name)s and its predictions are removed.") % {"name": run.name})
     return redirect("project-model-predict", membership.project.slug, run.version.number)
 
 
@@ -105,8 +107,8 @@ def _step(run: PredictionRun) -> dict[str, Any] | None:
         return None
     job = run.job
     if job is None or job.state != Job.State.RUNNING:
-        return {"text": "waiting for its turn", "share": ""}
-    phase = job.phase.removesuffix(run.name).strip() or "starting"
+        return {"text": gettext("waiting for its turn"), "share": ""}
+    phase = phase_in_words(job.phase.removesuffix(run.name).strip() or "starting")
     return {
         "text": f"{phase} · {words.percent(job.share)}" if job.share else phase,
         "share": f"{job.share:.3f}" if job.share else "",

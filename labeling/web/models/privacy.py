@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
@@ -16,7 +17,7 @@ from labeling.projects import families, ledger, pretraining
 from labeling.projects.encoder_settings import chosen
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import figure, moment, number
+from labeling.web.shared.words import figure, localized, moment, number
 from models_store.privacy.accounting import Phase, best_guess, epsilon
 
 
@@ -33,8 +34,8 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
             "ended": training.ended_at is not None,
             "version": training.version and training.version.number,
             "labels": number(training.labels),
-            "noise": f"{training.phases[-1]['noise_multiplier']:.2f}",
-            "cost": f"{cost:.2f}",
+            "noise": localized(f"{training.phases[-1]['noise_multiplier']:.2f}"),
+            "cost": localized(f"{cost:.2f}"),
             "at": moment(training.created_at, now),
         }
         for training, cost in zip(state.trainings, state.costs, strict=True)
@@ -50,12 +51,12 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
         "delta": figure(project.privacy_delta) if project.privacy_delta >= 1e-6 else f"{project.privacy_delta:g}",
         "shared": project.family is not None,
         "elsewhere": number(state.elsewhere.trainings),
-        "elsewhere_cost": f"{state.elsewhere_cost:.2f}",
+        "elsewhere_cost": localized(f"{state.elsewhere_cost:.2f}"),
         "known": list(others.visible_to(membership.user).values_list("name", flat=True)),
-        "spent": None if state.spent is None else f"{state.spent:.2f}",
+        "spent": None if state.spent is None else localized(f"{state.spent:.2f}"),
         "share": None if state.spent is None or limit is None else min(state.spent / limit, 1),
         "texts": _texts(project),
-        "noise": state.noise and f"{state.noise:.1f}",
+        "noise": state.noise and localized(f"{state.noise:.1f}"),
         "guess": state.spent and _guess(state.spent, project),
         "last_guess": limit and _guess(limit, project),
         "staying": sorted(ledger.staying(project)),
@@ -75,12 +76,12 @@ def _texts(project: Project) -> dict[str, Any] | None:
     # A pre-training has a cost only if nothing was spent before it: then that is its own.
     cost = entry.cost or epsilon([Phase(**phase) for phase in entry.phases], entry.delta)
     unit = project.encoder["options"].get("unit", "")
-    return {"cost": f"{cost:.2f}", "units": number(entry.labels), "unit": unit}
+    return {"cost": localized(f"{cost:.2f}"), "units": number(entry.labels), "unit": unit}
 
 
 def _guess(epsilon: float, project: Project) -> str:
     """Format the largest chance of a right guess at the project's δ, rounded up."""
-    return f"{math.ceil(1000 * best_guess(epsilon, project.privacy_delta)) / 10:g} %"
+    return localized(f"{math.ceil(1000 * best_guess(epsilon, project.privacy_delta)) / 10:g} %")
 
 
 @for_members(changing=Ability.MODELS_CHANGE)
@@ -88,5 +89,8 @@ def release(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     """Allow downloads of a version that was trained without privacy; the manager's name is recorded."""
     version = get_object_or_404(membership.project.versions, number=number)
     ledger.release(version=version, user=membership.user)
-    messages.success(request, f"The files of version {number} can be downloaded now. Your name is recorded.")
+    messages.success(
+        request,
+        gettext("The files of version %(number)s can be downloaded now. Your name is recorded.") % {"number": number},
+    )
     return redirect("project-model", membership.project.slug, number)

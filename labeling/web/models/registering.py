@@ -16,7 +16,7 @@ from labeling.loop.progress import unattended
 from labeling.models import Ability, Membership
 from labeling.projects import ledger
 from labeling.web.shared import words
-from labeling.web.shared.forms import FileForm
+from labeling.web.shared.forms import FileForm, translated
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 
@@ -42,7 +42,7 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
     context = {
         "form": form,
         "max_mb": words.number(settings.MAX_UPLOAD_MB),
-        "private": registering.PRIVATE if ledger.is_private(project) else "",
+        "private": translated(registering.PRIVATE) if ledger.is_private(project) else "",
         "manifest": json.dumps(expected, indent=2, ensure_ascii=False),
         "rows": rows,
         "waiting": waiting,

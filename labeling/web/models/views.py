@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling.db.replica import reads
 from labeling.insight.control_slice import ControlSlice
@@ -45,7 +47,8 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
             "version": version,
             "accuracy": measured.get(version.number),
             "took": duration(version.seconds),
-            "came": CAME[ModelVersion.Origin(version.origin)],
+            "came": gettext(CAME[ModelVersion.Origin(version.origin)]),
+            "measured_on": _measured_on(version),
             "created": moment(version.created_at, now),
             "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
             if version.number not in staying and not version.is_given
@@ -108,7 +111,9 @@ def use(request: HttpRequest, membership: Membership, number: int) -> HttpRespon
     except version_in_use.VersionOutdated as outdated:
         messages.error(request, str(outdated))
     else:
-        messages.success(request, f"Version {number} picks the batches, from the next one on.")
+        messages.success(
+            request, gettext("Version %(number)s picks the batches, from the next one on.") % {"number": number}
+        )
     return _back(request, membership)
 
 
@@ -116,7 +121,9 @@ def use(request: HttpRequest, membership: Membership, number: int) -> HttpRespon
 def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Use the newest version that the gate does not hold back to pick batches."""
     version_in_use.use_gate(project=membership.project, user=membership.user)
-    messages.success(request, "The newest version that is not held back picks the batches, from the next one on.")
+    messages.success(
+        request, gettext("The newest version that is not held back picks the batches, from the next one on.")
+    )
     return _back(request, membership)
 
 
@@ -129,7 +136,7 @@ def track(request: HttpRequest, membership: Membership, number: int) -> HttpResp
     except tracking.TrackingRefused as refused:
         messages.error(request, str(refused))
     else:
-        messages.success(request, f"A worker registers version {number} in MLflow.")
+        messages.success(request, gettext("A worker registers version %(number)s in MLflow.") % {"number": number})
     return redirect("project-model", membership.project.slug, number)
 
 
@@ -193,10 +200,16 @@ def _accuracy(version: ModelVersion, control: dict[str, Any] | None) -> Accuracy
 
 STEPS = ("steps", "trained_on", "held_back")
 CAME = {
-    ModelVersion.Origin.TRAINED: "trained",
-    ModelVersion.Origin.REGISTERED: "registered",
-    ModelVersion.Origin.GIVEN: "handed in",
+    ModelVersion.Origin.TRAINED: _("trained"),
+    ModelVersion.Origin.REGISTERED: _("registered"),
+    ModelVersion.Origin.GIVEN: _("handed in"),
 }
+
+
+def _measured_on(version: ModelVersion) -> str:
+    if version.origin == ModelVersion.Origin.TRAINED:
+        return gettext("on the control items labeled when it was trained")
+    return gettext("on the control items labeled when it came")
 
 
 def _lineage(version: ModelVersion) -> dict[str, Any]:
@@ -207,7 +220,8 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         "registration": version.registration if registered else None,
         "source": version_words.source(version.registration) if registered else "",
         "trained": version.origin == ModelVersion.Origin.TRAINED,
-        "came": CAME[ModelVersion.Origin(version.origin)],
+        "came": gettext(CAME[ModelVersion.Origin(version.origin)]),
+        "measured_on": _measured_on(version),
         "unknown_classes": ", ".join(version.metrics.get("unknown_classes", [])),
         "labels": number(version.labels),
         "took": duration(version.seconds),

@@ -11,6 +11,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -20,6 +21,7 @@ from labeling.models.job_kinds import Kind
 from labeling.projects import access
 from labeling.projects.limits import PROJECTS
 from labeling.projects.quota import shown
+from labeling.web.shared.phases import phase_in_words
 from labeling.web.shared.words import moment
 
 A_PAGE = 50
@@ -31,7 +33,7 @@ A_PAGE = 50
 def server_page(request: HttpRequest) -> HttpResponse:
     """Show the versions, workers, people, failed steps and projects of the server to staff."""
     if not (isinstance(request.user, User) and access.is_operator(request.user)):
-        raise PermissionDenied("Only staff may see the state of the server.")
+        raise PermissionDenied(gettext("Only staff may see the state of the server."))
     now = timezone.now()
     sizes = server.sizes()
     page = Paginator(sizes, A_PAGE).get_page(request.GET.get("page"))
@@ -45,7 +47,7 @@ def server_page(request: HttpRequest) -> HttpResponse:
             for sign, runs in server.workers_at(now)
         ],
         "failed": [
-            {"job": job, "step": Kind(job.kind).facts.phase, "at": moment(job.finished_at, now)}
+            {"job": job, "step": phase_in_words(Kind(job.kind).facts.phase), "at": moment(job.finished_at, now)}
             for job in server.failed_steps()
         ],
         "n_projects": len(sizes),

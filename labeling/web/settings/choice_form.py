@@ -8,11 +8,12 @@ from typing import Any, Protocol
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.boundfield import BoundField, BoundWidget
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Project
 from labeling.projects.encoder_settings import Option, check_encoder, encoders_for, name_of, weights_there
 from labeling.projects.model_settings import check_model, learners_for
-from labeling.web.shared.forms import figure_input
+from labeling.web.shared.forms import figure_input, translated
 
 
 class Offer(Protocol):
@@ -26,7 +27,7 @@ class Offer(Protocol):
 class ChoiceForm(forms.Form):
     """A choice among offers. `choice()` returns the valid choice: {"name": …, "options": {…}}."""
 
-    name = forms.ChoiceField(widget=forms.RadioSelect)
+    name = forms.ChoiceField(label=gettext_lazy("Name"), widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, offers: Sequence[Offer], chosen: dict[str, Any], **kwargs: Any) -> None:
         """Make the form of a choice among `offers`; the first one is the default."""
@@ -53,7 +54,7 @@ class ChoiceForm(forms.Form):
             offer = self._offers[str(button.data["value"])]
             fields = [self[_field(offer.name, option)] for option in offer.options]
             lacking = any(each.weights and not (self._weights or each.packaged()) for each in offer.options.values())
-            yield button, offer.meaning, fields, lacking
+            yield button, translated(offer.meaning), fields, lacking
 
     def choice(self) -> dict[str, Any]:
         """Return the chosen name with its options. An empty option keeps its default."""
@@ -104,14 +105,18 @@ def _field(offer: str, option: str) -> str:
 
 def _control(name: str, option: Option, weights: list[str]) -> forms.Field:
     shared: dict[str, Any] = {
-        "label": name.capitalize(),
-        "help_text": option.meaning,
+        "label": gettext(name.capitalize()),
+        "help_text": translated(option.meaning),
         "required": False,
     }
     if option.weights:
-        return forms.ChoiceField(choices=[("", "Choose …"), *((each, each) for each in weights)], **shared)
+        return forms.ChoiceField(choices=[("", gettext("Choose …")), *((each, each) for each in weights)], **shared)
     if isinstance(option.default, int):
-        text = f"Enter a whole number from {option.low} to {option.high}, or nothing for {option.default}."
+        text = gettext("Enter a whole number from %(low)s to %(high)s, or nothing for %(default)s.") % {
+            "low": option.low,
+            "high": option.high,
+            "default": option.default,
+        }
         widget = figure_input(is_whole=True, placeholder=str(option.default))
         return forms.IntegerField(widget=widget, error_messages={"invalid": text}, **shared)
     placeholder = {"placeholder": option.default} if option.default else {}

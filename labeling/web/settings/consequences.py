@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as _
+
 from labeling.arrays.forecast import BatchForecast, forecast_batch
 from labeling.insight.pace import ASSUMED_SECONDS, Pace, items_ready
 from labeling.insight.share_intervals import half_width
@@ -22,7 +25,7 @@ from labeling.web.settings.next_batch import (
     rounds_left,
 )
 from labeling.web.settings.standing import Standing
-from labeling.web.shared.words import HOUR, NBSP, count, duration, figure, money, number, percent
+from labeling.web.shared.words import HOUR, count, duration, figure, localized, money, number, percent
 from selector.strategies import STRATEGIES
 
 
@@ -57,8 +60,9 @@ def consequences_of(standing: Standing, saved: ProjectSettings, typed: ProjectSe
     """Compute the consequences of the saved settings and of the typed ones."""
     typed = typed or saved
     before, after = _figures(standing, saved), _figures(standing, typed)
-    rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
-    rows = [row for row in rows if (row.was, row.now) != (NO_COPIES, NO_COPIES)]
+    rows = [Row(key, gettext(NAMES[key]), before[key][0], *after[key]) for key in after]
+    none = gettext(NO_COPIES)
+    rows = [row for row in rows if (row.was, row.now) != (none, none)]
     return Consequences(
         batch=[row for row in rows if row.key not in (*OVER_ALL, *PICKED)],
         picked=[row for row in rows if row.key in PICKED],
@@ -70,26 +74,26 @@ def consequences_of(standing: Standing, saved: ProjectSettings, typed: ProjectSe
 
 
 NAMES = {
-    "size": "Items",
-    "candidates": "Picked from",
-    "share": "Share of the pool",
-    "answers": "Answers an item",
-    "wrong": "Labels that are wrong",
-    "copies": "Near-copies",
-    "hours": "Work",
-    "cost": "Cost",
-    "done": "Done in",
-    "certainty": "Accuracy known to",
-    "ready": "Kept ready for a person",
-    "hold": "Longest time with one item",
-    "deadline": "Deadline",
-    "privacy": "Privacy",
+    "size": _("Items"),
+    "candidates": _("Picked from"),
+    "share": _("Share of the pool"),
+    "answers": _("Answers an item"),
+    "wrong": _("Labels that are wrong"),
+    "copies": _("Near-copies"),
+    "hours": _("Work"),
+    "cost": _("Cost"),
+    "done": _("Done in"),
+    "certainty": _("Accuracy known to"),
+    "ready": _("Kept ready for a person"),
+    "hold": _("Longest time with one item"),
+    "deadline": _("Deadline"),
+    "privacy": _("Privacy"),
     **forecast.NAMES,
-    "rounds": "Rounds",
-    "all-hours": "Work",
-    "all-cost": "Cost",
+    "rounds": _("Rounds"),
+    "all-hours": _("Work"),
+    "all-cost": _("Cost"),
 }
-NO_COPIES = "no items beside"
+NO_COPIES = _("no items beside")
 PICKED = tuple(forecast.NAMES)
 OVER_ALL = ("rounds", "all-hours", "all-cost")
 
@@ -106,15 +110,27 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
     hours = person_hours(batch.size, settings, standing.pace, asked.answers)
     all_hours = person_hours(pool.unlabeled, settings, standing.pace, asked.answers)
     return {
-        "size": (number(batch.size), f"{number(batch.picked)} picked, {number(batch.control)} for control"),
+        "size": (
+            number(batch.size),
+            gettext("%(picked)s picked, %(control)s for control")
+            % {"picked": number(batch.picked), "control": number(batch.control)},
+        ),
         "candidates": _candidates(batch, settings, outlook, first=standing.first),
-        "share": (percent(batch.size / pool.unlabeled), f"of {count(pool.unlabeled, 'unlabeled item')}"),
-        "answers": (figure(round(asked.answers, 1)), "of people" if settings.overlap_max is None else "on average"),
+        "share": (
+            percent(batch.size / pool.unlabeled),
+            gettext("of %(items)s") % {"items": count(pool.unlabeled, "unlabeled item")},
+        ),
+        "answers": (
+            figure(round(asked.answers, 1)),
+            gettext("of people") if settings.overlap_max is None else gettext("on average"),
+        ),
         "wrong": _wrong(standing, asked),
         "copies": _copies(batch, settings),
         "hours": (
             duration(hours * HOUR),
-            "of labeling" if settings.overlap == 1 else f"by {settings.overlap} people each",
+            gettext("of labeling")
+            if settings.overlap == 1
+            else gettext("by %(overlap)s people each") % {"overlap": settings.overlap},
         ),
         "cost": _cost(hours, settings),
         "done": _time_to_finish(hours, settings, standing.pace),
@@ -124,8 +140,8 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
         "deadline": _deadline(batch.size, settings),
         "privacy": _privacy(standing, settings, batch.picked),
         **(forecast.rows(outlook) if surveyed else {}),
-        "rounds": (number(rounds_left(pool, settings.batch_size)), "until no item is left"),
-        "all-hours": (duration(all_hours * HOUR), "of labeling"),
+        "rounds": (number(rounds_left(pool, settings.batch_size)), gettext("until no item is left")),
+        "all-hours": (duration(all_hours * HOUR), gettext("of labeling")),
         "all-cost": _cost(all_hours, settings),
     }
 
@@ -138,19 +154,26 @@ def _asked(standing: Standing, settings: ProjectSettings) -> Outlook:
 
 
 def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:
-    known = "by how people agree" if standing.accuracies else f"if people are right {percent(ACCURACY)} of the time"
-    open_items = f"; {percent(asked.undecided)} undecided" if asked.undecided else ""
-    return f"about {percent(asked.wrong)}", f"{known}, without the model's word{open_items}"
+    if standing.accuracies:
+        known = gettext("by how people agree, without the model's word")
+    else:
+        known = gettext("if people are right %(share)s of the time, without the model's word")
+        known %= {"share": percent(ACCURACY)}
+    if asked.undecided:
+        known += gettext("; %(share)s undecided") % {"share": percent(asked.undecided)}
+    return gettext("about %(amount)s") % {"amount": percent(asked.wrong)}, known
 
 
 def _copies(batch: NextBatch, settings: ProjectSettings) -> tuple[str, str]:
     if not settings.near_copies:
-        return NO_COPIES, ""
+        return gettext(NO_COPIES), ""
     checks = round(settings.copy_checks * batch.size)
-    asked = (
-        f"; {count(checks, 'task')} of the next batch to check them" if checks else "; none is checked, so none counts"
-    )
-    return f"up to {number(settings.near_copies * batch.picked)}", f"items with the label of another{asked}"
+    if checks:
+        detail = gettext("items with the label of another; %(tasks)s of the next batch to check them")
+    else:
+        detail = gettext("items with the label of another; none is checked, so none counts")
+    most = gettext("up to %(n)s") % {"n": number(settings.near_copies * batch.picked)}
+    return most, detail % {"tasks": count(checks, "task")}
 
 
 def _forecast(standing: Standing, settings: ProjectSettings, batch: NextBatch) -> BatchForecast | None:
@@ -170,126 +193,157 @@ def _candidates(
     batch: NextBatch, settings: ProjectSettings, outlook: BatchForecast | None, *, first: bool
 ) -> tuple[str, str]:
     if not batch.picked:
-        return "–", "only control items are left"
+        return "–", gettext("only control items are left")
     candidates = outlook.candidates if batch.candidates is None and outlook else batch.candidates
     if candidates is None:
-        return "–", "as many as needed to take each item from a different cluster"
+        return "–", gettext("as many as needed to take each item from a different cluster")
     if first:
-        how = "all: there is no model yet"
+        how = gettext("all: there is no model yet")
     elif looks := STRATEGIES[settings.strategy].looks:
-        how = f"all, {looks}"
+        how = gettext("all, %(looks)s") % {"looks": gettext(looks)}
     else:
-        how = "that the model is least sure of"
+        how = gettext("that the model is least sure of")
     return number(candidates), how
 
 
 def _cost(hours: float, settings: ProjectSettings) -> tuple[str, str]:
     if settings.hourly_cost is None:
-        return "–", "no cost of an hour is set"
+        return "–", gettext("no cost of an hour is set")
     return money(float(settings.hourly_cost) * hours, settings.currency), ""
 
 
 def _time_to_finish(hours: float, settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
     """Estimate the duration of a batch, if the recent annotators label again."""
     if not pace.active:
-        return duration(hours * HOUR), "by one person: no answers in the last 7 days"
+        return duration(hours * HOUR), gettext("by one person: no answers in the last 7 days")
     people = max(pace.active, settings.overlap)
-    return duration(hours * HOUR / people), f"if {_people(people)}{' at once' if people > 1 else ''}"
-
-
-def _people(n: int) -> str:
-    return "one person labels" if n == 1 else f"{number(n)} people label"
+    condition = ngettext("if one person labels", "if %(n)s people label at once", people) % {"n": number(people)}
+    return duration(hours * HOUR / people), condition
 
 
 def _certainty(standing: Standing, control: int) -> tuple[str, str]:
     n = standing.measured + standing.waiting + control
     half = half_width(n, standing.accuracy)
     if half is None:
-        return "–", "not measured: no control items"
-    return f"± {100 * half:.1f} points", f"by {count(n, 'control item')} then"
+        return "–", gettext("not measured: no control items")
+    return gettext("± %(half)s points") % {"half": localized(f"{100 * half:.1f}")}, gettext("by %(items)s then") % {
+        "items": count(n, "control item")
+    }
 
 
 def _kept_ready(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
     lease = min(settings.lease_seconds, settings.max_seconds_per_item or settings.lease_seconds)
     ready = items_ready(settings.kept_ready, lease=lease, seconds=pace.estimate)
-    work = duration(settings.kept_ready * pace.estimate)
+    values = {
+        "work": duration(settings.kept_ready * pace.estimate),
+        "lease": duration(lease),
+        "n": number(settings.kept_ready),
+    }
     if ready < settings.kept_ready:
-        needed = f"{number(settings.kept_ready)} need {work}"
-        return number(ready), f"more do not fit in a lease of {duration(lease)}: {needed}"
-    return number(ready), f"about {work} of work; the lease is {duration(lease)}"
+        return number(ready), gettext("more do not fit in a lease of %(lease)s: %(n)s need %(work)s") % values
+    return number(ready), gettext("about %(work)s of work; the lease is %(lease)s") % values
 
 
 def _longest_hold(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
     seconds = settings.max_seconds_per_item
     if seconds is None:
-        return "no limit", "as long as the person answers other items"
+        return gettext("no limit"), gettext("as long as the person answers other items")
     answers = int(seconds / pace.estimate)
-    return duration(seconds), f"then others can get it; time for {count(answers, 'answer')}"
+    return duration(seconds), gettext("then others can get it; time for %(answers)s") % {
+        "answers": count(answers, "answer")
+    }
 
 
 def _deadline(size: int, settings: ProjectSettings) -> tuple[str, str]:
     if settings.deadline_hours is None:
-        return "none", "a batch ends with its last answer"
+        return gettext("none"), gettext("a batch ends with its last answer")
     needed = answers_needed(size, settings.overlap, settings.complete_share)
-    detail = f"then it ends if {number(needed)} of {number(size * settings.overlap)} answers are there"
-    return f"{figure(settings.deadline_hours)}{NBSP}h", detail
+    detail = gettext("then it ends if %(needed)s of %(size)s answers are there") % {
+        "needed": number(needed),
+        "size": number(size * settings.overlap),
+    }
+    return gettext("%(n)s\u00a0h") % {"n": figure(settings.deadline_hours)}, detail
 
 
 def _privacy(standing: Standing, settings: ProjectSettings, picked: int) -> tuple[str, str]:
     """Say how the privacy budget affects the training after the next batch."""
     budget = Budget.of(settings)
     if budget is None:
-        return "none", "trainings are not private"
+        return gettext("none"), gettext("trainings are not private")
     labels = standing.labels + picked
     left = budget.left(labels, standing.spent)
     noise = budget.noise_of_each(labels, left, standing.spent) if left else None
     if noise is None:
-        return "no training", "the budget is spent: the next batch would stop"
+        return gettext("no training"), gettext("the budget is spent: the next batch would stop")
     needed = labels_needed(noise)
-    verdict = f"about {number(needed)} labels are needed" if labels < needed else "there are labels enough for it"
-    return f"noise of {noise:.1f}", f"{count(left, 'training')} left; {verdict}"
+    if labels < needed:
+        detail = gettext("%(trainings)s left; about %(n)s labels are needed")
+    else:
+        detail = gettext("%(trainings)s left; there are labels enough for it")
+    value = gettext("noise of %(noise)s") % {"noise": localized(f"{noise:.1f}")}
+    return value, detail % {"trainings": count(left, "training"), "n": number(needed)}
 
 
 def _basis(pace: Pace) -> str:
     if pace.seconds is None:
-        return f"No pace measured yet: {figure(ASSUMED_SECONDS)}{NBSP}s an answer are assumed."
-    return f"At {duration(pace.seconds)} an answer, the median of the newest {count(pace.answers, 'answer')}."
+        return gettext("No pace measured yet: %(n)s\u00a0s an answer are assumed.") % {"n": figure(ASSUMED_SECONDS)}
+    return gettext("At %(seconds)s an answer, the median of the newest %(answers)s.") % {
+        "seconds": duration(pace.seconds),
+        "answers": count(pace.answers, "answer"),
+    }
 
 
 def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
     pace, pool = standing.pace, standing.pool
     warnings = []
     if not pool.unlabeled:
-        warnings.append("No item is left to label. The settings hold for items that come later.")
+        warnings.append(gettext("No item is left to label. The settings hold for items that come later."))
         return warnings
     batch = batch_of(standing, settings)
     if settings.overlap > pace.annotators:
         warnings.append(
-            f"{number(settings.overlap)} people answer each item, and {count(pace.annotators, 'member')} may label: "
-            "no batch can be completed. Add annotators."
+            gettext(
+                "%(overlap)s people answer each item, and %(members)s may label: no batch can be "
+                "completed. Add annotators."
+            )
+            % {"overlap": number(settings.overlap), "members": count(pace.annotators, "member")}
         )
     if settings.control_share and batch.picked and batch.control < round(settings.control_share * settings.batch_size):
         warnings.append(
-            f"Only {count(pool.reserved, 'item')} set apart for control {'is' if pool.reserved == 1 else 'are'} left."
+            ngettext(
+                "Only %(n)s item set apart for control is left.",
+                "Only %(n)s items set apart for control are left.",
+                pool.reserved,
+            )
+            % {"n": number(pool.reserved)}
         )
     if settings.gold_share and settings.show_suggestions and standing.gold_notice:
         warnings.append(standing.gold_notice)
     if settings.max_seconds_per_item is not None and settings.max_seconds_per_item < (pace.seconds or 0):
         warnings.append(
-            f"Half of the answers take longer than {duration(settings.max_seconds_per_item)}: others get items that "
-            "people are still working on."
+            gettext("Half of the answers take longer than %(time)s: others get items that people are still working on.")
+            % {"time": duration(settings.max_seconds_per_item)}
         )
     if settings.deadline_hours is not None and pace.seconds is not None and pace.active:
         total = batch.size * settings.overlap
         answers = int(settings.deadline_hours * HOUR / pace.seconds * max(pace.active, 1))
         if answers < answers_needed(batch.size, settings.overlap, settings.complete_share):
-            warnings.append(
-                f"{_people(max(pace.active, 1)).capitalize()} about {number(answers)} of {number(total)} until the "
-                "deadline, if they never stop: it would not end the batch."
+            people = max(pace.active, 1)
+            sentence = ngettext(
+                "One person labels about %(answers)s of %(total)s until the deadline, if they never stop: it would "
+                "not end the batch.",
+                "%(n)s people label about %(answers)s of %(total)s until the deadline, if they never stop: it would "
+                "not end the batch.",
+                people,
             )
+            warnings.append(sentence % {"n": number(people), "answers": number(answers), "total": number(total)})
     return warnings
 
 
 def changes(rows: Sequence[Row]) -> str:
     """Describe the changed consequences, for screen readers."""
-    return "; ".join(f"{row.name}: {row.now} instead of {row.was}" for row in rows if row.changed)
+    return "; ".join(
+        gettext("%(name)s: %(now)s instead of %(was)s") % {"name": row.name, "now": row.now, "was": row.was}
+        for row in rows
+        if row.changed
+    )

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
 from labeling.projects import encoder_change, encoder_comparison
@@ -21,7 +22,7 @@ from labeling.projects.encoder_settings import why_default
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, duration, moment, number, percent
+from labeling.web.shared.words import count, duration, moment, number, percent, span
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -35,7 +36,7 @@ def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
         except EncoderSettled as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, f"Items are encoded by {form.choice()['name']}.")
+            messages.success(request, gettext("Items are encoded by %(choice)s.") % {"choice": form.choice()["name"]})
         return redirect("project-encoder", project.slug)
     return _page(request, membership, form)
 
@@ -96,7 +97,8 @@ def _change(project: Project) -> dict[str, Any] | None:
         "options": _options(change.choice),
         "choice": json.dumps(change.choice),
         "problem": change.problem,
-        "done": f"{number(change.rows)} of {count(project.encoded_rows, 'item')}",
+        "done": gettext("%(n)s of %(items)s")
+        % {"n": number(change.rows), "items": count(project.encoded_rows, "item")},
         "ready": change.generation > 0 and change.rows == project.encoded_rows,
         "at": moment(change.asked_at, timezone.now()),
     }
@@ -132,7 +134,8 @@ def _measured(project: Project) -> dict[str, Any] | None:
         "of": _sample(comparison, results),
         "at": moment(comparison.measured_at or comparison.asked_at, timezone.now()),
         "under_way": encoder_comparison.is_under_way(comparison),
-        "step": f"{len(results)} of {count(len(comparison.choices), 'encoder')} measured",
+        "step": gettext("%(results)s of %(encoders)s measured")
+        % {"results": len(results), "encoders": count(len(comparison.choices), "encoder")},
         "failed": comparison.job.reason if comparison.job and comparison.job.state == "failed" else "",
     }
 
@@ -140,7 +143,7 @@ def _measured(project: Project) -> dict[str, Any] | None:
 def _row(each: Measured, *, own: bool) -> _Row:
     if each.accuracy is None or each.low is None or each.high is None:
         return _Row(each.choice["name"], _options(each.choice), "", own, "–", "", "–", "–", each.problem)
-    interval = f"{percent(each.low, exact=True)} to {percent(each.high, exact=True)}"
+    interval = span(percent(each.low, exact=True), percent(each.high, exact=True))
     accuracy = percent(each.accuracy, exact=True)
     name, options, choice = each.choice["name"], _options(each.choice), json.dumps(each.choice)
     took, pool = duration(each.seconds), duration(each.pool_seconds)
@@ -151,11 +154,14 @@ def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:
     tested = next((each.tested for each in results if each.tested), 0)
     if not tested:
         return ""
-    of = count(comparison.labels, "label")
-    models = f"Each label was predicted by a model that had not learned it, of {of} in all."
+    models = gettext("Each label was predicted by a model that had not learned it, of %(labels)s in all.")
+    models %= {"labels": count(comparison.labels, "label")}
     if comparison.drawn:
-        return f"{models} Accuracy is of {count(tested, 'item')} drawn at random, so it holds for the whole pool."
-    return (
-        f"{models} Most items were picked, not drawn at random: no accuracy holds for the whole pool, but they tell "
-        "encoders apart."
-    )
+        sample = gettext("Accuracy is of %(items)s drawn at random, so it holds for the whole pool.")
+        sample %= {"items": count(tested, "item")}
+    else:
+        sample = gettext(
+            "Most items were picked, not drawn at random: no accuracy holds for the whole pool, but they tell encoders "
+            "apart."
+        )
+    return f"{models} {sample}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext
 
 from labeling.models import Ability, Membership
 from labeling.projects.recorded import recorded
@@ -22,7 +23,9 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
         project.model = form.choice()
         with recorded(project, ["model"]):
             project.save(update_fields=["model"])
-        messages.success(request, f"The next version is trained by {project.model['name']}.")
+        messages.success(
+            request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}
+        )
         return redirect("project-learner", project.slug)
     status = 400 if form.errors else 200
     context = {"form": form}

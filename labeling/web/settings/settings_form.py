@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling.models import Project
 from labeling.projects.model_settings import check_model
 from labeling.projects.settings import ON_PAGE, SECTIONS, Section, differs, field_of
-from labeling.web.shared.forms import say_bounds
+from labeling.web.shared.forms import say_bounds, translated, translated_choices
 from labeling.web.shared.words import typed
 
 
@@ -39,7 +41,7 @@ class SettingsForm(forms.ModelForm):
         fields = ("name", "prompt", *ON_PAGE)
         labels = {name: setting.label for name, setting in ON_PAGE.items()}
         help_texts = {
-            "prompt": "What annotators read above each item. Empty: a default that fits the question.",
+            "prompt": _("What annotators read above each item. Empty: a default that fits the question."),
             **{name: setting.help for name, setting in ON_PAGE.items()},
         }
         widgets = {
@@ -51,7 +53,11 @@ class SettingsForm(forms.ModelForm):
         # A copy, for the form changes its instance even when it turns out to be wrong.
         super().__init__(data, instance=copy.copy(project))
         self._saved = project
-        self.fields["name"].error_messages["required"] = "Give the project a name."
+        self.fields["name"].error_messages["required"] = gettext("Give the project a name.")
+        for field in self.fields.values():
+            field.label, field.help_text = translated(str(field.label)), translated(str(field.help_text))
+            if isinstance(field, forms.ChoiceField):
+                field.choices = translated_choices(cast("Any", field.choices))
         # The form shows 5 for 5.0.
         for name, value in self.initial.items():
             if isinstance(value, float) and value.is_integer():

@@ -6,6 +6,8 @@ from dataclasses import Field, fields
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from labeling.projects.model_settings import check_training
 from labeling.web.shared.forms import figure_input
@@ -13,8 +15,11 @@ from labeling.web.shared.words import figure
 from models_store.config import TrainConfig
 
 # Pages call the items that are labeled together a batch.
-LABELS = {"batch_size": "Labels per step"}
-WORDS = {"sb-ece": "SB-ECE (soft-binned calibration error)", "s-avuc": "S-AvUC (accuracy versus uncertainty)"}
+LABELS = {"batch_size": _("Labels per step")}
+WORDS = {
+    "sb-ece": _("SB-ECE (soft-binned calibration error)"),
+    "s-avuc": _("S-AvUC (accuracy versus uncertainty)"),
+}
 YES_OR_NO = {"": None, "true": True, "false": False}
 
 
@@ -43,39 +48,43 @@ def _typed(value: Any) -> Any:
 
 def _control(setting: Field[Any]) -> forms.Field:
     label = LABELS.get(setting.name) or setting.name.replace("_", " ").capitalize()
-    meaning = setting.metadata["meaning"].replace("`", "")
+    meaning = gettext(setting.metadata["meaning"].replace("`", ""))
+    shared: dict[str, Any] = {"label": gettext(label), "help_text": meaning, "required": False}
     if setting.type is bool:
-        default = "yes" if setting.default else "no"
+        default = gettext("yes") if setting.default else gettext("no")
         return forms.TypedChoiceField(
-            label=label,
-            help_text=meaning,
-            required=False,
-            choices=[("", f"Default ({default})"), ("true", "Yes"), ("false", "No")],
+            **shared,
+            choices=[("", _default(default)), ("true", gettext("Yes")), ("false", gettext("No"))],
             coerce=lambda text: YES_OR_NO[text],
             empty_value=None,
         )
     if "choices" in setting.metadata:
-        choices = [(name, WORDS.get(name, name)) for name in setting.metadata["choices"]]
-        default = WORDS.get(str(setting.default), str(setting.default))
+        choices = [(name, _named(name)) for name in setting.metadata["choices"]]
         return forms.TypedChoiceField(
-            label=label,
-            help_text=meaning,
-            required=False,
-            choices=[("", f"Default ({default})"), *choices],
-            empty_value=None,
+            **shared, choices=[("", _default(_named(str(setting.default)))), *choices], empty_value=None
         )
     low, high = setting.metadata["low"], setting.metadata["high"]
     is_whole = setting.type is int
-    default = "no limit" if setting.default is None else figure(float(setting.default))  # type: ignore[arg-type]
+    default = gettext("no limit") if setting.default is None else figure(float(setting.default))  # type: ignore[arg-type]
     kind = forms.IntegerField if is_whole else forms.FloatField
-    bounds = f"{'whole number' if is_whole else 'number'} from {figure(low)} to {figure(high)}"
-    text = f"Enter a {bounds}, or nothing for the default."
+    text = (
+        gettext("Enter a whole number from %(low)s to %(high)s, or nothing for the default.")
+        if is_whole
+        else gettext("Enter a number from %(low)s to %(high)s, or nothing for the default.")
+    ) % {"low": figure(low), "high": figure(high)}
+    shared["help_text"] = gettext("%(meaning)s Default: %(default)s.") % {"meaning": meaning, "default": default}
     return kind(
-        label=label,
-        help_text=f"{meaning} Default: {default}.",
-        required=False,
+        **shared,
         min_value=low,
         max_value=high,
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), text),
         widget=figure_input(is_whole=is_whole, placeholder=default),
     )
+
+
+def _named(choice: str) -> str:
+    return gettext(WORDS.get(choice, choice))
+
+
+def _default(value: str) -> str:
+    return gettext("Default (%(default)s)") % {"default": value}

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling.insight import clusterings
 from labeling.models import Ability, Membership
@@ -29,7 +30,9 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     # Both are checked, so that the page shows all errors at once.
     if data is not None and all([form.is_valid(), training.is_valid()]):
         _save(form, training)
-        messages.success(request, "Saved. Applies from the next batch on; the lease and the texts apply at once.")
+        messages.success(
+            request, gettext("Saved. Applies from the next batch on; the lease and the texts apply at once.")
+        )
         return redirect("project-settings", project.slug)
     now = timezone.now()
     typed = form.instance if data is not None and not _wrong(form) else project
@@ -83,14 +86,14 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
     project = membership.project
     if "keep" in request.POST:
         clusterings.withdraw_rebuild(project=project)
-        messages.success(request, "The clustering stays as it is.")
+        messages.success(request, gettext("The clustering stays as it is."))
     else:
         try:
             clusterings.ask_rebuild(project=project)
         except clusterings.ClusteringError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, "The pool will be clustered again before the next batch.")
+            messages.success(request, gettext("The pool will be clustered again before the next batch."))
     return redirect("project-settings" if request.POST.get("back") == "settings" else "project", project.slug)
 
 

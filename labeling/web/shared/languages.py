@@ -42,61 +42,36 @@ PAGES = frozenset(
         *("project-invitation-withdraw", "project-invitation-renew"),
         *("project-manage", "project-archive", "project-duplicate", "project-delete", "projects-deleted"),
         *("project-auditlog", "server-auditlog"),
+        *("project-settings", "project-consequence", "project-cluster-anew", "project-learner"),
+        *("project-encoder", "project-encoder-change", "project-encoder-measure"),
+        *("project-finish", "project-finish-stop", "project-privacy", "server"),
+        *("project-models", "project-model", "project-model-use", "project-models-automatic", "project-models-compare"),
+        *("project-model-release", "project-model-mlflow", "project-model-register"),
+        *("project-model-predict", "project-prediction", "project-prediction-remove", "project-prediction-sets"),
+        *("project-prediction-server", "project-prediction-server-ask", "project-prediction-server-remove"),
+        *("project-export", "project-datasets", "project-dataset"),
+        *("project-import", "project-import-detail", "project-import-progress", "project-import-retry"),
+        *("project-sources", "project-source", "project-source-credentials", "project-source-test"),
+        *("project-source-look", "project-source-pause", "project-source-remove"),
+        *("project-webhooks", "project-webhook", "project-webhook-secret", "project-webhook-test"),
+        *("project-webhook-pause", "project-webhook-remove", "project-delivery-again"),
     }
 )
 """The names of the addresses whose texts are all translated. All other pages are in English."""
 
 TEMPLATES = (
     *("400.html", "403.html", "403_csrf.html", "404.html", "500.html", "503.html", "507.html"),
-    *("account/", "base.html", "guidelines/", "home.html", "invitation/", "label/"),
-    *("kinds/audio/shown.html", "kinds/image/shown.html", "kinds/text/shown.html", "kinds/vector/shown.html"),
-    *("project/base.html", "project/field.html", "project/item_shown.html", "project/pager.html", "project/time.html"),
-    *(
-        "project/overview.html",
-        "project/progress.html",
-        "project/charts/",
-        "guidelines/section.html",
-        "project/errors.html",
-    ),
-    *("project/accuracy.html", "project/attention.html", "project/batch_table.html", "project/counts.html"),
-    *(
-        "project/damaged.html",
-        "project/fit.html",
-        "project/for_engineers.html",
-        "project/loop.html",
-        "project/parts.html",
-    ),
-    *("project/payoff.html", "project/picking.html", "project/running.html"),
-    *("project/batches.html", "project/batch.html", "project/batch_parts.html", "project/batch_end.html"),
-    *("project/picked.html", "project/map.html", "project/items.html", "project/items_filter.html"),
-    *("project/items_change.html", "project/item.html", "project/item_answers.html", "project/item_comments.html"),
-    *("project/item_correct.html", "project/review.html", "project/review_item.html", "project/agreement.html"),
-    *(
-        "auditlog.html",
-        "auditlog_table.html",
-        "deleted.html",
-        "questions/",
-        "project/auditlog.html",
-        "project/new.html",
-    ),
-    *("project/classes.html", "project/classes_proposed.html", "project/class.html", "project/class_merge.html"),
-    *("project/class_split.html", "project/manage.html", "project/transfer.html", "project/members.html"),
-    *("project/member_remove.html", "project/pictured.html", "project/verdict.html"),
-    *("project/copies.html", "project/confusion.html", "project/classes_list.html", "project/thumb.html"),
-    "registration/",
+    *("auditlog.html", "auditlog_table.html", "base.html", "deleted.html", "home.html", "server.html"),
+    *("account/", "guidelines/", "invitation/", "kinds/", "label/", "project/", "questions/", "registration/"),
 )
 """The templates, and folders of templates, in which every text is marked for translation."""
 
 SCRIPTS = (
     *("label/", "viewer/", "kept.js", "passkeys.js", "sign-out.js", "project/notices.js", "project/step.js"),
-    *(
-        "project/item.js",
-        "project/items.js",
-        "project/new.js",
-        "project/preview.js",
-        "project/review.js",
-        "project/select.js",
-    ),
+    *("project/item.js", "project/items.js", "project/review.js", "project/select.js", "project/export.js"),
+    *("project/import-folder.js", "project/import-live.js", "project/import-parked.js", "project/import-send.js"),
+    *("project/import-words.js", "project/import.js", "project/prediction.js", "project/settings.js"),
+    *("project/new.js", "project/preview.js"),
 )
 """The same for scripts, in `static/js`."""
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.intake.readers.layout import LABELS_AS, Layout
 from labeling.kinds import Kind
 from labeling.models import Source
 from labeling.sources import MAX_ADDRESS, PLACES, Option, Remote
+from labeling.web.shared.forms import translated, translated_choices
 
 PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
 FOLDERS = {
-    "ignore": "nothing: people label all items",
-    "trusted": "classes: the model trains on them at once",
-    "suggestions": "classes: annotators see them as suggestions",
-    "truth": "classes, hidden from everyone who labels",
+    "ignore": gettext_lazy("nothing: people label all items"),
+    "trusted": gettext_lazy("classes: the model trains on them at once"),
+    "suggestions": gettext_lazy("classes: annotators see them as suggestions"),
+    "truth": gettext_lazy("classes, hidden from everyone who labels"),
 }
 assert FOLDERS.keys() <= LABELS_AS.keys()
 
@@ -53,24 +55,34 @@ def _field(option: Option) -> forms.CharField:
         widget = SecretArea(attrs={**PLAIN, "rows": 4})
     elif option.secret:
         widget = forms.PasswordInput(attrs={**PLAIN, "autocomplete": "new-password"})
-    return forms.CharField(label=option.label, help_text=option.help, required=False, max_length=10_000, widget=widget)
+    return forms.CharField(
+        label=translated(option.label),
+        help_text=translated(option.help),
+        required=False,
+        max_length=10_000,
+        widget=widget,
+    )
 
 
 class Schedules(forms.Form):
     """When a source is looked at."""
 
     schedule = forms.ChoiceField(
-        label="Look for new files",
-        choices=Source.Every.choices,
+        label=gettext_lazy("Look for new files"),
+        choices=lambda: translated_choices(Source.Every.choices),
         initial=Source.Every.DAY,
-        help_text="A quick look lists what follows the last file: it costs little, however many files there are.",
+        help_text=gettext_lazy(
+            "A quick look lists what follows the last file: it costs little, however many files there are."
+        ),
     )
     full_schedule = forms.ChoiceField(
-        label="Look at all files",
-        choices=Source.Every.choices,
+        label=gettext_lazy("Look at all files"),
+        choices=lambda: translated_choices(Source.Every.choices),
         initial=Source.Every.WEEK,
-        help_text="A full look also finds files whose names sort before the last one, and files with rows that have "
-        "changed. It lists every file: ten million of them take ten thousand requests.",
+        help_text=gettext_lazy(
+            "A full look also finds files whose names sort before the last one, and files with rows "
+            "that have changed. It lists every file: ten million of them take ten thousand requests."
+        ),
     )
 
 
@@ -78,29 +90,41 @@ class SourceForm(OptionsForm, Schedules):
     """A new source."""
 
     name = forms.CharField(
-        label="Name", max_length=100, help_text="For the people of this project.", widget=forms.TextInput(attrs=PLAIN)
+        label=gettext_lazy("Name"),
+        max_length=100,
+        help_text=gettext_lazy("For the people of this project."),
+        widget=forms.TextInput(attrs=PLAIN),
     )
-    address = forms.CharField(label="Address", max_length=MAX_ADDRESS, widget=forms.TextInput(attrs=PLAIN))
-    content = forms.ChoiceField(label="What is there?", choices=Source.Content.choices, widget=forms.RadioSelect)
+    address = forms.CharField(
+        label=gettext_lazy("Address"), max_length=MAX_ADDRESS, widget=forms.TextInput(attrs=PLAIN)
+    )
+    content = forms.ChoiceField(
+        label=gettext_lazy("What is there?"),
+        choices=lambda: translated_choices(Source.Content.choices),
+        widget=forms.RadioSelect,
+    )
     by_reference = forms.BooleanField(
-        label="The files stay there",
+        label=gettext_lazy("The files stay there"),
         required=False,
-        help_text="Also files that rows name. They are not copied: the server reads each when it is needed, and passes "
-        "it on to people. An item whose file changes or vanishes there can no longer be shown.",
+        help_text=gettext_lazy(
+            "Also files that rows name. They are not copied: the server reads each when it is "
+            "needed, and passes it on to people. An item whose file changes or vanishes there can no "
+            "longer be shown."
+        ),
     )
     folders = forms.ChoiceField(
-        label="The names of its folders are",
+        label=gettext_lazy("The names of its folders are"),
         choices=list(FOLDERS.items()),
-        help_text="Of files that are an item each. A folder that no class is named after says nothing.",
+        help_text=gettext_lazy("Of files that are an item each. A folder that no class is named after says nothing."),
     )
 
     def __init__(self, place: type[Remote], kind: Kind, *args: Any, **more: Any) -> None:
         super().__init__(place, *args, **more)
-        self.fields["address"].help_text = f"Such as {place.example}"
+        self.fields["address"].help_text = gettext("Such as %(example)s") % {"example": place.example}
         contents = [Source.Content.FILE, *([Source.Content.FILES] if place.can_list else [])]
         if kind.is_file and place.can_list:
             contents.insert(0, Source.Content.MEDIA)
-        self.fields["content"].choices = [(each.value, each.label) for each in contents]  # type: ignore[attr-defined]
+        self.fields["content"].choices = translated_choices((each.value, each.label) for each in contents)  # type: ignore[attr-defined]
         self.fields["content"].initial = contents[0]
         if Source.Content.MEDIA not in contents:
             del self.fields["folders"]
@@ -130,7 +154,7 @@ class SourceForm(OptionsForm, Schedules):
 class ChangeForm(Schedules):
     """The name and the schedules of a source."""
 
-    name = forms.CharField(label="Name", max_length=100, widget=forms.TextInput(attrs=PLAIN))
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100, widget=forms.TextInput(attrs=PLAIN))
     field_order = ("name",)
 
     def __init__(self, source: Source, *args: Any, **more: Any) -> None:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from labeling import kinds, references
@@ -42,14 +43,14 @@ def sources(request: HttpRequest, membership: Membership) -> HttpResponse:
         except (BadAddress, ValidationError, changing.SourceRefused) as error:
             _tell(form, error)
         else:
-            messages.success(request, "The source is added. A worker looks at it now.")
+            messages.success(request, gettext("The source is added. A worker looks at it now."))
             return redirect("project-source", project.slug, source.pk)
     states = changing.states_of(project)
     context = {
         "sources": [_row(each, states, now) for each in project.sources.all()],
         "form": form,
         "scheme": place.schemes[0],
-        "places": [(each.schemes[0], each.title, each is place) for each in PLACES],
+        "places": [(each.schemes[0], gettext(each.title), each is place) for each in PLACES],
     }
     status = 400 if form.errors else 200
     return render_page(request, membership, "project/sources.html", context, section=SECTION, status=status)
@@ -88,7 +89,7 @@ def source(request: HttpRequest, membership: Membership, source_id: int) -> Http
     if not form.is_valid():
         return _page(request, membership, found, form=form)
     changing.change(source=found, **form.cleaned_data)
-    messages.success(request, "The source is changed.")
+    messages.success(request, gettext("The source is changed."))
     return _back(found)
 
 
@@ -118,6 +119,9 @@ def _page(
     context: dict[str, Any] = {
         **_row(found, changing.states_of(membership.project), now),
         "source": found,
+        "options": [
+            (gettext(each.label), found.options[each.name]) for each in place.options if each.name in found.options
+        ],
         "lost": references.lost_at(found, LOST_SHOWN) if found.by_reference else [],
         "has_full": place.can_list and found.content != Source.Content.FILE,
         "paused": moment(found.paused_at, now),
@@ -142,7 +146,7 @@ def credentials(request: HttpRequest, membership: Membership, source_id: int) ->
         except (BadAddress, ValidationError) as error:
             _tell(form, error)
         else:
-            messages.success(request, "The credentials are replaced. Imports that failed go on.")
+            messages.success(request, gettext("The credentials are replaced. Imports that failed go on."))
             return _back(found)
     return _page(request, membership, found, credentials=form)
 
@@ -170,7 +174,7 @@ def look(request: HttpRequest, membership: Membership, source_id: int) -> HttpRe
     except changing.SourceRefused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, "A worker looks at the source now. Load this page again to see the result.")
+        messages.success(request, gettext("A worker looks at the source now. Load this page again to see the result."))
     return _back(found)
 
 
@@ -179,7 +183,10 @@ def pause(request: HttpRequest, membership: Membership, source_id: int) -> HttpR
     """Pause the source, or let it go on."""
     found, paused = _found(membership, source_id), request.POST.get("paused") == "yes"
     changing.change(source=found, paused=paused)
-    messages.success(request, "The source is paused." if paused else "The source goes on. A worker looks at it now.")
+    messages.success(
+        request,
+        gettext("The source is paused.") if paused else gettext("The source goes on. A worker looks at it now."),
+    )
     return _back(found)
 
 
@@ -192,5 +199,5 @@ def remove(request: HttpRequest, membership: Membership, source_id: int) -> Http
     except changing.SourceRefused as refusal:
         messages.error(request, str(refusal))
         return _back(found)
-    messages.success(request, "The source is removed. Its items stay.")
+    messages.success(request, gettext("The source is removed. Its items stay."))
     return redirect("project-sources", membership.project.slug)

@@ -11,10 +11,12 @@ from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
+from labeling.web.shared.forms import translated
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
@@ -29,17 +31,20 @@ class WebhookForm(forms.Form):
     """The address of a webhook and the events that it asks for."""
 
     url = forms.CharField(
-        label="Address",
+        label=gettext_lazy("Address"),
         max_length=MAX_URL,
         widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
         validators=[changing.check_url],
-        help_text="An HTTPS address of the system that gets the events, such as https://example.org/hooks.",
-        error_messages={"required": "Enter an address."},
+        help_text=gettext_lazy(
+            "An HTTPS address of the system that gets the events, such as https://example.org/hooks."
+        ),
+        error_messages={"required": gettext_lazy("Enter an address.")},
     )
     events = forms.MultipleChoiceField(
-        choices=[(each.value, f"{each.value}: {each.meaning}") for each in EventType],
+        label=gettext_lazy("Events"),
+        choices=lambda: [(each.value, f"{each.value}: {gettext(each.meaning)}") for each in EventType],
         widget=forms.CheckboxSelectMultiple,
-        error_messages={"required": "Choose at least one event."},
+        error_messages={"required": gettext_lazy("Choose at least one event.")},
     )
 
 
@@ -74,7 +79,7 @@ def webhook(request: HttpRequest, membership: Membership, webhook_id: int) -> Ht
     if not form.is_valid():
         return _page(request, membership, found, form=form)
     changing.change(webhook=found, **form.cleaned_data)
-    messages.success(request, "The webhook is changed.")
+    messages.success(request, gettext("The webhook is changed."))
     return redirect("project-webhook", membership.project.slug, webhook_id)
 
 
@@ -93,6 +98,7 @@ def _page(
         "webhook": found,
         "secret": secret,
         "paused": moment(found.paused_at, now),
+        "pause_reason": translated(found.pause_reason),
         "page": page,
         "deliveries": [
             {
@@ -126,7 +132,7 @@ def send_test(request: HttpRequest, membership: Membership, webhook_id: int) -> 
     except changing.WebhookRefused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, "A worker sends the test event now. Load this page again to see the result.")
+        messages.success(request, gettext("A worker sends the test event now. Load this page again to see the result."))
     return redirect("project-webhook", membership.project.slug, webhook_id)
 
 
@@ -135,7 +141,9 @@ def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> Http
     """Pause the webhook, or let it go on."""
     paused = request.POST.get("paused") == "yes"
     changing.change(webhook=_found(membership, webhook_id), paused=paused)
-    messages.success(request, "The webhook is paused. Messages wait." if paused else "The webhook goes on.")
+    messages.success(
+        request, gettext("The webhook is paused. Messages wait.") if paused else gettext("The webhook goes on.")
+    )
     return redirect("project-webhook", membership.project.slug, webhook_id)
 
 
@@ -143,7 +151,7 @@ def pause(request: HttpRequest, membership: Membership, webhook_id: int) -> Http
 def remove(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
     """Remove the webhook with its deliveries."""
     changing.remove(webhook=_found(membership, webhook_id))
-    messages.success(request, "The webhook is removed.")
+    messages.success(request, gettext("The webhook is removed."))
     return redirect("project-webhooks", membership.project.slug)
 
 
@@ -156,5 +164,5 @@ def send_again(request: HttpRequest, membership: Membership, webhook_id: int, de
     except changing.WebhookRefused as refusal:
         messages.error(request, str(refusal))
     else:
-        messages.success(request, "A worker sends the message now. Load this page again to see the result.")
+        messages.success(request, gettext("A worker sends the message now. Load this page again to see the result."))
     return redirect("project-webhook", membership.project.slug, webhook_id)

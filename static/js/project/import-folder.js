@@ -1,5 +1,6 @@
 // What was chosen, and what of it is sent: files in, a plan out. Nothing is read here but names and sizes.
 
+import { gettext } from "../words.js";
 import { count, megabytes } from "./import-words.js";
 
 const TABLES = new Set(["metadata.csv", "metadata.jsonl", "metadata.parquet"]);
@@ -75,25 +76,32 @@ export function asItIs(file) {
 export function packed(files, dataset) {
   const { maxBytes, classes = "" } = dataset;
   const limit = Number(maxBytes);
-  if (!files.length) return { summary: "This folder is empty.", more: [], problem: true };
-  if (!dataset.files) return { summary: "This project does not import folders: choose one file.", more: [], problem: true };
+  if (!files.length) return { summary: gettext("This folder is empty."), more: [], problem: true };
+  if (!dataset.files) {
+    const summary = gettext("This project does not import folders: choose one file.");
+    return { summary, more: [], problem: true };
+  }
   const { noun, suffixes, foreign } = JSON.parse(dataset.files);
   const known = new Set(suffixes);
   const isOne = ({ name }) => known.has(suffix(name)) && !isHidden(name);
   const taken = files.filter((each) => isOne(each) || (TABLES.has(base(each.name)) && !isHidden(each.name)));
   taken.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
   const items = taken.filter(isOne);
-  const title = folderOf(files, noun);
+  const plural = `${noun}s`;
+  const title = folderOf(files) || gettext(plural);
   // What describes the files makes their folders' names meaningless.
   const sorted = items.length < taken.length ? null : folders(items, classes, noun);
   const more = [...leftOut(files, taken, noun, foreign), ...(sorted ? [sorted.line] : [])];
-  if (!items.length) return { summary: `There is no ${noun} in ${title} that can be imported.`, more, problem: true };
+  if (!items.length) {
+    const summary = gettext("There is no {noun} in {title} that can be imported.", { noun: gettext(noun), title });
+    return { summary, more, problem: true };
+  }
   const bytes = taken.reduce((sum, { file }) => sum + file.size, 0);
   // What describes the files must be in one zip file with them.
   const inseparable = items.length < taken.length;
   const problem = inseparable && bytes > limit;
-  const summary = `${count(items.length, noun)} from ${title}, ${megabytes(bytes)}`;
-  const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), title);
+  const summary = gettext("{items} from {title}, {size}", { items: count(items.length, noun), title, size: megabytes(bytes) });
+  const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), folderOf(files) || plural);
   if (problem) return { summary: tooLarge(title, bytes, limit), more, problem };
   return { summary, more, parcels, turns: parcels(false).length, labeled: sorted?.labeled, isAll: sorted?.labeled === items.length };
 }
@@ -124,11 +132,22 @@ function leftOut(files, taken, noun, foreign) {
     const some = out.filter(({ name }) => suffixes.includes(suffix(name)));
     some.forEach((each) => named.add(each));
     if (some.length)
-      lines.push(`${count(some.length, others)} in ${formats} left out: ${advice}, then import (${names(some)}).`);
+      lines.push(
+        gettext("{files} in {formats} left out: {advice}, then import ({names}).", {
+          files: count(some.length, others),
+          formats: gettext(formats),
+          advice: gettext(advice),
+          names: names(some),
+        }),
+      );
   }
   const other = out.filter((each) => !named.has(each));
-  if (other.length) lines.push(`${count(other.length, "file")} skipped, not ${noun}: ${names(other)}.`);
-  if (hidden) lines.push(`${count(hidden, "hidden file")} skipped, such as ${hiddenName(files)}.`);
+  if (other.length) 
+    lines.push(
+      gettext("{files} skipped, not {noun}: {names}.", { files: count(other.length, "file"), noun: gettext(noun), names: names(other) }),
+    );
+  if (hidden)
+    lines.push(gettext("{files} skipped, such as {name}.", { files: count(hidden, "hidden file"), name: hiddenName(files) }));
   return lines;
 }
 
@@ -143,13 +162,15 @@ function folders(items, classes, noun) {
   if (!answered) return null;
   const classNames = [...inner].filter(isClass).sort();
   const some = classNames.slice(0, NAMED).join(", ") + (classNames.length > NAMED ? ", …" : "");
-  return { labeled: answered, line: `${count(answered, noun)} in a folder that bears the name of a class (${some}).` };
+  const values = { items: count(answered, noun), names: some };
+  return { labeled: answered, line: gettext("{items} in a folder that bears the name of a class ({names}).", values) };
 }
 
-function folderOf(files, noun) {
+/** The one folder that holds all files, or "". */
+function folderOf(files) {
   const tops = new Set(files.map(({ name }) => (name.includes("/") ? name.split("/")[0] : "")));
   const [only] = tops;
-  return tops.size === 1 && only ? only : `${noun}s`;
+  return tops.size === 1 ? only : "";
 }
 
 function names(files) {
@@ -163,7 +184,11 @@ function hiddenName(files) {
 }
 
 function tooLarge(name, bytes, limit) {
-  return `${name} has ${megabytes(bytes)}; at most ${megabytes(limit)} are taken at once. Choose a part of it.`;
+  return gettext("{name} has {size}; at most {limit} are taken at once. Choose a part of it.", {
+    name,
+    size: megabytes(bytes),
+    limit: megabytes(limit),
+  });
 }
 
 function base(name) {

@@ -1,5 +1,6 @@
 // Follows the imports and the encoding that are under way: figures move at once, the list is exchanged when a state changes.
 
+import { gettext, number } from "../words.js";
 import { left } from "./import-words.js";
 import { refresh, repeat } from "./live.js";
 
@@ -36,10 +37,10 @@ function show(step) {
   if (!text) return; // the list is of a moment before: the next look exchanges it
   const speed = measure(step);
   const parts = [step.phase];
-  if (step.total) parts.push(`${step.done.toLocaleString("en")} of ${step.total.toLocaleString("en")}`);
+  if (step.total) parts.push(gettext("{n} of {all}", { n: number(step.done), all: number(step.total) }));
   else if (step.share) parts.push(`${Math.floor(100 * step.share)}\u00a0%`);
-  if (speed.items >= 0.1) parts.push(`${round(speed.items)} items/s`);
-  if (speed.share > 0) parts.push(`${left((1 - step.share) / speed.share)} left`);
+  if (speed.items >= 0.1) parts.push(gettext("{n} items/s", { n: round(speed.items) }));
+  if (speed.share > 0) parts.push(gettext("{time} left", { time: left((1 - step.share) / speed.share) }));
   text.textContent = parts.join(" · ");
   const bar = row.querySelector("progress");
   if (step.share) bar.value = step.share;
@@ -58,5 +59,5 @@ function measure({ id, done, share }) {
 }
 
 function round(n) {
-  return n < 10 ? n.toFixed(1) : Math.round(n).toLocaleString("en");
+  return number(n, n < 10 ? { minimumFractionDigits: 1, maximumFractionDigits: 1 } : { maximumFractionDigits: 0 });
 }

@@ -1,6 +1,7 @@
 // Packs files into a zip file and sends it: neither ever holds more than a few megabytes in the page's own memory.
 
 import { makeZip } from "../../vendor/client-zip@2.5.1/index.js";
+import { gettext, number } from "../words.js";
 import { count, left, megabytes } from "./import-words.js";
 
 const PIECE_BYTES = 8 << 20;
@@ -26,7 +27,8 @@ export async function pack({ files }, { signal, show }) {
       throw new Cancelled();
     }
     const { done: over, value } = await reader.read().catch(() => {
-      throw new Error(`${files[packed - 1].name} cannot be read: it is locked, or gone. Choose the folder again.`);
+      const { name } = files[packed - 1];
+      throw new Error(gettext("{name} cannot be read: it is locked, or gone. Choose the folder again.", { name }));
     });
     if (!over) {
       piece.push(value);
@@ -35,7 +37,8 @@ export async function pack({ files }, { signal, show }) {
     if (over || size > PIECE_BYTES) {
       pieces.push(new Blob(piece));
       [piece, size] = [[], 0];
-      show(`Packing: ${count(packed, "file")} of ${count(files.length, "file")}`, packed / files.length);
+      const state = { done: number(packed), files: count(files.length, "file") };
+      show(gettext("Packing: {done} of {files}", state), packed / files.length);
     }
     if (over) return new Blob(pieces, { type: "application/zip" });
   }
@@ -43,16 +46,17 @@ export async function pack({ files }, { signal, show }) {
 
 /** Send the form's fields; {document, refused, url} of the page that answers. Throws an Error whose message is for people. */
 export function post(url, fields, { signal, show, turn, of }) {
-  const ahead = of > 1 ? `Part ${turn + 1} of ${of}: ` : "";
+  const say = (text, share) => show(of > 1 ? gettext("Part {n} of {all}: {step}", { n: turn + 1, all: of, step: text }) : text, share);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const started = performance.now();
-    show(`${ahead}sending …`, 0);
+    say(gettext("sending …"), 0);
     request.upload.addEventListener("progress", ({ loaded, total }) => {
       const seconds = ((performance.now() - started) / 1000) * (total / loaded - 1);
-      const timeLeft = loaded > 0 && performance.now() - started > 1000 ? ` · ${left(seconds)} left` : "";
-      if (loaded < total) show(`${ahead}sent ${megabytes(loaded)} of ${megabytes(total)}${timeLeft}`, loaded / total);
-      else show(`${ahead}sent. The server is reading it …`);
+      const sent = gettext("sent {size} of {all}", { size: megabytes(loaded), all: megabytes(total) });
+      const isClear = loaded > 0 && performance.now() - started > 1000;
+      if (loaded === total) say(gettext("sent. The server is reading it …"));
+      else say(isClear ? `${sent} · ${gettext("{time} left", { time: left(seconds) })}` : sent, loaded / total);
     });
     request.addEventListener("load", () => {
       const refused = request.status !== 200;
@@ -60,7 +64,7 @@ export function post(url, fields, { signal, show, turn, of }) {
       if (page) resolve({ document: request.response, refused, url: request.responseURL });
       else reject(new Error(answered(request.status)));
     });
-    request.addEventListener("error", () => reject(new Error("The connection was lost. Nothing was imported: try again.")));
+    request.addEventListener("error", () => reject(new Error(gettext("The connection was lost. Nothing was imported: try again."))));
     request.addEventListener("abort", () => reject(new Cancelled()));
     signal.addEventListener("abort", () => request.abort());
     request.open("POST", url);
@@ -70,7 +74,11 @@ export function post(url, fields, { signal, show, turn, of }) {
 }
 
 function answered(status) {
-  if (status === 413) return "A proxy in front of this server refuses files this large. Raise its limit, or choose fewer files.";
-  if (status === 403) return "You are signed out or no longer a manager of this project. Reload the page.";
-  return `The server answered ${status}. Try again.`;
+  if (status === 413) {
+    return gettext("A proxy in front of this server refuses files this large. Raise its limit, or choose fewer files.");
+  }
+  if (status === 403) {
+    return gettext("You are signed out or no longer a manager of this project. Reload the page.");
+  }
+  return gettext("The server answered {status}. Try again.", { status });
 }

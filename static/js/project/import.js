@@ -4,6 +4,7 @@ import { asItIs, fromDrop, fromInput, isItem, packed } from "./import-folder.js"
 import { follow } from "./import-live.js";
 import { Cancelled, pack, post } from "./import-send.js";
 import { count } from "./import-words.js";
+import { gettext } from "../words.js";
 
 const form = () => document.querySelector("#upload");
 const part = (name) => document.querySelector(`#${name}`);
@@ -46,7 +47,7 @@ function start() {
   if (part("drop-hint")) part("drop-hint").hidden = false;
   if (form()?.dataset.files) {
     part("id_file").multiple = true;
-    part("id_file").labels[0].textContent = "Choose a file or several";
+    part("id_file").labels[0].textContent = gettext("Choose a file or several");
   }
   for (const id of ["id_file", "id_folder"]) if (part(id)?.files.length) look(part(id));
 }
@@ -60,13 +61,13 @@ function look(input) {
 
 async function drop(transfer) {
   const reading = fromDrop(transfer); // must begin while the event lasts
-  say("Reading the folder …");
+  say(gettext("Reading the folder …"));
   try {
     const files = await reading;
     const table = files.length === 1 && !files[0].name.includes("/") && !isItem(files[0].name, form().dataset);
     choose(table ? asItIs(files[0].file) : packed(files, form().dataset), "id_file", "id_folder");
   } catch {
-    say("It cannot be read: a file is locked or gone. Choose it again.", "error");
+    say(gettext("It cannot be read: a file is locked or gone. Choose it again."), "error");
   }
 }
 
@@ -110,7 +111,7 @@ async function send(previews) {
     if (new URL(page.url).pathname !== location.pathname) location.assign(page.url);
     else arrived(page.document);
   } catch (error) {
-    if (error instanceof Cancelled) show("Cancelled. Uploads that were already complete are in the list below.", 0);
+    if (error instanceof Cancelled) show(gettext("Cancelled. Uploads that were already complete are in the list below."), 0);
     else show(error.message, 0);
     busy(false);
   }
