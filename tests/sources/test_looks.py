@@ -173,9 +173,9 @@ def test_files_of_unknown_or_newer_formats(store: Store, texts: Project) -> None
     assert source.problem.count("\n") == 0
     store.system.rm(f"{bucket}/1.parquet")
     again(source)
-    assert (
-        source.problem
-        == "There is no file with rows at this address yet: CSV, TSV, JSONL, JSON, Parquet, .xlsx, .npy, .zip or .tar."
+    assert source.problem == (
+        "There is no file with rows at this address yet: "
+        "CSV, TSV, JSONL, JSON, Parquet, Arrow, .xlsx, .npy, .zip or .tar."
     )
     assert not texts.imports.exists()
 
