@@ -55,6 +55,7 @@ def test_search_finds_by_path_method_summary_and_field(open_page, screenshot) ->
     expect(page.get_by_role("status")).to_have_text("")
 
 
+@pytest.mark.long
 def test_a_link_to_an_operation_that_the_search_hides_shows_it(open_page) -> None:
     page = open_page(make_user("enzo"), "/api/docs/")
     field = page.get_by_role("searchbox", name="Search")
@@ -65,6 +66,7 @@ def test_a_link_to_an_operation_that_the_search_hides_shows_it(open_page) -> Non
     expect(field).to_have_value("")
 
 
+@pytest.mark.long
 def test_the_keyboard_opens_a_subject_and_an_operation(open_page) -> None:
     page = open_page(make_user("enzo"), "/api/docs/")
     page.get_by_role("searchbox", name="Search").focus()

@@ -15,6 +15,7 @@ from labeling.models import Batch, Role
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.long
 def test_counted_left_out_and_looked_at(open_page: Any) -> None:
     project = make_project(classes=["cat", "owl"])
     items = make_items(project, 5)

@@ -155,6 +155,7 @@ def text_grid(open_screen: Any, texts: list[str], **options: Any) -> Any:
     return screen
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("options", "least"), some([({"viewport": {"width": 1280, "height": 800}}, 60), (PHONE, 12)]))
 def test_one_line_texts_lie_in_a_dense_list(open_screen: Any, screenshot: Any, options: Any, least: int) -> None:
     screen = text_grid(open_screen, [f"Where is my parcel {n}?" for n in range(90)], **options)

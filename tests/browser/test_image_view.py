@@ -102,6 +102,7 @@ def test_wheel_keys_and_mouse_look_closer_and_the_original_comes_once(open_scree
     assert zoom(page) == 1
 
 
+@pytest.mark.long
 def test_keys_that_look_closer_answer_nothing(open_screen: Any, screenshot: Any) -> None:
     project = project_with([large_image(0), large_image(1)], classes=["cat", "dog"], question="verify", grids=False)
     screen = open_screen(project, make_member(project, "annie"), color_scheme="dark")

@@ -18,6 +18,7 @@ from s3 import KEY
 
 from labeling import references
 from labeling.models import Annotation, Role
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -59,6 +60,7 @@ def test_images_at_a_source_are_shown_and_answered(kept: Kept, open_screen: Any,
     assert Annotation.objects.count() == 4
 
 
+@pytest.mark.long
 def test_a_manager_lets_files_stay(store: Store, open_page: Any, screenshot: Any) -> None:
     bucket, project = store.bucket(), make_project(kind="image")
     store.fill(bucket, {"a.png": photo(500)})
@@ -90,7 +92,7 @@ def test_a_manager_lets_files_stay(store: Store, open_page: Any, screenshot: Any
     expect(page.get_by_text("The source is removed.")).to_be_visible()
 
 
-@pytest.mark.parametrize("look", [{"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}])
+@pytest.mark.parametrize("look", some([{"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}]))
 def test_the_item_says_why_its_file_is_lost(kept: Kept, open_page: Any, screenshot: Any, look: dict[str, Any]) -> None:
     project = kept.source.project
     kept.fill({"a.png": photo()})

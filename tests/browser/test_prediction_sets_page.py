@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
+@pytest.mark.long
 def test_predictions_are_handed_in_and_become_a_version(open_page: Any, screenshot: Any) -> None:
     project = given_project(40, strategy="margin", pick_ahead=None)
     mona = User.objects.get(username="mona")

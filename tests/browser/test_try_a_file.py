@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 QUICK = {"min_steps": 1, "max_steps": 5, "learns_from": "labels"}
 
 
+@pytest.mark.long
 def test_a_file_is_predicted_while_one_looks_on(open_page: Any, screenshot: Any, tmp_path: Path) -> None:
     project = make_project(classes=["sport", "food"], batch_size=20, control_share=0.2, training=QUICK)
     annie = make_member(project, "annie")

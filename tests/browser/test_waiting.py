@@ -72,6 +72,7 @@ def test_the_last_items_of_a_batch_come_back_when_another_gives_them_up(open_scr
     expect(annie.page.locator("#stage[data-task]")).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_end_of_the_last_batch_is_the_end_of_the_work(open_screen: Any, screenshot: Any) -> None:
     project = make_project(kind="image", pick_ahead=0.9)
     make_open_batch(project, make_items(project, 10))
@@ -92,6 +93,7 @@ def test_the_end_of_the_last_batch_is_the_end_of_the_work(open_screen: Any, scre
     screenshot(annie.page, "waiting-final")
 
 
+@pytest.mark.long
 def test_an_undo_works_while_others_have_the_last_items(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 11))
