@@ -25,9 +25,10 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCALE = ROOT / "locale"
-MARKS: dict[str, tuple[int, ...] | None] = {
+MARKS: dict[str, tuple[Any, ...] | None] = {
     **dict.fromkeys(("gettext", "gettext_lazy", "gettext_noop", "_")),
     **dict.fromkeys(("ngettext", "ngettext_lazy"), (1, 2)),
+    "pgettext": ((1, "c"), 2),
 }
 """The functions that mark texts, and which of their arguments are the singular and the plural."""
 
@@ -48,8 +49,8 @@ msgstr ""
 """
 SOME_DAY = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
-Text = tuple[str | tuple[str, str], str]
-"""A text, or its singular and plural, and the file that it is in."""
+Text = tuple[str | tuple[str, str], str] | tuple[str | tuple[str, str], str, str | None]
+"""A text, or its singular and plural, the file that it is in, and its context if it has one."""
 
 
 def of_python() -> Iterator[Text]:
@@ -94,8 +95,8 @@ def _extracted(method: str, path: Path) -> Iterator[Text]:
     if "gettext" not in path.read_text(encoding="utf-8"):
         return
     with path.open("rb") as file:
-        for _, text, _, _ in extract(method, file, keywords=MARKS, options=OPTIONS):
-            yield text, str(path.relative_to(ROOT))
+        for _, text, _, context in extract(method, file, keywords=MARKS, options=OPTIONS):
+            yield text, str(path.relative_to(ROOT)), context
 
 
 def of_templates() -> Iterator[Text]:
@@ -129,8 +130,8 @@ def _nodes(nodes: Iterable[Any]) -> Iterator[Any]:
 def template_of(texts: Iterable[Text]) -> Catalog:
     """Return a catalog of the texts, with the files that have them and without translations."""
     catalog = Catalog(charset="utf-8")
-    for text, name in texts:
-        catalog.add(text, locations=[(name, None)])
+    for text, name, *context in texts:
+        catalog.add(text, locations=[(name, None)], context=context[0] if context else None)
     return catalog
 
 
@@ -166,8 +167,9 @@ def update(path: Path, template: Catalog, language: str) -> int:
     old, catalog = read(path, language), Catalog(locale=language, charset="utf-8")
     for message in template:
         if message.id:
-            known = old.get(message.id)
-            catalog.add(message.id, known.string if known else None, locations=sorted(set(message.locations)))
+            known = old.get(message.id, message.context)
+            locations = sorted(set(message.locations))
+            catalog.add(message.id, known.string if known else None, locations=locations, context=message.context)
     file = io.BytesIO()
     write_po(file, catalog, width=0, omit_header=True, sort_by_file=True, include_lineno=False)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -134,7 +134,8 @@ def test_catalogues_are_complete(language: str, domains: dict[str, messages.Cata
 
 
 def key_of(message: messages.Message) -> str:
-    return message.id if isinstance(message.id, str) else "\n".join(message.id)
+    text = message.id if isinstance(message.id, str) else "\n".join(message.id)
+    return f"{message.context}: {text}" if message.context else text
 
 
 def forms_of(message: messages.Message) -> list[str]:

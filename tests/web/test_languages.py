@@ -14,7 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone, translation
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.models import Project, User
+from labeling.models import Project, Role, User
 from labeling.web.shared.languages import PAGES, TEMPLATES
 from labeling.web.shared.words import moment, number
 
@@ -144,6 +144,13 @@ def test_translated_pages_use_translated_templates_only(browser: Client, annie: 
     ours = {name for name in names if not name.startswith(("django/", "rest_framework/"))}
     places = tuple(place for place in TEMPLATES if place.endswith("/"))
     assert {name for name in ours if name not in TEMPLATES and not name.startswith(places)} == set()
+
+
+def test_a_label_and_to_label_are_two_words(project: Project, client: Client) -> None:
+    client.force_login(make_member(project, "mona", role=Role.MANAGER))
+    page = client.get(reverse("project-items", args=[project.slug]), headers={"Accept-Language": "de"}).text
+    assert re.search(r"<label for=\"find-label\">Label</label>", page)
+    assert f'<a href="{reverse("label", args=[project.slug])}">Annotieren</a>' in page
 
 
 @pytest.mark.parametrize(("language", "expected"), [("en", "1,797"), ("de", "1.797"), ("ar", "1,797")])

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from labeling.answering.reading import read_value
 from labeling.items.filter import FilterError
@@ -35,6 +35,7 @@ class FindForm(forms.Form):
         self._project = project
         self.filter: Chosen = {}
         self.fields |= {name: filter_field(each, longest=LONGEST) for name, each in FILTERS.items()}
+        self.fields["label"].label = pgettext("noun", "Label")  # elsewhere it is what an annotator does
         self.fields["like"].widget = forms.HiddenInput()
         sorts = {ALIKE: SORTS[ALIKE], **ORDERS} if self.data.get("like") else ORDERS
         choices = [(name, gettext(order.title)) for name, order in sorts.items()]
