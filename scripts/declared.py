@@ -37,9 +37,9 @@ def of_files() -> Iterator[tuple[str | tuple[str, str], str]]:
 
     for kind in KINDS.values():
         if isinstance(kind, FileKind):
-            for noun in {kind.noun, *(each.noun for each in kind.foreign.values())}:
+            for noun in sorted({kind.noun, *(each.noun for each in kind.foreign.values())}):
                 yield (f"{{n}} {noun}", f"{{n}} {noun}s"), "labeling/kinds"
-            for text in {kind.noun, f"{kind.noun}s", *(each.formats for each in kind.foreign.values())}:
+            for text in sorted({kind.noun, f"{kind.noun}s", *(each.formats for each in kind.foreign.values())}):
                 yield text, "labeling/kinds"
             yield from ((each.advice, "labeling/kinds") for each in kind.foreign.values())
 
