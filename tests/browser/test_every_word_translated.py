@@ -47,6 +47,7 @@ class Bracketed:
         return getattr(self._original, name)
 
     def gettext(self, text: str) -> str:
+        text = text.rpartition("\x04")[2]  # without its context
         return " | ".join(map(self._column, text.split(" | "))) if text else text
 
     def ngettext(self, one: str, many: str, n: int) -> str:
