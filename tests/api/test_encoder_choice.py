@@ -32,9 +32,10 @@ def test_a_new_project_has_the_default_of_its_kind_and_is_told_what_else_there_i
     body = manager.get(URL).json()
     assert (body["name"], body["options"], body["settled"]) == ("tfidf-svd", {}, False)
     assert [each["name"] for each in body["known"]] == ["tfidf-svd", "sentence-transformers", "private-lm"]
-    folder, prompt = body["known"][1]["options"]
+    folder, prompt, tuned, pieces = body["known"][1]["options"]
     assert (folder["name"], folder["default"], folder["names_weights"]) == ("folder", None, True)
     assert (prompt["name"], prompt["default"], prompt["names_weights"]) == ("prompt", "", False)
+    assert [(each["name"], each["default"]) for each in (tuned, pieces)] == [("tuned", "no"), ("pieces", 64)]
     assert body["weights"] == ["minilm"]
 
 
