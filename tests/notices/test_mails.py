@@ -93,7 +93,7 @@ def test_a_mail_is_in_the_language_that_the_person_chose(mailbox: Mailbox, inbox
     delivering.deliver()
     [mail] = inbox.mails
     assert mail["Subject"] == "Eine Mitteilung von Marginalia"
-    assert "Digits: Modellversion 1 wurde vom Tor zurückgehalten." in inbox.text()
+    assert "Digits: Modellversion 1 wurde von der Qualitätsprüfung zurückgehalten." in inbox.text()
 
 
 def test_daily_notices_wait_for_the_time_of_the_day(mailbox: Mailbox, inbox: Inbox) -> None:
