@@ -227,8 +227,8 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         "took": duration(version.seconds),
         "picked": list(version.batch_picks.order_by("number").values_list("number", flat=True)),
         "settings": version_words.settings(version.training),
-        "steps": {name: number(steps[name]) for name in STEPS if steps.get(name)},
-        "calibrated_on": number(labels) if labels else "",
+        "steps": {name: steps[name] for name in STEPS if name in steps},
+        "calibrated_on": labels,
         "pool": _pool(steps.get("pool")),
     }
 
