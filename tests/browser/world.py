@@ -73,7 +73,8 @@ def lively_project() -> Project:
     make_guidelines_image(project, "not-used-by-any-version-of-the-guidelines.png", "A 1 with a foot")
     make_history(project, len(ACCURACY), size=12)
     for version, (value, low, high) in zip(project.versions.order_by("number"), ACCURACY, strict=True):
-        version.metrics = {"control": {"accuracy": value, "low": low, "high": high, "n": 58}}
+        training = {"steps": 1480, "trained_on": 96, "held_back": 12, "calibrated_on": 24}
+        version.metrics = {"control": {"accuracy": value, "low": low, "high": high, "n": 58}, "training": training}
         version.save()
     Batch.objects.filter(number=2).update(
         batch_size=12, candidates=60, candidate_factor=5, mean_cluster_size=10, clusters=179, cut_height=0.1243,
