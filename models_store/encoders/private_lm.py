@@ -147,7 +147,7 @@ class PrivateLm(Encoder):
     def _beginnings(self, pieces: Sequence[np.ndarray]) -> np.ndarray:
         """Return the first pieces of each text as features, (m, window) float32."""
         from models_store.language.wordpieces import END, PAD, START
-        from models_store.networks.tuned_language import PIECE_UNIT
+        from models_store.networks.tuned_pieces import PIECE_UNIT
 
         rows = np.full((len(pieces), self.shape.window), PAD, np.float32)
         for row, text in zip(rows, pieces, strict=True):

@@ -141,7 +141,7 @@ class SentenceTransformers(Encoder):
 
     def _beginnings(self, texts: Sequence[str]) -> np.ndarray:
         """Return the first word pieces of each text as features, (m, window) float32."""
-        from models_store.networks.tuned_language import PIECE_UNIT
+        from models_store.networks.tuned_pieces import PIECE_UNIT
 
         cut = self._model.tokenizer(
             [self.prompt + text for text in _clean(texts)],
