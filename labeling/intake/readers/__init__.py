@@ -12,19 +12,14 @@ from pathlib import Path
 from labeling import kinds
 from labeling.kinds import Kind
 
-from .arrow_file import ArrowSource
 from .base import DEFAULT_LIMITS, PLAIN, Limits, Record, Source, UnreadableFile
-from .csv_file import CsvSource
 from .file_tree import FileTreeSource
 from .gzipped import SUFFIX, form_suffix
-from .json_file import JsonLinesSource, open_json
 from .layout import Layout
 from .npy_file import NpySource
-from .parquet_file import ParquetSource
 from .shards import ShardsSource, shards_in
-from .tar_file import TarSource
+from .tables import READERS, SUFFIXES, TEXTS
 from .trees import FolderTree, Tree, ZipTree
-from .xlsx_file import XlsxSource
 
 __all__ = [
     "PLAIN",
@@ -39,21 +34,6 @@ __all__ = [
     "open_source",
 ]
 
-_SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".jsonl": "json lines",
-    ".ndjson": "json lines",
-    ".json": "json",
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".ipc": "arrow",
-    ".npy": "npy",
-    ".xlsx": "xlsx",
-    ".zip": "zip",
-    ".tar": "tar",
-}
 _MAGIC = {
     b"PAR1": "parquet",
     b"ARROW1": "arrow",
@@ -63,7 +43,6 @@ _MAGIC = {
     b"PK\x05\x06": "zip",
 }
 _PACKED = {"xlsx": "zip"}  # a workbook is a zip file
-_TEXTS = frozenset({"csv", "json lines", "json"})
 _READ = (
     "CSV, TSV, JSONL and JSON, packed by gzip or not, Parquet, Arrow, .xlsx, .npy, .tar, and folders or zip files of"
     " {} or of shards are read"
@@ -93,7 +72,7 @@ def open_source(
             raise UnreadableFile(f"{name}: a truth file goes with .npy only: elsewhere, truth is a column")
         if problem := its_kind.missing():
             raise UnreadableFile(f"{name}: {problem}")
-        if layout.encoding and form not in _TEXTS:
+        if layout.encoding and form not in TEXTS:
             raise UnreadableFile(f"{name}: only text files have an encoding: leave it out")
         return _open(path, form, kind=its_kind, name=name, truth_path=truth_path, limits=limits, layout=layout)
     except OSError as error:
@@ -102,12 +81,12 @@ def open_source(
 
 def has_rows(name: str) -> bool:
     """Return whether a file with this name is one with rows, by its suffix."""
-    return form_suffix(name) in _SUFFIXES
+    return form_suffix(name) in SUFFIXES
 
 
 def is_text(name: str) -> bool:
     """Return whether a file with this name is one of texts, which has an encoding, by its suffix."""
-    return _SUFFIXES.get(form_suffix(name)) in _TEXTS
+    return SUFFIXES.get(form_suffix(name)) in TEXTS
 
 
 def check_form(path: Path, *, kind: str, name: str) -> None:
@@ -135,10 +114,10 @@ def _form(path: Path, name: str) -> str:
     suffix = form_suffix(name)
     if suffix in (".xls", ".ods"):
         raise UnreadableFile(f"{name}: this kind of spreadsheet cannot be read: save it as CSV or .xlsx")
-    form = _SUFFIXES.get(suffix) or form_of_head
+    form = SUFFIXES.get(suffix) or form_of_head
     if form is None:
         raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(_files())}")
-    if form not in _TEXTS and name.lower().endswith(SUFFIX):
+    if form not in TEXTS and name.lower().endswith(SUFFIX):
         raise UnreadableFile(f"{name}: of packed files, only CSV, TSV, JSONL and JSON are read: unpack it")
     if form_of_head not in (None, _PACKED.get(form, form)):
         raise UnreadableFile(f"{name}: the file is called {suffix} but holds {form_of_head}: rename or convert it")
@@ -157,26 +136,12 @@ def _check_kind(form: str, kind: Kind, name: str) -> None:
 def _open(
     path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits, layout: Layout
 ) -> Source:
-    if form not in ("folder", "zip"):  # these may be of shards, which any kind takes
-        _check_kind(form, kind, name)
-    match form:
-        case "npy":
-            return NpySource(path, kind=kind, name=name, limits=limits, layout=layout, truth_path=truth_path)
-        case "folder" | "zip":
-            return _open_tree(path, form, kind=kind, name=name, limits=limits, layout=layout)
-        case "tar":
-            return TarSource(path, kind=kind, name=name, limits=limits, layout=layout)
-        case "arrow":
-            return ArrowSource(path, kind=kind, name=name, limits=limits, layout=layout)
-        case "csv":
-            return CsvSource(path, kind=kind, name=name, limits=limits, layout=layout)
-        case "xlsx":
-            return XlsxSource(path, kind=kind, name=name, limits=limits, layout=layout)
-        case "json lines":
-            return JsonLinesSource(path, kind=kind, name=name, limits=limits, layout=layout)
-        case "json":
-            return open_json(path, kind=kind, name=name, limits=limits, layout=layout)
-    return ParquetSource(path, kind=kind, name=name, limits=limits, layout=layout)
+    if form in ("folder", "zip"):  # perhaps of shards, which any kind takes
+        return _open_tree(path, form, kind=kind, name=name, limits=limits, layout=layout)
+    _check_kind(form, kind, name)
+    if form == "npy":
+        return NpySource(path, kind=kind, name=name, limits=limits, layout=layout, truth_path=truth_path)
+    return READERS[form](path, kind=kind, name=name, limits=limits, layout=layout)
 
 
 def _files() -> str:

@@ -15,20 +15,17 @@ from typing import BinaryIO
 from labeling.kinds import BadFile, Kind
 from labeling.kinds.wording import MIB, printable, size
 
-from .arrow_file import ArrowSource
 from .base import Limits, Record, Source, UnreadableFile, find_inside
-from .csv_file import CsvSource
 from .file_tree import TABLES
-from .json_file import JsonLinesSource, open_json
 from .layout import Layout
-from .parquet_file import ParquetSource
-from .tar_file import TAR_ERRORS, TarSource, count_samples
+from .tables import READERS, SUFFIXES, TEXTS
+from .tar_file import TAR_ERRORS, count_samples
 from .trees import ZIP_ERRORS, Tree
 
 _END_BYTES = 1024
 _ENDS = {".json": (b"]", b"}"), ".parquet": (b"PAR1",), ".arrow": (b"ARROW1", b"\xff\xff\xff\xff\0\0\0\0")}
 _TASKS = re.compile(r"tasks-\d+\.json")
-TEXT_TABLES = frozenset({".csv", ".tsv", ".jsonl", ".ndjson", ".json"})
+TEXT_TABLES = frozenset(suffix for suffix, form in SUFFIXES.items() if form in TEXTS)
 
 
 def shards_in(tree: Tree, kind: Kind) -> list[str]:
@@ -138,18 +135,8 @@ class ShardsSource(Source):
 
     def _source(self, path: Path, name: str) -> Source:
         shard = self._named(name)
-        match PurePosixPath(name).suffix.lower():
-            case ".arrow":
-                return ArrowSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
-            case ".tar":
-                return TarSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
-            case ".csv" | ".tsv":
-                return CsvSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
-            case ".jsonl" | ".ndjson":
-                return JsonLinesSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
-            case ".json":
-                return open_json(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
-        return ParquetSource(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
+        reader = READERS[SUFFIXES[PurePosixPath(name).suffix.lower()]]
+        return reader(path, kind=self.kind, name=shard, limits=self.limits, layout=self.layout)
 
 
 def _is_whole(suffix: str, file: BinaryIO, length: int) -> bool:
