@@ -3,6 +3,7 @@
     python -m benchmarks.finish --pools digits --seeds 2                        # a first look, some minutes
     python -m benchmarks.finish --pools redundant --items 5000                  # a thinner pool
     python -m benchmarks.finish --pools texts --items 4000                      # texts of Debian's package dict-gcide
+    python -m benchmarks.finish --pools pairs --each-class                      # several classes an item
     python -m benchmarks.finish --vectors X.npy --labels y.npy --json           # your own arrays, one JSON object
 
 The goal is a label for all items, of which at most a share is wrong (--targets). Ways:
@@ -13,13 +14,15 @@ The goal is a label for all items, of which at most a share is wrong (--targets)
                          (labeling.resolving.posterior)
     one-by-one           one answer an item
     one-by-one-overlap   two answers an item, more until two agree
-    grids                as finish until its first audit, then grids for all other items
+    grids                as finish until its first audit, then grids for all other items; not of several classes an item
     threshold            as finish until its first audit, then the model's labels as far as its probabilities promise
                          the target, without proof; one answer for the rest
 
 Training, calibration, clustering and selection are the product's. A person is wrong in 3 of 100 answers; times and
 errors of grids and suggestions are those of benchmarks/seconds/people.py. Each further answer to an item is another
-person's. Reported by seed: seconds as a share of those of one by one, and the share of the pool's labels that are
+person's. Of several classes an item, a wrong answer is wrong about one class, all items are asked alone, no answer is
+weighed against the model's, and the target is for whole labels or, with --each-class, for each class by itself.
+Reported by seed: seconds as a share of those of one by one, and the share of the pool's labels that are
 wrong.
 """
 
@@ -65,6 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
                 options.verbose,
                 options.near_copies,
                 options.control_share,
+                options.each_class,
             )
             for source in _sources(options)
             for seed in range(options.seeds)
@@ -90,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _sources(options: argparse.Namespace) -> list[Source]:
-    common = {"fashion_folder": options.fashion, "pool": options.items}
+    common = {"fashion_folder": options.fashion, "pool": options.items, "several": True}
     sources = [Source(name, **common) for name in options.pools]
     if options.vectors:
         sources.append(Source(options.vectors.stem, vectors=options.vectors, labels=options.labels, **common))
@@ -113,7 +117,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help=f"Of {', '.join(pools)}. Default: {', '.join(POOLS)}; with --vectors none.",
     )
     add("--vectors", type=Path, metavar="X.npy", help="(n, d) numbers, one row an item; with --labels.")
-    add("--labels", type=Path, metavar="y.npy", help="(n,) classes of those items.")
+    add("--labels", type=Path, metavar="y.npy", help="(n,) classes of those items, or (n, classes) of 0 and 1.")
     add("--fashion", type=Path, default=FASHION_FOLDER, metavar="FOLDER", help=f"Default: {FASHION_FOLDER}.")
     add("--items", type=int, metavar="N", help="Thin each pool to N items.")
     add("--targets", type=_targets, default=[0.02, 0.05], metavar="P,P", help="Default: 0.02,0.05.")
@@ -127,6 +131,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--person-error", type=float, default=ERROR, metavar="P", help=f"Of one answer alone. Default: {ERROR}.")
     add("--near-copies", type=int, default=0, metavar="N", help="Beside each picked item, at most. Default: none.")
     add("--control-share", type=float, default=CONTROL, metavar="P", help=f"As in the product. Default: {CONTROL}.")
+    add("--each-class", action="store_true", help="The target is for each class by itself: of several classes an item.")
     add("--processes", type=int, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
     add("--quick", action="store_true", help="Short trainings, without further ones for calibration.")
     add("--verbose", action="store_true", help="A line on standard error for each model version and each audit.")

@@ -35,7 +35,9 @@ class DataError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """features (n, d) and labels (n,) of the pool and of the test items; labels are 0 … n_classes - 1."""
+    """features (n, d) and labels (n,) of the pool and of the test items. Labels are 0 … n_classes - 1, or, of several
+    classes an item, (n, n_classes) bool.
+    """
 
     name: str
     features: np.ndarray
@@ -66,6 +68,8 @@ class Source:
     """Take so many items of the pool, at random; None takes all."""
     vectors: Path | None = None
     labels: Path | None = None
+    several: bool = False
+    """Labels in a file may be (n, classes) of 0 and 1: any number of classes an item."""
     test_share: float = 0.3
     wrong_answers: float = 0.0
     """The share of the pool's items to which people give a wrong answer."""
@@ -86,7 +90,9 @@ class Source:
         rng = np.random.default_rng([seed, 7])
         if self.vectors is not None:
             assert self.labels is not None
-            data = _split(self.name, *_read_arrays(self.vectors, self.labels), self.test_share, rng)
+            data = _split(
+                self.name, *_read_arrays(self.vectors, self.labels, several=self.several), self.test_share, rng
+            )
         else:
             data = {**BUILT_IN, **FURTHER}[self.name](self, rng)
         if self.pool is not None:
@@ -162,6 +168,18 @@ def _uneven(source: Source, rng: np.random.Generator) -> Data:
     return _split(source.name, made[0].astype(np.float32), made[1], source.test_share, rng)
 
 
+def _pairs(source: Source, rng: np.random.Generator) -> Data:
+    """Make 4,000 items of two digits side by side. Each item has the classes of the digits that it shows, one or two of
+    ten.
+    """
+    features, labels = load_digits(return_X_y=True)
+    shown = rng.integers(len(labels), size=(4000, 2))
+    classes = (labels[shown][:, :, None] == np.arange(10)).any(axis=1)
+    return _split(
+        source.name, Vector(128).encode(features[shown].reshape(len(shown), -1)), classes, source.test_share, rng
+    )
+
+
 def _texts(source: Source, rng: np.random.Generator) -> Data:
     """Load the 22,432 entries of GCIDE that name one of ten fields, as latent semantic vectors."""
     from benchmarks.privacy import dictionary  # which needs this module
@@ -178,7 +196,7 @@ BUILT_IN: dict[str, Callable[[Source, np.random.Generator], Data]] = {
     "longtail": _longtail,
     "digits": _digits,
 }
-FURTHER = {"texts": _texts, "noisy": _noisy, "uneven": _uneven}
+FURTHER = {"pairs": _pairs, "texts": _texts, "noisy": _noisy, "uneven": _uneven}
 """Pools that are used only where they are named."""
 IMAGES = ("fashion", "redundant", "longtail")
 
@@ -202,21 +220,31 @@ def _read_idx(folder: Path, name: str) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
-def _read_arrays(vectors: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read (n, d) float32 vectors and (n,) class numbers from two .npy files. Labels may be any numbers or texts."""
+def _read_arrays(vectors: Path, labels: Path, *, several: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Read (n, d) float32 vectors and (n,) class numbers from two .npy files. Labels may be any numbers or texts, and
+    (n, classes) of 0 and 1 if there may be several classes an item, which comes back as bool.
+    """
     x, y = _read_npy(vectors), _read_npy(labels)
     if x.ndim != 2 or x.dtype.kind not in "fiub" or not x.size:
         raise DataError(f"{vectors}: expected (n, d) numbers, not the shape {x.shape} of {x.dtype}.")
+    if several and y.ndim == 2 and y.dtype.kind in "iub" and len(y) == len(x):
+        if y.shape[1] < 2 or not np.isin(y, (0, 1)).all():
+            raise DataError(f"{labels}: expected 0 and 1 for each of several classes.")
+        return _as_float(vectors, x), y.astype(bool)
     if y.ndim != 1 or y.dtype.kind not in "iubUS" or len(y) != len(x):
         raise DataError(f"{labels}: expected {len(x)} whole numbers or texts, not the shape {y.shape} of {y.dtype}.")
+    names, classes = np.unique(y, return_inverse=True)
+    if len(names) < 2:
+        raise DataError(f"{labels}: all items are of one class.")
+    return _as_float(vectors, x), classes.astype(np.int64)
+
+
+def _as_float(vectors: Path, x: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         x = x.astype(np.float32)
     if not np.isfinite(x).all():
         raise DataError(f"{vectors}: holds a number that is not finite in float32.")
-    names, classes = np.unique(y, return_inverse=True)
-    if len(names) < 2:
-        raise DataError(f"{labels}: all items are of one class.")
-    return x, classes.astype(np.int64)
+    return x
 
 
 def _read_npy(path: Path) -> np.ndarray:
@@ -242,7 +270,7 @@ def _split(name: str, features: np.ndarray, labels: np.ndarray, test_share: floa
         labels[pool],
         features[test],
         labels[test],
-        n_classes=int(labels.max()) + 1,
+        n_classes=int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1],
         input_shape=(features.shape[1],),
     )
 

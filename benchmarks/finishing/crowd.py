@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.seconds.people import ANCHORED, BIT, GLANCE, MISSED, PREVALENCE, H, K, M, P, People
+from benchmarks.finishing.answers import AnswerKind
+from benchmarks.seconds.people import ANCHORED, BIT, GLANCE, MISSED, PREVALENCE, H, K, M, P
 from labeling.certifying.asking import Errors, Pace
 
 PEOPLE = 8
@@ -24,9 +25,9 @@ class Crowd:
     seconds_by : their time by purpose.
     """
 
-    def __init__(self, truth: NDArray[np.int64], n_classes: int, seed: int, error: float) -> None:
-        self.people = [People(truth, n_classes, PEOPLE * seed + number, error) for number in range(PEOPLE)]
-        self.error, self.n_classes = error, n_classes
+    def __init__(self, truth: NDArray[np.int64], kind: AnswerKind, seed: int, error: float) -> None:
+        self.people = [kind.people(truth, PEOPLE * seed + number, error) for number in range(PEOPLE)]
+        self.error, self.n_classes = error, kind.n_classes
         self.seconds_by: dict[str, float] = defaultdict(float)
         self.purpose = "learning"
         self.answers = 0

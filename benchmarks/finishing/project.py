@@ -1,4 +1,7 @@
-"""A simulated project: what people and models say of each item, and the model that learns from it."""
+"""A simulated project: what people and models say of each item, and the model that learns from it.
+
+Labels and predictions are the keys of `benchmarks.finishing.answers`.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from numpy.typing import NDArray
 
 from benchmarks.efficiency.datasets import Source
 from benchmarks.efficiency.loop import seed_for, unlabeled_sample
+from benchmarks.finishing.answers import AnswerKind, of_labels
 from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.arrays.forecast import divide
 from labeling.certifying.asking import Pace, Way, choose, expected
 from labeling.certifying.experience import correct
-from labeling.resolving.posterior import ModelVote, Vote, posterior
+from labeling.resolving.posterior import ModelVote
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
@@ -30,6 +34,7 @@ MEAN_CLUSTER_SIZE = 5.0
 STRATEGY = "cluster-margin"
 MOST_ANSWERS = 5
 REMEMBERED = 3
+TESTED = ("sure", "wrong", "accepted")
 NEWEST = 200
 """The labels that tell how often the next ones are wrong, as `labeling.finishing.people` counts them."""
 
@@ -40,7 +45,7 @@ class Pool:
 
     features: np.ndarray
     truth: NDArray[np.int64]
-    n_classes: int
+    kind: AnswerKind
     input_shape: tuple[int, ...]
 
     @classmethod
@@ -50,10 +55,15 @@ class Pool:
         if source.is_split and source.pool is None:
             features = np.concatenate([features, data.test_features])
             truth = np.concatenate([truth, data.test_labels])
-        return cls(features, truth, data.n_classes, data.input_shape)
+        kind, keys = of_labels(truth, data.n_classes)
+        return cls(features, keys, kind, data.input_shape)
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    def only(self, rows: NDArray[np.int64]) -> Pool:
+        """Return the pool of these items."""
+        return replace(self, features=self.features[rows], truth=self.truth[rows])
 
 
 @dataclass(eq=False)
@@ -67,6 +77,20 @@ class Predictions:
     embeddings: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Predictions of items from which the model had not learned, beside people's labels.
+
+    sure : (m,) the probabilities of the predictions, uncorrected.
+    wrong : (m,) whether people gave another label; (m, classes) about each class.
+    accepted : (m,) the shares of wrong predictions that people accept.
+    """
+
+    sure: NDArray[np.float64]
+    wrong: NDArray[np.bool_]
+    accepted: NDArray[np.float64]
+
+
 @dataclass(eq=False)
 class Project:
     """labels : (n,) people's labels, -1 for none. doubt : (n,) the probability that such a label is wrong.
@@ -75,8 +99,8 @@ class Project:
 
     certified : (n,) the model's labels that a certificate covers, -1 for none.
     reserved : (n,) the items that control items are drawn from, `control_share` of them: they train no model.
-    experience, audited : the probabilities of the model's labels of each batch's items, and of each audit's draws,
-        before people answered, whether people gave them, and the shares of wrong ones that people accept.
+    experience, audited : the predictions of each batch's items, and of each audit's draws, before people answered.
+    worst_share : of the wrong predictions, those that are wrong about the class that is wrong most often.
     differing, asked_again : answers that were not the model's label, and further answers to their items.
     near_copies : shown beside a picked item, at most; copied : (n,) the items that have their source's label.
     margin : the probability that the least certain label is wrong that is left to the model. A person is asked where an
@@ -99,8 +123,9 @@ class Project:
     copied: NDArray[np.bool_] = field(init=False)
     dendrogram: Dendrogram | None = None
     copies: Copies | None = None
-    experience: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
-    audited: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    experience: list[Tested] = field(default_factory=list)
+    audited: list[Tested] = field(default_factory=list)
+    worst_share: float = 1.0
     batches: int = 0
     margin: float = 0.1
     differing: int = 1
@@ -179,7 +204,7 @@ class Project:
         rows = rows[picked.indices]
         ways, sure = self.ask(rows), predicted.confidence[rows]
         accepted = np.choose(ways, [np.zeros(len(rows)), np.full(len(rows), ANCHORED), self.crowd.errors(sure).missed])
-        self.experience.append((predicted.uncorrected[rows], predicted.best[rows] == self.labels[rows], accepted))
+        self.experience.append(self.tested(rows, accepted))
         if self.copies:
             self._copy(self.copies, rows)
 
@@ -196,30 +221,43 @@ class Project:
         seed = seed_for(self.seed, "train", self.batches)
         labeled = TrainingSet(
             self.pool.features[rows],
-            self.labels[rows],
-            "single",
-            self.pool.n_classes,
+            self.pool.kind.targets(self.labels[rows]),
+            self.pool.kind.question,
+            self.pool.kind.n_classes,
             self.pool.input_shape,
             representative=self.drawn[rows],
             pool=self.pool.features[unlabeled_sample(len(self.pool), rows, seed)],
         )
         model: Model = train(labeled, Recipe(seed, self.config)).model
-        parts = list(predict(model, self.pool.features))
-        best, uncorrected, margins, embeddings = (
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("best", "confidence", "margins", "embeddings")
-        )
+        kind, pool = self.pool.kind, self.pool.features
+        parts = [
+            (*kind.predicted(part), part.margins, part.embeddings) for part in predict(model, pool, extras=kind.extras)
+        ]
+        best, uncorrected, margins, embeddings = (np.concatenate(each) for each in zip(*parts, strict=True))
+        self.predictions = Predictions(best, uncorrected, uncorrected, margins, embeddings)
         control = np.flatnonzero((self.labels >= 0) & self.reserved)
-        measured = (uncorrected[control], best[control] == self.labels[control], np.zeros(len(control)))
-        known = [measured, *self.experience[-REMEMBERED:], *self.audited]
-        earlier, right, accepted = (np.concatenate(each) for each in zip(*known, strict=True))
-        sure = correct(uncorrected, earlier, right, label_error=self.people_error, accepted=accepted)
-        self.predictions = Predictions(best, sure, uncorrected, margins, embeddings)
+        known = [self.tested(control), *self.experience[-REMEMBERED:], *self.audited]
+        earlier, wrong, accepted = (np.concatenate([getattr(each, name) for each in known]) for name in TESTED)
+        right = np.asarray(~wrong.any(axis=1))
+        self.worst_share = float((wrong.sum(axis=0).max() + 1) / ((~right).sum() + 1))
+        self.predictions.confidence = correct(
+            uncorrected, earlier, right, label_error=self.people_error, accepted=accepted
+        )
+
+    def tested(self, rows: NDArray[np.int64], accepted: NDArray[np.float64] | None = None) -> Tested:
+        """Return the model's predictions of these labeled items beside their labels. `accepted`: none, if not given."""
+        predicted = self.predictions
+        assert predicted is not None
+        wrong = self.pool.kind.wrong_about(predicted.best[rows], self.labels[rows])
+        return Tested(predicted.uncorrected[rows], wrong, np.zeros(len(rows)) if accepted is None else accepted)
 
     def ask(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Label these items, each in the way that is expected to be the cheapest, and return these ways."""
         predicted = self.predictions
         assert predicted is not None
+        if not self.pool.kind.shows_predictions:
+            self.ask_alone(rows)
+            return np.full(len(rows), Way.ALONE)
         sure = predicted.confidence[rows].astype(float)
         ways = choose(sure, self.pace, self.crowd.errors(sure), price=self.crowd.task / self.margin)
         self.ask_alone(rows[ways == Way.ALONE])
@@ -237,7 +275,7 @@ class Project:
         answers = self.crowd.suggested(rows, guesses)
         sure = predicted.confidence[rows].astype(float)
         errors = self.crowd.errors(sure)
-        wrongly = errors.follows + (1 - errors.follows) * errors.alone / max(self.pool.n_classes - 1, 1)
+        wrongly = errors.follows + (1 - errors.follows) * errors.alone / self.pool.kind.others
         rightly = errors.follows + (1 - errors.follows) * (1 - errors.alone)
         self._confirm(rows, answers, guesses, (1 - sure) * wrongly / ((1 - sure) * wrongly + sure * rightly))
 
@@ -271,8 +309,7 @@ class Project:
         for row, votes in zip(rows.tolist(), answers, strict=True):
             word, first = self._word(row), votes[0]
             while True:
-                found = posterior([Vote(value, 1 - self.crowd.error) for value in votes], self.pool.n_classes, word)
-                value, probability = max(found.items(), key=lambda pair: pair[1])
+                value, probability = self.pool.kind.most_probable(votes, self.crowd.error, word)
                 if 1 - probability <= self.margin or len(votes) >= MOST_ANSWERS:
                     break
                 with self.crowd.doing("overlap"):
@@ -289,7 +326,9 @@ class Project:
 
     def _word(self, row: int) -> ModelVote | None:
         predicted = self.predictions
-        return predicted and ModelVote(int(predicted.best[row]), float(predicted.confidence[row]))
+        if predicted is None or not self.pool.kind.shows_predictions:
+            return None
+        return ModelVote(int(predicted.best[row]), float(predicted.confidence[row]))
 
     @property
     def people_error(self) -> float:
@@ -301,6 +340,8 @@ class Project:
         """Return the expected seconds for each item by the probability of the model's label, as a share of those for an
         item alone.
         """
+        if not self.pool.kind.shows_predictions:
+            return np.ones(len(probabilities))
         pace, errors = self.pace, self.crowd.errors(probabilities)
         ways = choose(probabilities, pace, errors, price=self.crowd.task / self.margin)
         seconds, _ = expected(probabilities, pace, errors)

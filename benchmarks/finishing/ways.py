@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.efficiency.datasets import Source
 from benchmarks.efficiency.loop import seed_for
+from benchmarks.finishing.answers import AnswerKind
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.project import Pool, Project
 from labeling.certifying.forecast import Option, cheapest
@@ -38,11 +39,18 @@ class Work:
     log: bool = False
     near_copies: int = 0
     control_share: float = 0.0
+    each_class: bool = False
+    """The target is for each class by itself, where an item may have several."""
+
+    def error_of(self, pool: Pool, labels: NDArray[np.int64]) -> float:
+        """Return the share of these labels that are wrong, or, if `each_class`, wrong about the worst class."""
+        wrong = pool.kind.wrong_about(labels, pool.truth)
+        return float(wrong.mean(axis=0).max() if self.each_class else wrong.any(axis=1).mean())
 
 
 @dataclass
 class Result:
-    """A finished pool. seconds: of people. error: the share of all labels that are wrong. facts: more, by way."""
+    """A finished pool. seconds: of people. error: the share of wrong labels (`Work.error_of`). facts: more, by way."""
 
     seconds: float
     error: float
@@ -55,10 +63,12 @@ def run(work: Work) -> dict[str, dict[float, Result]]:
 
     torch.set_num_threads(1)
     pool = Pool.of(work.source, work.seed)
+    if work.each_class and pool.kind.question != "multi":
+        raise ValueError(f"--each-class: the items of {work.source.name} have one class each")
     results: dict[str, dict[float, Result]] = {
         "one-by-one": dict.fromkeys(work.targets, _one_by_one(work, pool)),
         "one-by-one-overlap": dict.fromkeys(work.targets, _with_overlap(work, pool)),
-        **{name: {} for name in ("finish", "threshold", "grids")},
+        **{name: {} for name in ("finish", "threshold", "grids")[: 3 if pool.kind.shows_predictions else 2]},
     }
     for target in work.targets:
         finish = _Finish(work, pool, target)
@@ -68,31 +78,34 @@ def run(work: Work) -> dict[str, dict[float, Result]]:
 
 
 def crowd_of(work: Work, pool: Pool) -> Crowd:
-    return Crowd(pool.truth, pool.n_classes, work.seed, work.error)
+    return Crowd(pool.truth, pool.kind, work.seed, work.error)
 
 
 def _one_by_one(work: Work, pool: Pool) -> Result:
     crowd = crowd_of(work, pool)
     labels = crowd.alone(np.arange(len(pool)))
-    return Result(crowd.seconds, float((labels != pool.truth).mean()))
+    return Result(crowd.seconds, work.error_of(pool, labels))
 
 
 def _with_overlap(work: Work, pool: Pool) -> Result:
     """Two answers an item, and further ones until two agree."""
     crowd = crowd_of(work, pool)
-    labels = two_agree(crowd, np.arange(len(pool)), crowd.alone(np.arange(len(pool))))
-    return Result(crowd.seconds, float((labels != pool.truth).mean()))
+    labels = two_agree(crowd, pool.kind, np.arange(len(pool)), crowd.alone(np.arange(len(pool))))
+    return Result(crowd.seconds, work.error_of(pool, labels))
 
 
-def two_agree(crowd: Crowd, rows: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the first label of each item that two people give. `first`: the answers so far."""
-    answers, labels = [first], np.full(len(rows), -1)
+def two_agree(crowd: Crowd, kind: AnswerKind, rows: NDArray[np.int64], first: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the first label of each item that two people give, or, of several classes, two people's word about each.
+
+    first : the answers so far.
+    """
+    answers = [first]
+    labels = kind.agreed(answers)
     while (left := np.flatnonzero(labels < 0)).size:
         new = np.full(len(rows), -1)
         new[left] = crowd.alone(rows[left])
-        for earlier in answers:
-            labels[left] = np.where(new[left] == earlier[left], new[left], labels[left])
         answers.append(new)
+        labels = kind.agreed(answers)
     return labels
 
 
@@ -114,6 +127,7 @@ class _Finish:
         self.outlooks: list[Outlook] = []
         self.others: dict[str, Result] = {}
         self.certified = 0
+        self.decisions = pool.kind.decisions if work.each_class else 1
         self.facts = {"audits": 0, "audit_answers": 0, "false_proofs": 0}
 
     def run(self) -> Result:
@@ -151,11 +165,23 @@ class _Finish:
         predicted = project.predictions
         assert predicted is not None
         _, sizes, expected = stratify(predicted.confidence[rows].astype(float))
-        people_error, labeled = project.people_error, project.labels >= 0
-        wrong = self.target * len(self.pool) - project.doubt[labeled].sum() - self.most_wrong
+        expected = self._worst_share * expected
+        people_error, labeled = project.people_error / self.decisions, project.labels >= 0
+        doubt = project.doubt[labeled].sum() / self.decisions
+        wrong = self.target * len(self.pool) - doubt - self.most_wrong
         target = Target(people_error, wrong - people_error * len(project.open))
-        missed = chance_missed(self.work.error, 1 / max(self.pool.n_classes - 1, 1))
-        return Plan(sizes, expected, target, of_attempt(1 - CONFIDENCE, self.attempt), missed)
+        return Plan(sizes, expected, target, of_attempt(1 - CONFIDENCE, self.attempt), self._missed)
+
+    @property
+    def _worst_share(self) -> float:
+        """Return the share of wrong labels that are wrong about the worst class, if the target is for each class."""
+        return self.project.worst_share if self.work.each_class else 1.0
+
+    @property
+    def _missed(self) -> float:
+        """Return the chance that people take a wrong label for a right one, as `labeling.finishing.people` has it."""
+        coincidence = min(self.decisions / self.pool.kind.others, 1.0)
+        return chance_missed(self.work.error / self.decisions, coincidence)
 
     def _look(self, plan: Plan, option: Option | None) -> None:
         project = self.project
@@ -188,10 +214,10 @@ class _Finish:
         rows, price = project.pickable, project.price
         ranked = rows[np.argsort(-predicted.confidence[rows].astype(float), kind="stable")][: int(plan.ends[-1])]
         order = plan.order(np.random.default_rng(seed_for(project.seed, "audit", self.attempt)))
-        wrong = np.empty(0, bool)
+        wrong = np.empty((0, self.pool.kind.n_classes) if self.work.each_class else 0, bool)
         while (advice := advise(plan, order[: len(wrong)], wrong, price=price)).left and len(wrong) < len(order):
             asked = ranked[order[len(wrong) : len(wrong) + draws(advice.left, self._next_size())]]
-            wrong = np.append(wrong, self._draw(asked))
+            wrong = np.concatenate([wrong, self._draw(asked)])
         proof = advice.proof
         self.facts["audits"] += 1
         self.facts["audit_answers"] += len(wrong)
@@ -202,30 +228,33 @@ class _Finish:
             project.certified[labels] = predicted.best[labels]
             self.most_wrong += proof.most_wrong
             self.certified += len(labels)
-            self.facts["false_proofs"] += int((predicted.best != self.pool.truth)[labels].sum() > proof.most_wrong)
+            n_wrong = len(labels) * self.work.error_of(self.pool.only(labels), predicted.best[labels])
+            self.facts["false_proofs"] += int(round(n_wrong) > proof.most_wrong)
         self.attempt += 1
         self.outlooks = []
 
     def _draw(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Ask about draws blind; return whether people found the model's label wrong."""
-        project, predicted = self.project, self.project.predictions
+        """Ask about draws blind; return whether people found the model's label wrong, (n,), or about which class,
+        (n, classes).
+        """
+        project, predicted, kind = self.project, self.project.predictions, self.pool.kind
         assert predicted is not None
         with project.crowd.doing("audits"):
             labels = project.crowd.alone(rows)
             doubtful = labels != predicted.best[rows]
-            labels[doubtful] = two_agree(project.crowd, rows[doubtful], labels[doubtful])
-        right = ~doubtful | (labels == predicted.best[rows])
-        project.audited.append((predicted.uncorrected[rows], right, np.zeros(len(rows))))
+            labels[doubtful] = two_agree(project.crowd, kind, rows[doubtful], labels[doubtful])
         project.labels[rows] = labels
-        project.doubt[rows] = (1 - predicted.confidence[rows]) * chance_missed(
-            self.work.error, 1 / max(self.pool.n_classes - 1, 1)
-        )
-        return np.asarray(labels != predicted.best[rows])
+        project.audited.append(project.tested(rows))
+        project.doubt[rows] = (1 - predicted.confidence[rows]) * chance_missed(self.work.error, 1 / kind.others)
+        wrong = kind.wrong_about(labels, predicted.best[rows])
+        return wrong if self.work.each_class else np.asarray(wrong.any(axis=1))
 
     def _others(self) -> None:
         """Record the results of other ways to the end, from the moment at which the first audit begins."""
         if not self.others:
-            self.others = {"threshold": self._threshold(), "grids": self._grids()}
+            self.others = {"threshold": self._threshold()}
+            if self.pool.kind.shows_predictions:
+                self.others["grids"] = self._grids()
 
     def _threshold(self) -> Result:
         """Take the labels from the model above the confidence at which the target is expected to be met."""
@@ -233,10 +262,11 @@ class _Finish:
         assert predicted is not None
         rows = project.open
         rows = rows[np.argsort(-predicted.confidence[rows].astype(float), kind="stable")]
-        doubt = np.cumsum(1 - predicted.confidence[rows].astype(float))
+        doubt = self._worst_share * np.cumsum(1 - predicted.confidence[rows].astype(float))
         by_people = project.doubt[project.labels >= 0].sum() + project.people_error * (
             len(rows) - np.arange(1, len(rows) + 1)
         )
+        by_people /= self.decisions
         taken = int(np.flatnonzero(doubt + by_people <= self.target * len(self.pool)).max(initial=-1)) + 1
         project.certified[rows[:taken]] = predicted.best[rows[:taken]]
         project.ask_alone(rows[taken:])
@@ -254,4 +284,4 @@ class _Finish:
             spent = {purpose: round(100 * each / by_hand, 1) for purpose, each in project.crowd.seconds_by.items()}
             facts = {**self.facts, "certified_percent": certified, "batches": project.batches, "percent_by": spent}
         final = np.where(project.labels >= 0, project.labels, project.certified)
-        return Result(project.crowd.seconds, float((final != self.pool.truth).mean()), facts)
+        return Result(project.crowd.seconds, self.work.error_of(self.pool, final), facts)

@@ -52,13 +52,17 @@ class People:
     def __init__(self, truth: NDArray[np.int64], n_classes: int, seed: int, error: float = ERROR) -> None:
         rng = np.random.default_rng([seed, 13])
         n = len(truth)
-        wrong = (truth + rng.integers(1, n_classes, n)) % n_classes
         self.truth, self.n_classes = truth, n_classes
+        wrong = self._wrong(rng)
         self.alone = np.where(rng.random(n) < error, wrong, truth)
         """(n,) the answers to an item alone on the page."""
         self._anchored = rng.random(n) < ANCHORED
         self._alert = rng.random(n)
         self._slips = rng.random(n) < error
+
+    def _wrong(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return a wrong answer to each item."""
+        return np.asarray((self.truth + rng.integers(1, self.n_classes, len(self.truth))) % self.n_classes)
 
     @property
     def task(self) -> float:

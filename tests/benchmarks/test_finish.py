@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from benchmarks import finish
+from benchmarks.finishing.answers import OneClass, SeveralClasses, members, of_labels
 from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.ways import two_agree
@@ -36,6 +40,75 @@ def test_every_item_gets_a_label_and_each_way_has_its_figures(tmp_path, capsys):
     assert figures["finish"]["false_proofs"] == [0]
 
 
+@pytest.mark.parametrize("extra", [[], ["--each-class"]])
+def test_items_of_several_classes_get_labels_without_suggestions_and_grids(extra, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    truth = rng.random((300, 3)) < 0.4
+    np.save(tmp_path / "X.npy", (truth @ rng.normal(size=(3, 8)) * 6 + rng.normal(size=(300, 8))).astype(np.float32))
+    np.save(tmp_path / "y.npy", truth.astype(int))
+    arguments = ["--vectors", str(tmp_path / "X.npy"), "--labels", str(tmp_path / "y.npy"), "--seeds", "1", *extra]
+    arguments += ["--targets", "0.1", "--processes", "1", "--quick", "--batch", "60", "--json"]
+    assert finish.main(arguments) == 0
+    pool = json.loads(capsys.readouterr().out)["pools"]["X"]
+    assert set(pool) == WAYS - {"grids"}
+    figures = pool["finish"]["0.1"]
+    assert figures["error_percent"][0] <= 10
+    assert figures["seconds_percent"][0] < 90
+    assert figures["certified_percent"][0] > 0
+    assert figures["false_proofs"] == [0]
+
+
+def test_labels_of_several_classes_that_are_not_0_and_1_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "X.npy", np.zeros((4, 2)))
+    np.save(tmp_path / "y.npy", np.array([[0, 2], [1, 0], [0, 0], [1, 1]]))
+    arguments = ["--vectors", str(tmp_path / "X.npy"), "--labels", str(tmp_path / "y.npy"), "--processes", "1"]
+    assert finish.main(arguments) == 2
+    assert "y.npy: expected 0 and 1 for each of several classes." in capsys.readouterr().err
+
+
+def test_each_class_alone_is_a_goal_only_of_several_classes(tmp_path, capsys):
+    assert finish.main(["--pools", "digits", "--each-class", "--processes", "1"]) == 2
+    assert "--each-class" in capsys.readouterr().err
+
+
+@given(
+    st.lists(st.lists(st.sets(st.integers(0, 3)) | st.none(), min_size=2, max_size=2), min_size=1, max_size=6),
+)
+def test_each_class_has_the_answer_that_two_people_give_first(answers):
+    kind = SeveralClasses(4)
+    keys = [np.array([-1 if one is None else sum(1 << c for c in one) for one in person]) for person in answers]
+    for item, label in enumerate(kind.agreed(keys)):
+        given_to_it = [person[item] for person in answers if person[item] is not None]
+        words = {c: Counter() for c in range(4)}
+        agreed = {}
+        for one in given_to_it:
+            for c, counts in words.items():
+                counts[c in one] += 1
+                if counts[c in one] == 2:
+                    agreed.setdefault(c, c in one)
+        expected = sum(1 << c for c, word in agreed.items() if word) if len(agreed) == 4 else -1
+        assert label == expected
+
+
+def test_people_err_about_one_class_of_an_item():
+    truth = np.random.default_rng(0).integers(1 << 5, size=20_000)
+    kind, labels = of_labels(members(truth, 5), 5)
+    assert (labels == truth).all()
+    crowd = Crowd(truth, kind, seed=0, error=0.05)
+    first = crowd.alone(np.arange(len(truth)))
+    wrong = kind.wrong_about(first, truth)
+    assert wrong.any(axis=1).mean() == pytest.approx(0.05, abs=0.005)
+    assert wrong.sum(axis=1).max() == 1
+    assert wrong.mean(axis=0) == pytest.approx(np.full(5, 0.01), abs=0.003)
+    labels = two_agree(crowd, kind, np.arange(len(truth)), first)
+    assert kind.wrong_about(labels, truth).any(axis=1).mean() < 0.003
+
+
+def test_more_classes_than_a_key_has_bits_are_refused():
+    with pytest.raises(ValueError, match="at most 62 classes, not 63"):
+        of_labels(np.zeros((2, 63), bool), 63)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--vectors", "X.npy"], ["--seeds", "0"], ["--targets", "2"], ["--person-error", "0.7"], ["--near-copies", "-1"]],
@@ -48,14 +121,14 @@ def test_arguments_that_make_no_sense_are_refused(arguments, capsys):
 
 def test_people_answer_independently_and_two_who_agree_are_rarely_wrong():
     truth = np.random.default_rng(0).integers(10, size=20_000)
-    crowd = Crowd(truth, 10, seed=0, error=0.05)
+    crowd = Crowd(truth, OneClass(10), seed=0, error=0.05)
     rows = np.arange(len(truth))
     first = crowd.alone(rows)
     second = crowd.alone(rows)
     assert (first != truth).mean() == pytest.approx(0.05, abs=0.005)
     assert ((first != truth) & (second != truth)).mean() == pytest.approx(0.0025, abs=0.001)
     assert crowd.seconds == pytest.approx(2 * len(truth) * crowd.task)
-    labels = two_agree(crowd, rows, first)
+    labels = two_agree(crowd, OneClass(10), rows, first)
     assert (labels != truth).mean() < 0.002
 
 
@@ -63,7 +136,7 @@ def test_near_copies_get_a_label_once_checks_agree():
     rng = np.random.default_rng(0)
     points = np.repeat(rng.normal(size=(400, 5)), 5, axis=0) + rng.normal(scale=1e-3, size=(2000, 5))
     truth = np.repeat(rng.integers(10, size=400), 5)
-    crowd = Crowd(truth, 10, seed=0, error=0.001)
+    crowd = Crowd(truth, OneClass(10), seed=0, error=0.001)
     copies = Copies(average_linkage(points), most=3, seed=0)
     labels = np.full(2000, -1)
     rows = np.arange(0, 2000, 5)
@@ -86,7 +159,7 @@ def test_near_copies_get_a_label_once_checks_agree():
 def test_a_project_measures_the_pace_and_errors_of_its_people():
     truth = np.zeros(6000, np.int64)
     truth[::10] = 1
-    crowd = Crowd(truth, 2, seed=0, error=0.03)
+    crowd = Crowd(truth, OneClass(2), seed=0, error=0.03)
     labels = crowd.in_grids(np.arange(6000), np.zeros(6000, np.int64))
     errors = crowd.errors(np.full(1, 0.9))
     assert errors.missed == pytest.approx([missed(0.1)])
