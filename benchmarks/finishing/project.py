@@ -36,7 +36,9 @@ MOST_ANSWERS = 5
 REMEMBERED = 3
 TESTED = ("sure", "wrong", "accepted")
 NEWEST = 200
-"""The labels that tell how often the next ones are wrong, as `labeling.finishing.people` counts them."""
+"""The labels that tell how often the next ones are wrong, at least: as `labeling.finishing.people` counts them, but
+whole batches, since a batch asks for its doubtful items first.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class Tested:
 class Project:
     """labels : (n,) people's labels, -1 for none. doubt : (n,) the probability that such a label is wrong.
 
-    doubts : the same in the order in which labels were given, without an audit's draws.
+    labeled_in : (n,) the batch in which people gave the label; -1 for none, for an audit's draws and near-copies.
 
     certified : (n,) the model's labels that a certificate covers, -1 for none.
     reserved : (n,) the items that control items are drawn from, `control_share` of them: they train no model.
@@ -115,7 +117,7 @@ class Project:
     doubt: NDArray[np.float64] = field(init=False)
     certified: NDArray[np.int64] = field(init=False)
     drawn: NDArray[np.bool_] = field(init=False)
-    doubts: list[float] = field(default_factory=list)
+    labeled_in: NDArray[np.int64] = field(init=False)
     predictions: Predictions | None = None
     near_copies: int = 0
     control_share: float = 0.0
@@ -135,7 +137,7 @@ class Project:
         n = len(self.pool)
         self.labels, self.certified = np.full(n, -1), np.full(n, -1)
         self.doubt, self.drawn, self.copied = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
-        self.reserved = np.zeros(n, bool)
+        self.reserved, self.labeled_in = np.zeros(n, bool), np.full(n, -1)
         rng = np.random.default_rng(seed_for(self.seed, "reserved", 0))
         self.reserved[rng.permutation(n)[: round(self.control_share * n)]] = True
 
@@ -148,7 +150,7 @@ class Project:
         """Return the project as it is now, to go on in another way. Both have the same model and people."""
         other = copy.copy(self)
         other.labels, other.doubt, other.certified = self.labels.copy(), self.doubt.copy(), self.certified.copy()
-        other.doubts = list(self.doubts)
+        other.labeled_in = self.labeled_in.copy()
         other.crowd = self.crowd.copy()
         return other
 
@@ -289,7 +291,7 @@ class Project:
         """Write the labels that people confirmed, whose probability to be wrong is `doubt`, and settle the others."""
         kept = answers == guesses
         self.labels[rows[kept]], self.doubt[rows[kept]] = answers[kept], doubt[kept]
-        self.doubts += doubt[kept].tolist()
+        self.labeled_in[rows[kept]] = self.batches
         self.settle(rows[~kept], [[answer] for answer in answers[~kept].tolist()])
 
     def ask_in_grids(self, rows: NDArray[np.int64]) -> None:
@@ -316,8 +318,7 @@ class Project:
                     votes.append(int(self.crowd.alone(np.array([row]))[0]))
             if word and first != word.value:
                 self.differing, self.asked_again = self.differing + 1, self.asked_again + len(votes) - 1
-            self.labels[row], self.doubt[row] = value, 1 - probability
-            self.doubts.append(1 - probability)
+            self.labels[row], self.doubt[row], self.labeled_in[row] = value, 1 - probability, self.batches
 
     @property
     def pace(self) -> Pace:
@@ -332,9 +333,12 @@ class Project:
 
     @property
     def people_error(self) -> float:
-        """Return the share of people's next labels that are expected to be wrong: as of their newest ones."""
-        newest = self.doubts[-NEWEST:] or [ERROR]
-        return sum(newest) / len(newest)
+        """Return the share of people's next labels that are expected to be wrong: as of the newest batches."""
+        by_batch = np.sort(self.labeled_in)[::-1][: int((self.labeled_in >= 0).sum())]
+        if not len(by_batch):
+            return ERROR
+        oldest = by_batch[min(NEWEST, len(by_batch)) - 1]
+        return float(self.doubt[self.labeled_in >= oldest].mean())
 
     def price(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the expected seconds for each item by the probability of the model's label, as a share of those for an

@@ -10,7 +10,7 @@ from django.db.models import Avg, Count
 from labeling.answering import gold
 from labeling.answering.rechecking import who_may_be_asked
 from labeling.certifying.people import chance_missed, upper_error
-from labeling.models import Project
+from labeling.models import Project, Task
 from labeling.resolving.outlook import Rule, outlook
 from labeling.resolving.posterior import ACCURACY, AnswerSpace
 
@@ -25,8 +25,10 @@ LEAST_GOLD = 20
 
 LEAST_LABELS = 100
 NEWEST_LABELS = 200
-"""The label error is measured on the newest labels with a probability, if there are enough. Older ones were given
-beside worse models, and would count for all labels to come."""
+MOST_LABELS = 2000
+"""The label error is measured on the labels with a probability of the newest complete batches that have so many tasks,
+if there are enough. Older ones were given beside worse models, and would count for all labels to come. The newest
+labels of a batch are those of doubtful items, which are asked again."""
 
 HIGHEST = 0.49
 
@@ -96,9 +98,19 @@ def errors_of(project: Project) -> PeopleErrors:
 
 
 def _measured(project: Project) -> float | None:
-    """Return the expected share of wrong ones among the newest labels; None if few have a probability."""
-    newest = project.items.labeled().filter(label_probability__isnull=False).order_by("-labeled_at")[:NEWEST_LABELS]
-    figures = newest.aggregate(n=Count("pk"), probability=Avg("label_probability"))
+    """Return the expected share of wrong ones among labels of the newest batches; None if few have a probability."""
+    batches: list[int] = []
+    tasks = 0
+    complete = project.batches.filter(completed_at__isnull=False).order_by("-number").values_list("pk", "size")
+    for pk, size in complete[:NEWEST_LABELS]:
+        if tasks >= NEWEST_LABELS:
+            break
+        batches.append(pk)
+        tasks += size
+    # By id, which tells nothing of an item: `labeling.steps.batch_tasks.write_tasks` draws the order.
+    sample = Task.objects.picked().filter(batch__in=batches).order_by("pk")[:MOST_LABELS].values("item")
+    labels = project.items.labeled().filter(pk__in=sample, label_probability__isnull=False)
+    figures = labels.order_by().aggregate(n=Count("pk"), probability=Avg("label_probability"))
     return 1 - figures["probability"] if figures["n"] >= LEAST_LABELS else None
 
 

@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from factories import make_items, make_member, make_project
+from factories import make_member, make_open_batch, make_project, new_items
 
 from labeling.answering import gold
 from labeling.answering.gold import GoldAnswer
 from labeling.finishing.people import LEAST_GOLD, NEWEST_LABELS, USUAL_ERROR, errors_of
+from labeling.models import Batch, Item, Project
 
 pytestmark = pytest.mark.django_db
 
@@ -29,10 +30,29 @@ def test_gold_answers_give_an_upper_bound_if_they_are_enough(monkeypatch: pytest
     assert enough.answer_at_most == pytest.approx(1 - 0.05 ** (1 / LEAST_GOLD), abs=0.02)
 
 
-def test_the_newest_labels_tell_how_often_the_next_ones_are_wrong() -> None:
+def test_the_newest_batches_tell_how_often_the_next_labels_are_wrong() -> None:
     """The first labels are given without a model that could contradict them."""
     project = make_project(overlap_max=3)
-    now = timezone.now()
-    make_items(project, 300, label=1, label_probability=0.9, labeled_at=now - timedelta(days=1))
-    make_items(project, NEWEST_LABELS, first=300, label=1, label_probability=0.99, labeled_at=now)
+    labeled_batch(project, 1, [0.9] * 300)
+    labeled_batch(project, 2, [0.99] * NEWEST_LABELS)
     assert errors_of(project).label == pytest.approx(0.01)
+    labeled_batch(project, 3, [0.97] * (NEWEST_LABELS // 2))
+    assert errors_of(project).label == pytest.approx((0.01 * 2 + 0.03) / 3)
+
+
+def test_the_labels_of_a_batch_count_whenever_they_were_given() -> None:
+    """Doubtful items are asked again, so that the last labels of a batch are theirs."""
+    project = make_project(overlap_max=3)
+    labeled_batch(project, 1, [0.99] * 300 + [0.8] * NEWEST_LABELS)
+    assert errors_of(project).label == pytest.approx((300 * 0.01 + NEWEST_LABELS * 0.2) / 500)
+
+
+def labeled_batch(project: Project, number: int, probabilities: list[float]) -> None:
+    """Make a complete batch whose items got labels with these probabilities, one after the other."""
+    first, now = project.items.count(), timezone.now()
+    items = new_items(project, len(probabilities), first=first, label=1)
+    for n, (item, probability) in enumerate(zip(items, probabilities, strict=True)):
+        item.label_probability, item.labeled_at = probability, now + timedelta(seconds=n)
+    Item.objects.bulk_create(items)
+    batch = make_open_batch(project, items, number=number)
+    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0, completed_at=now)
