@@ -17,6 +17,7 @@ from itertools import chain
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
 from labeling import auditlog
@@ -221,7 +222,7 @@ def _flaw(project: Project) -> str:
             "%(n)s imported labels came in for content that had a label already: such a label counts several times, "
             "and no ε holds. Import each label once, into a new project.",
             repeated,
-        ) % {"n": f"{repeated:,}"}
+        ) % {"n": number_format(repeated, force_grouping=True)}
     if untraced := imported["untraced"]:
         return ngettext(
             "%(n)s imported label was not found in another project: what was trained on them before is not known, "
@@ -229,7 +230,7 @@ def _flaw(project: Project) -> str:
             "%(n)s imported labels were not found in another project: what was trained on them before is not known, "
             "and no ε holds. Import labels from an export of a project that you may export.",
             untraced,
-        ) % {"n": f"{untraced:,}"}
+        ) % {"n": number_format(untraced, force_grouping=True)}
     return ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.conf import settings
+from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop
 
 
@@ -26,6 +27,7 @@ class Limit(NamedTuple):
         limit = self.allowed(own)
         if limit is None or used + more <= limit:
             return ""
+        limit, used, more = (number_format(n, force_grouping=True) for n in (limit, used, more))
         return gettext(self.refusal).format(limit=limit, used=used, more=more)
 
 
@@ -39,9 +41,11 @@ WAITING = Limit("PROJECT_WAITING_MB")
 ITEMS = Limit(
     "PROJECT_ITEMS",
     own="item_limit",
-    refusal="This project may have {limit:,} items, and has {used:,}: there is no room for {more:,} more. Managers can "
-    "remove items, which count for 30 more days; the person who runs this server can raise PROJECT_ITEMS or the "
-    "project's own limit.",
+    refusal=gettext_noop(
+        "This project may have {limit} items, and has {used}: there is no room for {more} more. Managers can "
+        "remove items, which count for 30 more days; the person who runs this server can raise PROJECT_ITEMS or the "
+        "project's own limit."
+    ),
 )
 
 # Asked by `members.check_room`, wherever somebody becomes a member.
@@ -49,7 +53,7 @@ MEMBERS = Limit(
     "PROJECT_MEMBERS",
     own="member_limit",
     refusal=gettext_noop(
-        "This project may have {limit:,} members, and has {used:,}: there is no room for {more:,} more. Managers "
+        "This project may have {limit} members, and has {used}: there is no room for {more} more. Managers "
         "can remove members; the person who runs this server can raise PROJECT_MEMBERS or the project's own limit."
     ),
 )
@@ -57,13 +61,17 @@ MEMBERS = Limit(
 # Both asked where a person creates or copies a project; the second not of staff.
 PROJECTS = Limit(
     "MAX_PROJECTS",
-    refusal="This server may have {limit:,} projects, and has {used:,}. Managers can delete projects, which count for "
-    "30 more days; the person who runs this server can raise MAX_PROJECTS.",
+    refusal=gettext_noop(
+        "This server may have {limit} projects, and has {used}. Managers can delete projects, which count for 30 more "
+        "days; the person who runs this server can raise MAX_PROJECTS."
+    ),
 )
 PROJECTS_OF_PERSON = Limit(
     "MAX_PROJECTS_PER_PERSON",
-    refusal="You may make {limit:,} projects, and have made {used:,}. Deleted projects count for 30 more days; the "
-    "person who runs this server can raise MAX_PROJECTS_PER_PERSON.",
+    refusal=gettext_noop(
+        "You may make {limit} projects, and have made {used}. Deleted projects count for 30 more days; the person who "
+        "runs this server can raise MAX_PROJECTS_PER_PERSON."
+    ),
 )
 
 LIMITS = (STORAGE, WAITING, ITEMS, MEMBERS, PROJECTS, PROJECTS_OF_PERSON)
