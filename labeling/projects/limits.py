@@ -27,8 +27,10 @@ class Limit(NamedTuple):
         limit = self.allowed(own)
         if limit is None or used + more <= limit:
             return ""
-        limit, used, more = (number_format(n, force_grouping=True) for n in (limit, used, more))
-        return gettext(self.refusal).format(limit=limit, used=used, more=more)
+        numbers = {"limit": limit, "used": used, "more": more}
+        return gettext(self.refusal).format_map(
+            {name: number_format(n, force_grouping=True) for name, n in numbers.items()}
+        )
 
 
 # Bytes of media, rows in the database, uploads and the files that rows own. `quota` counts and asks.
