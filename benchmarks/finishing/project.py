@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from benchmarks.finishing.crowd import Crowd
 from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.arrays.forecast import divide
 from labeling.certifying.asking import Pace, Way, choose, expected
-from labeling.certifying.experience import correct
+from labeling.certifying.experience import NOTHING, Checked, correct
 from labeling.resolving.posterior import ModelVote
 from models_store.config import TrainConfig
 from models_store.model import Model
@@ -34,7 +35,6 @@ MEAN_CLUSTER_SIZE = 5.0
 STRATEGY = "cluster-margin"
 MOST_ANSWERS = 5
 REMEMBERED = 3
-TESTED = ("sure", "wrong", "accepted")
 NEWEST = 200
 """The labels that tell how often the next ones are wrong, at least: as `labeling.finishing.people` counts them, but
 whole batches, since a batch asks for its doubtful items first.
@@ -80,17 +80,13 @@ class Predictions:
 
 
 @dataclass(frozen=True, eq=False)
-class Tested:
-    """Predictions of items from which the model had not learned, beside people's labels.
-
-    sure : (m,) the probabilities of the predictions, uncorrected.
-    wrong : (m,) whether people gave another label; (m, classes) about each class.
-    accepted : (m,) the shares of wrong predictions that people accept.
+class Compared:
+    """Predictions of items from which the model had not learned, beside people's labels. wrong : (m, classes) bool, the
+    classes about which a prediction is wrong.
     """
 
-    sure: NDArray[np.float64]
+    checked: Checked
     wrong: NDArray[np.bool_]
-    accepted: NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -125,8 +121,8 @@ class Project:
     copied: NDArray[np.bool_] = field(init=False)
     dendrogram: Dendrogram | None = None
     copies: Copies | None = None
-    experience: list[Tested] = field(default_factory=list)
-    audited: list[Tested] = field(default_factory=list)
+    experience: list[Compared] = field(default_factory=list)
+    audited: list[Compared] = field(default_factory=list)
     worst_share: float = 1.0
     batches: int = 0
     margin: float = 0.1
@@ -206,7 +202,7 @@ class Project:
         rows = rows[picked.indices]
         ways, sure = self.ask(rows), predicted.confidence[rows]
         accepted = np.choose(ways, [np.zeros(len(rows)), np.full(len(rows), ANCHORED), self.crowd.errors(sure).missed])
-        self.experience.append(self.tested(rows, accepted))
+        self.experience.append(self.compared(rows, accepted))
         if self.copies:
             self._copy(self.copies, rows)
 
@@ -237,21 +233,20 @@ class Project:
         ]
         best, uncorrected, margins, embeddings = (np.concatenate(each) for each in zip(*parts, strict=True))
         self.predictions = Predictions(best, uncorrected, uncorrected, margins, embeddings)
-        control = np.flatnonzero((self.labels >= 0) & self.reserved)
-        known = [self.tested(control), *self.experience[-REMEMBERED:], *self.audited]
-        earlier, wrong, accepted = (np.concatenate([getattr(each, name) for each in known]) for name in TESTED)
-        right = np.asarray(~wrong.any(axis=1))
-        self.worst_share = float((wrong.sum(axis=0).max() + 1) / ((~right).sum() + 1))
-        self.predictions.confidence = correct(
-            uncorrected, earlier, right, label_error=self.people_error, accepted=accepted
-        )
+        drawn = self.compared(np.flatnonzero((self.labels >= 0) & self.reserved))
+        picked = [*self.experience[-REMEMBERED:], *self.audited]
+        wrong = np.concatenate([each.wrong for each in [drawn, *picked]])
+        self.worst_share = float((wrong.sum(axis=0).max() + 1) / (wrong.any(axis=1).sum() + 1))
+        self.predictions.confidence = correct(uncorrected, drawn.checked, joined([each.checked for each in picked]))
 
-    def tested(self, rows: NDArray[np.int64], accepted: NDArray[np.float64] | None = None) -> Tested:
-        """Return the model's predictions of these labeled items beside their labels. `accepted`: none, if not given."""
+    def compared(self, rows: NDArray[np.int64], accepted: NDArray[np.float64] | None = None) -> Compared:
+        """Return the model's predictions of these labeled items beside their labels. `accepted`: as in `Checked`."""
         predicted = self.predictions
         assert predicted is not None
         wrong = self.pool.kind.wrong_about(predicted.best[rows], self.labels[rows])
-        return Tested(predicted.uncorrected[rows], wrong, np.zeros(len(rows)) if accepted is None else accepted)
+        right = np.asarray(~wrong.any(axis=1))
+        accepted = np.zeros(len(rows)) if accepted is None else accepted
+        return Compared(Checked(predicted.uncorrected[rows], right, self.doubt[rows], accepted), wrong)
 
     def ask(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Label these items, each in the way that is expected to be the cheapest, and return these ways."""
@@ -350,3 +345,10 @@ class Project:
         ways = choose(probabilities, pace, errors, price=self.crowd.task / self.margin)
         seconds, _ = expected(probabilities, pace, errors)
         return np.asarray(seconds[ways, np.arange(len(ways))] / self.crowd.task)
+
+
+def joined(parts: Sequence[Checked]) -> Checked:
+    """Return all of these as one. The values of each are arrays."""
+    if not parts:
+        return NOTHING
+    return Checked(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Checked)))

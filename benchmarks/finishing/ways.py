@@ -244,8 +244,8 @@ class _Finish:
             doubtful = labels != predicted.best[rows]
             labels[doubtful] = two_agree(project.crowd, kind, rows[doubtful], labels[doubtful])
         project.labels[rows] = labels
-        project.audited.append(project.tested(rows))
         project.doubt[rows] = (1 - predicted.confidence[rows]) * chance_missed(self.work.error, 1 / kind.others)
+        project.audited.append(project.compared(rows))
         wrong = kind.wrong_about(labels, predicted.best[rows])
         return wrong if self.work.each_class else np.asarray(wrong.any(axis=1))
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from labeling.arrays.files import ProjectFiles
 from labeling.db.statements import among
 from labeling.finishing.candidates import predicting
-from labeling.finishing.experience import control_tested
+from labeling.finishing.experience import corrected, of_control
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.insight.pool_counts import PoolCounts, pool_of
@@ -59,7 +59,7 @@ def sample_facts(project: Project, used: InUse) -> SampleFacts:
 @lru_cache(maxsize=16)
 def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSample:
     """Return the sample, with the items reserved for control: an audit that begins releases most of them. `within`: the
-    points by which a right score may differ. `each_class`: as in `labeling.finishing.experience.Tested.corrected`.
+    points by which a right score may differ. `each_class`: as in `labeling.finishing.experience.corrected`.
     Takes two queries.
 
     Raises `FinishRefused` if the version's predictions are not stored, or if no control item tells how often the
@@ -73,8 +73,8 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
             gettext("Version %(number)s has no predictions for the pool yet. They follow when it picks a batch.")
             % {"number": version.number}
         )
-    tested = control_tested(project, version, within=within)
-    if not tested.right:
+    known = of_control(project, version, within=within)
+    if not known.right:
         raise FinishRefused(
             gettext(
                 "No control item has a label yet, so nothing tells how often the model is right. Label a "
@@ -86,8 +86,8 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
     open_rows = np.sort(np.fromiter(may.order_by().values_list("row", flat=True), np.int64))
     open_rows = open_rows[confidence[open_rows] > 0]
     return PoolSample(
-        probabilities=tested.corrected(confidence[open_rows], each_class=each_class),
+        probabilities=corrected(confidence[open_rows], known, each_class=each_class),
         values=np.asarray(values[open_rows]),
         size=round(len(open_rows) * len(values) / max(len(rows), 1)),
-        control=len(tested.right),
+        control=len(known.right),
     )

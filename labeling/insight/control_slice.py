@@ -8,6 +8,7 @@ the best class is stored, which does not decide whether a set of classes is righ
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -96,17 +97,20 @@ def control_facts(project: Project) -> ControlFacts:
 
 
 @lru_cache(maxsize=32)
-def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labeled control items' rows (n,) int64, ascending, and labels (n,) int64.
+def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the labeled control items' rows (n,) int64, ascending, their labels (n,) int64, and the probabilities (n,)
+    that these are wrong, NaN where nothing is known.
 
     Each process caches them: pages of a large project would read fifty thousand of them every few seconds.
     """
-    labeled = list(project.items.measuring().values_list("row", "label"))
+    labeled = list(project.items.measuring().values_list("row", "label", "label_probability"))
     # By row, since a version has predicted the first rows. Sorted here: SQLite would read all rows of the project.
     labeled.sort(key=itemgetter(0))
-    rows, labels = np.array(labeled, np.int64).reshape(-1, 2).T
-    rows.flags.writeable = labels.flags.writeable = False
-    return rows, labels
+    rows, labels = np.array([each[:2] for each in labeled], np.int64).reshape(-1, 2).T
+    doubts = np.array([math.nan if each[2] is None else 1 - each[2] for each in labeled])
+    for array in (rows, labels, doubts):
+        array.flags.writeable = False
+    return rows, labels, doubts
 
 
 class ControlSlice:
@@ -114,15 +118,17 @@ class ControlSlice:
     two files of a version.
 
     facts : of these items; None if a model's best class is no answer to the question.
+    doubts : (n,) the probabilities that their labels are wrong, NaN where nothing is known. By row, as `predicted`.
     """
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._files = ProjectFiles(project)
         self._rows = self._labels = np.zeros(0, np.int64)
+        self.doubts = np.zeros(0)
         self.facts = None if project.asks.best_is_no_answer else control_facts(project)
         if self.facts is not None:
-            self._rows, self._labels = _labeled(project, self.facts)
+            self._rows, self._labels, self.doubts = _labeled(project, self.facts)
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from labeling.certifying.asking import Errors, Pace, Way, choose, expected
-from labeling.certifying.experience import correct
+from labeling.certifying.experience import NOTHING, Checked, correct
 
 PACE = Pace(alone=2.1, accept=1.8, refuse=0.5, cell=0.43, mark=1.5)
 ERRORS = Errors(alone=0.03, follows=0.17, missed=0.2, slips=0.03)
@@ -48,7 +48,7 @@ def test_expected_seconds_and_errors_are_those_of_simulated_people():
 
 def test_no_experience_changes_no_probability():
     said = np.array([0.2, 0.7, 0.999])
-    assert np.allclose(correct(said, np.empty(0), np.empty(0, bool)), said)
+    assert np.allclose(correct(said, NOTHING), said)
 
 
 @pytest.mark.parametrize(("shift", "slope"), [(1.5, 1.0), (-1.0, 1.0), (0.5, 1.3)])
@@ -59,7 +59,7 @@ def test_experience_corrects_what_a_model_says_wrongly(shift, slope):
         return 1 / (1 + np.exp(-(shift + slope * np.log(p / (1 - p)))))
 
     earlier, said = rng.uniform(0.3, 0.9, 300), rng.uniform(0.8, 0.99, 1000)
-    corrected = correct(said, earlier, rng.random(300) < true(earlier))
+    corrected = correct(said, Checked(earlier, rng.random(300) < true(earlier)))
     assert np.abs(corrected - true(said)).mean() < 0.7 * np.abs(said - true(said)).mean()
     assert (np.diff(corrected[np.argsort(said)]) > 0).all()
 
@@ -69,12 +69,31 @@ def test_errors_of_people_are_not_taken_for_errors_of_the_model(wrong):
     rng = np.random.default_rng(0)
     said = np.full(20_000, 0.95)
     agree = (rng.random(len(said)) >= wrong) & (rng.random(len(said)) >= 0.03)
-    assert 1 - correct(said, said, agree, label_error=0.03).mean() == pytest.approx(wrong, abs=0.003)
-    assert 1 - correct(said, said, agree).mean() == pytest.approx(wrong + 0.03, abs=0.005)
+    assert 1 - correct(said, Checked(said, agree, label_error=0.03)).mean() == pytest.approx(wrong, abs=0.003)
+    assert 1 - correct(said, Checked(said, agree)).mean() == pytest.approx(wrong + 0.03, abs=0.005)
+
+
+def test_labels_that_were_asked_again_tell_more_against_a_model():
+    """People differ from the model about 30 of 1,000 items: by chance, unless further answers agree with the first."""
+    said, agree = np.full(1000, 0.98), np.arange(1000) >= 30
+    single = correct(said, Checked(said, agree, label_error=0.03))
+    settled = correct(said, Checked(said, agree, label_error=np.where(agree, 0.03, 1e-3)))
+    assert 1 - single.mean() < 0.01
+    assert 1 - settled.mean() == pytest.approx(0.03, abs=0.005)
+
+
+def test_items_drawn_by_chance_outweigh_picked_ones():
+    """Near-copies: a model is right about the doubtful items whose copies it has learned, and less about all others."""
+    rng = np.random.default_rng(0)
+    doubtful, said = rng.uniform(0.4, 0.9, 2000), rng.uniform(0.9, 0.99, 800)
+    picked = Checked(doubtful, rng.random(2000) < 0.7 + 0.3 * doubtful)
+    drawn = Checked(said, rng.random(800) < 0.92)
+    assert 1 - correct(said, NOTHING, picked).mean() < 0.04
+    assert 1 - correct(said, drawn, picked).mean() == pytest.approx(0.08, abs=0.015)
 
 
 def test_certain_answers_stay_finite():
-    corrected = correct(np.array([0.0, 1.0]), np.array([1.0] * 50), np.zeros(50, bool))
+    corrected = correct(np.array([0.0, 1.0]), Checked(np.array([1.0] * 50), np.zeros(50, bool)))
     assert np.isfinite(corrected).all()
 
 
@@ -82,7 +101,7 @@ def test_certain_answers_stay_finite():
 def test_a_model_that_is_sure_and_often_wrong_is_corrected(share):
     rng = np.random.default_rng(0)
     said = np.clip(1 - rng.exponential(0.06, 10_000), 0.1, 0.9999)
-    assert correct(said, said, rng.random(10_000) < share).mean() == pytest.approx(share, abs=0.01)
+    assert correct(said, Checked(said, rng.random(10_000) < share)).mean() == pytest.approx(share, abs=0.01)
 
 
 def test_further_answers_after_a_disagreement_cost_most_where_the_model_is_often_wrong():

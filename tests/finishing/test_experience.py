@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
 
-from labeling.finishing.experience import corrected
+from labeling.finishing.experience import Experience, corrected, of_batches, of_control
 from labeling.models import Item, ModelVersion
 from tests.finishing.audit_rows import make_predicted
 
@@ -29,11 +29,15 @@ def answer_batch(version: ModelVersion, *, right: int, n: int = 60, prompted: bo
     Item.objects.bulk_update(items, ["label"])
 
 
+def known_of(version: ModelVersion) -> tuple[Experience, Experience]:
+    return of_control(version.project, version, within=0), of_batches(version.project, within=0)
+
+
 @pytest.mark.parametrize(("right", "low", "high"), [(60, 0.9, 1.0), (42, 0.6, 0.8), (20, 0.2, 0.5)])
 def test_answers_about_earlier_predictions_correct_probabilities(right: int, low: float, high: float) -> None:
     version = make_predicted(make_project(), 40)
     answer_batch(version, right=right)
-    found = corrected(version.project, version, np.array([0.99, SURE, 0.5]), within=0, label_error=0.0)
+    found = corrected(np.array([0.99, SURE, 0.5]), *known_of(version))
     assert low < found[1] < high
     assert found[0] >= found[1] >= found[2]
 
@@ -41,4 +45,4 @@ def test_answers_about_earlier_predictions_correct_probabilities(right: int, low
 def test_answers_of_people_who_saw_the_prediction_correct_nothing() -> None:
     version = make_predicted(make_project(), 40)
     answer_batch(version, right=60, prompted=True)
-    assert corrected(version.project, version, np.array([SURE]), within=0, label_error=0.0) == pytest.approx([SURE])
+    assert corrected(np.array([SURE]), *known_of(version)) == pytest.approx([SURE])
