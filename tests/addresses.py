@@ -78,8 +78,10 @@ DATA = {
     "project-import-progress",
     "project-item-classes",
 }
+# For programs.
+PROGRAMS = {"schema", "healthz", "readyz", "metrics"}
 # For operators and programs.
-OPERATORS = {"server", "server-auditlog", "schema", "healthz", "readyz", "metrics"}
+OPERATORS = {"server", "server-auditlog", *PROGRAMS}
 # Second names of addresses, by which django-allauth finds them.
 ALIASES = {"account_login"}
 # They lead to another page, whoever asks.

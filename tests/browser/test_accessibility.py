@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
-from addresses import DATA, LIKE_OTHERS, OPERATORS, REDIRECTS, TAKERS, all_names
+from addresses import DATA, LIKE_OTHERS, PROGRAMS, REDIRECTS, TAKERS, all_names
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from axe import faults
@@ -291,6 +291,12 @@ def split_into(*names: str) -> Callable[[Page], None]:
     return go_on
 
 
+def make_others() -> None:
+    """Make the people of `STATES` who are no members of projects."""
+    make_user("newcomer")
+    make_user("staff", is_staff=True, is_superuser=True)
+
+
 class State(NamedTuple):
     """A page in one of its states, and the steps that lead there. `name` is the name of the page's address."""
 
@@ -453,6 +459,8 @@ STATES = [
     State("project-datasets", "filled", DIGITS, unfold),
     State("project-datasets", "empty", EMPTY),
     State("project-dataset", "filled", {**DIGITS, "name": "v2"}, press("Compare")),
+    State("server", "filled", user="staff"),
+    State("server-auditlog", "filled", user="staff"),
     State("login", "locked out", act=locked_out, user=""),
 ]
 
@@ -460,7 +468,7 @@ STATES = [
 def test_every_page_is_looked_at() -> None:
     assert {state.name for state in STATES} | {
         "setup"
-    } == all_names() - TAKERS - LIKE_OTHERS - DATA - OPERATORS - REDIRECTS
+    } == all_names() - TAKERS - LIKE_OTHERS - DATA - PROGRAMS - REDIRECTS
 
 
 def is_simpler(state: State) -> bool:
@@ -475,7 +483,7 @@ def is_simpler(state: State) -> bool:
 def test_no_page_has_a_fault(open_page: Any, screenshot: Any, settings: Any, look: str, half: int) -> None:
     """The states are split in two halves, so that two processes can test them in parallel."""
     fill_world()
-    make_user("newcomer")
+    make_others()
     settings.MAIL, settings.OIDC_ISSUER = True, "https://id.example.org"
     options = {**LOOKS[look], "reduced_motion": "reduce"}
     pages: dict[str, Page] = {}

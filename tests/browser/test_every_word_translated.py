@@ -16,8 +16,7 @@ from django.db.models import CharField, JSONField, TextField
 from django.test import Client
 from django.urls import reverse
 from django.utils.translation import trans_real
-from factories import make_user
-from test_accessibility import STATES, State
+from test_accessibility import STATES, State, make_others
 from world import fill_world
 
 from labeling.models import User
@@ -31,10 +30,10 @@ VOID = {"br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 SILENT = {"script", "style", "code", "pre", "kbd"}
 WORD = re.compile(r"[^\W\d_]{2,}")
 NAMES = re.compile(
-    r"\b(Marginalia|UTC|[KMGT]i?B|API|SHA-256|CSV|JSONL?|ZIP|PNG|Arrow|Parquet|Deutsch|English|العربية)\b"
+    r"\b[0-9a-f]{64}\b|\b(Marginalia|SQLite|PostgreSQL|Django|Python|UTC|[KMGT]i?B|API|SHA-256|CSV|JSONL?|ZIP|PNG|Arrow|Parquet|Deutsch|English|العربية)\b"
     r"|(?<!\w)\.\w+|\w+://\S+|\b[a-z_]+\.[a-z_]+(?=:)"
 )
-"""Names, units, suffixes, addresses, and the kinds of the audit log's entries, the same in each language."""
+"""Hashes, names, units, suffixes, addresses, and the kinds of the audit log's entries, the same in each language."""
 
 
 class Bracketed:
@@ -141,7 +140,7 @@ def untranslated(page: str, stored: re.Pattern[str]) -> set[str]:
 def test_every_word_is_translated(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.MAIL, settings.OIDC_ISSUER, settings.OIDC_NAME = True, "https://id.example.org", "Marginalia"
     fill_world()
-    make_user("newcomer")
+    make_others()
     monkeypatch.setitem(trans_real._translations, "de", Bracketed(trans_real.translation("de")))
     states = [state for state in STATES if state.name in PAGES]
     ids = [{name: value() if callable(value) else value for name, value in state.ids.items()} for state in states]
