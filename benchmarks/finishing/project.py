@@ -1,27 +1,22 @@
-"""A simulated project: what people and models say of each item, and the model that learns from it.
-
-Labels and predictions are the keys of `benchmarks.finishing.answers`.
-"""
+"""A simulated project: what people and models say of each item, and the model that learns from it."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.efficiency.datasets import Source
 from benchmarks.efficiency.loop import seed_for, unlabeled_sample
-from benchmarks.finishing.answers import AnswerKind, of_labels
 from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
+from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.arrays.forecast import divide
 from labeling.certifying.asking import Pace, Way, choose, expected
-from labeling.certifying.experience import NOTHING, Checked, correct
+from labeling.certifying.experience import Checked, correct
 from labeling.resolving.posterior import ModelVote
 from models_store.config import TrainConfig
 from models_store.model import Model
@@ -41,60 +36,11 @@ whole batches, since a batch asks for its doubtful items first.
 """
 
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """All items of a data set: test items are not left out, since all items need a label."""
-
-    features: np.ndarray
-    truth: NDArray[np.int64]
-    kind: AnswerKind
-    input_shape: tuple[int, ...]
-
-    @classmethod
-    def of(cls, source: Source, seed: int) -> Pool:
-        data = source.load(seed)
-        features, truth = data.features, data.labels
-        if source.is_split and source.pool is None:
-            features = np.concatenate([features, data.test_features])
-            truth = np.concatenate([truth, data.test_labels])
-        kind, keys = of_labels(truth, data.n_classes)
-        return cls(features, keys, kind, data.input_shape)
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    def only(self, rows: NDArray[np.int64]) -> Pool:
-        """Return the pool of these items."""
-        return replace(self, features=self.features[rows], truth=self.truth[rows])
-
-
-@dataclass(eq=False)
-class Predictions:
-    """The newest model's arrays over the pool. `confidence` is `uncorrected`, corrected by experience."""
-
-    best: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    uncorrected: NDArray[np.float64]
-    margins: np.ndarray
-    embeddings: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Compared:
-    """Predictions of items from which the model had not learned, beside people's labels. wrong : (m, classes) bool, the
-    classes about which a prediction is wrong.
-    """
-
-    checked: Checked
-    wrong: NDArray[np.bool_]
-
-
 @dataclass(eq=False)
 class Project:
     """labels : (n,) people's labels, -1 for none. doubt : (n,) the probability that such a label is wrong.
 
     labeled_in : (n,) the batch in which people gave the label; -1 for none, for an audit's draws and near-copies.
-
     certified : (n,) the model's labels that a certificate covers, -1 for none.
     reserved : (n,) the items that control items are drawn from, `control_share` of them: they train no model.
     experience, audited : the predictions of each batch's items, and of each audit's draws, before people answered.
@@ -345,10 +291,3 @@ class Project:
         ways = choose(probabilities, pace, errors, price=self.crowd.task / self.margin)
         seconds, _ = expected(probabilities, pace, errors)
         return np.asarray(seconds[ways, np.arange(len(ways))] / self.crowd.task)
-
-
-def joined(parts: Sequence[Checked]) -> Checked:
-    """Return all of these as one. The values of each are arrays."""
-    if not parts:
-        return NOTHING
-    return Checked(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Checked)))

@@ -13,7 +13,8 @@ from benchmarks.efficiency.datasets import Source
 from benchmarks.efficiency.loop import seed_for
 from benchmarks.finishing.answers import AnswerKind
 from benchmarks.finishing.crowd import Crowd
-from benchmarks.finishing.project import Pool, Project
+from benchmarks.finishing.pool import Pool
+from benchmarks.finishing.project import Project
 from labeling.certifying.forecast import Option, cheapest
 from labeling.certifying.people import chance_missed
 from labeling.certifying.plan import Plan, Target, stratify
