@@ -15,6 +15,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import ngettext
 
 from labeling import auditlog
 from labeling.answering import assignments
@@ -74,12 +76,24 @@ def why_not_asked(project: Project) -> str:
     of_others, others = _suggested_of(project.items.to_label())
     if of_others == (others if suggested else 0):
         return ""
-    has = "Each gold item has a suggestion, but only" if suggested else "No gold item has a suggestion, but"
-    verb = "has" if of_others == 1 else "have"
-    return (
-        f"{has} {of_others:,} of the {others:,} items to label {verb} one: gold is not asked while annotators see "
-        "suggestions."
-    )
+    if suggested:
+        sentence = ngettext(
+            "Each gold item has a suggestion, but only %(n)s of the %(others)s items to label has one: gold is not "
+            "asked while annotators see suggestions.",
+            "Each gold item has a suggestion, but only %(n)s of the %(others)s items to label have one: gold is not "
+            "asked while annotators see suggestions.",
+            of_others,
+        )
+    else:
+        sentence = ngettext(
+            "No gold item has a suggestion, but %(n)s of the %(others)s items to label has one: gold is not asked "
+            "while annotators see suggestions.",
+            "No gold item has a suggestion, but %(n)s of the %(others)s items to label have one: gold is not asked "
+            "while annotators see suggestions.",
+            of_others,
+        )
+    numbers = {"n": of_others, "others": others}
+    return sentence % {name: number_format(n, force_grouping=True) for name, n in numbers.items()}
 
 
 def _suggested_of(items: ItemQuerySet) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from django.utils.translation import gettext
 
 from labeling.db.statements import marks, rows
 from labeling.models import Project
@@ -41,5 +42,5 @@ def read_value(project: Project, value: Any) -> Stored:
     """Convert a client's value (class names or a bool) to its stored form. Raises `InvalidValue`. At most one query."""
     names = project.asks.names_in(value)
     if len(names) > MAX_CLASSES:
-        raise InvalidValue("These are too many class names.")
+        raise InvalidValue(gettext("These are too many class names."))
     return project.asks.parse(value, project.as_called(indices_of(project, names), None))

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
 
 
 class Unreadable(Exception):
@@ -28,8 +29,10 @@ def unseal(sealed: str) -> str:
         return _box().decrypt(sealed.encode()).decode()
     except InvalidToken:
         raise Unreadable(
-            "A stored secret cannot be read: SECRET_KEY has changed. Enter or make the secret again, or add the "
-            "earlier key to SECRET_KEY_FALLBACKS."
+            gettext(
+                "A stored secret cannot be read: SECRET_KEY has changed. Enter or make the secret again, or add the "
+                "earlier key to SECRET_KEY_FALLBACKS."
+            )
         ) from None
 
 

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.intake import fetching, uploads
@@ -264,4 +265,5 @@ def _file(item_import: ItemImport) -> Path:
 
 
 def _gone(item_import: ItemImport) -> ValidationError:
-    return ValidationError(f"{item_import.name} has been imported or discarded already.")
+    sentence = gettext("%(name)s has been imported or discarded already.")
+    return ValidationError(sentence % {"name": item_import.name})

@@ -24,6 +24,8 @@ from django.db import transaction
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
+from django.utils.formats import number_format
+from django.utils.translation import gettext, gettext_noop, override
 
 from labeling import auditlog, logs
 from labeling.disk.files import is_full
@@ -44,9 +46,9 @@ logger = logging.getLogger(__name__)
 AT_ONCE_BYTES = 1 << 20
 AT_ONCE_SECONDS = 10.0
 
-BROKE_OFF = "The upload broke off before it was complete. Send it again."
+BROKE_OFF = gettext_noop("The upload broke off before it was complete. Send it again.")
 
-STORE_AWAY = "The store of files does not answer: nothing was imported. Send it again later."
+STORE_AWAY = gettext_noop("The store of files does not answer: nothing was imported. Send it again later.")
 
 # Files that no import needs are removed after ORPHAN_SECONDS, when no process can still be writing them. Files of
 # failed imports are kept for KEPT_SECONDS, so that a manager can retry the import.
@@ -94,7 +96,8 @@ def check_length(length: int | None) -> None:
 
 
 def too_large() -> str:
-    return f"The upload is larger than {settings.MAX_UPLOAD_MB} MB. Split it."
+    most = number_format(settings.MAX_UPLOAD_MB, force_grouping=True)
+    return gettext("The upload is larger than %(n)s MB. Split it.") % {"n": most}
 
 
 def receive(
@@ -184,7 +187,7 @@ def keep(
     try:
         size = _store(path, chunks, spooled_at)
         if length is not None and size != length:  # the web server may end a body early without an error
-            raise ValidationError(BROKE_OFF)
+            raise ValidationError(gettext(BROKE_OFF))
         quota.reserve(project=project, path=path, size=size)
         _publish(path)
     except BaseException:
@@ -218,12 +221,12 @@ def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
                 check_length(size)
                 file.write(chunk)
     except UnreadablePostError as error:
-        raise ValidationError(BROKE_OFF) from error
+        raise ValidationError(gettext(BROKE_OFF)) from error
     except OSError as error:
         logger.exception("An upload could not be stored.")
         raise ValidationError(storing_problem(error)) from error
     if not size:
-        raise ValidationError("The upload is empty.")
+        raise ValidationError(gettext("The upload is empty."))
     return size
 
 
@@ -232,7 +235,7 @@ def _publish(path: Path) -> None:
         store().publish(path)
     except StoreAway as error:
         logger.exception("An upload could not be put into the object store.")
-        raise ValidationError(STORE_AWAY) from error
+        raise ValidationError(gettext(STORE_AWAY)) from error
 
 
 def spooled(file: UploadedFile) -> Path | None:
@@ -243,14 +246,20 @@ def spooled(file: UploadedFile) -> Path | None:
 def storing_problem(error: OSError) -> str:
     """Return the reason why an upload cannot be stored, as a text for its sender."""
     if is_full(error):
-        return "The disk of the server is full: nothing was imported. Free some space there, then send it again."
-    return f"The server cannot store the upload ({error.strerror or error}): nothing was imported. See its log."
+        return gettext(
+            "The disk of the server is full: nothing was imported. Free some space there, then send it again."
+        )
+    sentence = gettext("The server cannot store the upload (%(error)s): nothing was imported. See its log.")
+    return sentence % {"error": error.strerror or error}
 
 
 def _import_at_once(job: Job) -> None:
-    """Import while the client waits, for at most `AT_ONCE_SECONDS`. A worker continues an interrupted import."""
+    """Import while the client waits, for at most `AT_ONCE_SECONDS`. A worker continues an interrupted import.
+
+    As a worker does, it stores its reasons in English.
+    """
     deadline = time.monotonic() + AT_ONCE_SECONDS
-    with logs.about(job_id=job.pk, job_kind=job.kind):
+    with logs.about(job_id=job.pk, job_kind=job.kind), override(settings.LANGUAGE_CODE):
         try:
             import_items(Step(job, stopping=lambda: time.monotonic() > deadline))
         except StepLost:
@@ -311,12 +320,14 @@ def retry(*, item_import: ItemImport) -> None:
     Raises `ValidationError` if the file is gone or the import is not failed.
     """
     if not item_import.source_key and not store().exists(store().path_of(item_import.path)):
-        raise ValidationError(f"{item_import.name} is no longer on the server: import it again.")
+        sentence = gettext("%(name)s is no longer on the server: import it again.")
+        raise ValidationError(sentence % {"name": item_import.name})
     put_back = Job.objects.filter(item_import=item_import, state=Job.State.FAILED).update(
         state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None
     )
     if not put_back:
-        raise ValidationError(f"{item_import.name} has not failed, or was retried already.")
+        sentence = gettext("%(name)s has not failed, or was retried already.")
+        raise ValidationError(sentence % {"name": item_import.name})
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.WAITING, reason="")
     subject, after = f"import {item_import.pk}", {"repeated": item_import.name}
     auditlog.record(LogKind.IMPORT_CHANGED, project=item_import.project, subject=subject, after=after)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from django.db.models import Case, IntegerField, When
+from django.utils.translation import gettext
 
 from labeling.arrays.damage import enqueue_rebuild, name_of, note
 from labeling.arrays.files import ProjectFiles
@@ -43,7 +44,7 @@ def alike(project: Project, item: Item) -> Alike:
     """Return the items of the project that are most like `item`. Raises `LookupError` if `item` is not encoded yet."""
     matrix = None if item.row is None else _matrix(project, item.row)
     if matrix is None or item.row is None:
-        raise LookupError("It is not known yet what is like this item: it has to be encoded first.")
+        raise LookupError(gettext("It is not known yet what is like this item: it has to be encoded first."))
     near = nearest(matrix, item.row, MOST)
     ids = dict(project.items.filter(row__in=near.rows).values_list("row", "pk"))
     return Alike(item, [ids[row] for row in near.rows if row in ids], near.compared)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
+from django.utils.text import get_text_list
 from django.utils.translation import gettext
 
 from labeling.arrays.files import ProjectFiles
@@ -141,8 +142,10 @@ def read_mark(project: Project, text: str) -> bool:
 def unknown_class(project: Project, name: str) -> str:
     """Return the error text for an unknown class, with up to `PROPOSED` names that contain `name`."""
     close = classes_like(project, name, PROPOSED)
-    proposal = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"This project has no class “{name[:60]}”.{proposal}"
+    if not close:
+        return gettext("This project has no class “%(name)s”.") % {"name": name[:60]}
+    sentence = gettext("This project has no class “%(name)s”. Did you mean %(names)s?")
+    return sentence % {"name": name[:60], "names": get_text_list(close, gettext("or"))}
 
 
 def classes_like(project: Project, text: str, n: int) -> list[str]:

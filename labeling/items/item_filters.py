@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, TextChoices
+from django.utils.translation import gettext
 
 from labeling.items import filter_values
 from labeling.items.answered import FIELDS, Answered, holds
@@ -70,13 +71,13 @@ class ItemFilter(Filter):
 
 def _read_state(project: Project, text: str) -> str:
     if text not in STATES:
-        raise LookupError(f"Choose one of {', '.join(STATES)}.")
+        raise LookupError(gettext("Choose one of %(names)s.") % {"names": ", ".join(STATES)})
     return text
 
 
 def _read_origin(project: Project, text: str) -> str:
     if text not in ORIGINS:
-        raise LookupError(f"Choose one of {', '.join(ORIGINS)}.")
+        raise LookupError(gettext("Choose one of %(names)s.") % {"names": ", ".join(ORIGINS)})
     return text
 
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from labeling.questions.base import MAX_NAME
 
@@ -43,13 +44,13 @@ class LabelClass(models.Model):
     key = models.CharField(
         max_length=1,
         blank=True,
-        validators=[RegexValidator(re.compile(r"[0-9]\Z"), "A key is one digit.")],
+        validators=[RegexValidator(re.compile(r"[0-9]\Z"), gettext_lazy("A key is one digit."))],
         help_text="The digit key that chooses it. It stays while the class is offered.",
     )
     colour = models.CharField(
         max_length=7,
         blank=True,
-        validators=[RegexValidator(re.compile(r"#[0-9a-f]{6}\Z"), "A colour is written like #3366cc.")],
+        validators=[RegexValidator(re.compile(r"#[0-9a-f]{6}\Z"), gettext_lazy("A colour is written like #3366cc."))],
         help_text="Of its mark on the annotator's screen.",
     )
     aliases = models.JSONField(default=list, blank=True, help_text="Other words by which it can be searched.")

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from labeling.models.file_owners import FileOwner
 from labeling.models.jobs import Cause
@@ -17,7 +18,7 @@ from labeling.models.jobs import Cause
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 # Names that only the version of that number may have.
 NUMBERED = r"v(\d{1,9})"
-NAME_RULE = "Use letters, digits, dots, hyphens and underscores; begin with a letter or a digit."
+NAME_RULE = gettext_lazy("Use letters, digits, dots, hyphens and underscores; begin with a letter or a digit.")
 
 
 class DatasetFile(FileOwner):

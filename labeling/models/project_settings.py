@@ -8,6 +8,7 @@ import math
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext
 
 from selector import strategies
 
@@ -22,7 +23,7 @@ MIN_READY, MAX_READY = 10, 200
 def finite(value: float) -> None:
     """Raise `ValidationError` for NaN and infinity: NaN passes validators that compare with a limit."""
     if not math.isfinite(value):
-        raise ValidationError("Give a finite number.")
+        raise ValidationError(gettext("Give a finite number."))
 
 
 class ProjectSettings(models.Model):

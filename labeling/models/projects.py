@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling import kinds, questions
 from labeling.models.project_settings import MOST_OVERLAP, ProjectSettings
@@ -27,7 +28,7 @@ MAX_GUIDELINES = 200_000
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
-    "Use lower-case letters, digits and single hyphens, for example 'street-signs'.",
+    gettext_lazy("Use lower-case letters, digits and single hyphens, for example 'street-signs'."),
 )
 
 
@@ -149,20 +150,22 @@ class Project(ProjectSettings):
         """Refuse settings that contradict each other."""
         if self.grids and not self.can_show_grids:
             takers = questions.listed(lambda question: question.grid_by != GridBy.NOTHING)
-            text = f"Grids are for images and texts where the question is {takers}."
-            raise ValidationError({"grids": text})
+            text = gettext("Grids are for images and texts where the question is %(questions)s.")
+            raise ValidationError({"grids": text % {"questions": takers}})
         if self.near_copies and not self.can_show_copies:
             others = questions.listed(lambda question: question.proposes)
-            text = f"Near-copies are for images and texts where the question is not {others}"
-            raise ValidationError({"near_copies": f"{text}, in projects without privacy."})
+            text = gettext(
+                "Near-copies are for images and texts where the question is not %(questions)s, in projects without "
+                "privacy."
+            )
+            raise ValidationError({"near_copies": text % {"questions": others}})
         # The validators of `overlap` report an overlap beyond its limit.
         if self.overlap_max is not None and self.overlap_max <= self.overlap <= MOST_OVERLAP:
-            raise ValidationError(
-                {
-                    "overlap_max": f"It must be more than the overlap, {self.overlap}, which every task gets; leave it "
-                    "empty for no more than that."
-                }
+            text = gettext(
+                "It must be more than the overlap, %(overlap)s, which every task gets; leave it empty for no more than "
+                "that."
             )
+            raise ValidationError({"overlap_max": text % {"overlap": self.overlap}})
 
     @property
     def asks(self) -> questions.Question:

@@ -6,6 +6,7 @@ import datetime
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -115,8 +116,12 @@ class ModelVersion(models.Model):
     @property
     def no_model(self) -> str:
         """The reason why it predicts no further items; "" if it has a model."""
-        text = f"Version {self.number} is made of predictions from outside: there is no model to predict other items."
-        return text if self.is_given else ""
+        if not self.is_given:
+            return ""
+        text = gettext(
+            "Version %(number)s is made of predictions from outside: there is no model to predict other items."
+        )
+        return text % {"number": self.number}
 
     @property
     def answers(self) -> bool:

@@ -198,10 +198,11 @@ def release(*, version: ModelVersion, user: User) -> None:
 
 def held(version: ModelVersion) -> str:
     """Return the message for a refused download of the version's files."""
-    return (
-        f"Model version {version.number} was trained without privacy, and the project is private: its files could "
-        f"reveal single answers. A manager can release it on the version’s page."
+    sentence = gettext(
+        "Model version %(number)s was trained without privacy, and the project is private: its files could reveal "
+        "single answers. A manager can release it on the version’s page."
     )
+    return sentence % {"number": version.number}
 
 
 def _flaw(project: Project) -> str:

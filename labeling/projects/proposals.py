@@ -52,8 +52,8 @@ def check_setting(project: Project) -> None:
     """Raise `ValidationError` if the project takes proposals, but its question has fixed classes."""
     if project.class_proposals and project.asks.fixed_classes:
         takers = questions.listed(lambda question: not question.fixed_classes)
-        text = f"Annotators can propose classes only where the question is {takers}."
-        raise ValidationError({"class_proposals": text})
+        text = gettext("Annotators can propose classes only where the question is %(questions)s.")
+        raise ValidationError({"class_proposals": text % {"questions": takers}})
 
 
 def read_name(project: Project, text: str) -> str:

@@ -17,6 +17,9 @@ from django.db import transaction
 from django.db.models import F, IntegerField, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext
 
 from labeling.models import ItemImport, Project, ProjectStorage, Upload
 from labeling.models.file_owners import file_owners, file_sizes
@@ -105,8 +108,11 @@ def reserve(*, project: Project, path: Path, size: int) -> None:
     use, more = use_of(project), size - known
     if more > 0 and use.waiting + more > use.waiting_limit:
         raise NoRoom(
-            f"{shown(use.waiting - known)} of this project's files wait to be imported, and {shown(use.waiting_limit)} "
-            f"may: there is no room for {shown(size)} more. Send it when they have been imported."
+            gettext(
+                "%(waiting)s of this project's files wait to be imported, and %(limit)s may: there is no room for "
+                "%(size)s more. Send it when they have been imported."
+            )
+            % {"waiting": shown(use.waiting - known), "limit": shown(use.waiting_limit), "size": shown(size)}
         )
     _check(use, more)
     Upload.objects.update_or_create(path=store().recorded(path), defaults={"project": project, "bytes": size})
@@ -174,9 +180,10 @@ def answer_bytes(value: Any, skip_reason: str) -> int:
 
 def shown(size: int) -> str:
     """Return a number of bytes for people."""
-    if size >= 1 << 30:
-        return f"{size / (1 << 30):.1f} GB"
-    return f"{size / (1 << 20):.1f} MB" if size >= 1 << 20 else f"{size / 1024:.0f} KB"
+    if size < 1 << 20:
+        return f"{size / 1024:.0f} KB"
+    unit, n = ("GB", size / (1 << 30)) if size >= 1 << 30 else ("MB", size / (1 << 20))
+    return f"{number_format(f'{n:.1f}')} {unit}"
 
 
 def _lock(project: Project) -> None:
@@ -187,9 +194,15 @@ def _lock(project: Project) -> None:
 
 def _check(use: Use, more: int) -> None:
     if more > 0 and use.total + more > use.limit:
-        files = "".join(f", {noun} {shown(size)}" for noun, size in use.files.items())
-        raise NoRoom(
-            f"This project may take {shown(use.limit)}, and there is no room for {shown(more)} more: media take "
-            f"{shown(use.media)}, rows in the database {shown(use.rows)}, files that wait to be imported "
-            f"{shown(use.waiting)}{files}. Remove {' or '.join(use.files)}, or ask the operator for more room."
+        sentence = gettext(
+            "This project may take %(limit)s, and there is no room for %(more)s more: media take %(media)s, rows in "
+            "the database %(rows)s, files that wait to be imported %(waiting)s, %(files)s. Remove %(kinds)s, or ask "
+            "the operator for more room."
         )
+        kinds = [gettext(noun) for noun in use.files]
+        words = {
+            "files": ", ".join(f"{kind} {shown(size)}" for kind, size in zip(kinds, use.files.values(), strict=True)),
+            "kinds": get_text_list(kinds, gettext("or")),
+        }
+        sizes = {"limit": use.limit, "more": more, "media": use.media, "rows": use.rows, "waiting": use.waiting}
+        raise NoRoom(sentence % {**words, **{name: shown(size) for name, size in sizes.items()}})

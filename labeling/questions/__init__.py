@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.utils.text import get_text_list
+from django.utils.translation import gettext
+
 from labeling.questions.base import InvalidValue, Names, Question, Stored
 from labeling.questions.multi import Multi
 from labeling.questions.score import Score
@@ -34,5 +37,6 @@ def choices() -> list[tuple[str, str]]:
 
 
 def listed(holds: Callable[[Question], object]) -> str:
-    """Return the names of the questions for which `holds` is true, joined by "or": "single or multi"."""
-    return " or ".join(question.name for question in QUESTIONS.values() if holds(question))
+    """Return the names of the questions for which `holds` is true, for a sentence: "single, multi or score"."""
+    names = [question.name for question in QUESTIONS.values() if holds(question)]
+    return str(get_text_list(names, gettext("or")))

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from models_store.class_sets import ClassSets
 
@@ -205,8 +205,8 @@ def first_keys(names: Sequence[str]) -> list[str]:
 def class_index(value: Any, indices: Mapping[str, int]) -> int:
     """Return the index of the named class; clients may send the classes 0 to 9 as numbers. Raises `InvalidValue`."""
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidValue("The answer must be the name of a class.")
+        raise InvalidValue(gettext("The answer must be the name of a class."))
     try:
         return indices[str(value)]
     except KeyError:
-        raise InvalidValue(f"This project has no class {str(value)[:60]!r}.") from None
+        raise InvalidValue(gettext("This project has no class “%(name)s”.") % {"name": str(value)[:60]}) from None

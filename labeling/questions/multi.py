@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from labeling.questions.base import InvalidValue, Names, Question, Stored, class_index
 from models_store.class_sets import ClassSets
@@ -35,7 +35,9 @@ class Multi(Question):
 
     def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
         if not isinstance(value, list):
-            raise InvalidValue("The answer must be a list of class names; an empty one means that none applies.")
+            raise InvalidValue(
+                gettext("The answer must be a list of class names; an empty one means that none applies.")
+            )
         return sorted({class_index(name, indices) for name in value})
 
     def show(self, value: Stored | None, names: Names) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from labeling.questions.base import KEYS, InvalidValue, Names, Question, Stored, class_index
 
@@ -31,17 +31,21 @@ class Score(Question):
         first = int(names[0]) if names[0].isdecimal() and names[0].isascii() else None
         if first is None or list(names) != [str(first + place) for place in range(len(names))]:
             raise InvalidValue(
-                "The classes of a score are the points of its scale: whole numbers, each one more than the one before, "
-                "such as 1, 2, 3, 4, 5."
+                gettext(
+                    "The classes of a score are the points of its scale: whole numbers, each one more than the one "
+                    "before, such as 1, 2, 3, 4, 5."
+                )
             )
         if len(names) > len(KEYS):
-            raise InvalidValue(f"A scale may have at most {len(KEYS)} points, one for each digit key.")
+            sentence = gettext("A scale may have at most %(most)s points, one for each digit key.")
+            raise InvalidValue(sentence % {"most": len(KEYS)})
 
     def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
         try:
             return class_index(value, indices)
         except InvalidValue:
-            raise InvalidValue(f"The answer must be a point of the scale, not {str(value)[:60]!r}.") from None
+            sentence = gettext("The answer must be a point of the scale, not “%(value)s”.")
+            raise InvalidValue(sentence % {"value": str(value)[:60]}) from None
 
     def show(self, value: Stored | None, names: Names) -> Any:
         return None if value is None else int(names[value])  # type: ignore[index]

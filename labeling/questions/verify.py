@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, gettext_noop
 
 from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, InvalidValue, Names, Question, Stored
 
@@ -33,7 +33,7 @@ class Verify(Question):
 
     def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
         if not isinstance(value, bool):
-            raise InvalidValue("The answer must be true or false.")
+            raise InvalidValue(gettext("The answer must be true or false."))
         return value
 
     def show(self, value: Stored | None, names: Names) -> Any:

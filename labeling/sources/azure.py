@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+from django.utils.translation import gettext
 
 from labeling.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
 from labeling.sources.http import HttpRemote, moment
@@ -42,11 +43,14 @@ class Azure(HttpRemote):
         self._root = root.strip("/")
         self.names_file = bool(self._root)
         if not ACCOUNT.fullmatch(account) or not CONTAINER.fullmatch(self._container):
-            raise BadAddress("address", f"This names no container. Enter an address such as {self.example}.")
+            sentence = gettext("This names no container. Enter an address such as %(example)s.")
+            raise BadAddress("address", sentence % {"example": self.example})
         self._place = f"{HOST.format(account=account)}/{self._container}"
         self._sas = options.get("sas", "").strip().removeprefix("?")
         if self._sas and ("sig" not in parse_qs(self._sas) or not self._sas.isascii() or not self._sas.isprintable()):
-            raise BadAddress("sas", "This is no shared access signature. It holds sv=, sp=rl and sig=, among others.")
+            raise BadAddress(
+                "sas", gettext("This is no shared access signature. It holds sv=, sp=rl and sig=, among others.")
+            )
 
     def entries(self, after: str = "") -> Iterator[Entry]:
         prefix = f"{self._root}/" if self._root else ""
@@ -69,7 +73,9 @@ class Azure(HttpRemote):
         try:
             page: Element = fromstring(self._facts(url))
         except (ParseError, DefusedXmlException) as error:
-            raise SourceProblem(Reason.AWAY, "Azure sends a list that cannot be read. Try again later.") from error
+            raise SourceProblem(
+                Reason.AWAY, gettext("Azure sends a list that cannot be read. Try again later.")
+            ) from error
         return page
 
     def _url(self, key: str) -> str:
@@ -90,13 +96,14 @@ class Azure(HttpRemote):
     def _check(self, key: str, answer: Any) -> None:
         code = answer.headers.get("x-ms-error-code", "")
         if code == "ContainerNotFound":
-            raise SourceProblem(Reason.PLACE, f"There is no container {self._container}. Check the address.")
+            sentence = gettext("There is no container %(container)s. Check the address.")
+            raise SourceProblem(Reason.PLACE, sentence % {"container": self._container})
         if answer.status_code in (401, 403):
-            raise SourceProblem(
-                Reason.CREDENTIALS,
-                f"Azure refuses the shared access signature ({code or answer.status_code}): it is wrong, has expired, "
-                "or lacks Read or List. Enter another one.",
+            sentence = gettext(
+                "Azure refuses the shared access signature (%(code)s): it is wrong, has expired, or lacks Read or "
+                "List. Enter another one."
             )
+            raise SourceProblem(Reason.CREDENTIALS, sentence % {"code": code or answer.status_code})
         super()._check(key, answer)
 
 

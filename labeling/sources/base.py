@@ -10,6 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext
+
 LIST_SECONDS = 60.0
 """The longest time of a request for one page of a list, or for the facts about one file."""
 READ_SECONDS = 1800.0
@@ -136,7 +139,8 @@ class Remote(ABC):
             yield
         except SourceProblem as problem:
             if problem.reason == Reason.CREDENTIALS and key and self._can_list_now():
-                raise SourceProblem(Reason.REFUSED, f"{key} is refused. {problem}") from problem
+                sentence = gettext("%(name)s is refused. %(problem)s") % {"name": key, "problem": problem}
+                raise SourceProblem(Reason.REFUSED, sentence) from problem
             raise
 
     def _can_list_now(self) -> bool:
@@ -156,8 +160,21 @@ class Remote(ABC):
 
 
 def too_large(name: str, limit: int) -> SourceProblem:
-    return SourceProblem(Reason.SIZE, f"{name} has more than {limit:,} bytes, the most that is read.")
+    sentence = gettext("%(name)s has more than %(limit)s bytes, the most that is read.")
+    return SourceProblem(Reason.SIZE, sentence % {"name": name, "limit": number_format(limit, force_grouping=True)})
 
 
 def changed(name: str) -> SourceProblem:
-    return SourceProblem(Reason.CHANGED, f"{name} has changed since it was listed. Look at the source again.")
+    sentence = gettext("%(name)s has changed since it was listed. Look at the source again.")
+    return SourceProblem(Reason.CHANGED, sentence % {"name": name})
+
+
+def busy(place: str) -> SourceProblem:
+    sentence = gettext("%(place)s limits the rate of requests. Try again later.")
+    return SourceProblem(Reason.BUSY, sentence % {"place": place})
+
+
+def silent(place: str, why: str) -> SourceProblem:
+    """Return the problem of a place that does not answer. `why`: a code or the name of an error."""
+    sentence = gettext("%(place)s does not answer, or fails (%(why)s). Try again later.")
+    return SourceProblem(Reason.AWAY, sentence % {"place": place, "why": why})

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django.utils.translation import gettext, gettext_noop
 
 from labeling.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
 from labeling.sources.http import HttpRemote, client
@@ -26,7 +27,7 @@ SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 PAGE = 1000
 TOKEN_SECONDS, SPARE_SECONDS = 3600, 120
-WRONG = "Paste the whole JSON key of a service account, as Google Cloud gives it."
+WRONG = gettext_noop("Paste the whole JSON key of a service account, as Google Cloud gives it.")
 
 
 class Gcs(HttpRemote):
@@ -51,7 +52,8 @@ class Gcs(HttpRemote):
         self._root = root.strip("/")
         self.names_file = bool(self._root)
         if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
-            raise BadAddress("address", f"This names no bucket. Enter an address such as {self.example}.")
+            sentence = gettext("This names no bucket. Enter an address such as %(example)s.")
+            raise BadAddress("address", sentence % {"example": self.example})
         self._token, self._token_until = "", 0.0
         self._account = _account(options["service_account"]) if options.get("service_account") else None
 
@@ -86,10 +88,12 @@ class Gcs(HttpRemote):
 
     def _check(self, key: str, answer: Any) -> None:
         if answer.status_code == 404 and not key:
-            raise SourceProblem(Reason.PLACE, f"There is no bucket {self._bucket}, or no file at the address.")
+            sentence = gettext("There is no bucket %(bucket)s, or no file at the address.")
+            raise SourceProblem(Reason.PLACE, sentence % {"bucket": self._bucket})
         if answer.status_code == 403:
             raise SourceProblem(
-                Reason.CREDENTIALS, "The service account may not list or read this. Give it Storage Object Viewer."
+                Reason.CREDENTIALS,
+                gettext("The service account may not list or read this. Give it Storage Object Viewer."),
             )
         super()._check(key, answer)
 
@@ -115,9 +119,9 @@ def _account(text: str) -> tuple[str, RSAPrivateKey]:
         is_whole = facts["type"] == "service_account" and isinstance(key, RSAPrivateKey)
         account = str(facts["client_email"])
     except (ValueError, TypeError, KeyError, AttributeError, UnsupportedAlgorithm):
-        raise BadAddress("service_account", WRONG) from None
+        raise BadAddress("service_account", gettext(WRONG)) from None
     if not is_whole or not isinstance(key, RSAPrivateKey):
-        raise BadAddress("service_account", WRONG)
+        raise BadAddress("service_account", gettext(WRONG))
     return account, key
 
 
@@ -134,9 +138,12 @@ async def _new_token(account: str, key: RSAPrivateKey) -> tuple[str, float]:
     async with client() as made:
         answer = await made.post(TOKENS, data=form)
     if answer.status_code in (400, 401, 403):
-        raise SourceProblem(Reason.CREDENTIALS, "Google refuses the service account's key. Enter one that is valid.")
+        raise SourceProblem(
+            Reason.CREDENTIALS, gettext("Google refuses the service account's key. Enter one that is valid.")
+        )
     if not answer.is_success:
-        raise SourceProblem(Reason.AWAY, f"Google gives no token ({answer.status_code}). Try again later.")
+        sentence = gettext("Google gives no token (%(code)s). Try again later.")
+        raise SourceProblem(Reason.AWAY, sentence % {"code": answer.status_code})
     facts = answer.json()
     return str(facts["access_token"]), float(facts.get("expires_in", TOKEN_SECONDS))
 

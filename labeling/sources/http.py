@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import httpx
+from django.utils.translation import gettext
 
 from labeling import outbound
 from labeling.sources.base import (
@@ -20,7 +21,9 @@ from labeling.sources.base import (
     Reason,
     Remote,
     SourceProblem,
+    busy,
     changed,
+    silent,
     too_large,
 )
 
@@ -72,7 +75,8 @@ class HttpRemote(Remote):
                         raise too_large(self._name(key), limit)
                     write(block)
                 if found.size is not None and size != found.size:
-                    raise SourceProblem(Reason.AWAY, f"{self._name(key)} broke off before it was complete.")
+                    sentence = gettext("%(name)s broke off before it was complete.")
+                    raise SourceProblem(Reason.AWAY, sentence % {"name": self._name(key)})
 
         self._ask(receive(), seconds)
 
@@ -86,7 +90,8 @@ class HttpRemote(Remote):
                 async for block in answer.aiter_bytes():
                     body += block
                     if len(body) > MOST_FACTS:
-                        raise SourceProblem(Reason.AWAY, f"{answer.url.host} sends more than it was asked for.")
+                        sentence = gettext("%(place)s sends more than it was asked for.")
+                        raise SourceProblem(Reason.AWAY, sentence % {"place": answer.url.host})
                 return bytes(body)
 
         return self._ask(get(), LIST_SECONDS)
@@ -108,13 +113,16 @@ class HttpRemote(Remote):
         """Raise `SourceProblem` unless the answer is a success."""
         status, host = answer.status_code, answer.url.host
         if status in (401, 403):
-            raise SourceProblem(Reason.CREDENTIALS, f"{host} refuses the request ({status}). Enter other credentials.")
+            sentence = gettext("%(place)s refuses the request (%(code)s). Enter other credentials.")
+            raise SourceProblem(Reason.CREDENTIALS, sentence % {"place": host, "code": status})
         if status in (404, 410):
-            raise SourceProblem(Reason.FILE, f"There is no file {self._name(key)} ({status}).")
+            sentence = gettext("There is no file %(name)s (%(code)s).")
+            raise SourceProblem(Reason.FILE, sentence % {"name": self._name(key), "code": status})
         if status in (429, 503):
-            raise SourceProblem(Reason.BUSY, f"{host} limits the rate of requests. Try again later.")
+            raise busy(host)
         if not answer.is_success:
-            raise SourceProblem(Reason.AWAY, f"{host} answers {status}. Try again later.")
+            sentence = gettext("%(place)s answers %(code)s. Try again later.")
+            raise SourceProblem(Reason.AWAY, sentence % {"place": host, "code": status})
 
     def _ask(self, request: Coroutine[Any, Any, Result], seconds: float) -> Result:
         async def ask() -> Result:
@@ -126,8 +134,7 @@ class HttpRemote(Remote):
         except outbound.Refused as refusal:
             raise SourceProblem(Reason.FORBIDDEN, str(refusal)) from refusal
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            why, host = type(error).__name__, httpx.URL(self._url("")).host
-            raise SourceProblem(Reason.AWAY, f"{host} does not answer, or fails ({why}). Try again later.") from error
+            raise silent(httpx.URL(self._url("")).host, type(error).__name__) from error
 
 
 def client() -> httpx.AsyncClient:

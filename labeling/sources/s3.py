@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 
 import httpx
+from django.utils.translation import gettext
 from fsspec import asyn, get_filesystem_class
 
 from labeling import outbound
@@ -22,7 +23,9 @@ from labeling.sources.base import (
     Reason,
     Remote,
     SourceProblem,
+    busy,
     changed,
+    silent,
     too_large,
 )
 
@@ -61,11 +64,12 @@ class S3(Remote):
         self._root = root.strip("/")
         self.names_file = bool(self._root)
         if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
-            raise BadAddress("address", f"This names no bucket. Enter an address such as {self.example}.")
+            sentence = gettext("This names no bucket. Enter an address such as %(example)s.")
+            raise BadAddress("address", sentence % {"example": self.example})
         if not REGION.fullmatch(options.get("region", "")):
-            raise BadAddress("region", "This is no region. Enter one such as eu-central-1, or leave it empty.")
+            raise BadAddress("region", gettext("This is no region. Enter one such as eu-central-1, or leave it empty."))
         if bool(options.get("key")) != bool(options.get("secret")):
-            raise BadAddress("secret", "Enter both the access key ID and the secret access key, or neither.")
+            raise BadAddress("secret", gettext("Enter both the access key ID and the secret access key, or neither."))
         self._endpoint = options.get("endpoint", "").rstrip("/")
         if self._endpoint:
             check_endpoint(self._endpoint)
@@ -115,7 +119,7 @@ class S3(Remote):
             of_s3 = get_filesystem_class("s3")
         except ImportError as error:
             raise SourceProblem(
-                Reason.PLACE, "This server cannot read S3: an operator has to install requirements-s3.txt."
+                Reason.PLACE, gettext("This server cannot read S3: an operator has to install requirements-s3.txt.")
             ) from error
         store = of_s3(
             anon=not self.given.get("key"),
@@ -173,22 +177,25 @@ class S3(Remote):
         facts = (getattr(cause, "response", None) or {}).get("Error", {})
         code, there = str(facts.get("Code", "")), self._endpoint or "Amazon S3"
         if code in EXPIRED:
-            return SourceProblem(Reason.CREDENTIALS, "The credentials have expired. Enter new ones.")
+            return SourceProblem(Reason.CREDENTIALS, gettext("The credentials have expired. Enter new ones."))
         if code in UNKNOWN:
-            return SourceProblem(Reason.CREDENTIALS, f"{there} does not know these credentials. Enter them again.")
+            sentence = gettext("%(place)s does not know these credentials. Enter them again.")
+            return SourceProblem(Reason.CREDENTIALS, sentence % {"place": there})
         if code in DENIED:
-            act = "read this file" if key else "list or read this bucket"
-            return SourceProblem(Reason.CREDENTIALS, f"The credentials may not {act}. Give them that right ({code}).")
+            sentence = gettext("The credentials may not list or read this bucket. Give them that right (%(code)s).")
+            if key:
+                sentence = gettext("The credentials may not read this file. Give them that right (%(code)s).")
+            return SourceProblem(Reason.CREDENTIALS, sentence % {"code": code})
         if code == "NoSuchBucket":
-            return SourceProblem(Reason.PLACE, f"There is no bucket {self._bucket} at {there}. Check the address.")
+            sentence = gettext("There is no bucket %(bucket)s at %(place)s. Check the address.")
+            return SourceProblem(Reason.PLACE, sentence % {"bucket": self._bucket, "place": there})
         if code in ELSEWHERE:
-            return SourceProblem(Reason.PLACE, "The bucket is in another region. Enter its region.")
+            return SourceProblem(Reason.PLACE, gettext("The bucket is in another region. Enter its region."))
         if code in BUSY:
-            return SourceProblem(Reason.BUSY, f"{there} limits the rate of requests. Try again later.")
+            return busy(there)
         if code in ("NoSuchKey", "404", "NotFound") or isinstance(error, FileNotFoundError):
-            return SourceProblem(Reason.FILE, f"There is no file {self._name(key)}.")
-        why = code or type(cause or error).__name__
-        return SourceProblem(Reason.AWAY, f"{there} does not answer, or fails ({why}). Try again later.")
+            return SourceProblem(Reason.FILE, gettext("There is no file %(name)s.") % {"name": self._name(key)})
+        return silent(there, code or type(cause or error).__name__)
 
 
 def check_endpoint(text: str) -> None:

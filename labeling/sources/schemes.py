@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import orjson
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 
 from labeling.db.sealed import Unreadable, seal, unseal
 from labeling.sources.azure import Azure
@@ -31,9 +33,11 @@ def _place_of(address: str) -> type[Remote]:
     place = SCHEMES.get(address.partition("://")[0]) if "://" in address else None
     if place is None:
         known = ", ".join(f"{each.example}" for each in PLACES)
-        raise BadAddress("address", f"This is no address of a source. Enter one such as {known}.")
+        sentence = gettext("This is no address of a source. Enter one such as %(known)s.")
+        raise BadAddress("address", sentence % {"known": known})
     if len(address) > MAX_ADDRESS or not address.isprintable() or address != address.strip():
-        raise BadAddress("address", f"An address has at most {MAX_ADDRESS:,} characters, and no spaces around it.")
+        sentence = gettext("An address has at most %(most)s characters, and no spaces around it.")
+        raise BadAddress("address", sentence % {"most": number_format(MAX_ADDRESS, force_grouping=True)})
     return place
 
 
@@ -52,7 +56,8 @@ def check(address: str, options: Mapping[str, str]) -> None:
     known = {each.name for each in options_of(address)}
     for name in options:
         if name not in known:
-            raise BadAddress(name, f"A source at this address has no option {name}. Leave it out.")
+            sentence = gettext("A source at this address has no option %(name)s. Leave it out.")
+            raise BadAddress(name, sentence % {"name": name})
     remote_at(address, options)
 
 

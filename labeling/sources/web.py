@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
+from django.utils.translation import gettext
+
 from labeling import outbound
 from labeling.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
 from labeling.sources.http import HttpRemote
@@ -32,10 +34,12 @@ class Web(HttpRemote):
         except ValueError as error:
             raise BadAddress("address", str(error)) from None
         if not options.get("authorization", "").isprintable() or not options.get("authorization", "").isascii():
-            raise BadAddress("authorization", "Enter the value of one header, in plain ASCII characters.")
+            raise BadAddress("authorization", gettext("Enter the value of one header, in plain ASCII characters."))
 
     def entries(self, after: str = "") -> Iterator[Entry]:
-        raise SourceProblem(Reason.PLACE, "A web server has no list of its files. Enter the address of one file.")
+        raise SourceProblem(
+            Reason.PLACE, gettext("A web server has no list of its files: enter the address of one file.")
+        )
 
     def _url(self, key: str) -> str:
         return f"{self.address.rstrip('/')}/{quote(key)}" if key else self.address

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import GaveWay, Step, StepFailed, StepLost
@@ -72,7 +73,7 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
     features = open_features(project, encoder)
     labeled = labels_for(batch, n_classes, soft=bool(version.training.get("soft_labels")))
     if labeled.hash != version.labels_hash:
-        raise _NotAnyMore("labels that it learned from were changed first")
+        raise _NotAnyMore(gettext_noop("labels that it learned from were changed first"))
     model = load_model(project, version)
     training_set = learned_from(batch, labeled, features, encoder, n_classes)
     if pool := version.metrics["training"].get("pool"):
@@ -106,13 +107,13 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
 def _check_use(version: ModelVersion, batch: Batch) -> None:
     """Raise `_NotAnyMore` if the version has no use for a calibration any more."""
     if version.project.batches.filter(number__gt=batch.number, completed_at__isnull=False).exists():
-        raise _NotAnyMore("the next batch was complete first")
+        raise _NotAnyMore(gettext_noop("the next batch was complete first"))
     if is_outdated(version.project, version):
-        raise _NotAnyMore("the project's encoder was changed first")
+        raise _NotAnyMore(gettext_noop("the project's encoder was changed first"))
     if version.damaged:
-        raise _NotAnyMore("its files are damaged")
+        raise _NotAnyMore(gettext_noop("its files are damaged"))
     if ledger.is_private(version.project):
-        raise _NotAnyMore("the project became private first")
+        raise _NotAnyMore(gettext_noop("the project became private first"))
 
 
 def _by_further_trainings(

@@ -91,7 +91,7 @@ def test_one_bad_answer_does_not_hold_up_the_rest() -> None:
     body = post(client, "annotations", {"annotations": [bad, good]}).json()
     assert body["accepted"] == [good["id"]]
     (refused,) = body["rejected"]
-    assert refused == {"id": bad["id"], "code": "invalid", "detail": "This project has no class 'eleven'."}
+    assert refused == {"id": bad["id"], "code": "invalid", "detail": "This project has no class “eleven”."}
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_as_many_class_names_as_there_can_be_classes_are_read() -> None:
     bad, good = annotation(first["id"], names), annotation(second["id"], ["1"])
     body = post(client, "annotations", {"annotations": [bad, good]}).json()
     assert body["accepted"] == [good["id"]]
-    assert body["rejected"][0]["detail"] == "This project has no class 'no such class 0'."
+    assert body["rejected"][0]["detail"] == "This project has no class “no such class 0”."
 
 
 @pytest.mark.parametrize("value", ["x" * 4_000_000, ["x" * 4_000_000], [[["1"] * 500_000]], {"a": ["1"] * 500_000}])

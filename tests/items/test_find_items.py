@@ -161,7 +161,7 @@ def test_labels_of_other_questions(question: str, label: str, found: list[int]) 
     some(
         [
             ({"label": "clas 3"}, "This project has no class “clas 3”."),
-            ({"label": "ass 1"}, "Did you mean class 1 or class 10 or class 11 or class 12 or class 13?"),
+            ({"label": "ass 1"}, "Did you mean class 1, class 10, class 11, class 12 or class 13?"),
             ({"batch": "9"}, "There is no batch 9 in this project."),
             ({"batch": "-1"}, "Enter the number of a batch."),
             ({"batch": "99999999999999999999"}, "Enter the number of a batch."),

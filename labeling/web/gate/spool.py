@@ -19,6 +19,7 @@ from django.core.files.uploadhandler import SkipFile, StopUpload, TemporaryFileU
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.multipartparser import MultiPartParser
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext
 from rest_framework.authentication import CSRFCheck
 
 from labeling.intake import uploads
@@ -79,13 +80,13 @@ class UploadSpool(TemporaryFileUploadHandler):
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         admission = uploads.admission_of(self.request)
         if admission is None:
-            self._skip("The file is too large for this page.")
+            self._skip(gettext("The file is too large for this page."))
         if not (admission.proven or self._form_is_ours()):
             raise StopUpload(connection_reset=True)  # Django's CSRF check of the whole form then fails, too
         if self._length > (settings.MAX_UPLOAD_MB << 20) + FORM_BYTES:
             self._skip(uploads.too_large())
         if hasattr(self.request, "spooled_at"):
-            self._skip("Send one file at a time.")
+            self._skip(gettext("Send one file at a time."))
         try:
             super().new_file(*args, **kwargs)
         except OSError as error:

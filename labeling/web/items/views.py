@@ -141,7 +141,7 @@ def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> 
     if "next" not in request.POST:
         return _to_item(project, item_id, finding.with_place("at", place))
     if later is None:
-        messages.info(request, "That was the last item here.")
+        messages.info(request, gettext("That was the last item here."))
         return redirect(f"{reverse('project-items', args=[project.slug])}?{finding.query}")
     return _to_item(project, later, finding.query)
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from labeling.insight.control_slice import ClassFigures, Compared
 from labeling.models import ModelVersion, Registration
-from labeling.web.shared.words import count, figure, number, part
+from labeling.web.shared.words import count, figure, localized, number, part
 
 CLASSES_SHOWN = 50
 # The most class names in a manifest that the page shows.
@@ -66,21 +66,31 @@ def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[
 
 def likelihood(control: Mapping[str, Any] | None) -> str:
     """Describe the log loss: 0.352 nats an item, with 95 % certainty 0.301 to 0.414; empty if it was not measured."""
-    return _mean((control or {}).get("nll"), "nats an item", 3)
+    return _mean(
+        (control or {}).get("nll"),
+        3,
+        gettext("%(value)s nats an item"),
+        gettext("%(value)s nats an item, with 95 %% certainty %(low)s to %(high)s"),
+    )
 
 
 def absolute_error(control: Mapping[str, Any] | None) -> str:
     """Describe the absolute error of `score`: 0.42 points, with 95 % certainty 0.35 to 0.50; empty if it was not
     measured.
     """
-    return _mean((control or {}).get("mae"), "points", 2)
+    return _mean(
+        (control or {}).get("mae"),
+        2,
+        gettext("%(value)s points"),
+        gettext("%(value)s points, with 95 %% certainty %(low)s to %(high)s"),
+    )
 
 
-def _mean(mean: Mapping[str, Any] | None, unit: str, digits: int) -> str:
-    if not mean:
+def _mean(mean: Mapping[str, Any] | None, digits: int, alone: str, with_interval: str) -> str:
+    if not mean or mean["value"] is None:
         return ""
-    value, low, high = (None if mean[end] is None else f"{mean[end]:.{digits}f}" for end in ("value", "low", "high"))
-    return f"{value} {unit}" + ("" if low is None else f", with 95 % certainty {low} to {high}")
+    known = {end: localized(f"{mean[end]:.{digits}f}") for end in ("value", "low", "high") if mean[end] is not None}
+    return (with_interval if "low" in known else alone) % known
 
 
 def size(n: int) -> str:
@@ -97,7 +107,7 @@ def settings(training: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _setting(value: Any) -> str:
     if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "no limit"}[value]
+        return {True: gettext("yes"), False: gettext("no"), None: gettext("no limit")}[value]
     return figure(value) if isinstance(value, int | float) else str(value)
 
 
@@ -106,27 +116,29 @@ def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
     classes = manifest.get("classes")
     if not isinstance(classes, list) or len(classes) <= NAMES_SHOWN:
         return dict(manifest)
-    more = f"… and {number(len(classes) - NAMES_SHOWN)} more"
+    more = gettext("… and %(n)s more") % {"n": number(len(classes) - NAMES_SHOWN)}
     return {**manifest, "classes": [*classes[:NAMES_SHOWN], more]}
 
 
 def source(registration: Registration) -> str:
     """Say who registered a version, in which form, and from where."""
     facts, by = registration.source, registration.created_by
-    parts = [f"by {by.username}"] if by else []
+    parts = [gettext("by %(name)s") % {"name": by.username}] if by else []
     parts.append(str(facts.get("format", "")))
     if facts.get("project"):
-        parts.append(f"version {facts.get('version', '?')} of the project {facts['project']}")
+        sentence = gettext("version %(number)s of the project %(project)s")
+        parts.append(sentence % {"number": facts.get("version", "?"), "project": facts["project"]})
     return ", ".join(parts)
 
 
 def calibration(version: ModelVersion) -> str:
     """Say why the version is not calibrated yet, or will not be; empty if it is."""
     if version.calibrating == ModelVersion.Calibrating.WAITING:
-        return (
+        return gettext(
             "Calibration is still running. Until it is done, confidence is likely too high. It does not affect which "
             "items are picked."
         )
     if version.calibrating == ModelVersion.Calibrating.SKIPPED:
-        return f"Not calibrated: {version.calibration['reason']}. Its confidence is likely too high."
+        sentence = gettext("Not calibrated: %(reason)s. Its confidence is likely too high.")
+        return sentence % {"reason": gettext(version.calibration["reason"])}
     return ""

@@ -47,10 +47,12 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
     if asked:
         item = get_object_or_404(project.items, pk=asked)
         if not reasons_of(project, asked):
-            messages.info(request, f"{item.title} no longer waits for a review.")
+            text = gettext("%(title)s no longer waits for a review.")
+            messages.info(request, text % {"title": isolated(item.title)})
             return redirect(_address(project, reason))
         if asked in queue.held:
-            messages.info(request, f"Another person is reviewing {item.title} right now.")
+            text = gettext("Another person is reviewing %(title)s right now.")
+            messages.info(request, text % {"title": isolated(item.title)})
             return redirect(_address(project, reason))
     due = number_in(request.GET.get("next", ""), default=0)
     key = asked or (due if due in queue.ids and due not in queue.held else queue.next())
@@ -73,7 +75,8 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
         match request.POST.get("decision", ""):
             case "later":
                 reviewing.put_off(item=item, user=user)
-                messages.info(request, f"{item.title} will come back after the others.")
+                text = gettext("%(title)s will come back after the others.")
+                messages.info(request, text % {"title": isolated(item.title)})
             case "back":
                 tell = "tell" in request.POST
                 reviewing.send_back(project=project, item=item, user=user, note=note, tell=tell)
