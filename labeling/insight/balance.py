@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from django.utils.translation import gettext
+
 from labeling.answering.label_counts import NO_CLASS, Counts, count_labels, counts_of
 from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.models import Batch, Project
@@ -58,7 +60,7 @@ def balance_of(project: Project, batch: Batch | None = None) -> Balance:
     shown = sorted(known, key=lambda index: (-known[index], index))[:SHOWN]
     if labels.classes.get(NO_CLASS):
         shown.append(NO_CLASS)
-    names = {**project.answer_names(shown), NO_CLASS: "none applies"}
+    names = {**project.answer_names(shown), NO_CLASS: gettext("none applies")}
     return Balance(
         classes=[
             _frequency(names[index], labels.classes[index], labels.items, control.classes.get(index, 0), control.items)
