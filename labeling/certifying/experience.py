@@ -16,8 +16,9 @@ from scipy.special import expit
 BEFORE = np.diag([1.5, 0.25]) ** 2
 """The covariance of a correction before any answer: of the shift of the log-odds, and of their slope."""
 APART = np.diag([0.5, 0.15]) ** 2
-"""The covariance of the difference between the corrections that drawn and picked items call for. Measured on four pools:
-docs/benchmarks.md#a-label-for-every-item."""
+"""The covariance of the difference between the corrections that drawn and picked items call for, as on four measured
+pools: docs/benchmarks.md#a-label-for-every-item.
+"""
 CLIP = 1e-6
 STEPS = 100
 HIGHEST_ERROR = 0.5
