@@ -24,10 +24,6 @@ from models_store.config import TrainConfig
 
 CONFIDENCE = 0.95
 LOWEST_MARGIN, HIGHEST_MARGIN = 0.03, 0.3
-FIRST_MARGIN, OF_TARGET = 0.1, 2.0
-"""Until nearly all of the rest can be certified, people are asked again about labels that are wrong with a larger
-probability than the first, or than twice the target. At a target of 2 %, people who are wrong in 3 of 100 labels leave
-the model no room, and the product does not start such a goal."""
 NEARLY_ALL = 0.8
 
 
@@ -127,7 +123,6 @@ class _Finish:
             work.config,
             near_copies=work.near_copies,
             control_share=work.control_share,
-            margin=min(FIRST_MARGIN, OF_TARGET * target),
         )
         self.attempt, self.most_wrong = 1, 0
         self.outlooks: list[Outlook] = []
