@@ -16,8 +16,8 @@ from scipy.special import expit
 BEFORE = np.diag([1.5, 0.25]) ** 2
 """The covariance of a correction before any answer: of the shift of the log-odds, and of their slope."""
 APART = np.diag([0.5, 0.15]) ** 2
-"""The covariance of the difference between the corrections that drawn and picked items call for, as on four measured
-pools: docs/benchmarks.md#a-label-for-every-item.
+"""The covariance of the difference between the corrections that drawn and picked items call for, as measured on four
+pools: docs/decisions/0131-chance-corrects-what-batches-tell.md.
 """
 CLIP = 1e-6
 STEPS = 100
