@@ -64,15 +64,15 @@ MEMBERS = Limit(
 PROJECTS = Limit(
     "MAX_PROJECTS",
     refusal=gettext_noop(
-        "This server may have {limit} projects, and has {used}. Managers can delete projects, which count for 30 more "
-        "days; the person who runs this server can raise MAX_PROJECTS."
+        "The limit of projects on this server is {limit}, and there are {used}. Managers can delete projects, which "
+        "count for 30 more days; the person who runs this server can raise MAX_PROJECTS."
     ),
 )
 PROJECTS_OF_PERSON = Limit(
     "MAX_PROJECTS_PER_PERSON",
     refusal=gettext_noop(
-        "You may make {limit} projects, and have made {used}. Deleted projects count for 30 more days; the person who "
-        "runs this server can raise MAX_PROJECTS_PER_PERSON."
+        "The limit of projects for each person is {limit}, and you have made {used}. Deleted projects count for 30 "
+        "more days; the person who runs this server can raise MAX_PROJECTS_PER_PERSON."
     ),
 )
 

@@ -17,7 +17,7 @@ from labeling.projects.members import set_role
 pytestmark = pytest.mark.django_db
 
 API = "/api/v1/projects/"
-FULL = "You may make 2 projects, and have made 2."
+FULL = "The limit of projects for each person is 2, and you have made 2."
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_the_server_has_a_limit_for_all(settings: Any) -> None:
     manager = signed_in(mona())
     assert by_api(staff).status_code == 201
     for client in (staff, manager):
-        assert by_api(client, "more").json()["detail"].startswith("This server may have 2 projects, and has 2.")
+        assert by_api(client, "more").json()["detail"].startswith("The limit of projects on this server is 2, ")
 
 
 def test_operators_and_commands_have_no_limit_of_their_own(settings: Any) -> None:

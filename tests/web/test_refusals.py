@@ -51,7 +51,7 @@ def test_one_more_project_than_a_person_may_make(german: Client, project: Projec
     Project.objects.update(created_by=project.memberships.get().user)
     form = {"name": "owls", "slug": "owls", "kind": "text", "question": "single", "classes": "a\nb", "batch_size": "10"}
     page = german.post("/new/", form)
-    assert "Sie dürfen 1 Projekte anlegen und haben 1 angelegt." in text_of(page)
+    assert "Die Höchstzahl der Projekte je Person ist 1, und Sie haben 1 angelegt." in text_of(page)
 
 
 def test_what_an_import_stores_is_english(
