@@ -68,7 +68,9 @@ class PeopleErrors:
 
 
 def errors_of(project: Project) -> PeopleErrors:
-    """Return the errors of the project's people, from gold items, agreement or else experience. At most six queries."""
+    """Return the errors of the project's people, from gold items, agreement or else experience. Takes at most seven
+    queries.
+    """
     known = gold.answers_of(project)
     wrong = sum(not answer.is_right for answer in known)
     people = list(who_may_be_asked(project).values_list("accuracy", flat=True))
