@@ -16,8 +16,8 @@ from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.arrays.forecast import divide
 from labeling.certifying.asking import Pace, Way, choose, expected
-from labeling.certifying.experience import Checked, correct
-from labeling.resolving.posterior import ModelVote
+from labeling.certifying.experience import Checked, correct, without_prior
+from labeling.resolving.posterior import MOST_SURE, ModelVote
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
@@ -31,8 +31,8 @@ STRATEGY = "cluster-margin"
 MOST_ANSWERS = 5
 REMEMBERED = 3
 NEWEST = 200
-"""The labels that tell how often the next ones are wrong, at least: as `labeling.finishing.people` counts them, but
-whole batches, since a batch asks for its doubtful items first.
+"""The labels that tell how often the next ones are wrong, at least: whole batches, as `labeling.finishing.people` has
+it, but without an audit's draws.
 """
 
 
@@ -148,7 +148,7 @@ class Project:
         rows = rows[picked.indices]
         ways, sure = self.ask(rows), predicted.confidence[rows]
         accepted = np.choose(ways, [np.zeros(len(rows)), np.full(len(rows), ANCHORED), self.crowd.errors(sure).missed])
-        self.experience.append(self.compared(rows, accepted))
+        self.experience.append(self.compared(rows, accepted, prior=sure))
         if self.copies:
             self._copy(self.copies, rows)
 
@@ -185,14 +185,26 @@ class Project:
         self.worst_share = float((wrong.sum(axis=0).max() + 1) / (wrong.any(axis=1).sum() + 1))
         self.predictions.confidence = correct(uncorrected, drawn.checked, joined([each.checked for each in picked]))
 
-    def compared(self, rows: NDArray[np.int64], accepted: NDArray[np.float64] | None = None) -> Compared:
-        """Return the model's predictions of these labeled items beside their labels. `accepted`: as in `Checked`."""
+    def compared(
+        self,
+        rows: NDArray[np.int64],
+        accepted: NDArray[np.float64] | None = None,
+        prior: NDArray[np.float64] | None = None,
+    ) -> Compared:
+        """Return the model's predictions of these labeled items beside their labels.
+
+        accepted : as in `Checked`. prior : the probabilities of the predictions, if they counted towards the labels.
+        """
         predicted = self.predictions
         assert predicted is not None
         wrong = self.pool.kind.wrong_about(predicted.best[rows], self.labels[rows])
         right = np.asarray(~wrong.any(axis=1))
         accepted = np.zeros(len(rows)) if accepted is None else accepted
-        return Compared(Checked(predicted.uncorrected[rows], right, self.doubt[rows], accepted), wrong)
+        error = self.doubt[rows]
+        if prior is not None and self.pool.kind.shows_predictions:
+            prior = np.clip(prior, 1 / self.pool.kind.n_classes, MOST_SURE)
+            error = np.where(right, error, without_prior(error, prior))
+        return Compared(Checked(predicted.uncorrected[rows], right, error, accepted), wrong)
 
     def ask(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Label these items, each in the way that is expected to be the cheapest, and return these ways."""
@@ -267,8 +279,9 @@ class Project:
         return replace(self.crowd.pace(), again=self.crowd.task * self.asked_again / self.differing)
 
     def _word(self, row: int) -> ModelVote | None:
+        """Return the prediction that counts towards the label: not of control items, whose labels measure models."""
         predicted = self.predictions
-        if predicted is None or not self.pool.kind.shows_predictions:
+        if predicted is None or not self.pool.kind.shows_predictions or self.reserved[row]:
             return None
         return ModelVote(int(predicted.best[row]), float(predicted.confidence[row]))
 

@@ -181,7 +181,8 @@ class _Finish:
     @property
     def _missed(self) -> float:
         """Return the chance that people take a wrong label for a right one, as `labeling.finishing.people` has it."""
-        coincidence = min(self.decisions / self.pool.kind.others, 1.0)
+        kind = self.pool.kind
+        coincidence = 1 / kind.others if kind.decisions == 1 else self.decisions / kind.decisions
         return chance_missed(self.work.error / self.decisions, coincidence)
 
     def _look(self, plan: Plan, option: Option | None) -> None:

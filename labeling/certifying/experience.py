@@ -9,21 +9,22 @@ Corrected probabilities plan an audit; a proof does not depend on them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-BEFORE = np.diag([1.5, 0.25]) ** 2
+PRIOR = np.diag([1.5, 0.25]) ** 2
 """The covariance of a correction before any answer: of the shift of the log-odds, and of their slope."""
-APART = np.diag([0.5, 0.15]) ** 2
-"""The covariance of the difference between the corrections that drawn and picked items call for, as measured on four
-pools: docs/decisions/0131-chance-corrects-what-batches-tell.md.
+DIFFERENCE = np.diag([0.5, 0.15]) ** 2
+"""The covariance of the difference between the corrections that drawn and picked items call for, chosen by the
+forecasts of versions on four pools: docs/decisions/0131-chance-corrects-what-batches-tell.md.
 """
 CLIP = 1e-6
 STEPS = 100
-HIGHEST_ERROR = 0.5
-"""A label that is more likely wrong than right tells nothing of the model."""
 LEAST = 1e-12
+HIGHEST_ERROR = 0.5
+"""The largest error of a label that counts. Leave out labels that are more likely wrong than right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Checked:
 
     sure : (m,) the probabilities of the model's labels.
     right : (m,) bool, whether people's labels are the same.
-    label_error : the probability that people's label is wrong, (m,) or one for all. Labels that were asked again, since
-        they differ from the model's, are wrong less often than others.
+    label_error : the probability that people give another label though the model's is right, (m,) or one for all:
+        smaller for labels that were asked again.
     accepted : the share of wrong labels of a model that people give all the same, (m,) or one for all: 0 if they saw no
         prediction.
     """
@@ -63,16 +64,16 @@ def correct(probabilities: np.ndarray, drawn: Checked, picked: Checked = NOTHING
     Notes
     -----
     a and b are the most probable ones under normal priors. That of `picked` lies around 0 and 1; that of `drawn` is
-    what `picked` tell of a and b, less sure by `APART`. With many drawn items, the picked ones tell nothing more.
+    what `picked` tell of a and b, less sure by `DIFFERENCE`. With many drawn items, the picked ones tell nothing more.
     """
-    mean, covariance = _fit(picked, np.array([0.0, 1.0]), BEFORE)
-    (shift, slope), _ = _fit(drawn, mean, covariance + APART)
+    mean, covariance = _fit(picked, np.array([0.0, 1.0]), PRIOR)
+    (shift, slope), _ = _fit(drawn, mean, covariance + DIFFERENCE)
     return _probability(shift + max(slope, 0.0) * _log_odds(probabilities))
 
 
 def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the most probable a and b (2,) under the normal prior of this mean and covariance, and their covariance
-    (2, 2) by Laplace's approximation.
+    (2, 2) by Laplace's approximation, with the observed information.
 
     Expectation-maximisation, each maximisation by one step of Newton's method, with shorter steps where a whole one
     overshoots, as with models that are sure and often wrong.
@@ -100,7 +101,29 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
         at = at + step
         if np.abs(step).max() <= CLIP:
             break
-    return at, np.linalg.inv(curvature)
+    return at, np.linalg.inv(
+        precision + (features * _information(checked.right, p, kept, label_error, accepted)[:, None]).T @ features
+    )
+
+
+def _information(right: np.ndarray, p: np.ndarray, kept: Any, label_error: Any, accepted: Any) -> np.ndarray:
+    """Return what each label tells of its log-odds (m,): less the second derivative of the logarithm of its probability
+    `given`, and no less than 0.
+    """
+    given = np.where(right, kept * p + accepted * (1 - p), label_error * p + (1 - accepted) * (1 - p))
+    slope = np.where(right, kept - accepted, label_error + accepted - 1) * p * (1 - p)
+    return np.maximum((slope / given) ** 2 - slope * (1 - 2 * p) / given, 0)
+
+
+def without_prior(doubt: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Return the probability (m,) that people give another label though the model's is right, of labels that differ
+    from the model's.
+
+    doubt : (m,) the probabilities that these labels are wrong, computed with the model's label as a prior.
+    prior : (m,) its probability there (`labeling.resolving.posterior`), above 0 and below 1.
+    """
+    doubt = np.minimum(doubt, HIGHEST_ERROR)
+    return np.minimum(doubt / (1 - doubt) * (1 - prior) / prior, HIGHEST_ERROR)
 
 
 def _probability(log_odds: np.ndarray) -> np.ndarray:

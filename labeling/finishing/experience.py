@@ -12,15 +12,19 @@ import numpy as np
 
 from labeling.arrays.files import ProjectFiles
 from labeling.certifying.errors import is_wrong, wrong_classes
-from labeling.certifying.experience import Checked, correct
+from labeling.certifying.experience import HIGHEST_ERROR, Checked, correct, without_prior
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Batch, ModelVersion, Project
 from labeling.questions import Stored
+from labeling.resolving.posterior import MOST_SURE
 
 BATCHES = 3
 """The newest batches whose answers count: earlier versions tell less of the newest one."""
 TASKS = 2000
 """The most tasks of each that are read."""
+
+LEAST_SURE = 0.05
+"""A model's answer counts as no less probable: with 20 classes as probable as any other."""
 
 Answer = tuple[Stored, float, Stored, float | None]
 """A model's answer with its probability, and people's label with its probability, if it has one."""
@@ -33,12 +37,14 @@ class Experience:
     sure, right : the probability of each answer, and whether people gave it, too.
     doubt : the probability that people's label is wrong; NaN if it has none.
     wrong_about : how many of the wrong ones are wrong about each class, where each class is a decision of its own.
+    with_model : whether the model's answer counted towards people's labels.
     """
 
     sure: list[float] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
     doubt: list[float] = field(default_factory=list)
     wrong_about: Counter[int] = field(default_factory=Counter)
+    with_model: bool = False
 
     def add(self, project: Project, answers: Iterable[Answer], *, within: int) -> None:
         """Add answers. `within`: the points by which a right score may differ."""
@@ -51,20 +57,27 @@ class Experience:
                 self.wrong_about.update(wrong_classes(project.asks, predicted, known))
 
     def checked(self, label_error: float) -> Checked:
-        """Return the same for `correct`. `label_error`: of labels without a probability."""
-        doubt = np.array(self.doubt)
-        return Checked(np.array(self.sure), np.array(self.right, bool), np.where(np.isnan(doubt), label_error, doubt))
+        """Return the same for `correct`, without labels that are more likely wrong than right. `label_error`: of labels
+        without a probability.
+        """
+        sure, right, doubt = np.array(self.sure), np.array(self.right, bool), np.array(self.doubt)
+        if self.with_model:
+            prior = np.clip(sure, LEAST_SURE, MOST_SURE)
+            doubt = np.where(right, doubt, without_prior(doubt, prior))
+        error = np.where(np.isnan(doubt), label_error, doubt)
+        likely = error < HIGHEST_ERROR
+        return Checked(sure[likely], right[likely], error[likely])
 
 
 def worst_share(known: Sequence[Experience]) -> float:
-    """Return the share of the wrong answers that are wrong about the class that is wrong most often, no less than
-    seen.
+    """Return the share of the wrong answers that are wrong about the class that is wrong most often, with one more of
+    them, so that it is never 0.
     """
     most = max(sum((each.wrong_about for each in known), Counter[int]()).values(), default=0)
     return (most + 1) / (sum(each.right.count(False) for each in known) + 1)
 
 
-def of_control(project: Project, version: ModelVersion, *, within: int) -> Experience:
+def control_experience(project: Project, version: ModelVersion, *, within: int) -> Experience:
     """Return the version's answers about the control items that it has predicted. Takes one or two queries."""
     known = Experience()
     if project.asks.best_is_no_answer:
@@ -76,17 +89,20 @@ def of_control(project: Project, version: ModelVersion, *, within: int) -> Exper
     predicted = slice_.predicted(version)
     if predicted is not None:
         labels, best, confidences = predicted
+        if project.merged:
+            best = np.array([project.merges.get(index, index) for index in best.tolist()])
         known.sure = confidences.tolist()
         known.right = (np.abs(labels - best) <= within).tolist()
         known.doubt = slice_.doubts[: len(labels)].tolist()
     return known
 
 
-def of_batches(project: Project, *, within: int) -> Experience:
+def batch_experience(project: Project, *, within: int) -> Experience:
     """Return what the versions that picked the newest batches had predicted for their items, from answers of people who
     saw no prediction. Reads at most `BATCHES` × `TASKS` tasks.
     """
-    known = Experience()
+    # Without a best class, no answer of a model counts towards a label (`answering.rechecking`).
+    known = Experience(with_model=not project.asks.best_is_no_answer)
     picked = project.batches.exclude(selected_by=None).filter(done_at__isnull=False).order_by("-number")
     for batch in picked.select_related("selected_by")[:BATCHES]:
         known.add(project, _answered(project, batch), within=within)

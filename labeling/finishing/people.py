@@ -11,6 +11,7 @@ from labeling.answering import gold
 from labeling.answering.rechecking import who_may_be_asked
 from labeling.certifying.people import chance_missed, upper_error
 from labeling.models import Project, Task
+from labeling.models.batches import IMPORTED
 from labeling.resolving.outlook import Rule, outlook
 from labeling.resolving.posterior import ACCURACY, AnswerSpace
 
@@ -23,12 +24,10 @@ PRIOR_WRONG = 1.5
 LEAST_GOLD = 20
 """Answers to gold items from which their own upper bound counts."""
 
-LEAST_LABELS = 100
-NEWEST_LABELS = 200
-MOST_LABELS = 2000
-"""The label error is measured on the labels with a probability of the newest complete batches that have so many tasks,
-if there are enough. Older ones were given beside worse models, and would count for all labels to come. The newest
-labels of a batch are those of doubtful items, which are asked again."""
+NEWEST_LABELS, LEAST_LABELS, MOST_LABELS = 200, 100, 2000
+"""The label error is measured on the newest done batches with the first number of tasks together, if as many labels as
+the second have a probability; at most the third are read. Older labels were given beside worse models. The last labels
+of a batch alone would mislead: they are those of doubtful items, which are asked again."""
 
 HIGHEST = 0.49
 
@@ -103,14 +102,15 @@ def _measured(project: Project) -> float | None:
     """Return the expected share of wrong ones among labels of the newest batches; None if few have a probability."""
     batches: list[int] = []
     tasks = 0
-    complete = project.batches.filter(completed_at__isnull=False).order_by("-number").values_list("pk", "size")
-    for pk, size in complete[:NEWEST_LABELS]:
+    # A batch's labels have probabilities once it is done. Imported labels tell nothing of the people here.
+    done = project.batches.exclude(strategy=IMPORTED).filter(done_at__isnull=False).order_by("-number")
+    for pk, size in done.values_list("pk", "size")[:NEWEST_LABELS]:
         if tasks >= NEWEST_LABELS:
             break
         batches.append(pk)
         tasks += size
-    # By id, which tells nothing of an item: `labeling.steps.batch_tasks.write_tasks` draws the order.
-    sample = Task.objects.picked().filter(batch__in=batches).order_by("pk")[:MOST_LABELS].values("item")
+    # The newest first, and by id, which tells nothing of an item: `labeling.steps.batch_tasks.write_tasks` draws them.
+    sample = Task.objects.picked().filter(batch__in=batches).order_by("-pk")[:MOST_LABELS].values("item")
     labels = project.items.labeled().filter(pk__in=sample, label_probability__isnull=False)
     figures = labels.order_by().aggregate(n=Count("pk"), probability=Avg("label_probability"))
     return 1 - figures["probability"] if figures["n"] >= LEAST_LABELS else None

@@ -19,7 +19,7 @@ from labeling.certifying.schedule import Outlook, outlook
 from labeling.finishing import candidates as stored_candidates
 from labeling.finishing.candidates import CHUNK, Candidates, read_candidates
 from labeling.finishing.copies import Counts, copied_labels
-from labeling.finishing.experience import corrected, of_batches, of_control
+from labeling.finishing.experience import batch_experience, control_experience, corrected
 from labeling.finishing.goal import GOAL
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.loop.step import Step
@@ -106,8 +106,8 @@ def read_situation(project: Project, finish: Finish, version: ModelVersion, *, r
         parts = _parts(_predicted(project, pool, version), labeled, certified)
     else:
         parts = {None: Part(n_pool, *(counts[None] for counts in (*labeled, *certified)))}
-    drawn = of_control(project, version, within=finish.within)
-    picked = of_batches(project, within=finish.within)
+    drawn = control_experience(project, version, within=finish.within)
+    picked = batch_experience(project, within=finish.within)
     plans = []
     for of_class, part in parts.items():
         found = every if of_class is None else _among(every, every.values == of_class)

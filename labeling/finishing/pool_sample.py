@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from labeling.arrays.files import ProjectFiles
 from labeling.db.statements import among
 from labeling.finishing.candidates import predicting
-from labeling.finishing.experience import corrected, of_control
+from labeling.finishing.experience import control_experience, corrected
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.insight.pool_counts import PoolCounts, pool_of
@@ -73,7 +73,7 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
             gettext("Version %(number)s has no predictions for the pool yet. They follow when it picks a batch.")
             % {"number": version.number}
         )
-    known = of_control(project, version, within=within)
+    known = control_experience(project, version, within=within)
     if not known.right:
         raise FinishRefused(
             gettext(

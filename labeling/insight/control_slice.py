@@ -68,7 +68,8 @@ class ControlFacts:
     """The cache key of control labels: equal facts mean that no label was added or changed in between.
 
     labels: their number; last: the time of the newest label; corrected: the key of the newest correction; withdrawn:
-    the time of the last withdrawal of a correction; excluded: the number of excluded labeled control items.
+    the time of the last withdrawal of a correction; excluded: the number of excluded labeled control items; done: the
+    time at which the newest batch was done, when labels get their probabilities.
     """
 
     labels: int
@@ -76,12 +77,14 @@ class ControlFacts:
     corrected: int | None
     withdrawn: datetime.datetime | None
     excluded: int
+    done: datetime.datetime | None
 
 
 def control_facts(project: Project) -> ControlFacts:
     """Return the project's current facts. Takes one query over an index and the corrections."""
     corrections = corrections_in(project.batches.all())
     withdrawn = corrections.filter(withdrawn_at__isnull=False).order_by("-withdrawn_at").values("withdrawn_at")
+    done = project.batches.filter(done_at__isnull=False).order_by("-done_at")
     facts = (
         project.items.control()
         .labeled()
@@ -91,6 +94,7 @@ def control_facts(project: Project) -> ControlFacts:
             corrected=Max(Subquery(corrections.order_by("-pk").values("pk")[:1])),
             withdrawn=Max(Subquery(withdrawn[:1])),
             excluded=Max(counted(project.items.excluded().control().labeled()), default=0),
+            done=Max(Subquery(done.values("done_at")[:1])),
         )
     )
     return ControlFacts(**facts)

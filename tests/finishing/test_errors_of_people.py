@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -10,8 +11,10 @@ from factories import make_member, make_open_batch, make_project, new_items
 
 from labeling.answering import gold
 from labeling.answering.gold import GoldAnswer
+from labeling.finishing import people
 from labeling.finishing.people import LEAST_GOLD, NEWEST_LABELS, USUAL_ERROR, errors_of
 from labeling.models import Batch, Item, Project
+from labeling.models.batches import IMPORTED
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +50,23 @@ def test_the_labels_of_a_batch_count_whenever_they_were_given() -> None:
     assert errors_of(project).label == pytest.approx((300 * 0.01 + NEWEST_LABELS * 0.2) / 500)
 
 
-def labeled_batch(project: Project, number: int, probabilities: list[float]) -> None:
+def test_neither_a_batch_in_training_nor_an_import_hides_what_was_measured() -> None:
+    project = make_project(overlap_max=3)
+    labeled_batch(project, 1, [0.99] * NEWEST_LABELS)
+    labeled_batch(project, 2, [0.9] * NEWEST_LABELS, strategy=IMPORTED)
+    labeled_batch(project, 3, [0.8] * NEWEST_LABELS, state=Batch.State.TRAINING, done_at=None)
+    assert errors_of(project).label == pytest.approx(0.01)
+
+
+def test_of_several_batches_the_newest_is_read_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(people, "MOST_LABELS", 120)
+    project = make_project(overlap_max=3)
+    labeled_batch(project, 1, [0.9] * NEWEST_LABELS)
+    labeled_batch(project, 2, [0.99] * 120)
+    assert errors_of(project).label == pytest.approx(0.01)
+
+
+def labeled_batch(project: Project, number: int, probabilities: list[float], **fields: Any) -> None:
     """Make a complete batch whose items got labels with these probabilities, one after the other."""
     first, now = project.items.count(), timezone.now()
     items = new_items(project, len(probabilities), first=first, label=1)
@@ -55,4 +74,5 @@ def labeled_batch(project: Project, number: int, probabilities: list[float]) -> 
         item.label_probability, item.labeled_at = probability, now + timedelta(seconds=n)
     Item.objects.bulk_create(items)
     batch = make_open_batch(project, items, number=number)
-    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0, completed_at=now)
+    values = {"state": Batch.State.DONE, "remaining": 0, "completed_at": now, "done_at": now, **fields}
+    Batch.objects.filter(pk=batch.pk).update(**values)

@@ -7,8 +7,9 @@ import pytest
 from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
 
-from labeling.finishing.experience import Experience, corrected, of_batches, of_control
-from labeling.models import Item, ModelVersion
+from labeling.arrays.files import ProjectFiles, save_array
+from labeling.finishing.experience import Experience, batch_experience, control_experience, corrected
+from labeling.models import Batch, Item, ModelVersion
 from tests.finishing.audit_rows import make_predicted
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def answer_batch(version: ModelVersion, *, right: int, n: int = 60, prompted: bo
 
 
 def known_of(version: ModelVersion) -> tuple[Experience, Experience]:
-    return of_control(version.project, version, within=0), of_batches(version.project, within=0)
+    return control_experience(version.project, version, within=0), batch_experience(version.project, within=0)
 
 
 @pytest.mark.parametrize(("right", "low", "high"), [(60, 0.9, 1.0), (42, 0.6, 0.8), (20, 0.2, 0.5)])
@@ -46,3 +47,32 @@ def test_answers_of_people_who_saw_the_prediction_correct_nothing() -> None:
     version = make_predicted(make_project(), 40)
     answer_batch(version, right=60, prompted=True)
     assert corrected(np.array([SURE]), *known_of(version)) == pytest.approx([SURE])
+
+
+@pytest.mark.parametrize("on_control", [True, False])
+def test_a_label_counts_with_its_own_probability(on_control: bool) -> None:
+    """Of 60 labels, 20 differ from the model. If they may be wrong, they say less against it."""
+    project = make_project()
+    version = make_predicted(project, 60)
+    if on_control:
+        answer_control(version, right=40)
+    else:
+        answer_batch(version, right=40)
+    found = {}
+    for probability in (0.99, 0.6):
+        project.items.filter(label=2).update(label_probability=probability)
+        Batch.objects.update(done_at=timezone.now())  # as when labels get their probabilities
+        found[probability] = float(corrected(np.array([SURE]), *known_of(version))[0])
+    assert found[0.99] < found[0.6]
+
+
+def answer_control(version: ModelVersion, *, right: int) -> None:
+    """Let people label the version's items as control items: 1, which it predicts, for `right` of them, else 2."""
+    project = version.project
+    best = ProjectFiles(project).pool(version, "best")
+    save_array(best, np.ones_like(np.load(best)))
+    items = list(project.items.unpicked().order_by("-row"))
+    for place, item in enumerate(items):
+        item.label, item.reserved = 1 if place < right else 2, True
+    Item.objects.bulk_update(items, ["label", "reserved"])
+    make_open_batch(project, items, number=2).tasks.update(is_control=True)
