@@ -9,7 +9,6 @@ Corrected probabilities plan an audit; a proof does not depend on them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -83,17 +82,18 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
     label_error, accepted = np.minimum(checked.label_error, HIGHEST_ERROR), checked.accepted
     kept = 1 - label_error
 
+    def given(p: np.ndarray) -> np.ndarray:
+        return np.where(checked.right, kept * p + accepted * (1 - p), label_error * p + (1 - accepted) * (1 - p))
+
     def gain(at: np.ndarray) -> float:
-        p = _probability(features @ at)
-        given = np.where(checked.right, kept * p + accepted * (1 - p), label_error * p + (1 - accepted) * (1 - p))
-        return float(np.log(given).sum() - (at - mean) @ precision @ (at - mean) / 2)
+        off = at - mean
+        return float(np.log(given(_probability(features @ at))).sum() - off @ precision @ off / 2)
 
     at = mean.copy()
     for _ in range(STEPS):
         p = _probability(features @ at)
-        given = kept * p + accepted * (1 - p)
-        y = np.where(checked.right, kept * p / given, label_error * p / (1 - given))
-        gradient = features.T @ (y - p) - precision @ (at - mean)
+        right = np.where(checked.right, kept, label_error) * p / given(p)
+        gradient = features.T @ (right - p) - precision @ (at - mean)
         curvature = (features * (p * (1 - p))[:, None]).T @ features + precision
         step = np.linalg.solve(curvature, gradient)
         while gain(at + step) < gain(at) and np.abs(step).max() > CLIP:
@@ -101,18 +101,9 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
         at = at + step
         if np.abs(step).max() <= CLIP:
             break
-    return at, np.linalg.inv(
-        precision + (features * _information(checked.right, p, kept, label_error, accepted)[:, None]).T @ features
-    )
-
-
-def _information(right: np.ndarray, p: np.ndarray, kept: Any, label_error: Any, accepted: Any) -> np.ndarray:
-    """Return what each label tells of its log-odds (m,): less the second derivative of the logarithm of its probability
-    `given`, and no less than 0.
-    """
-    given = np.where(right, kept * p + accepted * (1 - p), label_error * p + (1 - accepted) * (1 - p))
-    slope = np.where(right, kept - accepted, label_error + accepted - 1) * p * (1 - p)
-    return np.maximum((slope / given) ** 2 - slope * (1 - 2 * p) / given, 0)
+    slope = np.where(checked.right, kept - accepted, label_error + accepted - 1) * p * (1 - p) / given(p)
+    information = np.maximum(slope**2 - slope * (1 - 2 * p), 0)  # less the second derivative of the logarithm
+    return at, np.linalg.inv((features * information[:, None]).T @ features + precision)
 
 
 def without_prior(doubt: np.ndarray, prior: np.ndarray) -> np.ndarray:
