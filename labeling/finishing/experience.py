@@ -49,12 +49,12 @@ class Experience:
     def add(self, project: Project, answers: Iterable[Answer], *, within: int) -> None:
         """Add answers. `within`: the points by which a right score may differ."""
         for value, sure, label, probability in answers:
-            predicted, known = project.follow(value), project.follow(label)
+            predicted, given = project.follow(value), project.follow(label)
             self.sure.append(sure)
-            self.right.append(not is_wrong(project.asks, predicted, known, within=within))
+            self.right.append(not is_wrong(project.asks, predicted, given, within=within))
             self.doubt.append(np.nan if probability is None else 1 - probability)
             if project.asks.per_class:
-                self.wrong_about.update(wrong_classes(project.asks, predicted, known))
+                self.wrong_about.update(wrong_classes(project.asks, predicted, given))
 
     def checked(self, label_error: float) -> Checked:
         """Return the same for `correct`, without labels that are more likely wrong than right. `label_error`: of labels
@@ -69,32 +69,32 @@ class Experience:
         return Checked(sure[likely], right[likely], error[likely])
 
 
-def worst_share(known: Sequence[Experience]) -> float:
+def worst_share(experiences: Sequence[Experience]) -> float:
     """Return the share of the wrong answers that are wrong about the class that is wrong most often, with one more of
     them, so that it is never 0.
     """
-    most = max(sum((each.wrong_about for each in known), Counter[int]()).values(), default=0)
-    return (most + 1) / (sum(each.right.count(False) for each in known) + 1)
+    most = max(sum((each.wrong_about for each in experiences), Counter[int]()).values(), default=0)
+    return (most + 1) / (sum(each.right.count(False) for each in experiences) + 1)
 
 
 def control_experience(project: Project, version: ModelVersion, *, within: int) -> Experience:
     """Return the version's answers about the control items that it has predicted. Takes one or two queries."""
-    known = Experience()
+    experience = Experience()
     if project.asks.best_is_no_answer:
         items = project.items.measuring()
         labeled = items.values_list("row", "label", "label_probability")
-        known.add(project, _predicted(project, version, labeled), within=within)
-        return known
+        experience.add(project, _predicted(project, version, labeled), within=within)
+        return experience
     slice_ = ControlSlice(project)
     predicted = slice_.predicted(version)
     if predicted is not None:
         labels, best, confidences = predicted
         if project.merged:
             best = np.array([project.merges.get(index, index) for index in best.tolist()])
-        known.sure = confidences.tolist()
-        known.right = (np.abs(labels - best) <= within).tolist()
-        known.doubt = slice_.doubts[: len(labels)].tolist()
-    return known
+        experience.sure = confidences.tolist()
+        experience.right = (np.abs(labels - best) <= within).tolist()
+        experience.doubt = slice_.doubts[: len(labels)].tolist()
+    return experience
 
 
 def batch_experience(project: Project, *, within: int) -> Experience:
@@ -102,11 +102,11 @@ def batch_experience(project: Project, *, within: int) -> Experience:
     saw no prediction. Reads at most `BATCHES` × `TASKS` tasks.
     """
     # Without a best class, no answer of a model counts towards a label (`answering.rechecking`).
-    known = Experience(with_model=not project.asks.best_is_no_answer)
+    experience = Experience(with_model=not project.asks.best_is_no_answer)
     picked = project.batches.exclude(selected_by=None).filter(done_at__isnull=False).order_by("-number")
     for batch in picked.select_related("selected_by")[:BATCHES]:
-        known.add(project, _answered(project, batch), within=within)
-    return known
+        experience.add(project, _answered(project, batch), within=within)
+    return experience
 
 
 def corrected(
@@ -122,9 +122,9 @@ def corrected(
     label_error : the share of people's labels that are wrong, of those without a probability.
     each_class : that a label is right about the class that is wrong most often, and not as a whole.
     """
-    known = [drawn, picked or Experience()]
-    whole = correct(probabilities, *(each.checked(label_error) for each in known))
-    return 1 - worst_share(known) * (1 - whole) if each_class else whole
+    experiences = [drawn, picked or Experience()]
+    whole = correct(probabilities, *(each.checked(label_error) for each in experiences))
+    return 1 - worst_share(experiences) * (1 - whole) if each_class else whole
 
 
 def _answered(project: Project, batch: Batch) -> Iterable[Answer]:
@@ -136,7 +136,7 @@ def _answered(project: Project, batch: Batch) -> Iterable[Answer]:
         labeled = tasks.values_list("item__row", "item__label", "item__label_probability")[:TASKS]
         return _predicted(project, batch.selected_by, labeled)
     rows = tasks.values_list("predicted", "confidence", "item__label", "item__label_probability")[:TASKS]
-    return ((project.asks.as_answer(index), sure, label, known) for index, sure, label, known in rows)
+    return ((project.asks.as_answer(index), *answer) for index, *answer in rows)
 
 
 def _predicted(project: Project, version: ModelVersion, labeled: Iterable[Any]) -> Iterable[Answer]:
@@ -151,4 +151,4 @@ def _predicted(project: Project, version: ModelVersion, labeled: Iterable[Any]) 
     if values is None or sure is None:
         return []
     predicted = zip(values.tolist(), sure.tolist(), rows, strict=False)
-    return ((project.asks.whole(value), each, label, known) for value, each, (_, label, known) in predicted)
+    return ((project.asks.whole(value), each, *label) for value, each, (_, *label) in predicted)

@@ -73,8 +73,8 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
             gettext("Version %(number)s has no predictions for the pool yet. They follow when it picks a batch.")
             % {"number": version.number}
         )
-    known = control_experience(project, version, within=within)
-    if not known.right:
+    experience = control_experience(project, version, within=within)
+    if not experience.right:
         raise FinishRefused(
             gettext(
                 "No control item has a label yet, so nothing tells how often the model is right. Label a "
@@ -86,8 +86,8 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
     open_rows = np.sort(np.fromiter(may.order_by().values_list("row", flat=True), np.int64))
     open_rows = open_rows[confidence[open_rows] > 0]
     return PoolSample(
-        probabilities=corrected(confidence[open_rows], known, each_class=each_class),
+        probabilities=corrected(confidence[open_rows], experience, each_class=each_class),
         values=np.asarray(values[open_rows]),
         size=round(len(open_rows) * len(values) / max(len(rows), 1)),
-        control=len(known.right),
+        control=len(experience.right),
     )
