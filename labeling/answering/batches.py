@@ -55,17 +55,16 @@ def ensure_next(*, project: Project) -> Batch | None:
     if not _is_time(project):
         if is_first and not few:  # the first selection was delayed until the pool holds one batch
             Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
-        marked = project.batches.exclude(nothing_left_at=None)
-        if marked.exists() and is_any_left(project):
-            marked.update(nothing_left_at=None)
+        if project.nothing_left_at and is_any_left(project):
+            _note_what_is_left(project, any_left=True)
         return None
     if not is_any_left(project):
-        if last:
-            Batch.objects.filter(pk=last.pk).update(nothing_left_at=timezone.now())
+        _note_what_is_left(project, any_left=False)
         return None
     if project.waits_for_predictions and not _has_newer_predictions(project, last):
         return None
     batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
+    _note_what_is_left(project, any_left=True)
     if project.versions.exists():
         Job.objects.enqueue(Job.Kind.EMBED, project=project, batch=batch)
     else:
@@ -96,6 +95,23 @@ def is_any_left(project: Project) -> bool:
     return project.items.unlabeled().exists() or project.items.asked_again().exists()
 
 
+def lock(batches: QuerySet[Batch]) -> None:
+    """Lock these batches, for a transaction that locks their project before it changes them.
+
+    All writers lock batches in the order of their ids, and their project after them: an answer that ends a batch does.
+    """
+    list(batches.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
+
+
+def _note_what_is_left(project: Project, *, any_left: bool) -> None:
+    """Note on the project whether the pool has an item for another batch.
+
+    The note is on the project and not on its last batch, because its writers have locked the project: see `lock`.
+    """
+    project.nothing_left_at = None if any_left else timezone.now()
+    Project.objects.filter(pk=project.pk).update(nothing_left_at=project.nothing_left_at)
+
+
 def final() -> QuerySet[Batch]:
     """Return the batches after which none follows: when one last looked, no item was left, and none is being imported.
 
@@ -103,7 +119,7 @@ def final() -> QuerySet[Batch]:
     """
     coming = Job.objects.unfinished().filter(kind__in=[Job.Kind.IMPORT, Job.Kind.ENCODE], project=OuterRef("project"))
     newer = Batch.objects.filter(project=OuterRef("project"), number__gt=OuterRef("number")).exclude(strategy=IMPORTED)
-    return Batch.objects.exclude(nothing_left_at=None).exclude(Exists(coming)).exclude(Exists(newer))
+    return Batch.objects.exclude(project__nothing_left_at=None).exclude(Exists(coming)).exclude(Exists(newer))
 
 
 def _is_time(project: Project) -> bool:
@@ -138,15 +154,15 @@ def pick_ahead(*, project: Project, batch: Batch) -> None:
     Every claim near the end of a batch calls this function, so it checks all conditions before it locks the project.
     If the pool has no item left, it skips the check for `LOOK_AGAIN`; code that adds items calls `ensure_next` itself.
     """
-    now = timezone.now()
-    if project.pick_ahead is None or (batch.nothing_left_at and now - batch.nothing_left_at < LOOK_AGAIN):
+    looked = project.nothing_left_at
+    if project.pick_ahead is None or (looked and timezone.now() - looked < LOOK_AGAIN):
         return
     if project.batches.filter(number__gt=batch.number).exclude(strategy=IMPORTED).exists() or not _is_time(project):
         return
     if is_any_left(project):
         ensure_next(project=project)
     else:
-        Batch.objects.filter(pk=batch.pk).update(nothing_left_at=now)
+        _note_what_is_left(project, any_left=False)
 
 
 @transaction.atomic
@@ -219,7 +235,7 @@ def complete(*, batch_id: int) -> bool:
         if project.pick_ahead is not None:
             ensure_next(project=project)
         elif not is_any_left(project):
-            Batch.objects.filter(pk=batch_id).update(nothing_left_at=timezone.now())
+            _note_what_is_left(project, any_left=False)
     return bool(closed)
 
 
@@ -271,8 +287,8 @@ def arrived(*, project: Project) -> None:
         newer = project.batches.filter(number__gt=batch.number).exists()
         batch.number = _next_number(project) if newer else batch.number
         batch.state, batch.completed_at = Batch.State.TRAINING, timezone.now()
-        batch.nothing_left_at = None if is_any_left(project) else timezone.now()
-        batch.save(update_fields=["number", "state", "completed_at", "nothing_left_at"])
+        batch.save(update_fields=["number", "state", "completed_at"])
+        _note_what_is_left(project, any_left=is_any_left(project))
         Job.objects.enqueue(_kind_after(project), project=project, batch=batch)
 
 

@@ -193,21 +193,34 @@ def labels_counted(items: Collection[int]) -> Iterator[None]:
     """Update `Batch.labeled` for the labels that these items gain and lose in the `with` block. The caller has locked
     their tasks. An item's label counts in the batch that picked the item, also if a later batch asks it again.
     """
-    if not items:
+    with label_changes(items) as changes:
         yield
-        return
+    for batch, change_of_batch in sorted(changes.items()):
+        Batch.objects.filter(pk=batch).update(labeled=F("labeled") + change_of_batch)
+
+
+@contextmanager
+def label_changes(items: Collection[int]) -> Iterator[Counter[int]]:
+    """Count the labels that these items gain in the `with` block, less those that they lose, by batch id.
+
+    For a caller that also changes other columns of these batches, and so updates them itself, in the order of their
+    ids. The counter is complete after the block and has no zeros.
+    """
+    changes = Counter[int]()
     before = _labeled_among(items)
-    yield
+    yield changes
     after = _labeled_among(items)
-    differences = Counter[int]()
+    if before == after:
+        return
     for batch, item in Task.objects.filter(item__in=before ^ after).values_list("batch", "item"):
-        differences[batch] += 1 if item in after else -1
-    for batch, difference in sorted(differences.items()):
-        if difference:
-            Batch.objects.filter(pk=batch).update(labeled=F("labeled") + difference)
+        changes[batch] += 1 if item in after else -1
+    for batch in [batch for batch, change_of_batch in changes.items() if not change_of_batch]:
+        del changes[batch]
 
 
 def _labeled_among(items: Collection[int]) -> set[int]:
+    if not items:
+        return set()
     return set(Item.objects.labeled().filter(pk__in=items).values_list("pk", flat=True))
 
 

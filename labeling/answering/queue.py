@@ -241,10 +241,14 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     assignments.reopen(person, task)
     # Lock the work log before the batch, as a submit does: a submit of the same user may run at the same moment.
     counting.take_back(annotation)
+    # The label of a task that asks an item again counts in the batch that picked the item, not in the task's own batch.
+    # That batch comes first: all writers update batches in the order of their ids.
+    if was_finished and not task.is_gold and task.repeats_id is not None:
+        with counting.labels_counted([task.repeats_id]):
+            _unlabel(task)
     if annotation.task.batch.state == Batch.State.TRAINING:
         batches.reopen(batch=annotation.task.batch)
     # Update the batch before the annotation: the update waits for a submit that is closing the batch.
-    # The label of a task that asks an item again counts in the batch that picked the item, not in the task's own batch.
     was_labeled = Exists(Item.objects.labeled().filter(pk=task.item_id or 0))
     gone = int(replacement is not None)
     if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(
@@ -263,10 +267,13 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         replacement.delete()
     if was_finished and task.is_gold:
         item_labels.keep([task.item_key])
-    elif was_finished:
-        with counting.labels_counted([task.repeats_id] if task.repeats_id is not None else []):
-            Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
+    elif was_finished and task.repeats_id is None:
+        _unlabel(task)
     return Task.objects.select_related("item", "repeats", "batch").get(pk=task.pk)
+
+
+def _unlabel(task: Task) -> None:
+    Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
 
 
 def _untouched_replacement(task: Task) -> Task | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -116,13 +116,14 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = Non
         try:
             with transaction.atomic():
                 gone, started = closing.close(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
-                # Update the batches last: other submits wait for their rows.
-                with counting.labels_counted([task.item_key for task in started]):
+                with counting.label_changes([task.item_key for task in started]) as labeled:
                     closed = _by_batch(gone, started)
                     changed = len(gone) + len(started) if change is None else change()
                     _remember(closed)
+                # Last, because submits wait for these rows; all of them before the project, as `batches.lock` says.
+                _count({each.batch.pk: each for each in closed}, labeled)
                 for each in closed:
-                    _settle_batch(each)
+                    _settle_batch(each.batch)
                 return changed
         except TasksChanged:
             time.sleep(PAUSE_SECONDS)
@@ -185,20 +186,30 @@ def _remember(closed: Sequence[_Closed]) -> None:
     )
 
 
-def _settle_batch(closed: _Closed) -> None:
-    """Count the closed tasks on their batch, and complete it if nothing is left to answer."""
-    batch = Batch.objects.filter(pk=closed.batch.pk, state=Batch.State.OPEN)
-    if not batch.update(
-        size=F("size") - closed.dropped,
-        remaining=F("remaining") - closed.dropped - closed.settled,
-        dropped=F("dropped") + closed.dropped,
-        control_tasks=F("control_tasks") - closed.control,
-        further=F("further") - closed.further,
-    ):
-        raise TasksChanged  # the batch ended early meanwhile, which also closes these tasks
-    if batches.complete(batch_id=closed.batch.pk):
+def _count(closed: Mapping[int, _Closed], labeled: Mapping[int, int]) -> None:
+    """Count the closed tasks, and the labels that items gained or lost, on their batches, both by batch id."""
+    for pk in sorted(closed.keys() | labeled.keys()):
+        batch = Batch.objects.filter(pk=pk)
+        if pk not in closed:
+            batch.update(labeled=F("labeled") + labeled[pk])
+            continue
+        each = closed[pk]
+        if not batch.filter(state=Batch.State.OPEN).update(
+            size=F("size") - each.dropped,
+            remaining=F("remaining") - each.dropped - each.settled,
+            dropped=F("dropped") + each.dropped,
+            control_tasks=F("control_tasks") - each.control,
+            further=F("further") - each.further,
+            labeled=F("labeled") + labeled.get(pk, 0),
+        ):
+            raise TasksChanged  # the batch ended early meanwhile, which also closes these tasks
+
+
+def _settle_batch(batch: Batch) -> None:
+    """Complete the batch if nothing is left to answer."""
+    if batches.complete(batch_id=batch.pk):
         return
-    now = timezone.now()
-    if batch.filter(size=0).update(state=Batch.State.DONE, completed_at=now, done_at=now):
-        batches.ensure_next(project=closed.batch.project)  # an empty batch has nothing to train on
-        Event.objects.announce(EventType.BATCH_DONE, closed.batch.project, number=closed.batch.number)
+    now, empty = timezone.now(), Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN, size=0)
+    if empty.update(state=Batch.State.DONE, completed_at=now, done_at=now):
+        batches.ensure_next(project=batch.project)  # an empty batch has nothing to train on
+        Event.objects.announce(EventType.BATCH_DONE, batch.project, number=batch.number)

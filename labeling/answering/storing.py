@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from django.utils import timezone
@@ -16,7 +17,7 @@ from django.utils import timezone
 from labeling.answering import batches, comments, copy_answers, counting, item_labels, rechecking
 from labeling.answering.answer import Answer
 from labeling.answering.assignments import TasksChanged
-from labeling.db.statements import insert, marks, rows
+from labeling.db.statements import change, insert, marks, rows
 from labeling.models import Annotation, Batch, ClassProposal, Job, Project, User
 from labeling.models.classes import folded
 
@@ -26,11 +27,22 @@ ANNOTATION = (
 )  # fmt: skip
 
 
-def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: User) -> bool:
-    """Store the answers, by task id, to tasks of one batch and count them. Return whether they completed the batch.
+def store(project: Project, answers: Mapping[Batch, Mapping[int, Answer]], user: User) -> bool:
+    """Store the answers, by batch and task id, and count them. Return whether they completed a batch.
 
-    Raises `TasksChanged` if the batch has ended early meanwhile.
+    Raises `TasksChanged` if a batch has ended early meanwhile.
     """
+    finished = {batch: _store(project, batch, of_batch, user) for batch, of_batch in answers.items()}
+    labels = {batch: _label(project, batch, answers[batch], tasks) for batch, tasks in finished.items() if tasks}
+    full = _count(finished, [each.changes for each in labels.values()])
+    completed = [batches.complete(batch_id=batch) for batch in full]
+    if project.replace_skips and any(each.skipped for batch, each in labels.items() if batch.pk not in full):
+        Job.objects.enqueue(Job.Kind.REPLACE, project=project)
+    return any(completed)
+
+
+def _store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: User) -> list[_Counted]:
+    """Store the answers, by task id, to tasks of one batch. Return the tasks that have all their answers now."""
     now = timezone.now()
     _insert(project, answers, user, now)
     skips = sum(answer.value is None for answer in answers.values())
@@ -48,7 +60,7 @@ def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: U
     if finished and batch.overlap_max is not None:
         doubted = rechecking.ask_one_more(project, batch, [task.id for task in finished])
         finished = [task for task in finished if task.id not in doubted]
-    return bool(finished) and _finish(project, batch, answers, finished)
+    return finished
 
 
 class _Counted(NamedTuple):
@@ -107,29 +119,53 @@ def _count_down(tasks: Collection[int]) -> list[_Counted]:
     return [_Counted._make(row) for row in counted]
 
 
-def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]) -> bool:
-    """Write the labels of these tasks, which have all their answers. Return whether the batch is complete."""
+class _Labels(NamedTuple):
+    """The `changes` of `Batch.labeled`, by batch id, and whether annotators have `skipped` a task."""
+
+    changes: Counter[int]
+    skipped: bool
+
+
+def _label(project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]) -> _Labels:
+    """Write the labels of these tasks of one batch, which have all their answers."""
     ids = [task.id for task in finished]
     picked = {task.id: task.picked for task in finished if task.picked is not None}
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
     values = {pk: [answers[pk].value] for pk in ids} if batch.takes_one_answer else item_labels.answers_to(ids)
-    with counting.labels_counted(again.values()):
+    with counting.label_changes(again.values()) as changes:
         labeled = len(item_labels.write(project, {**picked, **again}, values) & picked.keys())
+    changes[batch.pk] += labeled
     if batch.further:
         item_labels.keep(task.repeated for task in finished if task.is_gold)
-    # Update the batch last: other submits wait for its row until the transaction ends.
-    left = rows(
-        "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
-        "WHERE id = %s AND state = 'open' RETURNING remaining",
-        [len(finished), labeled, batch.pk],
-    )
-    if not left:
-        raise TasksChanged  # the batch has ended early since the tasks were read
-    if left[0][0] == 0:
-        return batches.complete(batch_id=batch.pk)
-    if project.replace_skips and any(all(value is None for value in values[pk]) for pk in ids):
-        Job.objects.enqueue(Job.Kind.REPLACE, project=project)
-    return False
+    return _Labels(changes, any(all(value is None for value in values[pk]) for pk in ids))
+
+
+def _count(finished: Mapping[Batch, Sequence[_Counted]], labels: Iterable[Counter[int]]) -> list[int]:
+    """Count the finished tasks and the changes of labels on their batches. Return the ids of batches without an open
+    task.
+
+    Call it last, because other submits wait for these rows until the transaction ends. Updates the batches in the order
+    of `batches.lock`.
+    """
+    tasks = {batch.pk: len(of_batch) for batch, of_batch in finished.items() if of_batch}
+    labeled = Counter[int]()
+    for changes in labels:
+        labeled.update(changes)
+    full = []
+    for batch in sorted(tasks.keys() | labeled.keys()):
+        if batch not in tasks:  # a task of another batch asks an item of this one again
+            change("UPDATE labeling_batch SET labeled = labeled + %s WHERE id = %s", [labeled[batch], batch])
+            continue
+        left = rows(
+            "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
+            "WHERE id = %s AND state = 'open' RETURNING remaining",
+            [tasks[batch], labeled[batch], batch],
+        )
+        if not left:
+            raise TasksChanged  # the batch has ended early since the tasks were read
+        if left[0][0] == 0:
+            full.append(batch)
+    return full
 
 
 def _drawn_for_review(project: Project) -> Callable[[uuid.UUID], bool]:

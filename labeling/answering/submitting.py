@@ -50,7 +50,7 @@ def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Out
         _lock_tasks(fresh)
         if not assignments.answer_held(list(fresh), user):
             raise TasksChanged
-        completed = storing.store(project, batch, fresh, user)
+        completed = storing.store(project, {batch: fresh}, user)
     return Outcome(accepted=[answer.id for answer in answers], batch_completed=completed)
 
 
@@ -102,10 +102,10 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
         else:
             detail = "This task was already answered, by you or by another person."
             outcome.rejected.append(Refusal(answer.id, "taken", detail))
-    for batch in {tasks[pk].batch_id: tasks[pk].batch for pk in sorted(held)}.values():
-        of_batch = {pk: fresh[pk] for pk in held if tasks[pk].batch_id == batch.pk}
-        if storing.store(project, batch, of_batch, user):
-            outcome.batch_completed = True
+    by_batch: dict[Batch, dict[int, Answer]] = {}
+    for pk in sorted(held):
+        by_batch.setdefault(tasks[pk].batch, {})[pk] = fresh[pk]
+    outcome.batch_completed = storing.store(project, by_batch, user)
     return outcome
 
 

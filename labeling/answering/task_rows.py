@@ -10,7 +10,7 @@ from labeling.models import Batch, Item, Project, Task
 # The columns that annotators' requests and the code for assignments read.
 BATCH_FIELDS = (
     "id", "project_id", "number", "state", "size", "further", "remaining", "overlap", "overlap_max", "answers_expected",
-    "opened_at", "in_parts", "nothing_left_at",
+    "opened_at", "in_parts",
 )  # fmt: skip
 BATCH = Columns(Batch, "b", only=BATCH_FIELDS)
 TASK = Columns(

@@ -34,7 +34,9 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     """
     batch = _batch_of(project, user)
     job = _current_job(project)
-    is_final = batch is not None and batch.nothing_left_at is not None and batches.final().filter(pk=batch.pk).exists()
+    is_final = (
+        batch is not None and project.nothing_left_at is not None and batches.final().filter(pk=batch.pk).exists()
+    )
     seconds = None if is_final else seconds_until_open(project)
     step_seconds = _seconds_by_share(job, timezone.now()) if job else None
     answered, answers = rechecking.answers_shown(batch) if batch else (0, 0)

@@ -181,7 +181,6 @@ class Batch(SelectionFacts):
     deadline_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True)
-    nothing_left_at = models.DateTimeField(null=True, help_text="When no item was left for a next batch.")
     completed_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
 

@@ -115,6 +115,9 @@ class Project(ProjectSettings):
     vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)
     purged_rows = models.PositiveBigIntegerField(default=0, editable=False, help_text="Of items removed for good.")
+    nothing_left_at = models.DateTimeField(
+        null=True, editable=False, help_text="When no item was left for a next batch; null while there may be one."
+    )
     reviews_since = models.DateTimeField(
         null=True, editable=False, help_text="Since when items wait for a review without a break, as far as known."
     )

@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling import auditlog, questions
-from labeling.answering import corrections
-from labeling.models import ClassProposal, Correction, Item, LabelClass, LogKind, Project, User
+from labeling.answering import batches, corrections
+from labeling.models import Batch, ClassProposal, Correction, Item, LabelClass, LogKind, Project, Task, User
 from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
 from labeling.projects import classes, invisible
 from labeling.projects.class_record import ClassError
@@ -101,9 +101,10 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
     The class `into` gets the proposed name as an alias. Items that people are still answering keep their proposals for
     a later call. A call settles at most `AT_ONCE` proposals. Raises `ValidationError` by field, or `ClassError`.
     """
+    chosen = _locked(project.proposals.open().filter(key=key))
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     proposals = project.proposals.open().filter(key=key)
-    first = proposals.first()
+    first = proposals.filter(pk__in=chosen).first()
     if first is None:
         raise ClassError(gettext("Nothing is proposed under this name any more."))
     with auditlog.part_of_one():
@@ -111,7 +112,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
             label_class = classes.add(project=project, user=user, name=name)
         else:
             label_class = _existing(project, user, into, first)
-        labeled, waiting = _label(project, user, proposals, label_class)
+        labeled, waiting = _label(project, user, proposals.filter(pk__in=chosen), label_class)
     after = {"accepted": key, "class": label_class.index, "labeled": labeled}
     auditlog.record(LogKind.PROPOSAL_SETTLED, project=project, after=after)
     return Accepted(label_class, labeled, waiting, left=proposals.count() - waiting)
@@ -131,6 +132,17 @@ def dismiss(*, project: Project, user: User, key: str) -> int:
     return dismissed
 
 
+def _locked(proposals: QuerySet[ClassProposal]) -> list[int]:
+    """Return the keys of at most `AT_ONCE` of these proposals, and lock their tasks and batches: corrections change
+    both, and all writers lock the project after them.
+    """
+    rows = list(proposals.select_related("annotation__task").order_by("annotation__task")[:AT_ONCE])
+    tasks = Task.objects.of_items([row.annotation.task.item_key for row in rows])
+    locked = list(tasks.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("batch", flat=True))
+    batches.lock(Batch.objects.filter(pk__in=locked))
+    return [row.pk for row in rows]
+
+
 def _existing(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
     label_class = project.classes.offered().filter(index=index).first()
     if label_class is None:
@@ -148,8 +160,7 @@ def _label(
     """Correct the items of these proposals. Returns how many were labeled, and how many still wait for answers."""
     settled, waiting = [], 0
     # In the order of the tasks, in which all transactions lock them.
-    rows = list(proposals.select_related("annotation__task").order_by("annotation__task")[:AT_ONCE])
-    for row in rows:
+    for row in proposals.select_related("annotation__task").order_by("annotation__task"):
         try:
             _correct(project, user, row.annotation.task.item_key, label_class.index)
         except corrections.CorrectionError:

@@ -80,14 +80,13 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
         further = Counter(tasks.further().values_list("batch", flat=True))
         labeled = Counter(tasks.filter(item__label__isnull=False).values_list("batch", flat=True))
         rows = Item.objects.filter(pk__in=gone, row__isnull=False).count()
-        Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
         in_rows = _row_bytes(gone)
         tasks.delete()  # with their assignments and annotations
         names = list(Item.objects.filter(pk__in=gone).exclude(media="").values_list("media", flat=True))
         Item.objects.filter(pk__in=gone).delete()
         Reference.objects.filter(project=project, name__in=names).delete()
         search.forget(gone)
-        for batch, n in dropped.items():
+        for batch, n in sorted(dropped.items()):
             Batch.objects.filter(pk=batch).update(
                 size=F("size") - n,
                 dropped=F("dropped") + n,
@@ -95,6 +94,8 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
                 further=F("further") - further[batch],
                 labeled=F("labeled") - labeled[batch],
             )
+        # After the batches: a submit that completes a batch locks them in this order.
+        Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
         quota.count(project, media=-size, rows=-in_rows)
         ProjectStorage.objects.filter(project=project).update(purges=F("purges") + 1)
     for touched in Batch.objects.filter(pk__in=dropped):

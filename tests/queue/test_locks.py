@@ -1,18 +1,23 @@
-"""Test that a lock on a project's row does not block inserts of rows that refer to the project."""
+"""Test which locks wait for which: references pass a locked project, and batches are locked before their project."""
 
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.answering import batches, queue, removing, submitting
 from labeling.answering.answer import Answer
-from labeling.models import Role
+from labeling.models import Batch, Project, Role
+from labeling.projects import proposals
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -66,3 +71,66 @@ def test_an_answer_that_is_taken_back_leaves_the_project_free() -> None:
         queue.undo(project=project, user=annie, annotation_id=answer.id)
         assert meanwhile(lambda: removing.remove(project=project, ids=[items[2].pk], user=mona, delete=True)) == []
         assert meanwhile(lambda: batches.ensure_next(project=project)) == []
+
+
+@contextmanager
+def held(batch: Batch) -> Iterator[None]:
+    """Hold the batch's row in a transaction, as a submit does in its last statement."""
+    with transaction.atomic():
+        Batch.objects.filter(pk=batch.pk).update(labeled=F("labeled"))
+        yield
+
+
+def two_open_batches(first: int, second: int) -> tuple[Project, Batch, Batch]:
+    project = make_project(pick_ahead=0.9)
+    items = make_items(project, first + second)
+    return project, make_open_batch(project, items[:first]), make_open_batch(project, items[first:], number=2)
+
+
+def test_the_last_answer_of_a_batch_waits_for_no_answer_to_the_next_one() -> None:
+    project, _, two = two_open_batches(1, 1)
+    annie = make_member(project, "annie")
+    task, _ = queue.claim(project=project, user=annie, count=2).tasks
+    answer = Answer(uuid.uuid4(), task.pk, value=1)
+    with held(two):
+        assert meanwhile(lambda: submitting.submit(project=project, user=annie, answers=[answer])) == []
+
+
+def test_items_that_come_in_wait_for_no_answer() -> None:
+    project, _, two = two_open_batches(1, 1)
+    Project.objects.filter(pk=project.pk).update(nothing_left_at=timezone.now())
+    make_items(project, 3, first=2)
+    with held(two):
+        assert meanwhile(lambda: batches.ensure_next(project=project)) == []
+    assert batches.final().count() == 0
+
+
+@pytest.mark.parametrize("change", ["answer", "remove", "accept a proposed class"])
+def test_the_project_is_locked_after_all_batches(change: str) -> None:
+    """Whoever completes the second batch holds its row and waits for the project: nobody may hold the project and wait
+    for the batch.
+    """
+    project, _, two = two_open_batches(1, 2)
+    annie, mona = make_member(project, "annie"), make_member(project, "mona", Role.MANAGER)
+    tasks = queue.claim(project=project, user=annie, count=3).tasks
+    work = {
+        "answer": lambda: submitting.submit(
+            project=project, user=annie, answers=[Answer(uuid.uuid4(), task.pk, value=1) for task in tasks[:2]]
+        ),
+        "remove": lambda: removing.remove(
+            project=project, ids=[task.item_key for task in tasks[:2]], user=mona, delete=False
+        ),
+        "accept a proposed class": lambda: proposals.accept(project=project, user=mona, key="new", name="New"),
+    }[change]
+    if "accept" in change:
+        skip = Answer(uuid.uuid4(), tasks[1].pk, skip_reason="unclear", proposed_class="New")
+        assert submitting.submit(project=project, user=annie, answers=[skip]).accepted
+    wrong: list[str] = []
+    with held(two):
+        waiting = threading.Thread(target=lambda: wrong.extend(meanwhile(work)))
+        waiting.start()
+        time.sleep(1)
+        assert waiting.is_alive(), "it waits for the second batch"
+        Project.objects.select_for_update(no_key=True, nowait=True).get(pk=project.pk)
+    waiting.join()
+    assert wrong == []

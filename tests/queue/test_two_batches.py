@@ -226,7 +226,7 @@ def test_claims_at_the_end_of_the_last_batch_do_not_look_through_the_pool_each_t
     project = make_project(pick_ahead=0.5)
     ann = make_member(project, "ann")
     items = make_items(project, 12)
-    batch = make_open_batch(project, items[:10])
+    make_open_batch(project, items[:10])
     Item.objects.filter(pk__in=[item.pk for item in items[10:]]).update(excluded_at=timezone.now())
     looks = []
     for _ in range(3):
@@ -236,13 +236,13 @@ def test_claims_at_the_end_of_the_last_batch_do_not_look_through_the_pool_each_t
         writes = [each["sql"] for each in queries if each["sql"].startswith("BEGIN")]
         assert len(writes) <= 1, "the project is not locked for it"
     assert looks == [1, 0, 0]
-    assert Batch.objects.get(pk=batch.pk).nothing_left_at is not None
+    assert Project.objects.get(pk=project.pk).nothing_left_at is not None
 
     # What brings items in says so itself, and somebody looks again in the end.
     restore(project=project, ids=[items[10].pk], user=ann)
     assert Batch.objects.get(number=2).state == "selecting"
     Batch.objects.filter(number=2).delete()
-    Batch.objects.update(nothing_left_at=timezone.now() - batches.LOOK_AGAIN)
+    project.nothing_left_at = timezone.now() - batches.LOOK_AGAIN
     assert queue.claim(project=project, user=ann, count=6).tasks == tasks
     assert Batch.objects.get(number=2).state == "selecting"
 
@@ -279,5 +279,6 @@ def test_imported_labels_for_every_item_promise_no_batch(unlabeled: int) -> None
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.IMPORTING, strategy="imported")
     project.imports.create(name="a.csv", state=ItemImport.State.DONE, batch=batch, created_by=ann)
     batches.arrived(project=project)
+    project.refresh_from_db()
     progress = progress_of(project, ann)
     assert (progress["state"], progress["is_final"]) == ("training", not unlabeled)
