@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.arrays.forecast import divide
+from labeling.arrays.stand_ins import stand_ins
 from labeling.certifying.asking import Pace, Way, choose, expected
 from labeling.certifying.experience import Checked, correct, without_prior
 from labeling.resolving.posterior import MOST_SURE, ModelVote
@@ -30,6 +32,8 @@ MEAN_CLUSTER_SIZE = 5.0
 STRATEGY = "cluster-margin"
 MOST_ANSWERS = 5
 REMEMBERED = 3
+ANOTHER = -1
+"""Stands for any answer other than the prediction. No answer has this key."""
 NEWEST = 200
 """The labels that tell how often the next ones are wrong, at least: whole batches, as `labeling.finishing.people` has
 it, but without an audit's draws.
@@ -99,7 +103,8 @@ class Project:
     def first_batch(self, size: int) -> None:
         """Label a batch that is drawn at random."""
         rng = np.random.default_rng(seed_for(self.seed, "seed", 0))
-        size = self._ask_control(size, rng)
+        control, size = self._control(size, rng)
+        self._ask_control(control, np.empty(0))
         others = self.pickable
         rows = others[pick("uniform", PoolArrays(size=len(others)), batch_size=size, rng=rng).indices]
         self.drawn[rows] = True
@@ -116,14 +121,24 @@ class Project:
         rng = np.random.default_rng(seed_for(self.seed, "released", self.batches))
         self.reserved[rng.permutation(self.open[self.reserved[self.open]])[keep:]] = False
 
-    def _ask_control(self, size: int, rng: np.random.Generator) -> int:
-        """Ask about a batch's control items, and return how many other items it takes."""
+    def _control(self, size: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], int]:
+        """Return a batch's control items, and how many other items it takes."""
         reserved = self.open[self.reserved[self.open]]
         others = len(self.open) - len(reserved)
         size, n_control = divide(others, len(reserved), batch_size=size, control_share=self.control_share)
+        return rng.permutation(reserved)[:n_control], size
+
+    def _ask_control(self, rows: NDArray[np.int64], picked: NDArray[np.float64]) -> None:
+        """Ask about control items, and one more person as often as about items picked with these confidences: the
+        prediction counts with a stand-in, in the decision to ask and not in the label (`labeling.arrays.stand_ins`).
+        """
+        predicted, asking = self.predictions, {}
+        if predicted is not None and self.pool.kind.shows_predictions and len(picked):
+            rng = np.random.default_rng(seed_for(self.seed, "stand in", self.batches))
+            for row, sure in zip(rows.tolist(), stand_ins(predicted.confidence[rows], picked, rng), strict=True):
+                asking[row] = ModelVote(int(predicted.best[row]) if sure >= 0 else ANOTHER, abs(float(sure)))
         with self.crowd.doing("control"):
-            self.ask_alone(rng.permutation(reserved)[:n_control])
-        return size
+            self.settle(rows, [[answer] for answer in self.crowd.alone(rows).tolist()], asking)
 
     def next_batch(self, size: int) -> None:
         """Label the batch that Cluster-Margin picks, and control items."""
@@ -138,15 +153,18 @@ class Project:
             self.ask_alone(due := self.copies.due(self.labels))
             size = max(min(size - len(due), len(self.open)), 1)
         rng = np.random.default_rng(seed_for(self.seed, "select", self.batches))
-        size = self._ask_control(size, rng)
+        control, size = self._control(size, rng)
         rows = self.pickable
         if not size or not len(rows):
+            self._ask_control(control, np.empty(0))
             return
         arrays = PoolArrays(size=len(rows), margins=predicted.margins[rows], clusters=clusters[rows])
         factor = settle_factor(STRATEGY, arrays, batch_size=size, candidate_factor=None)
         picked = pick(STRATEGY, arrays, batch_size=size, candidate_factor=factor or 1.0, rng=rng)
         rows = rows[picked.indices]
-        ways, sure = self.ask(rows), predicted.confidence[rows]
+        sure = predicted.confidence[rows]
+        self._ask_control(control, sure)
+        ways = self.ask(rows)
         accepted = np.choose(ways, [np.zeros(len(rows)), np.full(len(rows), ANCHORED), self.crowd.errors(sure).missed])
         self.experience.append(self.compared(rows, accepted, prior=sure))
         if self.copies:
@@ -259,16 +277,21 @@ class Project:
         missed = (1 - sure) * self.crowd.errors(sure).missed
         self._confirm(rows, answers, guesses, missed / (missed + sure))
 
-    def settle(self, rows: NDArray[np.int64], answers: list[list[int]]) -> None:
-        """Ask further people about items in doubt, and write labels: the most probable values."""
+    def settle(
+        self, rows: NDArray[np.int64], answers: list[list[int]], asking: Mapping[int, ModelVote] | None = None
+    ) -> None:
+        """Ask further people about items in doubt, and write labels: the most probable values.
+
+        asking : predictions, by item, that count in the decision to ask but not towards the label.
+        """
+        kind, error = self.pool.kind, self.crowd.error
         for row, votes in zip(rows.tolist(), answers, strict=True):
             word, first = self._word(row), votes[0]
-            while True:
-                value, probability = self.pool.kind.most_probable(votes, self.crowd.error, word)
-                if 1 - probability <= self.margin or len(votes) >= MOST_ANSWERS:
-                    break
+            in_doubt = word if asking is None else asking.get(row)
+            while len(votes) < MOST_ANSWERS and 1 - kind.most_probable(votes, error, in_doubt)[1] > self.margin:
                 with self.crowd.doing("overlap"):
                     votes.append(int(self.crowd.alone(np.array([row]))[0]))
+            value, probability = kind.most_probable(votes, error, word)
             if word and first != word.value:
                 self.differing, self.asked_again = self.differing + 1, self.asked_again + len(votes) - 1
             self.labels[row], self.doubt[row], self.labeled_in[row] = value, 1 - probability, self.batches
