@@ -11,16 +11,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.special import expit
 
-PRIOR = np.diag([1.5, 0.25]) ** 2
-"""The covariance of a correction before any answer: of the shift of the log-odds, and of their slope."""
-DIFFERENCE = np.diag([0.5, 0.15]) ** 2
-"""The covariance of the difference between the corrections that drawn and picked items call for, chosen by the
-forecasts of versions on four pools: docs/decisions/0131-chance-corrects-what-batches-tell.md.
+BEND = 1.5
+"""The log-odds at which the slope of a correction may change: a probability of 0.82."""
+UNCHANGED = np.array([0.0, 1.0, 1.0])
+"""A correction that changes nothing: the shift of the log-odds, and their slopes below `BEND` and above it."""
+
+
+def _covariance(shift: float, slope: float, bend: float) -> np.ndarray:
+    """Return the covariance (3, 3) of a correction, from the standard deviations of the shift, of the slope, and of the
+    difference between the slopes above and below `BEND`.
+    """
+    return np.array([[shift**2, 0, 0], [0, slope**2, slope**2], [0, slope**2, slope**2 + bend**2]])
+
+
+PRIOR = _covariance(1.5, 0.25, 0.5)
+"""The covariance of a correction before any answer, around `UNCHANGED`."""
+DIFFERENCE = _covariance(0.5, 0.15, 0.3)
+"""The covariance of the difference between the corrections that drawn and picked items call for.
+
+Both were chosen by the forecasts of versions on four pools: docs/decisions/0131-chance-corrects-what-batches-tell.md
+and docs/decisions/0133-sure-answers-are-corrected-apart.md.
 """
 CLIP = 1e-6
-STEPS = 100
 LEAST = 1e-12
 HIGHEST_ERROR = 0.5
 """The largest error of a label that counts. Leave out labels that are more likely wrong than right."""
@@ -48,8 +63,8 @@ NOTHING = Checked(np.empty(0), np.empty(0, bool))
 
 
 def correct(probabilities: np.ndarray, drawn: Checked, picked: Checked = NOTHING) -> np.ndarray:
-    """Return corrected probabilities (n,): their log-odds are a + b × the model's log-odds (Platt 1999). b
-    is at least 0, so that the order stays.
+    """Return corrected probabilities (n,): their log-odds are a function of the model's log-odds that is linear (Platt
+    1999) below `BEND` and above it. It never falls, so that the order stays.
 
     They are the probabilities that a label is right, and not that people would give it: where people differ from a sure
     model, they themselves may be wrong.
@@ -62,48 +77,48 @@ def correct(probabilities: np.ndarray, drawn: Checked, picked: Checked = NOTHING
 
     Notes
     -----
-    a and b are the most probable ones under normal priors. That of `picked` lies around 0 and 1; that of `drawn` is
-    what `picked` tell of a and b, less sure by `DIFFERENCE`. With many drawn items, the picked ones tell nothing more.
+    The shift and the slopes are the most probable ones under normal priors. That of `picked` lies around `UNCHANGED`;
+    that of `drawn` is what `picked` tell of them, less sure by `DIFFERENCE`. With many drawn items, the picked ones
+    tell nothing more.
+
+    Models that learn smoothed or calibrated targets are hardly ever surer than 0.97, also of items about which they are
+    right in 99.9 % of cases. A single line through their log-odds follows the many doubtful items.
     """
-    mean, covariance = _fit(picked, np.array([0.0, 1.0]), PRIOR)
-    (shift, slope), _ = _fit(drawn, mean, covariance + DIFFERENCE)
-    return _probability(shift + max(slope, 0.0) * _log_odds(probabilities))
+    mean, covariance = _fit(picked, UNCHANGED, PRIOR)
+    correction, _ = _fit(drawn, mean, covariance + DIFFERENCE)
+    return _probability(_terms(probabilities) @ correction)
+
+
+def _terms(probabilities: np.ndarray) -> np.ndarray:
+    """Return what the shift and the slopes multiply, (n, 3)."""
+    x = _log_odds(probabilities)
+    return np.column_stack([np.ones(len(x)), np.minimum(x, BEND), np.maximum(x - BEND, 0)])
 
 
 def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the most probable a and b (2,) under the normal prior of this mean and covariance, and their covariance
-    (2, 2) by Laplace's approximation, with the observed information.
-
-    Expectation-maximisation, each maximisation by one step of Newton's method, with shorter steps where a whole one
-    overshoots, as with models that are sure and often wrong.
+    """Return the most probable shift and slopes (3,) under the normal prior of this mean and covariance, slopes not
+    below 0; and their covariance (3, 3) by Laplace's approximation, with the observed information.
     """
-    x = _log_odds(checked.sure)
-    features, precision = np.column_stack([np.ones(len(x)), x]), np.linalg.inv(covariance)
+    terms, precision = _terms(checked.sure), np.linalg.inv(covariance)
     label_error, accepted = np.minimum(checked.label_error, HIGHEST_ERROR), checked.accepted
     kept = 1 - label_error
+    gain = np.where(checked.right, kept - accepted, label_error + accepted - 1)
 
     def given(p: np.ndarray) -> np.ndarray:
+        """Return the probability of what was seen, if the model's labels are right with the probabilities `p`."""
         return np.where(checked.right, kept * p + accepted * (1 - p), label_error * p + (1 - accepted) * (1 - p))
 
-    def gain(at: np.ndarray) -> float:
-        off = at - mean
-        return float(np.log(given(_probability(features @ at))).sum() - off @ precision @ off / 2)
+    def improbability(at: np.ndarray) -> tuple[float, np.ndarray]:
+        p, off = _probability(terms @ at), at - mean
+        slope = gain * p * (1 - p) / given(p)
+        return off @ precision @ off / 2 - np.log(given(p)).sum(), precision @ off - terms.T @ slope
 
-    at = mean.copy()
-    for _ in range(STEPS):
-        p = _probability(features @ at)
-        right = np.where(checked.right, kept, label_error) * p / given(p)
-        gradient = features.T @ (right - p) - precision @ (at - mean)
-        curvature = (features * (p * (1 - p))[:, None]).T @ features + precision
-        step = np.linalg.solve(curvature, gradient)
-        while gain(at + step) < gain(at) and np.abs(step).max() > CLIP:
-            step /= 2
-        at = at + step
-        if np.abs(step).max() <= CLIP:
-            break
-    slope = np.where(checked.right, kept - accepted, label_error + accepted - 1) * p * (1 - p) / given(p)
+    bounds = [(None, None), (0, None), (0, None)]
+    at = minimize(improbability, np.maximum(mean, [-np.inf, 0, 0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    p = _probability(terms @ at)
+    slope = gain * p * (1 - p) / given(p)
     information = np.maximum(slope**2 - slope * (1 - 2 * p), 0)  # less the second derivative of the logarithm
-    return at, np.linalg.inv((features * information[:, None]).T @ features + precision)
+    return at, np.linalg.inv((terms * information[:, None]).T @ terms + precision)
 
 
 def without_prior(doubt: np.ndarray, prior: np.ndarray) -> np.ndarray:
