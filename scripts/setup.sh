@@ -52,6 +52,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$(checksum "$requirements")" ]; then
     exit 0
 fi
 echo "setup: installing $requirements (minutes the first time: torch is large)"
+# The pip that comes with Python 3.11 takes a minute longer to find the versions. Without a newer one it works as well.
+$venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip || true
 # Compiling is half of pip's time, because it compiles one file after the other, with the tests of all packages.
 $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -e client -r requirements.txt -r "$requirements" ||
     fail "pip could not install $requirements: see its message above."
