@@ -6,7 +6,7 @@ PYTHON_VENV := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-long bench-peers runtime messages wheel backup restore
+.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-models test-long bench-peers runtime messages wheel backup restore
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,7 +31,7 @@ test:  ## every check: style, types, layers, migrations, tests in short on SQLit
 	@exec $(PYTHON_VENV) scripts/check.py
 
 # One check for daily work; scripts/check.py says what each runs.
-lint types test-sqlite test-postgres test-ray test-browser test-long: setup
+lint types test-sqlite test-postgres test-ray test-browser test-models test-long: setup
 	@exec $(PYTHON_VENV) scripts/check.py $@ $(ARGS)
 
 bench-peers: setup  ## Label Studio from PyPI beside this, in one run; ARGS=--help tells the options

@@ -130,6 +130,8 @@ MORE_ON_POSTGRES = [
 ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py", "operations/test_several_hosts.py"]
 # The product imports no benchmark, and their tests load more packages than the rest. For `test-long`.
 IN_FULL_ONLY = ["benchmarks"]
+# They use no database. When all checks run, they run beside the tests on SQLite, which take longest.
+WITHOUT_DATABASE = ["certifying", "estimators", "models_store"]
 # The files with the marker `ray`. Collecting all tests of the loop, which load every encoder, takes as long as these.
 ON_RAY = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/**/test_*on_ray.py"))
 
@@ -167,6 +169,9 @@ CHECKS: dict[str, list[list[str]]] = {
     "test-browser": [
         [*PYTEST, *SIDE_BY_SIDE, *IN_BROWSER, "-m", "browser and not long", "tests/browser"],
     ],
+    "test-models": [
+        [*PYTEST, *WITHOUT_BROWSER, "-m", "not long", *(f"tests/{name}" for name in WITHOUT_DATABASE)],
+    ],
     # All tests with all cases, for half an hour and more, before a release.
     "test-long": [
         [
@@ -198,7 +203,9 @@ NOT_FOR_TESTS = {"DATABASE_URL", "DATABASE_REPLICA_URL", "PYTHONDONTWRITEBYTECOD
 # start together would each compile it for themselves.
 ON_SQLITE = ["test-selector", "test-sqlite"]
 LANES = [ON_SQLITE, [name for name in CHECKS if name not in {*ON_SQLITE, "test-long"}]]
-IN_LANES = {"test-sqlite": [f"--ignore=tests/{name}" for name in ["selector", *ON_POSTGRES_ALONE]]}
+IN_LANES = {
+    "test-sqlite": [f"--ignore=tests/{name}" for name in ["selector", *WITHOUT_DATABASE, *ON_POSTGRES_ALONE]],
+}
 
 
 class Outcome(NamedTuple):
