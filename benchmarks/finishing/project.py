@@ -133,10 +133,11 @@ class Project:
         prediction counts with a stand-in, in the decision to ask and not in the label (`labeling.arrays.stand_ins`).
         """
         predicted, asking = self.predictions, {}
-        if predicted is not None and self.pool.kind.shows_predictions and len(picked):
-            rng = np.random.default_rng(seed_for(self.seed, "stand in", self.batches))
-            for row, sure in zip(rows.tolist(), stand_ins(predicted.confidence[rows], picked, rng), strict=True):
-                asking[row] = ModelVote(int(predicted.best[row]) if sure >= 0 else ANOTHER, abs(float(sure)))
+        if predicted is not None and self.pool.kind.shows_predictions:
+            own, rng = predicted.confidence[rows], np.random.default_rng(seed_for(self.seed, "stand in", self.batches))
+            found = stand_ins(own, picked, rng)
+            for row, sure in zip(rows.tolist(), np.where(np.isnan(found), own, found).tolist(), strict=True):
+                asking[row] = ModelVote(int(predicted.best[row]) if sure >= 0 else ANOTHER, abs(sure))
         with self.crowd.doing("control"):
             self.settle(rows, [[answer] for answer in self.crowd.alone(rows).tolist()], asking)
 

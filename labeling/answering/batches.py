@@ -58,13 +58,13 @@ def ensure_next(*, project: Project) -> Batch | None:
         if project.nothing_left_at and is_any_left(project):
             _note_what_is_left(project, any_left=True)
         return None
-    if not is_any_left(project):
-        _note_what_is_left(project, any_left=False)
+    any_left = is_any_left(project)
+    _note_what_is_left(project, any_left=any_left)
+    if not any_left:
         return None
     if project.waits_for_predictions and not _has_newer_predictions(project, last):
         return None
     batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
-    _note_what_is_left(project, any_left=True)
     if project.versions.exists():
         Job.objects.enqueue(Job.Kind.EMBED, project=project, batch=batch)
     else:
@@ -99,15 +99,18 @@ def lock(batches: QuerySet[Batch]) -> None:
     """Lock these batches, for a transaction that locks their project before it changes them.
 
     All writers lock batches in the order of their ids, and their project after them: an answer that ends a batch does.
+    A batch in selection or `ready` is locked after the project, and nobody who has locked it waits for the project.
     """
     list(batches.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 
 def _note_what_is_left(project: Project, *, any_left: bool) -> None:
-    """Note on the project whether the pool has an item for another batch.
+    """Note on the locked project whether the pool has an item for another batch.
 
-    The note is on the project and not on its last batch, because its writers have locked the project: see `lock`.
+    The note is not on the last batch, because nobody who has locked the project may wait for a batch: see `lock`.
     """
+    if any_left and not project.nothing_left_at:
+        return
     project.nothing_left_at = None if any_left else timezone.now()
     Project.objects.filter(pk=project.pk).update(nothing_left_at=project.nothing_left_at)
 
@@ -157,12 +160,23 @@ def pick_ahead(*, project: Project, batch: Batch) -> None:
     looked = project.nothing_left_at
     if project.pick_ahead is None or (looked and timezone.now() - looked < LOOK_AGAIN):
         return
-    if project.batches.filter(number__gt=batch.number).exclude(strategy=IMPORTED).exists() or not _is_time(project):
+    if _is_followed(batch) or not _is_time(project):
         return
     if is_any_left(project):
         ensure_next(project=project)
-    else:
-        _note_what_is_left(project, any_left=False)
+        return
+    with transaction.atomic():
+        held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        # Items may have come since. Whoever brought them has changed the note, or created the next batch.
+        if held.nothing_left_at == looked and not _is_followed(batch):
+            _note_what_is_left(held, any_left=False)
+    project.nothing_left_at = held.nothing_left_at
+
+
+def _is_followed(batch: Batch) -> bool:
+    """Return whether a batch was picked after this one."""
+    newer = Batch.objects.filter(project=batch.project_id, number__gt=batch.number)
+    return newer.exclude(strategy=IMPORTED).exists()
 
 
 @transaction.atomic
@@ -277,6 +291,7 @@ def arrived(*, project: Project) -> None:
 
     A second call changes nothing.
     """
+    lock(project.batches.filter(state=Batch.State.IMPORTING))
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     ended = [ItemImport.State.DONE, ItemImport.State.REFUSED]
     waiting = project.batches.filter(state=Batch.State.IMPORTING, imports__state__in=ended).order_by("number")

@@ -239,7 +239,8 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     replacement = _untouched_replacement(task) if annotation.value is None and was_finished else None
     assignments.free_surplus(person, keeping=task)
     assignments.reopen(person, task)
-    # Lock the work log before the batch, as a submit does: a submit of the same user may run at the same moment.
+    # Lock the item, which a removal locks, and the work log, which a submit of the same user locks, before the batch.
+    list(Item.objects.select_for_update(no_key=True).filter(pk=task.item_key).order_by("pk").values_list("pk"))
     counting.take_back(annotation)
     # The label of a task that asks an item again counts in the batch that picked the item, not in the task's own batch.
     # That batch comes first: all writers update batches in the order of their ids.

@@ -82,7 +82,7 @@ def correct(probabilities: np.ndarray, drawn: Checked, picked: Checked = NOTHING
     tell nothing more.
 
     Models that learn smoothed or calibrated targets are hardly ever surer than 0.97, also of items about which they are
-    right in 99.9 % of cases. A single line through their log-odds follows the many doubtful items.
+    right in 99.7 % of cases. A single line through their log-odds follows the many doubtful items.
     """
     mean, covariance = _fit(picked, UNCHANGED, PRIOR)
     correction, _ = _fit(drawn, mean, covariance + DIFFERENCE)
@@ -114,7 +114,9 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
         return off @ precision @ off / 2 - np.log(given(p)).sum(), precision @ off - terms.T @ slope
 
     bounds = [(None, None), (0, None), (0, None)]
-    at = minimize(improbability, np.maximum(mean, [-np.inf, 0, 0]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    found = minimize(improbability, np.maximum(mean, [-np.inf, 0, 0]), jac=True, method="L-BFGS-B", bounds=bounds)
+    assert np.isfinite(found.fun), "probabilities and errors of labels are numbers"
+    at = found.x
     p = _probability(terms @ at)
     slope = gain * p * (1 - p) / given(p)
     information = np.maximum(slope**2 - slope * (1 - 2 * p), 0)  # less the second derivative of the logarithm

@@ -81,6 +81,8 @@ def write_items(
     Call it in a transaction that has not locked the project.
     """
     pairs = [(item, item.settled) for item in items if item.settled]
+    if pairs:  # `origins.record` may lock the project
+        batches.lock(Batch.objects.filter(imports=item_import, state=Batch.State.IMPORTING))
     origins.record(item_import, _labels(pairs, indices))  # first: it searches the labels that were there before
     insert_many(Item, COLUMNS, values)
     if not pairs:

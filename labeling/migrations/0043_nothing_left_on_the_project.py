@@ -4,15 +4,16 @@ The column of the batch stays for web processes of the release before. A migrati
 """
 
 from django.db import migrations, models
-from django.db.models import OuterRef, Subquery
+from django.db.models import Exists, OuterRef, Subquery
 
 
 def copy_notes(apps, schema_editor):
     alias = schema_editor.connection.alias
     batches = apps.get_model("labeling", "Batch").objects.using(alias)
-    newest = batches.filter(project=OuterRef("pk")).order_by("-number")
+    newer = batches.filter(project=OuterRef("project"), number__gt=OuterRef("number")).exclude(strategy="imported")
+    noted = batches.filter(project=OuterRef("pk"), nothing_left_at__isnull=False).exclude(Exists(newer))
     apps.get_model("labeling", "Project").objects.using(alias).update(
-        nothing_left_at=Subquery(newest.values("nothing_left_at")[:1])
+        nothing_left_at=Subquery(noted.order_by("-nothing_left_at").values("nothing_left_at")[:1])
     )
 
 

@@ -159,7 +159,6 @@ def _label(
 ) -> tuple[int, int]:
     """Correct the items of these proposals. Returns how many were labeled, and how many still wait for answers."""
     settled, waiting = [], 0
-    # In the order of the tasks, in which all transactions lock them.
     for row in proposals.select_related("annotation__task").order_by("annotation__task"):
         try:
             _correct(project, user, row.annotation.task.item_key, label_class.index)

@@ -23,10 +23,12 @@ def add(version: ModelVersion) -> None:
     Raises `GaveWay` if a training has begun since the version got its number, or another version came.
     """
     project = version.project
-    # Trainings read the newest number when they begin. Locked, none begins or is enqueued before this commits.
+    # Trainings read the newest number when they begin. Locked, none begins or is enqueued before this commits. Skip
+    # locked jobs: a training that ends has locked its job, and waits for the project.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    list(Job.objects.select_for_update(no_key=True).filter(project=project, kind=Job.Kind.TRAIN).values_list("pk"))
-    if training_of(project) or next_number(project) != version.number:
+    waiting = project.jobs.waiting().filter(kind=Job.Kind.TRAIN)
+    held = waiting.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)
+    if len(held) < waiting.count() or training_of(project) or next_number(project) != version.number:
         raise GaveWay
     version.save()
     batches.version_came(project=project)

@@ -93,7 +93,7 @@ def train(step: Step) -> None:
     version.digest = _store(version, trained, encoder, measure.calibration_figures(answers))
     version.seconds = step.seconds
     with step.finish():
-        batches.lock(project.batches.filter(pk=batch.pk))
+        batches.lock(project.batches.filter(pk=batch.pk))  # before `carry_out` locks the project
         version.save()
         if change is not None and not carry_out(project=project, change=change, number=number):
             raise GaveWay  # the next attempt trains with the present encoder

@@ -29,7 +29,8 @@ ACCEPTED: dict[str, str] = {
     "0004_class_keys: RunPython": "it stores the keys that the release before shows anyway",
     "0007_index_file_names: RunPython": "the release before finds items by the words that are indexed, and its workers "
     "are stopped",
-    "0043_nothing_left_on_the_project: RunPython": "it fills a column that the release before does not know",
+    "0043_nothing_left_on_the_project: RunPython": "it fills a column that the release before does not know; "
+    "until that release is gone, a page may say for minutes that no item is left, or is not: the next look corrects it",
     "labeling_labelclass: class_key_unique is new": "the release before refuses a key that another class has, and adds "
     "classes without a key",
 }

@@ -7,16 +7,17 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.answering import batches, queue, removing, submitting
 from labeling.answering.answer import Answer
-from labeling.models import Batch, Project, Role
+from labeling.models import Batch, Item, ItemImport, Project, Role, Task
 from labeling.projects import proposals
 
 pytestmark = [
@@ -105,7 +106,20 @@ def test_items_that_come_in_wait_for_no_answer() -> None:
     assert batches.final().count() == 0
 
 
-@pytest.mark.parametrize("change", ["answer", "remove", "accept a proposed class"])
+def sees_meanwhile(batch: Batch, work: Callable[[], object], free: QuerySet[Any]) -> None:
+    """Do the work on another connection, see that it waits for the batch's row, and that it has not locked `free`."""
+    wrong: list[str] = []
+    with held(batch):
+        waiting = threading.Thread(target=lambda: wrong.extend(meanwhile(work)))
+        waiting.start()
+        time.sleep(1)
+        assert waiting.is_alive(), "it waits for the batch"
+        assert free.order_by("pk").select_for_update(no_key=True, nowait=True).values_list("pk", flat=True)
+    waiting.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("change", ["answer", "remove", "accept a proposed class", "import"])
 def test_the_project_is_locked_after_all_batches(change: str) -> None:
     """Whoever completes the second batch holds its row and waits for the project: nobody may hold the project and wait
     for the batch.
@@ -113,7 +127,13 @@ def test_the_project_is_locked_after_all_batches(change: str) -> None:
     project, _, two = two_open_batches(1, 2)
     annie, mona = make_member(project, "annie"), make_member(project, "mona", Role.MANAGER)
     tasks = queue.claim(project=project, user=annie, count=3).tasks
-    work = {
+    if change == "accept a proposed class":
+        skip = Answer(uuid.uuid4(), tasks[1].pk, skip_reason="unclear", proposed_class="New")
+        assert submitting.submit(project=project, user=annie, answers=[skip]).accepted
+    if change == "import":
+        Batch.objects.filter(pk=two.pk).update(state=Batch.State.IMPORTING, strategy="imported")
+        project.imports.create(name="a.csv", state=ItemImport.State.DONE, batch=two, created_by=mona)
+    work: dict[str, Callable[[], object]] = {
         "answer": lambda: submitting.submit(
             project=project, user=annie, answers=[Answer(uuid.uuid4(), task.pk, value=1) for task in tasks[:2]]
         ),
@@ -121,16 +141,21 @@ def test_the_project_is_locked_after_all_batches(change: str) -> None:
             project=project, ids=[task.item_key for task in tasks[:2]], user=mona, delete=False
         ),
         "accept a proposed class": lambda: proposals.accept(project=project, user=mona, key="new", name="New"),
-    }[change]
-    if "accept" in change:
-        skip = Answer(uuid.uuid4(), tasks[1].pk, skip_reason="unclear", proposed_class="New")
-        assert submitting.submit(project=project, user=annie, answers=[skip]).accepted
-    wrong: list[str] = []
-    with held(two):
-        waiting = threading.Thread(target=lambda: wrong.extend(meanwhile(work)))
-        waiting.start()
-        time.sleep(1)
-        assert waiting.is_alive(), "it waits for the second batch"
-        Project.objects.select_for_update(no_key=True, nowait=True).get(pk=project.pk)
-    waiting.join()
-    assert wrong == []
+        "import": lambda: batches.arrived(project=project),
+    }
+    sees_meanwhile(two, work[change], Project.objects.filter(pk=project.pk))
+
+
+def test_an_undo_locks_the_batch_that_picked_the_item_before_the_one_that_asked_it_again() -> None:
+    project, one, two = two_open_batches(1, 2)
+    annie = make_member(project, "annie")
+    first, again, _ = queue.claim(project=project, user=annie, count=3).tasks
+    Task.objects.filter(pk=again.pk).update(item=None, repeats=first.item_id)
+    answers = [Answer(uuid.uuid4(), task.pk, value=1) for task in (first, again)]
+    assert len(submitting.submit(project=project, user=annie, answers=answers).accepted) == 2
+
+    def undo() -> None:
+        queue.undo(project=project, user=annie, annotation_id=answers[1].id)
+
+    sees_meanwhile(one, undo, Batch.objects.filter(pk=two.pk))
+    assert not Item.objects.labeled().exists()
