@@ -65,7 +65,10 @@ class Compared:
 
 
 def joined(parts: Sequence[Checked]) -> Checked:
-    """Return all of these as one. The values of each are arrays."""
+    """Return all of these as one."""
     if not parts:
         return NOTHING
-    return Checked(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Checked)))
+    return Checked(
+        *(np.concatenate([np.broadcast_to(getattr(part, each.name), part.sure.shape) for part in parts])
+          for each in fields(Checked))
+    )  # fmt: skip

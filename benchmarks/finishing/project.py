@@ -18,7 +18,7 @@ from benchmarks.seconds.people import ANCHORED, ERROR
 from labeling.arrays.forecast import divide
 from labeling.arrays.stand_ins import stand_ins
 from labeling.certifying.asking import Pace, Way, choose, expected
-from labeling.certifying.experience import Checked, correct, without_prior
+from labeling.certifying.experience import Checked, PickedBatch, correct, still_open, without_prior
 from labeling.resolving.posterior import MOST_SURE, ModelVote
 from models_store.config import TrainConfig
 from models_store.model import Model
@@ -48,6 +48,8 @@ class Project:
     certified : (n,) the model's labels that a certificate covers, -1 for none.
     reserved : (n,) the items that control items are drawn from, `control_share` of them: they train no model.
     experience, audited : the predictions of each batch's items, and of each audit's draws, before people answered.
+    picks : of each batch, the probabilities by the version that picked it, the picked items, and their share of the
+        open ones.
     worst_share : of the wrong predictions, those that are wrong about the class that is wrong most often.
     differing, asked_again : answers that were not the model's label, and further answers to their items.
     near_copies : shown beside a picked item, at most; copied : (n,) the items that have their source's label.
@@ -72,6 +74,7 @@ class Project:
     dendrogram: Dendrogram | None = None
     copies: Copies | None = None
     experience: list[Compared] = field(default_factory=list)
+    picks: list[tuple[NDArray[np.float64], NDArray[np.int64], float]] = field(default_factory=list)
     audited: list[Compared] = field(default_factory=list)
     worst_share: float = 1.0
     batches: int = 0
@@ -162,6 +165,7 @@ class Project:
         arrays = PoolArrays(size=len(rows), margins=predicted.margins[rows], clusters=clusters[rows])
         factor = settle_factor(STRATEGY, arrays, batch_size=size, candidate_factor=None)
         picked = pick(STRATEGY, arrays, batch_size=size, candidate_factor=factor or 1.0, rng=rng)
+        self.picks.append((predicted.uncorrected, rows[picked.indices], len(picked.indices) / len(rows)))
         rows = rows[picked.indices]
         sure = predicted.confidence[rows]
         self._ask_control(control, sure)
@@ -198,11 +202,14 @@ class Project:
         ]
         best, uncorrected, margins, embeddings = (np.concatenate(each) for each in zip(*parts, strict=True))
         self.predictions = Predictions(best, uncorrected, uncorrected, margins, embeddings)
-        drawn = self.compared(np.flatnonzero((self.labels >= 0) & self.reserved))
+        control = np.flatnonzero((self.labels >= 0) & self.reserved)
+        drawn = self.compared(control)
+        earlier = [PickedBatch(said[control], said[rows], share) for said, rows, share in self.picks]
+        weighed = replace(drawn.checked, weight=still_open(len(control), earlier, self.control_share))
         picked = [*self.experience[-REMEMBERED:], *self.audited]
         wrong = np.concatenate([each.wrong for each in [drawn, *picked]])
         self.worst_share = float((wrong.sum(axis=0).max() + 1) / (wrong.any(axis=1).sum() + 1))
-        self.predictions.confidence = correct(uncorrected, drawn.checked, joined([each.checked for each in picked]))
+        self.predictions.confidence = correct(uncorrected, weighed, joined([each.checked for each in picked]))
 
     def compared(
         self,

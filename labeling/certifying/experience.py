@@ -8,6 +8,7 @@ Corrected probabilities plan an audit; a proof does not depend on them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,8 @@ and docs/decisions/0133-sure-answers-are-corrected-apart.md.
 """
 CLIP = 1e-6
 LEAST = 1e-12
+PER_BIN = 20
+LEAST_BINS, MOST_BINS = 4, 30
 HIGHEST_ERROR = 0.5
 """The largest error of a label that counts. Leave out labels that are more likely wrong than right."""
 
@@ -51,12 +54,14 @@ class Checked:
         smaller for labels that were asked again.
     accepted : the share of wrong labels of a model that people give all the same, (m,) or one for all: 0 if they saw no
         prediction.
+    weight : how many items each stands for, (m,) or one for all.
     """
 
     sure: np.ndarray
     right: np.ndarray
     label_error: np.ndarray | float = 0.0
     accepted: np.ndarray | float = 0.0
+    weight: np.ndarray | float = 1.0
 
 
 NOTHING = Checked(np.empty(0), np.empty(0, bool))
@@ -101,7 +106,7 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
     """
     terms, precision = _terms(checked.sure), np.linalg.inv(covariance)
     label_error, accepted = np.minimum(checked.label_error, HIGHEST_ERROR), checked.accepted
-    kept = 1 - label_error
+    kept, weight = 1 - label_error, checked.weight
     gain = np.where(checked.right, kept - accepted, label_error + accepted - 1)
 
     def given(p: np.ndarray) -> np.ndarray:
@@ -110,8 +115,8 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
 
     def improbability(at: np.ndarray) -> tuple[float, np.ndarray]:
         p, off = _probability(terms @ at), at - mean
-        slope = gain * p * (1 - p) / given(p)
-        return off @ precision @ off / 2 - np.log(given(p)).sum(), precision @ off - terms.T @ slope
+        slope = weight * gain * p * (1 - p) / given(p)
+        return off @ precision @ off / 2 - (weight * np.log(given(p))).sum(), precision @ off - terms.T @ slope
 
     bounds = [(None, None), (0, None), (0, None)]
     found = minimize(improbability, np.maximum(mean, [-np.inf, 0, 0]), jac=True, method="L-BFGS-B", bounds=bounds)
@@ -119,8 +124,54 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
     at = found.x
     p = _probability(terms @ at)
     slope = gain * p * (1 - p) / given(p)
-    information = np.maximum(slope**2 - slope * (1 - 2 * p), 0)  # less the second derivative of the logarithm
+    # Less the second derivative of the logarithm.
+    information = weight * np.maximum(slope**2 - slope * (1 - 2 * p), 0)
     return at, np.linalg.inv((terms * information[:, None]).T @ terms + precision)
+
+
+@dataclass(frozen=True, slots=True)
+class PickedBatch:
+    """What a version said of the items that could be picked for a batch.
+
+    drawn : (m,) its probabilities for the first items drawn by chance, in their order: those that it had predicted.
+    picked : (k,) its probabilities for items that the batch picked: all, or a sample.
+    share : the share of the open items that the batch picked.
+    """
+
+    drawn: np.ndarray
+    picked: np.ndarray
+    share: float
+
+
+def still_open(size: int, batches: Iterable[PickedBatch], reserved: float) -> np.ndarray:
+    """Return weights (size,) with which items drawn by chance, which no batch picks, stand for the open items: in
+    proportion to the probability that an item like it is still open. Their sum is the number of items that say as much.
+
+    Batches pick the items that some version doubted. What is left is right more often than other items of the same
+    probability by the newest version.
+
+    reserved : the share of the pool that no batch can pick.
+
+    Notes
+    -----
+    A batch picks each item with the share of the open items of a similar probability that it picked. Its version's
+    probabilities are compared in up to `MOST_BINS` bins of equally many drawn items, `PER_BIN` or more.
+    """
+    chance = np.ones(size)
+    for batch in batches:
+        weight = chance[: len(batch.drawn)]
+        if not len(batch.picked) or not weight.sum():
+            continue
+        bins = int(np.clip(len(batch.drawn) / PER_BIN, LEAST_BINS, MOST_BINS))
+        edges = np.quantile(batch.drawn, np.linspace(0, 1, bins + 1)[1:-1])
+        at = np.digitize(batch.drawn, edges)
+        there = np.bincount(at, weight, bins) / weight.sum()
+        taken = batch.share * np.bincount(np.digitize(batch.picked, edges), minlength=bins) / len(batch.picked)
+        left = np.clip(1 - taken / np.maximum(there, LEAST), 0, 1)
+        weight *= left[at]
+    weights = reserved + (1 - reserved) * chance
+    total = weights.sum()
+    return weights * total / (weights**2).sum() if total else weights
 
 
 def without_prior(doubt: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -12,9 +12,9 @@ import numpy as np
 
 from labeling.arrays.files import ProjectFiles
 from labeling.certifying.errors import is_wrong, wrong_classes
-from labeling.certifying.experience import HIGHEST_ERROR, Checked, correct, without_prior
+from labeling.certifying.experience import HIGHEST_ERROR, Checked, PickedBatch, correct, still_open, without_prior
 from labeling.insight.control_slice import ControlSlice
-from labeling.models import Batch, ModelVersion, Project
+from labeling.models import Batch, ModelVersion, Project, Task
 from labeling.questions import Stored
 from labeling.resolving.posterior import MOST_SURE
 
@@ -22,6 +22,8 @@ BATCHES = 3
 """The newest batches whose answers count: earlier versions tell less of the newest one."""
 TASKS = 2000
 """The most tasks of each that are read."""
+SAMPLE = 500
+"""The first ranks of a batch whose picked items stand for all of them."""
 
 LEAST_SURE = 0.05
 """A model's answer counts as no less probable: with 20 classes as probable as any other."""
@@ -37,12 +39,14 @@ class Experience:
     sure, right : the probability of each answer, and whether people gave it, too.
     doubt : the probability that people's label is wrong; NaN if it has none.
     wrong_about : how many of the wrong ones are wrong about each class, where each class is a decision of its own.
+    weight : how many open items each stands for, an array or one for all.
     with_model : whether the model's answer counted towards people's labels.
     """
 
     sure: list[float] = field(default_factory=list)
     right: list[bool] = field(default_factory=list)
     doubt: list[float] = field(default_factory=list)
+    weight: np.ndarray | float = 1.0
     wrong_about: Counter[int] = field(default_factory=Counter)
     with_model: bool = False
 
@@ -66,7 +70,8 @@ class Experience:
             doubt = np.where(right, doubt, without_prior(doubt, prior))
         error = np.where(np.isnan(doubt), label_error, doubt)
         likely = error < HIGHEST_ERROR
-        return Checked(sure[likely], right[likely], error[likely])
+        weight = np.broadcast_to(self.weight, sure.shape)
+        return Checked(sure[likely], right[likely], error[likely], weight=weight[likely])
 
 
 def worst_share(experiences: Sequence[Experience]) -> float:
@@ -78,7 +83,9 @@ def worst_share(experiences: Sequence[Experience]) -> float:
 
 
 def control_experience(project: Project, version: ModelVersion, *, within: int) -> Experience:
-    """Return the version's answers about the control items that it has predicted. Takes one or two queries."""
+    """Return the version's answers about the control items that it has predicted, weighed as open items. Takes up to
+    four queries, and one for each batch that a version picked reads a file.
+    """
     experience = Experience()
     if project.asks.best_is_no_answer:
         items = project.items.measuring()
@@ -94,7 +101,34 @@ def control_experience(project: Project, version: ModelVersion, *, within: int) 
         experience.sure = confidences.tolist()
         experience.right = (np.abs(labels - best) <= within).tolist()
         experience.doubt = slice_.doubts[: len(labels)].tolist()
+        experience.weight = still_open(len(labels), _picked(project, slice_), project.control_share or 0)
     return experience
+
+
+def _picked(project: Project, slice_: ControlSlice) -> list[PickedBatch]:
+    """Return what the versions that picked batches say of control items and of picked ones. Two queries.
+
+    Both are read from the version's arrays, which are calibrated after the batch is picked: tasks keep what was said
+    before.
+    """
+    tasks = Task.objects.filter(
+        batch__project=project, batch__selected_by__isnull=False, is_control=False, repeats=None, rank__lt=SAMPLE
+    )
+    rows: dict[int, list[tuple[int | None, bool]]] = {}
+    for key, row, asked in tasks.order_by().values_list("batch", "item__row", "asked"):
+        rows.setdefault(key, []).append((row, asked))
+    files, found = ProjectFiles(project), []
+    for batch in project.batches.filter(pk__in=rows).select_related("selected_by"):
+        assert batch.selected_by is not None
+        drawn = slice_.confidences(batch.selected_by)
+        doubted = np.array(sorted(row for row, asked in rows[batch.pk] if row is not None and not asked), np.int64)
+        picked = files.predictions(batch.selected_by, "confidence", doubted)
+        if drawn is None or picked is None or not batch.pool_size:
+            continue
+        n_picked = (batch.size - batch.control_tasks - batch.further) * len(doubted) / len(rows[batch.pk])
+        n_open = batch.pool_size * (1 - (batch.control_share or 0))
+        found.append(PickedBatch(drawn, picked, min(n_picked / n_open, 1)))
+    return found
 
 
 def batch_experience(project: Project, *, within: int) -> Experience:

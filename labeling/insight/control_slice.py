@@ -210,6 +210,10 @@ class ControlSlice:
         n = min(len(each) for each in predictions if each is not None)
         return VersionPair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
+    def confidences(self, version: ModelVersion) -> np.ndarray | None:
+        """Return the confidences (n,) of the items that the version has predicted; None without stored predictions."""
+        return self._predictions(version, "confidence")
+
     def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """Return the version's `best` or `confidence` for the first control items, as far as it has predicted them."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

@@ -9,7 +9,16 @@ import pytest
 from scipy.optimize import minimize
 
 from labeling.certifying.asking import Errors, Pace, Way, choose, expected
-from labeling.certifying.experience import BEND, NOTHING, PRIOR, UNCHANGED, Checked, correct
+from labeling.certifying.experience import (
+    BEND,
+    NOTHING,
+    PRIOR,
+    UNCHANGED,
+    Checked,
+    PickedBatch,
+    correct,
+    still_open,
+)  # fmt: skip
 
 PACE = Pace(alone=2.1, accept=1.8, refuse=0.5, cell=0.43, mark=1.5)
 ERRORS = Errors(alone=0.03, follows=0.17, missed=0.2, slips=0.03)
@@ -102,6 +111,43 @@ def test_a_correction_is_the_most_probable_one(seed):
     slow = minimize(improbability, UNCHANGED, method="Nelder-Mead", options=options).x
     said = np.array([0.3, 0.6, 0.9, 0.98])
     assert correct(said, NOTHING, checked) == pytest.approx(curve(slow, said), abs=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_items_drawn_by_chance_stand_for_those_that_no_batch_has_picked(seed):
+    """Each version sees how hard an item is, with an error of its own, and a batch picks what it doubts most."""
+    rng = np.random.default_rng(seed)
+    n, batches = 20_000, []
+    hard, is_open = rng.normal(size=n), np.ones(n, bool)
+    drawn = np.arange(1000)  # never picked
+    for _ in range(5):
+        said = 1 / (1 + np.exp(hard + rng.normal(size=n) - 2))
+        candidates = np.flatnonzero(is_open[1000:]) + 1000
+        picked = candidates[np.argsort(said[candidates])[:1000]]
+        is_open[picked] = False
+        batches.append(PickedBatch(said[drawn], said[rng.choice(picked, 300, replace=False)], 1000 / len(candidates)))
+    rest = np.flatnonzero(is_open[1000:]) + 1000
+    weights = still_open(1000, batches, 0.0)
+    assert abs(hard[drawn].mean() - hard[rest].mean()) > 0.25
+    assert np.average(hard[drawn], weights=weights) == pytest.approx(hard[rest].mean(), abs=0.1)
+    assert weights.sum() == pytest.approx(weights.sum() ** 2 / (weights**2).sum())  # Kish's effective number
+
+
+def test_without_batches_all_drawn_items_count_alike():
+    doubtful = np.array([0.1])
+    assert still_open(3, [], 0.1).tolist() == [1, 1, 1]
+    assert still_open(2, [PickedBatch(np.empty(0), doubtful, 0.1)], 0.1).tolist() == [1, 1]
+    assert still_open(2, [PickedBatch(np.array([0.9, 0.1]), doubtful, 0.5)], 0.0).tolist() == [1, 0]
+    everything = PickedBatch(np.array([0.9, 0.1]), np.array([0.1, 0.9]), 1.0)
+    assert still_open(2, [everything], 0.1) == pytest.approx([1, 1])  # what no batch can pick is left
+    assert still_open(2, [everything], 0.0).tolist() == [0, 0]
+
+
+def test_an_item_with_a_weight_counts_as_often():
+    said = np.array([0.4, 0.8, 0.97])
+    right = np.array([True, False, True])
+    twice = Checked(np.repeat(said, 2), np.repeat(right, 2), 0.02)
+    assert correct(said, Checked(said, right, 0.02, weight=2.0)) == pytest.approx(correct(said, twice), abs=1e-5)
 
 
 @pytest.mark.parametrize("wrong", [0.005, 0.05])

@@ -21,7 +21,7 @@ def answer_batch(version: ModelVersion, *, right: int, n: int = 60, prompted: bo
     """Let people answer n items that the version took to be of class 1, with SURE: `right` of them are."""
     project = version.project
     items = make_items(project, n, first=project.items.count())
-    batch = make_open_batch(project, items, number=2)
+    batch = make_open_batch(project, items, number=project.batches.count() + 2)
     batch.selected_by, batch.done_at = version, timezone.now()
     batch.save(update_fields=["selected_by", "done_at"])
     batch.tasks.update(predicted=1, confidence=SURE, prompted=prompted)
@@ -76,3 +76,23 @@ def answer_control(version: ModelVersion, *, right: int) -> None:
         item.label, item.reserved = 1 if place < right else 2, True
     Item.objects.bulk_update(items, ["label", "reserved"])
     make_open_batch(project, items, number=2).tasks.update(is_control=True)
+
+
+@pytest.mark.parametrize("asked", [0, 24])
+def test_control_items_that_batches_would_have_picked_stand_for_fewer_open_ones(asked: int) -> None:
+    """Of 60 other items, a batch has the 30 that the version doubts, or 6 of these and 24 that an audit asks. The
+    version was calibrated since: tasks keep what it had said before.
+    """
+    version = make_predicted(make_project(), 60)
+    project = version.project
+    answer_control(version, right=50)
+    answer_batch(version, right=20, n=30)
+    batch = project.batches.latest("pk")
+    project.batches.filter(pk=batch.pk).update(pool_size=120, control_share=0.5)
+    batch.tasks.filter(rank__lt=asked).update(asked=True)
+    rows = np.arange(94)
+    said = np.where((rows < 34) | (rows >= 64 + asked), 0.4, 0.6)
+    save_array(ProjectFiles(project).pool(version, "confidence"), said.astype(np.float32))
+    project.control_share = 0.0
+    weight = np.asarray(control_experience(project, version, within=0).weight)
+    assert weight[:30] / weight[-1] == pytest.approx([0.0 if not asked else 1 - 6 / 30] * 30)
