@@ -133,7 +133,7 @@ def _fit(checked: Checked, mean: np.ndarray, covariance: np.ndarray) -> tuple[np
 class PickedBatch:
     """What a version said of the items that could be picked for a batch.
 
-    drawn : (m,) its probabilities for the first items drawn by chance, in their order: those that it had predicted.
+    drawn : (m,) its probabilities for the first m items drawn by chance, in their order: those that it has predicted.
     picked : (k,) its probabilities for items that the batch picked: all, or a sample.
     share : the share of the open items that the batch picked.
     """
@@ -159,12 +159,13 @@ def still_open(size: int, batches: Iterable[PickedBatch], reserved: float) -> np
     """
     chance = np.ones(size)
     for batch in batches:
-        weight = chance[: len(batch.drawn)]
+        drawn = batch.drawn[:size]
+        weight = chance[: len(drawn)]
         if not len(batch.picked) or not weight.sum():
             continue
-        bins = int(np.clip(len(batch.drawn) / PER_BIN, LEAST_BINS, MOST_BINS))
-        edges = np.quantile(batch.drawn, np.linspace(0, 1, bins + 1)[1:-1])
-        at = np.digitize(batch.drawn, edges)
+        bins = int(np.clip(len(drawn) / PER_BIN, LEAST_BINS, MOST_BINS))
+        edges = np.quantile(drawn, np.linspace(0, 1, bins + 1)[1:-1])
+        at = np.digitize(drawn, edges)
         there = np.bincount(at, weight, bins) / weight.sum()
         taken = batch.share * np.bincount(np.digitize(batch.picked, edges), minlength=bins) / len(batch.picked)
         left = np.clip(1 - taken / np.maximum(there, LEAST), 0, 1)

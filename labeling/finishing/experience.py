@@ -84,7 +84,7 @@ def worst_share(experiences: Sequence[Experience]) -> float:
 
 def control_experience(project: Project, version: ModelVersion, *, within: int) -> Experience:
     """Return the version's answers about the control items that it has predicted, weighed as open items. Takes up to
-    four queries, and one for each batch that a version picked reads a file.
+    four queries, and reads a file for each batch that a version picked.
     """
     experience = Experience()
     if project.asks.best_is_no_answer:

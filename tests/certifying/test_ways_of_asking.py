@@ -138,6 +138,8 @@ def test_without_batches_all_drawn_items_count_alike():
     assert still_open(3, [], 0.1).tolist() == [1, 1, 1]
     assert still_open(2, [PickedBatch(np.empty(0), doubtful, 0.1)], 0.1).tolist() == [1, 1]
     assert still_open(2, [PickedBatch(np.array([0.9, 0.1]), doubtful, 0.5)], 0.0).tolist() == [1, 0]
+    newer = PickedBatch(np.array([0.9, 0.1, 0.5]), doubtful, 0.5)  # it has predicted a third item
+    assert still_open(2, [newer], 0.0).tolist() == [1, 0]
     everything = PickedBatch(np.array([0.9, 0.1]), np.array([0.1, 0.9]), 1.0)
     assert still_open(2, [everything], 0.1) == pytest.approx([1, 1])  # what no batch can pick is left
     assert still_open(2, [everything], 0.0).tolist() == [0, 0]
