@@ -98,8 +98,8 @@ def is_any_left(project: Project) -> bool:
 def lock(batches: QuerySet[Batch]) -> None:
     """Lock these batches, for a transaction that locks their project before it changes them.
 
-    All writers lock batches in the order of their ids, and their project after them: an answer that ends a batch does.
-    A batch in selection or `ready` is locked after the project, and nobody who has locked it waits for the project.
+    Every transaction locks batches in the order of their ids, then their project, as an answer does that ends a batch.
+    Batches in selection or `ready` come after the project: no transaction waits for the project after it locked one.
     """
     list(batches.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
 
@@ -107,7 +107,8 @@ def lock(batches: QuerySet[Batch]) -> None:
 def _note_what_is_left(project: Project, *, any_left: bool) -> None:
     """Note on the locked project whether the pool has an item for another batch.
 
-    The note is not on the last batch, because nobody who has locked the project may wait for a batch: see `lock`.
+    The note is not on the last batch, because no transaction may wait for a batch after it locked the project: see
+    `lock`.
     """
     if any_left and not project.nothing_left_at:
         return
@@ -167,7 +168,7 @@ def pick_ahead(*, project: Project, batch: Batch) -> None:
         return
     with transaction.atomic():
         held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        # Items may have come since. Whoever brought them has changed the note, or created the next batch.
+        # If items have come since, their import has changed the note or created the next batch.
         if held.nothing_left_at == looked and not _is_followed(batch):
             _note_what_is_left(held, any_left=False)
     project.nothing_left_at = held.nothing_left_at

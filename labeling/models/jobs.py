@@ -55,6 +55,15 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
 
+    def keep_waiting(self) -> bool:
+        """Lock the waiting ones of these unfinished jobs, so that no worker takes them until the transaction ends.
+        Return False if a worker runs one of them, or takes it at this moment.
+
+        It waits for no other transaction: a step that ends has locked its job, and may wait for the project.
+        """
+        waiting = self.waiting().select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)
+        return len(waiting) == self.count()
+
     def startable(self) -> JobQuerySet:
         """Return jobs of projects that are neither archived nor deleted."""
         return self.filter(project__archived_at=None, project__deleted_at=None)

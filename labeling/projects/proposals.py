@@ -134,7 +134,7 @@ def dismiss(*, project: Project, user: User, key: str) -> int:
 
 def _locked(proposals: QuerySet[ClassProposal]) -> list[int]:
     """Return the keys of at most `AT_ONCE` of these proposals, and lock their tasks and batches: corrections change
-    both, and all writers lock the project after them.
+    both, and the project is locked after them.
     """
     rows = list(proposals.select_related("annotation__task").order_by("annotation__task")[:AT_ONCE])
     tasks = Task.objects.of_items([row.annotation.task.item_key for row in rows])

@@ -23,12 +23,10 @@ def add(version: ModelVersion) -> None:
     Raises `GaveWay` if a training has begun since the version got its number, or another version came.
     """
     project = version.project
-    # Trainings read the newest number when they begin. Locked, none begins or is enqueued before this commits. Skip
-    # locked jobs: a training that ends has locked its job, and waits for the project.
+    # Trainings read the newest number when they begin. Locked, none begins or is enqueued before this commits.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    waiting = project.jobs.waiting().filter(kind=Job.Kind.TRAIN)
-    held = waiting.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)
-    if len(held) < waiting.count() or training_of(project) or next_number(project) != version.number:
+    trainings = project.jobs.unfinished().filter(kind=Job.Kind.TRAIN)
+    if not trainings.keep_waiting() or next_number(project) != version.number:
         raise GaveWay
     version.save()
     batches.version_came(project=project)

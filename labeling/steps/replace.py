@@ -175,8 +175,7 @@ def _keep_selections_off(project: Project) -> None:
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     picking = Job.objects.unfinished().filter(project=project, kind__in=[Job.Kind.SELECT, Job.Kind.REPICK])
-    held = picking.waiting().select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)
-    if len(held) < picking.count():
+    if not picking.keep_waiting():
         raise _Picking
 
 

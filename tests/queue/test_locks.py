@@ -121,8 +121,8 @@ def sees_meanwhile(batch: Batch, work: Callable[[], object], free: QuerySet[Any]
 
 @pytest.mark.parametrize("change", ["answer", "remove", "accept a proposed class", "import"])
 def test_the_project_is_locked_after_all_batches(change: str) -> None:
-    """Whoever completes the second batch holds its row and waits for the project: nobody may hold the project and wait
-    for the batch.
+    """An answer that completes the second batch holds its row and waits for the project. If a change held the project
+    and waited for the batch, the two would wait for each other.
     """
     project, _, two = two_open_batches(1, 2)
     annie, mona = make_member(project, "annie"), make_member(project, "mona", Role.MANAGER)
