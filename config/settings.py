@@ -318,7 +318,7 @@ REST_FRAMEWORK = {
 }
 REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token"}
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Marginalia",
+    "TITLE": "Marginalia API",  # generated clients are named after it, and `marginalia_client` is ours
     "DESCRIPTION": "Batches worth labeling: claim, answer, export. Send a token of yours as `Authorization: Token …`.",
     "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,

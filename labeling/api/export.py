@@ -24,8 +24,12 @@ def format_of(formats: Mapping[str, Format]) -> OpenApiParameter:
 
 
 def files_of(formats: Mapping[str, Format]) -> dict[tuple[int, str], OpenApiTypes]:
-    """Return the responses with a file in one of the formats."""
-    return {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in formats.values()}
+    """Return the responses with a file in one of the formats.
+
+    The first stands for all formats: generated clients read the type that they know as bytes.
+    """
+    types = ["application/octet-stream", *(fmt.content_type.split(";")[0] for fmt in formats.values())]
+    return dict.fromkeys(((200, each) for each in types), OpenApiTypes.BINARY)
 
 
 PARAMETERS = [format_of(EXPORTS), *map(parameter, FILTERS.values())]

@@ -83,7 +83,7 @@ def receive(
 
 
 def receive_and_add_classes(
-    *, project: Project, user: User, name: str, strict: bool, layout: Layout, **upload: Any
+    *, project: Project, user: User, name: str, strict: bool, layout: Layout, key: str = "", **upload: Any
 ) -> ItemImport:
     """Store an upload, add its labels that are no classes as classes, then import it.
 
@@ -95,7 +95,7 @@ def receive_and_add_classes(
     except BaseException:
         uploads.give_up(path)
         raise
-    return uploads.begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout)
+    return uploads.begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout, key=key)
 
 
 def preview(*, project: Project, name: str, layout: Layout, **upload: Any) -> Look:

@@ -7,6 +7,7 @@ removes the files that killed processes or broken connections have left in the f
 from __future__ import annotations
 
 import datetime
+import hashlib
 import logging
 import os
 import re
@@ -20,7 +21,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
@@ -110,6 +111,7 @@ def receive(
     length: int | None = None,
     spooled_at: Path | None = None,
     layout: Layout = PLAIN,
+    key: str = "",
 ) -> ItemImport:
     """Store an upload, and import it: a small one at once, a larger one by a worker.
 
@@ -119,17 +121,32 @@ def receive(
     strict: whether one bad row refuses the whole file.
     length: the number of bytes that the client announced; None if unknown.
     spooled_at: where the spooled file lies.
+    key: names the request. If a request with this key has sent the same file, its import is returned, and nothing is
+        imported.
 
     Raises `ValidationError`, and leaves no file behind, if the upload is empty, too large, broken off by the client,
     or more than the project or the disk can hold.
     """
     path = keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
-    return begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout)
+    return begin(project=project, user=user, path=path, name=name, strict=strict, layout=layout, key=key)
 
 
-def begin(*, project: Project, user: User, path: Path, name: str, strict: bool, layout: Layout = PLAIN) -> ItemImport:
+def begin(
+    *,
+    project: Project,
+    user: User,
+    path: Path,
+    name: str,
+    strict: bool,
+    layout: Layout = PLAIN,
+    key: str = "",
+) -> ItemImport:
     """Import a stored upload. Parameters and errors as for `receive`."""
+    request = _request_hash(path, key, strict=strict, layout=layout) if key else ""
     try:
+        if request and (earlier := project.imports.filter(request=request).first()):
+            give_up(path)
+            return earlier
         quota.check_room(project, 0, items=1)
         size = path.stat().st_size
         UPLOAD_BYTES.inc(size)
@@ -146,7 +163,11 @@ def begin(*, project: Project, user: User, path: Path, name: str, strict: bool, 
             layout=layout,
             owns_file=True,
             taken_by=taken_by,
+            request=request,
         )
+    except IntegrityError:  # the same request, at the same time
+        give_up(path)
+        return project.imports.get(request=request)
     except BaseException:
         give_up(path)
         raise
@@ -160,6 +181,13 @@ def begun(job: Job, *, at_once: bool) -> ItemImport:
         _import_at_once(job)
         item_import.refresh_from_db()
     return item_import
+
+
+def _request_hash(path: Path, key: str, *, strict: bool, layout: Layout) -> str:
+    """Return a hash of the key, the options and the file: another file under the same key is another request."""
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(f"{content} {strict} {layout} {key}".encode()).hexdigest()
 
 
 def _check_form(project: Project, path: Path, name: str) -> None:
@@ -284,6 +312,7 @@ def register(
     owns_file: bool = False,
     truth_path: Path | None = None,
     taken_by: str = "",
+    request: str = "",
 ) -> Job:
     """Create the import and its job. The job waits for a worker, unless `taken_by` names the process that runs it."""
     item_import = ItemImport.objects.create(
@@ -295,6 +324,7 @@ def register(
         strict=strict,
         layout=layout.stored(),
         created_by=user,
+        request=request,
     )
     job = Job.objects.enqueue(Job.Kind.IMPORT, project=project, cause=item_import)
     if taken_by:

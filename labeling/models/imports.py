@@ -75,6 +75,12 @@ class ItemImport(Cause):
     numbered_from = models.PositiveBigIntegerField(default=0, help_text="The position that the first of them is for.")
     owns_file = models.BooleanField(default=False, help_text="An upload, deleted when it has been taken in.")
     strict = models.BooleanField(default=False, help_text="One bad row refuses the whole file.")
+    request = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        help_text="Hash of the request and its key: a repeated request finds its import. Empty without a key.",
+    )
     layout = models.JSONField(
         default=dict,
         db_default={},
@@ -113,6 +119,11 @@ class ItemImport(Cause):
         indexes = [
             models.Index(
                 fields=["source", "source_key"], condition=models.Q(source__isnull=False), name="import_of_source"
+            )
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "request"], condition=~models.Q(request=""), name="import_of_a_request"
             )
         ]
 

@@ -327,6 +327,7 @@ DOORS = [
     Door("api:invitations", "post", Ability.MEMBERS_CHANGE, 201, {"role": "annotator"}),
     Door("api:invitation", "delete", Ability.MEMBERS_CHANGE, 204),
     Door("api:items", "post", Ability.ITEMS_CHANGE, 201, [{"image": IMAGE}]),
+    Door("api:imports", "post", Ability.ITEMS_CHANGE, 201, [{"image": IMAGE}]),
     Door("api:items", "get", Ability.ITEMS_READ, 200),
     Door("api:item", "get", Ability.ITEMS_READ, 200),
     Door("api:item-changes", "get", Ability.IMPORTS_READ, 200),

@@ -10,13 +10,13 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import kinds, references
-from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
+from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Error, find_or_404
 from labeling.api.shared.ranges import media_response
@@ -160,6 +160,21 @@ class Refusal(Error):
         return {**super().get_fields(), "import": begun}
 
 
+IMPORTED = {
+    200: OpenApiResponse(Preview, description="With `preview`: nothing was imported."),
+    201: OpenApiResponse(ImportSerializer, description="The import is complete."),
+    202: OpenApiResponse(ImportSerializer, description="The worker imports the file."),
+    400: OpenApiResponse(Refusal, description="The file cannot be read, or a row is bad and `strict` is set."),
+}
+KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="A text of your choice that names this request. A repeated request with the same key and the same rows "
+    "imports nothing, and returns the import of the first one.",
+)
+
+
 class ItemsUpload(ProjectView):
     """The endpoint that imports items."""
 
@@ -168,24 +183,24 @@ class ItemsUpload(ProjectView):
     parser_classes = PARSERS
 
     @extend_schema(
-        parameters=[UploadOptions],
-        request=bodies("strict", "preview", "add_classes", texts=OPTIONS),
+        parameters=[UploadOptions, KEY],
+        request=ROW_BODIES,
         examples=[two_texts(ROWS)],
-        responses={
-            200: OpenApiResponse(Preview, description="With `preview`: nothing was imported."),
-            201: OpenApiResponse(ImportSerializer, description="The import is complete."),
-            202: OpenApiResponse(ImportSerializer, description="The worker imports the file."),
-            400: OpenApiResponse(Refusal, description="The file cannot be read, or a row is bad and `strict` is set."),
-        },
+        responses=IMPORTED,
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Import items from a JSON list, JSON lines, or a file in any format that the server imports.
+        """Import items from a JSON list or JSON lines. Files are accepted, too, as `POST imports/` describes them.
 
         A small upload is imported at once (201). A large one is imported in the background (202): poll the returned
         import. Bad rows are rejected with a reason, and the other rows are imported. The import stops as
         `refused` when 10,000 rows, and 99 % of all rows so far, are bad, or if the file has no good row; rows of
         existing items do not count as bad. With `preview`, nothing is imported, and the first rows come back (200).
+        Send an `Idempotency-Key` to repeat a request whose response was lost.
         """
+        return self.receive(request)
+
+    def receive(self, request: Request) -> Response:
+        """Import the body or the file of the request, or preview it."""
         file, options = sent(request, self.project, UploadOptions)
         layout, strict = options["layout"], options["strict"]
         if options["preview"]:
@@ -194,7 +209,8 @@ class ItemsUpload(ProjectView):
         if options["add_classes"]:
             access.require(self.membership, Ability.SETTINGS_CHANGE)
             receive = parked.receive_and_add_classes
-        item_import = receive(project=self.project, user=self.user, strict=strict, layout=layout, **file)
+        key = request.headers.get("Idempotency-Key", "")
+        item_import = receive(project=self.project, user=self.user, strict=strict, layout=layout, key=key, **file)
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
             refused = {"code": "refused", "detail": item_import.reason, "import": body}
@@ -223,14 +239,24 @@ def _previewed(look: parked.Look) -> dict[str, Any]:
     }
 
 
-class ImportList(ProjectView):
-    """List the newest 100 imports."""
+class ImportList(ItemsUpload):
+    """The newest 100 imports."""
 
-    subject = "Items"
     reading = Ability.IMPORTS_READ
+
+    @extend_schema(
+        parameters=[UploadOptions, KEY],
+        request=file_bodies("strict", "preview", "add_classes", texts=OPTIONS),
+        examples=[],
+        responses=IMPORTED,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Import items from a file in any format that the server imports. All else is as for `POST items/`."""
+        return self.receive(request)
 
     @extend_schema(responses=ImportSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
+        """List the newest 100 imports."""
         return Response(ImportSerializer(self.project.imports.all()[:100], many=True).data)
 
 

@@ -25,8 +25,7 @@ from labeling.outbound import check_text
 LISTED = 100
 NO_SERVER = "This project has no server for predictions."
 FILE = {"type": "string", "format": "binary"}
-BODIES: dict[str, Any] = {
-    "application/json": {"type": "array", "items": {"type": "object", "description": "The prediction of an item."}},
+BODIES: dict[str, Any] = {  # without a JSON list, which is accepted, for the reason in `labeling.api.shared.bodies`
     "multipart/form-data": {
         "type": "object",
         "required": ["file"],
@@ -41,12 +40,10 @@ BODIES: dict[str, Any] = {
 }
 EXAMPLE = OpenApiExample(
     "Two items",
-    [
-        {"external_id": "a1", "probabilities": {"barn owl": 0.9, "no owl": 0.1}},
-        {"external_id": "a2", "probabilities": {"barn owl": 0.4, "no owl": 0.6}},
-    ],
+    '{"external_id": "a1", "probabilities": {"barn owl": 0.9, "no owl": 0.1}}\n'
+    '{"external_id": "a2", "probabilities": {"barn owl": 0.4, "no owl": 0.6}}\n',
     request_only=True,
-    media_type="application/json",
+    media_type="application/x-ndjson",
 )
 
 

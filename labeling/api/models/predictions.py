@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.export import files_of, format_of
-from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
+from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, sent, two_texts
 from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
@@ -116,7 +116,7 @@ class Predict(_Predictions):
 
     @extend_schema(
         parameters=[PredictOptions],
-        request=bodies("probabilities"),
+        request=ROW_BODIES,
         examples=[two_texts([{"id": row["id"], "text": row["text"]} for row in ROWS])],
         responses={202: OpenApiResponse(PredictionRunSerializer, description="A worker predicts it: poll `url`.")},
     )
