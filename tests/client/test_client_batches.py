@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from factories import make_items, make_open_batch
 
 from labeling.models import Batch, Project
@@ -80,10 +81,28 @@ def test_it_waits_for_a_batch_to_come(server: Marginalia, project: Project, monk
     assert batches.wait_done().number == 2
 
 
+def test_a_batch_that_is_trained_is_not_open(
+    server: Marginalia, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A labeled import, for example, is a batch that nobody answers."""
+    make_open_batch(project, make_items(project, 5))
+    becomes(1, "training")()
+    comes = [becomes(1, "done"), lambda: make_open_batch(project, make_items(project, 3, first=5), number=2)]
+    monkeypatch.setattr(running, "time", Clock(*comes))
+    batches = server.project("digits").batches
+    assert batches.wait_open().number == 2
+    becomes(2, "done")()
+    Project.objects.update(nothing_left_at=timezone.now())
+    with pytest.raises(Failed, match=r"^No further batch opens: no item is left\.$"):
+        batches.wait_open()
+
+
 def test_a_failed_batch_says_why(server: Marginalia, batch: Batch) -> None:
     becomes(1, "failed", reason="The disk is full.")()
-    with pytest.raises(Failed, match=r"^Batch 1 failed: The disk is full\.$"):
-        server.project("digits").batches.wait_done()
+    batches = server.project("digits").batches
+    for wait in (batches.wait_done, batches.wait_open):
+        with pytest.raises(Failed, match=r"^Batch 1 failed: The disk is full\.$"):
+            wait()
 
 
 def test_a_time_limit_ends_the_wait(server: Marginalia, batch: Batch) -> None:

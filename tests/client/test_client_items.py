@@ -15,6 +15,7 @@ from labeling.loop.worker import Worker
 from labeling.models import ItemImport, Project, Role
 from labeling.steps.registry import run_step
 from marginalia_client import Added, AsyncMarginalia, Invalid, Marginalia, RejectedRow, rows, running
+from marginalia_client import items as client_items
 
 
 class TimeForAWorker:
@@ -59,13 +60,19 @@ def test_each_bad_row_is_named_with_its_reason(
     assert isinstance(added.rejections[0], RejectedRow)
 
 
-def test_a_call_whose_rows_are_all_bad_ends_at_once(
+def test_requests_of_bad_rows_are_reported_until_a_call_is_hopeless(
     server: Marginalia, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "REQUEST_BYTES", 50)
+    bad = [{"id": f"{number}", "words": "Hello, my friend"} for number in range(6)]
+    added = server.project("digits").items.add([*bad[:3], *texts(1)])
+    assert (added.added, added.rejected, [each.row for each in added.rejections]) == (1, 3, [0, 1, 2])
+    assert server.project("digits").items.add(bad[:2]).rejected == 2
+    monkeypatch.setattr(client_items, "HOPELESS_ROWS", 5)
+    before = ItemImport.objects.count()
     with pytest.raises(Invalid, match=r"^Nothing was imported: "):
-        server.project("digits").items.add({"id": f"{number}", "words": "Hello, my friend"} for number in range(100))
-    assert ItemImport.objects.count() == 1
+        server.project("digits").items.add([*bad, *texts(1)])
+    assert ItemImport.objects.count() == before + 5
 
 
 def test_a_project_that_gets_full_ends_the_call(
@@ -87,11 +94,11 @@ def test_strict_refuses_a_request_with_a_bad_row(server: Marginalia, project: Pr
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"text": "Hello"}, "Row 1 has no id"),
-        ({"id": True, "text": "Hello"}, "Row 1 has no id"),
-        ({"id": "a", "text": float("nan")}, r"Row 1 \(a\) cannot be sent"),
-        ({"id": "a", "text": object()}, r"Row 1 \(a\) cannot be sent: a object is no JSON value"),
-        (["a", "Hello"], "Row 1 is no mapping, but a list"),
+        ({"text": "Hello"}, "The row at index 1 has no id"),
+        ({"id": True, "text": "Hello"}, "The row at index 1 has no id"),
+        ({"id": "a", "text": float("nan")}, r"index 1 \(a\) cannot be sent"),
+        ({"id": "a", "text": object()}, r"index 1 \(a\) cannot be sent: a object is no JSON value"),
+        (["a", "Hello"], "The row at index 1 is a list, but must be a mapping"),
     ],
 )
 def test_a_row_that_cannot_be_sent_is_named(row: Any, message: str) -> None:

@@ -33,15 +33,16 @@ def texts(n: int) -> list[dict[str, str]]:
     return [{"id": f"text-{number}", "text": f"Text number {number}."} for number in range(n)]
 
 
-def test_what_a_lost_request_added_counts_as_existing(
+def test_what_a_lost_request_added_counts_as_added(
     server: Marginalia, network: Unreliable, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows, "REQUEST_BYTES", 130)  # three rows a request
     network.faults = [FINE, BUSY, LOSES, CUTS, FINE]
-    assert server.project("digits").items.add(texts(9)) == Added(added=6, existing=3)
+    assert server.project("digits").items.add(texts(9)) == Added(added=9)
     assert network.seen == ["POST fine", "POST busy", "POST loses", "POST cuts", "POST fine", "POST fine"]
     assert server.retries == 3
     assert project.items.count() == 9
+    assert project.imports.count() == 3
 
 
 def test_a_download_begins_again(server: Marginalia, network: Unreliable, project: Project, tmp_path: Path) -> None:
@@ -112,4 +113,4 @@ def test_the_same_awaited(network: Unreliable, project: Project, token: str) -> 
             return await items.add(texts(3)), [each.external_id async for each in items], server.retries
 
     added, names, retries = asyncio.run(adds())
-    assert (added, sorted(names), retries) == (Added(existing=3), ["text-0", "text-1", "text-2"], 4)
+    assert (added, sorted(names), retries) == (Added(added=3), ["text-0", "text-1", "text-2"], 4)

@@ -44,7 +44,8 @@ def unreliable(target: str) -> Iterator[Unreliable]:
             if fault == BUSY:
                 self._reply(503, b'{"code": "unavailable", "detail": "The database rests."}', "application/json")
                 return
-            kept = {name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers}
+            passed_on = ("Authorization", "Content-Type", "Idempotency-Key")
+            kept = {name: self.headers[name] for name in passed_on if name in self.headers}
             answer = client.request(self.command, self.path, content=body, headers=kept)
             if fault != LOSES:
                 kind = answer.headers.get("Content-Type", "")

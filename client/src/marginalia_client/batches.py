@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,6 +31,7 @@ class Batches(Part[C]):
 
     def __init__(self, connection: C, path: str) -> None:
         super().__init__(connection)
+        self._project = path
         self._path = f"{path}batches/"
 
     @each
@@ -50,8 +51,27 @@ class Batches(Part[C]):
 
     @call
     def wait_open(self, number: int | None = None, *, timeout: float | None = None) -> Steps[Batch]:
-        """Wait until a batch is open for answers, or beyond that. Parameters and errors as for `wait_done`."""
-        return (yield from self._wait(number, ("open", "training", "done"), timeout, progress=False))
+        """Wait until a batch is open for answers, and return it.
+
+        Parameters
+        ----------
+        number: of the batch, which may come later, and is also returned if it is beyond that; by default the first
+            batch that is open.
+        timeout: in seconds; by default there is no limit.
+
+        Raises `TimedOut`, `Failed` if the batch fails or no further batch opens, and `Refused` or `ServerAway`.
+        """
+        if number is not None:
+            return (yield from self._wait(number, ("open", "training", "done"), timeout, progress=False))
+        for pause in polls(timeout, "No batch was open"):
+            newest = yield from self._newest()
+            if is_open := [batch for batch in newest if batch.state == "open"]:
+                return is_open[-1]
+            _raise_failed(newest)
+            if (yield from self._connection.ask("GET", f"{self._project}progress/"))["is_final"]:
+                raise Failed("No further batch opens: no item is left.")
+            yield pause
+        raise AssertionError("polls never end")
 
     @call
     def wait_done(
@@ -82,14 +102,16 @@ class Batches(Part[C]):
                     shown = batch.answered
                     if batch.state in states:
                         return batch
-                    if batch.state == "failed":
-                        raise Failed(f"Batch {batch.number} failed: {batch.reason}")
+                    _raise_failed([batch])
                 yield pause
         raise AssertionError("polls never end")
 
-    def _current(self) -> Steps[Batch | None]:
+    def _newest(self) -> Steps[Sequence[Batch]]:
         body = yield from self._connection.ask("GET", self._path, params={"page_size": 100})
-        newest = [record(Batch, batch) for batch in body["results"]]
+        return [record(Batch, batch) for batch in body["results"]]
+
+    def _current(self) -> Steps[Batch | None]:
+        newest = yield from self._newest()
         return next((batch for batch in reversed(newest) if batch.state != "done"), newest[0] if newest else None)
 
     def _find(self, number: int) -> Steps[Batch | None]:
@@ -101,3 +123,9 @@ class Batches(Part[C]):
         if newest[0].number == number:
             return newest[0]
         return record(Batch, (yield from self._connection.ask("GET", f"{self._path}{number}/")))
+
+
+def _raise_failed(batches: Sequence[Batch]) -> None:
+    for batch in batches:
+        if batch.state == "failed":
+            raise Failed(f"Batch {batch.number} failed: {batch.reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,9 @@ from .records import Record, record
 from .rows import HEADERS, Chunk, Row, chunks
 from .running import Awaiting, Blocking, C, Part, call, each
 from .steps import Connection, Pages, Request, Steps, polls
+
+HOPELESS_ROWS = 10_000
+"""A call ends when so many rows were bad, and none was good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Item(Record):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was not added. `row` counts from 0."""
+    """A row that was not added. `row` is its index, from 0."""
 
     row: int
     id: str
@@ -41,7 +45,7 @@ class RejectedRow:
 class Added:
     """The result of adding items.
 
-    `existing` counts the rows with an id that the project had already, also by an earlier try of the same request.
+    `existing` counts the rows with an id that the project had before the call, or that an earlier row of it has.
     `rejections` lists the rejected rows, the first 1,000 of each request.
     """
 
@@ -86,9 +90,9 @@ class Items(Part[C]):
         Bad rows are set aside with their reason; with `strict`, the first request with a bad row adds nothing and ends
         the call. Requests before an error stay added.
 
-        Raises `ValueError` for a row without id, `Invalid` if all rows so far are bad (or any, with `strict`) or the
-        project has no room, `Failed` if the server could not store the items, and `Refused` or `ServerAway`. The text
-        of `Invalid` says how many items the call had added.
+        Raises `ValueError` for a row without id, `Invalid` if the first `HOPELESS_ROWS` rows are bad (or any row, with
+        `strict`) or the project has no room, `Failed` if the server could not store the items, and `Refused` or
+        `ServerAway`. The text of `Invalid` says how many items the call had added.
         """
         total = Added()
         with bar(progress, "items") as advance:
@@ -106,7 +110,9 @@ class Items(Part[C]):
     def _send(self, chunk: Chunk, *, strict: bool, before: Added) -> Steps[Added]:
         connection: Connection = self._connection
         params = {"strict": "true"} if strict else {}
-        reply = yield from connection.send(Request("POST", f"{self._path}items/", params, chunk.content, HEADERS))
+        # A repeated request with the same key imports nothing, and returns the import of the first one.
+        headers = {**HEADERS, "Idempotency-Key": uuid.uuid4().hex}
+        reply = yield from connection.send(Request("POST", f"{self._path}items/", params, chunk.content, headers))
         body = reply.json()
         if reply.status == 400 and isinstance(body, dict) and "import" in body:
             run = body["import"]
@@ -124,7 +130,8 @@ class Items(Part[C]):
         if run["state"] == "refused":
             count = before.added + added.added
             was_read = run["accepted"] + run["rejected"] == len(chunk.ids)  # all rows have been added or rejected
-            if strict or not was_read or not count + before.existing + existing:
+            is_hopeless = not count + before.existing + existing and before.rejected + added.rejected >= HOPELESS_ROWS
+            if strict or not was_read or is_hopeless:
                 so_far = f" Added by this call: {count:,}." if count else ""
                 raise Invalid(f"{run['reason']}{so_far}", status=400, code="refused")
         if added.rejected:

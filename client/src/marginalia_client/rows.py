@@ -23,7 +23,7 @@ REQUEST_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows of one request. `first`: the number of its first row, from 0."""
+    """Rows of one request. `first`: the index of its first row."""
 
     first: int
     ids: list[str]
@@ -31,17 +31,17 @@ class Chunk:
 
 
 def lines(rows: Iterable[Row], *, with_id: bool) -> Iterator[tuple[str, bytes]]:
-    """Yield each row's id and its line. Raises `ValueError`, with the row's number, for a row that is none."""
-    for number, row in enumerate(rows):
+    """Yield each row's id and its line. Raises `ValueError`, with the row's index, for a row that cannot be sent."""
+    for index, row in enumerate(rows):
         name = row.get("id") if isinstance(row, Mapping) else None
         if not isinstance(row, Mapping):
-            raise ValueError(f"Row {number} is no mapping, but a {type(row).__name__}.")
+            raise ValueError(f"The row at index {index} is a {type(row).__name__}, but must be a mapping.")
         if with_id and (isinstance(name, bool) or not isinstance(name, str | Integral) or name == ""):
-            raise ValueError(f"Row {number} has no id. With ids of yours, a repeated request adds nothing twice.")
+            raise ValueError(f"The row at index {index} has no id, by which a repeated call adds nothing twice.")
         try:
             text = json.dumps(dict(row), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"Row {number} ({name}) cannot be sent: {error}.") from error
+            raise ValueError(f"The row at index {index} ({name}) cannot be sent: {error}.") from error
         yield str(name), text.encode("utf-8", "surrogatepass") + b"\n"
 
 

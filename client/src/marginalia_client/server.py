@@ -30,7 +30,8 @@ class Server(Part[C]):
     def create_project(self, slug: str, /, *, kind: str, classes: list[str], **settings: Any) -> Steps[Project[C]]:
         """Create a project and return it. The owner of the token becomes its manager.
 
-        Other people than staff get a slug with a random ending. Raises `Conflict` if the slug is taken, and `Invalid`.
+        Other people than staff get a slug with a random ending, such as `tickets-k7f3`: read it from `slug` of the
+        returned project. Raises `Conflict` if the slug is taken, and `Invalid`.
         """
         body = {"slug": slug, "kind": kind, "classes": classes, **settings}
         made = yield from self._connection.ask("POST", "projects/", body, repeatable=False)
