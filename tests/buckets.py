@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from botocore.exceptions import ClientError
 from django.utils import timezone
 from s3 import KEY
 
@@ -17,6 +16,7 @@ from labeling.intake.run import import_items
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Job, Project, Source
+from labeling.outbound import Response
 from labeling.shared_files import StoreAway
 from labeling.sources.s3 import S3
 from labeling.watching import changing
@@ -63,14 +63,14 @@ def work() -> None:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, keys: Container[str]) -> None:
     """Let the store refuse to read objects with these keys, as it does without the right to."""
-    call = S3._call
+    check = S3._check
 
-    async def refusing(self: S3, method: str, **arguments: Any) -> Any:
-        if arguments.get("Key") in keys:
-            raise ClientError({"Error": {"Code": "AccessDenied"}}, method)
-        return await call(self, method, **arguments)
+    async def refusing(self: S3, key: str, answer: Response) -> None:
+        if self._full(key) in keys:
+            raise self._problem(key, "AccessDenied", answer)
+        await check(self, key, answer)
 
-    monkeypatch.setattr(S3, "_call", refusing)
+    monkeypatch.setattr(S3, "_check", refusing)
 
 
 def make_source(project: Project, address: str, values: dict[str, str], **fields: Any) -> Source:

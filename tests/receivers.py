@@ -15,6 +15,7 @@ from typing import Any
 
 @dataclass
 class Request:
+    method: str
     path: str
     headers: dict[str, str]
     body: bytes
@@ -26,12 +27,14 @@ class Receiver:
     of an answer, in place of `body`.
     """
 
+    host: str = ""
     port: int = 0
     status: int = 204
     statuses: list[int] = field(default_factory=list)
     body: bytes = b""
     answering: Callable[[Request], bytes] | None = None
     location: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0
     drip: bool = False
     """Whether an answer comes byte by byte, without an end."""
@@ -40,14 +43,14 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://{self.host}:{self.port}/hook"
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            request = Request(self.path, dict(self.headers.items()), body)
+            request = Request(self.command, self.path, dict(self.headers.items()), body)
             receiver.got.append(request)
             if receiver.closing.wait(receiver.seconds):
                 return
@@ -57,12 +60,15 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.send_response(receiver.statuses.pop(0) if receiver.statuses else receiver.status)
             if receiver.location:
                 self.send_header("Location", receiver.location)
+            for name, text in receiver.headers.items():
+                self.send_header(name, text)
             answer = receiver.answering(request) if receiver.answering else receiver.body
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
-            self.wfile.write(answer)
+            if self.command != "HEAD":
+                self.wfile.write(answer)
 
-        do_GET = do_POST
+        do_GET = do_HEAD = do_POST
 
         def log_message(self, *args: Any) -> None:
             pass
@@ -76,15 +82,17 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def receiver(port: int = 0, *, certificate: Path | None = None, **answer: Any) -> Iterator[Receiver]:
+def receiver(
+    port: int = 0, *, host: str = "127.0.0.1", certificate: Path | None = None, **answer: Any
+) -> Iterator[Receiver]:
     """Run a receiver until the end of the block; `port` 0 is any free port. With a certificate it speaks TLS."""
     made = Receiver(**answer)
-    with _Server(("127.0.0.1", port), _handler(made)) as server:
+    with _Server((host, port), _handler(made)) as server:
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        made.port = server.server_address[1]
+        made.host, made.port = host, server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import parse_qs, quote, urlencode
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
-from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from django.utils.translation import gettext
 
+from labeling.outbound import Response
 from labeling.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
-from labeling.sources.http import HttpRemote, moment
+from labeling.sources.http import HttpRemote, moment, number
 
 HOST = "https://{account}.blob.core.windows.net"
 VERSION = "2026-02-06"
@@ -52,31 +50,18 @@ class Azure(HttpRemote):
                 "sas", gettext("This is no shared access signature. It holds sv=, sp=rl and sig=, among others.")
             )
 
-    def entries(self, after: str = "") -> Iterator[Entry]:
+    def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
         prefix = f"{self._root}/" if self._root else ""
         query = {"restype": "container", "comp": "list", "prefix": prefix, "maxresults": str(PAGE)}
         if after:
             query["startFrom"] = prefix + after
         while True:
-            page = self._page(self._signed(f"{self._place}?{urlencode(query)}"))
-            for blob in page.iterfind("Blobs/Blob"):
-                entry = _entry(blob, prefix)
-                is_folder = entry.key.endswith("/") or blob.findtext("Properties/ResourceType") == "directory"
-                if not is_folder and entry.key.encode() > after.encode():
-                    yield entry
+            page = self._list(self._signed(f"{self._place}?{urlencode(query)}"))
+            yield [_entry(blob, prefix) for blob in page.iterfind("Blobs/Blob") if not _is_folder(blob)]
             marker = page.findtext("NextMarker")
             if not marker:
                 return
             query["marker"] = marker
-
-    def _page(self, url: str) -> Element:
-        try:
-            page: Element = fromstring(self._facts(url))
-        except (ParseError, DefusedXmlException) as error:
-            raise SourceProblem(
-                Reason.AWAY, gettext("Azure sends a list that cannot be read. Try again later.")
-            ) from error
-        return page
 
     def _url(self, key: str) -> str:
         return self._signed(f"{self._place}/{quote(self._full(key))}")
@@ -90,10 +75,10 @@ class Azure(HttpRemote):
     def _name(self, key: str) -> str:
         return f"{self.address}/{key}" if key else self.address
 
-    async def _headers(self) -> Mapping[str, str]:
+    async def _headers(self, method: str, url: str) -> Mapping[str, str]:
         return {"x-ms-version": VERSION}
 
-    def _check(self, key: str, answer: Any) -> None:
+    async def _check(self, key: str, answer: Response) -> None:
         code = answer.headers.get("x-ms-error-code", "")
         if code == "ContainerNotFound":
             sentence = gettext("There is no container %(container)s. Check the address.")
@@ -104,14 +89,17 @@ class Azure(HttpRemote):
                 "List. Enter another one."
             )
             raise SourceProblem(Reason.CREDENTIALS, sentence % {"code": code or answer.status_code})
-        super()._check(key, answer)
+        await super()._check(key, answer)
+
+
+def _is_folder(blob: Element) -> bool:
+    return blob.findtext("Name", "").endswith("/") or blob.findtext("Properties/ResourceType") == "directory"
 
 
 def _entry(blob: Element, prefix: str) -> Entry:
-    size = blob.findtext("Properties/Content-Length", "")
     return Entry(
         blob.findtext("Name", "").removeprefix(prefix),
-        int(size) if size.isdecimal() else None,
+        number(blob.findtext("Properties/Content-Length", "")),
         moment(blob.findtext("Properties/Last-Modified", "")),
         blob.findtext("Properties/Etag", "").strip('"'),
     )

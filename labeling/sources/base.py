@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +20,10 @@ READ_SECONDS = 1800.0
 REQUEST_SECONDS = 20.0
 """The longest time to read one file for a person who waits for it."""
 BLOCK_BYTES = 1 << 20
+MOST_KEY_BYTES, MOST_ETAG = 1024, 200
+"""No store has files with longer keys; an etag is stored up to here."""
+PAGES_WITHOUT_A_FILE = 10
+"""The most pages of a list in a row that name no file behind those before."""
 
 
 class Reason(StrEnum):
@@ -106,17 +110,32 @@ class Remote(ABC):
         self.address = address
         self.given = options
 
-    @abstractmethod
     def entries(self, after: str = "") -> Iterator[Entry]:
         """Yield the files below the address whose keys sort after `after`, by the UTF-8 bytes of their keys.
 
         Each 1,000 files or so take a request. Files before `after` take none.
         """
+        last, idle = after.encode(), 0
+        for page in self._pages(after):
+            idle += 1
+            for entry in page:
+                key = entry.key.encode()
+                if after.encode() < key and len(key) <= MOST_KEY_BYTES:
+                    yield cleaned(entry)
+                if key > last:
+                    last, idle = key, 0
+            if idle > PAGES_WITHOUT_A_FILE:
+                sentence = gettext("The list of files at %(address)s does not end. Nothing more is read of it.")
+                raise SourceProblem(Reason.PLACE, sentence % {"address": self.address})
+
+    def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
+        """Yield the pages of the list, each of one request; folders are left out."""
+        raise NotImplementedError
 
     def entry(self, key: str = "") -> Entry:
         """Return the facts about one file."""
         with self._refusals_of(key):
-            return self._look(key)
+            return cleaned(self._look(key))
 
     def read(self, key: str, *, limit: int, etag: str = "", seconds: float = READ_SECONDS) -> bytes:
         """Return the content of a file of at most `limit` bytes, within `seconds`. With `etag`, the file must have
@@ -157,6 +176,16 @@ class Remote(ABC):
     @abstractmethod
     def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str, seconds: float) -> None:
         """Pass the blocks of a file to `write`."""
+
+
+def cleaned(entry: Entry) -> Entry:
+    """Return the entry with facts that can be stored and compared, whatever the place tells."""
+    size, time = entry.size, entry.changed
+    if size is not None and not 0 <= size < 1 << 63:
+        size = None
+    if time is not None and time.tzinfo is None:
+        time = time.replace(tzinfo=datetime.UTC)
+    return entry._replace(size=size, changed=time, etag=entry.etag[:MOST_ETAG])
 
 
 def too_large(name: str, limit: int) -> SourceProblem:

@@ -6,7 +6,7 @@ import base64
 import datetime
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.utils.translation import gettext, gettext_noop
 
-from labeling.sources.base import BadAddress, Entry, Option, Reason, SourceProblem
-from labeling.sources.http import HttpRemote, client
+from labeling.outbound import Response
+from labeling.sources.base import LIST_SECONDS, BadAddress, Entry, Option, Reason, SourceProblem
+from labeling.sources.http import HttpRemote
 
 API, TOKENS = "https://storage.googleapis.com", "https://oauth2.googleapis.com/token"
 """The hosts. An address in the service account's key, which could lead anywhere, is not used."""
@@ -57,16 +58,13 @@ class Gcs(HttpRemote):
         self._token, self._token_until = "", 0.0
         self._account = _account(options["service_account"]) if options.get("service_account") else None
 
-    def entries(self, after: str = "") -> Iterator[Entry]:
+    def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
         prefix = f"{self._root}/" if self._root else ""
         query = {"prefix": prefix, "startOffset": prefix + after, "maxResults": str(PAGE)}
         query["fields"] = "items(name,size,updated,generation),nextPageToken"
         while True:
             page = orjson.loads(self._facts(f"{API}/storage/v1/b/{self._bucket}/o?{urlencode(query)}"))
-            for each in page.get("items", ()):
-                entry = _entry(each, prefix)
-                if not entry.key.endswith("/") and entry.key.encode() > after.encode():
-                    yield entry
+            yield [_entry(each, prefix) for each in page.get("items", ()) if not each["name"].endswith("/")]
             if not page.get("nextPageToken"):
                 return
             query["pageToken"] = page["nextPageToken"]
@@ -86,7 +84,7 @@ class Gcs(HttpRemote):
     def _name(self, key: str) -> str:
         return f"gs://{self._bucket}/{key if key == self._root else self._full(key)}"
 
-    def _check(self, key: str, answer: Any) -> None:
+    async def _check(self, key: str, answer: Response) -> None:
         if answer.status_code == 404 and not key:
             sentence = gettext("There is no bucket %(bucket)s, or no file at the address.")
             raise SourceProblem(Reason.PLACE, sentence % {"bucket": self._bucket})
@@ -95,15 +93,29 @@ class Gcs(HttpRemote):
                 Reason.CREDENTIALS,
                 gettext("The service account may not list or read this. Give it Storage Object Viewer."),
             )
-        super()._check(key, answer)
+        await super()._check(key, answer)
 
-    async def _headers(self) -> Mapping[str, str]:
+    async def _headers(self, method: str, url: str) -> Mapping[str, str]:
         if self._account is None:
             return {}
         if time.time() > self._token_until:
-            self._token, seconds = await _new_token(*self._account)
+            self._token, seconds = await self._new_token(*self._account)
             self._token_until = time.time() + seconds - SPARE_SECONDS
         return {"authorization": f"Bearer {self._token}"}
+
+    async def _new_token(self, account: str, key: RSAPrivateKey) -> tuple[str, float]:
+        """Return a token that reads, and the seconds that it is valid for. Raises `SourceProblem`."""
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": _assertion(account, key)}
+        async with self._sent("POST", TOKENS, LIST_SECONDS, form=form) as answer:
+            if answer.status_code in (400, 401, 403):
+                raise SourceProblem(
+                    Reason.CREDENTIALS, gettext("Google refuses the service account's key. Enter one that is valid.")
+                )
+            if not answer.is_success:
+                sentence = gettext("Google gives no token (%(code)s). Try again later.")
+                raise SourceProblem(Reason.AWAY, sentence % {"code": answer.status_code})
+            facts = orjson.loads(await self._body(answer))
+        return str(facts["access_token"]), float(facts.get("expires_in", TOKEN_SECONDS))
 
 
 def _entry(facts: Mapping[str, Any], prefix: str) -> Entry:
@@ -125,27 +137,13 @@ def _account(text: str) -> tuple[str, RSAPrivateKey]:
     return account, key
 
 
-async def _new_token(account: str, key: RSAPrivateKey) -> tuple[str, float]:
-    """Return a token that reads, and the seconds that it is valid for. Raises `SourceProblem`."""
+def _assertion(account: str, key: RSAPrivateKey) -> str:
+    """Return the signed request of a service account for a token."""
     now = int(time.time())
     claims = {"iss": account, "scope": SCOPE, "aud": TOKENS, "iat": now, "exp": now + TOKEN_SECONDS}
     parts = [_encoded(orjson.dumps(part)) for part in ({"alg": "RS256", "typ": "JWT"}, claims)]
     signature = _encoded(key.sign(".".join(parts).encode(), PKCS1v15(), SHA256()))
-    form = {
-        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "assertion": ".".join([*parts, signature]),
-    }
-    async with client() as made:
-        answer = await made.post(TOKENS, data=form)
-    if answer.status_code in (400, 401, 403):
-        raise SourceProblem(
-            Reason.CREDENTIALS, gettext("Google refuses the service account's key. Enter one that is valid.")
-        )
-    if not answer.is_success:
-        sentence = gettext("Google gives no token (%(code)s). Try again later.")
-        raise SourceProblem(Reason.AWAY, sentence % {"code": answer.status_code})
-    facts = answer.json()
-    return str(facts["access_token"]), float(facts.get("expires_in", TOKEN_SECONDS))
+    return ".".join([*parts, signature])
 
 
 def _encoded(content: bytes) -> str:

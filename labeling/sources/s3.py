@@ -1,50 +1,42 @@
-"""Buckets of S3's protocol, at Amazon or at another endpoint. By s3fs."""
+"""Buckets of S3's protocol, at Amazon or at another endpoint, by its REST API."""
 
 from __future__ import annotations
 
-import asyncio
+import datetime
 import re
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from functools import cached_property
-from ipaddress import ip_address
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import quote, unquote_plus, urlencode
+from xml.etree.ElementTree import Element, ParseError
 
-import httpx
+from defusedxml import DefusedXmlException  # type: ignore[import-untyped]
+from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
+from django.utils import timezone
 from django.utils.translation import gettext
-from fsspec import asyn, get_filesystem_class
 
 from labeling import outbound
-from labeling.sources.base import (
-    BLOCK_BYTES,
-    LIST_SECONDS,
-    BadAddress,
-    Entry,
-    Option,
-    Reason,
-    Remote,
-    SourceProblem,
-    busy,
-    changed,
-    silent,
-    too_large,
-)
+from labeling.sources.base import LIST_SECONDS, BadAddress, Entry, Option, Reason, SourceProblem, busy, silent
+from labeling.sources.http import HttpRemote, number
+from labeling.sources.sigv4 import Keys, signed
 
-Result = TypeVar("Result")
-
+AMAZON, CHINA = "https://s3.{region}.amazonaws.com", "https://s3.{region}.amazonaws.com.cn"
+USUAL = "us-east-1"
+"""The region of a bucket whose store tells no other, and of signatures for stores that have none."""
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 REGION = re.compile(r"[a-z0-9-]{0,40}")
-CONNECT_SECONDS, BLOCK_SECONDS = 5, 15
-# Each request is tried four times: twice by botocore, each time that s3fs tries.
-TRIES = 2
+PAGE = 1000
+MOST_REFUSAL = 64 << 10
+"""The bytes of a refusal that are read."""
 
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 UNKNOWN = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "NotSignedUp"}
-DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidObjectState", "InvalidPayer", "403"}
-ELSEWHERE = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301"}
+DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidObjectState", "InvalidPayer", "401", "403"}
+ELSEWHERE = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
+ELSEWHERE |= {"IllegalLocationConstraintException", "301", "302", "303", "307", "308"}
 BUSY = {"SlowDown", "ServiceUnavailable", "Throttling", "ThrottlingException", "RequestLimitExceeded", "503", "429"}
 
 
-class S3(Remote):
+class S3(HttpRemote):
     """The objects of a bucket whose keys begin with the path of the address and "/"."""
 
     schemes = ("s3",)
@@ -66,45 +58,35 @@ class S3(Remote):
         if not BUCKET.fullmatch(self._bucket) or ".." in self._bucket:
             sentence = gettext("This names no bucket. Enter an address such as %(example)s.")
             raise BadAddress("address", sentence % {"example": self.example})
-        if not REGION.fullmatch(options.get("region", "")):
+        self._region = options.get("region", "")
+        if not REGION.fullmatch(self._region):
             raise BadAddress("region", gettext("This is no region. Enter one such as eu-central-1, or leave it empty."))
-        if bool(options.get("key")) != bool(options.get("secret")):
+        key, secret = options.get("key", ""), options.get("secret", "")
+        if bool(key) != bool(secret):
             raise BadAddress("secret", gettext("Enter both the access key ID and the secret access key, or neither."))
-        self._endpoint = options.get("endpoint", "").rstrip("/")
-        if self._endpoint:
-            check_endpoint(self._endpoint)
+        self._keys = Keys(key, secret, options.get("token", "")) if key else None
+        if not all(text.isascii() and text.isprintable() for text in self._keys or ()):
+            raise BadAddress("key", gettext("Enter the keys in plain ASCII characters."))
+        self._endpoint = _checked(options.get("endpoint", ""))
 
-    def entries(self, after: str = "") -> Iterator[Entry]:
+    def _pages(self, after: str) -> Iterator[Iterable[Entry]]:
         prefix = f"{self._root}/" if self._root else ""
-        place: dict[str, str] = {"StartAfter": prefix + after} if after else {}
+        query = {"list-type": "2", "encoding-type": "url", "prefix": prefix, "max-keys": str(PAGE)}
+        if after:
+            query["start-after"] = prefix + after
         while True:
-            page = self._ask("", self._call("list_objects_v2", Bucket=self._bucket, Prefix=prefix, **place))
-            for each in page.get("Contents", ()):
-                if not each["Key"].endswith("/"):  # such keys stand for folders
-                    key = each["Key"].removeprefix(prefix)
-                    yield Entry(key, each["Size"], each["LastModified"], each.get("ETag", ""))
-            if not page.get("IsTruncated"):
+            page = self._list(f"?{urlencode(query, quote_via=quote, safe='-_.~')}")
+            is_encoded = page.findtext("{*}EncodingType") == "url"
+            files = [_entry(each, prefix, is_encoded=is_encoded) for each in page.iterfind("{*}Contents")]
+            yield [each for each in files if each.key and not each.key.endswith("/")]  # such keys stand for folders
+            token = page.findtext("{*}NextContinuationToken")
+            if page.findtext("{*}IsTruncated") != "true" or not token:
                 return
-            place = {"ContinuationToken": page["NextContinuationToken"]}
+            query["continuation-token"] = token
 
-    def _look(self, key: str) -> Entry:
-        facts = self._ask(key, self._call("head_object", Bucket=self._bucket, Key=self._full(key)))
-        return Entry(key, facts["ContentLength"], facts.get("LastModified"), facts.get("ETag", ""))
-
-    def _receive(self, key: str, write: Callable[[bytes], object], *, limit: int, etag: str, seconds: float) -> None:
-        async def receive() -> None:
-            answer = await self._call("get_object", Bucket=self._bucket, Key=self._full(key))
-            async with answer["Body"] as body:
-                if etag and answer.get("ETag", "") != etag:
-                    raise changed(self._name(key))
-                size = 0
-                async for block in body.iter_chunks(BLOCK_BYTES):
-                    size += len(block)
-                    if size > limit:
-                        raise too_large(self._name(key), limit)
-                    write(block)
-
-        self._ask(key, receive(), seconds=seconds)
+    def _url(self, key: str) -> str:
+        """Return the address of a file below that of the bucket, which `_answer` knows."""
+        return f"/{quote(self._full(key), safe='/-_.~')}"
 
     def _full(self, key: str) -> str:
         return f"{self._root}/{key}" if self._root and key else self._root or key
@@ -112,70 +94,36 @@ class S3(Remote):
     def _name(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._full(key)}"
 
-    @cached_property
-    def _store(self) -> Any:
-        """The file system. Nothing of it comes from the operator's environment: neither credentials nor endpoints."""
-        try:
-            of_s3 = get_filesystem_class("s3")
-        except ImportError as error:
-            raise SourceProblem(
-                Reason.PLACE, gettext("This server cannot read S3: an operator has to install requirements-s3.txt.")
-            ) from error
-        store = of_s3(
-            anon=not self.given.get("key"),
-            key=self.given.get("key") or None,
-            secret=self.given.get("secret") or None,
-            token=self.given.get("token") or None,
-            endpoint_url=self._endpoint or None,
-            client_kwargs={"region_name": self.given["region"]} if self.given.get("region") else {},
-            config_kwargs={
-                "connect_timeout": CONNECT_SECONDS,
-                "read_timeout": BLOCK_SECONDS,
-                "retries": {"mode": "standard", "total_max_attempts": 2},
-                "proxies": {},
-                "ignore_configured_endpoint_urls": True,
-                "connector_args": {"resolver": _resolver(self._endpoint.partition("://")[0] or "https")},
-                # Other stores do not know the checksums that Amazon's client asks for by default.
-                "request_checksum_calculation": "when_required",
-                "response_checksum_validation": "when_required",
-            },
-            session=None,
-            profile=None,
-            use_listings_cache=False,
-            skip_instance_cache=True,  # fsspec would keep credentials in memory, by their values
-        )
-        store.retries = TRIES
-        return store
+    def _etag(self, answer: outbound.Response) -> str:
+        return answer.headers.get("etag", "")  # as lists have it: in quotes
 
-    async def _call(self, method: str, **arguments: Any) -> Any:
-        return await self._store._call_s3(method, **arguments)
+    @asynccontextmanager
+    async def _answer(self, method: str, url: str, seconds: float) -> AsyncIterator[outbound.Response]:
+        async with super()._answer(method, await self._place() + url, seconds) as answer:
+            yield answer
 
-    def _ask(self, key: str, request: Coroutine[Any, Any, Result], *, seconds: float = LIST_SECONDS) -> Result:
-        """Return the result of the request. Raises `SourceProblem`."""
+    async def _place(self) -> str:
+        """Return the address of the bucket. Amazon's regions each have a host of their own."""
+        if self._endpoint:
+            return f"{self._endpoint}/{self._bucket}"
+        if not self._region:  # Amazon tells anyone the region of a bucket
+            async with self._sent("HEAD", f"{AMAZON.format(region=USUAL)}/{self._bucket}", LIST_SECONDS) as answer:
+                region = answer.headers.get("x-amz-bucket-region", "")
+            self._region = region if REGION.fullmatch(region) and region else USUAL
+        host = CHINA if self._region.startswith("cn-") else AMAZON
+        return f"{host.format(region=self._region)}/{self._bucket}"
 
-        async def ask() -> Result:
-            async with asyncio.timeout(seconds):  # that of `sync` would let the request go on
-                return await request
+    async def _headers(self, method: str, url: str) -> Mapping[str, str]:
+        if self._keys is None:
+            return {}
+        return signed(method, url, self._keys, region=self._region or USUAL, now=timezone.now())
 
-        try:
-            if self._endpoint:
-                check_endpoint(self._endpoint)  # the operator may have taken a permission back
-            return asyn.sync(self._store.loop, ask)
-        except SourceProblem:
-            request.close()
-            raise
-        except BadAddress as error:
-            request.close()
-            raise SourceProblem(Reason.FORBIDDEN, str(error)) from error
-        except _failures() as error:
-            raise self._problem(key, error) from error
+    async def _check(self, key: str, answer: outbound.Response) -> None:
+        if not answer.is_success:
+            raise self._problem(key, await _code(answer) or str(answer.status_code), answer)
 
-    def _problem(self, key: str, error: BaseException) -> SourceProblem:
-        if refusal := _refusal(error):
-            return SourceProblem(Reason.FORBIDDEN, str(refusal))
-        cause = error if hasattr(error, "response") else error.__cause__
-        facts = (getattr(cause, "response", None) or {}).get("Error", {})
-        code, there = str(facts.get("Code", "")), self._endpoint or "Amazon S3"
+    def _problem(self, key: str, code: str, answer: outbound.Response) -> SourceProblem:
+        there = self._endpoint or "Amazon S3"
         if code in EXPIRED:
             return SourceProblem(Reason.CREDENTIALS, gettext("The credentials have expired. Enter new ones."))
         if code in UNKNOWN:
@@ -190,54 +138,50 @@ class S3(Remote):
             sentence = gettext("There is no bucket %(bucket)s at %(place)s. Check the address.")
             return SourceProblem(Reason.PLACE, sentence % {"bucket": self._bucket, "place": there})
         if code in ELSEWHERE:
-            return SourceProblem(Reason.PLACE, gettext("The bucket is in another region. Enter its region."))
+            return self._elsewhere(code, answer.headers.get("x-amz-bucket-region", ""), there)
         if code in BUSY:
             return busy(there)
-        if code in ("NoSuchKey", "404", "NotFound") or isinstance(error, FileNotFoundError):
+        if code in ("NoSuchKey", "404", "NotFound"):
             return SourceProblem(Reason.FILE, gettext("There is no file %(name)s.") % {"name": self._name(key)})
-        return silent(there, code or type(cause or error).__name__)
+        return silent(there, code)
+
+    def _elsewhere(self, code: str, region: str, there: str) -> SourceProblem:
+        sentence = gettext("The bucket is in another region. Enter its region.")
+        if region and REGION.fullmatch(region):
+            sentence = gettext("The bucket is in the region %(region)s. Enter this region.") % {"region": region}
+        elif code.isdigit():
+            sentence = gettext("%(place)s redirects to another address. Enter that address.") % {"place": there}
+        return SourceProblem(Reason.PLACE, sentence)
 
 
-def check_endpoint(text: str) -> None:
-    """Raise `BadAddress` unless requests may be sent to this endpoint. Its name is looked up at each connection."""
+def _checked(endpoint: str) -> str:
+    """Return the endpoint as requests name it. Raises `BadAddress` unless requests may be sent there."""
+    if not endpoint:
+        return ""
     try:
-        outbound.check_text(text)
+        url = outbound.check_text(endpoint.rstrip("/"))
     except ValueError as error:
         raise BadAddress("endpoint", str(error)) from None
+    if url.query or url.fragment:
+        raise BadAddress("endpoint", gettext("This is no endpoint. Enter one such as https://s3.example.org"))
+    return str(url).rstrip("/")
 
 
-def _refusal(error: BaseException | None) -> outbound.Refused | None:
-    """Return the refusal of an address that is the cause of this error, if one is."""
-    while error is not None:
-        if isinstance(error, outbound.Refused):
-            return error
-        error = error.__cause__ or error.__context__
-    return None
+def _entry(found: Element, prefix: str, *, is_encoded: bool) -> Entry:
+    key = found.findtext("{*}Key", "")
+    key = unquote_plus(key) if is_encoded else key
+    try:
+        changed = datetime.datetime.fromisoformat(found.findtext("{*}LastModified", ""))
+    except ValueError:
+        changed = None
+    size = number(found.findtext("{*}Size", ""))
+    return Entry(key.removeprefix(prefix), size, changed, found.findtext("{*}ETag", ""))
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """Return the errors of requests: s3fs, botocore and aiohttp have no common one."""
-    from aiohttp import ClientError as ConnectionFailed
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return OSError, TimeoutError, BotoCoreError, ClientError, ConnectionFailed, outbound.Refused
-
-
-def _resolver(scheme: str) -> Any:
-    """Return a resolver for aiohttp that connects to checked addresses alone."""
-    from aiohttp.abc import AbstractResolver, ResolveResult  # comes with s3fs, which most installations do not use
-
-    class Checked(AbstractResolver):
-        async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
-            found = await outbound.resolve(httpx.URL(scheme=scheme, host=host, port=port or None))
-            return [
-                ResolveResult(
-                    hostname=host, host=each, port=port, family=outbound.family_of(ip_address(each)), proto=0, flags=0
-                )
-                for each in found
-            ]
-
-        async def close(self) -> None:
-            pass
-
-    return Checked()
+async def _code(answer: outbound.Response) -> str:
+    """Return the code of a refusal; "" if it has none."""
+    try:
+        refusal: Element = fromstring(await outbound.body_of(answer, MOST_REFUSAL))
+    except (ParseError, DefusedXmlException, ValueError, outbound.TooLong):
+        return ""
+    return refusal.findtext("{*}Code", "")[:100]

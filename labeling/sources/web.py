@@ -26,6 +26,7 @@ class Web(HttpRemote):
         ),
     )
     can_list = False
+    redirects = 5
 
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
         super().__init__(address, options)
@@ -44,5 +45,5 @@ class Web(HttpRemote):
     def _url(self, key: str) -> str:
         return f"{self.address.rstrip('/')}/{quote(key)}" if key else self.address
 
-    async def _headers(self) -> Mapping[str, str]:
+    async def _headers(self, method: str, url: str) -> Mapping[str, str]:
         return {"authorization": self.given["authorization"]} if self.given.get("authorization") else {}

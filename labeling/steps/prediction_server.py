@@ -7,17 +7,15 @@ The protocol: https://github.com/HumanSignal/label-studio-ml-backend
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import httpx
 import orjson
 from asgiref.sync import async_to_sync
 
-from labeling import kinds, references
+from labeling import kinds, outbound, references
 from labeling.arrays.files import ProjectFiles
 from labeling.db.sealed import Unreadable, unseal
 from labeling.disk.files import FileDamaged
@@ -25,7 +23,6 @@ from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step, StepFailed
 from labeling.models import PredictionServer, PredictionSet, Project
 from labeling.models.items import ItemQuerySet
-from labeling.outbound import CheckedTransport, Refused
 from labeling.outgoing.exports.tasks import TAGS, data_url, label_config
 from labeling.shared_files import store
 from labeling.steps.features import ItemColumns, raw_contents
@@ -222,25 +219,26 @@ def _ask(place: _Place, path: str, body: dict[str, Any] | None = None) -> dict[s
 
 async def _send(place: _Place, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
     """Return the status and the body of the answer. Redirects are not followed."""
-    url, content = f"{place.url}/{path}", None if body is None else orjson.dumps(body)
-    headers = {"user-agent": f"Marginalia/{__version__}", "accept-encoding": "identity"}
+    method, content = ("GET", None) if body is None else ("POST", orjson.dumps(body))
+    headers = {"user-agent": f"Marginalia/{__version__}"}
     if body is not None:
         headers["content-type"] = "application/json"
     try:
-        async with (
-            asyncio.timeout(SECONDS),
-            httpx.AsyncClient(transport=CheckedTransport(), timeout=SECONDS, auth=place.auth) as client,
-            client.stream("GET" if body is None else "POST", url, content=content, headers=headers) as response,
-        ):
-            received = bytearray()
-            async for part in response.aiter_raw():
-                received += part
-                if len(received) > MOST_ANSWER_BYTES:
-                    raise StepFailed(f"The server's answer to /{path} is longer than {MOST_ANSWER_BYTES >> 20} MiB.")
-            return response.status_code, bytes(received)
-    except TimeoutError:
+        async with outbound.send(
+            method,
+            f"{place.url}/{path}",
+            seconds=SECONDS,
+            silence=SECONDS,
+            headers=headers,
+            content=content,
+            auth=place.auth,
+        ) as response:
+            return response.status_code, await outbound.body_of(response, MOST_ANSWER_BYTES)
+    except outbound.TooLong:
+        raise StepFailed(f"The server's answer to /{path} is longer than {MOST_ANSWER_BYTES >> 20} MiB.") from None
+    except outbound.Late:
         raise ServerAway(f"The server did not answer to /{path} within {SECONDS:g} seconds.") from None
-    except Refused as refusal:
+    except outbound.Refused as refusal:
         raise StepFailed(str(refusal)) from refusal
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ServerAway(f"The server cannot be reached: {str(error).rstrip('.') or type(error).__name__}.") from error
+    except outbound.Failed as error:
+        raise ServerAway(f"The server cannot be reached: {error}.") from error

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from dataclasses import dataclass
 
-import httpx
 import orjson
 from standardwebhooks import Webhook as Signer
 
+from labeling import outbound
 from labeling.db.sealed import unseal
 from labeling.models import Delivery
-from labeling.outbound import CheckedTransport
 from labeling.webhooks.changing import is_used
 from models_store import __version__
 
@@ -48,7 +46,6 @@ def message_of(delivery: Delivery, now: datetime.datetime) -> Message:
     signatures = [Signer(secret).sign(event.message_id, now, body) for secret in used]
     headers = {
         "content-type": "application/json",
-        "accept-encoding": "identity",
         "user-agent": f"Marginalia/{__version__} (webhooks)",
         "webhook-id": event.message_id,
         "webhook-timestamp": str(int(now.timestamp())),
@@ -60,24 +57,27 @@ def message_of(delivery: Delivery, now: datetime.datetime) -> Message:
 async def post(message: Message) -> Answer:
     """Send the message, and return the result. Redirects are not followed."""
     try:
-        async with (
-            asyncio.timeout(SECONDS),
-            httpx.AsyncClient(transport=CheckedTransport(), timeout=SECONDS) as client,
-            client.stream("POST", message.url, content=message.body, headers=message.headers) as response,
-        ):
+        async with outbound.send(
+            "POST",
+            message.url,
+            seconds=SECONDS,
+            silence=SECONDS,
+            content=message.body.encode(),
+            headers=message.headers,
+        ) as response:
             if response.is_success:
                 return Answer(response.status_code)
             error = f"The receiver answered {response.status_code}."
             if response.is_redirect:
                 error += " Redirects are not followed: enter the new address."
             return Answer(response.status_code, error, await _beginning(response))
-    except TimeoutError:
+    except outbound.Late:
         return Answer(error=f"The receiver did not answer within {SECONDS:g} seconds.")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Answer(error=f"{str(error).rstrip('.') or type(error).__name__}."[:300])
+    except (outbound.Refused, outbound.Failed) as error:
+        return Answer(error=f"{str(error).rstrip('.')}."[:300])
 
 
-async def _beginning(response: httpx.Response) -> str:
+async def _beginning(response: outbound.Response) -> str:
     """Return the first characters of the body, without NUL, which PostgreSQL does not store."""
     got = b""
     async for part in response.aiter_raw():

@@ -246,5 +246,5 @@ def test_a_person_does_not_wait_as_long_as_a_step(kept: Kept, monkeypatch: pytes
     with receiver(drip=True) as server:
         kept.source.options = {"endpoint": f"http://127.0.0.1:{server.port}"}
         kept.source.save()
-        with pytest.raises(SourceAway, match="TimeoutError"):
+        with pytest.raises(SourceAway, match=r"within 0\.3 seconds"):
             references.local(item.media, reader=7)

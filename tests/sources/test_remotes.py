@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import datetime
+import gzip
+import itertools
 import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
+from urllib.parse import quote, urlencode
 
+import httpx
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from buckets import Store
+from hypothesis import given
+from hypothesis import strategies as st
 from receivers import receiver
 
-from labeling.sources import BadAddress, Reason, Remote, SourceProblem, check, remote_at, remote_of, seal_secrets
-from labeling.sources.s3 import S3
+from labeling.sources import BadAddress, Reason, Remote, SourceProblem, check, remote_at, remote_of, s3, seal_secrets
+from labeling.sources.sigv4 import Keys, signed
 
 INNER = "http://169.254.169.254"
 
@@ -109,7 +119,7 @@ def test_a_file_that_comes_byte_by_byte() -> None:
     with receiver(drip=True) as server:
         endpoint = f"http://127.0.0.1:{server.port}"
         for remote in (remote_at(server.url, {}), remote_at("s3://bucket", {"endpoint": endpoint})):
-            with pytest.raises(SourceProblem, match="TimeoutError") as caught:
+            with pytest.raises(SourceProblem, match=r"within 0\.3 seconds") as caught:
                 remote.read("x", limit=100, seconds=0.3)
             assert caught.value.passes
 
@@ -148,8 +158,9 @@ def test_a_redirect_into_the_operators_network() -> None:
     with receiver(status=302, location=f"{INNER}/latest/meta-data/") as server:
         assert problem(remote_at(server.url, {}), "x").reason == Reason.FORBIDDEN
         options = {"endpoint": f"http://127.0.0.1:{server.port}", "key": "k", "secret": "s"}
-        assert problem(remote_at("s3://bucket", options), "x").reason != Reason.FILE
-    assert {each.headers["Host"] for each in server.got} == {f"127.0.0.1:{server.port}"}
+        assert problem(remote_at("s3://bucket", options), "x").reason == Reason.PLACE
+    hosts = {text for each in server.got for name, text in each.headers.items() if name.lower() == "host"}
+    assert hosts == {f"127.0.0.1:{server.port}"}
 
 
 def test_an_operator_takes_a_permission_back(settings: Any, store: Store) -> None:
@@ -179,11 +190,81 @@ def test_nothing_of_the_operators_environment(store: Store, monkeypatch: pytest.
         problem(remote_at("s3://bucket", {"endpoint": f"http://127.0.0.1:{server.port}"}))
         assert server.got
         assert not any("Authorization" in each.headers for each in server.got)
-    signed_out, signed_in = (remote_at("s3://bucket", keys) for keys in ({}, {"key": "k", "secret": "s"}))
-    assert isinstance(signed_out, S3)
-    assert isinstance(signed_in, S3)
-    assert signed_out._store.anon
-    assert "amazonaws.com" in signed_in._ask("x", signed_in._store._url("bucket/x"))
+
+
+KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20).filter(
+    lambda key: not {".", ".."} & set(key.split("/"))
+)
+
+
+@given(key=KEYS, query=st.dictionaries(st.sampled_from(["prefix", "list-type", "start-after"]), KEYS))
+def test_requests_are_signed_as_amazons_own_library_does(key: str, query: dict[str, str]) -> None:
+    now = datetime.datetime(2026, 3, 2, 10, tzinfo=datetime.UTC)
+    url = f"https://s3.example.org:9000/bucket/{quote(key, safe='/-_.~')}?{urlencode(query, quote_via=quote)}"
+    keys = Keys("AKIAKEY", "secret", "token")
+    request = AWSRequest("GET", url)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=now):
+        S3SigV4Auth(Credentials(*keys), "s3", "eu-central-1").add_auth(request)
+    headers = signed("GET", url, keys, region="eu-central-1", now=now)
+    assert headers["authorization"] == request.headers["Authorization"]
+    assert str(httpx.URL(url)) == url  # the transport sends what was signed
+
+
+def test_amazon_tells_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a bucket whose region a member left empty."""
+    page = b"<ListBucketResult><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>"
+    with receiver(status=200, statuses=[301], body=page, headers={"x-amz-bucket-region": "eu-west-3"}) as server:
+        monkeypatch.setattr(s3, "AMAZON", f"{server.url}/{{region}}")
+        remote = remote_at("s3://bucket", {"key": "k", "secret": "s"})
+        assert [each.key for each in remote.entries()] == ["a"]
+        head, listed = server.got
+        assert (head.path, "Authorization" in head.headers) == ("/hook/us-east-1/bucket", False)
+        assert listed.path.startswith("/hook/eu-west-3/bucket?list-type=2")
+        assert "/eu-west-3/s3/aws4_request" in listed.headers["authorization"]
+        server.statuses = [301]
+        found = problem(remote_at("s3://bucket", {"region": "eu-central-1"}))
+        assert (found.reason, str(found)) == (Reason.PLACE, "The bucket is in the region eu-west-3. Enter this region.")
+
+
+def page_of(*keys: str, token: str = "") -> bytes:
+    files = "".join(f"<Contents><Key>{key}</Key><Size>{'9' * 30}</Size></Contents>" for key in keys)
+    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    return (
+        f"<ListBucketResult xmlns='http://s3.amazonaws.com/doc/2006-03-01/'>{files}{more}</ListBucketResult>".encode()
+    )
+
+
+def test_lists_without_an_end() -> None:
+    """Of the same page again, of pages without a file, each with another token, and of pages that are no list."""
+    tokens = itertools.count()
+    deep = b"<a>" * 100_000
+    for answering, reason in (
+        (lambda _: page_of("a", "b", token="same"), Reason.PLACE),
+        (lambda _: page_of(token=str(next(tokens))), Reason.PLACE),
+        (lambda _: page_of("dir/", token=str(next(tokens))), Reason.PLACE),
+        (lambda _: b"<!DOCTYPE x [<!ENTITY a 'aaaa'>]><x>&a;</x>", Reason.AWAY),
+        (lambda _: deep, Reason.AWAY),
+        (lambda _: b" " * (17 << 20), Reason.AWAY),
+        (lambda _: gzip.compress(b" " * (64 << 20)), Reason.AWAY),
+    ):
+        with receiver(status=200, answering=answering, headers={"Content-Encoding": "gzip"}) as server:
+            found = problem(remote_at("s3://bucket", {"endpoint": f"http://127.0.0.1:{server.port}"}))
+        assert found.reason == reason, found
+        assert len(server.got) <= 30
+
+
+def test_facts_that_cannot_be_stored() -> None:
+    time = "<LastModified>2026-03-02T10:00:00</LastModified>"
+    files = f"<Contents><Key>a</Key><Size>{'9' * 30}</Size><ETag>{'e' * 999}</ETag>{time}</Contents>"
+    files += (
+        f"<Contents><Key>{'b' * 1025}</Key><Size>-1</Size></Contents><Contents><Key>c</Key><Size>x</Size></Contents>"
+    )
+    with receiver(status=200, body=f"<ListBucketResult>{files}</ListBucketResult>".encode()) as server:
+        first, last = remote_at("s3://bucket", {"endpoint": f"http://127.0.0.1:{server.port}"}).entries()
+    assert (first.size, len(first.etag), first.changed and first.changed.tzinfo) == (None, 200, datetime.UTC)
+    assert (last.key, last.size) == ("c", None)
+    with receiver(status=200, headers={"Last-Modified": "Mon, 02 Mar 99999 10:00:00 GMT"}) as server:
+        assert remote_at(server.url, {}).entry().changed is None
 
 
 def test_texts_that_are_no_address() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import datetime
 import socket
+import socketserver
 import ssl
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,16 +22,18 @@ from cryptography.x509.oid import NameOID
 from receivers import receiver
 
 from labeling import outbound
+from labeling.outbound import sending
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 
 Answers = Callable[..., None]
 
 
-def get(url: str, **options: Any) -> httpx.Response:
-    async def ask() -> httpx.Response:
-        async with asyncio.timeout(10), httpx.AsyncClient(transport=outbound.CheckedTransport(), **options) as client:
-            return await client.get(url)
+def get(url: str, **options: Any) -> outbound.Response:
+    async def ask() -> outbound.Response:
+        async with outbound.send("GET", url, **{"seconds": 10, **options}) as answer:
+            await outbound.body_of(answer, 1000)
+            return answer
 
     return asyncio.run(ask())
 
@@ -60,6 +64,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         "127.1",
         "017700000001",
         "0.0.0.0",
+        "0",
+        "0x7f.1",
+        "192.0.0.192",
+        "168.63.129.16",
+        "192.88.99.1",
         "10.1.2.3",
         "172.16.0.1",
         "192.168.1.1",
@@ -72,6 +81,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         "[::ffff:127.0.0.1]",
         "[::ffff:a9fe:a9fe]",
         "[::127.0.0.1]",
+        "[::ffff:0:127.0.0.1]",
+        "[64:ff9b:1::7f00:1]",
+        "[2001:0:7f00:1::]",
+        "[3fff::1]",
+        "[5f00::1]",
         "[64:ff9b::7f00:1]",
         "[2002:7f00:1::]",
         "[fc00::1]",
@@ -82,6 +96,12 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 def test_inner_addresses_are_refused(host: str) -> None:
     with pytest.raises(outbound.Refused, match="inner network"):
         get(f"https://{host}/")
+
+
+def test_texts_that_are_no_hosts_are_not_requested() -> None:
+    for host in ("0177.0.0.1", "127.0.0.1.", "①②⑦.⓪.⓪.①", "127.0.0.1%00.example.org", "fe80::1%25lo", ""):
+        with pytest.raises((outbound.Refused, outbound.Failed)):
+            get(f"https://{host}/")
 
 
 def test_a_name_of_an_inner_address_is_refused(names: dict[str, list[str]]) -> None:
@@ -97,7 +117,7 @@ def test_plain_http_is_for_allowed_networks(names: dict[str, list[str]]) -> None
     with pytest.raises(outbound.Refused, match="https://"):
         get("http://outer.example/")
     with pytest.raises(outbound.Refused, match="begin with https://"):
-        asyncio.run(outbound.CheckedTransport().handle_async_request(httpx.Request("GET", "ftp://outer.example/")))
+        get("ftp://outer.example/")
 
 
 def test_an_operator_allows_a_network(settings: Any, names: dict[str, list[str]]) -> None:
@@ -129,6 +149,29 @@ def test_the_connection_goes_to_the_address_that_was_checked(settings: Any, monk
     assert len(asked) == 1
 
 
+@contextmanager
+def dripping(answer: bytes) -> Iterator[str]:
+    """Run a server that answers with these bytes, and then with another one every 50 ms, without an end."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(10_000)
+            self.request.sendall(answer)
+            with suppress(OSError):
+                while answer and not over.wait(0.05):
+                    self.request.sendall(b"x")
+            over.wait(60)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/"
+        finally:
+            over.set()
+            server.shutdown()
+
+
 def certificate(folder: Path, name: str) -> Path:
     """Write a key and a certificate for this name that vouches for itself."""
     key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -153,10 +196,10 @@ def test_tls_verifies_the_name_and_not_the_address(
     settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
     names |= {"hooks.example": ["127.0.0.1"], "other.example": ["127.0.0.1"]}
     path = certificate(tmp_path, "hooks.example")
-    monkeypatch.setattr(outbound, "_certificates", lambda: ssl.create_default_context(cafile=path))
+    monkeypatch.setattr(sending, "_certificates", lambda: ssl.create_default_context(cafile=path))
     with receiver(status=200, certificate=path) as server:
         assert get(f"https://hooks.example:{server.port}/").status_code == 200
-        with pytest.raises(httpx.ConnectError, match="Hostname mismatch"):
+        with pytest.raises(outbound.Failed, match="Hostname mismatch"):
             get(f"https://other.example:{server.port}/")
 
 
@@ -171,25 +214,71 @@ def test_a_silent_address_leaves_time_for_the_next(
     settings: Any, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
-    monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(sending, "CONNECT_SECONDS", 0.3)
     names["silent.example"] = ["127.0.0.3", "127.0.0.1"]
     with receiver(status=200) as server, socket.socket() as silent:
         silent.bind(("127.0.0.3", server.port))
         silent.listen(0)
         with socket.create_connection(silent.getsockname()):  # its queue is full: further connections get no answer
-            assert get(f"http://silent.example:{server.port}/", timeout=15).status_code == 200
+            assert get(f"http://silent.example:{server.port}/").status_code == 200
 
 
-def test_a_redirect_is_checked(settings: Any) -> None:
+def test_a_redirect_is_followed_if_asked(settings: Any) -> None:
     settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
-    with receiver(status=302, location="http://169.254.169.254/latest/meta-data/") as server:
-        with pytest.raises(outbound.Refused, match=r"169\.254\.169\.254"):
-            get(server.url, follow_redirects=True)
-        server.location = "/elsewhere"
-        server.statuses = [302, 200]
-        assert get(server.url, follow_redirects=True).url.path == "/elsewhere"
+    with receiver(location="/elsewhere", statuses=[302, 302, 200]) as server:
+        assert get(server.url).status_code == 302
+        assert get(server.url, redirects=5).url.path == "/elsewhere"
+
+
+def test_credentials_stay_at_their_host(settings: Any, names: dict[str, list[str]]) -> None:
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    names["other.example"] = ["127.0.0.1"]
+    with receiver(statuses=[307, 200], headers={"Set-Cookie": "a=b"}) as server:
+        server.location = f"http://other.example:{server.port}/"
+        get(server.url, redirects=1, headers={"authorization": "Bearer secret"}, auth=("name", "word"))
+        first, second = server.got
+    assert "Authorization" in first.headers
+    assert not {"Authorization", "Cookie"} & set(second.headers)
+
+
+def test_no_redirect_gives_up_encryption(
+    settings: Any, names: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    names["hooks.example"] = ["127.0.0.1"]
+    path = certificate(tmp_path, "hooks.example")
+    monkeypatch.setattr(sending, "_certificates", lambda: ssl.create_default_context(cafile=path))
+    with (
+        receiver(status=200) as plain,
+        receiver(status=302, location=plain.url, certificate=path) as server,
+        pytest.raises(outbound.Refused, match="without https://"),
+    ):
+        get(f"https://hooks.example:{server.port}/", redirects=5)
+    assert not plain.got
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (b"", "silence"),
+        (b"HTTP/1.1 200 OK\r\nX: 1", "headers that drip"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "a body that drips"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "a part that never begins"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, "endless informational answers"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_slow_answers_end(settings: Any, monkeypatch: pytest.MonkeyPatch, answer: bytes, name: str) -> None:
+    """Long before the time for the whole is over."""
+    settings.OUTGOING_ALLOWED_NETWORKS = LOOPBACK
+    monkeypatch.setattr(sending, "PACE_SECONDS", 0.4)
+    with (
+        dripping(answer) as url,
+        pytest.raises(outbound.Failed, match=r"within 0\.5 seconds|bytes a second|disconnected"),
+    ):
+        get(url, seconds=300, silence=0.5)
 
 
 def test_a_name_without_an_address() -> None:
-    with pytest.raises(httpx.ConnectError, match="No address"):
+    with pytest.raises(outbound.Failed, match="No address"):
         get("https://nowhere.invalid/")
