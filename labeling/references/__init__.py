@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
@@ -21,14 +21,16 @@ from labeling.kinds import KeptAtSource, media
 from labeling.models import Item, Project, Reference, Source
 from labeling.models.items import ItemQuerySet
 from labeling.references import copies
-from labeling.references.fetching import Lost, SourceAway, fetch
+from labeling.references.fetching import CHANGED, Lost, SourceAway, fetch
 from labeling.references.names import is_reference, name_of
 from labeling.shared_files import read_whole
+from labeling.sources import Entry
 
 __all__ = [
     "Lost",
     "SourceAway",
     "bring",
+    "compared",
     "gold_stands_out",
     "insert",
     "is_reference",
@@ -187,6 +189,31 @@ def lost_at(source: Source, most: int) -> list[tuple[int, str, str]]:
     found = {row.name: row for row in rows}
     items = Item.objects.filter(project=source.project_id, media__in=list(found), deleted_at=None).order_by("pk")
     return [(pk, found[name].key, found[name].problem) for pk, name in items.values_list("pk", "media")]
+
+
+def compared(source: Source, listed: Mapping[str, Entry]) -> list[Reference]:
+    """Return the references whose files have changed since the import, or are as they were again, with their new
+    problems to store. `listed`: the present facts about files, by the ids of their items. Two queries.
+    """
+    items = Item.objects.filter(project=source.project_id, external_id__in=list(listed))
+    ids = {name: external_id for name, external_id in items.values_list("media", "external_id") if is_reference(name)}
+    rows = []
+    for row in Reference.objects.filter(source=source, name__in=list(ids)):
+        problem = _problem_now(row, listed[ids[row.name]])
+        if problem != row.problem:
+            row.problem = problem
+            rows.append(row)
+    return rows
+
+
+def _problem_now(row: Reference, entry: Entry) -> str:
+    """Return the problem of the file, given the facts about it in a list."""
+    if (row.etag and entry.etag and row.etag != entry.etag) or (
+        row.size is not None and entry.size is not None and row.size != entry.size
+    ):
+        return CHANGED
+    is_same = bool(row.etag) and row.etag == entry.etag
+    return "" if row.problem == CHANGED and is_same else row.problem
 
 
 def problem_of(name: str) -> str:

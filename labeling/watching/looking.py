@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,7 +25,7 @@ from labeling.intake.readers import Layout, UnreadableFile, has_rows
 from labeling.intake.readers.keys_file import REFUSED_FILE, SUFFIX, place_of, write_keys
 from labeling.intake.run import rules_of
 from labeling.loop.step import Step
-from labeling.models import ItemImport, Job, LogKind, RejectedRow, Source
+from labeling.models import ItemImport, Job, LogKind, Reference, RejectedRow, Source
 from labeling.models.sources import AGAIN
 from labeling.projects import quota
 from labeling.shared_files import StoreAway, store
@@ -37,6 +37,8 @@ LIST = 20_000
 """The most files of one import."""
 LISTED = 50_000
 """A look stores how far it has come after so many files, at the latest."""
+LOOK_SECONDS = 600.0
+"""After so long a look stores how far it has come, and other jobs have their turn before it goes on."""
 CHECKED_AGAIN = 10
 """The newest files with rows, and as many that were refused, which a quick look checks for a change."""
 
@@ -103,12 +105,12 @@ def _list(step: Step, source: Source, remote: Remote) -> bool:
         again = list(_checked_again(source, remote))
         with step.write():
             _record(source, _add_files(source, again))
-    for part in _parts(remote, _start(source), FILES):
+    for part in _parts(step, remote, _start(source), FILES):
         with step.write():
             made = _add_files(source, [each for each in part if has_rows(each.key)])
             _advance(source, part[-1].key)
             _record(source, made)
-        if step.should_give_way():
+        if _is_long(step) or step.should_give_way():
             step.give_way()
             return False
     return True
@@ -176,16 +178,18 @@ def _list_media(step: Step, source: Source, remote: Remote) -> bool:
     if source.in_full and not source.full_cursor and source.imports.reading().exists():
         raise StoreAway("The imports of the last look are not done yet.")
     path, n, listed, last = _new_list(), 0, 0, ""
-    for part in _parts(remote, _start(source), PART):
+    for part in _parts(step, remote, _start(source), PART):
         files = [each for each in part if not kind.file_problem(each.key) and not is_hidden(each.key)]
         ids = {rules.id_of(place_of(source.pk, each.key)): each for each in files}
-        for known in known_ids(source.project_id, list(ids)):
-            del ids[known]
+        known = {each: ids.pop(each) for each in known_ids(source.project_id, list(ids))}
+        if source.by_reference and (changed := references.compared(source, known)):
+            with step.write():
+                Reference.objects.bulk_update(changed, ["problem"])
         new = _not_rejected(source, list(ids.values()))
         write_keys(path, new)
         n, listed, last = n + len(new), listed + len(part), part[-1].key
         step.report(step.job.facts.phase, 0.0)
-        gives_way = step.should_give_way()
+        gives_way = _is_long(step) or step.should_give_way()
         if n >= LIST or listed >= LISTED or gives_way:
             _store_list(step, source, path, n, last)
             path, n, listed, last = _new_list(), 0, 0, ""
@@ -259,10 +263,21 @@ def _advance(source: Source, last: str) -> None:
     Source.objects.filter(pk=source.pk).update(cursor=source.cursor, full_cursor=source.full_cursor)
 
 
-def _parts(remote: Remote, after: str, size: int) -> Iterator[list[Entry]]:
-    entries = (each for each in remote.entries(after) if "\0" not in each.key)  # PostgreSQL does not store NUL
-    while part := list(islice(entries, size)):
+def _parts(step: Step, remote: Remote, after: str, size: int) -> Iterator[list[Entry]]:
+    """Yield the list in parts; a part is smaller where the time of the look is over."""
+    part = []
+    for entry in remote.entries(after):
+        if "\0" not in entry.key:  # PostgreSQL does not store NUL
+            part.append(entry)
+        if len(part) == size or (part and _is_long(step)):
+            yield part
+            part = []
+    if part:
         yield part
+
+
+def _is_long(step: Step) -> bool:
+    return step.seconds > LOOK_SECONDS
 
 
 def _park_first(step: Step, source: Source, remote: Remote) -> None:
@@ -272,7 +287,8 @@ def _park_first(step: Step, source: Source, remote: Remote) -> None:
     if source.content == Source.Content.FILE:
         entry = remote.entry()._replace(key=name_of(source.address))
     else:
-        entry = next((each for each in remote.entries() if has_rows(each.key)), Entry("", None, None, ""))
+        listed = takewhile(lambda _: not _is_long(step), remote.entries())
+        entry = next((each for each in listed if has_rows(each.key)), Entry("", None, None, ""))
     if not entry.key:
         raise SourceProblem(Reason.FILE, f"There is no file with rows at this address yet: {FORMS}.")
     item_import = ItemImport(

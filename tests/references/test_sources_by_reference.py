@@ -60,6 +60,21 @@ def test_items_come_in_unread(store: Store, project: Project) -> None:
     assert suffixes == ["jpg", "png", "png"]
 
 
+def test_a_full_look_notices_changed_files(store: Store, project: Project) -> None:
+    bucket = store.bucket()
+    store.fill(bucket, {"a.png": photo(seed=1), "b.png": photo(seed=2)})
+    source = make_source(project, f"s3://{bucket}", store.options, by_reference=True)
+    work()
+    for seed, problems in ((3, {"a.png": "it has changed at its source"}), (1, {})):
+        store.fill(bucket, {"a.png": photo(seed=seed)})
+        changing.look_now(source=source, full=True)
+        work()
+        lost = {key: reason for _, key, reason in references.lost_at(source, 10)}
+        assert {key: reason[:28] for key, reason in lost.items()} == problems
+    assert store.requests(f"GET /{bucket}/") == 0
+    assert project.items.count() == 2
+
+
 @pytest.mark.long
 def test_a_full_look_reads_lost_files_again(store: Store, project: Project) -> None:
     bucket = store.bucket()
@@ -184,7 +199,7 @@ def test_rows_of_a_web_server_name_files(web: str, project: Project, tmp_path: P
 def test_ten_thousand_files(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [Entry(f"{n:05}.png", 1000, timezone.now(), f'"{n}"') for n in range(10_000)]
     monkeypatch.setattr(S3, "entries", lambda self, after="": iter(each for each in entries if each.key > after))
-    monkeypatch.delattr(S3, "_call")  # no request
+    monkeypatch.delattr(S3, "_answer")  # no request
     make_source(project, "s3://bucket", {}, by_reference=True)
     work()
     assert Reference.objects.count() == project.items.count() == 10_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import itertools
 import os
 import tarfile
 from threading import Barrier
@@ -14,7 +15,7 @@ from buckets import Store, make_source, refuse, work
 from django.utils import timezone
 from factories import digit_png, make_project
 from pages import manager, text_of
-from receivers import receiver
+from receivers import Request, receiver
 
 from labeling.intake import fetching, parked, rejecting, uploads
 from labeling.intake.readers import Layout
@@ -428,6 +429,34 @@ def test_a_look_gives_way_and_goes_on(store: Store, images: Project, monkeypatch
         assert source.cursor == cursor
     work()
     assert (images.items.count(), images.imports.count()) == (6, 3)
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_a_list_without_an_end_holds_no_worker(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(looking, "LOOK_SECONDS", 0.0)
+    numbers = itertools.count()
+
+    def page(_: Request) -> bytes:
+        n = next(numbers)
+        more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{n}</NextContinuationToken>"
+        return f"<L><Contents><Key>{n:06}.txt</Key><Size>1</Size></Contents>{more}</L>".encode()
+
+    with receiver(status=200, answering=page) as server:
+        options = {"endpoint": f"http://127.0.0.1:{server.port}"}
+        source = make_source(make_project(kind=kind), "s3://bucket", options)
+        for cursor in ("000000.txt", "000001.txt"):
+            job = Job.objects.waiting().get(kind=Job.Kind.SOURCE)
+            Job.objects.take(job, "test", timezone.now())
+            looking.look(Step(job))
+            source.refresh_from_db()
+            assert (source.cursor, source.problem) == (cursor, "")
+        Source.objects.update(layout=None, content=Source.Content.FILES)  # the first file with rows is looked for
+        job = Job.objects.waiting().get(kind=Job.Kind.SOURCE)
+        Job.objects.take(job, "test", timezone.now())
+        looking.look(Step(job))
+    source.refresh_from_db()
+    assert source.problem.startswith("There is no file with rows at this address yet")
+    assert next(numbers) < 10
 
 
 @pytest.mark.long
