@@ -102,13 +102,14 @@ def test_shards_alone_state_their_features(load: Load, tmp_path: Path) -> None:
 def test_images_are_inside_under_safe_names(load: Load) -> None:
     project = labeled([row % 2 for row in range(20)], kind="image", classes=["cat", "dog"])
     Item.objects.filter(row=3).update(source="a/../CON.png")
+    Item.objects.filter(row=5).update(source="s3://bucket/cats/1.png")
     rows = by_id(load(project))
     for number, name in enumerate(IDS[:20]):
         assert np.array_equal(rows[name]["image"], Image.open(io.BytesIO(digit_png(number))))
     with archive_of(project) as archive:
         tables = [pq.read_table(io.BytesIO(archive.read(name))) for name in archive.namelist() if "data/" in name]
     images = [image for table in tables for image in table["image"].to_pylist()]
-    assert {"_CON.png", "item-0004.png"} < {image["path"] for image in images}
+    assert {"a/_/_CON.png", "bucket/cats/1.png", "item-0004.png"} < {image["path"] for image in images}
     assert {image["bytes"] for image in images} == {digit_png(number) for number in range(20)}
 
 

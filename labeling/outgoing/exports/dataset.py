@@ -17,7 +17,7 @@ from labeling.intake.row_labels import FACTS
 from labeling.kinds import Kind
 from labeling.outgoing.exports.card import Counts, card_of
 from labeling.outgoing.exports.columns import schema_for
-from labeling.outgoing.exports.contents import name_of, with_contents
+from labeling.outgoing.exports.contents import path_of, with_contents
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
@@ -107,7 +107,7 @@ class Rows:
         by_split: dict[str, Page] = defaultdict(list)
         for row, content in with_contents(self.known(page), self.kind):
             if isinstance(content, bytes):
-                content = {"bytes": content, "path": name_of(row, self.kind)}
+                content = {"bytes": content, "path": path_of(row, self.kind)}
             by_split[row["split"]].append(self.row(row, content))
             if self.kind.is_file:
                 yield by_split.popitem()
