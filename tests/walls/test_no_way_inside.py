@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from receivers import receiver
 
 from labeling.loop.step import StepFailed
-from labeling.sources import SCHEMES, Remote, SourceProblem, azure, gcs, remote_at, s3
+from labeling.sources import SCHEMES, BadAddress, Remote, SourceProblem, azure, gcs, remote_at, s3
 from labeling.steps import prediction_server
 from labeling.steps.prediction_server import ServerAway
 from labeling.webhooks import messages
@@ -185,4 +185,17 @@ def test_no_name_leads_inside_when_it_is_looked_up_again(monkeypatch: pytest.Mon
                 with suppress(KeyError):  # this is no token of Google's
                     send(url)
             assert len(server.got) > before
+        assert connections == []
+
+
+def test_open_and_closed_ports_inside_are_told_apart_by_nothing() -> None:
+    with counting() as (port, connections), receiver(status=302) as server:
+        problems = set()
+        for inner in (port, 1):
+            server.location = f"http://{INNER}:{inner}/x"
+            for address in (f"https://{INNER}:{inner}/x", server.url):
+                with pytest.raises((SourceProblem, BadAddress)) as caught:
+                    remote_at(address, {}).read("", limit=100)
+                problems.add(str(caught.value))
+        assert len(problems) == 1
         assert connections == []
