@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -96,7 +95,7 @@ def _content(row: Reference, *, seconds: float) -> bytes | Lost | SourceAway:
 
 def remote_of_files(source: Source) -> Remote:
     """Return the place that keys of items' files are relative to. Raises `SourceProblem`."""
-    return _remote(os.getpid(), _Place(source.files_address, source.options, source.sealed_secrets))
+    return _remote(_Place(source.files_address, source.options, source.sealed_secrets))
 
 
 @dataclass(unsafe_hash=True)
@@ -109,8 +108,8 @@ class _Place:
 
 
 @lru_cache(maxsize=REMOTES)
-def _remote(process: int, place: _Place) -> Remote:
-    """Return the source's place, which keeps its connections. A process that was forked makes its own."""
+def _remote(place: _Place) -> Remote:
+    """Return the source's place, which keeps the token, or the region, that it has asked for."""
     return remote_of(place)
 
 
