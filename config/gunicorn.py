@@ -21,6 +21,7 @@ from django.urls import get_resolver, reverse
 
 from config.private import UMASK
 from config.security import THIS_MACHINE
+from config.serve import tell_ready
 from labeling import traces
 
 
@@ -84,6 +85,7 @@ def when_ready(server: Any) -> None:
     log.info("Ready on http://%s (Ctrl-C stops it).", bind)
     if link := first_account_link():
         log.warning("There is no account yet. Make the first one in a browser, at this address:\n\n    %s\n", link)
+    tell_ready()
 
 
 def load_pages() -> None:

@@ -1,7 +1,7 @@
 """Run web and worker together, in the foreground, until Ctrl-C or SIGTERM: `python -m config.serve`.
 
-A process that ends or is killed is started again: after a second, and after twice the pause each time it lasts less
-than a minute, up to 64 seconds. If the first start of a process fails, its settings are wrong, and this program ends.
+A process that was ready is started again at once when it ends or is killed. One that ends before it is ready is started
+again after 1, 2, 4 … 64 seconds; if that is its first start, its settings are wrong, and this program ends.
 
 Exit status: 0 after a signal to stop, 1 if the port is taken or a first start fails. For a laptop or a small team; a
 service manager runs the two commands of `COMMANDS` instead. This program runs for weeks, so it does not load Django.
@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -28,12 +27,26 @@ COMMANDS = {
 }
 # A running step that takes longer is killed: the next worker repeats it.
 GRACE_SECONDS = 10
-# Seconds before a process is started again; the pause doubles unless the process has run for LASTING_SECONDS.
+# Seconds before a process that never became ready is started again; the pause doubles each time.
 FIRST_PAUSE, LONGEST_PAUSE = 1, 64
-LASTING_SECONDS = 60
-STARTING_SECONDS = 30
 # Time to read the last lines of a process that has ended.
 LINES_SECONDS = 2
+# The variable that tells a process who started it: this program's process id, and the pipe for `tell_ready`.
+STARTED_BY = "MARGINALIA_STARTED_BY"
+
+
+def tell_ready() -> None:
+    """Tell this program that the current process, web or worker, is ready, and end with it from now on. Does nothing in
+    a process that something else has started.
+    """
+    if not (started_by := os.environ.pop(STARTED_BY, "")):
+        return
+    from labeling.loop.forks import end_with  # loads Django, which this program itself does not
+
+    parent, pipe = map(int, started_by.split(":"))
+    end_with(parent)  # left behind, it would keep the port
+    os.write(pipe, b"1")
+    os.close(pipe)
 
 
 def check_port(text: str) -> int:
@@ -62,12 +75,14 @@ class Part:
         self._runs = 0
 
     def start(self) -> None:
+        """Start the process. Only the main thread may do that: the kernel ends the process with the thread."""
         self._runs += 1
-        self._started = time.monotonic()
+        self._ready, theirs = os.pipe()
         self.process = subprocess.Popen(  # noqa: S603  a fixed command
             COMMANDS[self.name],
             cwd=ROOT,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1", STARTED_BY: f"{os.getpid()}:{theirs}"},
+            pass_fds=[theirs],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -75,6 +90,7 @@ class Part:
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches only this program, which then stops the processes
         )
+        os.close(theirs)
         lines = threading.Thread(target=self._follow, args=[self.process], daemon=True)
         lines.start()
         threading.Thread(target=self._wait, args=[self.process, lines], daemon=True).start()
@@ -91,18 +107,29 @@ class Part:
         lines.join(LINES_SECONDS)
         self._events.put(("ended", self))
 
-    def start_later(self) -> bool:
-        """Start the process again after a pause. Returns False, and starts nothing, if its first start failed."""
-        status, lasted = self.process.wait(), time.monotonic() - self._started
+    def _was_ready(self) -> bool:
+        """Return whether the process that has ended had told that it was ready."""
+        os.set_blocking(self._ready, False)  # a process that it has left behind may hold the pipe open
+        with open(self._ready, "rb", buffering=0) as pipe:
+            return bool(pipe.read(1))
+
+    def start_again(self) -> bool:
+        """Start the process again, after a pause unless it was ready. Returns False, and starts nothing, if its first
+        start failed.
+        """
+        status, was_ready = self.process.wait(), self._was_ready()
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
         if status == -signal.SIGKILL:
             how += " (the system does that when memory runs out)"
-        if status > 0 and self._runs == 1 and lasted < STARTING_SECONDS:
+        if was_ready:
+            say(self.name, f"{how}. It is started again.")
+            self._pause = FIRST_PAUSE
+            self.start()
+            return True
+        if status > 0 and self._runs == 1:
             say(self.name, f"{how}: stopping the rest.")
             return False
-        if lasted >= LASTING_SECONDS:
-            self._pause = FIRST_PAUSE
-        say(self.name, f"{how}. It is started again in {self._pause} s.")
+        say(self.name, f"{how} before it was ready. It is started again in {self._pause} s.")
         timer = threading.Timer(self._pause, self._events.put, [("due", self)])
         timer.daemon = True
         timer.start()
@@ -162,7 +189,7 @@ def keep_running(events: queue.SimpleQueue[Event]) -> bool:
             return True
         if what == "due":
             part.start()
-        elif not part.start_later():
+        elif not part.start_again():
             return False
 
 

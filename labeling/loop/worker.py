@@ -49,6 +49,7 @@ class Worker:
     drain: whether `run` returns when no job is left.
     kinds: the kinds of steps that this worker runs; other workers run the others.
     lanes: runs steps in processes of their own, several at a time.
+    when_ready: called once, when the database has answered and the first step may begin.
     """
 
     def __init__(
@@ -59,8 +60,10 @@ class Worker:
         drain: bool = False,
         kinds: Collection[str] = tuple(Job.Kind),
         lanes: Lanes | None = None,
+        when_ready: Callable[[], None] = lambda: None,
     ) -> None:
         self._run_step = run_step
+        self._when_ready = when_ready
         self._sweeps = sweeps
         self.name = worker_name()
         self.drain = drain
@@ -85,8 +88,9 @@ class Worker:
         for kind in Job.Kind:  # begin at 0: an alert on a rise would miss a first failure that begins the metric at 1
             JOB_SECONDS.labels(kind, "failed")
         WEBHOOK_TRIES.labels("dead")
-        logger.info("Worker %s is ready.", self.name)
         self._until_answered(self.look_around)
+        logger.info("Worker %s is ready.", self.name)
+        self._when_ready()
         # In a thread beside the steps: a training of hours must not delay the deadlines of other projects.
         with Meanwhile(LOOK_AROUND_SECONDS, self.look_around):
             if self._lanes is None:

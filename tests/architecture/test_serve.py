@@ -33,15 +33,18 @@ def installation(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None
     return environment
 
 
-# What config/serve.py asks of the two: to run, and to end when they are told to. They are ready in a moment.
+# What config/serve.py asks of the two: to run, to say that they are ready, and to end when they are told to. They are
+# ready in a moment; the worker fails to start while there is the file `broken`.
 STAND_INS = """
 import sys
 from config import serve
 serve.COMMANDS = {
-    "web": [sys.executable, "-c", "import os, socket, time; "
-        "here = socket.create_server(('127.0.0.1', int(os.environ['PORT']))); print('Ready on'); time.sleep(600)",
-        "gunicorn"],
-    "worker": [sys.executable, "-c", "import time; print('is ready'); time.sleep(600)", "config.command_line worker"],
+    "web": [sys.executable, "-c", "import os, socket, time; from config.serve import tell_ready; "
+        "here = socket.create_server(('127.0.0.1', int(os.environ['PORT']))); "
+        "tell_ready(); print('Ready on'); time.sleep(600)", "gunicorn"],
+    "worker": [sys.executable, "-c", "import os, sys, time; from config.serve import tell_ready; "
+        "os.path.exists(os.environ['DATA_DIR'] + '/broken') and sys.exit(3); "
+        "tell_ready(); print('is ready'); time.sleep(600)", "config.command_line worker"],
 }
 sys.exit(serve.main())
 """
@@ -133,19 +136,42 @@ def read_until(server: subprocess.Popen[str], *texts: str) -> list[str]:
     return lines
 
 
-def test_a_worker_that_is_killed_is_started_again_and_the_web_server_stays(
+def test_a_worker_that_is_killed_is_started_again_at_once_and_the_web_server_stays(
     stand_ins: subprocess.Popen[str], installation: dict[str, str]
 ) -> None:
     web, worker = child(stand_ins, "gunicorn"), child(stand_ins, "config.command_line worker")
-    os.kill(worker, signal.SIGKILL)
-    killed = "[worker] was killed by SIGKILL (the system does that when memory runs out). It is started again in {} s."
-    read_until(stand_ins, killed.format(1), "[worker] is ready")
-    again = child(stand_ins, "config.command_line worker")
-    assert again != worker
-    os.kill(again, signal.SIGKILL)
-    read_until(stand_ins, killed.format(2), "[worker] is ready")
+    for _ in range(3):
+        os.kill(worker, signal.SIGKILL)
+        read_until(
+            stand_ins,
+            "[worker] was killed by SIGKILL (the system does that when memory runs out). It is started again.\n",
+            "[worker] is ready",
+        )
+        before, worker = worker, child(stand_ins, "config.command_line worker")
+        assert worker != before
     assert child(stand_ins, "gunicorn") == web
     assert is_served(installation["PORT"])
+
+
+@pytest.fixture
+def broken(installation: dict[str, str]) -> Iterator[Path]:
+    """Let the worker fail to start until the file is removed."""
+    path = Path(installation["DATA_DIR"]) / "broken"
+    path.touch()
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def test_one_that_does_not_get_ready_any_more_is_started_after_pauses_until_it_does(
+    stand_ins: subprocess.Popen[str], broken: Path
+) -> None:
+    os.kill(child(stand_ins, "config.command_line worker"), signal.SIGKILL)
+    waits = "[worker] ended with exit status 3 before it was ready. It is started again in {} s."
+    read_until(stand_ins, "It is started again.\n", waits.format(1), waits.format(2))
+    broken.unlink()
+    read_until(stand_ins, "[worker] is ready")
+    os.kill(child(stand_ins, "config.command_line worker"), signal.SIGKILL)
+    read_until(stand_ins, "It is started again.\n", "[worker] is ready")
 
 
 def test_a_web_server_that_is_killed_is_started_again_and_the_worker_stays(
@@ -158,11 +184,25 @@ def test_a_web_server_that_is_killed_is_started_again_and_the_worker_stays(
     assert child(stand_ins, "config.command_line worker") == worker
 
 
-def test_one_that_waits_to_be_started_does_not_hold_up_the_end(stand_ins: subprocess.Popen[str]) -> None:
+def test_one_that_waits_to_be_started_does_not_hold_up_the_end(
+    stand_ins: subprocess.Popen[str], broken: Path
+) -> None:
     os.kill(child(stand_ins, "config.command_line worker"), signal.SIGKILL)
-    read_until(stand_ins, "It is started again in")
+    read_until(stand_ins, "It is started again in 4 s")
     stand_ins.terminate()
-    assert stand_ins.wait(30) == 0
+    read_until(stand_ins, "[serve]  Stopping")
+    assert "is ready" not in stand_ins.communicate(timeout=30)[0]
+    assert stand_ins.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends processes with their parent")
+def test_both_end_with_a_server_that_is_killed_and_leave_the_port(
+    stand_ins: subprocess.Popen[str], installation: dict[str, str]
+) -> None:
+    parts = [child(stand_ins, "gunicorn"), child(stand_ins, "config.command_line worker")]
+    stand_ins.kill()
+    wait_until(lambda: not is_served(installation["PORT"]))
+    wait_until(lambda: not any(Path(f"/proc/{part}").exists() for part in parts))
 
 
 def test_one_that_cannot_be_started_ends_both_with_what_it_said(installation: dict[str, str]) -> None:

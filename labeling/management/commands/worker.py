@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from threadpoolctl import threadpool_limits
 
+from config.serve import tell_ready
 from labeling import auditlog, metrics, traces
 from labeling.answering import gold, removing
 from labeling.auditlog import retention
@@ -112,6 +113,7 @@ class Command(BaseCommand):
                     drain=drain,
                     kinds=kinds,
                     lanes=lanes,
+                    when_ready=tell_ready,
                 ).run()
             if drain:
                 deliver()
