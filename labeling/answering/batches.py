@@ -364,7 +364,5 @@ def retry(*, batch: Batch) -> None:
             gettext("Batch %(number)s has not failed: it is %(state)s.")
             % {"number": batch.number, "state": gettext(batch.state)}
         )
-    Job.objects.filter(batch=batch, state=Job.State.FAILED).update(
-        state=Job.State.WAITING, attempts=0, reason="", run_after=timezone.now()
-    )
+    Job.objects.filter(batch=batch, state=Job.State.FAILED).begin_anew()
     auditlog.record(LogKind.BATCH_RETRIED, project=batch.project, subject=f"batch {batch.number}")

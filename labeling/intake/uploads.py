@@ -352,10 +352,7 @@ def retry(*, item_import: ItemImport) -> None:
     if not item_import.source_key and not store().exists(store().path_of(item_import.path)):
         sentence = gettext("%(name)s is no longer on the server: import it again.")
         raise ValidationError(sentence % {"name": item_import.name})
-    put_back = Job.objects.filter(item_import=item_import, state=Job.State.FAILED).update(
-        state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None
-    )
-    if not put_back:
+    if not Job.objects.filter(item_import=item_import, state=Job.State.FAILED).begin_anew():
         sentence = gettext("%(name)s has not failed, or was retried already.")
         raise ValidationError(sentence % {"name": item_import.name})
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.WAITING, reason="")

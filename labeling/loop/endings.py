@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from labeling.loop.turns import MOVED
 from labeling.models import Job
+from labeling.projects import ledger
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +24,8 @@ logger = logging.getLogger(__name__)
 MOST_DOUBLINGS = 8
 # The wait of a step that the worker ended, or that lost the database.
 AGAIN_SECONDS = 2.0
-# Fail a step after its process has died this many times.
-MOST_DEATHS = 3
+# The waits after each death of a step's process. After one more, the step fails.
+DEATH_MINUTES = (1, 5, 30)
 
 
 @transaction.atomic
@@ -49,16 +50,16 @@ def put_off(job: Job, reason: str) -> str:
 
 
 def again(job: Job, reason: str = "") -> str:
-    """Let the job wait `AGAIN_SECONDS`, and do not count this attempt. It is for a step that was ended without its
-    fault.
+    """Let the job wait `AGAIN_SECONDS`, and do not count this attempt unless it cost privacy budget. It is for a step
+    that was ended without its fault.
     """
-    _wait(job, reason, attempts=job.attempts - 1, seconds=AGAIN_SECONDS)
+    _wait(job, reason, attempts=job.attempts - (not job.spends_privacy), seconds=AGAIN_SECONDS)
     return "put_off"
 
 
-def _wait(job: Job, reason: str, *, attempts: int, seconds: float) -> None:
+def _wait(job: Job, reason: str, *, seconds: float, **counts: int) -> None:
     run_after = timezone.now() + datetime.timedelta(seconds=seconds)
-    Job.objects.put_back(job, reason=reason[:500], attempts=attempts, run_after=run_after)
+    Job.objects.put_back(job, reason=reason[:500], run_after=run_after, **counts)
 
 
 def too_long(job: Job, *, seconds: float) -> str:
@@ -81,15 +82,28 @@ def too_large_together(job: Job, *, most: int) -> str:
 
 
 def died(job: Job, *, status: int) -> str:
-    """Put off a step whose process crashed or was killed from outside; fail it after `MOST_DEATHS` attempts."""
+    """Put off a step whose process crashed or was killed from outside; see `crashed`."""
     how = f"signal {-status}, {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    return crashed(job, how)
+
+
+def crashed(job: Job, how: str) -> str:
+    """Let the job wait `DEATH_MINUTES`, and start the step with less memory then (`Lanes`). Fail it after the last of
+    these waits, or if another start needs a person's consent.
+    """
     reason = f"The process of this step died ({how})."
-    if job.attempts >= MOST_DEATHS:
-        reason += f" It was started {job.attempts} times: see the worker's log and the machine's memory, then retry."
+    if job.spends_privacy and (refusal := ledger.refusal_to_repeat(job.batch)):
+        logger.error("%s failed: %s", job, reason)
+        return fail(job, f"{reason} {refusal}")
+    if job.deaths >= len(DEATH_MINUTES):
+        reason += f" It died {job.deaths + 1} times: see the worker's log and the machine's memory, then retry."
         logger.error("%s failed: %s", job, reason)
         return fail(job, reason)
+    if job.spends_privacy:
+        reason += " If its training had begun, the next start spends privacy budget once more."
     logger.error("%s is put off: %s", job, reason)
-    return put_off(job, reason)
+    _wait(job, reason, deaths=job.deaths + 1, seconds=60 * DEATH_MINUTES[job.deaths])
+    return "put_off"
 
 
 def changed(job: Job) -> str:

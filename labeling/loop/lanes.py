@@ -7,6 +7,7 @@ instruction.
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
 import os
@@ -51,6 +52,8 @@ SPARE_SECONDS = 60.0
 LAST_SECONDS = 4.0
 # After a step, a process that still takes more than this share of the memory limit is ended.
 MOST_KEPT = 0.25
+# The longest time that a step whose process died waits for the ends of all other steps.
+ALONE = datetime.timedelta(minutes=5)
 MB = 1024 * 1024
 # The default memory limit, as a share of the machine's or container's memory.
 SHARE_OF_MEMORY = 0.75
@@ -143,7 +146,8 @@ class Lanes:
         """Return the due jobs that may begin now.
 
         Each project runs one step at a time, and one lane is kept for short steps. Patient steps do not begin while
-        another step has run for less than `QUICK_SECONDS`.
+        another step has run for less than `QUICK_SECONDS`. A step whose process died does not begin while another step
+        takes memory, for `ALONE` at most.
         """
         running = self._running()
         free = self._most - len(running)
@@ -154,6 +158,8 @@ class Lanes:
             due = due.exclude(Q(pk__in=list(self._moved)) | COSTLY)
         if any(lane.seconds < turns.QUICK_SECONDS and job.kind not in PATIENT_KINDS for lane, job in running):
             due = due.exclude(kind__in=PATIENT_KINDS)
+        if running:
+            due = due.exclude(deaths__gt=0, run_after__gt=timezone.now() - ALONE)
         return due
 
     def start(self, job: Job) -> None:
@@ -163,7 +169,8 @@ class Lanes:
             "job": job.pk,
             "worker": job.worker,
             "attempt": job.attempts,
-            "threads": max(1, self._threads // (running + 1)),
+            # Each thread takes memory, of which the step may have died.
+            "threads": 1 if job.deaths else max(1, self._threads // (running + 1)),
         }
         while True:
             lane = next((each for each in self._lanes if each.job is None and each.ending is None), None)
@@ -279,7 +286,7 @@ class Lanes:
         long = Q(pk__in=list(self._moved)) | COSTLY
         turn = turns.to_move(
             [
-                turns.Turn(job.pk, lane.seconds, self._moved.get(job.pk, 0), fixed=_is_costly(job))
+                turns.Turn(job.pk, lane.seconds, self._moved.get(job.pk, 0), fixed=job.spends_privacy)
                 for lane, job in running
             ],
             self._most,
@@ -299,6 +306,3 @@ class Lanes:
                 with suppress(ProcessLookupError):
                     os.kill(lane.pid, signal.SIGKILL)
 
-
-def _is_costly(job: Job) -> bool:
-    return job.facts.spends_privacy and job.project.privacy_epsilon is not None

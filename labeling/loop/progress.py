@@ -55,10 +55,21 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "detail": job.detail if job else "",
         "seconds_left": None if seconds is None else math.ceil(seconds),
         "step_seconds_left": None if step_seconds is None else max(1, math.ceil(step_seconds)),
+        "retry_at": _retry_at(batch) if job is None and batch is not None else None,
     }
     if user is not None and batch is not None:
         progress["own"] = queue.own_progress(batch, user)
     return progress
+
+
+def _retry_at(batch: Batch) -> datetime.datetime | None:
+    """Return the time of the next attempt at the batch's step, if the step is put off. Takes no query while people
+    answer.
+    """
+    if batch.state not in PHASES:
+        return None
+    later = batch.jobs.of_the_loop().waiting().filter(run_after__gt=timezone.now()).exclude(reason="")
+    return later.values_list("run_after", flat=True).first()
 
 
 def _batch_of(project: Project, user: User | None) -> Batch | None:
@@ -124,9 +135,10 @@ def _seconds_left(job: Job | None, took: float | None) -> float | None:
     """
     if job is not None and job.state == Job.State.DONE:
         return 0.0
-    if job is None or job.state != Job.State.RUNNING or job.started_at is None:
-        return took
     now = timezone.now()
+    if job is None or job.state != Job.State.RUNNING or job.started_at is None:
+        wait = (job.run_after - now).total_seconds() if job is not None and job.state == Job.State.WAITING else 0.0
+        return None if took is None else took + max(0.0, wait)
     # The last duration is steadier than an estimate from the share, which counts if there is none or it is exceeded.
     if took is not None and (left := took - (now - job.started_at).total_seconds()) > 0:
         return left

@@ -174,4 +174,4 @@ class Step:
 
     def give_way(self) -> None:
         """Put the job back into the queue. The step's own row stores the position where it continues."""
-        Job.objects.put_back(self.job, attempts=0, run_after=timezone.now())
+        Job.objects.put_back(self.job, attempts=0, deaths=0, run_after=timezone.now())

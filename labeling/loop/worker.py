@@ -161,9 +161,7 @@ class Worker:
         for job in abandoned:
             logger.warning("Took up %s, left by worker %s.", job, job.worker)
             if job.attempts >= MAX_ATTEMPTS:
-                endings.fail(
-                    job, f"The step was started {job.attempts} times, and its worker died: see its log, then retry."
-                )
+                endings.crashed(job, f"and its worker; the step was started {job.attempts} times")
             else:
                 Job.objects.put_back(job, run_after=now)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 3
 # A worker without a heartbeat for this long counts as dead.
 STALE_SECONDS = 30
-# Give up a step after this many attempts: it may kill its worker each time.
+# From this attempt on, a step is suspected when its worker dies: it may kill its worker each time.
 MAX_ATTEMPTS = 10
 # Tries of an insert that conflicts with a waiting job which a worker takes at the same moment.
 ENQUEUE_TRIES = 5
@@ -160,6 +160,18 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Return the job's row, if this attempt still holds it. Every write of a worker filters by this."""
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
 
+    def begin_anew(self) -> int:
+        """Let these jobs wait for a first attempt, now. Return their number."""
+        return self.update(
+            state=Job.State.WAITING,
+            worker="",
+            attempts=0,
+            deaths=0,
+            reason="",
+            run_after=timezone.now(),
+            finished_at=None,
+        )
+
     def put_back(self, job: Job, **fields: Any) -> None:
         """Move a held job back to waiting. If an equal job waits already, mark this one as done instead."""
         try:
@@ -185,7 +197,7 @@ class Job(models.Model):
         DONE = "done"
         FAILED = "failed"
 
-    admin_columns = ("project", "kind", "state", "phase", "share", "attempts", "reason", "started_at", "finished_at")
+    admin_columns = ("project", "kind", "state", "phase", "share", "attempts", "deaths", "reason", "started_at", "finished_at")
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="jobs")
     kind = models.CharField(max_length=10)
@@ -197,6 +209,9 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     run_after = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
+    deaths = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often its process died since it began anew."
+    )
     worker = models.CharField(max_length=200, blank=True)
     heartbeat_at = models.DateTimeField(null=True)
     phase = models.CharField(max_length=100, blank=True)
@@ -256,6 +271,11 @@ class Job(models.Model):
         if self.state != Job.State.RUNNING or self.heartbeat_at is None:
             return None
         return self.heartbeat_at if self.heartbeat_at <= now - datetime.timedelta(seconds=STALE_SECONDS) else None
+
+    @property
+    def spends_privacy(self) -> bool:
+        """Whether each start of the step spends privacy budget."""
+        return self.facts.spends_privacy and self.project.privacy_epsilon is not None
 
     @property
     def took(self) -> datetime.timedelta | None:

@@ -267,7 +267,9 @@ def train_in_private(
         raise StepFailed(f"The encoder’s network cannot be trained within a privacy budget: {error}.") from error
     try:
         with step.write():
-            in_ledger, config = ledger.start(project=batch.project, batch=batch, labels=len(training_set))
+            in_ledger, config = ledger.start(
+                project=batch.project, batch=batch, labels=len(training_set), repeats=step.job.attempts > 1
+            )
     except ledger.BudgetSpent as spent:
         raise StepFailed(str(spent)) from spent
     progress = step.progress("training the model")

@@ -93,7 +93,7 @@ FIELDS: dict[str, Fields] = {
     "api:import": IMPORT,
     "api:progress": {
         "project.read": "loop batch state reason size remaining answered answers is_final phase share seconds_left "
-        "step_seconds_left "
+        "step_seconds_left retry_at "
         "own.answered own.skipped",
         "batches.read": "detail",
     },

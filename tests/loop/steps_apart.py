@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from factories import make_items, make_open_batch, make_project
 from processes import environment
 from starter import Process
+
+from labeling.models import Batch, Job
 
 # Run by `manage.py shell`. What a step does is said by its project's slug.
 PROGRAM = """
@@ -41,6 +44,15 @@ worker.run_step = run
 {settings}
 call_command("worker", {arguments})
 """
+
+
+def enqueued(slug: str, kind: str = Job.Kind.TRAIN) -> Job:
+    """Enqueue a step of a new project with this slug; a training has its batch."""
+    project = make_project(slug)
+    batch = make_open_batch(project, make_items(project, 1)) if kind == Job.Kind.TRAIN else None
+    if batch:
+        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.TRAINING)
+    return Job.objects.enqueue(kind, project=project, batch=batch)
 
 
 @contextmanager

@@ -10,10 +10,10 @@ import sys
 
 import pytest
 from django.utils import timezone
-from factories import make_items, make_open_batch, make_project
+from factories import make_project
 from processes import ON_LINUX, wait_until
 from starter import Process
-from steps_apart import worker_of_steps
+from steps_apart import enqueued, worker_of_steps
 
 from labeling.loop import memory, turns
 from labeling.loop.lanes import StepLimits
@@ -24,14 +24,6 @@ from labeling.projects import lifecycle
 from tests.extent import some
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
-
-
-def enqueued(slug: str, kind: str = Job.Kind.TRAIN) -> Job:
-    project = make_project(slug)
-    batch = make_open_batch(project, make_items(project, 1)) if kind == Job.Kind.TRAIN else None
-    if batch:
-        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.TRAINING)
-    return Job.objects.enqueue(kind, project=project, batch=batch)
 
 
 def state(job: Job) -> str:
@@ -84,29 +76,6 @@ def test_a_step_that_eats_memory_is_ended_and_others_run() -> None:
         wait_until(lambda: state(eats) == Job.State.FAILED)
         done(enqueued("fine", Job.Kind.ENCODE))
     assert "took more than 600 MB of memory, the limit for steps (STEP_MEMORY_MB)" in eats.reason
-
-
-def test_a_step_whose_process_dies_is_tried_again_and_then_fails_and_others_run() -> None:
-    dies = enqueued("dies")
-    with worker_of_steps():
-        wait_until(lambda: state(dies) == Job.State.WAITING and dies.attempts == 1)
-        assert "The process of this step died (signal 11, SIGSEGV)." in dies.reason
-        done(enqueued("fine", Job.Kind.ENCODE))
-        Job.objects.waiting().update(run_after=dies.created_at)
-        wait_until(lambda: state(dies) == Job.State.WAITING and dies.attempts == 2)
-        Job.objects.waiting().update(run_after=dies.created_at)
-        wait_until(lambda: state(dies) == Job.State.FAILED)
-    assert dies.attempts == 3
-
-
-def test_a_process_that_is_killed_takes_neither_the_worker_nor_the_step_with_it() -> None:
-    hung = enqueued("hangs")
-    with worker_of_steps() as worker:
-        begun(hung)
-        os.kill(processes_of(worker)[-1], signal.SIGKILL)
-        wait_until(lambda: state(hung) == Job.State.WAITING or hung.attempts == 2)
-        begun(hung)
-        assert worker.poll() is None
 
 
 @pytest.mark.parametrize("how", some(["model", "delete", "training", "archive"]))

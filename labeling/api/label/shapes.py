@@ -226,4 +226,7 @@ class ProgressResponse(serializers.Serializer[Any]):
     )
     seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the next batch opens.")
     step_seconds_left = serializers.IntegerField(allow_null=True, help_text="The time until the running step is done.")
+    retry_at = serializers.DateTimeField(
+        allow_null=True, help_text="The time at which the batch's step is tried again, if it did not work."
+    )
     own = OwnPart(required=False, help_text="The caller's answers and skips in the batch.")

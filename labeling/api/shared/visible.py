@@ -61,6 +61,7 @@ EVERY_MEMBER: dict[str, frozenset[str]] = {
             "share",
             "seconds_left",
             "step_seconds_left",
+            "retry_at",
             "own",
         }
     ),

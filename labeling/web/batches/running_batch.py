@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from labeling.insight.pace import Pace
@@ -148,6 +149,9 @@ def step_line(progress: dict[str, Any]) -> str:
         parts.append(f"{100 * progress['share']:.0f}\u00a0%")
     if progress["detail"]:
         parts.append(str(progress["detail"]))
+    if progress["retry_at"] is not None:
+        left = (progress["retry_at"] - timezone.now()).total_seconds()
+        parts.append(gettext("tried again in about %(time)s") % {"time": duration(max(10, left))})
     if progress["seconds_left"] is not None:
         parts.append(gettext("next batch in about %(time)s") % {"time": duration(max(10, progress["seconds_left"]))})
     elif progress["step_seconds_left"] is not None:

@@ -2,12 +2,13 @@
 
 import { gettext, phaseInWords } from "../words.js";
 
-export function showStep({ phase, share, detail, seconds_left: seconds, step_seconds_left: own }) {
+export function showStep({ phase, share, detail, retry_at: retry, seconds_left: seconds, step_seconds_left: own }) {
   document.querySelector("#step").hidden = !phase;
   if (!phase) return;
   const parts = [phaseInWords(phase)];
   if (share) parts.push(`${Math.round(100 * share)}\u00a0%`);
   if (detail) parts.push(detail);
+  if (retry) parts.push(gettext("tried again in about {time}", { time: left((new Date(retry) - Date.now()) / 1000) }));
   if (seconds !== null) parts.push(gettext("next batch in about {time}", { time: left(seconds) }));
   else if (own !== null) parts.push(gettext("about {time} left", { time: left(own) }));
   document.querySelector("#step-text").textContent = parts.join(" · ");

@@ -61,6 +61,7 @@ LABELING: dict[str, Any] = {
         "detail": "step 480 of 1,200, loss 0.31",
         "seconds_left": 35,
         "step_seconds_left": 12,
+        "retry_at": None,
         "own": {"answered": 61, "skipped": 2},
     },
     "Batch": {
