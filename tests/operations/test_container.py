@@ -74,3 +74,13 @@ def test_it_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
     command = json.loads(check.partition("CMD")[2])
     compile(command[-1], "HEALTHCHECK", "exec")
     assert "/healthz" in command[-1]
+
+
+def test_it_takes_any_number_of_extras() -> None:
+    install = arguments("RUN")[0].replace("python -m venv .venv", "true").replace(".venv/bin/pip", "echo")
+    for extras in ([], ["requirements-s3.txt"], ["requirements-encoders.txt", "requirements-s3.txt"]):
+        environment = {"PATH": os.environ["PATH"], "REQUIREMENTS": " ".join(extras), "PIP_OPTIONS": ""}
+        words = subprocess.run(["sh", "-c", install], env=environment, capture_output=True, text=True).stdout.split()
+        files = [after for word, after in zip(words, words[1:], strict=False) if word == "--requirement"]
+        assert files == ["requirements.txt", *extras]
+        assert "./client" in words

@@ -50,3 +50,9 @@ def test_they_run_commands_that_there_are() -> None:
     commands = re.findall(r"manage\.py (\w+)$", "".join(unit.read_text() for unit in SERVICES), re.MULTILINE)
     assert sorted(commands) == ["clearsessions", "worker"]
     assert set(commands) <= get_commands().keys()
+
+
+@pytest.mark.parametrize("name", ["web", "worker@"])
+def test_a_service_that_is_killed_is_started_again_at_once_and_lives_on_without_a_child(name: str) -> None:
+    lines = (ROOT / f"deploy/systemd/marginalia-{name}.service").read_text().splitlines()
+    assert {"Restart=always", "RestartSec=1", "StartLimitIntervalSec=0", "OOMPolicy=continue"} <= set(lines)
