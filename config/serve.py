@@ -110,7 +110,7 @@ class Part:
     def _was_ready(self) -> bool:
         """Return whether the process that has ended had told that it was ready."""
         os.set_blocking(self._ready, False)  # a process that it has left behind may hold the pipe open
-        with open(self._ready, "rb", buffering=0) as pipe:
+        with os.fdopen(self._ready, "rb", buffering=0) as pipe:
             return bool(pipe.read(1))
 
     def start_again(self) -> bool:

@@ -305,4 +305,3 @@ class Lanes:
                 lane.ending = ending
                 with suppress(ProcessLookupError):
                     os.kill(lane.pid, signal.SIGKILL)
-

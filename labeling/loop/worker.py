@@ -89,6 +89,8 @@ class Worker:
             JOB_SECONDS.labels(kind, "failed")
         WEBHOOK_TRIES.labels("dead")
         self._until_answered(self.look_around)
+        if self._stop.is_set():  # before the database answered
+            return
         logger.info("Worker %s is ready.", self.name)
         self._when_ready()
         # In a thread beside the steps: a training of hours must not delay the deadlines of other projects.

@@ -197,7 +197,7 @@ class Job(models.Model):
         DONE = "done"
         FAILED = "failed"
 
-    admin_columns = ("project", "kind", "state", "phase", "share", "attempts", "deaths", "reason", "started_at", "finished_at")
+    admin_columns = ("project", "kind", "state", "phase", "share", "attempts", "reason", "started_at", "finished_at")
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="jobs")
     kind = models.CharField(max_length=10)

@@ -184,9 +184,7 @@ def test_a_web_server_that_is_killed_is_started_again_and_the_worker_stays(
     assert child(stand_ins, "config.command_line worker") == worker
 
 
-def test_one_that_waits_to_be_started_does_not_hold_up_the_end(
-    stand_ins: subprocess.Popen[str], broken: Path
-) -> None:
+def test_one_that_waits_to_be_started_does_not_hold_up_the_end(stand_ins: subprocess.Popen[str], broken: Path) -> None:
     os.kill(child(stand_ins, "config.command_line worker"), signal.SIGKILL)
     read_until(stand_ins, "It is started again in 4 s")
     stand_ins.terminate()

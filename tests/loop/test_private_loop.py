@@ -79,19 +79,27 @@ def test_a_copy_with_its_labels_does_not_train_on_what_the_original_has_spent(tm
 
 
 @pytest.mark.long
-def test_a_training_that_was_killed_is_paid_for(tmp_path) -> None:
-    project = digits_project(tmp_path, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=2)
+def test_a_training_that_was_killed_is_paid_for_repeated_once_and_then_only_when_a_person_retries(tmp_path) -> None:
+    project = digits_project(tmp_path, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=3)
     user = annotator(project)
     worker = Worker(run_step, drain=True)
     worker.run()
     answer_batch(project, user)
-    with worker_process() as process:
-        wait_until(PrivateTraining.objects.exists)
-        process.kill()
-        process.wait()
+    for trainings in (1, 2):
+        with worker_process() as process:
+            wait_until(lambda trainings=trainings: PrivateTraining.objects.count() == trainings)
+            process.kill()
+            process.wait()
     assert not ModelVersion.objects.exists()
     worker.run()
-    assert [training.version is None for training in PrivateTraining.objects.order_by("pk")] == [True, False]
+    batch = project.batches.get(number=1)
+    assert batch.state == Batch.State.FAILED
+    assert batch.reason.startswith("2 private trainings for this batch were started and did not end")
+    assert PrivateTraining.objects.count() == 2
+
+    batches.retry(batch=batch)
+    worker.run()
+    assert [training.version is None for training in PrivateTraining.objects.order_by("pk")] == [True, True, False]
     spent = ledger.ledger_of(Project.objects.get()).spent
     assert spent is not None
     assert 7.5 < spent <= 8.0

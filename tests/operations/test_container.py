@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,6 @@ def test_it_takes_any_number_of_extras() -> None:
     for extras in ([], ["requirements-s3.txt"], ["requirements-encoders.txt", "requirements-s3.txt"]):
         environment = {"PATH": os.environ["PATH"], "REQUIREMENTS": " ".join(extras), "PIP_OPTIONS": ""}
         words = subprocess.run(["sh", "-c", install], env=environment, capture_output=True, text=True).stdout.split()
-        files = [after for word, after in zip(words, words[1:], strict=False) if word == "--requirement"]
+        files = [after for word, after in pairwise(words) if word == "--requirement"]
         assert files == ["requirements.txt", *extras]
         assert "./client" in words
