@@ -110,12 +110,12 @@ def ledger_of(project: Project) -> Ledger:
     return Ledger(trainings, costs, elsewhere, elsewhere_cost, left, noise, labels, _flaw(project))
 
 
-def refusal_to_repeat(batch: Batch | None) -> str:
-    """Return the reason why a worker may not repeat the batch's killed training by itself; empty if it may."""
+def refusal_to_repeat(batch: Batch | None) -> BudgetSpent | None:
+    """Return the error if a worker may not repeat the batch's killed training by itself; None if it may."""
     started = PrivateTraining.objects.filter(batch=batch, version=None).count()
     if started < MOST_UNASKED:
-        return ""
-    return (
+        return None
+    return BudgetSpent(
         f"{started} private trainings for this batch were started and did not end, and each spent privacy budget. None "
         "starts by itself any more: see the worker's log, then retry, which spends it once more; or stop the loop."
     )
@@ -131,7 +131,7 @@ def start(
     which says that a worker starts it again by itself, after `MOST_UNASKED` trainings.
     """
     if repeats and (refusal := refusal_to_repeat(batch)):
-        raise BudgetSpent(refusal)
+        raise refusal
     # Without the lock, two trainings of projects with the same labels could start on the same rest of the budget.
     families.lock()
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
