@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
@@ -13,8 +13,53 @@ from labeling.questions import InvalidValue
 _YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 
 
+class Verdict(NamedTuple):
+    """What a person said of one proposed class: whether it applies; None if nobody has said so. To a question that
+    proposes no class, one that does not apply is no answer.
+    """
+
+    name: str
+    applies: bool | None
+
+    def __str__(self) -> str:
+        return f"not {self.name}" if self.applies is False else self.name
+
+
+class ClassIndex(NamedTuple):
+    """The place of a class, from 0, among the project's classes, or in the list where it has this name; or the answer
+    itself, if the answers are numbers.
+    """
+
+    number: int
+    name: str = ""
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+
+def plain(value: Any, rules: Rules) -> Any:
+    """Return the value of a cell as an answer to the project's question has it: without arrays, verdicts, and indices
+    of classes. An index that no class has stays one.
+    """
+    if isinstance(value, ClassIndex):
+        if rules.answers_are_numbers:
+            return str(value)
+        if value.name:
+            return value.name
+        return rules.classes[value.number] if value.number < len(rules.classes) else value
+    if isinstance(value, Verdict):
+        return value.applies if rules.question.proposes else None if value.applies is False else value.name
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None:
     """Parse the answer in this column; None for an empty value. Raises `BadValue`."""
+    value = plain(value, rules)
+    if isinstance(value, ClassIndex):
+        last = len(rules.classes) - 1
+        raise BadValue(
+            f"{column} {value} is no index of a class: those of this project are 0 to {last}, in their order"
+        )
     if rules.question.proposes:
         return yes_or_no(value[0] if isinstance(value, list) and len(value) == 1 else value, column)
     return _list(value, column, rules) if rules.question.value_is_list else _one(value, column, rules)

@@ -196,7 +196,7 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
             )
         if proposed is None:
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
-        return answer_cells.yes_or_no(truth, "truth"), answer_cells.one_of(proposed, "class", rules)
+        return answer_cells.read(truth, "truth", rules), answer_cells.one_of(proposed, "class", rules)
     column = source.layout.folders_as
     if column == "truth":
         truth = folder if is_blank(truth) else truth

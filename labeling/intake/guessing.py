@@ -14,7 +14,7 @@ from charset_normalizer import from_bytes
 
 from labeling import kinds
 from labeling.intake import row_labels
-from labeling.intake.readers import Layout, Source, is_text, open_source
+from labeling.intake.readers import Layout, Record, Source, is_text, open_source
 from labeling.intake.readers.base import DEFAULT_LIMITS, EXPORTED
 from labeling.intake.readers.csv_file import CsvSource
 from labeling.intake.readers.gzipped import open_unpacked
@@ -55,12 +55,14 @@ class Guess(NamedTuple):
     """A layout, the columns that it chooses from, and what the file needs a person for.
 
     `delimiter` is the one in use; "" where a file has none. `own`: the file is in the product's own form.
+    `questions`: those that a file of an annotation tool answers, if it answers several.
     """
 
     layout: Layout
     columns: tuple[str, ...]
     delimiter: str
     own: bool
+    questions: tuple[str, ...] = ()
 
     @property
     def shape(self) -> str:
@@ -81,19 +83,21 @@ def guess(path: Path, rules: Rules, *, name: str, encoding: str | None = None, d
     with open_source(path, kind=rules.kind, name=name, layout=replace(text, unsettled=True)) as source:
         if source.holds_files:
             return Guess(Layout(), (), "", own=True)
-        rows = list(_sample(source))
+        records = list(_sample(source))
+        rows = [record.fields for record in records if record.fields is not None]
+        is_of_tool = any(record.tool for record in records)
         is_exported = bool(rows) and all(row.keys() >= EXPORTED or row_labels.is_dataset(row) for row in rows)
-        in_one = is_exported or _is_flat(source, rows)
+        in_one = is_exported or (_is_flat(source, rows) and not is_of_tool)
         columns = source.columns or tuple(rows[0]) if in_one else tuple(_names(rows, kind))
         in_use = source.delimiter if isinstance(source, CsvSource) and has_encoding else ""
         numbers = source.number_columns
+        questions = source.questions if len(source.questions) > 1 else ()
     if is_exported or EXPORTED.issubset(columns):
         return Guess(text, columns, in_use, own=not encoding)
     proposed = {"class"} if rules.question.proposes else set()
     layout = _columns(rows, [name for name in columns if name not in {*numbers, *proposed}], kind, rules.indices)
-    return Guess(
-        replace(layout, encoding=encoding, delimiter=delimiter), columns, in_use, own=not (layout.stored() or encoding)
-    )
+    is_own = not (layout.stored() or encoding or is_of_tool)
+    return Guess(replace(layout, encoding=encoding, delimiter=delimiter), columns, in_use, is_own, questions)
 
 
 def guess_encoding(path: Path, *, name: str = "") -> str:
@@ -115,13 +119,13 @@ def guess_encoding(path: Path, *, name: str = "") -> str:
     return ""
 
 
-def _sample(source: Source) -> Iterator[dict[str, Any]]:
-    """Yield the fields of the first rows, fewer if they are large, without blank rows, as spreadsheets write them."""
+def _sample(source: Source) -> Iterator[Record]:
+    """Yield the first rows, fewer if they are large, without blank rows, as spreadsheets write them."""
     size = 0
-    for record in islice(source.records(), SAMPLE):
+    for record in islice(source.known(), SAMPLE):
         size += record.size
         if record.fields is not None and not all(map(is_blank, record.fields.values())):
-            yield record.fields
+            yield record
         if size > _SAMPLE_BYTES:
             return
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from labeling.intake import answer_cells, row_labels
@@ -17,6 +18,7 @@ from labeling.intake.checking import check
 from labeling.intake.drafts import Draft, Rejection, class_of_folder
 from labeling.intake.readers import Layout, Record, Source, open_source
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
+from labeling.intake.readers.tools import OUTCOMES, TOOLS
 from labeling.intake.rules import Rules
 from labeling.kinds.wording import excerpt, is_blank
 from labeling.resolving.origins import Origin
@@ -45,6 +47,7 @@ class Survey:
     Of an export, `answers` is their number, and labels that no person has given are counted apart: `certified` ones
     and those of near-`copies`. `unknown` are the names that are no classes of the project, with their numbers of rows,
     the most frequent first. `telling` are the columns, "id" among them, in which annotators could read the label.
+    `tools` counts the rows of each annotation tool by `OUTCOMES`; `question` is the one of several that is read.
     """
 
     rows: int = 0
@@ -58,6 +61,13 @@ class Survey:
     telling: list[str] = field(default_factory=list)
     from_folders: bool = False
     whole: bool = True
+    tools: dict[str, Counter[str]] = field(default_factory=dict)
+    question: str = ""
+
+    @property
+    def recognized(self) -> list[str]:
+        """The annotation tools that have written the rows, each with what their rows say of labels, in sentences."""
+        return [sentence for name, outcomes in self.tools.items() for sentence in _recognized(name, outcomes, self)]
 
     @property
     def all_labeled(self) -> bool:
@@ -98,11 +108,14 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
     trusted = replace(layout, labels_as="trusted")
     with open_source(path, kind=rules.kind, name=name, layout=trusted) as source:
         found.from_folders = source.truth_from_folder
+        found.question = source.question if len(source.questions) > 1 else ""
         for record in source.rows():
             if not whole and (found.rows >= ROWS or time.monotonic() > deadline):
                 found.whole = False
                 break
             found.rows += 1
+            if record.outcome:
+                found.tools.setdefault(record.tool, Counter())[record.outcome] += 1
             names = _names(record, rules, source)
             if found.from_folders and record.fields is not None:
                 roots.add(str(record.fields.get("file_name")).partition("/")[0])
@@ -156,9 +169,8 @@ def _names(record: Record, rules: Rules, source: Source) -> list[str]:
         return []
     if source.truth_from_folder:
         return _folder(record.fields.get("file_name"), rules)
-    value: Any = record.fields.get("label")
-    value = answer_cells.as_json(value.tolist() if hasattr(value, "tolist") else value)
-    if is_blank(value):
+    value: Any = answer_cells.as_json(answer_cells.plain(record.fields.get("label"), rules))
+    if is_blank(value) or isinstance(value, answer_cells.ClassIndex):
         return []
     if isinstance(value, str) and rules.question.value_is_list:
         value = value.split("|")
@@ -182,11 +194,23 @@ def _telling(fields: Mapping[str, Any], label: str) -> Iterator[str]:
     """Yield the columns in which annotators could read the label."""
     plain = label.casefold()
     for column, value in fields.items():
-        if column == "label" or not isinstance(value, str | int) or len(str(value)) > 300:
+        if column in ("label", "class") or not isinstance(value, str | int) or len(str(value)) > 300:
             continue
         text = str(value).casefold()
         if text.strip() == plain or (column in ("id", "external_id") and len(plain) > 2 and plain in text):
             yield column
+
+
+def _recognized(name: str, outcomes: Mapping[str, int], found: Survey) -> Iterator[str]:
+    tool = TOOLS[name]
+    shown = [gettext(OUTCOMES[each]) % {"n": number_format(outcomes[each])} for each in OUTCOMES if outcomes.get(each)]
+    of_tool = (
+        gettext("Rows of %(tool)s: %(counts)s.") if found.whole else gettext("Rows of %(tool)s, at least: %(counts)s.")
+    )
+    yield of_tool % {"tool": tool.title, "counts": ", ".join(shown)}
+    yield gettext(tool.meaning)
+    if found.question:
+        yield gettext("It has several questions. “%(question)s” is read.") % {"question": found.question}
 
 
 def consequence(name: str, labels: str, *, is_all: bool) -> str:

@@ -31,7 +31,7 @@ class Look(NamedTuple):
     """A file in one layout. `problem` is the reason why it cannot be read in this layout; "" if it can.
 
     `columns` are those of the file; () for files in folders. `guessed` is the layout that these columns suggest, and
-    `delimiter` the one in use.
+    `delimiter` the one in use. `questions` are those that the column of labels may name, too.
     """
 
     layout: Layout
@@ -41,6 +41,7 @@ class Look(NamedTuple):
     first: list[FirstRow]
     survey: Survey
     problem: str = ""
+    questions: tuple[str, ...] = ()
 
 
 def receive(
@@ -125,7 +126,9 @@ def look(item_import: ItemImport) -> Look:
     """Look into the file of a parked import. Raises `UnreadableFile` if it can be read in no layout."""
     path, project, name = _file(item_import), item_import.project, item_import.name
     found = look_into(path, project, Layout.read(item_import.layout), name=name, parked=item_import)
-    if missing(found.layout, found.columns):  # another encoding or delimiter gives the columns other names
+    if missing(
+        found.layout, (*found.columns, *found.questions)
+    ):  # another encoding or delimiter gives the columns other names
         return look_into(path, project, found.guessed, name=name, parked=item_import)
     return found
 
@@ -167,7 +170,7 @@ def look_into(
     encoding = None if guessing else layout.encoding
     guessed = guess(path, rules, name=name, encoding=encoding, delimiter=layout.delimiter)
     layout = guessed.layout if guessing else layout
-    seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], Survey())
+    seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], Survey(), questions=guessed.questions)
     try:
         first = first_rows(path, layout, fetching.rules_at(parked, rules) if parked else rules, name=name)
         return seen._replace(first=first, survey=survey(path, layout, rules, name=name))

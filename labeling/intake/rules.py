@@ -30,3 +30,8 @@ class Rules:
     def indices(self) -> Mapping[str, int]:
         """The indices of `classes`, by name."""
         return {name: index for index, name in enumerate(self.classes)}
+
+    @cached_property
+    def answers_are_numbers(self) -> bool:
+        """Whether a number is an answer: yes or no, or the name of a class, so that it cannot be a class's index."""
+        return self.question.proposes or any(name.strip().isdecimal() for name in self.classes)

@@ -37,7 +37,7 @@ def read(path: Path, kind: str, *, skip: int = 0, **settings: Any) -> list[Recor
 
 def checked(path: Path, given: Rules, **settings: Any) -> list[Draft | Rejection]:
     with open_source(path, kind=given.kind, **settings) as source:
-        return [check(record, given, source) for record in source.records()]
+        return [check(record, given, source) for record in source.rows()]
 
 
 def split(results: list[Draft | Rejection]) -> tuple[list[Draft], list[Rejection]]:

@@ -83,6 +83,8 @@ class Preview(serializers.Serializer[Any]):
         "labels": 1180,
         "unknown": {"emu": 20},
         "telling": [],
+        "tools": {"prodigy": {"accepted": 1180, "rejected": 15, "ignored": 5}},
+        "recognized": "Rows of Prodigy: 1180 accepted, 15 rejected, 5 ignored.",
     }
 
     columns = serializers.ListField(child=serializers.CharField())
@@ -96,6 +98,11 @@ class Preview(serializers.Serializer[Any]):
     telling = serializers.ListField(
         child=serializers.CharField(), help_text="Columns, the id among them, in which annotators could read the label."
     )
+    tools = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()),
+        help_text="The annotation tools whose rows are known, each with its rows by what they say of the label.",
+    )
+    recognized = serializers.CharField(allow_blank=True, help_text="The same in sentences, with what becomes of them.")
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
@@ -235,7 +242,8 @@ def _previewed(look: parked.Look) -> dict[str, Any]:
             for row in look.first
         ],
         "surveyed": look.survey.rows,
-        **{name: getattr(look.survey, name) for name in ("whole", "labels", "unknown", "telling")},
+        **{name: getattr(look.survey, name) for name in ("whole", "labels", "unknown", "telling", "tools")},
+        "recognized": " ".join(look.survey.recognized),
     }
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from labeling.kinds import BadFile, FileKind, KeptAtSource, Kind
+from labeling.kinds import BadFile, BadValue, FileKind, KeptAtSource, Kind
 from labeling.kinds.wording import MIB, excerpt, printable, too_large
 
+from . import tools
 from .layout import Layout, missing
 
 # Columns that say something about the item and so are never a part of a vector.
@@ -49,6 +52,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+_FIRST = 200  # rows that tell the questions of a file
 PLAIN = Layout()
 
 
@@ -57,7 +61,8 @@ class Record(NamedTuple):
 
     `where` names the row for people: "line 17", "row 3" (both from 1) or "cats/a.png". `default_id` is the external id
     of an item whose row has no id; repeated readings give the same one. `size` is the number of bytes in the file,
-    where it tells how much memory the row takes.
+    where it tells how much memory the row takes. `tool` is the annotation tool that wrote the row, "" for none that is
+    known, and `outcome` one of `tools.OUTCOMES`.
     """
 
     where: str
@@ -66,6 +71,8 @@ class Record(NamedTuple):
     excerpt: str = ""
     default_id: str = ""
     size: int = 0
+    tool: str = ""
+    outcome: str = ""
 
 
 class Source(ABC):
@@ -97,15 +104,62 @@ class Source(ABC):
         Raises UnreadableFile if the damage affects more than a single row.
         """
 
+    def known(self, skip: int = 0) -> Iterator[Record]:
+        """Yield the records, those of annotation tools in the product's own form. Errors as for `records`."""
+        question = self.question  # before the records: a reader has one place in its file
+        for record in self.records(skip):
+            yield record if record.fields is None else self._known(record, record.fields, question)
+
     def rows(self, skip: int = 0) -> Iterator[Record]:
         """Yield the records in the product's own columns. Errors as for `records`."""
-        every = self.records(skip)
+        every = self.known(skip)
         return every if self.layout.keeps_columns else map(self._own, every)
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """The questions that the first rows answer, if a tool has written them: first the one that is read unless the
+        column of labels names another.
+        """
+        if self.holds_files:
+            return ()
+        return tools.questions_of(record.fields for record in islice(self.records(), _FIRST) if record.fields)
+
+    @property
+    def question(self) -> str:
+        """The one of `questions` that is read; "" if there is none."""
+        named = self.layout.label_column
+        return named if named in self.questions else next(iter(self.questions), "")
+
+    def _known(self, record: Record, fields: dict[str, Any], question: str) -> Record:
+        tool = tools.tool_of(fields)
+        if tool is None:
+            return record
+        if not fields.keys().isdisjoint(self.layout.leave_out):
+            fields = {name: value for name, value in fields.items() if name not in self.layout.leave_out}
+            tool = tools.tool_of(fields)
+            if tool is None:
+                return record._replace(fields=fields)
+        try:
+            row, outcome = tool.row(fields, question)
+        except BadValue as error:
+            shown = excerpt("; ".join(f"{name}={str(value)[:80]}" for name, value in fields.items()))
+            return record._replace(fields=None, problem=str(error), excerpt=shown, tool=tool.name)
+        if tool.names_content:
+            row = self._with_content(row)
+        return record._replace(fields=row, tool=tool.name, outcome=outcome)
+
+    def _with_content(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the row with its first field as the content, unless a column has its name, or the layout names one."""
+        if row.keys() & {self.kind.name, "file_name", self.layout.content}:
+            return row
+        first = next(iter(row))
+        return {self.kind.name if name == first else name: value for name, value in row.items()}
 
     def _own(self, record: Record) -> Record:
         if record.fields is None:
             return record
-        return record._replace(fields=self.layout.own(record.fields, self.kind.name))
+        layout = self.layout.within(record.fields) if record.tool else self.layout
+        return record._replace(fields=layout.own(record.fields, self.kind.name))
 
     @property
     def total(self) -> int | None:
@@ -156,7 +210,7 @@ def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Li
         raise UnreadableFile(
             f"{name}: there are {len(columns):,} columns, more than the {most:,} allowed: leave some out"
         )
-    if layout.unsettled:
+    if layout.unsettled or tools.is_known(columns):
         return
     there = ", ".join(f'"{printable(column)}"' for column in list(columns)[:10])
     if absent := missing(layout, columns):

@@ -11,10 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from labeling.kinds import BadValue, Kind
+from labeling.kinds import Kind
 from labeling.kinds.wording import EXCERPT, excerpt, size
 
-from . import label_studio
 from .base import Limits, Record, Source, UnreadableFile, numbered_id
 from .layout import Layout
 from .lines import CHUNK, count_bytes, decode, open_text, read_lines, skip_mark
@@ -126,11 +125,6 @@ def _parse_with_nan(raw: bytes, problem: str) -> tuple[Any, str]:
 
 
 def _record(where: str, fields: dict[str, Any] | None, problem: str, raw: bytes, default_id: str) -> Record:
-    if fields is not None and label_studio.is_task(fields):
-        try:
-            fields = label_studio.as_row(fields)
-        except BadValue as error:
-            fields, problem = None, str(error)
     return Record(where, fields, problem, excerpt(raw.strip()) if problem else "", default_id, len(raw))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
@@ -100,6 +100,8 @@ OPTIONS = {
 }
 """The options of a layout, with their help. A name within an object is written with dots: meta.source."""
 
+_COLUMNS = ("text_column", "media_column", "id_column", "label_column")
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -175,6 +177,11 @@ class Layout:
         left.update((target, value) for target, (value,) in moved if target)
         return left
 
+    def within(self, row: Mapping[str, Any]) -> Layout:
+        """Return the layout without the columns that this row has not. A row in the product's own form needs none."""
+        names = {option: getattr(self, option) for option in _COLUMNS}
+        return replace(self, **{option: "" for option, name in names.items() if _is_absent(name, row)})
+
     def named_in(self, problem: str, content_column: str) -> str:
         """Return the problem of a row with the names that its columns have in the file."""
         names = {target: printable(column) for column, target in self._moves(content_column) if target}
@@ -198,6 +205,10 @@ class Layout:
 def missing(layout: Layout, columns: Collection[str]) -> list[str]:
     """Return the columns that the layout names and a table with these columns has not."""
     return [name for name in layout.named if name not in columns and name.partition(".")[0] not in columns]
+
+
+def _is_absent(name: str, row: Mapping[str, Any]) -> bool:
+    return bool(name) and _take(dict(row), name) is None
 
 
 def _take(left: dict[str, Any], column: str) -> tuple[Any] | None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from labeling.kinds import Kind
 from labeling.kinds.wording import MIB, excerpt, printable
 
-from . import parquet_facts
+from . import parquet_facts, tools
 from .arrow_cells import Unreadable, cells, first_line, is_number
 from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
 from .layout import Layout
@@ -185,7 +185,8 @@ def _class_names(schema: pa.Schema, layout: Layout) -> dict[str, list[str]]:
     """Return the class names of the columns of labels, from the metadata of Hugging Face's datasets."""
     try:
         features = orjson.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        labels = features if layout.unsettled else ("label", "proposed", "truth", layout.label_column)
+        is_whole = layout.unsettled or tools.is_known(schema.names)
+        labels = features if is_whole else ("label", "proposed", "truth", layout.label_column)
         # The classes of a list are those of its elements.
         known = {column: features[column].get("feature", features[column]) for column in labels if column in features}
         columns = {column: feature["names"] for column, feature in known.items() if "names" in feature}

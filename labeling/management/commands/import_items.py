@@ -111,6 +111,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  {row.where}: {excerpt(str(shown))}")
         rows = "" if look.survey.whole else "at least "
         self.stdout.write(f"{path.name}: {rows}{look.survey.rows} rows, {look.survey.labels} labels")
+        for sentence in look.survey.recognized:
+            self.stdout.write(f"  {sentence}")
         if look.survey.unknown:
             self.stdout.write(f"  no classes: {excerpt(', '.join(look.survey.unknown))}; --add-classes adds them")
         for column in look.survey.telling:

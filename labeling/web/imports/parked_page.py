@@ -147,6 +147,7 @@ def _context(look: parked.Look, membership: Membership) -> dict[str, Any]:
             for name in (() if _is_exported(look) else _offered(look))
             if name not in {*OWN, *_named(look, kind)}
         ],
+        "recognized": found.recognized,
         "exported": _exported(found),
         "grouped": GROUP in look.columns and isinstance(kind, FileKind),
         "uses": _uses(found, look.layout, project) if in_file and not (proposes and found.from_folders) else [],
@@ -177,7 +178,8 @@ def _selects(look: parked.Look, kind: Kind, project: Project) -> Iterable[Select
         yield Select("id_column", gettext("Id"), [*none, *columns], layout.id_column or own_id)
         own = "label" if "label" in look.columns else ""
         none = [] if own else [("", gettext("None: nothing is labeled"))]
-        yield Select("label_column", gettext("Label"), [*none, *columns], layout.label_column or own)
+        asked = [(name, name) for name in look.questions if name not in look.columns]
+        yield Select("label_column", gettext("Label"), [*none, *columns, *asked], layout.label_column or own)
     if look.delimiter:
         yield Select("delimiter", gettext("Delimiter"), translated_choices(DELIMITERS.items()), look.delimiter)
         yield Select("encoding", gettext("Encoding"), list(ENCODINGS.items()), layout.encoding or "utf-8")

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from labeling.intake.row_labels import COPY_OF
 from labeling.kinds import BadValue
 from labeling.kinds.wording import excerpt
+
+from .base import Tool
 
 _ANSWERS = ("annotations", "completions")  # the second until 2021
 _SKIPPED = "Skipped in Label Studio"
 _TYPES = ("choices", "rating")
 
 
-def is_task(fields: Mapping[str, Any]) -> bool:
+def _is_task(fields: Mapping[str, Any]) -> bool:
     """Return whether this is a task with answers or predictions."""
     return (
         isinstance(fields.get("data"), dict)
@@ -23,7 +27,7 @@ def is_task(fields: Mapping[str, Any]) -> bool:
     )
 
 
-def as_row(task: Mapping[str, Any]) -> dict[str, Any]:
+def _row(task: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
     """Return the task as a row of an export. The label is what all answers agree on, or all ground truths. Of several
     answers of a person, the last counts. Raises BadValue.
     """
@@ -54,7 +58,7 @@ def as_row(task: Mapping[str, Any]) -> dict[str, Any]:
             break
     if not answers and (suggested := _suggestion(_objects(task.get("predictions")))) is not None:
         row["suggestion"] = suggested
-    return row
+    return row, "labeled" if given else "suggested" if "suggestion" in row else "unanswered"
 
 
 def _suggestion(predictions: Iterable[Mapping[str, Any]]) -> Any:
@@ -95,3 +99,12 @@ def _annotator(answer: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
 
 def _objects(values: Any) -> list[dict[str, Any]]:
     return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
+LABEL_STUDIO = Tool(
+    name="label-studio",
+    title="Label Studio",
+    meaning=_("Annotations are answers, and predictions come in as suggestions."),
+    knows=_is_task,
+    row=_row,
+)
