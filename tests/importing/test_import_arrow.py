@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from import_files import checked, picture, rules, split, write_arrow
+from import_files import checked, picture, rules, split, write_arrow, write_zip
 from pyarrow import feather
 
 from labeling.intake.readers import UnreadableFile, open_source
@@ -46,15 +46,42 @@ def test_each_library_s_file_is_read(tmp_path, name, write):
     assert drafts[2].data["tags"] == ["b", "c"]
 
 
+@pytest.mark.parametrize("write", [pl.DataFrame.write_ipc, pl.DataFrame.write_ipc_stream])
+def test_the_categories_of_polars_are_texts(tmp_path, write):
+    names = pl.Enum(["dog", "cat"])
+    frame = pl.DataFrame(
+        {
+            "text": pl.Series(["one", "two", "three"], dtype=pl.Categorical),
+            "label": pl.Series(["cat", None, "dog"], dtype=names),
+            "tags": pl.Series([["cat"], None, ["dog", None]], dtype=pl.List(names)),
+            "pair": pl.Series([["cat", "dog"], None, ["dog", "dog"]], dtype=pl.Array(pl.Categorical, 2)),
+            "about": pl.Series([{"kind": "cat"}, None, {"kind": None}], dtype=pl.Struct({"kind": names})),
+        }
+    )
+    write(frame, tmp_path / "a.arrow")
+    drafts = checked(tmp_path / "a.arrow", rules("text"))
+    assert [draft.labels and draft.labels.label for draft in drafts] == ["cat", None, "dog"]
+    assert [draft.data for draft in drafts] == [
+        {"text": "one", "tags": ["cat"], "pair": ["cat", "dog"], "about": {"kind": "cat"}},
+        {"text": "two", "tags": None, "pair": None, "about": frame["about"][1]},
+        {"text": "three", "tags": ["dog", None], "pair": ["dog", "dog"], "about": {"kind": None}},
+    ]
+
+
 def test_a_dataset_saved_to_disk_comes_in_with_its_classes_and_images(tmp_path):
     image = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["dog", "cat"]))
     rows = {"image": [{"bytes": picture(), "path": None}] * 3, "label": [1, 0, 1]}
     whole = datasets.Dataset.from_dict(rows, features=image)
     parts = datasets.DatasetDict(train=whole, test=whole.select([0]))
     parts.save_to_disk(tmp_path / "saved", num_shards={"train": 2, "test": 1})
-    good, bad = split(checked(tmp_path / "saved", rules("image")))
-    assert not bad
-    assert sorted(draft.labels.label for draft in good) == ["cat", "cat", "cat", "dog"]
+    loaded = datasets.load_from_disk(tmp_path / "saved")["train"]
+    loaded.filter(lambda row: row["label"] == 0)  # is cached beside the rows
+    files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*.*")}
+    assert any("cache-" in name for name in files)
+    for path in (tmp_path / "saved", write_zip(tmp_path / "a.zip", files)):
+        good, bad = split(checked(path, rules("image")))
+        assert not bad
+        assert sorted(draft.labels.label for draft in good) == ["cat", "cat", "cat", "dog"]
 
 
 def test_reading_goes_on_behind_a_row_and_leaves_no_copy(tmp_path, monkeypatch):

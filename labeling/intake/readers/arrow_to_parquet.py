@@ -46,16 +46,42 @@ def _batches(path: Path) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """Return the type that Parquet has for this one: views of texts and of bytes, also in lists, become long ones."""
+    """Return the type that Parquet has for this one: views of texts and of bytes become long ones, also in lists, and
+    in the dictionaries of polars' categories, which become their values.
+    """
     if pa.types.is_string_view(kind):
         return pa.large_string()
     if pa.types.is_binary_view(kind):
         return pa.large_binary()
+    if pa.types.is_dictionary(kind):
+        value = _plain(kind.value_type)
+        return kind if value == kind.value_type else value
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return pa.large_list(_plain(kind.value_type))
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(_plain(kind.value_type), kind.list_size)
     if pa.types.is_struct(kind):
         return pa.struct([field.with_type(_plain(field.type)) for field in kind])
     return kind
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return the array in its plain type. Arrow itself cannot decode dictionaries of views."""
+    if array.type == kind:
+        return array
+    if pa.types.is_dictionary(array.type):
+        return pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(kind)).dictionary_decode()
+    if pa.types.is_large_list(kind):
+        as_large = array.cast(pa.large_list(array.type.value_type))
+        values = _cast(as_large.values, kind.value_type)
+        return pa.LargeListArray.from_arrays(as_large.offsets, values, mask=as_large.is_null()).cast(kind)
+    if pa.types.is_fixed_size_list(kind):
+        values = _cast(array.values, kind.value_type)
+        return pa.FixedSizeListArray.from_arrays(values, kind.list_size, mask=array.is_null()).cast(kind)
+    if pa.types.is_struct(kind):
+        parts = [_cast(part, field.type) for part, field in zip(array.flatten(), kind, strict=True)]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=array.is_null())
+    return array.cast(kind)
 
 
 def main(path: Path, to: Path) -> None:
@@ -68,7 +94,8 @@ def main(path: Path, to: Path) -> None:
     with writer:
         for batch in batches:
             batch.validate(full=True)
-            writer.write_batch(batch.cast(plain), row_group_size=_ROWS_A_GROUP)
+            columns = [_cast(column, field.type) for column, field in zip(batch.columns, plain, strict=True)]
+            writer.write_batch(pa.record_batch(columns, schema=plain), row_group_size=_ROWS_A_GROUP)
 
 
 if __name__ == "__main__":

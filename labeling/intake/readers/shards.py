@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
+import orjson
+
+from labeling.intake.answer_cells import ClassIndex
 from labeling.kinds import BadFile, Kind
 from labeling.kinds.wording import MIB, printable, size
 
@@ -22,8 +25,10 @@ from .tables import READERS, SUFFIXES, TEXTS
 from .tar_file import TAR_ERRORS, count_samples
 from .trees import ZIP_ERRORS, Tree
 
+_CLASSES = "classes.json"  # beside shards of WebDataset, as exports have it
 _END_BYTES = 1024
 _ENDS = {".json": (b"]", b"}"), ".parquet": (b"PAR1",), ".arrow": (b"ARROW1", b"\xff\xff\xff\xff\0\0\0\0")}
+_CACHED = re.compile(r"cache-\w+\.arrow")  # what `datasets` computes, beside the rows of `save_to_disk`
 _TASKS = re.compile(r"tasks-\d+\.json")
 TEXT_TABLES = frozenset(suffix for suffix, form in SUFFIXES.items() if form in TEXTS)
 
@@ -36,6 +41,8 @@ def shards_in(tree: Tree, kind: Kind) -> list[str]:
     tables: list[str] = []
     for entry in tree.entries():
         path = PurePosixPath(entry.name)
+        if _CACHED.fullmatch(path.name):
+            continue
         if path.name not in TABLES and (path.suffix in (".parquet", ".arrow", ".tar") or _TASKS.fullmatch(path.name)):
             names.append(entry.name)
         elif kind.is_file and path.suffix and not entry.problem:
@@ -62,6 +69,7 @@ class ShardsSource(Source):
             self.columns, self.number_columns = source.columns, source.number_columns
             # Items of later shards may be smaller.
             self._estimate = 2 * source.estimate * sum(sizes) // sizes[0] + len(names)
+        self._classes = self._class_names() if names[0].endswith(".tar") else []
 
     @property
     def estimate(self) -> int:
@@ -82,9 +90,31 @@ class ShardsSource(Source):
                         skipped += 1
                         continue
                     self._position = (place + source.position()) / len(self._names)
-                    yield record._replace(where=f"{name}, {record.where}")
+                    yield self._named_class(record)._replace(where=f"{name}, {record.where}")
                 skip = 0 if source.total is not None else skip - skipped
         self._position = 1.0
+
+    def _class_names(self) -> list[str]:
+        """Return the classes that the indices of samples stand for; [] if the shards come without a list, or if numbers
+        are answers.
+        """
+        try:
+            with self._reading(_CLASSES) as file:
+                names = orjson.loads(file.read(self.limits.file_line))
+        except (UnreadableFile, orjson.JSONDecodeError):
+            return []
+        is_list = isinstance(names, list) and all(isinstance(name, str) and not name.isdecimal() for name in names)
+        return names if is_list else []
+
+    def _named_class(self, record: Record) -> Record:
+        label = (record.fields or {}).get("label")
+        if not (self._classes and record.fields and isinstance(label, ClassIndex)):
+            return record
+        if label.number >= len(self._classes):
+            problem = f"its .cls is {label}, but {_CLASSES} has {len(self._classes)} classes, from 0"
+            return record._replace(fields=None, problem=problem)
+        named = label._replace(name=self._classes[label.number])
+        return record._replace(fields={**record.fields, "label": named})
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[Source]:
