@@ -1,16 +1,20 @@
 """Test that damaged and hostile tar files, alone or in a zip file, are refused before their first row."""
 
+import dataclasses
 import io
 import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import webdataset
 from import_files import checked, read, rules, split, write, write_zip
 
 from labeling.intake.checking import chunks
-from labeling.intake.readers import Limits, UnreadableFile, check_form, open_source
+from labeling.intake.looking import survey
+from labeling.intake.readers import Layout, Limits, UnreadableFile, check_form, open_source
 
 END = bytes(1024)
 CUT_SHORT = r"^a\.zip/1\.tar: it is cut short: create it again$"
@@ -102,3 +106,49 @@ def test_an_array_that_is_not_whole_rejects_its_row_alone(tmp_path: Path) -> Non
     reason = "Its .npy is no whole array of numbers in 1 dimension: save it again with numpy.save."
     assert len(huge) == len(good)
     assert [(row.where, row.reason) for row in rejected] == [(f"sample {number}", reason) for number in range(len(bad))]
+
+
+def samples(path: Path, *labels: Any) -> Path:
+    """Write samples with WebDataset's own writer, which turns numbers into their digits."""
+    with webdataset.TarWriter(str(path)) as sink:
+        for number, label in enumerate(labels):
+            sink.write({"__key__": f"{number:05}", "txt": f"text {number}", "cls": label})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("question", "classes", "found"),
+    [
+        ("single", ("cat", "dog", "great auk"), ["dog", "cat", "great auk", "dog"]),
+        ("multi", ("cat", "dog", "great auk"), [["dog"], ["cat"], ["great auk"], ["dog"]]),
+        ("single", ("2", "1", "0"), ["1", "0", "2"]),
+        ("score", ("1", "2"), ["1", "2"]),
+    ],
+)
+def test_a_number_is_the_index_of_a_class_unless_classes_are_numbers(question, classes, found, tmp_path: Path) -> None:
+    given = dataclasses.replace(rules("text", question), classes=classes)
+    path = samples(tmp_path / "a.tar", 1, 0, 2, "dog", 3, "x")
+    drafts, rejected = split(checked(path, given))
+    assert [draft.labels.label for draft in drafts] == found
+    reasons = {row.where: row.reason for row in rejected}
+    assert len(drafts) + len(reasons) == 6
+    if classes[0] == "cat":
+        reason = "Label 3 is no index of a class: those of this project are 0 to 2, in their order."
+        assert reasons["sample 00004"] == reason
+    assert survey(path, Layout(), given, name="a.tar").labels == len(drafts)
+
+
+def test_an_index_is_one_of_the_list_beside_the_shards(tmp_path: Path) -> None:
+    shard = samples(tmp_path / "train-0.tar", 0, 1, 2)
+    path = write_zip(tmp_path / "a.zip", {"train-0.tar": shard.read_bytes(), "classes.json": '["dog", "cat"]'})
+    drafts, [rejected] = split(checked(path, rules("text")))
+    assert [draft.labels.label for draft in drafts] == ["dog", "cat"]
+    assert rejected.reason == "Its .cls is 2, but classes.json has 2 classes, from 0."
+
+
+def test_zero_and_one_are_no_and_yes_to_a_proposed_class(tmp_path: Path) -> None:
+    with webdataset.TarWriter(str(tmp_path / "a.tar")) as sink:
+        for number in (1, 0):
+            sink.write({"__key__": str(number), "txt": "a", "cls": number, "json": {"class": "cat"}})
+    drafts = checked(tmp_path / "a.tar", rules("text", "verify"))
+    assert [draft.labels.label for draft in drafts] == [True, False]

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from labeling.disk import npy
+from labeling.intake.answer_cells import ClassIndex
 from labeling.kinds import FileKind, Kind
 from labeling.kinds.wording import MIB, printable, too_large
 
@@ -23,6 +24,7 @@ from .lines import decode
 
 # The errors of tarfile for damaged or hostile tar files.
 TAR_ERRORS = (tarfile.TarError, OSError, EOFError, ValueError, ArithmeticError, LookupError, RecursionError)
+_DIGITS = 10  # of an index
 _ABOUT_THE_NEXT = b"xgXLK"  # types of headers whose content tarfile holds in memory: pax headers, and GNU's long names
 
 
@@ -95,7 +97,7 @@ class TarSource(Source):
             return problem and f"its .json: {problem}"
         if suffix in ("txt", "cls"):
             text, problem = decode(content)
-            fields.setdefault("text" if suffix == "txt" else "label", text.strip() if suffix == "cls" else text)
+            fields.setdefault("text" if suffix == "txt" else "label", text if suffix == "txt" else _class(text.strip()))
             return problem and f"its .{suffix} {problem}"
         if suffix == "npy" and "npy" in self.kind.forms:
             vector = _vector(content)
@@ -105,6 +107,11 @@ class TarSource(Source):
         elif isinstance(self.kind, FileKind) and f".{suffix}" in self.kind.suffixes:
             fields[self.kind.name] = content
         return ""
+
+
+def _class(text: str) -> str | ClassIndex:
+    """Return the content of a .cls file: WebDataset's index of a class, or the name of one."""
+    return ClassIndex(int(text)) if text.isascii() and text.isdecimal() and len(text) < _DIGITS else text
 
 
 def _samples(tar: tarfile.TarFile) -> Iterator[tuple[str, Iterator[tarfile.TarInfo]]]:
