@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_a_certified_label_is_a_prediction_and_comes_back_as_a_suggestion(tmp_pa
     assert (item.label, item.suggestion) == (None, 1)
 
 
+def test_each_task_has_what_the_converter_asks_for() -> None:
+    project = labeled()
+    certify(project, {make_items(project, 1)[0]: 1}, version=train(project.batches.get()))
+    tasks = json.loads(exported(project, certified="yes", skipped="yes")["tasks-00000.json"])
+    items = {item.external_id: item.pk for item in project.items.all()}
+    assert {task["data"]["external_id"]: task["id"] for task in tasks} == items
+    assert all("annotations" in task for task in tasks)
+
+
 def test_images_are_inside(tmp_path: Path) -> None:
     first = labeled(kind="image")
     files = exported(first)
@@ -198,6 +208,23 @@ def test_the_real_label_studio_takes_the_tasks_and_gives_them_back(tmp_path: Pat
             path = tmp_path / "back.json"
             path.write_text(json.dumps(back))
             assert labels(again(first, path)) == labels(first), (question, kind)
+            converted = by_its_converter(ENVIRONMENT, files, tmp_path / first.slug)
+            assert {row["external_id"] for row in converted} == {task["data"]["external_id"] for task in tasks[:4]}
+            assert all(row["label"] for row in converted if question != "multi")
+
+
+def by_its_converter(environment: Path, files: dict[str, bytes], folder: Path) -> list[dict[str, Any]]:
+    """Return the rows that Label Studio's own converter makes of an export, as its JSON_MIN."""
+    folder.mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    code = """
+from label_studio_sdk.converter import Converter
+for form in ("CSV", "TSV", "JSON_MIN"):
+    Converter(open("config.xml").read(), None).convert("tasks-00000.json", form, form, is_dir=False)
+"""
+    subprocess.run([environment / "bin/python", "-c", code], cwd=folder, check=True)
+    return list(json.loads((folder / "JSON_MIN/result.json").read_text()))
 
 
 def test_each_file_of_an_item_has_a_content_type() -> None:

@@ -32,7 +32,8 @@ def label_studio_layout(facts: Facts) -> Layout:
 
     def tasks(page: Page) -> Iterator[dict[str, Any]]:
         for row, content in with_contents(page, facts.kind):
-            yield {"data": _data(row, content, facts), **_answers(row, facts)}
+            # Label Studio numbers tasks anew. Its converter asks for a number, and for annotations if there are none.
+            yield {"id": row["item"], "data": _data(row, content, facts), "annotations": [], **_answers(row, facts)}
 
     config = label_config(facts.kind.name, facts.question, facts.classes).encode()
     return Layout(pa.schema([]), as_objects=tasks, opening=[("config.xml", config)])
