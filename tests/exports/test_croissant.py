@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from factories import make_member, make_project
 from labeled import answer, make_batch, make_items
+from pages import make_dataset
 
 from labeling.kinds import media
 from labeling.models import Item, Project
@@ -42,6 +43,7 @@ def load(tmp_path: Path) -> Load:
             archive.extractall(tmp_path)
         dataset = mlcroissant.Dataset(jsonld=str(tmp_path / "croissant.json"))
         assert not dataset.metadata.ctx.issues.errors
+        assert not dataset.metadata.ctx.issues.warnings
         prefix = f"{records}/"
         return [{name.removeprefix(prefix): value for name, value in row.items()} for row in dataset.records(records)]
 
@@ -68,6 +70,24 @@ def test_texts_classes_and_splits(load: Load, monkeypatch: pytest.MonkeyPatch) -
     assert [rows[f"item-{n:04}"]["label"] for n in range(30)] == [n % 2 for n in range(30)]
     assert (text(rows["item-0003"]["text"]), text(rows["item-0003"]["odd___"])) == ("größer", "[1]")
     assert [text(row["name"]) for row in load(project, "classes")] == CLASSES
+
+
+def metadata(project: Project, **filters: str) -> dict[str, Any]:
+    content = b"".join(export(project, "croissant", choose(project, filters)))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return dict(json.loads(archive.read("croissant.json")))
+
+
+def test_a_dataset_version_states_its_number_and_its_day() -> None:
+    project = labeled([0, 1])
+    day = project.items.latest("labeled_at").labeled_at.date()
+    live = metadata(project)
+    assert (live["version"], live["datePublished"]) == (f"{day.year}.{day.month}.{day.day}", day.isoformat())
+    assert (live["license"], live["citeAs"]) == (
+        "unknown", f"Digits, version {live['version']}, {day.year}, labeled with Marginalia",
+    )  # fmt: skip
+    frozen, made = metadata(project, dataset=make_dataset(project).name), project.datasets.get().created_at.date()
+    assert (frozen["version"], frozen["datePublished"]) == ("1.0.0", made.isoformat())
 
 
 def test_images(load: Load) -> None:

@@ -102,14 +102,18 @@ def test_shards_alone_state_their_features(load: Load, tmp_path: Path) -> None:
 def test_images_are_inside_under_safe_names(load: Load) -> None:
     project = labeled([row % 2 for row in range(20)], kind="image", classes=["cat", "dog"])
     Item.objects.filter(row=3).update(source="a/../CON.png")
-    Item.objects.filter(row=5).update(source="s3://bucket/cats/1.png")
+    for row, source in {5: "left/1.png", 6: "right/1.png", 7: "left/1.png", 8: "s3://bucket/cats/1.png"}.items():
+        Item.objects.filter(row=row).update(source=source)
     rows = by_id(load(project))
     for number, name in enumerate(IDS[:20]):
         assert np.array_equal(rows[name]["image"], Image.open(io.BytesIO(digit_png(number))))
     with archive_of(project) as archive:
         tables = [pq.read_table(io.BytesIO(archive.read(name))) for name in archive.namelist() if "data/" in name]
     images = [image for table in tables for image in table["image"].to_pylist()]
-    assert {"a/_/_CON.png", "bucket/cats/1.png", "item-0004.png"} < {image["path"] for image in images}
+    paths = {image["path"] for image in images}
+    again = f"left/1-{project.items.get(row=7).pk}.png"
+    assert {"a/_CON.png", "item-0004.png", "left/1.png", "right/1.png", "bucket/cats/1.png", again} < paths
+    assert len(paths) == 20
     assert {image["bytes"] for image in images} == {digit_png(number) for number in range(20)}
 
 

@@ -31,12 +31,16 @@ class Counts:
     """Of each class, by split. An item with several classes counts in each."""
     origins: Counter[str] = field(default_factory=Counter)
     pickers: Counter[str] = field(default_factory=Counter)
+    days: set[datetime.date] = field(default_factory=set)
+    """On which labels were given."""
 
     def add(self, row: Row) -> None:
         split, version = row["split"], row["model_version"]
         self.rows[split] += 1
         self.labels[split].update(["no label"] if row["label"] is None else labels_of(row) or ["no class"])
         self.origins[row[ORIGIN] or "no label"] += 1
+        if row["labeled_at"] is not None:
+            self.days.add(row["labeled_at"].date())
         self.pickers["no model" if version is None else f"model version {version}"] += 1
 
 

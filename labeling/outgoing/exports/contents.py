@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,7 @@ import numpy as np
 from labeling import references
 from labeling.kinds import Kind
 from labeling.models import Item
-from labeling.outgoing.exports.files import AT_ONCE, safe_name, stem_of
-from labeling.outgoing.exports.short import original_name
+from labeling.outgoing.exports.files import AT_ONCE
 from labeling.outgoing.formats import Page, Row
 
 Content = tuple[Row, Any]
@@ -50,11 +48,3 @@ def _vectors(page: Page) -> Iterator[np.ndarray | None]:
 
 def _file(name: str) -> bytes | None:
     return bytes(references.read(name, 0, {}) or b"") if name else None
-
-
-def path_of(row: Row, kind: Kind) -> str:
-    """Return the path of the row's file at its source, or in the folder or archive of its import. Each part is a name
-    that every system takes.
-    """
-    folders = PurePosixPath(original_name(row, kind).rpartition("://")[2].lstrip("/")).parent.parts
-    return "/".join([*map(safe_name, folders), f"{stem_of(row, kind)}{PurePosixPath(row['media']).suffix}"])

@@ -5,24 +5,27 @@ It names no people: the columns leave out who answered.
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+from django.utils import timezone
 
 from labeling.intake.row_labels import FACTS
 from labeling.kinds import Kind
 from labeling.outgoing.exports.card import Counts, card_of
 from labeling.outgoing.exports.columns import schema_for
-from labeling.outgoing.exports.contents import path_of, with_contents
+from labeling.outgoing.exports.contents import with_contents
 from labeling.outgoing.exports.facts import Facts
+from labeling.outgoing.exports.files import Names
 from labeling.outgoing.exports.short import free
 from labeling.outgoing.formats import Layout, Page, Row
 from labeling.outgoing.formats.base import Shard, splits_of
-from labeling.outgoing.formats.croissant import metadata
+from labeling.outgoing.formats.croissant import About, metadata
 from labeling.outgoing.formats.huggingface import GIT, Column, Feature, class_label, front_matter, with_features
 
 LOADING = """from datasets import load_dataset
@@ -36,23 +39,38 @@ def dataset_layout(facts: Facts) -> Layout:
     """Return the columns, splits and card."""
     schema, rows = typed_rows(facts, _content(facts))
 
-    def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-        head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
-        yield "README.md", card_of(facts, rows.counts, splits_of(shards), head, LOADING)
-
-    return Layout(schema, as_parts=rows.parts, opening=[GIT], closing=closing)
+    return Layout(schema, as_parts=rows.parts, opening=[GIT], closing=lambda shards: _card(facts, schema, rows, shards))
 
 
 def croissant_layout(facts: Facts) -> Layout:
     """Return the layout of the dataset, with Croissant's metadata beside the card."""
-    layout = dataset_layout(facts)
-    description = f"{facts.kind.plural.capitalize()} with labels, exported by Marginalia."
+    schema, rows = typed_rows(facts, _content(facts))
 
     def closing(shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
-        yield from layout.closing(shards)
-        yield "croissant.json", metadata(facts.title, description, layout.schema, facts.classes, shards)
+        yield from _card(facts, schema, rows, shards)
+        about = About(
+            facts.title,
+            f"{facts.kind.plural.capitalize()} with labels, exported by Marginalia.",
+            *_edition(facts, rows.counts),
+        )
+        yield "croissant.json", metadata(about, schema, facts.classes, shards)
 
-    return replace(layout, closing=closing)
+    return Layout(schema, as_parts=rows.parts, opening=[GIT], closing=closing)
+
+
+def _card(facts: Facts, schema: pa.Schema, rows: Rows, shards: Sequence[Shard]) -> Iterator[tuple[str, bytes]]:
+    head = front_matter(facts.title, splits_of(shards), "data/{split}-*.parquet", schema)
+    yield "README.md", card_of(facts, rows.counts, splits_of(shards), head, LOADING)
+
+
+def _edition(facts: Facts, counts: Counts) -> tuple[str, datetime.date]:
+    """Return version and date of the labels: those of a dataset version, else the day of the newest label, so that
+    equal exports are equal files.
+    """
+    if dataset := facts.choice.get("dataset"):
+        return f"{dataset.number}.{len(dataset.replaced)}.0", dataset.created_at.date()
+    day = max(counts.days, default=timezone.now().date())
+    return f"{day.year}.{day.month}.{day.day}", day
 
 
 def typed_rows(facts: Facts, content: Column) -> tuple[pa.Schema, Rows]:
@@ -69,7 +87,8 @@ def typed_rows(facts: Facts, content: Column) -> tuple[pa.Schema, Rows]:
         fields[name] = free(name, {*(name for name, _, _ in columns), *fields.values()})
     columns += [(name, pa.string(), None) for name in fields.values()]
     indices = {name: index for index, name in enumerate(classes)}
-    return with_features(columns), Rows(facts.kind, content[0], indices, fields, Counts())
+    names = Names((), facts.kind)
+    return with_features(columns), Rows(facts.kind, content[0], indices, fields, Counts(), names)
 
 
 def _content(facts: Facts) -> Column:
@@ -101,13 +120,15 @@ class Rows:
     fields: Mapping[str, str]
     """The column of each imported field."""
     counts: Counts
+    names: Names
+    """Of the files inside."""
 
     def parts(self, page: Page) -> Iterator[tuple[str, Page]]:
         """Yield the page's rows by split; rows with a file one by one."""
         by_split: dict[str, Page] = defaultdict(list)
         for row, content in with_contents(self.known(page), self.kind):
             if isinstance(content, bytes):
-                content = {"bytes": content, "path": path_of(row, self.kind)}
+                content = {"bytes": content, "path": self.names.within(row)}
             by_split[row["split"]].append(self.row(row, content))
             if self.kind.is_file:
                 yield by_split.popitem()

@@ -93,6 +93,13 @@ class Names:
         folders = [f"{part}/{self._folder(label)}" for label in labels_of(row)]
         return [self._free(f"{folder}/{stem}", f"-{row['item']}", suffix) for folder in folders]
 
+    def within(self, row: Row) -> str:
+        """Return the path of the row's file at its source, or in the folder or archive of its import."""
+        *folders, _ = PurePosixPath(original_name(row, self._kind).rpartition("://")[2]).parts
+        safe = [safe_name(part) for part in folders if part not in ("/", ".", "..")]
+        path = "/".join([*safe, stem_of(row, self._kind)])
+        return self._free(path, f"-{row['item']}", PurePosixPath(row["media"]).suffix)
+
     def once(self, row: Row) -> str:
         """Return the one name of the row's file: in the folder of its class if its label is one class."""
         labels = [] if row["label"] is None else labels_of(row)

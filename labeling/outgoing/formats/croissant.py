@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -38,7 +39,16 @@ _TIME = "sc:DateTime"
 _UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-def metadata(title: str, description: str, schema: pa.Schema, classes: Sequence[str], shards: Sequence[Shard]) -> bytes:
+class About(NamedTuple):
+    """What the metadata say of the dataset as a whole. `version`: MAJOR.MINOR.PATCH."""
+
+    title: str
+    description: str
+    version: str
+    date: datetime.date
+
+
+def metadata(about: About, schema: pa.Schema, classes: Sequence[str], shards: Sequence[Shard]) -> bytes:
     """Return the metadata of a dataset with these columns, classes and Parquet shards."""
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
     split = {"fileSet": {"@id": "shards"}, "extract": {"fileProperty": "fullpath"}}
@@ -56,8 +66,12 @@ def metadata(title: str, description: str, schema: pa.Schema, classes: Sequence[
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": title,
-        "description": description,
+        "name": about.title,
+        "description": about.description,
+        "version": about.version,
+        "datePublished": about.date.isoformat(),
+        "license": "unknown",  # as on the card
+        "citeAs": f"{about.title}, version {about.version}, {about.date.year}, labeled with Marginalia",
         "distribution": [*map(_file, shards), _files()],
         "recordSet": [_records("rows", fields), {**_records("classes", _of_classes()), "data": names}],
     }
