@@ -21,7 +21,7 @@ import pyarrow.parquet
 import pytest
 
 from labeling.insight.status import status_of
-from labeling.models import Correction, Project
+from labeling.models import Correction, Item, Project
 from labeling.outgoing.exports import export
 from labeling.outgoing.formats import FORMATS
 from tests.exports.labeled import answer, answer_all, make_batch, make_items, train
@@ -78,6 +78,9 @@ def awkward_project(question: str) -> Project:
     # No new class may have a line break in its name; those of older projects may.
     project.classes.filter(index=3).update(name='=cat, "a"\nb')
     items = make_items(project, 24, control_every=4, data={"text": 'one\ntwo, "three"', "n": 1.5})
+    for number, item in enumerate(items):
+        item.external_id = f"{number:03}"  # a number, for a library that guesses
+    Item.objects.bulk_update(items, ["external_id"])
     ann, bob = (make_member(project, name) for name in ("ann", "bob"))
     values: list[Any] = {
         "single": [0, 1, 2, 3, 0, 1],
@@ -155,8 +158,6 @@ def the_rows_are_those(found: list[dict[str, Any]], reference: list[dict[str, An
             wanted = plain(column, value, as_text=False)
             if name == "csv" and wanted == "":
                 wanted = None  # CSV knows no difference between no text and an empty one
-            if name == "csv" and library != "pandas" and column == "external_id":
-                given = str(given)
             if name == "csv" and given in ("", "true", "false"):
                 given = None if given == "" else given == "true"
             assert given == wanted, (library, name, column, row)
@@ -266,4 +267,4 @@ def test_a_small_export_needs_no_arguments(datasets: Any, load: Load, tmp_path: 
         datasets.load_dataset("parquet", data_files="labels.parquet")["train"],
     ):
         assert len(found) == len(rows)
-        assert [row["external_id"] for row in records(found)] == [row["external_id"] for row in rows]
+        assert [int(row["external_id"]) for row in records(found)] == [int(row["external_id"]) for row in rows]
