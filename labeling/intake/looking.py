@@ -110,7 +110,8 @@ def survey(path: Path, layout: Layout, rules: Rules, *, name: str, whole: bool =
         found.from_folders = source.truth_from_folder
         found.question = source.question if len(source.questions) > 1 else ""
         for record in source.rows():
-            if not whole and (found.rows >= ROWS or time.monotonic() > deadline):
+            # To open a file may take all the time: the rows that are shown are counted, even so.
+            if not whole and found.rows >= FIRST and (found.rows >= ROWS or time.monotonic() > deadline):
                 found.whole = False
                 break
             found.rows += 1

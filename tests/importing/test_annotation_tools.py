@@ -136,6 +136,11 @@ def test_a_column_that_is_left_out_says_nothing(tmp_path: Path) -> None:
     assert values(project) == {"rejected": (0, None)}
 
 
+def test_a_tool_s_own_number_may_be_the_id(tmp_path: Path) -> None:
+    project = bring("page", lines(ONE[:1], **HASHED), "a.jsonl", tmp_path, id_column="_input_hash")
+    assert project.items.get().external_id == "1"
+
+
 def test_an_answer_that_prodigy_does_not_give_sets_its_row_aside(tmp_path: Path) -> None:
     project = bring("api", lines([ONE[0], {**ONE[1], "answer": "maybe"}], **HASHED), "a.jsonl", tmp_path)
     [rejected] = project.imports.get().rejected_rows.all()

@@ -146,6 +146,8 @@ class Source(ABC):
             return record._replace(fields=None, problem=str(error), excerpt=shown, tool=tool.name)
         if tool.names_content:
             row = self._with_content(row)
+        if (the_id := self.layout.id_column) in fields:  # the tool's own id, if a person names it
+            row = {**row, the_id: fields[the_id]}
         return record._replace(fields=row, tool=tool.name, outcome=outcome)
 
     def _with_content(self, row: dict[str, Any]) -> dict[str, Any]:

@@ -179,8 +179,8 @@ class Layout:
 
     def within(self, row: Mapping[str, Any]) -> Layout:
         """Return the layout without the columns that this row has not. A row in the product's own form needs none."""
-        names = {option: getattr(self, option) for option in _COLUMNS}
-        return replace(self, **{option: "" for option, name in names.items() if _is_absent(name, row)})
+        absent: dict[str, Any] = {option: "" for option in _COLUMNS if _is_absent(getattr(self, option), row)}
+        return replace(self, **absent)
 
     def named_in(self, problem: str, content_column: str) -> str:
         """Return the problem of a row with the names that its columns have in the file."""

@@ -43,7 +43,7 @@ def _row(row: Mapping[str, Any], question: str) -> tuple[dict[str, Any], str]:
         label = Verdict(name, applies=None if is_blank(answer) else answer == "accept")
     if is_blank(answer):
         return {**shown, "label": None, "suggestion": label or None}, "suggested" if label else "unanswered"
-    return {**shown, "label": None if answer == "ignore" else label}, _ANSWERS[answer]
+    return {**shown, "label": None if answer == "ignore" else label}, _ANSWERS[str(answer)]
 
 
 def _chosen(row: Mapping[str, Any]) -> list[Any] | None:
