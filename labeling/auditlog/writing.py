@@ -101,7 +101,7 @@ def record(
     must hold no secret and no name of a person.
     """
     if not _PART.get():
-        append(_locked_chain(project), kind, who=who, whom=whom, subject=subject, before=before, after=after)
+        append(locked_chain(project), kind, who=who, whom=whom, subject=subject, before=before, after=after)
 
 
 def append(
@@ -137,7 +137,8 @@ def append(
     )
     entry.hash = entry.digest()
     entry.save(force_insert=True)
-    LogChain.objects.filter(pk=chain.pk).update(length=entry.number, head=entry.hash)
+    chain.length, chain.head = entry.number, entry.hash
+    chain.save(update_fields=["length", "head"])
     transaction.on_commit(partial(_announce, entry))
 
 
@@ -160,7 +161,7 @@ def chain_name(project: Project | None) -> str:
     return f"project {project.pk}" if project else SERVER
 
 
-def _locked_chain(project: Project | None) -> LogChain:
+def locked_chain(project: Project | None) -> LogChain:
     """Return the chain, made if it is missing, locked until the transaction ends."""
     chains = LogChain.objects.filter(name=chain_name(project)).select_for_update(no_key=True)
     chain = chains.first()

@@ -11,7 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.models import Mailbox, User
+from labeling import auditlog
+from labeling.models import LogKind, Mailbox, User
 
 LINK_LASTS = datetime.timedelta(days=2)
 PAUSE = datetime.timedelta(minutes=10)
@@ -31,7 +32,10 @@ def ask(*, user: User, address: str) -> None:
         raise ValidationError(gettext("A link was mailed a short time ago. Ask for another one in ten minutes."))
     values = {"address": address, "asked_at": now, "confirmed_at": None, "mail": uuid.uuid4(), "reset_mail": None}
     fresh = {"next_at": now, "failures": 0, "failing_since": None, "error": "", "held_by": "", "held_until": None}
+    confirmed = Mailbox.objects.filter(user=user, confirmed_at__isnull=False).exists()
     Mailbox.objects.update_or_create(user=user, defaults={**values, **fresh})
+    # Without the address, which may name the person.
+    auditlog.record(LogKind.ADDRESS_ENTERED, whom=user, before={"confirmed": confirmed}, after={"confirmed": False})
 
 
 def token(mailbox: Mailbox, purpose: str) -> str:
@@ -49,12 +53,17 @@ def find(text: str, purpose: str) -> Mailbox | None:
     return Mailbox.objects.filter(user=user, address=address).first()
 
 
+@transaction.atomic
 def confirm(mailbox: Mailbox) -> None:
-    """Mail notices to the address from now on."""
+    """Mail notices, and links for a new password, to the address from now on."""
     unconfirmed = Mailbox.objects.filter(pk=mailbox.pk, address=mailbox.address, confirmed_at=None)
-    unconfirmed.update(confirmed_at=timezone.now(), mail=None)
+    if unconfirmed.update(confirmed_at=timezone.now(), mail=None):
+        auditlog.record(LogKind.ADDRESS_CONFIRMED, whom=mailbox.user)
 
 
+@transaction.atomic
 def stop(mailbox: Mailbox) -> None:
     """Mail nothing more: forget the address."""
-    Mailbox.objects.filter(pk=mailbox.pk, address=mailbox.address).delete()
+    if Mailbox.objects.filter(pk=mailbox.pk, address=mailbox.address).delete()[0]:
+        before = {"confirmed": mailbox.confirmed_at is not None}
+        auditlog.record(LogKind.ADDRESS_REMOVED, whom=mailbox.user, before=before)

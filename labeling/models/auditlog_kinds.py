@@ -24,6 +24,10 @@ class LogKind(StrEnum):
     PASSWORD_CHANGED = "account.password_changed", "changed the password"
     RESET_MAILED = "account.reset_mailed", "was mailed a link to set a new password"
     PASSWORD_RESET = "account.password_reset", "set a new password by a mailed link"
+    ADDRESS_ENTERED = "account.address_entered", "entered an e-mail address, to be confirmed"
+    ADDRESS_CONFIRMED = "account.address_confirmed", "confirmed an e-mail address, to which links for new passwords go"
+    ADDRESS_REMOVED = "account.address_removed", "removed the e-mail address"
+    RIGHTS_CHANGED = "account.rights", "changed the rights of an account"
     UNLOCKED = "account.unlocked", "ended a lock-out after failed sign-ins"
     TOKEN_CREATED = "token.created", "made an API token"
     TOKEN_REVOKED = "token.revoked", "revoked an API token"
@@ -32,6 +36,7 @@ class LogKind(StrEnum):
     # the server, or a project
     REFUSED = "access.refused", "was refused a page or an endpoint"
     LOG_EXPORTED = "auditlog.exported", "exported the audit log"
+    LOG_SEALED = "auditlog.sealed", "noted the newest entries of the logs of projects"
     LOG_CUT = "auditlog.cut", "removed entries older than AUDIT_LOG_DAYS"
     # a project
     PROJECT_CREATED = "project.created", "created the project"

@@ -174,6 +174,7 @@ def create_project(
             set_role(project=project, user=manager, role=Role.MANAGER)
     after = {"slug": slug, "kind": kind, "question": project.question, "classes": len(names)}
     auditlog.record(LogKind.PROJECT_CREATED, project=project, whom=manager, after=after)
+    auditlog.seal_project(project)
     return project
 
 

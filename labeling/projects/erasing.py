@@ -68,6 +68,7 @@ def erase(now: datetime.datetime, seconds: float) -> None:
             continue
         with transaction.atomic():
             auditlog.record(LogKind.PROJECT_ERASED, subject=f"project {project.pk}", after={"slug": project.slug})
+            auditlog.seal_project(project)
             Project.objects.filter(pk=project.pk).delete()
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
+from knox.models import AuthToken
 
 from labeling import auditlog
 from labeling.answering import queue
@@ -133,3 +136,12 @@ def get_or_create_user(username: str, password: str | None = None) -> tuple[User
             user.save(update_fields=["password"])
             auditlog.record(LogKind.PASSWORD_CHANGED, whom=user)
     return user, created
+
+
+@transaction.atomic
+def new_token(user: User, life: datetime.timedelta) -> str:
+    """Make an API token of the user, which expires after `life`. Return it; only its digest is stored."""
+    row, token = AuthToken.objects.create(user=user, expiry=life)
+    subject = f"token {row.token_key[:8]}"
+    auditlog.record(LogKind.TOKEN_CREATED, whom=user, subject=subject, after={"expires": row.expiry})
+    return str(token)

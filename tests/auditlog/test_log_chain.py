@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
-from factories import make_project
+from django.test import RequestFactory
+from django.utils import timezone
+from factories import make_project, make_user
 
 from labeling import auditlog
+from labeling.auditlog import sealing
+from labeling.auditlog.sealing import seal_daily
 from labeling.auditlog.verifying import verify
-from labeling.models import LogChain, LogEntry, LogKind, Project
+from labeling.models import LogChain, LogEntry, LogKind, Project, User
 
 
 def silent_project(slug: str) -> Project:
@@ -85,6 +91,137 @@ def test_a_tail_that_was_removed_with_its_chain_shows_by_an_earlier_hash() -> No
     assert "newest 4" in verify_command()
     with pytest.raises(CommandError, match="no entry has the expected hash"):
         verify_command(chain=chain.name, expect=known)
+
+
+def problems() -> list[str]:
+    with pytest.raises(CommandError) as failure:
+        verify_command()
+    return str(failure.value).split("\n")
+
+
+def remove(chain: LogChain) -> None:
+    chain.entries.all().delete()
+    chain.delete()
+
+
+@pytest.mark.django_db
+def test_a_project_without_a_chain_is_named() -> None:
+    chain = record_some(silent_project("birds"))
+    remove(chain)
+    other = silent_project("fish")
+    make_user("ann")
+    whole = "the whole chain is missing."
+    assert problems() == [f"{chain.name}: {whole}", f"project {other.pk}: {whole}", f"server: {whole}"]
+
+
+@pytest.mark.django_db
+def test_a_project_that_is_older_than_the_log_gets_a_chain() -> None:
+    record_some(silent_project("birds"))
+    silent_project("fish")
+    make_user("ann")
+    import_module("labeling.migrations.0046_chains_of_old_projects").add_chains(apps, None)
+    assert verify_command().count(" 0 entries") == 2
+    assert LogChain.objects.count() == 3
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("again", [False, True])
+def test_a_removed_chain_is_named_by_the_servers(again: bool) -> None:
+    chain = record_some(project := silent_project("birds"))
+    seal_daily(timezone.now())
+    remove(chain)
+    if again:
+        record_some(project, 2)
+        expected = f"entries after 2 are missing: there was 5 with the hash {chain.head}."
+    else:
+        Project.objects.filter(pk=project.pk).delete()
+        expected = f"the whole chain is missing: the server's chain notes its entry 5 with the hash {chain.head}."
+    assert problems() == [f"{chain.name}: {expected}"]
+
+
+@pytest.mark.django_db
+def test_a_replaced_chain_is_named_by_the_servers() -> None:
+    chain = record_some(project := silent_project("birds"))
+    seal_daily(timezone.now())
+    remove(chain)
+    record_some(project, 9)
+    seal_daily(timezone.now() + 2 * sealing.EVERY)
+    assert problems() == [f"{chain.name}: entry 5 was replaced: its hash was {chain.head}."]
+
+
+@pytest.mark.django_db
+def test_a_seal_is_one_a_day_of_all_chains_that_grew() -> None:
+    now = timezone.now()
+    seal_daily(now)
+    assert not LogChain.objects.exists()
+    for number in range(sealing.CHAINS_PER_ENTRY + 1):
+        record_some(silent_project(f"birds-{number}"), 1)
+    for _ in range(3):
+        seal_daily(now)
+    seals = LogEntry.objects.filter(kind=LogKind.LOG_SEALED)
+    assert seals.count() == 2
+    assert all("sha256" not in each.after for each in seals)
+    record_some(Project.objects.get(slug="birds-3"), 1)
+    seal_daily(now + 2 * sealing.EVERY)
+    assert seals.all().count() == 3
+    chain = LogChain.objects.get(project__slug="birds-3")
+    assert seals.latest("number").after == f'{{"{chain.name}":[2,"{chain.head}"]}}'
+    verify_command()
+
+
+@pytest.mark.django_db
+def test_a_new_project_is_sealed_at_once(django_capture_on_commit_callbacks: Any) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        project = make_project("birds")
+    remove(LogChain.objects.get(project=project))
+    Project.objects.filter(pk=project.pk).delete()
+    [problem] = problems()
+    assert problem.startswith(f"project {project.pk}: the whole chain is missing: the server's chain notes its entry 1")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fields", [{"address": ""}, {"address": "", "salt": ""}])
+def test_a_blanked_address_is_named_unless_its_account_is_removed(fields: dict[str, str]) -> None:
+    ann, project = make_user("ann"), silent_project("birds")
+    request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.7")
+    request.user = ann
+    with auditlog.acting("page", request):
+        chain = record_some(project)
+        record_some(None, 1)
+    assert verify(chain).problem == ""
+    LogEntry.objects.update(**fields)
+    missing = "was removed, but not with the account of its person."
+    assert sorted(problems()) == [
+        f"{chain.name}: the address of entry 1 {missing}",
+        f"server: the address of entry 1 {missing}",
+    ]
+    User.objects.filter(pk=ann.pk).delete()
+    verify_command()
+    with auditlog.acting("page", RequestFactory().get("/")):  # of nobody, such as a failed sign-in
+        record_some(None, 1)
+    LogEntry.objects.update(**fields)
+    assert problems() == [f"server: the address of entry 2 {missing}"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("field", ["salt", "hash", "previous", "request", "address_digest", "after", "kind"])
+def test_a_blanked_field_is_named(field: str) -> None:
+    request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.7")
+    with auditlog.acting("page", request, "request-1"):
+        chain = record_some(silent_project("birds"))
+    chain.entries.filter(number=3).update(**{field: ""})
+    [problem] = problems()
+    assert problem.startswith(f"{chain.name}: ")
+    assert "entry 3" in problem
+
+
+@pytest.mark.django_db
+def test_entries_that_are_appended_meanwhile_are_no_problem() -> None:
+    before = record_some(project := silent_project("birds"))
+    record_some(project)
+    assert verify(before).problem == ""
+    LogChain.objects.update(length=5, head=before.head)
+    assert verify(before).problem == "entries after 5 were not appended by the log"
 
 
 @pytest.mark.django_db

@@ -70,6 +70,30 @@ def test_a_link_sets_a_new_password_once(mona: User, inbox: Inbox) -> None:
     assert kinds[-2:] == [LogKind.RESET_MAILED, LogKind.PASSWORD_RESET]
 
 
+def test_the_audit_log_says_when_the_address_was_entered_confirmed_and_removed(inbox: Inbox) -> None:
+    mona, choices = make_user("mona"), "/account/notices/choices/"
+    client = signed_in(mona)
+    recorded = LogEntry.objects.filter(kind__startswith="account.address", whom=mona.pk).order_by("pk")
+    client.post(choices, {"address": ADDRESS, "password": "mona-password"})
+    confirm = f"/account/notices/address/{addresses.token(Mailbox.objects.get(), addresses.CONFIRM)}/"
+    for _ in range(2):
+        client.post(confirm)
+    for _ in range(2):
+        client.post(choices, {"stop": "1"})
+    client.post(choices, {"address": ADDRESS, "password": "mona-password"})
+    stop = f"/account/notices/stop/{addresses.token(Mailbox.objects.get(), addresses.STOP)}/"
+    Client().post(stop)  # as mail programs do
+    facts = [(each.kind, each.who, each.before) for each in recorded]
+    assert facts == [
+        (LogKind.ADDRESS_ENTERED, mona.pk, '{"confirmed":false}'),
+        (LogKind.ADDRESS_CONFIRMED, mona.pk, ""),
+        (LogKind.ADDRESS_REMOVED, mona.pk, '{"confirmed":true}'),
+        (LogKind.ADDRESS_ENTERED, mona.pk, '{"confirmed":false}'),
+        (LogKind.ADDRESS_REMOVED, None, '{"confirmed":false}'),
+    ]
+    assert ADDRESS not in "".join(each.before + each.after for each in LogEntry.objects.all())
+
+
 def test_the_answer_is_the_same_for_every_address(mona: User, inbox: Inbox, django_assert_num_queries: Any) -> None:
     pages = []
     for address in (ADDRESS, "nobody@example.org"):

@@ -13,7 +13,7 @@ from knox.models import AuthToken
 
 from labeling.management.arguments import project_named
 from labeling.models import Role
-from labeling.projects.members import get_or_create_user, set_role
+from labeling.projects.members import get_or_create_user, new_token, set_role
 
 # A year, as on the account page.
 TOKEN_DAYS = 365
@@ -55,8 +55,8 @@ class Command(BaseCommand):
             with transaction.atomic():
                 tokens = AuthToken.objects.filter(user__username=username).count() if password else 0
                 user, created = get_or_create_user(username, password)
+                secret = new_token(user, datetime.timedelta(days=days)) if token else None
                 set_role(project=project, user=user, role=role)
-                secret = AuthToken.objects.create(user, expiry=datetime.timedelta(days=days))[1] if token else None
         except ValidationError as error:
             raise CommandError(f"username: {error.messages[0]}") from error
         account = "new account" if created else "existing account"

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from config.serve import tell_ready
 from labeling import auditlog, metrics, traces
 from labeling.answering import gold, removing
-from labeling.auditlog import retention
+from labeling.auditlog import retention, sealing
 from labeling.items import search
 from labeling.loop.child import Child
 from labeling.loop.lanes import Lanes, StepLimits
@@ -51,6 +51,7 @@ def tidy(now: datetime.datetime) -> None:
     purge(now, forget=datasets.forget)
     erasing.erase(now, ERASE_SECONDS)
     retention.cut(now)
+    sealing.seal_daily(now)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)
 

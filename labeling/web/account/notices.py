@@ -145,7 +145,8 @@ def choices(request: HttpRequest) -> HttpResponse:
             messages.success(request, gettext("A link is on its way to the address. Open it to confirm the address."))
             return redirect("notice-choices")
     elif request.method == "POST" and "stop" in request.POST:
-        Mailbox.objects.filter(user=user).delete()
+        if mailbox := Mailbox.objects.filter(user=user).first():
+            addresses.stop(mailbox)
         messages.success(request, gettext("You get no more e-mail."))
         return redirect("notice-choices")
     elif request.method == "POST":

@@ -29,6 +29,7 @@ from knox.models import AuthToken
 
 from labeling import auditlog
 from labeling.models import LogKind, User
+from labeling.projects.members import new_token
 from labeling.web.account import first_account
 from labeling.web.account.forms import AccountForm, TokenForm
 from labeling.web.account.provider import provider_name
@@ -92,9 +93,7 @@ def _new_token(user: Any, life: datetime.timedelta) -> str:
     """
     if not User.objects.select_for_update(no_key=True).filter(pk=user.pk, password=user.password).exists():
         return ""
-    made, token = AuthToken.objects.create(user=user, expiry=life)
-    auditlog.record(LogKind.TOKEN_CREATED, subject=f"token {made.token_key[:8]}", after={"expires": made.expiry})
-    return str(token)
+    return new_token(user, life)
 
 
 @require_POST
