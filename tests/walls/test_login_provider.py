@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import oidc_provider_mock
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 from factories import make_member, make_project, make_user
@@ -26,6 +28,23 @@ UNLINK = "/account/provider/unlink/"
 PEOPLE = [
     oidc_provider_mock.User(sub="1", claims={"preferred_username": "mona", "email": "m@example.org"}),
     oidc_provider_mock.User(sub="2", claims={"preferred_username": "eve", "groups": ["signs", "other"]}),
+]
+# Forms of the claim, and the groups that each names.
+CLAIMS: list[tuple[Any, set[str]]] = [
+    (["signs", "other"], {"signs", "other"}),
+    ("signs", {"signs"}),
+    ([], set()),
+    (None, set()),
+    (5, set()),
+    (True, set()),
+    ({"signs": "signs"}, set()),
+    ([{"name": "signs"}], set()),
+    (["signs", None], set()),
+    ([["signs"]], set()),
+]
+PEOPLE += [
+    oidc_provider_mock.User(sub=f"claim-{number}", claims={"preferred_username": f"c{number}", "groups": claim})
+    for number, (claim, _) in enumerate(CLAIMS)
 ]
 
 
@@ -118,6 +137,38 @@ def test_people_with_a_password_link_their_account(setting: Any) -> None:
     entered("1", "?process=connect", client)
     assert SocialAccount.objects.get().user == annie
     assert LogEntry.objects.filter(kind=LogKind.PROVIDER_LINKED).count() == 1
+
+
+def test_the_link_waits_for_the_password(setting: Any) -> None:
+    """As a browser does it: the button, the provider, the password."""
+    annie = make_user("annie")
+    client = signed_in(annie)
+    _, response = entered("1", "?process=connect", client)
+    assert response["Location"] == "/account/confirm/"
+    assert "link your account here with the one at Example" in text_of(client.get("/account/confirm/"))
+    assert "token" not in client.session["account_reauthentication_state"]["state"]
+    assert client.post("/account/confirm/", {"password": "wrong"}).status_code == 200
+    assert not SocialAccount.objects.exists()
+    assert client.post("/account/confirm/", {"password": "annie-password"})["Location"] == "/account/"
+    assert SocialAccount.objects.get().user == annie
+    assert is_in(entered()[0], "annie")
+    eve = signed_in(make_user("eve"))
+    entered("1", "?process=connect", eve)
+    page = eve.post("/account/confirm/", {"password": "eve-password"}, follow=True)
+    assert "Another account here is linked with that one" in text_of(page)
+    assert SocialAccount.objects.get().user == annie
+
+
+def test_a_link_that_waits_is_not_confirmed_by_another_change(setting: Any) -> None:
+    """Somebody at an unlocked computer leaves one waiting, and its owner sets up a second factor."""
+    annie = make_user("annie")
+    client = signed_in(annie)
+    entered("2", "?process=connect", client)
+    asked = client.get("/account/second-factor/app/add/")["Location"]
+    assert "link your account" not in text_of(client.get(asked))
+    assert client.post(asked, {"password": "annie-password"})["Location"] == "/account/second-factor/app/add/"
+    client.post("/account/confirm/", {"password": "annie-password"})
+    assert not SocialAccount.objects.exists()
 
 
 def sent_and_asked_for_the_password(client: Client) -> bool:
@@ -299,6 +350,39 @@ def test_groups_decide_about_roles(setting: Any) -> None:
 
 def roles(user: User) -> dict[str, str]:
     return {each.project.slug: each.role for each in user.memberships.select_related("project")}
+
+
+@pytest.mark.parametrize(("number", "names"), [(number, names) for number, (_, names) in enumerate(CLAIMS)])
+def test_odd_claims_name_no_group(setting: Any, number: int, names: set[str], caplog: Any) -> None:
+    for slug in ("signs", "other", "s"):
+        make_member(make_project(slug), f"boss-of-{slug}", Role.MANAGER)
+    setting.OIDC_GROUPS = accounts.groups([f"{slug}={slug}:annotator" for slug in ("signs", "other", "s")])
+    client, _ = entered(f"claim-{number}")
+    assert is_in(client, f"c{number}")
+    assert set(roles(User.objects.get(username=f"c{number}"))) == names
+    assert ("is no list of texts" in caplog.text) is (number > 2)
+
+
+def test_groups_count_after_a_second_factor_too(setting: Any) -> None:
+    """A person who lost a group at the provider must not keep the role by having a second factor here."""
+    signs = make_project("signs")
+    make_member(signs, "boss", Role.MANAGER)
+    annie = make_member(signs, "annie", Role.ANNOTATOR)
+    linked(annie)
+    secret = activate_app(annie)
+    setting.OIDC_GROUPS = accounts.groups(["signs=signs:annotator"])
+    client, response = entered()
+    assert response["Location"] == "/login/second-factor/"
+    assert not is_in(client)
+    client.post(response["Location"], {"code": format_hotp_value(hotp_value(secret, int(time.time()) // 30))})
+    assert is_in(client, "annie")
+    assert roles(annie) == {}
+
+
+def activate_app(user: User) -> str:
+    secret = generate_totp_secret()
+    TOTP.activate(user, secret)
+    return secret
 
 
 def test_a_last_manager_stays(setting: Any) -> None:

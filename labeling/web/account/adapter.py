@@ -22,6 +22,9 @@ from labeling.web.account import provider
 from labeling.web.gate import devices
 from labeling.web.gate.sessions import client_of
 
+LINKED = "socialaccount/messages/account_connected_other.txt"
+"""allauth's message that the account at the provider is linked with another account here."""
+
 
 class Accounts(DefaultAccountAdapter):
     """Local accounts: people come in by invitation, and sign in by their username."""
@@ -40,8 +43,8 @@ class Accounts(DefaultAccountAdapter):
     def post_login(self, request: HttpRequest, user: User, **more: Any) -> HttpResponse:
         """Remember the browser once the sign-in is complete."""
         response = super().post_login(request, user, **more)
-        if hasattr(request, "provider_groups"):
-            group_roles.apply(user=user, groups=request.provider_groups)
+        if login := (more.get("signal_kwargs") or {}).get("sociallogin"):
+            group_roles.apply(user=user, groups=login.state[provider.GROUPS])
         devices.remember(request, response, user)
         return response
 
@@ -61,8 +64,12 @@ class Accounts(DefaultAccountAdapter):
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **more: Any
     ) -> None:
-        """Show a message that allauth states in words. Its templates are not ours: the pages say what happened."""
-        if message := more.get("message"):
+        """Show a message that allauth states in words, and why a link was refused.
+
+        allauth's other templates are not ours: the pages say what happened.
+        """
+        refused = provider.ProviderAccounts.error_messages["connected_other"] if message_template == LINKED else None
+        if message := more.get("message") or refused:
             messages.add_message(request, level, message)
 
     def get_client_ip(self, request: HttpRequest) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from copy import copy
 from typing import Any
 
 import jwt
@@ -25,6 +26,7 @@ from django.contrib import messages
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
+from django.db.models.expressions import DatabaseDefault
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -43,6 +45,8 @@ logger = logging.getLogger(__name__)
 PROVIDER = "oidc"
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 BACKEND = f"{__name__}.ProviderBackend"
+GROUPS = "groups"
+"""The key in the state of a sign-in for the groups that the provider named."""
 
 
 def provider_name() -> str:
@@ -110,11 +114,11 @@ class Exchange(OpenIDConnectOAuth2Adapter):
             raise OAuth2Error("The provider sent no ID token.")
         claims = self._decode_id_token(app, more["response"]["id_token"])
         info = self._fetch_user_info(token.token)
-        if info.get("sub") != claims["sub"]:
+        if not isinstance(info, dict) or info.get("sub") != claims["sub"]:
             raise OAuth2Error("The tokens are of two persons.")
         login = self.get_provider().sociallogin_from_response(request, {"userinfo": info, "id_token": claims})
         login.nonce = claims.get("nonce", "")
-        login.groups = info.get(settings.OIDC_GROUPS_CLAIM, claims.get(settings.OIDC_GROUPS_CLAIM, []))
+        login.groups = _groups_of(info.get(settings.OIDC_GROUPS_CLAIM, claims.get(settings.OIDC_GROUPS_CLAIM, [])))
         return login
 
     def _decode_id_token(self, app: Any, id_token: str) -> dict[str, Any]:
@@ -123,8 +127,11 @@ class Exchange(OpenIDConnectOAuth2Adapter):
         allauth verifies no signature of a token that comes by TLS; inner networks sometimes have none.
         """
         with get_adapter().get_requests_session() as session:
-            keys = jwt.PyJWKSet.from_dict(session.get(self.openid_config["jwks_uri"]).json()).keys
+            answer = session.get(self.openid_config["jwks_uri"]).json()
+        if not isinstance(answer, dict):
+            raise OAuth2Error("The provider's keys are no object.")
         try:
+            keys = jwt.PyJWKSet.from_dict(answer).keys
             kid = jwt.get_unverified_header(id_token).get("kid")
             own = [key for key in keys if kid in (None, key.key_id)]
             if len(own) != 1:
@@ -148,7 +155,9 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
         """Refuse an ID token that was not made for this sign-in."""
         if not constant_time_compare(sociallogin.nonce, sociallogin.state.get("nonce") or "-"):
             self.on_authentication_error(request, None, exception=OAuth2Error("The nonce is another one."))
-        request.provider_groups = sociallogin.groups  # type: ignore[attr-defined]
+        # In the state, which lasts through a second factor.
+        sociallogin.state[GROUPS] = sociallogin.groups
+        sociallogin.token = None  # nothing asks the provider again, and a session would store it
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """Return whether the person gets an account: by `OIDC_CREATES_ACCOUNTS`, or with an open invitation."""
@@ -167,6 +176,14 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
         auditlog.record(LogKind.ACCOUNT_CREATED, who=user, whom=user)
         return user
 
+    def serialize_instance(self, instance: Any) -> dict[str, Any]:
+        """Return the row as a session keeps it, without the values that the database sets: they are no JSON."""
+        row = copy(instance)
+        for name, value in list(vars(row).items()):
+            if isinstance(value, DatabaseDefault):
+                delattr(row, name)
+        return dict(super().serialize_instance(row))
+
     def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
         return reverse("account")
 
@@ -178,6 +195,16 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
         sentence = gettext("Signing in with %(provider)s did not work. Try again.")
         messages.error(request, sentence % {"provider": settings.OIDC_NAME})
         raise ImmediateHttpResponse(redirect("account" if request.user.is_authenticated else "login"))
+
+
+def _groups_of(claim: Any) -> list[str]:
+    """Return the groups that the claim names: a list of texts, or one text. Another form names none."""
+    if isinstance(claim, str):
+        return [claim]
+    if isinstance(claim, list) and all(isinstance(each, str) for each in claim):
+        return claim
+    logger.warning("The provider's claim %r is no list of texts: it counts as no group.", settings.OIDC_GROUPS_CLAIM)
+    return []
 
 
 @receiver(social_account_added)

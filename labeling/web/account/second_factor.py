@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import STATE_SESSION_KEY
 from allauth.account.views import ReauthenticateView
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.views import AuthenticateView
@@ -12,6 +13,7 @@ from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewReco
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
 from django.contrib import messages
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -25,6 +27,7 @@ from django.views.decorators.http import require_http_methods
 from labeling.models import User
 from labeling.projects import second_factors
 from labeling.projects.invisible import isolated
+from labeling.web.account.provider import provider_name
 from labeling.web.shared.words import moment
 
 page = method_decorator([require_http_methods(["GET", "HEAD", "POST"]), never_cache], name="dispatch")
@@ -62,9 +65,25 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @page
 class Confirm(ReauthenticateView):
-    """Ask for the password again, before a change of second factors."""
+    """Ask for the password again, before a change of second factors, or of the link with the login provider."""
 
     template_name = "account/confirm.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Forget an account of the provider that waits to be linked, if the password is asked for another change.
+
+        Somebody at an unlocked computer could leave it waiting for the password of its owner.
+        """
+        if self._links(request) and REDIRECT_FIELD_NAME in {**request.GET, **request.POST}:
+            del request.session[STATE_SESSION_KEY]
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        provider = provider_name() if self._links(self.request) else ""
+        return {**super().get_context_data(**kwargs), "provider": provider}
+
+    def _links(self, request: HttpRequest) -> bool:
+        return "callback" in request.session.get(STATE_SESSION_KEY, {})
 
 
 @page
