@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 from factories import make_member, make_project, make_user
 from knox.models import AuthToken
@@ -75,6 +78,37 @@ def test_signing_in_takes_a_code_which_counts_once(mona: User) -> None:
     assert "used before" in text_of(thief.post(CODE, {"code": now}))
     assert thief.get("/account/").status_code == 302
     assert kinds(mona).count("account.sign_in_failed") == 2
+
+
+def test_the_code_that_sets_up_an_app_counts_once_too(mona: User) -> None:
+    client = confirmed(mona)
+    secret = client.get(f"{INDEX}app/add/").context["form"].secret
+    first = code(secret)
+    client.post(f"{INDEX}app/add/", {"code": f"{first[:3]} {first[3:]}"})
+    assert second_factors.has_one(mona)
+    for text in (first, f"{first[:3]}-{first[3:]}", f" {first} "):
+        assert "used before" in text_of(password_given().post(CODE, {"code": text}))
+    assert password_given().post(CODE, {"code": code(secret, 1)})["Location"] == "/new/"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["app", "recovery"])
+def test_of_sign_ins_at_once_with_the_same_code_one_succeeds(mona: User, kind: str) -> None:
+    secret, codes = set_up(mona)
+    text = code(secret) if kind == "app" else codes[0]
+    browsers = [password_given() for _ in range(6)]
+    ready = Barrier(len(browsers))
+
+    def send(client: Client) -> int:
+        try:
+            ready.wait()
+            return client.post(CODE, {"code": text}).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        answers = list(pool.map(send, browsers))
+    assert sorted(answers) == [200] * 5 + [302]
 
 
 @pytest.mark.django_db(transaction=True)

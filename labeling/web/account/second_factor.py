@@ -10,6 +10,7 @@ from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base.views import AuthenticateView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.views import GenerateRecoveryCodesView, ViewRecoveryCodesView
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.totp.views import ActivateTOTPView, DeactivateTOTPView
 from allauth.mfa.webauthn.views import AddWebAuthnView, RemoveWebAuthnView
 from django.contrib import messages
@@ -93,9 +94,24 @@ class Authenticate(AuthenticateView):
     template_name = "registration/second_factor.html"
 
 
+class AddAppForm(ActivateTOTPForm):
+    """The first code of an app. Like any other it counts once: it does not sign in as well."""
+
+    def clean_code(self) -> str:
+        code = super().clean_code()
+        data = {"secret": get_adapter().encrypt(self.secret)}
+        app = Authenticator(user=self.user, type=Authenticator.Type.TOTP, data=data)
+        if not app.wrap().validate_code(code):  # which marks the code as used
+            raise get_adapter().validation_error("incorrect_code")
+        return str(code)
+
+
 @page
 class AddApp(ActivateTOTPView):
     template_name = "account/add_app.html"
+
+    def get_form_class(self) -> type[AddAppForm]:
+        return AddAppForm
 
 
 @page
