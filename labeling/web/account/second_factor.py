@@ -28,6 +28,7 @@ from django.views.decorators.http import require_http_methods
 from labeling.models import User
 from labeling.projects import second_factors
 from labeling.projects.invisible import isolated
+from labeling.web.account.passkeys import AddPasskeyForm, PasskeyForm
 from labeling.web.account.provider import provider_name
 from labeling.web.shared.words import moment
 
@@ -93,6 +94,9 @@ class Authenticate(AuthenticateView):
 
     template_name = "registration/second_factor.html"
 
+    def get_webauthn_form_class(self) -> type[PasskeyForm]:
+        return PasskeyForm
+
 
 class AddAppForm(ActivateTOTPForm):
     """The first code of an app. Like any other it counts once: it does not sign in as well."""
@@ -125,6 +129,9 @@ class RemoveApp(DeactivateTOTPView):
 @page
 class AddPasskey(AddWebAuthnView):
     template_name = "account/add_passkey.html"
+
+    def get_form_class(self) -> type[AddPasskeyForm]:
+        return AddPasskeyForm
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         # allauth's class drops a form with errors.
