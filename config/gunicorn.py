@@ -49,6 +49,9 @@ keepalive = 20
 timeout = 120
 graceful_timeout = 8
 
+# No header says at which path the application lies: any client of a proxy that passes underscores could send it.
+forwarder_headers = ""
+
 # For files that gunicorn opens itself: logs, and a socket of `--bind unix:…`.
 umask = UMASK
 os.umask(UMASK)

@@ -5,7 +5,9 @@ Requests that do not come from `TRUSTED_PROXIES` lose all headers that proxies s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
@@ -14,12 +16,15 @@ from django.http.request import split_domain_port
 
 from labeling.web.gate.login_header import meta_name
 
+logger = logging.getLogger(__name__)
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+PROTO = "HTTP_X_FORWARDED_PROTO"
 FORWARDED = (
     "HTTP_X_FORWARDED_FOR",
-    "HTTP_X_FORWARDED_PROTO",
+    PROTO,
     "HTTP_X_FORWARDED_HOST",
     "HTTP_X_FORWARDED_PORT",
     "HTTP_FORWARDED",
@@ -48,12 +53,28 @@ class TrustedProxies:
         trusted = is_in(peer, settings.TRUSTED_PROXIES)
         relayed = any(name in request.META for name in RELAYED)
         request.client_unknown = relayed and not (trusted and parse(chain[-1]))  # type: ignore[attr-defined]
-        if trusted:
-            request.META["REMOTE_ADDR"] = str(client_of(peer, chain, settings.TRUSTED_PROXIES))
-        else:
+        client = client_of(peer, chain, settings.TRUSTED_PROXIES) if trusted else peer
+        if client is not None:
+            request.META["REMOTE_ADDR"] = str(client)
+        if settings.HTTPS:
+            # gunicorn has a list of proxies of its own: this machine. Here X-Forwarded-Proto alone says it.
+            request.META["wsgi.url_scheme"] = "http"
+            if relayed and not (trusted and PROTO in request.META):
+                _warn_of_a_loop(str(peer))
+        if not trusted:
             for name in (*FORWARDED, REQUEST_ID, *TRACE.values(), meta_name(settings.LOGIN_HEADER)):
                 request.META.pop(name, None)
         return self.get_response(request)
+
+
+@lru_cache(maxsize=100)
+def _warn_of_a_loop(peer: str) -> None:
+    """Log once that pages lead to themselves, which nothing else in the log would explain."""
+    logger.warning(
+        "A request through a proxy at %s has no X-Forwarded-Proto of a proxy in TRUSTED_PROXIES. With HTTPS=true its "
+        "pages lead to themselves.",
+        peer,
+    )
 
 
 def client_of(peer: Address | None, chain: Iterable[str], trusted: Iterable[Network]) -> Address | None:
@@ -74,8 +95,11 @@ def client_of(peer: Address | None, chain: Iterable[str], trusted: Iterable[Netw
 
 
 def parse(text: str) -> Address | None:
-    """Return the address in a text, without its port; an IPv4 address in IPv6 form becomes IPv4. None if it is none."""
-    text = text.strip()
+    """Return the address in a text, without its port; an IPv4 address in IPv6 form becomes IPv4. None if it is none.
+
+    The zone of an address such as `fe80::1%eth0` is dropped: the database stores addresses without one.
+    """
+    text = text.strip().partition("%")[0]
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
