@@ -30,6 +30,15 @@ def seal_project(project: Project) -> None:
     transaction.on_commit(partial(_seal, [chain_name(project)]), robust=True)
 
 
+def newest_of_server() -> dict[str, list[int | str]]:
+    """Return what the first entry of a project notes: the server's newest entry, so that its chain is covered, too.
+
+    Empty without an entry. Takes no lock: the entry is committed, but it need not be the newest any more.
+    """
+    server = LogChain.objects.filter(name=SERVER).first()
+    return {SERVER: [server.length, server.head]} if server else {}
+
+
 def seal_daily(now: datetime.datetime) -> None:
     """Seal all chains that have grown, unless a worker has done so within a day."""
     if not _is_due(now) or not LogChain.objects.exclude(name=SERVER).exists():
@@ -45,10 +54,29 @@ def seals() -> Iterator[Heads]:
     """Yield what each seal of the server's chain says, the oldest first."""
     entries = LogEntry.objects.filter(chain__name=SERVER, kind=LogKind.LOG_SEALED).order_by("number")
     for after in entries.values_list("after", flat=True).iterator(chunk_size=1000):
-        try:
-            yield {name: (int(number), str(digest)) for name, (number, digest) in json.loads(after).items()}
-        except (ValueError, TypeError, AttributeError):  # the value was changed, which the entry's hash shows
-            continue
+        yield _heads_of(after)
+
+
+def notes_of_server() -> Iterator[Heads]:
+    """Yield what the first entries of projects note of the server's chain."""
+    entries = LogEntry.objects.filter(kind=LogKind.PROJECT_CREATED).order_by("pk")
+    for after in entries.values_list("after", flat=True).iterator(chunk_size=1000):
+        yield {name: head for name, head in _heads_of(after).items() if name == SERVER}
+
+
+def _heads_of(text: str) -> Heads:
+    """Return number and hash of each chain that a value of an entry names. A value that was changed may name none: the
+    hash of its entry shows the change.
+    """
+    try:
+        pairs = json.loads(text).items()
+    except (ValueError, AttributeError):
+        return {}
+    return {
+        name: (pair[0], pair[1])
+        for name, pair in pairs
+        if isinstance(pair, list) and [type(each) for each in pair] == [int, str]
+    }
 
 
 @transaction.atomic

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from labeling.auditlog.sealing import Heads, seals
+from labeling.auditlog.sealing import Heads, notes_of_server, seals
 from labeling.auditlog.writing import SERVER, chain_name
 from labeling.models import LogChain, LogEntry, LogKind, Project, User
 from labeling.models.auditlog import GENESIS, address_digest
@@ -40,7 +41,7 @@ def verify_all() -> Iterator[Verdict]:
     for name in sorted((wanted | sealed.keys()) - chains.keys()):
         number, digest = max(sealed.get(name, NO_SEALS).items(), default=(0, GENESIS))
         if name in wanted or removed.get(name, (0, ""))[0] < number:
-            known = f": the server's chain notes its entry {number} with the hash {digest}" if number else ""
+            known = f": another chain holds its entry {number} with the hash {digest}" if number else ""
             yield Verdict(name, 0, 0, GENESIS, f"the whole chain is missing{known}")
 
 
@@ -162,9 +163,9 @@ def _cut_of(entry: LogEntry) -> tuple[int, str]:
 
 
 def _sealed() -> dict[str, dict[int, str]]:
-    """Return by chain the hashes that seals say, by the numbers of the entries."""
+    """Return by chain the hashes that other chains hold, by the numbers of the entries."""
     sealed: dict[str, dict[int, str]] = defaultdict(dict)
-    for heads in seals():
+    for heads in itertools.chain(notes_of_server(), seals()):
         for name, (number, digest) in heads.items():
             sealed[name].setdefault(number, digest)
     return sealed

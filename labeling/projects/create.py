@@ -173,6 +173,7 @@ def create_project(
         if manager is not None:
             set_role(project=project, user=manager, role=Role.MANAGER)
     after = {"slug": slug, "kind": kind, "question": project.question, "classes": len(names)}
+    after |= auditlog.newest_of_server()
     auditlog.record(LogKind.PROJECT_CREATED, project=project, whom=manager, after=after)
     auditlog.seal_project(project)
     return project

@@ -135,7 +135,7 @@ def test_a_removed_chain_is_named_by_the_servers(again: bool) -> None:
         expected = f"entries after 2 are missing: there was 5 with the hash {chain.head}."
     else:
         Project.objects.filter(pk=project.pk).delete()
-        expected = f"the whole chain is missing: the server's chain notes its entry 5 with the hash {chain.head}."
+        expected = f"the whole chain is missing: another chain holds its entry 5 with the hash {chain.head}."
     assert problems() == [f"{chain.name}: {expected}"]
 
 
@@ -176,7 +176,25 @@ def test_a_new_project_is_sealed_at_once(django_capture_on_commit_callbacks: Any
     remove(LogChain.objects.get(project=project))
     Project.objects.filter(pk=project.pk).delete()
     [problem] = problems()
-    assert problem.startswith(f"project {project.pk}: the whole chain is missing: the server's chain notes its entry 1")
+    assert problem.startswith(f"project {project.pk}: the whole chain is missing: another chain holds its entry 1")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("again", [0, 1, 9])
+def test_a_removed_chain_of_the_server_is_named_by_projects(again: int) -> None:
+    server = record_some(None)
+    make_project("birds")
+    make_user("ann")
+    verify_command()
+    remove(server)
+    for _ in range(again):  # as people sign in
+        auditlog.record(LogKind.SIGNED_IN)
+    expected = {
+        0: f"the whole chain is missing: another chain holds its entry 5 with the hash {server.head}.",
+        1: f"entries after 1 are missing: there was 5 with the hash {server.head}.",
+        9: f"entry 5 was replaced: its hash was {server.head}.",
+    }
+    assert problems() == [f"server: {expected[again]}"]
 
 
 @pytest.mark.django_db

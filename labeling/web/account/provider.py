@@ -191,7 +191,7 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
     ) -> None:
         """Log the error, and lead back. The page does not repeat what the address bar says."""
-        logger.warning("A sign-in at the provider failed: %s", exception or error)
+        logger.warning("A sign-in at the provider failed: %.500s", exception or error)
         sentence = gettext("Signing in with %(provider)s did not work. Try again.")
         messages.error(request, sentence % {"provider": settings.OIDC_NAME})
         raise ImmediateHttpResponse(redirect("account" if request.user.is_authenticated else "login"))
