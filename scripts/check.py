@@ -75,6 +75,7 @@ ON_POSTGRES = [
     "walls/test_invitation_links.py::test_of_many_who_take_the_last_places_at_once_exactly_the_limit_gets_in",
     "walls/test_known_devices.py::test_failures_of_a_device_are_all_counted_when_many_come_at_once",
     "walls/test_login_throttle.py::test_failures_of_many_at_once_are_all_counted",
+    "walls/test_second_factor.py::test_of_sign_ins_at_once_with_the_same_code_one_succeeds",
 ]
 # Of these, when all checks run in short, PostgreSQL alone: neither their statements nor their locks depend on the
 # database, and other tests of the same subjects run on SQLite.
