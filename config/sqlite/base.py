@@ -25,7 +25,7 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
-from config.sqlite.checkpoint import checkpoint, flush, is_due
+from config.sqlite.checkpoint import checkpoint, empty_log, flush, is_due
 
 # Longer statements have many values, and are seldom repeated.
 REMEMBERED_LETTERS = 4000
@@ -106,6 +106,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Checkpoint a long write-ahead log in small pieces. For steps of the worker, which may take longer."""
         if self._flush and not self.in_atomic_block and is_due(self.settings_dict["NAME"]):
             checkpoint(str(self.settings_dict["NAME"]), self._alone())
+
+    def rewrite(self) -> None:
+        """Write the database anew: it then has no trace of removed rows. Other writers wait meanwhile."""
+        with self._alone(), self.cursor() as cursor:
+            cursor.execute("VACUUM")
+
+    def empty_log(self) -> bool:
+        """Empty the write-ahead log, which has earlier states of rows. Return False if a reader still needs it."""
+        return empty_log(str(self.settings_dict["NAME"]), self._alone())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

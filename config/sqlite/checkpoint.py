@@ -27,6 +27,7 @@ from pathlib import Path
 
 FRAMES = 16_000
 """A checkpoint is due from this number of pages on: 64 MB. A lower number would write the same pages more often."""
+EMPTY_SECONDS = 1.0
 # A slow disk writes this many bytes in a twentieth of a second.
 PIECE_BYTES = 2 << 20
 # sync_file_range(2): wait for earlier writes, write, and wait. The file's own metadata is left to the flush at the end.
@@ -64,8 +65,19 @@ def checkpoint(database: str, alone: AbstractContextManager[None]) -> None:
             copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
-def _connected(database: str) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(database, isolation_level=None))
+def empty_log(database: str, alone: AbstractContextManager[None]) -> bool:
+    """Copy the whole log into the database, and cut the log to no bytes: it has earlier states of rows. Return False if
+    a reader still needs it.
+
+    `alone`: as for `checkpoint`. Writers wait for up to `EMPTY_SECONDS`.
+    """
+    with _connected(database, timeout=EMPTY_SECONDS) as copier, alone:
+        [(busy, _, _)] = copier.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return not busy
+
+
+def _connected(database: str, *, timeout: float = 5.0) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(database, timeout=timeout, isolation_level=None))
 
 
 def flush(path: str) -> None:

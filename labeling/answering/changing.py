@@ -41,9 +41,9 @@ def _queueable(items: ItemQuerySet) -> ItemQuerySet:
     return items.kept().filter(task__isnull=True, queued_at__isnull=True)
 
 
-EXCLUDE, INCLUDE, DELETE, RESTORE = "exclude", "include", "delete", "restore"
+EXCLUDE, INCLUDE, DELETE, RESTORE, ERASE = "exclude", "include", "delete", "restore", "erase"
 QUEUE, UNQUEUE, RELABEL, AGAIN, GOLD, UNGOLD = "queue", "unqueue", "relabel", "again", "gold", "ungold"
-CLOSING = (EXCLUDE, DELETE)
+CLOSING = (EXCLUDE, DELETE, ERASE)
 """The actions that take items out of the pool and close their open tasks."""
 
 ACTIONS: Mapping[str, Action] = {
@@ -87,7 +87,16 @@ ACTIONS: Mapping[str, Action] = {
         "good, with their files and annotations.",
         lambda items: items.filter(deleted_at__isnull=True),
     ),
-    RESTORE: Action("Restore", "restored", "They are back in the pool.", ItemQuerySet.deleted),
+    RESTORE: Action(
+        "Restore", "restored", "They are back in the pool.", lambda items: items.deleted().not_being_erased()
+    ),
+    ERASE: Action(
+        "Erase now",
+        "erased in the next minutes",
+        "A worker erases them for good in the next minutes, with their files, annotations and comments, also from all "
+        "dataset versions, which get new digests. Nobody can restore them.",
+        ItemQuerySet.not_being_erased,
+    ),
 }
 
 
@@ -127,7 +136,10 @@ class Change:
         effect = self.preview(project)
         ids = list(self._items(project).values_list("pk", flat=True))
         # Before the first transaction: an interruption leaves no change without an entry.
-        if ids:
+        if ids and self.action == ERASE:
+            before = {"count": len(ids), "items": ids}
+            auditlog.record(LogKind.ERASURE_ASKED, project=project, before=before, after={"reason": self.reason})
+        elif ids:
             after = {"action": self.action, "count": len(ids), "items": ids, "value": self.value}
             auditlog.record(LogKind.ITEMS_CHANGED, project=project, after=after)
         with auditlog.part_of_one():
@@ -136,8 +148,10 @@ class Change:
 
     def _apply(self, project: Project, user: User, ids: Sequence[int]) -> int:
         if self.action in CLOSING:
-            delete = self.action == DELETE
-            return removing.remove(project=project, ids=ids, user=user, reason=self.reason, delete=delete)
+            delete, at_once = self.action == DELETE, self.action == ERASE
+            return removing.remove(
+                project=project, ids=ids, user=user, reason=self.reason, delete=delete, at_once=at_once
+            )
         if self.action in (INCLUDE, RESTORE):
             return removing.restore(project=project, ids=ids, user=user)
         if self.action == RELABEL:

@@ -1,4 +1,5 @@
-"""Exclude and delete items, and restore them. A deleted item can be restored for 30 days.
+"""Exclude and delete items, restore them, or ask to erase them. A deleted item can be restored for 30 days, unless it
+is being erased.
 
 The loop neither picks an excluded item, trains on it nor measures with it; exports leave it out by default. Its answers
 stay. Its task in the open batch is closed as at an early end of the batch (`deadlines.py`): a task without answers
@@ -27,6 +28,7 @@ from labeling.answering.assignments import TasksChanged
 from labeling.db.long_writes import in_parts
 from labeling.db.statements import change_each
 from labeling.models import Batch, Event, EventType, Item, Project, Removal, Task, User
+from labeling.models.items import ItemQuerySet
 from labeling.models.tasks import TaskQuerySet
 
 # Items per transaction: other writers wait for its end.
@@ -46,26 +48,39 @@ class RemovalError(Exception):
         self.detail = detail
 
 
-def remove(*, project: Project, ids: Sequence[int], user: User, reason: str = "", delete: bool = False) -> int:
+def remove(
+    *,
+    project: Project,
+    ids: Sequence[int],
+    user: User,
+    reason: str = "",
+    delete: bool = False,
+    at_once: bool = False,
+) -> int:
     """Exclude these items of the project, or delete them. Return the number of items that this changed.
 
-    Excluded items can be deleted; deleted items cannot be excluded. Each transaction changes `CHUNK` items, so a second
-    call after an interruption changes the remaining ones. Raises `RemovalError` if other requests change the items'
-    tasks during all `TRIES` tries.
+    Excluded items can be deleted; deleted items cannot be excluded. `at_once`: also delete items, deleted or not, for
+    good (`labeling.projects.purging`). Each transaction changes `CHUNK` items, so a second call after an interruption
+    changes the remaining ones. Raises `RemovalError` if other requests change the items' tasks during all `TRIES`
+    tries.
     """
+    facts = Removal(user=user, reason=reason, deleted=delete or at_once, at_once=at_once)
     return sum(
-        _closing_tasks(_tasks_of(part), partial(_take_out, project, part, user, reason, delete))
+        _closing_tasks(_tasks_of(part), partial(_take_out, project, part, facts))
         for part in in_parts(sorted(ids), CHUNK)
     )
 
 
 def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
-    """Restore these items, excluded or deleted. Return the number of items that were excluded or deleted."""
+    """Restore these items, excluded or deleted, but for those that are being erased. Return the number of items that
+    were excluded or deleted.
+    """
     restored = 0
     for part in in_parts(sorted(ids), CHUNK):
         with transaction.atomic():
             out = list(
                 project.items.excluded()
+                .not_being_erased()
                 .filter(pk__in=part)
                 .select_for_update(no_key=True)
                 .order_by("pk")
@@ -123,23 +138,25 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int] | None = Non
                 # Last, because submits wait for these rows; all of them before the project, as `batches.lock` says.
                 _count({each.batch.pk: each for each in closed}, labeled)
                 for each in closed:
-                    _settle_batch(each.batch)
+                    settle_batch(each.batch)
                 return changed
         except TasksChanged:
             time.sleep(PAUSE_SECONDS)
     raise RemovalError("busy", gettext("These items are being changed at this moment. Try again."))
 
 
-def _take_out(project: Project, ids: Sequence[int], user: User, reason: str, delete: bool) -> int:
+def _take_out(project: Project, ids: Sequence[int], facts: Removal) -> int:
     now = timezone.now()
-    items = project.items.filter(pk__in=ids)
-    items = items.filter(deleted_at__isnull=True) if delete else items.kept()
-    chosen = list(items.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    Removal.objects.standing().filter(item__in=chosen).update(ended_at=now, ended_by=user)
-    Removal.objects.bulk_create(
-        Removal(item_id=pk, user=user, deleted=delete, reason=reason, created_at=now) for pk in chosen
-    )
-    removed = {"deleted_at": now} if delete else {}
+    items: ItemQuerySet = project.items.filter(pk__in=ids)
+    if facts.at_once:
+        items = items.not_being_erased()
+    else:
+        items = items.filter(deleted_at__isnull=True) if facts.deleted else items.kept()
+    chosen = list(items.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
+    Removal.objects.standing().filter(item__in=chosen).update(ended_at=now, ended_by=facts.user)
+    values = {name: getattr(facts, name) for name in ("user", "reason", "deleted", "at_once")}
+    Removal.objects.bulk_create(Removal(item_id=pk, created_at=now, **values) for pk in chosen)
+    removed = {"deleted_at": Coalesce("deleted_at", now)} if facts.deleted else {}
     Item.objects.filter(pk__in=chosen).update(excluded_at=Coalesce("excluded_at", now), **removed)
     return len(chosen)
 
@@ -205,11 +222,11 @@ def _count(closed: Mapping[int, _Closed], labeled: Mapping[int, int]) -> None:
             raise TasksChanged  # the batch ended early meanwhile, which also closes these tasks
 
 
-def _settle_batch(batch: Batch) -> None:
-    """Complete the batch if nothing is left to answer."""
+def settle_batch(batch: Batch) -> None:
+    """Complete the batch, which is open or ready, if nothing is left to answer."""
     if batches.complete(batch_id=batch.pk):
         return
-    now, empty = timezone.now(), Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN, size=0)
+    now, empty = timezone.now(), Batch.objects.on_offer().filter(pk=batch.pk, size=0)
     if empty.update(state=Batch.State.DONE, completed_at=now, done_at=now):
         batches.ensure_next(project=batch.project)  # an empty batch has nothing to train on
         Event.objects.announce(EventType.BATCH_DONE, batch.project, number=batch.number)

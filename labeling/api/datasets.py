@@ -224,6 +224,7 @@ class Verification(serializers.Serializer[Any]):
     digest = serializers.CharField()
     whole = serializers.BooleanField()
     problems = serializers.ListField(child=serializers.CharField())
+    replaced = ReplacedDigest(many=True, help_text="Earlier digests, from before items were removed for good.")
 
 
 class DatasetVerification(_OneDataset):
@@ -233,4 +234,5 @@ class DatasetVerification(_OneDataset):
     def get(self, request: Request, slug: str, name: str) -> Response:
         dataset = self.whole(name)
         problems = verifying.verify(dataset)
-        return Response(Verification({"digest": dataset.digest, "whole": not problems, "problems": problems}).data)
+        facts = {"digest": dataset.digest, "whole": not problems, "problems": problems, "replaced": dataset.replaced}
+        return Response(Verification(facts).data)

@@ -13,7 +13,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import IntegrityError, transaction
+from django.db.models import Max
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
@@ -29,9 +30,11 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop, override
 
 from labeling import auditlog, logs
+from labeling.db.statements import among
 from labeling.disk.files import is_full
 from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
 from labeling.intake.run import import_items
+from labeling.kinds import media
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.metrics import UPLOAD_BYTES
@@ -55,6 +58,8 @@ STORE_AWAY = gettext_noop("The store of files does not answer: nothing was impor
 # failed imports are kept for KEPT_SECONDS, so that a manager can retry the import.
 ORPHAN_SECONDS = 6 * 3600
 KEPT_SECONDS = 7 * 24 * 3600
+# No command writes a draft of an image for this long.
+LEFT_SECONDS = 60
 # Files that wait for a person to choose their columns are kept this long.
 PARKED_KEPT = datetime.timedelta(days=1)
 
@@ -366,6 +371,21 @@ def discard(item_import: ItemImport) -> bool:
         return False
     give_up(store().path_of(item_import.path))
     return True
+
+
+def forget(project: Project, items: Sequence[int]) -> None:
+    """Remove files that may hold these items: uploads whose import failed after it brought in items, and drafts of
+    images. Such an import cannot be retried.
+    """
+    newest = project.items.filter(pk__in=among(items)).aggregate(at=Max("created_at"))["at"]
+    if newest is None:
+        return
+    sweep()
+    failed = project.imports.failed().filter(owns_file=True, accepted__gt=0, created_at__lte=newest)
+    for path in failed.values_list("path", flat=True):
+        quota.discard(store().path_of(path))
+    if not project.jobs.running().filter(kind=Job.Kind.IMPORT).exists():
+        media.remove_drafts(project.pk, seconds=LEFT_SECONDS)
 
 
 def sweep() -> None:

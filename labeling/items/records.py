@@ -7,11 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.db.models.functions import Coalesce
 
 from labeling.items.item_filters import State
-from labeling.models import Annotation, CertifiedLabel, Copy, Correction, Item, ModelVersion, Project, Removal, Task
+from labeling.models import (
+    Annotation,
+    AuditDraw,
+    Certificate,
+    CertifiedLabel,
+    Copy,
+    Correction,
+    Item,
+    ModelVersion,
+    Project,
+    Removal,
+    Task,
+)
 
 Names = dict[int, str]
 
@@ -200,6 +212,21 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
     return ItemRecord(
         item, task, decides, checks, deciding, corrections, removals, names_of(project, values, also), copy
     )
+
+
+def learned_by(project: Project, ids: Sequence[int]) -> list[int]:
+    """Return the numbers of the model versions that may have learned from one of these items."""
+    first = project.items.filter(pk__in=ids, reserved=False).labeled().aggregate(n=Min("task__batch__number"))["n"]
+    versions = project.versions.none() if first is None else project.versions.select_related("batch")
+    return sorted(version.number for version in versions if version.last_batch >= first)
+
+
+def certified_by(project: Project, ids: Sequence[int]) -> list[int]:
+    """Return the numbers of the certificates that cover one of these items, or whose audits asked about one."""
+    covers = Q(pk__in=CertifiedLabel.objects.filter(item__in=ids).values("certificate"))
+    asked = Q(audit__in=AuditDraw.objects.filter(task__item__in=ids).values("audit"))
+    certificates = Certificate.objects.filter(covers | asked, project=project)
+    return list(certificates.order_by("number").values_list("number", flat=True))
 
 
 def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:

@@ -15,6 +15,7 @@ from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
 from labeling import kinds
+from labeling.db.long_writes import held_seconds, keep_log_short
 from labeling.db.statements import among, change, change_each, marks, rows
 from labeling.items.words import Term, item_words
 from labeling.models import Item, ItemIndex, Project
@@ -22,6 +23,8 @@ from labeling.models.items import ItemQuerySet
 
 # Items that one transaction indexes: other writers wait for its end.
 PART = 100
+# Pages of SQLite's index that one transaction writes anew.
+MERGED_PAGES = 500
 # Up to this many matches are listed by id. With more matches, queries check item by item, in their own order: then at
 # least one in a hundred of a million items matches.
 FEW = 10_000
@@ -76,6 +79,26 @@ def forget(ids: Sequence[int]) -> None:
     """Remove the words of these items. Call it in the transaction that removes the items."""
     key = "item_id" if connection.vendor == "postgresql" else "rowid"
     change(f"DELETE FROM labeling_itemwords WHERE {key} IN ({marks(len(ids))})", list(ids))  # noqa: S608  constants
+
+
+def drop_forgotten() -> None:
+    """Write SQLite's index anew, in parts, without the words that only forgotten items have: FTS5 marks these words as
+    removed, and keeps them. Does nothing on PostgreSQL.
+    """
+    if connection.vendor == "postgresql":
+        return
+    pages = -MERGED_PAGES  # negative: all parts of the index are to become one
+    while True:
+        began = time.monotonic()
+        with connection.cursor() as cursor:
+            before = cursor.connection.total_changes
+            cursor.execute("INSERT INTO labeling_itemwords (labeling_itemwords, rank) VALUES ('merge', %s)", [pages])
+            changes = cursor.connection.total_changes - before
+        if changes < 2:  # as FTS5 documents it
+            return
+        pages = MERGED_PAGES
+        time.sleep(held_seconds(began))
+        keep_log_short()
 
 
 def catch_up(seconds: float | None = None) -> None:

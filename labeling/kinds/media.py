@@ -196,11 +196,11 @@ def write_block(name: str, vectors: np.ndarray) -> None:
     store().publish(path_of(name))
 
 
-def remove_drafts(project_id: int) -> None:
-    """Remove the drafts of files that killed processes have left behind."""
+def remove_drafts(project_id: int, *, seconds: float = DRAFT_SECONDS) -> None:
+    """Remove the drafts of files that killed processes have left behind: those that are older than `seconds`."""
     for draft in _drafts(str(project_id)).glob("*"):
         with suppress(FileNotFoundError):  # it was moved, or another import removes it
-            if draft.stat().st_mtime < time.time() - DRAFT_SECONDS:
+            if draft.stat().st_mtime < time.time() - seconds:
                 draft.unlink()
 
 

@@ -24,7 +24,7 @@ from labeling.models.privacy import LabelFamily, PrivateTraining, Release
 from labeling.models.projects import Project
 from labeling.models.references import Reference
 from labeling.models.registrations import Registration
-from labeling.models.removals import BulkChange, Removal
+from labeling.models.removals import BulkChange, Leftover, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.roles import Ability, Role
 from labeling.models.sign_in import CacheEntry, SignInFailure, TokenUse
@@ -74,6 +74,7 @@ __all__ = [
     "LabelClass",
     "LabelCounts",
     "LabelFamily",
+    "Leftover",
     "LogChain",
     "LogEntry",
     "LogKind",

@@ -14,6 +14,7 @@ from labeling.models.batches import BY_CHANCE, IMPORTED
 from labeling.models.certificates import CertifiedLabel
 from labeling.models.near_copies import Copy
 from labeling.models.people import MembershipQuerySet, User
+from labeling.models.removals import Removal
 from labeling.models.tasks import Task
 
 _DRAWN_ID = re.compile(r"[0-9a-f]{20}")  # see `labeling.intake.run.blind_ids_of`
@@ -96,6 +97,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
     def deleted(self) -> ItemQuerySet:
         """Return deleted items, which no list shows and a manager can restore for 30 days."""
         return self.filter(deleted_at__isnull=False)
+
+    def not_being_erased(self) -> ItemQuerySet:
+        """Return items without those that a worker will erase at once."""
+        return self.exclude(pk__in=Removal.objects.at_once().values("item"))
 
     def labeled(self) -> ItemQuerySet:
         return self.filter(label__isnull=False)

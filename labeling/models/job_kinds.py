@@ -25,6 +25,8 @@ class JobKind:
     """Whether workers begin the step after short steps that are due."""
     in_turn: bool = False
     """Whether a project's steps of this kind run one after the other, in the order of their jobs."""
+    binds: bool = False
+    """Whether the step writes rows about items that it read before: no item is erased while it runs."""
     spends_privacy: bool = False
     """Whether each start spends privacy budget, in a project with a budget."""
 
@@ -36,7 +38,7 @@ class Kind(StrEnum):
 
     IMPORT = "import", JobKind(phase="importing items", awaited_by="managers", fails="item_import")
     SOURCE = "source", JobKind(phase="looking at a source", awaited_by="managers")
-    ENCODE = "encode", JobKind(phase="encoding items", awaited_by="managers", settings=("encoder",))
+    ENCODE = "encode", JobKind(phase="encoding items", awaited_by="managers", settings=("encoder",), binds=True)
     TRAIN = (
         "train",
         JobKind(
@@ -49,20 +51,20 @@ class Kind(StrEnum):
             spends_privacy=True,
         ),
     )
-    SETTLE = "settle", JobKind(phase="settling the labels", awaited_by="batch", fails="batch")
+    SETTLE = "settle", JobKind(phase="settling the labels", awaited_by="batch", fails="batch", binds=True)
     GIVEN = (
         "given",
         JobKind(phase="reading predictions from outside", awaited_by="managers", fails="prediction_set"),
     )
     EMBED = "embed", JobKind(phase="looking at the pool", awaited_by="batch", fails="batch")
     CLUSTER = "cluster", JobKind(phase="clustering the pool", awaited_by="batch", fails="batch")
-    SELECT = "select", JobKind(phase="picking the next batch", awaited_by="batch", fails="batch")
+    SELECT = "select", JobKind(phase="picking the next batch", awaited_by="batch", fails="batch", binds=True)
     REPICK = (
         "repick",
-        JobKind(phase="picking the batch again with the newest model", awaited_by="annotators", long=True),
+        JobKind(phase="picking the batch again with the newest model", awaited_by="annotators", long=True, binds=True),
     )
-    REPLACE = "replace", JobKind(phase="replacing skipped items", awaited_by="annotators")
-    RELABEL = "relabel", JobKind(phase="changing labels", awaited_by="annotators")
+    REPLACE = "replace", JobKind(phase="replacing skipped items", awaited_by="annotators", binds=True)
+    RELABEL = "relabel", JobKind(phase="changing labels", awaited_by="annotators", binds=True)
     SURVEY = "survey", JobKind(phase="surveying the pool", awaited_by="no one")
     PREDICT = "predict", JobKind(phase="predicting", awaited_by="managers", fails="prediction")
     REGISTER = "register", JobKind(phase="registering a model", awaited_by="managers", fails="registration")
@@ -88,7 +90,7 @@ class Kind(StrEnum):
         "encoders",
         JobKind(phase="measuring encoders", awaited_by="no one", settings=("model", "training")),
     )
-    FINISH = "finish", JobKind(phase="proving labels of the model", awaited_by="managers")
+    FINISH = "finish", JobKind(phase="proving labels of the model", awaited_by="managers", binds=True)
     DATASET = "dataset", JobKind(phase="writing a dataset version", awaited_by="managers", fails="dataset")
     REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="no one")
 
@@ -104,4 +106,5 @@ URGENT_KINDS = [kind.value for kind in Kind if kind.facts.awaited_by in ("batch"
 PATIENT_KINDS = [kind.value for kind in Kind if kind.facts.awaited_by == "no one"]
 LONG_KINDS = [kind.value for kind in Kind if kind.facts.long]
 KINDS_IN_TURN = [kind.value for kind in Kind if kind.facts.in_turn]
+BINDING_KINDS = [kind.value for kind in Kind if kind.facts.binds]
 SPENDING_KINDS = [kind.value for kind in Kind if kind.facts.spends_privacy]

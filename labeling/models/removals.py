@@ -1,4 +1,6 @@
-"""Removals of items from the pool, and changes of all items that match some filters."""
+"""Removals of items from the pool, what they leave in the database's files, and changes of all items that match some
+filters.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,10 @@ class RemovalQuerySet(models.QuerySet["Removal"]):
         """Return the removals of items that are still excluded: at most one per item."""
         return self.filter(ended_at__isnull=True)
 
+    def at_once(self) -> RemovalQuerySet:
+        """Return the removals of items that a worker erases as soon as it can. They cannot be ended."""
+        return self.standing().filter(at_once=True)
+
 
 class Removal(models.Model):
     """A manager's exclusion or deletion of an item. The row of a restored item stays, with the time of its end."""
@@ -18,6 +24,9 @@ class Removal(models.Model):
     item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="removals")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="removals")
     deleted = models.BooleanField(default=False, help_text="Deleted, not only excluded.")
+    at_once = models.BooleanField(
+        default=False, db_default=False, help_text="Erased as soon as a worker can, not after 30 days."
+    )
     reason = models.CharField(max_length=300, blank=True)
     closed_task = models.PositiveBigIntegerField(null=True, help_text="Key of the task that this closed, if any.")
     created_at = models.DateTimeField()
@@ -38,10 +47,25 @@ class Removal(models.Model):
             models.Index(
                 fields=["closed_task"], condition=models.Q(closed_task__isnull=False), name="removal_closed_task"
             ),
+            models.Index(fields=["item"], condition=models.Q(at_once=True), name="removal_at_once"),
         ]
 
     def __str__(self) -> str:
         return f"{self.user}: {self.item} is {'deleted' if self.deleted else 'excluded'}"
+
+
+class Leftover(models.Model):
+    """Rows were removed for good, and unused parts of the database's files may still have their words.
+
+    The transaction that removes the rows inserts it. It goes once these parts are overwritten: see
+    `labeling.items.leftovers`.
+    """
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    urgent = models.BooleanField(default=False, help_text="Somebody asked to erase the rows at once.")
+
+    def __str__(self) -> str:
+        return f"leftovers of {self.created_at:%Y-%m-%d %H:%M:%S}"
 
 
 class BulkChangeQuerySet(models.QuerySet["BulkChange"]):

@@ -21,7 +21,19 @@ from labeling import auditlog
 from labeling.arrays.files import ProjectFiles
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Batch, Item, Job, LabelClass, LogKind, ModelVersion, Project, Reference, Task, Upload
+from labeling.models import (
+    Batch,
+    Item,
+    Job,
+    LabelClass,
+    Leftover,
+    LogKind,
+    ModelVersion,
+    Project,
+    Reference,
+    Task,
+    Upload,
+)
 from labeling.projects import families, quota
 from labeling.projects.lifecycle import KEPT
 from labeling.references import copies
@@ -67,6 +79,7 @@ def erase(now: datetime.datetime, seconds: float) -> None:
             logger.warning("Project %d cannot be removed yet: %s", project.pk, error)
             continue
         with transaction.atomic():
+            Leftover.objects.create()
             auditlog.record(LogKind.PROJECT_ERASED, subject=f"project {project.pk}", after={"slug": project.slug})
             auditlog.seal_project(project)
             Project.objects.filter(pk=project.pk).delete()

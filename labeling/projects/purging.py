@@ -1,6 +1,8 @@
-"""Remove deleted items for good after 30 days: their files, rows, annotations and search words.
+"""Remove deleted items for good after 30 days, or at once if somebody asked for that: their files, rows, annotations,
+search words, and what imports noted of them.
 
-The rows of the project's matrices keep their numbers: the row of a removed item stays, unused.
+The rows of the project's matrices keep their numbers: the row of a removed item stays, unused. `leftovers` overwrites
+what the removed rows leave in the database's files.
 """
 
 from __future__ import annotations
@@ -9,19 +11,37 @@ import datetime
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from labeling import kinds, references
-from labeling.answering import counting
+from labeling import auditlog, kinds, references
+from labeling.answering import counting, removing
 from labeling.db.long_writes import in_parts
 from labeling.disk.files import FileDamaged
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Annotation, Batch, Item, Project, ProjectStorage, Reference, Task
-from labeling.models.batches import IMPORTED
+from labeling.models import (
+    Annotation,
+    Batch,
+    BulkChange,
+    Item,
+    Job,
+    Leftover,
+    LogKind,
+    Project,
+    ProjectStorage,
+    Reference,
+    RejectedRow,
+    Removal,
+    Task,
+)
+from labeling.models.batches import BEING_PICKED, IMPORTED
+from labeling.models.items import ItemQuerySet
+from labeling.models.job_kinds import BINDING_KINDS
+from labeling.models.tasks import TaskQuerySet
 from labeling.projects import quota
 from labeling.shared_files import StoreAway
 
@@ -31,6 +51,8 @@ KEPT_DAYS = 30
 # Items in one transaction, for which other writers wait, and in one call of `purge`, for which deadlines wait.
 CHUNK = 50
 MOST = 1_000
+# So many letters at the beginning of a text tell it from others.
+TELLING = 12
 
 
 def _nothing(project: Project, items: Sequence[int]) -> None:
@@ -38,11 +60,33 @@ def _nothing(project: Project, items: Sequence[int]) -> None:
 
 
 def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], None] = _nothing) -> int:
-    """Remove up to `MOST` items that were deleted 30 days ago or earlier. Returns their number.
+    """Remove up to `MOST` items that are to be erased at once, or were deleted 30 days ago or earlier. Returns their
+    number.
 
     `forget` removes items from files that other code owns. Before the rows are removed it gets all items of a project
     that are due, because it writes the files anew; and afterwards those that were removed, because a step may have
     stored a file meanwhile.
+    """
+    number = 0
+    for due in (_at_once(), _after_their_time(now)):
+        ids = list(due.order_by("project", "pk").values_list("project", "pk").distinct()[:MOST])
+        for project in Project.objects.filter(pk__in={project for project, _ in ids}):
+            items = [pk for owner, pk in ids if owner == project.pk]
+            try:
+                forget(
+                    project, list(due.filter(project=project).order_by("pk").values_list("pk", flat=True).distinct())
+                )
+                for part in in_parts(items, CHUNK):
+                    _remove(project, part)
+                forget(project, items)
+            except (FileDamaged, StoreAway) as error:  # of this project alone; the next call tries again
+                logger.error("Items of %s cannot be removed for good: %s", project, error)
+        number += len(ids)
+    return number
+
+
+def _after_their_time(now: datetime.datetime) -> ItemQuerySet:
+    """Return the items that were deleted 30 days ago or earlier.
 
     An item stays until the batches of its tasks are done, for an unfinished batch counts its tasks. An item of a
     project without a batch stays until the first batch: until then the encoder may be fitted again on all rows.
@@ -51,55 +95,98 @@ def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], 
     # `excluded()` has a partial index; a scan of all items would be slow.
     over = Item.objects.excluded().filter(excluded_at__lte=end, deleted_at__lte=end)
     unfinished = Task.objects.exclude(batch__state=Batch.State.DONE)
-    over = over.filter(project__batches__isnull=False).exclude(
+    return over.filter(project__batches__isnull=False).exclude(
         Exists(unfinished.filter(Q(item=OuterRef("pk")) | Q(repeats=OuterRef("pk"))))
     )
-    ids = list(over.order_by("project", "pk").values_list("project", "pk").distinct()[:MOST])
-    for project in Project.objects.filter(pk__in={project for project, _ in ids}):
-        items = [pk for owner, pk in ids if owner == project.pk]
-        try:
-            forget(project, list(over.filter(project=project).order_by("pk").values_list("pk", flat=True).distinct()))
-            for part in in_parts(items, CHUNK):
-                _remove(project, part)
-            forget(project, items)
-        except (FileDamaged, StoreAway) as error:  # of this project alone; the next call tries again
-            logger.error("Items of %s cannot be removed for good: %s", project, error)
-    return len(ids)
+
+
+def _at_once() -> ItemQuerySet:
+    """Return the items that are to be erased at once.
+
+    They wait only for running steps that may write rows about items that they read before.
+    """
+    busy = Job.objects.running().filter(kind__in=BINDING_KINDS).values("project")
+    asked = Removal.objects.at_once().values_list("item", flat=True)
+    return Item.objects.deleted().filter(pk__in=list(asked[:MOST])).exclude(project__in=busy)
 
 
 def _remove(project: Project, ids: Sequence[int]) -> None:
     """Remove the files first, then the rows: a killed process leaves no file without an item."""
     size = _remove_files(list(project.items.deleted().filter(pk__in=ids).select_related("project")))
     with transaction.atomic():
+        # In the queue's order: tasks, items. The locks make transactions that insert references to these items wait.
+        tasks = Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids))
+        list(tasks.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
         items = Item.objects.deleted().filter(pk__in=ids)
-        # The lock makes transactions that insert references to these items wait.
         gone = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
-        tasks = Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone))
-        dropped = Counter(tasks.values_list("batch", flat=True))
-        control = Counter(tasks.filter(is_control=True).values_list("batch", flat=True))
-        further = Counter(tasks.further().values_list("batch", flat=True))
-        labeled = Counter(tasks.filter(item__label__isnull=False).values_list("batch", flat=True))
+        urgent = Removal.objects.at_once().filter(item__in=gone).exists()
         rows = Item.objects.filter(pk__in=gone, row__isnull=False).count()
-        in_rows = _row_bytes(gone)
-        tasks.delete()  # with their assignments and annotations
+        in_rows = _row_bytes(gone) + _forget_imports(project, gone)
+        dropped = _remove_tasks(Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone)))
         names = list(Item.objects.filter(pk__in=gone).exclude(media="").values_list("media", flat=True))
         Item.objects.filter(pk__in=gone).delete()
         Reference.objects.filter(project=project, name__in=names).delete()
         search.forget(gone)
-        for batch, n in sorted(dropped.items()):
-            Batch.objects.filter(pk=batch).update(
-                size=F("size") - n,
-                dropped=F("dropped") + n,
-                control_tasks=F("control_tasks") - control[batch],
-                further=F("further") - further[batch],
-                labeled=F("labeled") - labeled[batch],
-            )
         # After the batches: a submit that completes a batch locks them in this order.
         Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
         quota.count(project, media=-size, rows=-in_rows)
         ProjectStorage.objects.filter(project=project).update(purges=F("purges") + 1)
+        if gone:
+            Leftover.objects.create(urgent=urgent)
+            auditlog.record(LogKind.ITEMS_ERASED, project=project, after={"count": len(gone), "items": gone})
     for touched in Batch.objects.filter(pk__in=dropped):
         counting.recount(touched)  # a part of the counted answers is gone
+        removing.settle_batch(touched)
+
+
+def _remove_tasks(tasks: TaskQuerySet) -> list[int]:
+    """Remove the tasks with their assignments and annotations. Return the keys of their batches."""
+    dropped = Counter(tasks.values_list("batch", flat=True))
+    control = Counter(tasks.filter(is_control=True).values_list("batch", flat=True))
+    further = Counter(tasks.further().values_list("batch", flat=True))
+    labeled = Counter(tasks.filter(item__label__isnull=False).values_list("batch", flat=True))
+    waiting = Counter(tasks.filter(outstanding__gt=0).values_list("batch", flat=True))
+    tasks.delete()
+    for batch, n in sorted(dropped.items()):
+        # A selection counts its own tasks when it ends.
+        counted = Batch.objects.filter(pk=batch).exclude(BEING_PICKED & ~Q(state=Batch.State.READY))
+        counted.update(
+            size=F("size") - n,
+            dropped=F("dropped") + n,
+            control_tasks=F("control_tasks") - control[batch],
+            further=F("further") - further[batch],
+            labeled=F("labeled") - labeled[batch],
+            remaining=F("remaining") - waiting[batch],
+        )
+    return list(dropped)
+
+
+def _forget_imports(project: Project, ids: Sequence[int]) -> int:
+    """Remove what imports and changes of many items noted about these items: the rejected rows with their ids or
+    contents, and the filters of ended changes. Return the bytes that were counted for the rows.
+    """
+    BulkChange.objects.filter(project=project, finished_at__isnull=False).exclude(filters={}).update(filters={})
+    told = RejectedRow.objects.filter(item_import__project=project)
+    if not told.exists():
+        return 0
+    items = list(Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data"))
+    rows = [row for row in told.iterator() if any(_tells_of(row, *item) for item in items)]
+    RejectedRow.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return sum(quota.REJECTED_BYTES + len(row.where) + len(row.reason) + len(row.excerpt) for row in rows)
+
+
+def _tells_of(row: RejectedRow, external_id: str, source: str, data: Mapping[str, Any]) -> bool:
+    """Return whether the rejected row has the item's id, its file, or the beginning of one of its texts."""
+    if row.excerpt == external_id or f"={external_id};" in f"{row.excerpt};" or (source and source in row.where):
+        return True
+    told = _letters(f"{row.excerpt} {row.reason}")
+    texts = (_letters(value) for value in data.values() if isinstance(value, str))
+    return any(text[:TELLING] in told for text in texts if len(text) >= TELLING)
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits alone: excerpts have other spaces than the texts."""
+    return "".join(filter(str.isalnum, text))
 
 
 def _row_bytes(ids: Sequence[int]) -> int:

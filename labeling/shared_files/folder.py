@@ -105,9 +105,9 @@ def _written(path: Path) -> str | None:
 
 
 def entries_of(folder: Path) -> list[Entry]:
-    """Return the files in a folder on this host's disk."""
+    """Return the files in a folder on this host's disk; none if the folder is missing."""
     entries = []
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.is_dir() else ():
         with suppress(OSError):  # gone by now
             if path.is_file():
                 entries.append(Entry(path, path.stat().st_mtime))

@@ -142,8 +142,8 @@ class Change:
         [encoded] = encoded_chunks(self._project, self._encoder, [items])
         if encoded.bad:
             pk, reason = next(iter(encoded.bad.items()))
-            name = self._project.items.values_list("external_id", flat=True).get(pk=pk)
-            raise StepFailed(f"The item {name} cannot be encoded: {reason}")
+            # By its number: this sentence outlives an item that is erased.
+            raise StepFailed(f"The item {pk} cannot be encoded: {reason}")
         return encoded.block
 
     def _give_up(self, step: Step, reason: str) -> None:

@@ -256,7 +256,7 @@ def test_every_action_has_its_opposite() -> None:
         assert Change(other, ids).carry_out(project, user).items == 1
         assert project.items.filter(pk__in=ids).values("excluded_at", "deleted_at", "queued_at").get() == before
     pairs = {"queue", "unqueue", "exclude", "include", "delete", "restore", "gold", "ungold"}
-    assert set(ACTIONS) == pairs | {"relabel", "again"}
+    assert set(ACTIONS) == pairs | {"relabel", "again", "erase"}
 
 
 def test_after_thirty_days_it_is_gone_for_good_with_all_that_hangs_on_it() -> None:

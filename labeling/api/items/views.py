@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.answering import corrections
-from labeling.answering.changing import RELABEL, Change
+from labeling.answering.changing import ERASE, RELABEL, Change
 from labeling.answering.reading import read_value
 from labeling.api.items.imports import ItemsUpload
 from labeling.api.items.rendering import record_json, summary_json
@@ -154,15 +154,20 @@ class ItemChanges(ProjectView):
         },
     )
     def post(self, request: Request, slug: str) -> Response:
-        """Exclude, include, delete or restore items, queue them for the next batch, or correct their labels.
+        """Exclude, include, delete, restore or erase items, queue them for the next batch, or correct their labels.
 
-        Deleted items can be restored for 30 days. A repeated request has no further effect. Items that the change does
-        not fit stay as they are.
+        Deleted items can be restored for 30 days. `erase` needs `items` and a `reason`: a worker erases them for good
+        in the next minutes, also from all dataset versions, and nobody can restore them. A repeated request has no
+        further effect. Items that the change does not fit stay as they are.
         """
         body = read(ChangeRequest, request.data)
         change = Change(body["action"], body.get("items", ()), body["reason"])
         if ("items" in body) == ("filter" in body):
             raise ValidationError({"items": ["Name the items, or give a filter; not both."]})
+        if change.action == ERASE and "items" not in body:
+            raise ValidationError({"items": ["Name the items that are to be erased."]})
+        if change.action == ERASE and not change.reason.strip() and not body["preview"]:
+            raise ValidationError({"reason": ["Give a reason, such as the number of a request."]})
         if change.action == RELABEL:
             try:
                 change = replace(change, value=read_value(self.project, body.get("value")))

@@ -62,6 +62,9 @@ class Command(BaseCommand):
         if problems := verify(dataset, each_row=True):
             raise CommandError("\n".join(problems))
         self.stdout.write(f"{dataset.name} is whole: {dataset.rows} rows, {dataset.digest}.")
+        for each in dataset.replaced:
+            items = "1 item was" if each["removed"] == 1 else f"{each['removed']} items were"
+            self.stdout.write(f"{items} erased on {each['replaced_at'][:10]}; its digest before was {each['sha256']}.")
 
 
 def _made(project: Project, options: dict[str, Any]) -> DatasetVersion:

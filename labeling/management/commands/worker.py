@@ -5,18 +5,22 @@ from __future__ import annotations
 import datetime
 import os
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from threadpoolctl import threadpool_limits
 
 from config.serve import tell_ready
 from labeling import auditlog, metrics, traces
 from labeling.answering import gold, removing
 from labeling.auditlog import retention, sealing
+from labeling.intake import uploads
 from labeling.items import search
+from labeling.items.leftovers import Leftovers
 from labeling.loop.child import Child
 from labeling.loop.lanes import Lanes, StepLimits
 from labeling.loop.meanwhile import Meanwhile
@@ -24,7 +28,7 @@ from labeling.loop.signs import Signs
 from labeling.loop.sweeps import Recounts, refresh_statistics
 from labeling.loop.worker import Worker
 from labeling.mailing import delivering as mails
-from labeling.models import BulkChange, Invitation, Job
+from labeling.models import BulkChange, Invitation, Job, Project
 from labeling.outgoing.datasets import erasing as datasets
 from labeling.outgoing.predictions.results import remove_expired
 from labeling.projects import bulk, erasing
@@ -48,12 +52,18 @@ def tidy(now: datetime.datetime) -> None:
     remove_expired(now)
     Invitation.objects.end_without_author()
     removing.close_left_over()
-    purge(now, forget=datasets.forget)
+    purge(now, forget=forget)
     erasing.erase(now, ERASE_SECONDS)
     retention.cut(now)
     sealing.seal_daily(now)
     bulk.carry_on(CHANGE_SECONDS)
     search.catch_up(INDEX_SECONDS)
+
+
+def forget(project: Project, items: Sequence[int]) -> None:
+    """Remove items from files that no row of theirs names."""
+    uploads.forget(project, items)
+    datasets.forget(project, items)
 
 
 def use_threads(threads: int) -> None:
@@ -106,11 +116,12 @@ class Command(BaseCommand):
                     metrics.serve(settings.WORKER_METRICS)
                 except OSError as error:
                     raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
+            leftovers = Leftovers()
             # In a thread of its own: a mail server that hangs must not delay webhooks.
             with Meanwhile(EVERY_SECONDS, Messenger()), Meanwhile(mails.EVERY_SECONDS, mails.deliver):
                 Worker(
                     run_step,
-                    sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics, look_at_due],
+                    sweeps=[Signs(), tidy, leftovers, gold.Watch(), Recounts(), refresh_statistics, look_at_due],
                     drain=drain,
                     kinds=kinds,
                     lanes=lanes,
@@ -122,3 +133,5 @@ class Command(BaseCommand):
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)
                 search.catch_up()
+                purge(timezone.now(), forget=forget)
+                leftovers(timezone.now())

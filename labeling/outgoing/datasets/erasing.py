@@ -6,17 +6,18 @@ earlier digests.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from django.db import transaction
 from django.utils import timezone
 
+from labeling import auditlog
 from labeling.arrays.files import ProjectFiles
 from labeling.db.statements import among
-from labeling.models import DatasetFile, DatasetVersion, Project, Removal
+from labeling.models import DatasetFile, DatasetVersion, Job, LogKind, Project, Removal
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.freeze import publish
 from labeling.outgoing.datasets.manifest import counted, seal
@@ -24,8 +25,6 @@ from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_o
 from labeling.shared_files import store
 
 NO_REASON = "deleted"
-# No step writes a file for longer.
-LEFT_BEHIND_SECONDS = 24 * 3600
 
 
 def forget(project: Project, items: Sequence[int]) -> None:
@@ -49,14 +48,16 @@ def forget(project: Project, items: Sequence[int]) -> None:
 
 
 def _sweep(project: Project) -> None:
-    """Remove files that no version has, and then their rows; and files that a killed step left behind."""
+    """Remove files that no version has, and then their rows; and files that a killed step or command left behind."""
     used = {digest for digests in project.datasets.values_list("layers", flat=True) for digest in digests}
     for file in project.dataset_files.exclude(digest__in=used):
         store().remove(ProjectFiles(project).owned(file))
         file.delete()
+    if project.jobs.running().filter(kind__in=(Job.Kind.DATASET, Job.Kind.TRAIN)).exists():
+        return  # it may be writing a file that has no row yet
     names = {file.file_name.name for file in project.dataset_files.all()}
     for entry in store().entries(ProjectFiles(project).root / DatasetFile.noun):
-        if entry.path.name not in names and entry.written_at < time.time() - LEFT_BEHIND_SECONDS:
+        if entry.path.name not in names:
             store().remove(entry.path)
 
 
@@ -83,7 +84,7 @@ def _replace(
     reasons: Mapping[int, str],
     gone: np.ndarray,
 ) -> None:
-    """Give the version the new files, a new manifest and a new digest. Only the last statement writes."""
+    """Give the version the new files, a new manifest and a new digest. Only the last transaction writes."""
     manifest, earlier, now = manifest_of(dataset), files_of(dataset), timezone.now()
     index = layers.index_of(paths_of_files(earlier))
     removed: dict[str, list[int]] = defaultdict(list)
@@ -96,4 +97,13 @@ def _replace(
     counts = counted(files)
     seal(dataset, {**manifest, **counts, "removed": [*manifest["removed"], *entries]})
     values = {name: getattr(dataset, name) for name in ("manifest", "digest", "rows", "layers")}
-    DatasetVersion.objects.filter(pk=dataset.pk, digest=before["sha256"]).update(**values, replaced=replaced)
+    with transaction.atomic():
+        same = DatasetVersion.objects.filter(pk=dataset.pk, digest=before["sha256"])
+        if same.update(**values, replaced=replaced):
+            auditlog.record(
+                LogKind.DATASET_ERASED,
+                project=dataset.project,
+                subject=f"dataset {dataset.name}",
+                before={"sha256": before["sha256"], "rows": dataset.rows + before["removed"]},
+                after={"sha256": dataset.digest, "rows": dataset.rows},
+            )

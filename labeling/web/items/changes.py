@@ -15,9 +15,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from labeling.answering.changing import ACTIONS, CLOSING, MAX_ITEMS, RELABEL, Change, Effect
+from labeling.answering.changing import ACTIONS, CLOSING, ERASE, MAX_ITEMS, RELABEL, Change, Effect
 from labeling.answering.removing import RemovalError
-from labeling.items.records import ItemRecord
+from labeling.items.records import ItemRecord, certified_by, learned_by
 from labeling.models import Ability, Item, Membership, Project
 from labeling.projects import bulk
 from labeling.web.items.forms import MAX_CHOICES, CorrectionForm
@@ -39,6 +39,18 @@ class ReasonForm(forms.Form):
     )
 
 
+class ErasureForm(ReasonForm):
+    """The reason for an erasure, which must be given."""
+
+    note = forms.CharField(
+        label=gettext_lazy("Reason"),
+        help_text=gettext_lazy("It stays in the audit log: write nothing there that is to be erased."),
+        max_length=300,
+        error_messages={"required": gettext_lazy("Give a reason, such as the number of a request.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
 @for_members(reading=Ability.ITEMS_CHANGE, changing=Ability.ITEMS_CHANGE)
 def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the effect of a change of the selected items (GET), or make the change (POST)."""
@@ -48,7 +60,8 @@ def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
     if action not in ACTIONS:
         return redirect(_back(request, project, finding))
     ids, more = _chosen(request, finding)
-    in_background = more and bool(request.GET.get("all")) and finding.valid
+    # The filters of a change in the background are stored, and may have words that are to be erased.
+    in_background = more and bool(request.GET.get("all")) and finding.valid and action != ERASE
     classes = class_names(project) if action == RELABEL else {}
     form = _form(request, project, action, classes)
     change = Change(action, ids)
@@ -70,6 +83,7 @@ def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
         "chosen": words.count(n_chosen, "item"),
         "effect": effect,
         "sentences": _sentences(action, n_chosen, effect),
+        "stays": _stays(project, ids) if action == ERASE else [],
         "more": more and not in_background,
         "in_background": in_background,
         "most": words.number(MAX_ITEMS),
@@ -95,7 +109,7 @@ def _chosen(request: HttpRequest, finding: Finding) -> tuple[list[int], bool]:
 def _form(request: HttpRequest, project: Project, action: str, classes: dict[str, Any]) -> CorrectionForm | ReasonForm:
     data = request.POST if request.method == "POST" else None
     if action != RELABEL:
-        return ReasonForm(data, auto_id="change-%s")
+        return (ErasureForm if action == ERASE else ReasonForm)(data, auto_id="change-%s")
     names = classes.get("class_names", [])
     blank = ItemRecord(Item(project=project), None, None, [], [], [], [], {})
     return CorrectionForm(data, project=project, record=blank, classes=names if len(names) <= MAX_CHOICES else [])
@@ -121,6 +135,32 @@ def _sentences(action: str, chosen: int, effect: Effect) -> list[str]:
         )
         sentences.append(text % {"n": words.number(n)})
     return sentences
+
+
+def _stays(project: Project, ids: list[int]) -> list[str]:
+    """Describe what an erasure leaves."""
+    sentences = []
+    if learned := learned_by(project, ids):
+        text = ngettext(
+            "Model version %(versions)s learned from them and stays as it is.",
+            "Model versions %(versions)s learned from them and stay as they are.",
+            len(learned),
+        )
+        sentences.append(text % {"versions": gettext(", ").join(map(words.number, learned))})
+    if certificates := certified_by(project, ids):
+        text = ngettext(
+            "Certificate %(numbers)s counted them and stays as it was issued.",
+            "Certificates %(numbers)s counted them and stay as they were issued.",
+            len(certificates),
+        )
+        sentences.append(text % {"numbers": gettext(", ").join(map(words.number, certificates))})
+    return [
+        *sentences,
+        gettext("Earlier backups have them: delete these yourself, or erase the items again after a restore."),
+        gettext("Exports and predictions that somebody downloaded have them."),
+        gettext("Copies of the project keep their copies of the items: erase them there, too."),
+        gettext("Files at a source stay there, and a later look at the source can bring them in again."),
+    ]
 
 
 def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:

@@ -9,7 +9,19 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
-from labeling.answering.changing import ACTIONS, AGAIN, DELETE, EXCLUDE, GOLD, INCLUDE, QUEUE, RESTORE, UNGOLD, UNQUEUE
+from labeling.answering.changing import (
+    ACTIONS,
+    AGAIN,
+    DELETE,
+    ERASE,
+    EXCLUDE,
+    GOLD,
+    INCLUDE,
+    QUEUE,
+    RESTORE,
+    UNGOLD,
+    UNQUEUE,
+)
 from labeling.items.item_filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names, names_of
 from labeling.models import Annotation, BulkChange, Correction, Item, Project
@@ -218,9 +230,13 @@ def came_to_be(record: ItemRecord) -> str:
 def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
     """Return (action, title, look) of each button that changes the item, in their order."""
     if record.removal:
-        back = RESTORE if record.removal.deleted else INCLUDE
-        again = [(back, gettext(ACTIONS[back].title), "")]
-        return again if record.removal.deleted else [*again, (DELETE, gettext(ACTIONS[DELETE].title), "quiet")]
+        if record.removal.at_once:
+            return []
+        back, *others = (RESTORE, ERASE) if record.removal.deleted else (INCLUDE, DELETE, ERASE)
+        return [
+            (back, gettext(ACTIONS[back].title), ""),
+            *((each, gettext(ACTIONS[each].title), "quiet") for each in others),
+        ]
     gold = record.item.gold is not None
     offered = {
         UNQUEUE if record.item.queued_at else QUEUE: record.task is None,
@@ -228,6 +244,7 @@ def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
         UNGOLD if gold else GOLD: gold or labeled,
         EXCLUDE: True,
         DELETE: True,
+        ERASE: True,
     }
     return [(action, gettext(ACTIONS[action].title), "quiet") for action, fits in offered.items() if fits]
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from labeling import kinds, references
 from labeling.answering import corrections
-from labeling.answering.changing import ACTIONS, RESTORE
+from labeling.answering.changing import ACTIONS, ERASE, RESTORE
 from labeling.db.replica import reads
 from labeling.insight.attention import attention_of
 from labeling.items import search
@@ -80,8 +80,8 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _offered(action: str, finding: Finding) -> bool:
-    """Return whether the list offers the action: deleted items can only be restored, other items cannot be."""
-    return action == RESTORE if finding.filter.get("deleted") else action != RESTORE
+    """Return whether the list offers the action: deleted items can only be restored or erased."""
+    return action in (RESTORE, ERASE) if finding.filter.get("deleted") else action != RESTORE
 
 
 def _unindexed(project: Project) -> str:

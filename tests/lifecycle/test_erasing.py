@@ -1,0 +1,266 @@
+"""Test that an item can be erased at once, and that no file has it afterwards."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from factories import make_answerable, make_items, make_member, make_open_batch, make_project
+from pages import make_dataset, manager, member, text_of
+from PIL import Image
+from processes import manage
+
+from labeling.answering import comments, submitting
+from labeling.answering.answer import Answer
+from labeling.kinds import media
+from labeling.management.commands.worker import forget
+from labeling.models import (
+    Batch,
+    Job,
+    Leftover,
+    LogEntry,
+    LogKind,
+    Project,
+    RejectedRow,
+    Removal,
+    Role,
+    Task,
+    User,
+)
+from labeling.outgoing.datasets.verifying import verify
+from labeling.outgoing.exports.frozen_rows import manifest_of
+from labeling.projects import purging
+from labeling.projects.purging import purge
+
+NAME, WORD = "Jane-Xyzzyva-1970", "quetzalcoatlusnorthropi"
+ON_SQLITE = settings.DATABASES["default"]["ENGINE"] == "config.sqlite"
+
+
+def files() -> Iterator[tuple[Path, bytes]]:
+    """Yield all files of the installation, with their plain contents."""
+    beside = Path(connection.settings_dict["NAME"])
+    for path in [*Path(settings.DATA_DIR).rglob("*"), *beside.parent.glob(f"{beside.name}*")]:
+        if path.is_file():
+            yield path, path.read_bytes()
+        if path.suffix == ".parquet":
+            yield path, json.dumps(pq.read_table(path).drop(["digest"]).to_pylist()).encode()
+        if path.suffix == ".npz":
+            with np.load(path) as arrays:
+                yield path, b"".join(array.tobytes() for array in arrays.values())
+
+
+def having(*marks: bytes) -> list[str]:
+    """Return the names of the files that have one of these marks, in any case."""
+    return sorted(
+        {f"{path.name}: {mark!r}" for path, content in files() for mark in marks if mark.lower() in content.lower()}
+    )
+
+
+def picture(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 255, (400, 1700, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(client: Client, project: Project, name: str, content: bytes, expected: int = 201) -> None:
+    at = f"/api/v1/projects/{project.slug}/items/"
+    response = client.post(at, {"file": SimpleUploadedFile(name, content)}, headers={"accept": "application/json"})
+    assert response.status_code == expected, response.content
+
+
+def change(client: Client, project: Project, **body: Any) -> Any:
+    at = f"/api/v1/projects/{project.slug}/items/changes/"
+    return client.post(at, body, content_type="application/json")
+
+
+def work() -> None:
+    process = manage("worker", "--drain")
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    assert "Traceback" not in said, said
+
+
+def give(project: Project, user: User, tasks: Sequence[Task]) -> None:
+    """Answer these tasks."""
+    make_answerable(tasks, user)
+    answers = [Answer(uuid.uuid4(), task.pk, value=1, seconds=2.0) for task in tasks]
+    assert not submitting.submit(project=project, user=user, answers=answers).rejected
+
+
+def lines(*rows: dict[str, Any]) -> bytes:
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+def texts(project: Project, client: Client) -> None:
+    others = [{"id": f"note-{n}", "text": f"an ordinary note about owl {n}"} for n in range(12)]
+    row = {"id": NAME, "text": f"{WORD} lives in the house behind the mill", "place": "Zzyzx"}
+    upload(client, project, "notes.jsonl", lines(*others, row))
+    upload(client, project, "again.jsonl", lines(*others, row, {"id": "z" * 300, "text": row["text"]}))
+    assert RejectedRow.objects.filter(excerpt__contains=WORD[:12]).exists()
+
+
+def pictures(project: Project, client: Client) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for n in range(3):
+            archive.writestr(f"{NAME if n == 1 else n}.png", picture(n))
+    upload(client, project, "pictures.zip", packed.getvalue(), 202)
+
+
+def numbers(project: Project, client: Client) -> None:
+    rows = [f"{NAME if n == 3 else f'row-{n}'},{n}.5,{n * n}.25,{WORD if n == 3 else 'x'}" for n in range(9)]
+    upload(client, project, "table.csv", "\n".join(["id,a,b,who", *rows]).encode())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ON_SQLITE, reason="reads SQLite's files")
+@pytest.mark.django_db(transaction=True)
+def test_no_file_has_an_erased_item() -> None:
+    makers = {"text": texts, "image": pictures, "vector": numbers}
+    projects = [make_project(kind, kind=kind, classes=["a", "b"], batch_size=20) for kind in makers]
+    clients = [manager(project) for project in projects]
+    for project, client in zip(projects, clients, strict=True):
+        makers[project.kind](project, client)
+    work()
+    chosen = [project.items.get(external_id=NAME) for project in projects if project.kind != "image"]
+    seen = projects[1].items.get(source__contains=NAME)
+    chosen.append(seen)
+    pixels = [media.path_of(media.best(seen.media, size)).read_bytes()[200:260] for size in ("preview", "thumbnail")]
+    pixels.append(media.path_of(seen.media).read_bytes()[-300:-200])
+    for project in projects:
+        [task] = Task.objects.filter(batch__project=project, item__in=chosen)
+        give(project, make_member(project, "annie"), [task])
+        make_dataset(project)
+    comments.write(item=chosen[0], user=make_member(projects[0], "mona", Role.MANAGER), text=f"{WORD} again")
+    marks = [NAME.encode(), WORD.encode(), WORD[2:14].encode(), b"xyzzyva", b"Zzyzx", *pixels]
+    assert having(*marks)
+    for project, client in zip(projects, clients, strict=True):
+        gone = [item.pk for item in chosen if item.project_id == project.pk]
+        assert change(client, project, action="erase", items=gone, reason="Request 17.").json()["items"] == 1
+    work()
+    assert having(*marks) == []
+    assert not Leftover.objects.exists()
+    for project in projects:
+        [batch] = project.batches.all()
+        assert batch.size == project.items.count() == batch.tasks.count()
+        assert batch.remaining == batch.tasks.filter(outstanding__gt=0).count()
+        assert verify(project.datasets.get(), each_row=True) == []
+    assert clients[1].get(f"/api/v1/projects/image/items/{seen.pk}/media/?size=thumbnail").status_code == 404
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project("notes", classes=["a", "b"])
+
+
+@pytest.mark.django_db
+def test_a_manager_erases_an_item_of_an_open_batch_with_a_reason(project: Project) -> None:
+    batch = make_open_batch(project, make_items(project, 4))
+    tasks = list(batch.tasks.order_by("rank"))
+    give(project, make_member(project, "annie"), tasks[:2])
+    version, client = make_dataset(project), manager(project)
+    before = version.digest
+    first, last = tasks[0].item_id, tasks[3].item_id
+    assert "reason" in change(client, project, action="erase", items=[first]).json()["fields"]
+    assert change(client, project, action="erase", filter={}, reason="Why.").status_code == 400
+    assert change(client, project, action="erase", items=[first], preview=True).json()["items"] == 1
+    for role in (Role.REVIEWER, Role.ENGINEER, Role.AUDITOR, Role.ANNOTATOR):
+        refused = change(member(project, role), project, action="erase", items=[first], reason="Why.")
+        assert refused.status_code == 403, role
+    assert change(client, project, action="erase", items=[first, last], reason="Request 17.").json()["items"] == 2
+    assert change(client, project, action="restore", items=[first]).json()["items"] == 0
+    shown = text_of(client.get(f"/p/notes/items/{first}/"))
+    assert "It is being erased for good" in shown
+    assert "Restore" not in shown
+    assert purge(timezone.now(), forget=forget) == 2
+    assert not project.items.filter(pk__in=[first, last]).exists()
+    batch.refresh_from_db()
+    assert (batch.state, batch.size, batch.remaining, batch.labeled) == ("open", 2, 1, 1)
+    version.refresh_from_db()
+    assert verify(version, each_row=True) == []
+    assert [(each["sha256"], each["removed"]) for each in version.replaced] == [(before, 1)]
+    assert [(each["items"], each["reason"]) for each in manifest_of(version)["removed"]] == [([first], "Request 17.")]
+    told = client.get("/api/v1/projects/notes/datasets/v1/verification/").json()
+    assert (told["whole"], told["digest"]) == (True, version.digest)
+    assert [each["sha256"] for each in told["replaced"]] == [before]
+    asked, erased, replaced = (
+        LogEntry.objects.get(kind=kind)
+        for kind in (LogKind.ERASURE_ASKED, LogKind.ITEMS_ERASED, LogKind.DATASET_ERASED)
+    )
+    assert json.loads(asked.after) == {"reason": "Request 17."}
+    assert json.loads(asked.before)["items"] == json.loads(erased.after)["items"] == [first, last]
+    assert (json.loads(replaced.before)["sha256"], json.loads(replaced.after)["sha256"]) == (before, version.digest)
+    give(project, make_member(project, "annie"), [tasks[2]])
+    batch.refresh_from_db()
+    assert (batch.state, batch.remaining) == ("training", 0)
+
+
+@pytest.mark.django_db
+def test_the_page_says_what_stays(project: Project) -> None:
+    items = make_items(project, 3)
+    make_open_batch(project, items)
+    client = manager(project)
+    at = f"/p/notes/items/change/?action=erase&item={items[0].pk}"
+    page = text_of(client.get(at))
+    assert "1 item will be erased in the next minutes." in page
+    for words in ("dataset versions", "Earlier backups", "downloaded", "Copies of the project", "at a source"):
+        assert words in page
+    assert "Give a reason" in text_of(client.post(at, {"note": " "}))
+    assert not Removal.objects.exists()
+    assert client.post(at, {"note": "Request 17."}).status_code == 302
+    assert Removal.objects.at_once().get().reason == "Request 17."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("place", ["_remove_files", "_remove_tasks", "_forget_imports"])
+def test_a_killed_erasure_is_completed(project: Project, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = make_open_batch(project, make_items(project, 4))
+    give(project, make_member(project, "annie"), list(batch.tasks.order_by("rank"))[:3])
+    version, item = make_dataset(project), batch.tasks.order_by("rank")[0].item_id
+    change(manager(project), project, action="erase", items=[item], reason="Why.")
+
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(purging, place, killed)
+        with pytest.raises(KeyboardInterrupt):
+            purge(timezone.now(), forget=forget)
+    assert purge(timezone.now(), forget=forget) == 1
+    assert purge(timezone.now(), forget=forget) == 0
+    version.refresh_from_db()
+    assert (version.rows, len(version.replaced), verify(version, each_row=True)) == (2, 1, [])
+    batch.refresh_from_db()
+    assert (batch.size, batch.remaining, batch.tasks.count()) == (3, 1, 3)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", Batch.State)
+def test_an_erasure_waits_for_no_batch(project: Project, state: str) -> None:
+    """It waits only for a running step that may write rows about the item."""
+    items = make_items(project, 3)
+    batch = make_open_batch(project, items)
+    Batch.objects.filter(pk=batch.pk).update(state=state, failed_in="selecting" if state == "failed" else "")
+    change(manager(project), project, action="erase", items=[items[1].pk], reason="Why.")
+    job = Job.objects.create(project=project, kind=Job.Kind.SELECT, state=Job.State.RUNNING, worker="w")
+    assert purge(timezone.now(), forget=forget) == 0
+    Job.objects.filter(pk=job.pk).update(kind=Job.Kind.TRAIN)
+    assert purge(timezone.now(), forget=forget) == 1
+    assert batch.tasks.count() == 2
+    batch.refresh_from_db()
+    if state not in ("selecting", "failed"):
+        assert (batch.size, batch.remaining) == (2, 2)
