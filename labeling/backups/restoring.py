@@ -1,35 +1,86 @@
-"""Restore a backup into an empty installation."""
+"""Restore a backup into an empty installation.
+
+The whole backup is checked before anything of the installation changes: it may be damaged, or somebody else's.
+"""
 
 from __future__ import annotations
 
+import re
+import shutil
 import tarfile
-from pathlib import Path
+import zlib
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.management import call_command
 from django.db import connection
 
 from labeling.backups import databases
 from labeling.backups.refused import BackupRefused
-from labeling.backups.writing import ARCHIVE, LIST
-from labeling.disk.files import sha256_of_file
+from labeling.backups.writing import ARCHIVE, LEFT_OUT, LIST, RESTORING
+from labeling.disk.files import FileDamaged, FileMissing, reading, sha256_of_file
+from models_store import __version__
+
+LIST_BYTES = 1 << 20
+# A file takes at least so many bytes of a disk.
+BLOCK_BYTES = 4096
+# A backup has no links to other places, devices or pipes. A file that two projects share is a link to the first one.
+TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE)
 
 
 def restore(folder: Path) -> dict[str, Any]:
-    """Bring back the files, then the database, and update its tables to this release. Return the backup's list.
+    """Bring back the files, then the database, with its tables updated to this release. Return the backup's list.
 
-    The database comes last: after a kill it is still empty, and the restore can be repeated. Raises `BackupRefused`.
+    The database comes last: after a kill it is still empty, and the restore can be repeated. Raises `BackupRefused`,
+    and then nothing is restored.
     """
     made = _checked(folder)
     if connection.introspection.table_names():
         raise BackupRefused("The database has tables already. Restore into an empty database and a new DATA_DIR.")
-    with tarfile.open(folder / ARCHIVE) as packed:
-        packed.extractall(settings.DATA_DIR, filter=_private)  # noqa: S202  the filter keeps them below DATA_DIR
-    databases.load(folder)
-    call_command("migrate", verbosity=0)
+    databases.check(folder)
+    draft = Path(settings.DATA_DIR, RESTORING)
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        _unpack(folder / ARCHIVE, draft)
+        with databases.loaded(folder):
+            for path in sorted(path for path in draft.rglob("*") if path.is_file()):
+                place = Path(settings.DATA_DIR, path.relative_to(draft))
+                place.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(place)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
     return made
+
+
+def _unpack(archive: Path, draft: Path) -> None:
+    """Unpack the files into the new folder `draft`. Raises `BackupRefused` for an archive that no backup writes, and
+    for one that the disk has no room for.
+    """
+    draft.mkdir(mode=0o700)
+    room = shutil.disk_usage(draft).free
+    names: set[str] = set()
+    try:
+        with tarfile.open(archive, "r:gz") as packed:
+            for member in packed:
+                _check(member, names, archive)
+                names.add(member.name)
+                room -= member.size + BLOCK_BYTES
+                if room < 0:
+                    raise BackupRefused(f"The disk of {draft.parent} has no room for the files of {archive}.")
+                packed.extract(member, draft, filter=_private)
+                packed.members = []  # tarfile would keep all of them in memory
+    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+        raise BackupRefused(f"{archive} is damaged: {' '.join(str(error).split()) or type(error).__name__}.") from error
+
+
+def _check(member: tarfile.TarInfo, names: set[str], archive: Path) -> None:
+    """Raise `BackupRefused` for a member that no backup has."""
+    parts = PurePosixPath(member.name).parts
+    inside = parts and parts[0] != "/" and ".." not in parts and parts[0].split("-")[0] not in LEFT_OUT
+    to_itself = not member.islnk() or member.linkname in names
+    if not inside or member.type not in TYPES or not to_itself:
+        raise BackupRefused(f"{archive} has {member.name[:100]!r}, which no backup has.")
 
 
 def _private(member: tarfile.TarInfo, place: str) -> tarfile.TarInfo | None:
@@ -40,17 +91,36 @@ def _private(member: tarfile.TarInfo, place: str) -> tarfile.TarInfo | None:
 
 def _checked(folder: Path) -> dict[str, Any]:
     """Return the list of a whole backup."""
+    if not folder.is_dir():
+        raise BackupRefused(f"{folder} is no folder. Name the folder that `backup` wrote.")
     try:
-        made = orjson.loads((folder / LIST).read_bytes())
-        files = {name: (each["size"], each["sha256"]) for name, each in made["files"].items()}
-    except FileNotFoundError:
+        with reading(folder / LIST) as file:
+            made = orjson.loads(file.read(LIST_BYTES))
+        files = {name: (int(each["size"]), str(each["sha256"])) for name, each in made["files"].items()}
+        version, _ = str(made["marginalia"]), str(made["made_at"])
+    except FileMissing:
         raise BackupRefused(f"{folder} is no whole backup: it has no {LIST}.") from None
     except (ValueError, TypeError, KeyError, AttributeError):
         raise BackupRefused(f"{folder / LIST} is damaged.") from None
+    if _numbers(version) > _numbers(__version__):
+        raise BackupRefused(f"{folder} was made by Marginalia {version[:20]}. This is {__version__}: update it first.")
     if missing := {databases.copy_name(), ARCHIVE} - set(files):
         raise BackupRefused(f"{folder} has no {min(missing)}: it was made with another kind of database.")
-    for name, (size, digest) in files.items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size or sha256_of_file(path) != digest:
+    for name in (databases.copy_name(), ARCHIVE):
+        path, (size, digest) = folder / name, files[name]
+        try:
+            whole = path.stat().st_size == size and sha256_of_file(path) == digest
+        except (FileDamaged, OSError):
+            whole = False
+        if not whole:
             raise BackupRefused(f"{path} is damaged or missing.")
     return dict(made)
+
+
+def _numbers(version: str) -> list[int]:
+    """Return the numbers of a release.
+
+    >>> _numbers("1.12.0.dev3") > _numbers("1.9")
+    True
+    """
+    return [int(number) for number in re.findall(r"\d{1,9}", version.split("+")[0])]

@@ -26,8 +26,10 @@ from labeling.shared_files import SHARED
 from models_store import __version__
 
 ARCHIVE, LIST = "files.tar.gz", "backup.json"
+# The folder of files that are being restored.
+RESTORING = "restoring"
 # The database is copied by itself; the files that are being imported can be sent again.
-LEFT_OUT = ("db.sqlite3", "uploads", "static_root")
+LEFT_OUT = ("db.sqlite3", "uploads", "static_root", RESTORING)
 
 
 class Backup(NamedTuple):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import io
 import json
 import os
+import sqlite3
+import tarfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +19,7 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from processes import lay_tables
 from s3 import Bucket, s3_server
 from starter import Process
@@ -185,3 +192,122 @@ def test_what_is_no_whole_backup_is_refused_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(CommandError, match=r"backup.json is damaged"):
             call_command("restore", str(backup))
     assert not list(tmp_path.glob("*.partial"))
+
+
+def member(name: str, content: bytes = b"x", **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
+    made = tarfile.TarInfo(name)
+    made.size = len(content)
+    for field, value in fields.items():
+        setattr(made, field, value)
+    return made, content
+
+
+def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for made, content in members:
+            archive.addfile(made, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def database(*statements: str) -> Callable[[Path], bytes]:
+    """Return a function that makes a database with these statements."""
+
+    def made(folder: Path) -> bytes:
+        path = folder / "made.sqlite3"
+        with closing(sqlite3.connect(path, isolation_level=None)) as written:
+            for statement in statements:
+                written.execute(statement)
+        content = path.read_bytes()
+        path.unlink()
+        return content
+
+    return made
+
+
+FILE = member("media/a.txt")
+LINK = {"type": tarfile.SYMTYPE, "linkname": "/etc"}
+HOSTILE_FILES = {
+    "a path out": packed(FILE, member("../out.txt")),
+    "an absolute path": packed(FILE, member("/tmp/out.txt")),
+    "a symbolic link": packed(FILE, member("media/link", b"", **LINK), member("media/link/out.txt")),
+    "a hard link out": packed(member("media/link", b"", type=tarfile.LNKTYPE, linkname="../../out.txt")),
+    "a pipe": packed(FILE, member("media/pipe", b"", type=tarfile.FIFOTYPE)),
+    "a log of the database": packed(FILE, member("db.sqlite3-wal")),
+    "a file as a folder": packed(FILE, member("media/a.txt/b.txt")),
+    "a cut archive": packed(FILE, member("media/b.txt", os.urandom(90_000)))[:-40_000],
+    "no archive": b"no archive",
+    "nothing": b"",
+    "a bomb": gzip.compress(member("media/bomb", size=1 << 60)[0].tobuf(tarfile.GNU_FORMAT)),
+}
+HOSTILE_DATABASES = {
+    "text": lambda folder: b"no database",
+    "nothing": lambda folder: b"",
+    "another's": database("CREATE TABLE django_migrations (app TEXT, name TEXT)"),
+    "tables that cannot be updated": database(
+        "CREATE TABLE django_migrations (id INTEGER PRIMARY KEY, app TEXT, name TEXT, applied TEXT)",
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('labeling', '0043_x', '2026-01-01')",
+        "CREATE TABLE labeling_user (id INTEGER)",
+    ),
+}
+
+
+@pytest.mark.skipif(ON_POSTGRES, reason="makes databases of SQLite")
+@pytest.mark.django_db(transaction=True)
+def test_a_hostile_backup_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused in one line, and neither a file nor a database is restored."""
+    whole, target, data = tmp_path / "whole", tmp_path / "new" / "db.sqlite3", tmp_path / "new"
+    call_command("backup", str(whole))
+    data.mkdir()
+    monkeypatch.setattr(settings, "DATA_DIR", data)
+    good = (whole / copy_name()).read_bytes()
+    cut = good[: len(good) // 2]
+    cases: dict[str, tuple[bytes, bytes]] = {name: (good, content) for name, content in HOSTILE_FILES.items()}
+    cases |= {name: (made(tmp_path), packed(FILE)) for name, made in HOSTILE_DATABASES.items()}
+    cases["a cut database"] = (cut, packed(FILE))
+    named = connection.settings_dict["NAME"]
+    connection.close()
+    connection.settings_dict["NAME"] = str(target)
+    try:
+        for name, contents in cases.items():
+            folder = tmp_path / "hostile"
+            folder.mkdir(exist_ok=True)
+            files = dict(zip((copy_name(), "files.tar.gz"), contents, strict=True))
+            facts = {}
+            for each, content in files.items():
+                (folder / each).write_bytes(content)
+                facts[each] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            listed = {"marginalia": "1.0.0", "made_at": "2026-01-01", "files": facts}
+            (folder / "backup.json").write_text(json.dumps(listed))
+            with pytest.raises(CommandError) as refused:
+                call_command("restore", str(folder))
+            assert "\n" not in str(refused.value).strip(), name
+            connection.close()
+            left = {path.name for path in data.rglob("*")}
+            assert left <= {"db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm"}, (name, left)
+            assert not target.exists() or not sqlite3.connect(target).execute("SELECT * FROM sqlite_master").fetchall()
+            assert not (tmp_path / "out.txt").exists()
+        call_command("restore", str(whole))
+        assert sqlite3.connect(target).execute("SELECT 1 FROM labeling_project").fetchall() == []
+    finally:
+        connection.close()
+        connection.settings_dict["NAME"] = named
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_no_backup_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "backup.zip").write_bytes(b"PK")
+    pipe = tmp_path / "pipe"
+    pipe.mkdir()
+    os.mkfifo(pipe / "backup.json")
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    (newer / "backup.json").write_text(json.dumps({"marginalia": "99.1", "made_at": "", "files": {}}))
+    for folder, words in (
+        (tmp_path / "nowhere", "is no folder"),
+        (tmp_path / "backup.zip", "is no folder"),
+        (pipe, "is damaged"),
+        (newer, "update it first"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            call_command("restore", str(folder))

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from labeling.backups.refused import BackupRefused
 from labeling.backups.restoring import restore
@@ -27,8 +28,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, folder: Path, **options: Any) -> None:
         try:
             made = restore(folder.absolute())
-        except (BackupRefused, OSError) as error:
-            raise CommandError(str(error)) from error
+        except (BackupRefused, OSError, DatabaseError) as error:
+            raise CommandError(" ".join(str(error).split())) from error
         self.stdout.write(
             f"Restored the backup of {made['made_at']} by Marginalia {made['marginalia']} into {settings.DATA_DIR}. "
             "Run `check_files` to check every file, then start web and worker."
