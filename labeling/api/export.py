@@ -6,12 +6,15 @@ from collections.abc import Mapping
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectView, parameter
+from labeling.api.shared.errors import Conflict, Error
+from labeling.arrays.damage import report
+from labeling.disk.files import FileDamaged
 from labeling.items.filter import FilterError
 from labeling.models import Ability, LogKind
 from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
@@ -46,15 +49,23 @@ class Export(ProjectView):
 
     @extend_schema(
         parameters=PARAMETERS,
-        responses=files_of(EXPORTS),
+        responses={
+            **files_of(EXPORTS),
+            409: OpenApiResponse(Error, description="A file of the dataset version was changed or is missing."),
+        },
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         name, choice = self._name_and_choice(request)
         fmt = EXPORTS[name]
+        try:
+            chunks = export(self.project, name, choice)
+        except FileDamaged as damage:
+            report(self.project, damage)
+            raise Conflict(f"The dataset version cannot be exported: {damage.path.name}: {damage.problem}.") from None
         record_download(
             request, LogKind.LABELS_EXPORTED, self.project, after={**request.query_params.dict(), "format": name}
         )
-        response = StreamingHttpResponse(export(self.project, name, choice), content_type=fmt.content_type)
+        response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"
         return response

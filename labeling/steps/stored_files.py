@@ -201,7 +201,7 @@ def _removal_of(path: Path) -> Callable[[Step], None]:
 def _check_owned(path: Path, row: FileOwner) -> None:
     _check_size(path, row.size)
     if row.digest and read_whole(path, sha256_of_file) != row.digest:
-        raise FileDamaged(path, "it is not what was written")
+        raise FileDamaged(path, "checksum mismatch: the file was changed")
 
 
 def _check_size(path: Path, size: int) -> None:

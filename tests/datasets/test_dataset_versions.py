@@ -270,7 +270,7 @@ def test_a_damaged_file_is_found(project: Project, ann: User) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:100] + b"x" + whole[101:])
     [problem] = verify(version)
-    assert "is not what was written" in problem
+    assert "Checksum mismatch: the file" in problem
     path.unlink()
     [problem] = verify(version)
     assert "is missing" in problem

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -18,6 +21,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import Step, StepFailed
 from labeling.models import DatasetVersion, Job, Project, ProjectStorage, Role
 from labeling.models.jobs import worker_name
+from labeling.outgoing import layers
 from labeling.outgoing.datasets import comparing
 from labeling.steps.dataset import dataset as write_dataset
 from tests.exports.labeled import answer, make_batch, make_items, train
@@ -74,7 +78,10 @@ def test_a_version_is_made_pulled_and_verified(project: Project, client: Client)
     manifest = client.get(f"{URL}spring/manifest/")
     assert hashlib.sha256(manifest.content).hexdigest() == shown["digest"]
     assert manifest.json()["by_label"] == {"owl": 4, "hen": 2}
-    assert client.get(f"{URL}spring/verification/").json() == {"digest": shown["digest"], "whole": True, "problems": []}
+    assert client.get(f"{URL}spring/verification/").json() == {
+        **{"digest": shown["digest"], "whole": True},
+        **{"problems": [], "replaced": []},
+    }
     card = client.get(f"{URL}spring/card/").content.decode()
     assert shown["digest"] in card
     assert "| owl | 4 |" in card
@@ -152,7 +159,7 @@ def test_the_pages_make_and_show_versions(project: Project, client: Client) -> N
     assert "v1" in text_of(client.get(f"/p/birds/models/{version.number}/"))
     path = next((ProjectFiles(project).root / "datasets").iterdir())
     path.write_bytes(b"")
-    assert "is not what was written" in text_of(client.get("/p/birds/datasets/v1/", {"verify": "1"}))
+    assert "Checksum mismatch" in text_of(client.get("/p/birds/datasets/v1/", {"verify": "1"}))
     assert client.get("/p/birds/datasets/v1/", {"with": "spring"}).status_code == 200
 
 
@@ -205,3 +212,30 @@ def test_a_full_project_and_a_failed_version_say_so(project: Project, client: Cl
     assert "The disk is full." in client.get("/api/v1/projects/birds/export/", {"dataset": "spring"}).json()["detail"]
     assert post(client, name="spring").status_code == 202
     assert written(project).state == "whole"
+
+
+def test_an_export_refuses_a_version_whose_file_was_changed(
+    client: Client, project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also if the change leaves the file's size and time, and after an export of the whole file."""
+    version = make_dataset(project)
+    path = ProjectFiles(project).root / "datasets" / f"{version.layers[0]}.parquet"
+    address = "/api/v1/projects/birds/export/?dataset=v1&format="
+    assert client.get(f"{address}csv").status_code == 200
+    whole, stat = path.read_bytes(), path.stat()
+    rows = layers.SCHEMA.empty_table().schema
+    table = pq.read_table(path)
+    label = table["label"].to_pylist()[::-1]
+    pq.write_table(table.set_column(rows.get_field_index("label"), "label", pa.array(label)), path)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    for name in ("jsonl", "csv", "parquet", "huggingface"):
+        refused = client.get(f"{address}{name}")
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict"), name
+        assert "checksum mismatch: the file was changed" in refused.json()["detail"]
+    with pytest.raises(CommandError, match="checksum mismatch"):
+        call_command("export_labels", "birds", "--dataset", "v1", "--output", str(tmp_path / "labels.csv"))
+    assert not (tmp_path / "labels.csv").exists()
+    path.write_bytes(whole)
+    assert client.get(f"{address}csv").status_code == 200
+    path.unlink()
+    assert client.get(f"{address}csv").status_code == 409

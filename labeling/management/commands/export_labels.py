@@ -11,11 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from labeling import auditlog
+from labeling.disk.files import FileDamaged
 from labeling.items.filter import FilterError
 from labeling.management.arguments import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
-from labeling.models import LogKind
-from labeling.outgoing.exports import FILTERS, choose, count_rows, export, formats_of
+from labeling.models import LogKind, Project
+from labeling.outgoing.exports import FILTERS, Choice, choose, count_rows, export, formats_of
 from labeling.outgoing.formats import DEFAULT, EXPORTS
 
 
@@ -52,6 +53,12 @@ class Command(BaseCommand):
                 f"--format: {name} holds {holds}, and the items of {slug} are none. Choose another format."
             )
         auditlog.record(LogKind.LABELS_EXPORTED, project=project, after={"format": name})
+        try:
+            self._write(project, name, choice, output)
+        except FileDamaged as damage:
+            raise CommandError(str(damage)) from None
+
+    def _write(self, project: Project, name: str, choice: Choice, output: str) -> None:
         if output == "-":
             to_standard_output(self.stdout, export(project, name, choice), name)
             return

@@ -6,11 +6,13 @@ import hashlib
 
 from django.utils.translation import gettext
 
+from labeling.arrays.files import ProjectFiles
 from labeling.disk.files import FileDamaged, sha256_of_file
 from labeling.models import DatasetVersion
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.freeze import line_digest
 from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, manifest_of, paths_of_files
+from labeling.shared_files import store
 
 PAGE = 5000
 
@@ -23,19 +25,19 @@ def verify(dataset: DatasetVersion, *, each_row: bool = False) -> list[str]:
     with its digest.
     """
     if hashlib.sha256(dataset.manifest.encode()).hexdigest() != dataset.digest:
-        return [gettext("The manifest is not what was written: its SHA-256 is another.")]
+        return [gettext("Checksum mismatch: the manifest was changed.")]
     manifest = manifest_of(dataset)
     files = files_of(dataset)
     problems = []
     for file, listed in zip(files, manifest["files"], strict=True):
-        [path] = paths_of_files([file])
+        path = ProjectFiles(dataset.project).owned(file)
         try:
-            found = sha256_of_file(path)
+            found = sha256_of_file(store().local(path))
         except FileNotFoundError:
             problems.append(gettext("The file %(name)s is missing.") % {"name": listed["name"]})
             continue
         if found != listed["sha256"]:
-            sentence = gettext("The file %(name)s is not what was written: its SHA-256 is %(digest)s.")
+            sentence = gettext("Checksum mismatch: the file %(name)s was changed. Its SHA-256 is %(digest)s now.")
             problems.append(sentence % {"name": listed["name"], "digest": found})
     if problems or not each_row:
         return problems
@@ -56,5 +58,5 @@ def _wrong_rows(dataset: DatasetVersion, index: layers.Index) -> list[str]:
         for row in page
         if line_digest(row) != digests.pop(row["item"]).tobytes()
     ]
-    problems = [f"The row of item {item} is not what was written." for item in wrong[:10]]
+    problems = [f"Checksum mismatch: the row of item {item} was changed." for item in wrong[:10]]
     return problems + ([f"{len(digests):,} rows are missing."] if digests else [])

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from labeling.arrays.files import ProjectFiles
-from labeling.disk.files import FileMissing
+from labeling.disk.files import FileDamaged, FileMissing, sha256_of_file
 from labeling.models import DatasetFile, DatasetVersion
 from labeling.outgoing import layers
 from labeling.outgoing.exports.weights import Weights
 from labeling.outgoing.formats import Page, Row
-from labeling.shared_files import store
+from labeling.shared_files import read_whole, store
 
 TIMES = ("labeled_at", "corrected_at")
 ANSWERS = ("annotations", "skips")
@@ -31,10 +32,32 @@ def files_of(dataset: DatasetVersion) -> list[DatasetFile]:
 
 
 def paths_of_files(files: Sequence[DatasetFile]) -> list[Path]:
-    """Bring these files to this host, and return their paths."""
+    """Bring these files to this host, and return their paths. Raises `FileMissing`, or `FileDamaged` for a file that
+    was changed.
+    """
     paths = [ProjectFiles(file.project).owned(file) for file in files]
     store().bring(paths)
-    return paths
+    return [read_whole(path, partial(_unchanged, digest=file.digest)) for file, path in zip(files, paths, strict=True)]
+
+
+def _unchanged(path: Path, *, digest: str) -> Path:
+    if _sum_of(path) != digest:
+        raise FileDamaged(path, "checksum mismatch: the file was changed")
+    return path
+
+
+def _sum_of(path: Path) -> str:
+    """Return the SHA-256 of the file, which is read again once it was written to. Raises `FileMissing`."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError as error:
+        raise FileMissing(path) from error
+    return _sum(path, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _sum(path: Path, *version: int) -> str:
+    return sha256_of_file(path)
 
 
 def manifest_of(dataset: DatasetVersion) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from labeling.outgoing.exports.dataset import croissant_layout, dataset_layout
 from labeling.outgoing.exports.described import described_layout
 from labeling.outgoing.exports.facts import Facts, facts_of
 from labeling.outgoing.exports.files import files_layout
-from labeling.outgoing.exports.frozen_rows import dataset_pages
+from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, paths_of_files
 from labeling.outgoing.exports.rows import PAGE, pages
 from labeling.outgoing.exports.samples import samples_layout
 from labeling.outgoing.exports.short import short_layout
@@ -46,9 +46,12 @@ def export(
     """Return the export as chunks of bytes. Each chunk is read from the database, or its replica, when the caller takes
     it.
 
-    progress: called with the number of rows of each page. Raises KeyError for an unknown format.
+    progress: called with the number of rows of each page. Raises KeyError for an unknown format, and `FileDamaged` for
+    a dataset version whose files were changed or are missing.
     """
     form = formats_of(project)[format_name]
+    if choice is not None and (dataset := choice.get("dataset")):
+        paths_of_files(files_of(dataset))
     return streamed(_chunks(project, form, choice or Choice(), progress))
 
 
