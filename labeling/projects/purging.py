@@ -19,6 +19,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from labeling import auditlog, kinds, references
 from labeling.answering import counting, removing
+from labeling.arrays import damage as damaged
 from labeling.db.long_writes import in_parts
 from labeling.disk.files import FileDamaged
 from labeling.items import search
@@ -79,8 +80,10 @@ def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], 
                 for part in in_parts(items, CHUNK):
                     _remove(project, part)
                 forget(project, items)
-            except (FileDamaged, StoreAway) as error:  # of this project alone; the next call tries again
+            except StoreAway as error:  # of this project alone; the next call tries again
                 logger.error("Items of %s cannot be removed for good: %s", project, error)
+            except FileDamaged as damage:  # likewise: managers see the file on the overview
+                damaged.note(project, damaged.name_of(project, damage.path), damage.problem)
         number += len(ids)
     return number
 

@@ -21,6 +21,7 @@ from labeling.steps.features import (
     ItemColumns,
     columns_of,
     encoded_chunks,
+    in_rows,
     load_encoder,
     sum_of_block,
 )
@@ -131,11 +132,9 @@ class Change:
     def _block_of_rows(self, start: int, stop: int) -> np.ndarray:
         """Return the features of these rows; zeros for an item that was removed for good."""
         items = self._project.items.filter(row__gte=start, row__lt=stop).order_by("row")
-        places = np.array(items.values_list("row", flat=True), np.int64) - start
         encoded = self._encode(columns_of(items))
-        block = np.zeros((stop - start, *encoded.shape[1:]), encoded.dtype)
-        block[places] = encoded
-        return block
+        assert self._encoder is not None
+        return in_rows(self._encoder, encoded, items.values_list("row", flat=True), start, stop)
 
     def _encode(self, items: Sequence[ItemColumns]) -> np.ndarray:
         assert self._encoder is not None

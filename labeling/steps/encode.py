@@ -7,8 +7,10 @@ Only this step writes the numbers of rows of both, and a project has one such st
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
+import numpy as np
 from django.core.exceptions import ValidationError
 from django.db.models import F
 
@@ -30,6 +32,7 @@ from labeling.steps.features import (
     chunks_of,
     columns_of,
     encoded_chunks,
+    in_rows,
     load_encoder,
     sum_of_block,
 )
@@ -131,10 +134,15 @@ def _current_encoder(step: Step, project: Project, *, changing: bool) -> Encoder
     return start_generation(step, project)
 
 
-def _encoded_before(project: Project) -> Iterator[list[ItemColumns]]:
-    """Yield the items that have a row, in the order of their rows, in the chunks in which they were encoded."""
+def _encoded_before(project: Project, rows: deque[list[int]]) -> Iterator[list[ItemColumns]]:
+    """Yield the items that have a row, in the order of their rows, in the chunks in which they were encoded, and append
+    the rows of each chunk to `rows`.
+    """
     for start in range(0, project.encoded_rows, CHUNK):
-        yield columns_of(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
+        items = project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row")
+        if chunk := columns_of(items):
+            rows.append(list(items.values_list("row", flat=True)))
+            yield chunk
 
 
 def start_generation(step: Step, project: Project) -> Encoder:
@@ -153,14 +161,20 @@ def start_generation(step: Step, project: Project) -> Encoder:
     path = ProjectFiles(project).features(generation)
     report = step.progress("encoding items anew")
     start, sums = 0, []
-    for encoded in encoded_chunks(project, encoder, _encoded_before(project)):
+    rows: deque[list[int]] = deque()
+    for encoded in encoded_chunks(project, encoder, _encoded_before(project, rows)):
         if encoded.bad:
             raise StepFailed("Files of items that were encoded before can no longer be read. Restore them, then retry.")
-        append_rows(path, rows_before=start, block=encoded.block)
-        if encoded.good:
-            sums.append(sum_of_block(start, encoded.block))
-        start += len(encoded.good)
+        places = rows.popleft()
+        stop = min((places[-1] // CHUNK + 1) * CHUNK, project.encoded_rows)
+        block = in_rows(encoder, encoded.block, places, start, stop)
+        append_rows(path, rows_before=start, block=block)
+        sums.append(sum_of_block(start, block))
+        start = stop
         report(start / project.encoded_rows)
+    if start < project.encoded_rows:
+        nothing = np.empty((0, encoder.dim), encoder.dtype)
+        append_rows(path, rows_before=start, block=in_rows(encoder, nothing, [], start, project.encoded_rows))
     with step.write():
         # A manager may have chosen another encoder meanwhile.
         same = Project.objects.filter(pk=project.pk, encoder=project.encoder)

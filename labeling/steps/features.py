@@ -143,18 +143,25 @@ def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict
 
 
 def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np.ndarray:
-    """Encode the items of these rows again: features (stop - start, dim). Raises `StepFailed` if some of them cannot be
-    read any more.
+    """Encode the items of these rows again: features (stop - start, dim), zeros for items that were removed for good.
+    Raises `StepFailed` if some of them cannot be read any more.
     """
-    items = columns_of(project.items.filter(row__gte=start, row__lt=stop).order_by("row"))
-    [encoded] = encoded_chunks(project, encoder, [items])
-    if len(encoded.good) < stop - start:
-        reason = next(iter(encoded.bad.values()), "some items are gone")
+    items = project.items.filter(row__gte=start, row__lt=stop).order_by("row")
+    [encoded] = encoded_chunks(project, encoder, [columns_of(items)])
+    if encoded.bad:
+        reason = next(iter(encoded.bad.values()))
         raise StepFailed(
             f"The rows {start:,} to {stop:,} of the features are damaged, and cannot be encoded again: {reason} "
             "Restore their files from a backup, then retry."
         )
-    return encoded.block
+    return in_rows(encoder, encoded.block, items.values_list("row", flat=True), start, stop)
+
+
+def in_rows(encoder: Encoder, block: np.ndarray, rows: Iterable[int], start: int, stop: int) -> np.ndarray:
+    """Return features (stop - start, dim) with the `block` of these rows, ascending; zeros for the other rows."""
+    whole = np.zeros((stop - start, encoder.dim), encoder.dtype)
+    whole[np.array(list(rows), np.int64) - start] = block
+    return whole
 
 
 def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 from digits import QUICK, annotator, answer_batch, digits_project
+from django.utils import timezone
 from factories import SECRET, digit_png
 from sentence_model import TINY_DIM, make_tiny
 
+from labeling.answering import removing
+from labeling.arrays.files import ProjectFiles
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step, StepFailed
@@ -18,6 +21,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import EncoderSettled, choose_encoder, create_project
+from labeling.projects.purging import purge
 from labeling.steps.features import encode_good, load_encoder
 from labeling.steps.registry import run_step
 from models_store import encoders
@@ -131,13 +135,24 @@ def test_change_of_strategy_between_batches_clusters_when_it_is_needed(tmp_path:
     assert project.batches.get(number=3).clusters
 
 
+def project_features(project: Project) -> np.ndarray:
+    features = ProjectFiles(project).stored_features()
+    assert features is not None
+    return np.asarray(features[:])
+
+
 @pytest.mark.long
 def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> None:
+    """Each item keeps its row, also beside the row of an item that was erased."""
     rows = text_rows("single")
     project = start(tmp_path, "text", rows[:4])
     drain()
     project.refresh_from_db()
     assert (project.encoded_rows, project.features_generation) == (4, 1)
+    erased = project.items.get(row=1)
+    user = annotator(project)
+    removing.remove(project=project, ids=[erased.pk], user=user, at_once=True)
+    assert purge(timezone.now()) == 1
     path = tmp_path / "more.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows[4:]))
     job = register(project=project, user=None, path=path, name="more.jsonl", strict=True, taken_by=worker_name())
@@ -145,7 +160,10 @@ def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> N
     drain()
     project.refresh_from_db()
     assert (project.encoded_rows, project.features_generation) == (120, 2)
-    user = annotator(project)
+    features, encoder = project_features(project), load_encoder(project)
+    assert not features[1].any()
+    for item in project.items.filter(row__in=[0, 2, 3, 50]):
+        np.testing.assert_allclose(features[item.row], encoder.encode([item.data["text"]])[0], atol=1e-5)
     answer_batch(project, user)
     drain()
     assert project.versions.exists()
