@@ -17,7 +17,7 @@ class Ability(models.TextChoices):
     PROJECT_CHANGE = "project.change", "archive, copy, delete and restore the project; create further projects"
     TASKS_ANSWER = "tasks.answer", "get tasks and answer them"
     ITEMS_READ = "items.read", "find items, with their labels, answers, comments and history"
-    ITEMS_CHANGE = "items.change", "import items; exclude, delete, queue and relabel many of them"
+    ITEMS_CHANGE = "items.change", "import items; exclude, delete, erase, queue and relabel many of them"
     IMPORTS_READ = "imports.read", "see imports, rejected rows, and changes of many items"
     REVIEW_READ = "review.read", "see the items that wait for a review"
     REVIEW_DO = "review.do", "settle and correct labels, write comments"
