@@ -134,7 +134,7 @@ class Change:
         Raises `RemovalError` if other requests change the items' tasks at the same moment.
         """
         effect = self.preview(project)
-        ids = list(self._items(project).values_list("pk", flat=True))
+        ids = list(self._items(project).order_by("pk").values_list("pk", flat=True))
         # Before the first transaction: an interruption leaves no change without an entry.
         if ids and self.action == ERASE:
             before = {"count": len(ids), "items": ids}
