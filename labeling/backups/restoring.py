@@ -69,7 +69,6 @@ def _unpack(archive: Path, draft: Path) -> None:
                 if room < 0:
                     raise BackupRefused(f"The disk of {draft.parent} has no room for the files of {archive}.")
                 packed.extract(member, draft, filter=_private)
-                packed.members = []  # tarfile would keep all of them in memory
     except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
         raise BackupRefused(f"{archive} is damaged: {' '.join(str(error).split()) or type(error).__name__}.") from error
 

@@ -141,7 +141,7 @@ def _encoded_before(project: Project, rows: deque[list[int]]) -> Iterator[list[I
     for start in range(0, project.encoded_rows, CHUNK):
         items = project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row")
         if chunk := columns_of(items):
-            rows.append(list(items.values_list("row", flat=True)))
+            rows.append([row for row in items.values_list("row", flat=True) if row is not None])
             yield chunk
 
 

@@ -157,7 +157,7 @@ def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np
     return in_rows(encoder, encoded.block, items.values_list("row", flat=True), start, stop)
 
 
-def in_rows(encoder: Encoder, block: np.ndarray, rows: Iterable[int], start: int, stop: int) -> np.ndarray:
+def in_rows(encoder: Encoder, block: np.ndarray, rows: Iterable[int | None], start: int, stop: int) -> np.ndarray:
     """Return features (stop - start, dim) with the `block` of these rows, ascending; zeros for the other rows."""
     whole = np.zeros((stop - start, encoder.dim), encoder.dtype)
     whole[np.array(list(rows), np.int64) - start] = block

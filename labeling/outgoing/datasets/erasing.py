@@ -92,7 +92,8 @@ def _replace(
         removed[reasons.get(item) or NO_REASON].append(item)
     files = [file for file in (replacements.get(each.digest, each) for each in earlier) if file is not None]
     entries = [{"items": items, "reason": reason, "removed_at": now} for reason, items in removed.items()]
-    before = {"sha256": dataset.digest, "replaced_at": now.isoformat(), "removed": sum(map(len, removed.values()))}
+    rows, n = dataset.rows, sum(map(len, removed.values()))
+    before = {"sha256": dataset.digest, "replaced_at": now.isoformat(), "removed": n}
     replaced = [*dataset.replaced, before]
     counts = counted(files)
     seal(dataset, {**manifest, **counts, "removed": [*manifest["removed"], *entries]})
@@ -104,6 +105,6 @@ def _replace(
                 LogKind.DATASET_ERASED,
                 project=dataset.project,
                 subject=f"dataset {dataset.name}",
-                before={"sha256": before["sha256"], "rows": dataset.rows + before["removed"]},
+                before={"sha256": before["sha256"], "rows": rows},
                 after={"sha256": dataset.digest, "rows": dataset.rows},
             )
