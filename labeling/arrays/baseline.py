@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeling.arrays.stored import check_form
+
 MISSING = -1
 LEAST_CONTROL = 50
 """The least number of labeled control items for an estimate: with fewer, the intervals would be too wide."""
@@ -28,3 +30,8 @@ class Baseline:
     done: int
     version: int
     labels_hash: str
+
+    def __post_init__(self) -> None:
+        check_form("said", self.said, 2, len(self.labels))
+        check_form("labels", self.labels, 1, len(self.said))
+        check_form("rows", self.rows, 1, self.said.shape[1])

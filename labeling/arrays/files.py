@@ -26,7 +26,7 @@ import hashlib
 import os
 import uuid
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,8 +34,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 from django.conf import settings
+from django.db.models import Max
 
 from labeling.arrays.damage import report, root_of
+from labeling.arrays.forms import FORMS, fitted
 from labeling.disk import npy
 from labeling.disk.files import FileDamaged, FileMissing, make_room, reading, replace_file, replacing
 from labeling.models import ModelVersion, Project
@@ -131,10 +133,34 @@ class ProjectFiles:
         if not version.answers and name in ("best", "confidence", *self.project.asks.answer_arrays):
             return None
         try:
-            return load_array(self.pool(version, name), mmap=True)
+            return self.read(version, name, load=load_mapped)
         except FileDamaged as damage:
             report(self.project, damage)
             return None
+
+    def read(
+        self,
+        version: ModelVersion,
+        name: str,
+        *,
+        rows: int | None = None,
+        width: int | None = None,
+        load: Callable[[Path], np.ndarray] | None = None,
+    ) -> np.ndarray:
+        """Return the version's array `name` of the first `rows` rows of the pool, or of all that it has predicted.
+
+        `load`: `load_array` (the default), `load_checked` or `load_mapped`. Raises `FileMissing`, and `FileDamaged`
+        also for a whole array that does not fit (`labeling.arrays.forms`).
+        """
+        path = self.pool(version, name)
+        return fitted(path, (load or load_array)(path), FORMS[name], rows=rows, width=width)
+
+    def rows_picked_from(self, version: ModelVersion) -> int:
+        """Return the most rows of the pool that the version has picked a batch from: its arrays have them. Takes two
+        queries.
+        """
+        tables = (version.batch_picks, version.selection_picks)
+        return max(picks.aggregate(n=Max("pool_rows"))["n"] or 0 for picks in tables)
 
     def features_of(self, *, rows: int, dim: int, dtype: np.dtype, generation: int | None = None) -> Features:
         """Return the first `rows` rows of the features, of the project's generation unless another is named."""
@@ -340,10 +366,15 @@ def load_array(path: Path, *, mmap: bool = False) -> np.ndarray:
     return read_whole(path, lambda here: npy.load(here, mmap=mmap))
 
 
+def load_mapped(path: Path) -> np.ndarray:
+    """Load an array as a memory map, with size and header checked."""
+    return load_array(path, mmap=True)
+
+
 def load_checked(path: Path) -> np.ndarray:
     """Load an array as a memory map with every byte checked: for an array that the caller reads as a whole."""
     check_array(path)
-    return load_array(path, mmap=True)
+    return load_mapped(path)
 
 
 def check_array(path: Path) -> None:

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from labeling.arrays.stored import check_form
 from selector.candidates import MOST, fewest
 from selector.strategies import STRATEGIES
 
@@ -39,6 +40,13 @@ class Sample:
     leaves: int
     version: int
     batch: int
+
+    def __post_init__(self) -> None:
+        items = len(self.margins)
+        for name, length in {"margins": items, "order": items, "joined_by": max(items - 1, 0)}.items():
+            check_form(name, getattr(self, name), 1, length)
+        for name in ("ranks", "edges"):
+            check_form(name, getattr(self, name), 1, len(self.ranks))
 
     @property
     def exact(self) -> bool:

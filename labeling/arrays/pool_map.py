@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeling.arrays.stored import check_form
+
 REST, LABELED, CONTROL, PICKED = range(4)
 
 
@@ -16,3 +18,8 @@ class PoolMap:
     places: np.ndarray
     kinds: np.ndarray
     clusters: np.ndarray
+
+    def __post_init__(self) -> None:
+        check_form("places", self.places, 2, len(self.kinds))
+        check_form("kinds", self.kinds, 1, len(self.kinds))
+        check_form("clusters", self.clusters, 1, len(self.kinds))

@@ -52,7 +52,16 @@ def load(path: Path, kind: type[Stored]) -> Stored | None:
 def read(path: Path, kind: type[Stored]) -> Stored:
     """Return the stored dataclass `kind`. Raises `FileMissing` or `FileDamaged`."""
     values = read_whole(path, lambda here: _arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
-    return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+    try:
+        return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+    except (ValueError, TypeError) as error:  # from the dataclass, which checks that its arrays fit together
+        raise FileDamaged(path, str(error)) from error
+
+
+def check_form(name: str, array: np.ndarray, dimensions: int, length: int) -> None:
+    """Raise ValueError unless the array of this name has so many dimensions, the first of this length."""
+    if array.ndim != dimensions or len(array) != length:
+        raise ValueError(f"its array “{name}” has the shape {array.shape}")
 
 
 def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.forms import FLOAT, INTEGER, Form, fitted
+from labeling.disk.files import FileDamaged
 from labeling.models import Audit, Copy, ModelVersion, Project
 from labeling.projects.version_in_use import InUse
 
 CHUNK = 2000
+FORMS = {
+    **dict.fromkeys(("items", "rows", "order"), Form(INTEGER, 1)),
+    "probabilities": Form(FLOAT, 1),
+}
+"""Of the arrays of an audit's file, but for its `values`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,9 @@ def read_candidates(
     `FileMissing` or `FileDamaged` if an array of the version is damaged.
     """
     files = ProjectFiles(project)
-    values, confidence = (load_array(files.pool(version, name)) for name in project.asks.answer_arrays)
+    answers, sureness = project.asks.answer_arrays
+    values = files.read(version, answers, rows=files.rows_picked_from(version) or None)
+    confidence = files.read(version, sureness, rows=len(values))
     items = project.items.unlabeled().filter(row__lt=len(values))
     if not reserved:
         items = items.filter(reserved=False)
@@ -89,5 +98,14 @@ def save(audit: Audit, candidates: Candidates) -> None:
 
 
 def load(audit: Audit) -> Candidates:
-    """Return the audit's candidates. Raises `FileMissing` or `FileDamaged`."""
-    return stored.read(ProjectFiles(audit.project).owned(audit), Candidates)
+    """Return the audit's candidates. Raises `FileMissing`, or `FileDamaged` also for arrays of other lengths or types
+    than those of the plan.
+    """
+    path = ProjectFiles(audit.project).owned(audit)
+    found = stored.read(path, Candidates)
+    forms = FORMS | {"values": Form(INTEGER, 2 if audit.project.asks.value_is_list else 1)}
+    for name, form in forms.items():
+        array = getattr(found, name)
+        if len(fitted(path, array, form, rows=audit.candidates)) != len(array):
+            raise FileDamaged(path, f"it has {len(array):,} candidates, and not {audit.candidates:,}")
+    return found

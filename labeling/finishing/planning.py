@@ -11,7 +11,7 @@ from django.db.models import Count, F, Max, Sum
 
 from labeling.answering.counting import certified_labels
 from labeling.answering.rechecking import expected_answers
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles
 from labeling.certifying.forecast import cheapest
 from labeling.certifying.plan import Plan, Target, stratify
 from labeling.certifying.risks import of_attempt
@@ -222,7 +222,8 @@ def _parts(predicted: Counter[int], labeled: Counts, certified: Counts) -> dict[
 
 def _predicted(project: Project, pool: ItemQuerySet, version: ModelVersion) -> Counter[int]:
     """Return the number of items without any label by the version's prediction."""
-    best = load_array(ProjectFiles(project).pool(version, "best"))
+    files = ProjectFiles(project)
+    best = files.read(version, "best", rows=files.rows_picked_from(version) or None)
     rest = pool.filter(label__isnull=True, row__lt=len(best)).exclude(pk__in=_standing(project).values("item"))
     rows = np.fromiter(rest.order_by().values_list("row", flat=True).iterator(chunk_size=CHUNK), np.int64)
     return Counter(dict(zip(*(each.tolist() for each in np.unique(best[rows], return_counts=True)), strict=True)))

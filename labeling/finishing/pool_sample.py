@@ -81,7 +81,8 @@ def sample_of(facts: SampleFacts, within: int, *, each_class: bool) -> PoolSampl
                 "batch with a control share above 0, then finish."
             )
         )
-    rows = np.sort(np.random.default_rng(version.number).choice(len(values), min(ROWS, len(values)), replace=False))
+    n = min(len(values), len(confidence))
+    rows = np.sort(np.random.default_rng(version.number).choice(n, min(ROWS, n), replace=False))
     may = project.items.unlabeled().filter(label__isnull=True, row__in=among(rows.tolist()))
     open_rows = np.sort(np.fromiter(may.order_by().values_list("row", flat=True), np.int64))
     open_rows = open_rows[confidence[open_rows] > 0]

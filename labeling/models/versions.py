@@ -114,6 +114,13 @@ class ModelVersion(models.Model):
         return self.origin == self.Origin.GIVEN
 
     @property
+    def files(self) -> str:
+        """The name of what it predicts from, below the project's folder: its artifact, or the predictions from
+        outside.
+        """
+        return str(self.prediction_set.file_name) if self.is_given else self.artifact
+
+    @property
     def no_model(self) -> str:
         """The reason why it predicts no further items; "" if it has a model."""
         if not self.is_given:

@@ -15,7 +15,7 @@ import numpy as np
 from django.utils import timezone
 
 from labeling.answering.prompting import suggests
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles, load_mapped
 from labeling.arrays.plan import Plan
 from labeling.arrays.stand_ins import stand_ins
 from labeling.db.long_writes import in_parts
@@ -101,13 +101,13 @@ class TaskFacts:
         self._arrays: dict[str, np.ndarray] = {}
         self._likely = np.empty((0, 0), np.int16)
         if picked.version is not None:
-            files = ProjectFiles(project)
-            self._margins = load_array(files.pool(picked.version, "margins"))
+            files, rows = ProjectFiles(project), picked.facts.get("pool_rows", batch.pool_rows)
+            self._margins = files.read(picked.version, "margins", rows=rows)
             names = ("best", "confidence") if picked.version.answers else ()
-            self._arrays = {name: load_array(files.pool(picked.version, name)) for name in names}
+            self._arrays = {name: files.read(picked.version, name, rows=rows) for name in names}
             if project.show_predictions:
                 with suppress(FileNotFoundError):
-                    self._likely = load_array(files.pool(picked.version, "likely"), mmap=True)
+                    self._likely = files.read(picked.version, "likely", rows=rows, load=load_mapped)
         self._stand_in = self._stand_ins(batch, further, sureness)
 
     def _stand_ins(self, batch: Batch, further: Sequence[np.ndarray], sureness: np.ndarray | None) -> dict[int, float]:

@@ -11,7 +11,8 @@ import numpy as np
 from django.utils import timezone
 
 from labeling.arrays.drift import described, draw_pairs
-from labeling.arrays.files import ProjectFiles, load_array, load_checked, save_array, writing_array
+from labeling.arrays.files import ProjectFiles, load_array, load_checked, load_mapped, save_array, writing_array
+from labeling.arrays.forms import FORMS, JOINS, fitted
 from labeling.disk.files import FileDamaged, reading
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
@@ -41,7 +42,7 @@ def cluster(step: Step) -> None:
     assert batch is not None
     assert batch.selected_by is not None
     assert batch.pool_rows is not None
-    if is_outdated(step.job.project, batch.selected_by):  # the selection lets another version pick the batch
+    if batch.selected_by.damaged or is_outdated(step.job.project, batch.selected_by):  # another version picks it
         with step.finish():
             Job.objects.enqueue(Job.Kind.SELECT, project=step.job.project, batch=batch)
         return
@@ -59,17 +60,12 @@ class Clustered:
         project = batch.project
         self._version = version
         self._before = Clustering.objects.filter(project=project).select_related("project", "embedded_by").first()
-        if (
-            self._before is None
-            or is_over(self._before)
-            or self._before.embedded_by.damaged
-            or not reaches(self._before, rows)
-        ):
+        if self._before is None or is_over(self._before) or not reaches(self._before, rows):
             self._values = build(step, version, rows, self._before.generation + 1 if self._before else 1)
         else:
             self._values = {
                 "joined_rows": _join_new_rows(step, project, self._before, rows),
-                **_measure(step, self._before, version, batch),
+                **_measure(step, self._before, version, batch.number, rows),
             }
         self._project = project
 
@@ -85,11 +81,17 @@ class Clustered:
 
 
 def is_over(clustering: Clustering) -> bool:
-    """Return whether the pool is to be clustered again: a manager asked for it, or the encoder was changed since.
+    """Return whether the pool is to be clustered again: a manager asked for it, or no version can embed new items.
 
     The clustering must be selected with its project and `embedded_by`.
     """
-    return clustering.anew_at is not None or is_outdated(clustering.project, clustering.embedded_by)
+    return clustering.anew_at is not None or embedder_is_gone(clustering)
+
+
+def embedder_is_gone(clustering: Clustering) -> bool:
+    """Return whether the version that embedded the clustering is damaged, or of an earlier encoder."""
+    version = clustering.embedded_by
+    return bool(version.damaged) or is_outdated(clustering.project, version)
 
 
 def reaches(clustering: Clustering, rows: int) -> bool:
@@ -101,10 +103,13 @@ def reaches(clustering: Clustering, rows: int) -> bool:
 
 
 def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
-    """Cluster the version's embeddings of the first `rows` rows into new files; return the row's values."""
+    """Cluster the version's embeddings of the first `rows` rows into new files, or of fewer rows if it predicts fewer;
+    return the row's values.
+    """
     project = step.job.project
     files = ProjectFiles(project)
     embeddings, begun = _embeddings_of(step, project, version, rows)
+    rows = len(embeddings)
 
     def report(phase: str, share: float) -> None:
         name, of, clusters = phase.partition(" of ")
@@ -134,11 +139,12 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
 
     The step `embed` stored them unless a manager asked for a clustering after it; then they are computed here.
     """
-    path = ProjectFiles(project).pool(version, "embeddings")
-    if store().exists(path) and len(kept := load_checked(path)) >= rows:
+    files = ProjectFiles(project)
+    path = files.pool(version, "embeddings")
+    if store().exists(path) and len(kept := files.read(version, "embeddings", load=load_checked)) >= rows:
         return kept[:rows], 0.0
     _write_embeddings(path, project, version, slice(rows), step.progress("looking at the pool", end=EMBEDDING_SHARE))
-    return load_array(path, mmap=True), EMBEDDING_SHARE
+    return load_mapped(path), EMBEDDING_SHARE
 
 
 def embed_rows(project: Project, version: ModelVersion, rows: np.ndarray, report: Report | None) -> np.ndarray:
@@ -191,18 +197,19 @@ def join(step: Step, clustering: Clustering, known: np.ndarray, rows: int) -> No
         save_array(files.joins(clustering.generation), known)
         return
     report = step.progress("placing new items", end=JOINING_SHARE)
-    newcomers = files.pool(clustering.embedded_by, "newcomers")
-    _write_embeddings(newcomers, project, clustering.embedded_by, slice(first, rows), report)
-    new = load_array(newcomers, mmap=True)
+    version = clustering.embedded_by
+    newcomers = files.pool(version, "newcomers")
+    _write_embeddings(newcomers, project, version, slice(first, rows), report)
+    new = fitted(newcomers, load_mapped(newcomers), FORMS["embeddings"], rows=rows - first)
     store().remove(newcomers)  # the memory map keeps the data readable
-    old = load_checked(files.pool(clustering.embedded_by, "embeddings"))
+    old = files.read(version, "embeddings", rows=clustering.rows, width=new.shape[1], load=load_checked)
     joined = nearest(new, old, workers=compute.workers)
     save_array(files.joins(clustering.generation), np.concatenate([known, joined]))
 
 
-def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: Batch) -> dict[str, Any]:
+def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: int, rows: int) -> dict[str, Any]:
     """Return the share that the clustering describes of the embeddings it was built from, and of this version's
-    embeddings.
+    embeddings. The version can embed the first `rows` rows. `batch`: the number of the batch that it picks.
 
     Empty if this version embedded the clustering, or if every cluster has one item.
     """
@@ -211,11 +218,13 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: B
         return {}
     # With a mean size of 1, clusters of one item would describe any embeddings.
     clusters, _ = clusters_at(project, clustering, max(2.0, project.mean_cluster_size))
-    rng = np.random.default_rng(seed_for(project, "drift", batch.number))
-    pairs = draw_pairs(clusters[: clustering.rows], rng) if clustering.rows > 1 else None
+    rng = np.random.default_rng(seed_for(project, "drift", batch))
+    n = min(clustering.rows, rows)  # predictions from outside may cover fewer items than the clustering
+    pairs = draw_pairs(clusters[:n], rng) if n > 1 else None
     if pairs is None:
         return {}
-    then = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)[pairs.rows]
+    embedder, files = clustering.embedded_by, ProjectFiles(project)
+    then = files.read(embedder, "embeddings", rows=clustering.rows, load=load_mapped)[pairs.rows]
     now = embed_rows(
         project, version, pairs.rows, step.progress("looking whether the clustering still fits", start=JOINING_SHARE)
     )
@@ -237,7 +246,7 @@ def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
             raise
         except ValueError as error:
             raise FileDamaged(path, f"it cannot be read as a dendrogram ({error.__cause__ or error})") from error
-        if dendrogram.digest != clustering.digest:
+        if dendrogram.digest != clustering.digest or dendrogram.size != clustering.rows:
             raise FileDamaged(path, "it is not the dendrogram that was recorded")
         return dendrogram
 
@@ -247,9 +256,9 @@ def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
 def read_joins(project: Project, clustering: Clustering) -> np.ndarray:
     """Return the clustered row that each later row joined, (joined_rows - rows,). Raises `FileDamaged`."""
     path, n = ProjectFiles(project).joins(clustering.generation), clustering.joined_rows - clustering.rows
-    joins = load_array(path)[:n]  # more if an attempt was killed before its transaction
-    if len(joins) < n:
-        raise FileDamaged(path, f"it has {len(joins):,} of {n:,} rows")
+    joins = fitted(path, load_array(path), JOINS, rows=n)  # more if an attempt was killed before its transaction
+    if n and not 0 <= joins.min() <= joins.max() < clustering.rows:
+        raise FileDamaged(path, "it names rows that the dendrogram does not have")
     return joins
 
 

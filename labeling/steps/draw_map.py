@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles, load_array, load_mapped
 from labeling.arrays.layout import FEW, lay_out
 from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.loop.step import GaveWay, Step, StepFailed
@@ -82,12 +82,14 @@ def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> n
     """Return the rows' embeddings (n, d) by the version that embedded the clustering: read for clustered rows, computed
     for rows that joined later.
     """
-    old = rows < clustering.rows
-    kept = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)
+    old, version, files = rows < clustering.rows, clustering.embedded_by, ProjectFiles(project)
+    new = None if old.all() else embed_rows(project, version, rows[~old], None)
+    width = None if new is None else new.shape[1]
+    kept = files.read(version, "embeddings", rows=clustering.rows, width=width, load=load_mapped)
     embeddings = np.empty((len(rows), kept.shape[1]), np.float32)
     embeddings[old] = kept[rows[old]]
-    if not old.all():
-        embeddings[~old] = embed_rows(project, clustering.embedded_by, rows[~old], None)
+    if new is not None:
+        embeddings[~old] = new
     return embeddings
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from labeling.arrays.files import ProjectFiles, load_array, sha256_of, writing_array
+from labeling.arrays.files import ProjectFiles, load_mapped, sha256_of, writing_array
 from labeling.arrays.sums import keep, sums_of
+from labeling.disk.files import FileDamaged
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.projects.version_in_use import InUse, in_use
@@ -17,7 +18,7 @@ from labeling.shared_files import store
 from labeling.steps.cluster import is_over, reaches
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
-from labeling.steps.model_inputs import open_features, scorer_of
+from labeling.steps.model_inputs import check_handed_in, open_features, scorer_of
 from models_store.model import Model
 from models_store.prediction import CALIBRATED, EXTRAS
 from selector.strategies import STRATEGIES
@@ -71,6 +72,8 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     if checked.damaged:
         raise stored.damage(checked.damaged)
     keep(project, project.features_generation, checked.found)
+    if version.is_given:
+        check_handed_in(version)
     inputs = inputs[:]
     needed = set(STRATEGIES[strategy].needs)
     if "clusters" in needed and (clustering is None or is_over(clustering) or not reaches(clustering, len(inputs))):
@@ -91,7 +94,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
             "choice": used.choice,
             "pool_rows": len(inputs),
             "features_hash": version.digest if version.is_given else checked.sha256,
-            "margins_hash": sha256_of(load_array(ProjectFiles(project).pool(version, "margins"), mmap=True)),
+            "margins_hash": sha256_of(ProjectFiles(project).read(version, "margins", load=load_mapped)),
         },
         clustered="clusters" in needed,
     )
@@ -99,12 +102,24 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
 
 def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any = None) -> None:
     """Rewrite the arrays that depend on the version's calibration, for all items that the version has predicted."""
-    path = ProjectFiles(project).pool(version, "confidence")
-    if store().exists(path):
-        rows = len(load_array(path, mmap=True))
+    if store().exists(ProjectFiles(project).pool(version, "confidence")):
         model, inputs = scorer_of(project, version)
         names = [name for name in arrays_of(version) if name in ("confidence", *CALIBRATED)]
-        run_over_pool(project, version, model, inputs[:rows], names, progress=progress)
+        inputs = inputs[: rows_predicted(project, version) or None]
+        run_over_pool(project, version, model, inputs, names, progress=progress)
+
+
+def rows_predicted(project: Project, version: ModelVersion) -> int:
+    """Return the number of rows that the version has predicted: the length of its longest array that is whole, and at
+    least the rows that it has picked a batch from or clustered.
+    """
+    files = ProjectFiles(project)
+    clustered = Clustering.objects.filter(embedded_by=version).values_list("rows", flat=True)
+    rows = [files.rows_picked_from(version), *clustered]
+    for name in arrays_of(version):
+        with suppress(FileDamaged):
+            rows.append(len(files.read(version, name, load=load_mapped)))
+    return max(rows)
 
 
 def drop_wide_arrays(project: Project, version: ModelVersion) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from labeling.arrays.files import Features, ProjectFiles
-from labeling.disk.files import FileDamaged
 from labeling.models import ModelVersion, Project
-from labeling.steps.model_inputs import LabeledRows, scorer_of
+from labeling.steps.model_inputs import LabeledRows, VersionDamaged, scorer_of
 from models_store import artifact, metrics
 from models_store.class_sets import ClassSets
 from models_store.model import Model
@@ -136,7 +135,7 @@ def gate(
                 ProjectFiles(project).artifact_at(earlier.artifact), digest=earlier.digest, calibration=""
             )
             right = control_results(project, model, features, control).right
-    except (artifact.ArtifactError, FileDamaged) as error:
+    except (artifact.ArtifactError, VersionDamaged) as error:
         return {"against": earlier.number, "n": 0, "gained": 0, "lost": 0, "reason": str(error)}, False
     n = min(len(answers.right), len(right))  # predictions from outside cover the first rows, and margins none
     compared = compare(answers.right[:n], right[:n])

@@ -13,8 +13,10 @@ from django.core.exceptions import ValidationError
 from scipy.sparse import csr_array
 from torch import nn
 
-from labeling.arrays.files import Features, ProjectFiles, load_array
+from labeling.arrays.files import Features, ProjectFiles, check_array, load_mapped
+from labeling.arrays.forms import HANDED_IN, fitted
 from labeling.db.statements import among
+from labeling.disk.files import FileDamaged
 from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
@@ -139,8 +141,8 @@ class VersionDamaged(StepFailed):
     """A version's files are missing or damaged. `problem` names the file and the damage in one line."""
 
     def __init__(self, version: ModelVersion, error: Exception | str) -> None:
-        location = ProjectFiles(version.project).artifact_at(version.artifact)
-        self.version, self.problem = version, str(error).removeprefix(f"{location}/")
+        location = ProjectFiles(version.project).artifact_at(version.files)
+        self.version, self.problem = version, str(error).removeprefix(f"{location}/").removeprefix(f"{location}: ")
         super().__init__(f"Model version {version.number} cannot be loaded: {self.problem}")
 
 
@@ -159,7 +161,7 @@ def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime
 
 def scorer_of(project: Project, version: ModelVersion) -> tuple[Model, Features | np.ndarray]:
     """Return a model that predicts the pool, and what it reads of each row: the features or, for predictions from
-    outside, these. The latter cover the rows that the project had when they came. Errors as for `load_model`.
+    outside, these. The latter cover the first rows that the project had when they came. Errors as for `load_model`.
     """
     if not version.is_given:
         return load_model(project, version), open_features(project, load_encoder(project))
@@ -167,7 +169,20 @@ def scorer_of(project: Project, version: ModelVersion) -> tuple[Model, Features 
     question = "single" if handed.margins_only else project.question
     n_classes = project.classes.count() if project.asks.proposes else handed.columns
     model = handed_in(question, n_classes, columns=handed.columns, dim=handed.dim)
-    return model, load_array(ProjectFiles(project).owned(handed), mmap=True)[: handed.rows]
+    path, width = ProjectFiles(project).owned(handed), handed.columns + handed.dim
+    try:
+        return model, fitted(path, load_mapped(path), HANDED_IN, rows=handed.rows, width=width)
+    except FileDamaged as damage:
+        raise VersionDamaged(version, damage) from damage
+
+
+def check_handed_in(version: ModelVersion) -> None:
+    """Check every byte of the version's predictions from outside. Raises `VersionDamaged`."""
+    scorer_of(version.project, version)
+    try:
+        check_array(ProjectFiles(version.project).owned(version.prediction_set))
+    except FileDamaged as damage:
+        raise VersionDamaged(version, damage) from damage
 
 
 def training_set_of(

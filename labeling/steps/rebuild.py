@@ -63,7 +63,7 @@ def problem_with(project: Project, file: StoredFile) -> str:
 
     Records the result, also on the file's version, so that a version whose files are whole again is used again.
     """
-    version = project.versions.filter(artifact=file.name)
+    version = project.versions.filter(pk=file.version.pk) if file.version else project.versions.none()
     try:
         file.check()
     except FileDamaged as found:
@@ -79,11 +79,10 @@ def _mend(step: Step, name: str, problem: str, tried: set[str]) -> None:
     """Rebuild a file, and before it any damaged files that it is rebuilt from. Raises `StepFailed`."""
     project = step.job.project
     damage.note(project, name, problem)
-    version = project.versions.filter(artifact=name).first()
-    if version is not None:
-        _mend_version(step, VersionDamaged(version, problem), tried)
-        return
     file = file_named(project, name)
+    if file is not None and file.version is not None:
+        _mend_version(step, VersionDamaged(file.version, problem), tried)
+        return
     try:
         if name in tried or file is None or file.rebuild is None:
             raise StepFailed(f"The file {name} is damaged: {problem}. Restore it from a backup, then retry.")
@@ -105,20 +104,20 @@ def _mend(step: Step, name: str, problem: str, tried: set[str]) -> None:
 def _mend_version(step: Step, found: VersionDamaged, tried: set[str]) -> None:
     """Rebuild the version's derived files, or mark the version damaged. Raises `VersionDamaged` the second time."""
     version, project = found.version, step.job.project
-    if version.artifact in tried:
+    if version.files in tried:
         raise found
-    tried.add(version.artifact)
-    damage.note(project, version.artifact, found.problem)
+    tried.add(version.files)
+    damage.note(project, version.files, found.problem)
     try:
         rebuild_version(version)
     except VersionDamaged as still:
         ModelVersion.objects.filter(pk=version.pk).update(damaged=still.problem[:300])
         damage.not_mended(
             project,
-            version.artifact,
+            version.files,
             f"Version {version.number} picks no batch until its files are restored from a backup and `check_files` has "
-            "found them whole.",
+            "found them whole." + (" Newer predictions pick batches at once." if version.is_given else ""),
         )
     else:
         ModelVersion.objects.filter(pk=version.pk).exclude(damaged="").update(damaged="")
-        damage.mended(project, version.artifact)
+        damage.mended(project, version.files)

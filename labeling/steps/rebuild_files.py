@@ -12,19 +12,19 @@ from contextlib import suppress
 import numpy as np
 from django.core.exceptions import ValidationError
 
-from labeling.arrays.files import ProjectFiles, RowSum, load_array, rewrite_rows, sum_of, write_shape
+from labeling.arrays.files import ProjectFiles, RowSum, rewrite_rows, sum_of, write_shape
 from labeling.arrays.sums import keep, sums_of
-from labeling.disk.files import FileDamaged, make_room
+from labeling.disk.files import make_room
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Clustering, Job, ModelVersion, Project
+from labeling.models import Clustering, Job, ModelVersion
 from labeling.projects.encoder_settings import settled_choice
 from labeling.projects.version_in_use import in_use, is_outdated
 from labeling.shared_files import store
-from labeling.steps.cluster import build, join
-from labeling.steps.embed import ALWAYS, arrays_of, run_over_pool
+from labeling.steps.cluster import build, embedder_is_gone, join
+from labeling.steps.embed import ALWAYS, rows_predicted, run_over_pool
 from labeling.steps.encode import start_generation
 from labeling.steps.features import encode_rows, fit_encoder, load_encoder
-from labeling.steps.model_inputs import VersionDamaged, open_features, scorer_of
+from labeling.steps.model_inputs import VersionDamaged, check_handed_in, open_features, scorer_of
 from models_store import artifact
 from models_store.folders import FolderError
 from models_store.networks import Adaptive
@@ -90,8 +90,11 @@ def _parts(damaged: RowSum) -> Iterator[RowSum]:
 def rebuild_version(version: ModelVersion) -> None:
     """Rebuild the version's derived files: the card from the manifest, and the calibration from the version's row.
 
-    Weights cannot be rebuilt. Raises `VersionDamaged` if the version is still damaged.
+    Weights and predictions from outside cannot be rebuilt. Raises `VersionDamaged` if the version is still damaged.
     """
+    if version.is_given:
+        check_handed_in(version)
+        return
     location = ProjectFiles(version.project).artifact_at(version.artifact)
     try:
         artifact.rebuild_card(location, digest=version.digest)
@@ -121,19 +124,8 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
         store().remove(path)
         return
     model, inputs = scorer_of(project, version)
-    inputs = inputs[: _rows_of(project, version)]
+    inputs = inputs[: rows_predicted(project, version) or None]
     run_over_pool(project, version, model, inputs, [name], progress=step.progress("looking at the pool", of=name))
-
-
-def _rows_of(project: Project, version: ModelVersion) -> int:
-    """Return the number of rows that the version has predicted: the length of its other arrays, else from a batch's
-    row.
-    """
-    for name in arrays_of(version):
-        with suppress(FileDamaged):
-            return len(load_array(ProjectFiles(project).pool(version, name), mmap=True))
-    looked = project.batches.filter(selected_by=version, pool_rows__isnull=False).order_by("-number").first()
-    return project.encoded_rows if looked is None or looked.pool_rows is None else looked.pool_rows
 
 
 def rebuild_clustering(step: Step) -> None:
@@ -141,9 +133,9 @@ def rebuild_clustering(step: Step) -> None:
     damaged.
     """
     project = step.job.project
-    clustering, used = Clustering.objects.select_related("embedded_by").get(project=project), in_use(project)
-    over = clustering.embedded_by.damaged or is_outdated(project, clustering.embedded_by)
-    version = used.version if used is not None and over else clustering.embedded_by
+    clustering = Clustering.objects.select_related("project", "embedded_by").get(project=project)
+    used = in_use(project)
+    version = used.version if used is not None and embedder_is_gone(clustering) else clustering.embedded_by
     values = build(step, version, clustering.joined_rows, clustering.generation + 1)
     with step.write():
         Clustering.objects.filter(pk=clustering.pk, generation=clustering.generation).update(**values)

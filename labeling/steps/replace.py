@@ -15,7 +15,7 @@ import numpy as np
 from django.db.models import F, Max
 from django.utils import timezone
 
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles
 from labeling.arrays.plan import NOT_APPLICABLE, Plan
 from labeling.arrays.replacing import choose_rows
 from labeling.loop.step import Step
@@ -185,7 +185,7 @@ def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
     """
     version = batch.selected_by if batch.selected_by is None or not batch.selected_by.damaged else None
     pool_rows = _pool_rows(project, batch)
-    margins = None if version is None else load_array(ProjectFiles(project).pool(version, "margins"))
+    margins = None if version is None else ProjectFiles(project).read(version, "margins", rows=pool_rows)
     clusters = _clusters(project, batch, pool_rows)
     rows = choose_rows(
         read_pool(project, pool_rows),

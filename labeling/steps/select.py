@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from labeling.answering import batches, rechecking
-from labeling.arrays.files import ProjectFiles, load_array, load_checked
+from labeling.arrays.damage import name_of, note
+from labeling.arrays.files import ProjectFiles, load_checked
 from labeling.arrays.plan import Guard, Pool, plan_batch
+from labeling.disk.files import FileDamaged
 from labeling.finishing.advance import advance
 from labeling.loop.step import Step, StepFailed
-from labeling.models import Batch, Clustering, ModelVersion, Project
+from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
 from labeling.projects.version_in_use import in_use, is_outdated
@@ -42,8 +44,9 @@ def select(step: Step) -> None:
     if batch.selected_by is not None and (batch.selected_by.damaged or is_outdated(project, batch.selected_by)):
         look_again(step, batch)
     remove_tasks(step, batch)
-    advance(step, project)
-    pool_rows = project.encoded_rows if batch.selected_by is None else _rows_of(batch.selected_by)
+    _advance(step, project)
+    pool_rows = project.encoded_rows if batch.selected_by is None else batch.pool_rows
+    assert pool_rows is not None
     draws = audit_draws.due(project)
     if not batches.is_any_left(project):  # the rest of the pool has just been certified
         with step.finish():
@@ -88,6 +91,16 @@ def select(step: Step) -> None:
         batches.picked(batch=batch)
 
 
+def _advance(step: Step, project: Project) -> None:
+    """Advance the project's goal. If a file for that is damaged, the step of the goal rebuilds it: no batch waits."""
+    try:
+        advance(step, project)
+    except FileDamaged as found:
+        note(project, name_of(project, found.path), found.problem)
+        with step.write():
+            Job.objects.enqueue(Job.Kind.FINISH, project=project)
+
+
 def look_again(step: Step, batch: Batch) -> None:
     """Let the version now in use pick the batch, because the version that was to pick it is damaged, or learned from an
     earlier encoder. If all versions are damaged, the batch is drawn at random.
@@ -130,10 +143,10 @@ def make_plan(
     Raises `StepFailed` if the strategy needs clusters and the clustering does not cover `pool_rows`.
     """
     by = STRATEGIES["uniform" if strategy == SEED else strategy]
-    arrays = {} if version is None else _arrays_of(project, version, by.needs)
+    arrays = {} if version is None else _arrays_of(project, version, by.needs, pool_rows)
     clusters = height = guard = None
     if version is not None and version.answers and project.class_guard is not None:
-        best = load_array(ProjectFiles(project).pool(version, "best"))
+        best = ProjectFiles(project).read(version, "best", rows=pool_rows)
         guard = Guard(best, project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
     copies = batch_copies.due_rows(project)
@@ -176,18 +189,16 @@ def make_plan(
     return Picked(plan, facts, version, clusters)
 
 
-def _arrays_of(project: Project, version: ModelVersion, needs: Collection[str]) -> dict[str, np.ndarray]:
+def _arrays_of(
+    project: Project, version: ModelVersion, needs: Collection[str], pool_rows: int
+) -> dict[str, np.ndarray]:
     """Return the version's arrays by row: the margins, and the other arrays that the strategy needs."""
     files = ProjectFiles(project)
     others = [name for name in needs if name not in ("margins", "clusters")]
     return {
-        "margins": load_array(files.pool(version, "margins")),
-        **{name: load_checked(files.pool(version, name)) for name in others},
+        "margins": files.read(version, "margins", rows=pool_rows),
+        **{name: files.read(version, name, rows=pool_rows, load=load_checked) for name in others},
     }
-
-
-def _rows_of(version: ModelVersion) -> int:
-    return len(load_array(ProjectFiles(version.project).pool(version, "margins"), mmap=True))
 
 
 def seed_of(project: Project, number: int, selection: int = 1) -> int:

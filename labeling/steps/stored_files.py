@@ -13,8 +13,9 @@ from pathlib import Path
 
 from labeling.arrays import damage, stored
 from labeling.arrays.baseline import Baseline
-from labeling.arrays.files import ProjectFiles, check_array
+from labeling.arrays.files import ProjectFiles, load_checked
 from labeling.arrays.forecast import Sample
+from labeling.arrays.forms import FORMS
 from labeling.arrays.pool_map import PoolMap
 from labeling.arrays.sums import sums_of
 from labeling.disk.files import FileDamaged, FileMissing, sha256_of_file
@@ -46,11 +47,13 @@ class StoredFile:
     """A file of a project. `name`: its path below the project's folder, or its whole location.
 
     `check` reads the whole file and raises `FileDamaged`. `rebuild` rebuilds the file; None if it cannot be rebuilt.
+    `version`: the model version that predicts nothing without the file.
     """
 
     name: str
     check: Callable[[], object]
     rebuild: Callable[[Step], None] | None = None
+    version: ModelVersion | None = None
 
 
 def files_of(project: Project, *, with_media: bool = True) -> Iterator[StoredFile]:
@@ -97,7 +100,7 @@ def _version(project: Project, version: ModelVersion) -> StoredFile:
         except artifact.ArtifactError as error:
             raise FileDamaged(Path(location), str(error).removeprefix(f"{location}/")) from error
 
-    return StoredFile(version.artifact, check)
+    return StoredFile(version.files, check, version=version)
 
 
 def _pool(project: Project) -> Iterator[StoredFile]:
@@ -109,19 +112,26 @@ def _pool(project: Project) -> Iterator[StoredFile]:
     looked |= set(Selection.objects.filter(batch__project=project).values_list("selected_by", flat=True))
     clustering = Clustering.objects.filter(project=project).first()
     for version in project.versions.order_by("number"):
-        names = set(arrays_of(version)) if version.pk in looked else set()
+        least = dict.fromkeys(arrays_of(version), files.rows_picked_from(version)) if version.pk in looked else {}
         if clustering is not None and clustering.embedded_by_id == version.pk:
-            names.add("embeddings")
-        names |= {path.stem for path in _arrays_in(files.pool(version, "any").parent)}
-        for name in sorted(names):
-            yield _pool_array(project, version, name)
+            least["embeddings"] = clustering.rows
+        for name in sorted({path.stem for path in _arrays_in(files.pool(version, "any").parent)} | least.keys()):
+            yield _pool_array(project, version, name, least.get(name))
 
 
-def _pool_array(project: Project, version: ModelVersion, name: str) -> StoredFile:
-    path = ProjectFiles(project).pool(version, name)
+def _pool_array(project: Project, version: ModelVersion, name: str, rows: int | None) -> StoredFile:
+    """`rows`: those that the array must have at least, if known."""
+    files = ProjectFiles(project)
+
+    def check() -> None:
+        if name in FORMS:
+            files.read(version, name, rows=rows, load=load_checked)
+        else:
+            load_checked(files.pool(version, name))
+
     return StoredFile(
-        damage.name_of(project, path),
-        partial(check_array, path),
+        damage.name_of(project, files.pool(version, name)),
+        check,
         partial(rebuild_files.rebuild_pool_array, version, name),
     )
 
@@ -190,7 +200,8 @@ def _waiting(project: Project) -> Iterator[StoredFile]:
     for table in file_owners():
         for row in table._default_manager.filter(table.whole, project=project):
             path = ProjectFiles(project).owned(row)
-            yield StoredFile(damage.name_of(project, path), partial(_check_owned, path, row))
+            version = row.version if isinstance(row, PredictionSet) else None
+            yield StoredFile(damage.name_of(project, path), partial(_check_owned, path, row), version=version)
 
 
 def _removal_of(path: Path) -> Callable[[Step], None]:

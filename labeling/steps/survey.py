@@ -8,12 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles, load_mapped
 from labeling.arrays.forecast import Sample, draw_sample
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Project
-from labeling.projects.version_in_use import is_outdated
-from labeling.steps.cluster import read_dendrogram, read_joins
+from labeling.steps.cluster import embedder_is_gone, read_dendrogram, read_joins
 from labeling.steps.draw_map import draw_map
 from labeling.steps.model_inputs import seed_for
 from selector.leaves import in_line
@@ -37,17 +36,17 @@ def _survey(step: Step, project: Project, batch: Batch) -> None:
     # An earlier attempt may have stored its sample, and a late survey must not overwrite the sample of a later batch.
     if sample is None or sample.batch < batch.number:
         stored.save(files.sample, _sample(step, project, batch))
-    clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
+    clustering = Clustering.objects.filter(project=project).select_related("project", "embedded_by").first()
     # The map shows the tasks' clusters, which belong to the dendrogram that picked them.
     is_of_batch = clustering is not None and batch.clusters and clustering.digest == batch.dendrogram_hash
-    if clustering is not None and is_of_batch and not is_outdated(project, clustering.embedded_by):
+    if clustering is not None and is_of_batch and not embedder_is_gone(clustering):
         stored.save(files.map(batch.number), draw_map(step, project, clustering, batch))
 
 
 def _sample(step: Step, project: Project, batch: Batch) -> Sample:
     """Return a sample of the open items, with the margins of the version that picked the batch."""
     assert batch.selected_by is not None
-    margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"), mmap=True)
+    margins = ProjectFiles(project).read(batch.selected_by, "margins", rows=batch.pool_rows, load=load_mapped)
     rows = _open_rows(step, project, len(margins))
     clustering = Clustering.objects.filter(project=project).first()
     joined_by, leaves = np.zeros(max(len(rows) - 1, 0), np.int64), 0
