@@ -65,11 +65,19 @@ def ensure_next(*, project: Project) -> Batch | None:
     if project.waits_for_predictions and not _has_newer_predictions(project, last):
         return None
     batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
-    if project.versions.exists():
-        Job.objects.enqueue(Job.Kind.EMBED, project=project, batch=batch)
-    else:
-        Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch, delay_seconds=SETTLE_SECONDS if few else 0)
+    begin_picking(batch, delay_seconds=SETTLE_SECONDS if few else 0)
     return batch
+
+
+def begin_picking(batch: Batch, *, delay_seconds: float = 0) -> None:
+    """Enqueue the first step of the batch's selection: the run over the pool, or without a version the selection, after
+    this delay. Steps of an earlier attempt are forgotten.
+    """
+    batch.jobs.filter(kind__in=[Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT]).delete()
+    if batch.project.versions.exists():
+        Job.objects.enqueue(Job.Kind.EMBED, project=batch.project, batch=batch)
+    else:
+        Job.objects.enqueue(Job.Kind.SELECT, project=batch.project, batch=batch, delay_seconds=delay_seconds)
 
 
 def _has_newer_predictions(project: Project, last: Batch | None) -> bool:
@@ -244,7 +252,7 @@ def complete(*, batch_id: int) -> bool:
     if closed:
         batch = Batch.objects.get(pk=batch_id)
         project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
-        Job.objects.enqueue(_kind_after(project), project=project, batch=batch)
+        Job.objects.enqueue(kind_after(project), project=project, batch=batch)
         if not project.batches.open().exists():
             open_ready(project=project)
         if project.pick_ahead is not None:
@@ -305,10 +313,10 @@ def arrived(*, project: Project) -> None:
         batch.state, batch.completed_at = Batch.State.TRAINING, timezone.now()
         batch.save(update_fields=["number", "state", "completed_at"])
         _note_what_is_left(project, any_left=is_any_left(project))
-        Job.objects.enqueue(_kind_after(project), project=project, batch=batch)
+        Job.objects.enqueue(kind_after(project), project=project, batch=batch)
 
 
-def _kind_after(project: Project) -> str:
+def kind_after(project: Project) -> str:
     """Return the kind of step that a complete batch waits for."""
     return Job.Kind.TRAIN if project.trains else Job.Kind.SETTLE
 
@@ -351,18 +359,3 @@ def version_came(*, project: Project) -> None:
         ensure_next(project=project)
     if project.batches.on_offer().exists():
         Job.objects.enqueue(Job.Kind.REPICK, project=project)
-
-
-@transaction.atomic
-def retry(*, batch: Batch) -> None:
-    """Enqueue the failed step of a failed batch again. Raises `BatchError` if the batch has not failed."""
-    batch = Batch.objects.get(pk=batch.pk)
-    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.FAILED).update(
-        state=batch.failed_in or Batch.State.SELECTING, failed_in="", reason=""
-    ):
-        raise BatchError(
-            gettext("Batch %(number)s has not failed: it is %(state)s.")
-            % {"number": batch.number, "state": gettext(batch.state)}
-        )
-    Job.objects.filter(batch=batch, state=Job.State.FAILED).begin_anew()
-    auditlog.record(LogKind.BATCH_RETRIED, project=batch.project, subject=f"batch {batch.number}")

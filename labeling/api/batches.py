@@ -10,9 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import batches, deadlines, rechecking
+from labeling.answering import deadlines, rechecking, retrying
 from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.validation import read
 from labeling.api.shared.visible import VisibleToMember
 from labeling.models import Ability, Batch, Project, Selection
 
@@ -167,14 +168,30 @@ class BatchDetail(OneBatch):
         return self.shown(number)
 
 
+class WayOutSerializer(serializers.Serializer[Any]):
+    """A way out of a failed batch."""
+
+    way = serializers.ChoiceField(
+        choices=retrying.NAMES,
+        default="again",
+        help_text="`again` runs the failed step again, a selection from its beginning. For a selection, `cluster` also "
+        "clusters the pool again, and `draw` draws the batch at random, without a model. For a training, `skip` goes "
+        "on without it.",
+    )
+
+
 class BatchRetry(OneBatch):
     """Retry a failed batch."""
 
     changing = Ability.BATCHES_CHANGE
 
-    @extend_schema(request=None, responses=BatchSerializer)
+    @extend_schema(request=WayOutSerializer, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
-        batches.retry(batch=self.find(number))
+        """Take a way out of a failed batch, by default `again`. Respond with 409 if the batch has not failed, or if the
+        way does not apply.
+        """
+        batch = self.find(number)
+        retrying.retry(batch=batch, **read(WayOutSerializer, request.data))
         return self.shown(number)
 
 

@@ -143,7 +143,7 @@ def test_the_overview_follows_the_loop_by_itself(open_page: Any) -> None:
     expect(page.get_by_text("training the model · 42\u00a0%")).to_be_visible(timeout=BY_ITSELF)
     Batch.objects.filter(pk=batch.pk).update(state="failed", failed_in="training", reason="The disk is full.")
     expect(page.get_by_text("Batch 1 has failed. The disk is full.")).to_be_visible(timeout=BY_ITSELF)
-    page.get_by_role("button", name="Retry batch 1").click()
+    page.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("Batch 1 goes on where it failed.")).to_be_visible(timeout=BY_ITSELF)
 
 

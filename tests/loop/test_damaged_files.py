@@ -10,7 +10,7 @@ from damages import WAYS, Damage, flip, halve, lose, put_a_folder
 from digits import annotator, answer_batch, digits_project
 from snapshots import Snapshot
 
-from labeling.answering import batches
+from labeling.answering import retrying
 from labeling.arrays.damage import enqueue_rebuild, note
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.sums import sums_of
@@ -247,7 +247,7 @@ def test_an_item_whose_file_is_damaged_is_named_where_its_features_are_lost(proj
         "content does not match its name. Restore their files from a backup, then retry."
     )
     flip(media.path_of(item.media))
-    batches.retry(batch=batch)
+    retrying.retry(batch=batch)
     drain()
     no_step_failed()
     all_whole(project)

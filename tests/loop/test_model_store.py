@@ -15,7 +15,7 @@ from digits import annotator, answer_batch, digits_project
 from django.test import Client
 from factories import make_member
 
-from labeling.answering import batches
+from labeling.answering import retrying
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, Project, Role
@@ -91,7 +91,7 @@ def test_a_store_that_is_not_there_fails_the_batch_with_the_reason_and_a_retry_m
     assert batch.reason.startswith("Model version 2 cannot be stored: nowhere://bucket/projects/")
     assert project.versions.count() == 1
     settings.MODEL_STORE = "memory://bucket/models"
-    batches.retry(batch=batch)
+    retrying.retry(batch=batch)
     drain()
     assert not Job.objects.filter(state=Job.State.FAILED).exists()
     assert project.versions.latest("number").artifact.startswith("memory://bucket/models/")

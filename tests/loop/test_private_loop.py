@@ -9,7 +9,7 @@ from digits import annotator, answer_batch, digits_project
 from processes import wait_until
 from processes import worker as worker_process
 
-from labeling.answering import batches
+from labeling.answering import retrying
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project, User
 from labeling.projects import ledger
@@ -51,7 +51,7 @@ def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(t
     assert project.versions.count() == PrivateTraining.objects.count() == 1
 
     Project.objects.update(privacy_trainings=2, privacy_epsilon=12.0)
-    batches.retry(batch=stopped)
+    retrying.retry(batch=stopped)
     worker.run()
     assert project.versions.count() == PrivateTraining.objects.count() == 2
     project.refresh_from_db()
@@ -69,7 +69,7 @@ def test_a_copy_with_its_labels_does_not_train_on_what_the_original_has_spent(tm
     assert "The privacy budget of ε = 8 is spent" in stopped.reason
     assert not copy.versions.exists()
     Project.objects.filter(pk=copy.pk).update(privacy_epsilon=20.0)
-    batches.retry(batch=stopped)
+    retrying.retry(batch=stopped)
     worker.run()
     assert copy.versions.count() == 1
     phases = [Phase(**phase) for training in PrivateTraining.objects.all() for phase in training.phases]

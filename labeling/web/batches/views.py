@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 
-from labeling.answering import batches, deadlines, rechecking
+from labeling.answering import batches, deadlines, rechecking, retrying
 from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.pool_map import PoolMap
@@ -84,6 +84,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         "states": _states(batch, now),
         "is_open": batch.state == Batch.State.OPEN,
         "can_end": batch.state == Batch.State.OPEN and batch.remaining < batch.size,
+        "ways_out": retrying.ways_out(batch) if membership.can(Ability.BATCHES_CHANGE) else [],
     }
     if membership.can(Ability.MEMBERS_READ):
         context["assigned"] = assigned(batch)

@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from labeling.answering import batches, rechecking
+from labeling.answering import batches, rechecking, retrying
 from labeling.finishing.progress import pool_progress
 from labeling.insight.attention import Attention, attention_of
 from labeling.insight.clusterings import clustering_of
@@ -135,6 +135,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         context |= {
             "actions": [] if _is_over(project, batch) else LOOP_ACTIONS[project.loop],
             "can_end": batch is not None and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
+            "ways_out": retrying.ways_out(batch) if batch is not None else [],
         }
     return render_page(request, membership, "project/overview.html", context, section="project")
 
@@ -254,12 +255,12 @@ def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @for_members(changing=Ability.BATCHES_CHANGE)
 def retry_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """Retry a failed batch."""
+    """Take a way out of a failed batch."""
     batch = get_object_or_404(membership.project.batches, number=number)
     try:
-        batches.retry(batch=batch)
+        retrying.retry(batch=batch, way=request.POST.get("way", "again"))
     except batches.BatchError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, gettext("Batch %(number)s goes on where it failed.") % {"number": number})
+        messages.success(request, gettext("Batch %(number)s goes on.") % {"number": number})
     return redirect("project", membership.project.slug)
