@@ -35,8 +35,11 @@ def receive(
     chunks: Iterable[bytes],
     length: int | None = None,
     spooled_at: Path | None = None,
+    strict: bool = True,
 ) -> PredictionSet:
     """Store a file of predictions, and enqueue the job that reads it.
+
+    `strict`: refuse predictions that do not cover all items of the pool.
 
     Raises `PredictionsRefused`, and `ValidationError` as `uploads.keep` does or for another kind of file.
     """
@@ -44,21 +47,23 @@ def receive(
     _check_name(uploads.plain_name(name))
     path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
-        return _enqueue(project, user, name=uploads.plain_name(name), path=store().recorded(path))
+        return _enqueue(project, user, name=uploads.plain_name(name), path=store().recorded(path), strict=strict)
     except BaseException:
         uploads.give_up(path)
         raise
 
 
-def register(*, project: Project, path: Path, taken_by: str) -> PredictionSet:
-    """Create a set of a file on this host, whose job the process `taken_by` has taken. The file stays.
+def register(*, project: Project, path: Path, taken_by: str, strict: bool = True) -> PredictionSet:
+    """Create a set of a file on this host, whose job the process `taken_by` has taken. The file stays. `strict`: as in
+    `receive`.
 
     Raises `PredictionsRefused`, and `ValidationError` for another kind of file.
     """
     _check(project)
     _check_name(path.name)
     with transaction.atomic():
-        handed = _enqueue(project, None, name=path.name[-200:], path=store().recorded(path), owns_file=False)
+        values = {"name": path.name[-200:], "path": store().recorded(path), "owns_file": False, "strict": strict}
+        handed = _enqueue(project, None, **values)
         assert handed.job is not None
         Job.objects.take(handed.job, taken_by, timezone.now())
     return handed

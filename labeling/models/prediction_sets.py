@@ -56,6 +56,9 @@ class PredictionSet(Cause, FileOwner):
     name = models.CharField(max_length=200, help_text="Of the file, or of the server.")
     path = models.CharField(max_length=1000, blank=True, help_text="Where the file lies until it is read.")
     owns_file = models.BooleanField(default=True, help_text="Whether the file is removed once it is read.")
+    strict = models.BooleanField(
+        default=True, db_default=True, help_text="Refuse predictions that do not cover all items of the pool."
+    )
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     reason = models.CharField(max_length=500, blank=True, help_text="Why it was refused.")
     asked = models.PositiveBigIntegerField(default=0, help_text="Items that the server was asked about so far.")
@@ -63,6 +66,9 @@ class PredictionSet(Cause, FileOwner):
     failures = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row without an answer.")
     items = models.PositiveBigIntegerField(default=0, help_text="Items with a prediction.")
     rows = models.PositiveBigIntegerField(default=0, help_text="Of the array: those that the pool had.")
+    left_out = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Items of the pool behind the last one with a prediction."
+    )
     columns = models.PositiveIntegerField(default=0)
     dim = models.PositiveIntegerField(default=0)
     margins_only = models.BooleanField(default=False, help_text="Whether it has margins, and no classes.")

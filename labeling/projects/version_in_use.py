@@ -55,6 +55,15 @@ def in_use(project: Project) -> InUse | None:
     return InUse(chosen or by_gate, newest, by_gate, choice if chosen else None)
 
 
+def unpredicted(project: Project, version: ModelVersion) -> int:
+    """Return the number of unlabeled items that the version cannot predict, and so never picks: those behind the last
+    one that predictions from outside cover. Takes a query for such predictions, another if they do not cover the pool.
+    """
+    if not version.is_given or version.prediction_set.rows >= project.encoded_rows:
+        return 0
+    return project.items.unlabeled().filter(row__gte=version.prediction_set.rows).count()
+
+
 def is_outdated(project: Project, version: ModelVersion) -> bool:
     """Return whether the version learned from an earlier encoder, so that it cannot read the project's features."""
     return version.number < project.encoder_since

@@ -182,32 +182,46 @@ def _rows_of(project: Project, file: PredictionFile, block: Block) -> np.ndarray
 
 def _check_missing(project: Project, handed: PredictionSet, seen: np.ndarray) -> None:
     """Set the number of rows that the predictions cover: all up to the last one with a prediction, or all that the
-    server was asked about. Later rows wait for the next predictions.
+    server was asked about. Count the items behind them, which wait for the next predictions.
 
-    Raises `_Refused` if a file lacks the prediction of one of them. Annotators could tell gold items, for example, that
-    alone have none. A server was not asked about items whose files are lost: `reason` names the first.
+    Raises `_Refused` if a file lacks the prediction of an item among them, or of any item if it is strict. Annotators
+    could tell gold items, for example, that alone have none. A server was not asked about items whose files are lost:
+    `reason` names the first.
     """
     handed.reason = ""
     if not seen.any():
         raise _Refused("None of these items is encoded. Look at the imports, then send the predictions again.")
     handed.rows = int(np.flatnonzero(seen)[-1]) + 1 if handed.path else handed.asked
-    kept = project.items.kept().filter(row__lt=handed.rows).order_by().values_list("row", flat=True)
+    kept = project.items.kept().filter(row__lt=len(seen)).order_by().values_list("row", flat=True)
     needed = np.fromiter(kept.iterator(chunk_size=ROWS), np.int64)
     missing = needed[~seen[needed]]
-    if not len(missing):
-        return
-    first = excerpt(project.items.values_list("external_id", flat=True).get(row=int(missing.min())))
-    if not handed.path:
-        files = "file is lost, that" if len(missing) == 1 else "files are lost, the first is that"
+    among, handed.left_out = missing[missing < handed.rows], int((missing >= handed.rows).sum())
+    if handed.path and (len(among) or (handed.strict and handed.left_out)):
+        raise _Refused(_lacking(project, handed, among if len(among) else missing, of=len(needed)))
+    if len(among):
+        files = "file is lost, that" if len(among) == 1 else "files are lost, the first is that"
         handed.reason = (
-            f"{len(missing):,} {files} of the item “{first}”. Without a file, an item has the mean prediction."
+            f"{len(among):,} {files} of the item “{_name_of(project, among)}”. Without a file, an item has the mean "
+            "prediction."
         )
-        return
+
+
+def _lacking(project: Project, handed: PredictionSet, missing: np.ndarray, *, of: int) -> str:
+    """Say that a file lacks the predictions of these rows, and what to do. Only the items behind the last predicted one
+    can be left out.
+    """
     items = "item has" if len(missing) == 1 else "items have"
-    raise _Refused(
-        f"{len(missing):,} {items} no prediction, the first is “{first}”. Send one for each item, or exclude the items "
-        "without one."
+    what = f"{len(missing):,} {items} no prediction, the first is “{_name_of(project, missing)}”."
+    if missing.min() < handed.rows:
+        return f"{what} Send one for each item, or exclude the items without one."
+    return (
+        f"{what} The pool has {of:,}. Send one for each item, exclude the items without one, or say that the "
+        "predictions are for a part of the pool (strict: false): then these items wait for newer predictions."
     )
+
+
+def _name_of(project: Project, rows: np.ndarray) -> str:
+    return excerpt(project.items.values_list("external_id", flat=True).get(row=int(rows.min())))
 
 
 def _fill(array: np.memmap, columns: int, seen: np.ndarray, features: Features | None) -> None:
@@ -250,12 +264,13 @@ def _make_version(step: Step, handed: PredictionSet, read: _Read, *, own: bool) 
             "name": handed.name,
             "items": handed.items,
             "without_row": read.without_row,
+            "left_out": handed.left_out,
             "embeddings": "features" if own else handed.dim,
         },
     }
     readable = project.versions.filter(number__gte=project.encoder_since).readable()
     version.gate, version.held_back = measure.gate(project, readable.passed().newest(), answers, features, control)
-    values = ("columns", "dim", "margins_only", "rows", "items", "digest", "size", "reason")
+    values = ("columns", "dim", "margins_only", "rows", "items", "left_out", "digest", "size", "reason")
     with step.finish():
         outside_versions.add(version)
         PredictionSet.objects.filter(pk=handed.pk).update(

@@ -180,6 +180,7 @@ class Models(Part[C]):
         classes: Sequence[str] | None = None,
         margins: Any = None,
         embeddings: Any = None,
+        strict: bool = True,
         timeout: float | None = None,
     ) -> Steps[ModelVersion[C]]:
         """Hand in the predictions of your own model for all items, and return the version that they become.
@@ -190,6 +191,8 @@ class Models(Part[C]):
         probabilities: (n, k) numbers; `classes` are the k names of the columns. For `verify` (n,), without classes.
         margins: (n,) numbers, in place of probabilities.
         embeddings: (n, d) numbers, optional.
+        strict: refuse predictions that do not cover all items. Without it, the items behind the last predicted one may
+            be left out: they wait for newer predictions, and `fields["metrics"]["given"]["left_out"]` counts them.
         timeout: in seconds; by default there is no limit.
 
         Raises `MissingPackage`, `TimedOut`, `Failed` with the reason if the server refuses them, `NotPermitted`,
@@ -197,7 +200,8 @@ class Models(Part[C]):
         """
         connection = self._connection
         content = _arrays(ids=ids, probabilities=probabilities, classes=classes, margins=margins, embeddings=embeddings)
-        request = Request("POST", f"{self._project}prediction-sets/", {}, content, ARRAYS, repeatable=False)
+        params = {} if strict else {"strict": "false"}
+        request = Request("POST", f"{self._project}prediction-sets/", params, content, ARRAYS, repeatable=False)
         handed = connection.read((yield from connection.send(request)))
         for pause in polls(timeout, "The predictions were not read"):
             if handed["state"] == "failed":

@@ -29,7 +29,10 @@ BODIES: dict[str, Any] = {  # without a JSON list, which is accepted, for the re
     "multipart/form-data": {
         "type": "object",
         "required": ["file"],
-        "properties": {"file": {**FILE, "description": f"Its name ends in one of {', '.join(SUFFIXES)}."}},
+        "properties": {
+            "file": {**FILE, "description": f"Its name ends in one of {', '.join(SUFFIXES)}."},
+            "strict": {"type": "boolean", "default": True},
+        },
     },
     "application/octet-stream": {
         **FILE,
@@ -47,8 +50,12 @@ EXAMPLE = OpenApiExample(
 )
 
 
-class _NoOptions(serializers.Serializer[Any]):
-    """The upload has no options."""
+class HandInOptions(serializers.Serializer[Any]):
+    strict = serializers.BooleanField(
+        default=True,
+        help_text="Refuse predictions that do not cover all items of the pool. Without it, the items behind the last "
+        "predicted one may be left out: they wait for newer predictions, and `left_out` counts them.",
+    )
 
 
 class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
@@ -67,7 +74,9 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
         "name": "predictions.npz",
         "state": "done",
         "reason": "",
+        "strict": True,
         "items": 12_000,
+        "left_out": 0,
         "version": 5,
         "url": "/api/v1/projects/owls/prediction-sets/4/",
         "created_at": "2026-04-01T08:00:00Z",
@@ -76,7 +85,19 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
 
     class Meta:
         model = PredictionSet
-        fields = ("id", "name", "state", "reason", "items", "version", "url", "created_at", "finished_at")
+        fields = (
+            "id",
+            "name",
+            "state",
+            "reason",
+            "strict",
+            "items",
+            "left_out",
+            "version",
+            "url",
+            "created_at",
+            "finished_at",
+        )
         read_only_fields = fields
 
     @extend_schema_field(serializers.CharField())
@@ -132,15 +153,17 @@ class PredictionSetList(_Sets):
         """List the newest 100 sets of predictions from outside, the newest first."""
         return Response(PredictionSetSerializer(self.sets()[:LISTED], many=True).data)
 
-    @extend_schema(request=BODIES, examples=[EXAMPLE], responses={202: PredictionSetSerializer})
+    @extend_schema(
+        request=BODIES, parameters=[HandInOptions], examples=[EXAMPLE], responses={202: PredictionSetSerializer}
+    )
     def post(self, request: Request, slug: str) -> Response:
         """Hand in predictions of your own model for all items: they become a model version, which picks batches.
 
         A worker reads them in the background: poll `url`. Respond with 409 if the project is private, or if 10 sets
         wait.
         """
-        file, _ = sent(request, self.project, _NoOptions)
-        return self.accepted(prediction_sets.receive(project=self.project, user=self.user, **file))
+        file, options = sent(request, self.project, HandInOptions)
+        return self.accepted(prediction_sets.receive(project=self.project, user=self.user, **options, **file))
 
 
 class PredictionSetDetail(_Sets):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="The project.")
         parser.add_argument("path", type=Path, metavar="PATH", help="The file.")
+        parser.add_argument(
+            "--strict",
+            action=BooleanOptionalAction,
+            default=True,
+            help="Refuse predictions that do not cover all items of the pool. With --no-strict, the items behind the "
+            "last predicted one wait for newer predictions.",
+        )
 
-    def handle(self, *args: Any, slug: str, path: Path, **options: Any) -> None:
+    def handle(self, *args: Any, slug: str, path: Path, strict: bool, **options: Any) -> None:
         project = project_named(slug)
         if not path.is_file():
             raise CommandError(f"There is no file {path}.")
         try:
-            handed = register(project=project, path=path.absolute(), taken_by=worker_name())
+            handed = register(project=project, path=path.absolute(), taken_by=worker_name(), strict=strict)
         except PredictionsRefused as error:
             raise CommandError(str(error)) from error
         except ValidationError as error:
@@ -47,7 +54,8 @@ class Command(BaseCommand):
         if handed.version is None:
             self.stdout.write("Items are still coming in: a worker reads the predictions after them.")
             return
+        left_out = f", {handed.left_out} items left out" if handed.left_out else ""
         held = ", held back by the gate" if handed.version.held_back else ""
         self.stdout.write(
-            f"{path.name}: predictions for {handed.items} items are version {handed.version.number}{held}"
+            f"{path.name}: predictions for {handed.items} items are version {handed.version.number}{left_out}{held}"
         )

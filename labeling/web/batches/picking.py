@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from labeling.insight.control_slice import Compared
 from labeling.models import Batch, ModelVersion
-from labeling.projects.version_in_use import InUse
+from labeling.projects.version_in_use import InUse, unpredicted
 from labeling.web.models import version_words
-from labeling.web.shared.words import Moment, moment
+from labeling.web.shared.words import Moment, moment, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Picking:
     finding: str
     chosen_by: str
     chosen_at: Moment | None
+    unpredicted: str
+    """That batches leave items out for which the version in use has no predictions; empty if it predicts all."""
 
     @property
     def by_hand(self) -> bool:
@@ -41,7 +43,22 @@ def picking_of(in_use: InUse | None, now: datetime.datetime) -> Picking | None:
         finding=gate_finding(in_use.newest) if in_use.held_back else "",
         chosen_by=in_use.choice.user.username if in_use.choice else "",
         chosen_at=moment(in_use.choice.created_at, now) if in_use.choice else None,
+        unpredicted=_unpredicted(in_use.version),
     )
+
+
+def _unpredicted(version: ModelVersion) -> str:
+    left_out = unpredicted(version.project, version)
+    if not left_out:
+        return ""
+    text = ngettext(
+        "Version %(number)s has no prediction for %(n)s item: no batch takes it until newer predictions come, or all "
+        "others are labeled.",
+        "Version %(number)s has no predictions for %(n)s items: no batch takes them until newer predictions come, or "
+        "all others are labeled.",
+        left_out,
+    )
+    return text % {"number": version.number, "n": number(left_out)}
 
 
 def gate_finding(version: ModelVersion) -> str:

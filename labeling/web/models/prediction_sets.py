@@ -11,12 +11,12 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 
 from labeling.intake import prediction_sets as handing
 from labeling.intake.prediction_files import SUFFIXES
-from labeling.models import Ability, Membership, PredictionServer
+from labeling.models import Ability, Membership, PredictionServer, PredictionSet
 from labeling.outbound import check_text
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
@@ -63,11 +63,24 @@ class ServerForm(forms.Form):
         return url
 
 
+class PredictionsForm(FileForm):
+    """A file of predictions."""
+
+    part = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Take predictions for a part of the pool"),
+        help_text=gettext_lazy(
+            "Without this, a file that leaves items out is refused. With it, the newest items may be left out: no "
+            "batch takes them until newer predictions come, or all others are labeled."
+        ),
+    )
+
+
 @never_cache
 @for_members(reading=Ability.MODELS_READ, changing=Ability.MODELS_CHANGE, takes_files=True)
 def prediction_sets(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the sets of predictions, or take a file of them."""
-    form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
+    form = PredictionsForm(request.POST, request.FILES) if request.method == "POST" else PredictionsForm()
     if form.is_bound and form.is_valid() and _receive(form, membership):
         messages.success(
             request, gettext("A worker reads the predictions now. Load this page again to see the result.")
@@ -79,9 +92,10 @@ def prediction_sets(request: HttpRequest, membership: Membership) -> HttpRespons
     return _page(request, membership, form=form)
 
 
-def _receive(form: FileForm, membership: Membership) -> bool:
+def _receive(form: PredictionsForm, membership: Membership) -> bool:
     """Store the file. Return False, with the reason in the form, if it is refused."""
-    named = {"project": membership.project, "user": membership.user}
+    strict = not form.cleaned_data["part"]
+    named = {"project": membership.project, "user": membership.user, "strict": strict}
     return form.hand_to(handing.receive, handing.PredictionsRefused, **named) is not None
 
 
@@ -89,7 +103,7 @@ def _page(
     request: HttpRequest,
     membership: Membership,
     *,
-    form: FileForm | None = None,
+    form: PredictionsForm | None = None,
     server_form: ServerForm | None = None,
 ) -> HttpResponse:
     project, now = membership.project, timezone.now()
@@ -100,18 +114,23 @@ def _page(
         server_form = server_form or ServerForm(initial=known)
     sets = project.prediction_sets.select_related("version", "created_by")[:SHOWN]
     context: dict[str, Any] = {
-        "form": form or FileForm(),
+        "form": form or PredictionsForm(),
         "server": server,
         "server_form": server_form,
         "suffixes": SUFFIXES,
         "max_mb": number(settings.MAX_UPLOAD_MB),
-        "sets": [(each, number(each.items), moment(each.created_at, now)) for each in sets],
+        "sets": [(each, number(each.items), _left_out(each), moment(each.created_at, now)) for each in sets],
     }
     wrong = (form is not None and form.errors) or (server_form is not None and server_form.errors)
     status = 400 if wrong else 200
     return render_page(
         request, membership, "project/prediction_sets.html", context, section="project-models", status=status
     )
+
+
+def _left_out(handed: PredictionSet) -> str:
+    text = ngettext("%(n)s item left out", "%(n)s items left out", handed.left_out)
+    return text % {"n": number(handed.left_out)} if handed.left_out else ""
 
 
 @for_members(changing=Ability.MODELS_CHANGE)
