@@ -225,10 +225,11 @@ def _columns(facts: Mapping[str, Any], expected: Expected, without: Container[st
         raise RegisterError(f"The model answers the question {asked!r}, and the project asks {expected.question!r}.")
     encoder = facts.get("encoder")
     name, digest = (str(encoder.get(key)) if isinstance(encoder, dict) else "" for key in ("name", "digest"))
-    if digest != expected.encoder.digest:
+    if (name, digest) != (expected.encoder.name, expected.encoder.digest):
         raise RegisterError(
             f"The model takes the features of another encoder, {name[:40]!r} with the digest {digest[:16]!r}. The "
-            f"project's encoder is {expected.encoder.name!r} with the digest {expected.encoder.digest[:16]!r}."
+            f"project's encoder is {expected.encoder.name!r} with the digest {expected.encoder.digest[:16]!r}: a model "
+            "gets its features, and not the items' content."
         )
     classes = facts.get("classes")
     if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):

@@ -42,11 +42,14 @@ def manifest_for(project: Project, *, most_classes: int) -> dict[str, Any]:
         "format_version": 1,
         "question": project.question,
         "classes": names if len(names) <= most_classes else [*names[:most_classes], "…"],
-        "encoder": _encoder(project),
+        "encoder": encoder_of(project),
     }
 
 
-def _encoder(project: Project) -> dict[str, str]:
+def encoder_of(project: Project) -> dict[str, str]:
+    """Return name and digest of the encoder, which a model's manifest must have; empty as long as the project has
+    none.
+    """
     path = ProjectFiles(project).encoder(project.features_generation)
     try:
         return encoders.stated(store().local(path))

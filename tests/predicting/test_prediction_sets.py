@@ -132,6 +132,55 @@ def test_wrong_items_are_refused_whole_and_leave_nothing(project: Project) -> No
     assert not folder.exists() or not list(folder.iterdir())
 
 
+PART = (
+    "20 items have no prediction, the first is “{}”. The pool has 60. Send one for each item, exclude the items "
+    "without one, or say that the predictions are for a part of the pool (strict: false): then these items wait for "
+    "newer predictions."
+)
+
+
+def test_predictions_for_a_part_of_the_pool_are_taken_only_by_choice_and_the_rest_is_counted(
+    project: Project, tmp_path: Path
+) -> None:
+    place = dict(zip(*places_of(project), strict=True))
+    covered, rest = (list(project.items.order_by("row").values_list("external_id", flat=True)[s]) for s in
+                     (slice(40), slice(40, None)))  # fmt: skip
+    content = npz(
+        ids=covered, probabilities=sure_of_right(np.array([place[each] for each in covered])), classes=CLASSES
+    )
+    path = tmp_path / "part.npz"
+    path.write_bytes(content)
+    refused = hand_in(project, content)
+    assert (refused.state, refused.reason) == ("failed", PART.format(rest[0]))
+    with pytest.raises(CommandError, match="20 items have no prediction"):
+        call_command("hand_in_predictions", "p", path)
+    client = manager()
+    file = {"file": SimpleUploadedFile("part.npz", content)}
+    sent = client.post(SETS, {**file, "strict": "false"}, format="multipart")
+    drain()
+    body = client.get(sent.json()["url"]).json()
+    assert (body["state"], body["strict"], body["items"], body["left_out"]) == ("done", False, 40, 20), body["reason"]
+    assert client.get("/api/v1/projects/p/models/1/").json()["metrics"]["given"]["left_out"] == 20
+    output = io.StringIO()
+    call_command("hand_in_predictions", "p", path, "--no-strict", stdout=output)
+    assert output.getvalue() == "part.npz: predictions for 40 items are version 2, 20 items left out\n"
+    for path_of_page in ("", "models/"):
+        page = str(page_of(path_of_page).content.decode())  # type: ignore[attr-defined]
+        assert "Version 2 has no predictions for 20 items" in " ".join(page.split()), path_of_page
+    pages = Client()
+    pages.force_login(User.objects.get(username="mona"))
+    for part, state in ({}, "failed"), ({"part": "on"}, "done"):
+        pages.post("/p/p/prediction-sets/", {"file": SimpleUploadedFile("part.npz", content), **part})
+        drain()
+        assert project.prediction_sets.latest("pk").state == state
+    assert "20 items left out" in str(pages.get("/p/p/prediction-sets/").content)
+    hole = [covered[0], *covered[2:]]
+    p = sure_of_right(np.array([place[each] for each in hole]))
+    path.write_bytes(npz(ids=hole, probabilities=p, classes=CLASSES))
+    with pytest.raises(CommandError, match=r"1 item has no prediction.*or exclude the items without one\.$"):
+        call_command("hand_in_predictions", "p", path, "--no-strict")
+
+
 def test_an_excluded_item_needs_no_prediction_and_later_items_wait_for_the_next_ones(project: Project) -> None:
     ids, places = places_of(project)
     last = project.items.order_by("-row").values_list("external_id", flat=True)[0]

@@ -15,6 +15,7 @@ from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.validation import read
+from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EncoderComparison
 from labeling.projects import encoder_change, encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
@@ -66,6 +67,13 @@ class EncoderSerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     options = serializers.DictField()
+    digest = serializers.CharField(
+        help_text="Of the encoder that the items are encoded with: the manifest of a model to register has name and "
+        "digest. Empty until an item is encoded."
+    )
+    meaning = serializers.CharField(
+        help_text="What it makes of an item. Registered models get these features, and not the item's content."
+    )
     settled = serializers.BooleanField(help_text="Items are encoded: another encoder takes `POST encoder/change/`.")
     next = EncoderChangeSerializer(allow_null=True, help_text="The encoder that the project changes to, if any.")
     known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item.")
@@ -155,10 +163,12 @@ class _Encoder(ProjectView):
     changing = Ability.SETTINGS_CHANGE
 
     def shown(self) -> Response:
-        project = self.project
+        project, name = self.project, name_of(self.project.kind, self.project.encoder)
         shown = {
-            "name": name_of(project.kind, project.encoder),
+            "name": name,
             "options": project.encoder.get("options", {}),
+            "digest": encoder_of(project)["digest"],
+            "meaning": next((each.meaning for each in encoders_for(project.kind) if each.name == name), ""),
             "settled": project.features_generation > 0,
             "next": encoder_change.change_of(project),
             "known": [_known(encoder) for encoder in encoders_for(project.kind)],

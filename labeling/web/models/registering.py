@@ -15,6 +15,7 @@ from labeling.intake.registering import RegisterRefused
 from labeling.loop.progress import unattended
 from labeling.models import Ability, Membership
 from labeling.projects import ledger
+from labeling.projects.encoder_settings import encoders_for
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm, translated
 from labeling.web.shared.pages import render_page
@@ -44,6 +45,9 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
         "max_mb": words.number(settings.MAX_UPLOAD_MB),
         "private": translated(registering.PRIVATE) if ledger.is_private(project) else "",
         "manifest": json.dumps(expected, indent=2, ensure_ascii=False),
+        "encoder": next(
+            (each for each in encoders_for(project.kind) if each.name == expected["encoder"]["name"]), None
+        ),
         "rows": rows,
         "waiting": waiting,
         "stalled": waiting and unattended(project, now) is not None,
