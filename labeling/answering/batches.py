@@ -69,12 +69,12 @@ def ensure_next(*, project: Project) -> Batch | None:
     return batch
 
 
-def begin_picking(batch: Batch, *, delay_seconds: float = 0) -> None:
-    """Enqueue the first step of the batch's selection: the run over the pool, or without a version the selection, after
-    this delay. Steps of an earlier attempt are forgotten.
+def begin_picking(batch: Batch, *, by_chance: bool = False, delay_seconds: float = 0) -> None:
+    """Enqueue the first step of the batch's selection: the run over the pool, or without a version or `by_chance` the
+    selection, after this delay. Steps of an earlier attempt are forgotten.
     """
     batch.jobs.filter(kind__in=[Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT]).delete()
-    if batch.project.versions.exists():
+    if batch.project.versions.exists() and not by_chance:
         Job.objects.enqueue(Job.Kind.EMBED, project=batch.project, batch=batch)
     else:
         Job.objects.enqueue(Job.Kind.SELECT, project=batch.project, batch=batch, delay_seconds=delay_seconds)

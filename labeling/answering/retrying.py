@@ -53,7 +53,7 @@ def _draw(batch: Batch) -> None:
         margins_hash="",
         newest_version=newest and newest.number,  # or that version would pick the batch again at once
     )
-    Job.objects.enqueue(Job.Kind.SELECT, project=batch.project, batch=batch)
+    batches.begin_picking(batch, by_chance=True)
 
 
 def _is_clustered(batch: Batch) -> bool:
