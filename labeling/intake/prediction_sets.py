@@ -62,7 +62,12 @@ def register(*, project: Project, path: Path, taken_by: str, strict: bool = True
     _check(project)
     _check_name(path.name)
     with transaction.atomic():
-        values = {"name": path.name[-200:], "path": store().recorded(path), "owns_file": False, "strict": strict}
+        values: dict[str, str | bool] = {
+            "name": path.name[-200:],
+            "path": store().recorded(path),
+            "owns_file": False,
+            "strict": strict,
+        }
         handed = _enqueue(project, None, **values)
         assert handed.job is not None
         Job.objects.take(handed.job, taken_by, timezone.now())

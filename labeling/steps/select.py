@@ -45,8 +45,7 @@ def select(step: Step) -> None:
         look_again(step, batch)
     remove_tasks(step, batch)
     _advance(step, project)
-    pool_rows = project.encoded_rows if batch.selected_by is None else batch.pool_rows
-    assert pool_rows is not None
+    pool_rows = (batch.pool_rows if batch.selected_by is not None else None) or project.encoded_rows
     draws = audit_draws.due(project)
     if not batches.is_any_left(project):  # the rest of the pool has just been certified
         with step.finish():
