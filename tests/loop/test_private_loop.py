@@ -97,7 +97,7 @@ def test_a_training_that_was_killed_is_paid_for_repeated_once_and_then_only_when
     assert batch.reason.startswith("2 private trainings for this batch were started and did not end")
     assert PrivateTraining.objects.count() == 2
 
-    batches.retry(batch=batch)
+    retrying.retry(batch=batch)
     worker.run()
     assert [training.version is None for training in PrivateTraining.objects.order_by("pk")] == [True, True, False]
     spent = ledger.ledger_of(Project.objects.get()).spent
