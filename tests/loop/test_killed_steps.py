@@ -15,7 +15,7 @@ from processes import ON_LINUX, wait_until
 from starter import Process
 from steps_apart import enqueued, worker_of_steps
 
-from labeling.answering import batches
+from labeling.answering import retrying
 from labeling.insight.status import put_off_of
 from labeling.loop import endings
 from labeling.loop.lanes import ALONE
@@ -87,8 +87,9 @@ def test_a_step_that_dies_each_time_fails_in_the_end_and_begins_anew_when_a_pers
     assert dies.reason.startswith("The process of this step died (signal 11, SIGSEGV). It died 4 times: see the worker")
     batch = Batch.objects.get()
     assert (batch.state, batch.reason) == (Batch.State.FAILED, dies.reason)
-    batches.retry(batch=batch)
-    assert (state(dies), dies.attempts, dies.deaths) == (Job.State.WAITING, 0, 0)
+    retrying.retry(batch=batch)
+    again = Job.objects.get()
+    assert (again.kind, again.state, again.attempts, again.deaths) == (dies.kind, Job.State.WAITING, 0, 0)
 
 
 def test_a_step_begins_again_when_nothing_else_takes_memory_or_after_a_while() -> None:
@@ -147,7 +148,8 @@ def test_a_private_training_is_repeated_once_and_then_asks_a_person() -> None:
         kill_step(worker, hung)
         assert hung.state == Job.State.FAILED
         assert "2 private trainings for this batch were started and did not end" in hung.reason
-        batches.retry(batch=Batch.objects.get())
+        retrying.retry(batch=Batch.objects.get())
+        hung = Job.objects.get()
         wait_until(lambda: state(hung) == Job.State.RUNNING)
         spend(hung)
         kill_step(worker, hung)
@@ -160,13 +162,13 @@ def test_whatever_ends_a_private_training_a_third_is_not_started_unasked(how: st
     job = enqueued("private")
     Project.objects.update(privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=9)
     for start in range(4):
-        job = Job.objects.get(pk=job.pk)
+        job = Job.objects.get()
         assert Job.objects.take(job, "elsewhere:1:dead", timezone.now() - datetime.timedelta(minutes=1))
         if start == 2:
             with pytest.raises(ledger.BudgetSpent, match="None starts by itself any more"):
                 spend(job)
             endings.fail(job, "")
-            batches.retry(batch=Batch.objects.get())
+            retrying.retry(batch=Batch.objects.get())
             continue
         spend(job)
         if how == "worker":
