@@ -68,6 +68,12 @@ def too_long(job: Job, *, seconds: float) -> str:
     return fail(job, reason)
 
 
+def too_slow(job: Job, *, seconds: float) -> str:
+    reason = f"{_name(job)} waited for more than {seconds / 3600:.3g} h for a server outside. See to it, then retry."
+    logger.error("%s was ended: %s", job, reason)
+    return fail(job, reason)
+
+
 def too_large(job: Job, *, most: int) -> str:
     reason = f"{_name(job)} took more than {most >> 20:,} MB of memory, the limit for steps (STEP_MEMORY_MB). {TO_DO}"
     logger.error("%s was ended: %s", job, reason)

@@ -27,7 +27,7 @@ from django.utils import timezone
 
 from labeling import logs
 from labeling.db import outages
-from labeling.loop import endings, memory, turns
+from labeling.loop import endings, memory, outside, turns
 from labeling.loop.child import Child
 from labeling.loop.forks import ForkServer
 from labeling.loop.meanwhile import Meanwhile
@@ -84,6 +84,8 @@ class Lane:
         self.pid = pid
         self.line = line
         self.job: Job | None = None
+        self.is_outside = False
+        """Whether the step asks servers outside: see `labeling.loop.outside`."""
         self.settings: Any = None
         self.ending: Ending | None = None
         """The function that ends the job, if the worker has killed the process."""
@@ -96,7 +98,9 @@ class Lane:
 
 
 class Lanes:
-    """Up to `most` processes that run one step each, of different projects. A context manager that ends them."""
+    """Processes that run one step each: up to `most` of different projects, and in addition up to `outside.PLACES` that
+    ask servers outside, again of different projects. A context manager that ends them.
+    """
 
     def __init__(self, child: Child, *, most: int, threads: int, limits: StepLimits) -> None:
         """Start without any process. Must be called before this process starts threads. `threads`: the threads that all
@@ -142,29 +146,42 @@ class Lanes:
         """The jobs that the lanes run."""
         return [lane.job for lane in list(self._lanes) if lane.job is not None]
 
-    def startable(self, due: JobQuerySet) -> JobQuerySet:
-        """Return the due jobs that may begin now.
+    def startable(self, due: JobQuerySet) -> list[tuple[JobQuerySet, bool]]:
+        """Return the due jobs that may begin now: those inside, and those that ask servers outside (True).
 
-        Each project runs one step at a time, and one lane is kept for short steps. Patient steps do not begin while
-        another step has run for less than `QUICK_SECONDS`. A step whose process died does not begin while another step
-        takes memory, for `ALONE` at most.
+        Of both, each project runs one step at a time, and one lane is kept for short steps. Patient steps do not begin
+        while another step has run for less than `QUICK_SECONDS`. A step whose process died does not begin while another
+        step takes memory, for `ALONE` at most.
         """
-        running = self._running()
-        free = self._most - len(running)
-        if free < 1 or self._stop.is_set():
+        if self._stop.is_set():
+            return []
+        return [
+            (self._startable(jobs, self._running(is_outside=is_outside), most), is_outside)
+            for jobs, is_outside, most in self._apart(due)
+        ]
+
+    def _apart(self, due: JobQuerySet) -> list[tuple[JobQuerySet, bool, int]]:
+        """Return the due jobs inside, and those that ask servers outside, each with the number of their places."""
+        return [(outside.inside(due), False, self._most), (outside.startable(due), True, outside.PLACES)]
+
+    def _startable(self, due: JobQuerySet, running: list[tuple[Lane, Job]], most: int) -> JobQuerySet:
+        free = most - len(running)
+        if free < 1:
             return due.none()
         due = due.exclude(project__in=[job.project_id for _, job in running])
-        if not turns.may_begin_long(free, self._most):
+        if not turns.may_begin_long(free, most):
             due = due.exclude(Q(pk__in=list(self._moved)) | COSTLY)
         if any(lane.seconds < turns.QUICK_SECONDS and job.kind not in PATIENT_KINDS for lane, job in running):
             due = due.exclude(kind__in=PATIENT_KINDS)
-        if running:
+        if self._running():
             due = due.exclude(deaths__gt=0, run_after__gt=timezone.now() - ALONE)
         return due
 
-    def start(self, job: Job) -> None:
-        """Start the step of a job that this worker has taken and whose project is loaded."""
-        running = len(self._running())
+    def start(self, job: Job, *, is_outside: bool) -> None:
+        """Start the step of a job that this worker has taken and whose project is loaded. `is_outside`: as
+        `startable` returned it.
+        """
+        running = len(self._running() if is_outside else self._running(is_outside=False))
         order = {
             "job": job.pk,
             "worker": job.worker,
@@ -183,6 +200,7 @@ class Lanes:
             break
         # Set the job last: other threads examine lanes with a job.
         lane.since, lane.settings = time.monotonic(), settings_for(job.kind, job.project)
+        lane.is_outside = is_outside
         lane.job = job
 
     def wait(self, seconds: float) -> None:
@@ -206,8 +224,10 @@ class Lanes:
             with suppress(ProcessLookupError):
                 os.kill(lane.pid, signal.SIGTERM)
 
-    def _running(self) -> list[tuple[Lane, Job]]:
-        return [(lane, lane.job) for lane in list(self._lanes) if lane.job is not None]
+    def _running(self, *, is_outside: bool | None = None) -> list[tuple[Lane, Job]]:
+        """Return the lanes with a job; only those whose step asks servers outside, or only the others."""
+        lanes = [lane for lane in list(self._lanes) if is_outside in (None, lane.is_outside)]
+        return [(lane, lane.job) for lane in lanes if lane.job is not None]
 
     def _open(self) -> Lane:
         lane = Lane(*self._forks.fork())
@@ -254,7 +274,9 @@ class Lanes:
         """Kill steps that take too long or too much memory. No query: the database may be unavailable."""
         running = self._running()
         for lane, job in running:
-            if lane.seconds > self._limits.seconds:
+            if lane.is_outside and job.facts.waits_outside and lane.seconds > outside.MOST_SECONDS:
+                self._end(lane, job, partial(endings.too_slow, seconds=outside.MOST_SECONDS))
+            elif lane.seconds > self._limits.seconds:
                 self._end(lane, job, partial(endings.too_long, seconds=self._limits.seconds))
         taken = [(self._size(lane), lane, job) for lane, job in running]
         if sum(size for size, _, _ in taken) <= self._limits.memory:
@@ -279,24 +301,25 @@ class Lanes:
         self._make_room()
 
     def _make_room(self) -> None:
-        running = self._running()
-        if self._most - len(running) > 1:
-            return
-        due = Job.objects.due(timezone.now()).exclude(project__in=[job.project_id for _, job in running])
-        long = Q(pk__in=list(self._moved)) | COSTLY
-        turn = turns.to_move(
-            [
-                turns.Turn(job.pk, lane.seconds, self._moved.get(job.pk, 0), fixed=job.spends_privacy)
-                for lane, job in running
-            ],
-            self._most,
-            new_waits=due.exclude(long).exists(),
-            long_waits=due.filter(long).exists(),
-        )
-        for lane, job in running:
-            if turn is not None and turn.job == job.pk:
-                self._moved[job.pk] = turn.moved + 1
-                self._end(lane, job, endings.moved)
+        for due, is_outside, most in self._apart(Job.objects.due(timezone.now())):
+            running = self._running(is_outside=is_outside)
+            if most - len(running) > 1:
+                continue
+            due = due.exclude(project__in=[job.project_id for _, job in running])
+            long = Q(pk__in=list(self._moved)) | COSTLY
+            turn = turns.to_move(
+                [
+                    turns.Turn(job.pk, lane.seconds, self._moved.get(job.pk, 0), fixed=job.spends_privacy)
+                    for lane, job in running
+                ],
+                most,
+                new_waits=due.exclude(long).exists(),
+                long_waits=due.filter(long).exists(),
+            )
+            for lane, job in running:
+                if turn is not None and turn.job == job.pk:
+                    self._moved[job.pk] = turn.moved + 1
+                    self._end(lane, job, endings.moved)
 
     def _end(self, lane: Lane, job: Job, ending: Ending) -> None:
         """Kill the lane's process, if it still runs this job. `wait` then ends the job with `ending`."""

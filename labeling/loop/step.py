@@ -11,12 +11,14 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
 from labeling.db import outages
 from labeling.db.long_writes import keep_log_short
+from labeling.loop import outside
 from labeling.loop.turns import MOVED, QUICK_SECONDS
 from labeling.models import Job
 from labeling.models.jobs import JobQuerySet
@@ -113,10 +115,16 @@ class Step:
         return time.monotonic() - self._started
 
     def should_give_way(self) -> bool:
-        """Return whether a resumable step should stop now, because an urgent step is due or the worker is stopping."""
+        """Return whether a resumable step should stop now, because an urgent step is due or the worker is stopping. A
+        step that asks servers outside takes turns with all others that do.
+        """
         if self._stopping():
             return True
-        return self._gives_way and self.seconds > self.SLICE_SECONDS and self._due().filter(urgent=True).exists()
+        if not self._gives_way or self.seconds <= self.SLICE_SECONDS:
+            return False
+        if self._is_outside:
+            return self.seconds > outside.SLICE_SECONDS or (self.seconds > QUICK_SECONDS and self._due().exists())
+        return self._due().filter(urgent=True).exists()
 
     def urgent_work_is_due(self) -> bool:
         """Return whether an urgent step is due or has just begun, or the worker is stopping. Patient steps then
@@ -138,13 +146,21 @@ class Step:
             raise GaveWay
         return True
 
+    @cached_property
+    def _is_outside(self) -> bool:
+        return outside.outside(Job.objects.filter(pk=self.job.pk)).exists()
+
+    def _alike(self, jobs: JobQuerySet) -> JobQuerySet:
+        """Return those of the jobs that have the same places as this step."""
+        return outside.outside(jobs) if self._is_outside else outside.inside(jobs)
+
     def _due(self) -> JobQuerySet:
         """Return the jobs that could begin if this step stopped. Jobs of projects that other processes of this worker
         run, and jobs that were moved out of a lane, are left out.
         """
         busy = Job.objects.running().filter(worker=self.job.worker).exclude(project=self.job.project_id)
         due = Job.objects.due(timezone.now()).filter(kind__in=self._kinds).exclude(reason=MOVED)
-        return due.exclude(project__in=busy.values("project"))
+        return self._alike(due).exclude(project__in=self._alike(busy).values("project"))
 
     def _beside(self) -> JobQuerySet:
         """Return the jobs that this worker began in other processes within `QUICK_SECONDS`: they get the processor
@@ -152,7 +168,7 @@ class Step:
         """
         since = timezone.now() - datetime.timedelta(seconds=QUICK_SECONDS)
         running = Job.objects.running().filter(worker=self.job.worker, started_at__gt=since)
-        return running.exclude(pk=self.job.pk)
+        return self._alike(running.exclude(pk=self.job.pk))
 
     @contextmanager
     def write(self) -> Iterator[None]:

@@ -120,17 +120,17 @@ class Worker:
         if not Job.objects.waiting().filter(run_after__lte=now).exists():
             return False
         due = self._mine(Job.objects.due(now).select_related("project"))
-        if self._lanes is not None:
-            due = self._lanes.startable(due)
-        for job in due[:5]:
-            project = job.project
-            if Job.objects.take(job, self.name, now):
-                job.project = project  # `take` refreshed the job without its project, and the database may go away
-                if self._lanes is None:
-                    self.execute(Step(job, stopping=self._stop.is_set, kinds=self._kinds))
-                else:
-                    self._lanes.start(job)
-                return True
+        for jobs, is_outside in [(due, False)] if self._lanes is None else self._lanes.startable(due):
+            for job in jobs[:5]:
+                project = job.project
+                if Job.objects.take(job, self.name, now):
+                    # `take` refreshed the job without its project, and the database may go away.
+                    job.project = project
+                    if self._lanes is None:
+                        self.execute(Step(job, stopping=self._stop.is_set, kinds=self._kinds))
+                    else:
+                        self._lanes.start(job, is_outside=is_outside)
+                    return True
         return False
 
     def execute(self, step: Step) -> None:

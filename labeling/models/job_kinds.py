@@ -29,6 +29,16 @@ class JobKind:
     """Whether the step writes rows about items that it read before: no item is erased while it runs."""
     spends_privacy: bool = False
     """Whether each start spends privacy budget, in a project with a budget."""
+    asks_outside: Literal["", "always", "its source", "its server", "sources of files"] = ""
+    """When the step asks servers that are not the operator's, or that may hang: always, or if the job's import has a
+    source, its predictions come from a server, or files of the project's items stay at sources. Workers run such steps
+    in places of their own: `labeling.loop.outside`.
+    """
+
+    @property
+    def waits_outside(self) -> bool:
+        """Whether a server outside takes most of the step's time, if the step asks one."""
+        return self.asks_outside not in ("", "sources of files")
 
 
 class Kind(StrEnum):
@@ -36,9 +46,21 @@ class Kind(StrEnum):
 
     facts: JobKind
 
-    IMPORT = "import", JobKind(phase="importing items", awaited_by="managers", fails="item_import")
-    SOURCE = "source", JobKind(phase="looking at a source", awaited_by="managers")
-    ENCODE = "encode", JobKind(phase="encoding items", awaited_by="managers", settings=("encoder",), binds=True)
+    IMPORT = (
+        "import",
+        JobKind(phase="importing items", awaited_by="managers", fails="item_import", asks_outside="its source"),
+    )
+    SOURCE = "source", JobKind(phase="looking at a source", awaited_by="managers", asks_outside="always")
+    ENCODE = (
+        "encode",
+        JobKind(
+            phase="encoding items",
+            awaited_by="managers",
+            settings=("encoder",),
+            binds=True,
+            asks_outside="sources of files",
+        ),
+    )
     TRAIN = (
         "train",
         JobKind(
@@ -54,7 +76,12 @@ class Kind(StrEnum):
     SETTLE = "settle", JobKind(phase="settling the labels", awaited_by="batch", fails="batch", binds=True)
     GIVEN = (
         "given",
-        JobKind(phase="reading predictions from outside", awaited_by="managers", fails="prediction_set"),
+        JobKind(
+            phase="reading predictions from outside",
+            awaited_by="managers",
+            fails="prediction_set",
+            asks_outside="its server",
+        ),
     )
     EMBED = "embed", JobKind(phase="looking at the pool", awaited_by="batch", fails="batch")
     CLUSTER = "cluster", JobKind(phase="clustering the pool", awaited_by="batch", fails="batch")
@@ -68,7 +95,10 @@ class Kind(StrEnum):
     SURVEY = "survey", JobKind(phase="surveying the pool", awaited_by="no one")
     PREDICT = "predict", JobKind(phase="predicting", awaited_by="managers", fails="prediction")
     REGISTER = "register", JobKind(phase="registering a model", awaited_by="managers", fails="registration")
-    TRACK = "track", JobKind(phase="sending the version to MLflow", awaited_by="managers", fails="tracked")
+    TRACK = (
+        "track",
+        JobKind(phase="sending the version to MLflow", awaited_by="managers", fails="tracked", asks_outside="always"),
+    )
     BASELINE = (
         "baseline",
         JobKind(phase="estimating what uniform labels would do", awaited_by="no one", settings=("model", "training")),
@@ -88,11 +118,16 @@ class Kind(StrEnum):
     )
     ENCODERS = (
         "encoders",
-        JobKind(phase="measuring encoders", awaited_by="no one", settings=("model", "training")),
+        JobKind(
+            phase="measuring encoders",
+            awaited_by="no one",
+            settings=("model", "training"),
+            asks_outside="sources of files",
+        ),
     )
     FINISH = "finish", JobKind(phase="proving labels of the model", awaited_by="managers", binds=True)
     DATASET = "dataset", JobKind(phase="writing a dataset version", awaited_by="managers", fails="dataset")
-    REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="no one")
+    REBUILD = "rebuild", JobKind(phase="rebuilding damaged files", awaited_by="no one", asks_outside="sources of files")
 
     def __new__(cls, name: str, *facts: JobKind) -> Kind:
         kind = str.__new__(cls, name)

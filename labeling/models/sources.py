@@ -83,6 +83,11 @@ class Source(models.Model):
         return bool(self.sealed_secrets)
 
     @property
+    def server(self) -> str:
+        """The host and port that requests go to; without an endpoint of its own, the bucket, which stands for them."""
+        return (self.options.get("endpoint") or self.address).partition("://")[2].partition("/")[0].lower()
+
+    @property
     def files_address(self) -> str:
         """The address that keys of items' files are relative to: for one file with rows, its folder."""
         address = self.address.rstrip("/")
