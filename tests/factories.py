@@ -163,7 +163,7 @@ def make_webhook(project: Project, events: int = 1) -> Webhook:
 def make_source(project: Project, **fields: Any) -> Source:
     """Create a source that does not answer."""
     fields = {"name": "field data", "content": Source.Content.FILE, "layout": {}, **fields}
-    return Source.objects.create(project=project, address="https://nowhere.invalid/data.csv", **fields)
+    return Source.objects.create(project=project, **{"address": "https://nowhere.invalid/data.csv", **fields})
 
 
 def recount(project: Project) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -18,7 +18,11 @@ from labeling.disk.files import FileDamaged
 from labeling.items.filter import FilterError
 from labeling.models import Ability, LogKind
 from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
-from labeling.outgoing.formats import DEFAULT, EXPORTS, Format
+from labeling.outgoing.formats import DEFAULT, EXPORTS, FORMATS, Format
+from labeling.waiting import Held, Places
+
+AT_SOURCES = Places(2, 1)
+"""The exports that a process reads files for at sources at a time, and those of one person."""
 
 
 def format_of(formats: Mapping[str, Format]) -> OpenApiParameter:
@@ -41,9 +45,11 @@ PARAMETERS = [format_of(EXPORTS), *map(parameter, FILTERS.values())]
 class Export(ProjectView):
     """Export labeled items with their annotations and lineage, as a stream in the format that `format` names.
 
-    The other parameters filter the rows; a row must match all of them.
+    The other parameters filter the rows; a row must match all of them. Respond with 429 to an export with files that
+    are at sources while you have another one.
     """
 
+    few = True
     subject = "Export"
     reading = Ability.LABELS_READ
 
@@ -58,7 +64,7 @@ class Export(ProjectView):
         name, choice = self._name_and_choice(request)
         fmt = EXPORTS[name]
         try:
-            chunks = export(self.project, name, choice)
+            chunks = self._chunks(name, choice)
         except FileDamaged as damage:
             report(self.project, damage)
             raise Conflict(f"The dataset version cannot be exported: {damage.path.name}: {damage.problem}.") from None
@@ -69,6 +75,13 @@ class Export(ProjectView):
         response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"
         return response
+
+    def _chunks(self, name: str, choice: Choice) -> Iterator[bytes] | Held:
+        """Return the file. Raises `Busy` if its files are at sources, and others read some there."""
+        chunks = export(self.project, name, choice)
+        if name in FORMATS or not self.project.references.exists():
+            return chunks
+        return Held(AT_SOURCES.take([self.user.pk]), chunks)
 
     def _name_and_choice(self, request: Request) -> tuple[str, Choice]:
         """Return the format and the rows. A parameter that does not exist is refused: misspelt, it would filter

@@ -26,9 +26,9 @@ from labeling.loop.step import StepFailed
 from labeling.models import ItemImport, Project
 from labeling.models import Source as Place
 from labeling.projects import quota
-from labeling.references.fetching import remote_of_files
+from labeling.references.fetching import read_for, remote_of_files
 from labeling.shared_files import StoreAway, store
-from labeling.sources import REQUEST_SECONDS, Reason, SourceProblem, remote_of
+from labeling.sources import Reason, SourceProblem, remote_of
 
 
 def fetch(item_import: ItemImport) -> None:
@@ -74,18 +74,20 @@ def open_keys(item_import: ItemImport, project: Project) -> Source | None:
     )
 
 
-def rules_at(item_import: ItemImport, rules: Rules) -> Rules:
+def rules_at(item_import: ItemImport, rules: Rules, *, person: int | None = None) -> Rules:
     """Return the rules for the rows of a file of a source: they may name files there, and those without an id get
     other ids than the rows of other files with the same name. The rules of other imports stay as they are.
+
+    `person`: the id of the person who waits for the rows, if one does.
     """
     id_of, key = rules.id_of, item_import.source_key
     if item_import.source is None or not key or id_of is None:
         return rules
     place = place_of(item_import.source.pk, key)
-    return replace(rules, files_at=_files_at(item_import), id_of=lambda row: id_of(f"{place}: {row}"))
+    return replace(rules, files_at=_files_at(item_import, person), id_of=lambda row: id_of(f"{place}: {row}"))
 
 
-def _files_at(item_import: ItemImport) -> Callable[[str], bytes | KeptAtSource] | None:
+def _files_at(item_import: ItemImport, person: int | None) -> Callable[[str], bytes | KeptAtSource] | None:
     """Return the function from a file that a row names to its content, or to its place if files stay at the source;
     None if items have no files.
 
@@ -113,20 +115,21 @@ def _files_at(item_import: ItemImport) -> Callable[[str], bytes | KeptAtSource] 
     def read(name: str) -> bytes:
         key = find(name).key
         with bad_files(kind.most_bytes, f"is missing: there is no file {printable(key)} at the source"):
+            if person is not None:
+                return read_for(person, place, key, limit=kind.most_bytes)
             return remote().read(key, limit=kind.most_bytes)
 
     remote = cache(lambda: remote_of_files(place))
     return find if place.by_reference else read
 
 
-def with_picture(item_import: ItemImport, item: Draft) -> Draft:
-    """Return the item with its file, read at the source, if it is there and can be read."""
+def with_picture(item_import: ItemImport, item: Draft, *, person: int) -> Draft:
+    """Return the item with its file, read at the source for this person, if it is there and can be read."""
     kind = kinds.of(item_import.project)
     if item.kept is None or item_import.source is None or not isinstance(kind, FileKind):
         return item
     with suppress(SourceProblem):
-        remote = remote_of_files(item_import.source)
-        content = remote.read(item.kept.key, limit=kind.most_bytes, seconds=REQUEST_SECONDS)
+        content = read_for(person, item_import.source, item.kept.key, limit=kind.most_bytes)
         [file] = kind.open([content], smaller=True)
         if not isinstance(file, BadFile):
             return item._replace(file=file.content, suffix=file.suffix, thumbnail=file.thumbnail)

@@ -122,31 +122,33 @@ def unknown_names(path: Path, project: Project, layout: Layout, *, name: str, wh
     return list(found.unknown)
 
 
-def look(item_import: ItemImport) -> Look:
-    """Look into the file of a parked import. Raises `UnreadableFile` if it can be read in no layout."""
+def look(item_import: ItemImport, *, person: int) -> Look:
+    """Look into the file of a parked import, for a person who waits. Raises `UnreadableFile` if it can be read in no
+    layout.
+    """
     path, project, name = _file(item_import), item_import.project, item_import.name
-    found = look_into(path, project, Layout.read(item_import.layout), name=name, parked=item_import)
-    if missing(
-        found.layout, (*found.columns, *found.questions)
-    ):  # another encoding or delimiter gives the columns other names
-        return look_into(path, project, found.guessed, name=name, parked=item_import)
+    parked = (item_import, person)
+    found = look_into(path, project, Layout.read(item_import.layout), name=name, parked=parked)
+    # Another encoding or delimiter gives the columns other names.
+    if missing(found.layout, (*found.columns, *found.questions)):
+        return look_into(path, project, found.guessed, name=name, parked=parked)
     return found
 
 
-def first_item(item_import: ItemImport, place: int) -> Draft | Rejection | None:
+def first_item(item_import: ItemImport, place: int, *, person: int) -> Draft | Rejection | None:
     """Return the item that `look` shows at this place, without a look at the other rows; None if there is none.
 
     Errors as for `look`, and `SourceProblem`.
     """
     path, layout, name = _file(item_import), Layout.read(item_import.layout), item_import.name
     plain = rules_of(item_import.project, allow_files=False, blind_ids=True)
-    rules = fetching.rules_at(item_import, plain)
+    rules = fetching.rules_at(item_import, plain, person=person)
     try:
         item = item_at(path, layout, rules, place, name=name)
     except UnreadableFile:  # as in `look`
         guessed = guess(path, plain, name=name, encoding=layout.encoding, delimiter=layout.delimiter)
         item = item_at(path, guessed.layout, rules, place, name=name)
-    return fetching.with_picture(item_import, item) if isinstance(item, Draft) else item
+    return fetching.with_picture(item_import, item, person=person) if isinstance(item, Draft) else item
 
 
 def look_into(
@@ -157,10 +159,10 @@ def look_into(
     name: str,
     allow_files: bool = False,
     guessing: bool = False,
-    parked: ItemImport | None = None,
+    parked: tuple[ItemImport, int] | None = None,
 ) -> Look:
     """Look into a file in this layout; with `allow_files`, its rows may name files beside it; those of a `parked`
-    import from a source, files there.
+    import from a source, files there, which are read for the person with this id.
 
     `guessing`: if the layout has no options, take the guessed one. Raises `UnreadableFile` if the file can be read in
     no layout.
@@ -172,7 +174,8 @@ def look_into(
     layout = guessed.layout if guessing else layout
     seen = Look(layout, guessed.columns, guessed.layout, guessed.delimiter, [], Survey(), questions=guessed.questions)
     try:
-        first = first_rows(path, layout, fetching.rules_at(parked, rules) if parked else rules, name=name)
+        at_source = fetching.rules_at(parked[0], rules, person=parked[1]) if parked else rules
+        first = first_rows(path, layout, at_source, name=name)
         return seen._replace(first=first, survey=survey(path, layout, rules, name=name))
     except (UnreadableFile, SourceProblem) as error:
         return seen._replace(problem=str(error))
@@ -185,9 +188,10 @@ def change(*, item_import: ItemImport, layout: Layout) -> None:
 
 
 def start(*, item_import: ItemImport, layout: Layout) -> ItemImport:
-    """Import a parked file in this layout, a small one at once. Errors as for `change`."""
+    """Import a parked file in this layout, a small upload at once. Errors as for `change`."""
     size = Upload.objects.filter(path=item_import.path).values_list("bytes", flat=True).first() or 0
-    at_once = size <= uploads.AT_ONCE_BYTES
+    # The rows of a source's file may name files there, which only workers wait for.
+    at_once = size <= uploads.AT_ONCE_BYTES and item_import.source_id is None
     with transaction.atomic():
         waiting = {"state": ItemImport.State.WAITING, "layout": layout.stored()}
         if not ItemImport.objects.parked().filter(pk=item_import.pk).update(**waiting):

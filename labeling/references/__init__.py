@@ -6,10 +6,8 @@ etag, so a file that changes at its source never takes the place of the file tha
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +19,7 @@ from labeling.kinds import KeptAtSource, media
 from labeling.models import Item, Project, Reference, Source
 from labeling.models.items import ItemQuerySet
 from labeling.references import copies
-from labeling.references.fetching import CHANGED, Lost, SourceAway, fetch
+from labeling.references.fetching import CHANGED, Lost, SourceAway, fetch, fetch_for
 from labeling.references.names import is_reference, name_of
 from labeling.shared_files import read_whole
 from labeling.sources import Entry
@@ -49,13 +47,6 @@ __all__ = [
 
 # A copy may be removed between the call of `local` and the opening of the file.
 TRIES = 3
-# Files that a process reads at sources for people at a time, and at one source: a slow source must hold neither all
-# threads of a web server nor the files of other sources.
-READS, READS_OF_ONE, TURN_SECONDS = 4, 3, 2.0
-_turns = threading.BoundedSemaphore(READS)
-_turns_of: defaultdict[int | None, threading.BoundedSemaphore] = defaultdict(
-    lambda: threading.BoundedSemaphore(READS_OF_ONE)
-)
 
 
 def bring(names: Iterable[str]) -> dict[str, Lost]:
@@ -75,8 +66,8 @@ def local(name: str, *, reader: int = copies.STEPS) -> Path:
     """Return the path of the file for reading. Open it at once: a copy may be removed later.
 
     Each `reader`, the id of a person, has copies of their own. If a person got a file sooner because others had seen
-    it, the time would reveal which items others are asked about: gold items, for example. Raises `OSError`, `Lost` and
-    `StoreAway`.
+    it, the time would reveal which items others are asked about: gold items, for example. A person waits for seconds
+    at most (`fetch_for`). Raises `OSError`, `Lost` and `StoreAway`.
     """
     if not is_reference(name):
         return media.local(name)
@@ -87,21 +78,12 @@ def local(name: str, *, reader: int = copies.STEPS) -> Path:
     if copies.is_whole(path, row.shown_sha256):
         copies.used(path)
         return path
-    with _turn(row.source_id) if reader != copies.STEPS else nullcontext():
-        for problem in fetch([row], reader=reader).values():
+    if reader == copies.STEPS:
+        for problem in fetch([row]).values():
             raise problem
+    else:
+        fetch_for(reader, row)
     return path
-
-
-@contextmanager
-def _turn(source: int | None) -> Iterator[None]:
-    """Wait until this process reads few enough files for people. Raises `SourceAway` if that takes long."""
-    with ExitStack() as taken:
-        for turns in (_turns_of[source], _turns):
-            if not turns.acquire(timeout=TURN_SECONDS):
-                raise SourceAway("Other files are being read at sources, and take long.")
-            taken.callback(turns.release)
-        yield
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 
+from django.utils.translation import gettext
+
 from labeling import kinds
 from labeling.disk.files import FileMissing
 from labeling.kinds import BadFile, FileKind, media
@@ -15,6 +17,7 @@ from labeling.models import Reference, Source
 from labeling.references import copies
 from labeling.shared_files import StoreAway
 from labeling.sources import READ_SECONDS, REQUEST_SECONDS, Reason, Remote, SourceProblem, remote_of
+from labeling.waiting import Busy, Later, Questions
 
 SIDE_BY_SIDE = 16
 # The files that are in memory at a time: so many, or a larger one.
@@ -22,6 +25,9 @@ AT_ONCE, AT_ONCE_BYTES = 32, 64 << 20
 # The size of a file that is read for the first time, if its source did not tell.
 ASSUMED_BYTES = 8 << 20
 REMOTES = 16
+# The files that a process reads for people at a time, and those of one source or of all sources that a person added. A
+# page asks again for a file that takes longer, every two seconds.
+FOR_PEOPLE = Questions(8, 3, seconds=2.0)
 
 CHANGED = "it has changed at its source since the import (import the new file under another id)"
 REMOVED = "its source was removed from the project"
@@ -34,7 +40,9 @@ LOST = {
 
 
 class SourceAway(StoreAway):
-    """A source cannot be read at present. Steps wait for it. `source`: its id; None if others keep this host busy."""
+    """A source cannot be read at present, or has not sent the file yet. Steps wait for it. `source`: its id; None if
+    others keep this host busy.
+    """
 
     def __init__(self, message: str, source: int | None = None) -> None:
         super().__init__(message)
@@ -45,22 +53,57 @@ class Lost(FileMissing):
     """The file cannot be read at its source until a person acts. `problem` says why, without its key and place."""
 
 
-def fetch(references: Sequence[Reference], *, reader: int = copies.STEPS) -> dict[str, Lost]:
-    """Keep copies for this reader of all files that can be read. Return the problems of the others, by name.
+def fetch(references: Sequence[Reference]) -> dict[str, Lost]:
+    """Keep copies for steps of all files that can be read. Return the problems of the others, by name.
 
-    Files are read in parallel, each within `REQUEST_SECONDS` if a person waits; the copies of files that were read
-    before an error stay. Raises `SourceAway`.
+    Files are read in parallel; the copies of files that were read before an error stay. Raises `SourceAway`.
     """
     lost: dict[str, Lost] = {}
-    content = partial(_content, seconds=READ_SECONDS if reader == copies.STEPS else REQUEST_SECONDS)
+    content = partial(_content, seconds=READ_SECONDS)
     with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="references") as threads:
         for part in _parts(references):
             outcomes = list(zip(part, threads.map(content, part), strict=True))
-            lost |= _keep([(row, found) for row, found in outcomes if not isinstance(found, SourceAway)], reader)
+            kept = [(row, found) for row, found in outcomes if not isinstance(found, SourceAway)]
+            lost |= _keep(kept, copies.STEPS)
             for _, found in outcomes:
                 if isinstance(found, SourceAway):
                     raise found
     return lost
+
+
+def fetch_for(reader: int, row: Reference) -> None:
+    """Keep a copy of the file for this person, who waits. Raises `Lost`, and `SourceAway` also if it takes long: the
+    next call then finds the file, if it has come.
+    """
+    try:
+        question = partial(_content, row, seconds=REQUEST_SECONDS)
+        found = FOR_PEOPLE.ask((row.name, reader), question, of=_whose(row.source))
+    except (Busy, Later):
+        raise SourceAway("The file has not come from its source yet.", row.source_id) from None
+    if isinstance(found, SourceAway):
+        raise found
+    for problem in _keep([(row, found)], reader).values():
+        raise problem
+
+
+def read_for(person: int, source: Source, key: str, *, limit: int) -> bytes:
+    """Return the content of a file of the source, for a person who waits. Raises `SourceProblem`, also if it takes
+    long.
+    """
+    remote = remote_of_files(source)
+    question = partial(remote.read, key, limit=limit, seconds=REQUEST_SECONDS)
+    try:
+        return FOR_PEOPLE.ask((source.pk, source.sealed_secrets, key, person), question, of=_whose(source))
+    except Busy as busy:
+        raise SourceProblem(Reason.BUSY, str(busy)) from None
+    except Later:
+        sentence = gettext("%(name)s has not come from its source yet. Load this page again.")
+        raise SourceProblem(Reason.AWAY, sentence % {"name": key}) from None
+
+
+def _whose(source: Source | None) -> list[tuple[str, int | None]]:
+    """Return the things that have few places each: the source, and the sources of the person who added it."""
+    return [] if source is None else [("source", source.pk), ("person", source.created_by_id or -source.project_id)]
 
 
 def _parts(references: Sequence[Reference]) -> Iterator[list[Reference]]:

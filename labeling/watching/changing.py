@@ -18,12 +18,25 @@ from labeling.intake import uploads
 from labeling.intake.readers import Layout
 from labeling.models import ItemImport, Job, LogKind, Project, Source, User
 from labeling.shared_files import store
-from labeling.sources import BadAddress, Entry, SourceProblem, check, options_of, remote_at, remote_of, seal_secrets
+from labeling.sources import (
+    BadAddress,
+    Entry,
+    Reason,
+    SourceProblem,
+    check,
+    options_of,
+    remote_at,
+    remote_of,
+    seal_secrets,
+)
+from labeling.waiting import Later, Questions
 
 MOST = 50
 """The most sources of a project."""
 SHOWN = 5
 """The files that a test of the connection returns."""
+TESTS = Questions(8, 2, seconds=5.0)
+"""The tests that a process runs for people at a time, and those of one person, project or server."""
 
 
 class SourceRefused(Exception):
@@ -274,6 +287,19 @@ def look_at_due(now: datetime.datetime) -> None:
             taken = Source.objects.filter(pk=each.pk, next_look_at=each.next_look_at, next_full_at=each.next_full_at)
             if taken.update(**values):
                 enqueue(each, full=full)
+
+
+def files_for(user: User, source: Source) -> list[Entry]:
+    """Return the first files of the source for a person who waits. Raises `SourceProblem`, also if it takes long, and
+    `Busy`.
+    """
+    key = (source.pk, str(source.options), source.sealed_secrets)
+    of = [("person", user.pk), ("project", source.project_id), ("server", source.server)]
+    try:
+        return TESTS.ask(key, partial(first_files, source), of)
+    except Later:
+        sentence = gettext("%(place)s has not answered in time. Try again later.")
+        raise SourceProblem(Reason.AWAY, sentence % {"place": source.server}) from None
 
 
 def first_files(source: Source) -> list[Entry]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from buckets import Store, refuse
 from factories import make_project
 from kept import Kept, kept_in, photo, reference_of
 from PIL import Image
+from processes import wait_until
 from receivers import receiver
 
 from labeling import references
@@ -22,6 +22,8 @@ from labeling.kinds import media
 from labeling.models import Item, Project, Reference
 from labeling.references import Lost, SourceAway, copies, fetching
 from labeling.shared_files import FolderStore
+from labeling.sources.s3 import S3
+from labeling.waiting import Questions
 
 pytestmark = pytest.mark.django_db
 
@@ -204,24 +206,30 @@ def test_each_reader_has_copies_of_their_own(kept: Kept) -> None:
     assert not any(path.exists() for path in paths)
 
 
-@pytest.mark.long
-def test_a_slow_source_does_not_hold_all_threads(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept.fill({"a.png": photo()})
-    (item,) = kept.items(["a.png"])
-    monkeypatch.setattr(references, "TURN_SECONDS", 0.01)
-    with ExitStack() as others:
-        for source in range(references.READS):
-            others.enter_context(references._turn(-source))
-        with pytest.raises(SourceAway, match="take long"):
+def test_a_person_does_not_wait_for_a_slow_source_and_finds_the_file_later(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept.fill({f"{n}.png": photo(seed=n) for n in range(5)})
+    first, *others = kept.items([f"{n}.png" for n in range(5)])
+    monkeypatch.setattr(fetching, "FOR_PEOPLE", Questions(4, 3, seconds=0.05))
+    going_on, read = Event(), S3.read
+
+    def slowly(self: S3, key: str, **more: Any) -> bytes:
+        going_on.wait(60)
+        return read(self, key, **more)
+
+    monkeypatch.setattr(S3, "read", slowly)
+    for item in (first, *others):  # no file comes, and the fourth one is not even asked for
+        with pytest.raises(SourceAway, match="not come from its source yet"):
             references.local(item.media, reader=7)
-        assert content_of(item) == photo(), "steps do not wait for people"
-    with ExitStack() as others:
-        for _ in range(references.READS_OF_ONE):
-            others.enter_context(references._turn(-1))
-        with pytest.raises(SourceAway, match="take long"), references._turn(-1):
-            pass
-        assert references.local(item.media, reader=8).read_bytes() == photo(), "other sources do not wait"
-    assert references.local(item.media, reader=7).read_bytes() == photo()
+    going_on.set()
+    wait_until(lambda: kept.reads() == 3)
+    monkeypatch.setattr(fetching.FOR_PEOPLE, "seconds", 60)
+    assert references.local(first.media, reader=7).read_bytes() == photo(seed=0)
+    assert kept.reads("0.png") == 1, "the read that was begun is the one that counts"
+    assert references.local(first.media, reader=8).read_bytes() == photo(seed=0)
+    assert kept.reads("0.png") == 2, "another person's read is another one"
+    assert references.local(others[-1].media, reader=7).read_bytes() == photo(seed=4)
 
 
 def test_smaller_pictures_are_measured_side_by_side(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +247,7 @@ def test_smaller_pictures_are_measured_side_by_side(kept: Kept, monkeypatch: pyt
     assert references.pictures_bytes(kept.source.project.items.all()) == 4
 
 
-def test_a_person_does_not_wait_as_long_as_a_step(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_read_for_a_person_ends_sooner_than_that_for_a_step(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.fill({"a.png": photo()})
     (item,) = kept.items(["a.png"])
     monkeypatch.setattr(fetching, "REQUEST_SECONDS", 0.3)

@@ -211,11 +211,15 @@ class SourceLook(_OneSource):
 class SourceTried(_OneSource):
     """A test of the connection to a source."""
 
+    few = True
+
     @extend_schema(request=None, responses=SourceTest)
     def post(self, request: Request, slug: str, source_id: int) -> Response:
-        """Return the first five files of the source, or the reason why they cannot be listed."""
+        """Return the first five files of the source, or the reason why they cannot be listed. Respond with 429 if you,
+        the project or the server have two tests under way.
+        """
         try:
-            found = {"problem": "", "files": changing.first_files(self.find(source_id))}
+            found = {"problem": "", "files": changing.files_for(self.user, self.find(source_id))}
         except SourceProblem as problem:
             found = {"problem": str(problem), "files": []}
         return Response(SourceTest(found).data)

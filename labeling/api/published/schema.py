@@ -71,6 +71,11 @@ ERRORS = {
         "unsupported_media_type",
         "Unsupported media type: send JSON.",
     ),
+    429: (
+        "Too many such requests are under way; the header `Retry-After` has seconds.",
+        "busy",
+        "Too many requests wait for servers outside now. Try again in a few seconds.",
+    ),
 }
 
 
@@ -133,6 +138,8 @@ class PublishedSchema(AutoSchema):
             statuses.add(403)  # also for a session without its CSRF token
         if writes:
             statuses.add(409)
+        if self.view.few:
+            statuses.add(429)
         if "requestBody" in operation:
             statuses |= {400, 413, 415}
         if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):

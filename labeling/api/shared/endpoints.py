@@ -37,6 +37,8 @@ class Endpoint(APIView):
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     content_negotiation_class = AnswerAsPublished
     subject: ClassVar[str] = ""
+    few: ClassVar[bool] = False
+    """Whether few requests are answered at a time, and others get 429."""
 
 
 class ProjectView(Endpoint):

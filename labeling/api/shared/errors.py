@@ -38,7 +38,9 @@ from labeling.projects.encoder_comparison import ComparisonRefused
 from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
 from labeling.projects.version_in_use import VersionOutdated
+from labeling.references import SourceAway
 from labeling.shared_files import StoreAway
+from labeling.waiting import AGAIN_SECONDS, Busy
 from labeling.watching.changing import SourceRefused
 from labeling.webhooks.changing import WebhookRefused
 
@@ -71,6 +73,8 @@ INSUFFICIENT_STORAGE = status.HTTP_507_INSUFFICIENT_STORAGE
 FULL_RETRY_AFTER_SECONDS = 60
 """The wait before a retry when the disk is full: an operator has to free space."""
 
+NOT_YET = "The file has not come from its source yet. Send the request again soon."
+
 RETRY_AFTER_SECONDS = 2
 """The wait before a retry when the database is away: most restarts are over by then."""
 
@@ -92,6 +96,19 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
+class TooMany(APIException):
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "busy"
+    wait = AGAIN_SECONDS
+    """For the header `Retry-After`."""
+
+
+class NotYet(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    wait = RETRY_AFTER_SECONDS
+
+
 class TooLarge(APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
@@ -106,6 +123,10 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
     if isinstance(exc, CONFLICTS):
         exc = Conflict(str(exc))
+    if isinstance(exc, Busy):
+        exc = TooMany(str(exc))
+    if isinstance(exc, SourceAway):
+        exc = NotYet(NOT_YET)
     if isinstance(exc, DjangoValidationError):
         exc = ValidationError(exc.message_dict if hasattr(exc, "error_dict") else {"detail": exc.messages})
     response = exception_handler(exc, context)

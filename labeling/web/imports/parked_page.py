@@ -65,9 +65,9 @@ def page(request: HttpRequest, membership: Membership, item_import: ItemImport) 
     if request.method == "POST":
         return _posted(request, membership, item_import)
     if "picture" in request.GET:
-        return _picture(item_import, request.GET["picture"])
+        return _picture(item_import, request.GET["picture"], membership)
     try:
-        look = parked.look(item_import)
+        look = parked.look(item_import, person=membership.user.pk)
     except UnreadableFile as error:
         look = parked.Look(Layout(), (), Layout(), "", [], Survey(), str(error))
     context = {"import": item_import, **_context(look, membership)}
@@ -92,7 +92,7 @@ def _posted(request: HttpRequest, membership: Membership, item_import: ItemImpor
         added: list[str] = []
         is_asked = layout.labels_as != "ignore" and request.POST.get("add_classes")
         if is_asked and membership.can(Ability.SETTINGS_CHANGE):
-            added = list(parked.look(item_import).survey.unknown)
+            added = list(parked.look(item_import, person=membership.user.pk).survey.unknown)
             parked.add_classes(project=project, user=membership.user, names=added)
         return answer(request, parked.start(item_import=item_import, layout=layout), added)
     except (LayoutError, UnreadableFile) as error:
@@ -254,12 +254,12 @@ def _card(row: FirstRow, kind: Kind) -> Card:
     return Card(row.where, row.label, "", row.item.external_id, kind.excerpt(data) or kind.bare, kind.facts(data))
 
 
-def _picture(item_import: ItemImport, place: str) -> HttpResponse:
-    """Return the picture of one of the first rows. 404 if the row has none."""
+def _picture(item_import: ItemImport, place: str, membership: Membership) -> HttpResponse:
+    """Return the picture of one of the first rows. 404 if the row has none, or it has not come from its source yet."""
     kind = kinds.of(item_import.project)
     try:
         is_shown = kind.is_picture and place in map(str, range(FIRST))
-        item = parked.first_item(item_import, int(place)) if is_shown else None
+        item = parked.first_item(item_import, int(place), person=membership.user.pk) if is_shown else None
     except (UnreadableFile, SourceProblem):
         item = None
     if not isinstance(item, Draft) or not item.file:

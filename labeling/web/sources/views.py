@@ -17,6 +17,7 @@ from labeling import kinds, references
 from labeling.models import Ability, Membership, Source
 from labeling.projects.quota import shown
 from labeling.sources import PLACES, BadAddress, SourceProblem
+from labeling.waiting import AGAIN_SECONDS, Busy
 from labeling.watching import changing
 from labeling.web.imports.import_rows import import_rows
 from labeling.web.shared.pages import render_page
@@ -158,8 +159,12 @@ def test(request: HttpRequest, membership: Membership, source_id: int) -> HttpRe
     try:
         files = [
             (each.key or found.address, "" if each.size is None else shown(each.size))
-            for each in changing.first_files(found)
+            for each in changing.files_for(membership.user, found)
         ]
+    except Busy as busy:
+        page = _page(request, membership, found, tested=True, test_problem=str(busy))
+        page.status_code, page["Retry-After"] = 429, str(AGAIN_SECONDS)
+        return page
     except SourceProblem as problem:
         return _page(request, membership, found, tested=True, test_problem=str(problem))
     return _page(request, membership, found, tested=True, files=files)
