@@ -20,6 +20,7 @@ from config import accounts
 from config.security import content_policy
 from labeling.models import LogEntry, LogKind, Membership, Project, Role, User
 from labeling.projects import invitations
+from labeling.web.account import provider as provider_accounts
 
 pytestmark = pytest.mark.django_db
 
@@ -396,6 +397,20 @@ def test_a_last_manager_stays(setting: Any) -> None:
 def test_a_second_factor_of_this_site_is_not_asked_for(setting: Any) -> None:
     setting.SECOND_FACTOR = "all"
     assert is_in(entered()[0])
+
+
+def test_a_provider_that_does_not_answer_leads_back_and_holds_few_threads(setting: Any) -> None:
+    make_user("annie")  # so that the page is that for signing in
+    give_back = [provider_accounts.EXCHANGES.take() for _ in range(2)]
+    assert Client().post(BEGIN)["Location"] == "/login/", "two others wait for it"
+    for each in give_back:
+        each()
+    setting.SOCIALACCOUNT_PROVIDERS = accounts.provider(
+        issuer="http://127.0.0.1:9", name="Example", client_id="x", secret="y"
+    )
+    client = Client()
+    assert client.post(BEGIN)["Location"] == "/login/"
+    assert "Signing in with Example did not work. Try again." in text_of(client.get("/login/"))
 
 
 def test_forms_may_lead_to_the_provider() -> None:

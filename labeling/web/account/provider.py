@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from collections.abc import Callable
 from copy import copy
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import jwt
 from allauth.account.decorators import reauthentication_required
+from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, get_adapter
 from allauth.socialaccount.models import SocialAccount, SocialLogin
@@ -35,10 +38,12 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from requests import RequestException, Response, Session
 
 from labeling import auditlog
 from labeling.models import LogKind, User
 from labeling.projects import invitations
+from labeling.waiting import Busy, Places
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +148,10 @@ class Exchange(OpenIDConnectOAuth2Adapter):
             raise OAuth2Error(f"The ID token is not valid: {error}") from error
 
 
+EXCHANGES = Places(2, 2)
+"""The requests to the provider that a process sends at a time."""
+
+
 class ProviderAccounts(DefaultSocialAccountAdapter):
     """Who may enter by the provider."""
 
@@ -150,6 +159,24 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
         **DefaultSocialAccountAdapter.error_messages,
         "connected_other": gettext_lazy("Another account here is linked with that one."),
     }
+
+    def get_requests_session(self) -> Session:
+        """Return a session whose requests have a time limit, and few places: the provider may be silent."""
+        session: Session = super().get_requests_session()
+        session.request = partial(self._requested, session.request)  # type: ignore[method-assign]
+        return session
+
+    def _requested(self, request: Callable[..., Response], *args: Any, **more: Any) -> Response:
+        try:
+            give_back = EXCHANGES.take()
+        except Busy as busy:
+            self.on_authentication_error(context.request, None, exception=busy)
+        try:
+            return request(*args, **more)
+        except RequestException as error:
+            self.on_authentication_error(context.request, None, exception=error)
+        finally:
+            give_back()
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """Refuse an ID token that was not made for this sign-in."""
@@ -189,7 +216,7 @@ class ProviderAccounts(DefaultSocialAccountAdapter):
 
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
-    ) -> None:
+    ) -> NoReturn:
         """Log the error, and lead back. The page does not repeat what the address bar says."""
         logger.warning("A sign-in at the provider failed: %.500s", exception or error)
         sentence = gettext("Signing in with %(provider)s did not work. Try again.")
