@@ -13,6 +13,7 @@ import logging
 import secrets
 import time
 import uuid
+from collections import Counter
 from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -29,8 +30,9 @@ logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 2.0
 """The time between two looks for messages."""
-AT_ONCE = 32
-"""The messages that a worker sends at the same time, each to another webhook."""
+AT_ONCE, AT_ONCE_OF_OWNER = 32, 8
+"""The messages that a worker sends at the same time, each to another webhook; and those for the projects of one person.
+"""
 MOST_SECONDS = 5.0
 """A worker that ends waits for as long, and for the last messages."""
 HELD = datetime.timedelta(seconds=60)
@@ -66,8 +68,20 @@ def _deliver_some(now: datetime.datetime, until: float = 0) -> bool:
     """Send the messages of each webhook that is due, `AT_ONCE` webhooks at most: those that are due before `until`, and
     at least one. Return whether there was one.
     """
-    webhooks = list(Webhook.objects.due(now).order_by("?")[:AT_ONCE])  # none waits behind others that are always due
+    webhooks = _chosen(now)
     return bool(webhooks) and any(async_to_sync(_deliver_to_all)(webhooks, until))
+
+
+def _chosen(now: datetime.datetime) -> list[Webhook]:
+    """Return due webhooks. None waits behind others that are always due, or behind those of one person."""
+    chosen: list[Webhook] = []
+    owners: Counter[int] = Counter()
+    for webhook in Webhook.objects.due(now).select_related("project").order_by("?"):
+        owner = webhook.project.created_by_id or -webhook.project_id
+        if owners[owner] < AT_ONCE_OF_OWNER and len(chosen) < AT_ONCE:
+            owners[owner] += 1
+            chosen.append(webhook)
+    return chosen
 
 
 async def _deliver_to_all(webhooks: list[Webhook], until: float) -> list[bool]:

@@ -16,6 +16,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from factories import make_project, make_user
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
@@ -229,6 +230,19 @@ def test_a_slow_receiver_is_left_and_holds_up_no_other(
         assert len(other.got) == 1
     slow = Delivery.objects.waiting().get()
     assert (slow.status, slow.error) == (None, "The receiver did not answer within 0.6 seconds.")
+
+
+def test_the_webhooks_of_one_persons_projects_leave_places_to_others(
+    project: Project, server: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "AT_ONCE_OF_OWNER", 2)
+    mona, own = make_user("mona"), [make_project(f"own-{n}") for n in range(3)]
+    Project.objects.filter(pk__in=[each.pk for each in own]).update(created_by=mona)
+    for each in (*own, project):
+        add(each, server)
+        announce(each, 1)
+    chosen = [each.project for each in delivering._chosen(timezone.now())]
+    assert (len(chosen), project in chosen) == (3, True)
 
 
 def test_a_slow_look_up_is_left_and_others_get_their_messages_meanwhile(
