@@ -24,6 +24,10 @@ Result = TypeVar("Result")
 
 WAITING = 2
 """The threads of a process that wait for the answers to all questions at a time. By default it has 8."""
+QUICK_SECONDS, LOOK_SECONDS = 0.5, 0.02
+"""A thread waits for so long for a place and an answer in any case, unless another question of the same person, project
+or server has waited for longer: most answers come sooner, and a page asks for several files at a time.
+"""
 KEPT_SECONDS = 20.0
 """The time for which an answer waits for the person to ask again."""
 AGAIN_SECONDS = 5
@@ -89,6 +93,8 @@ class Held:
 class _Question:
     answer: Future[Any]
     give_back: Callable[[], None]
+    of: frozenset[Hashable]
+    begun: float
     ended: float | None = None
     """The moment at which the answer came."""
 
@@ -109,7 +115,13 @@ class Questions:
         Raises `Busy` if there is no place, or if `WAITING` threads wait, and `Later` if it takes longer than `seconds`.
         A question that was begun goes on, and its answer is kept for `KEPT_SECONDS`. `question` uses no database.
         """
-        asked = self._begin(key, question, of)
+        own, until = frozenset(of), time.monotonic() + QUICK_SECONDS
+        while (asked := self._begin(key, question, own)) is None:
+            if self._is_slow(own) or time.monotonic() > until:
+                raise Busy
+            time.sleep(LOOK_SECONDS)
+        if not self._is_slow(own):
+            wait_for([asked.answer], max(0.0, until - time.monotonic()))
         if not asked.answer.done():
             if not _waiting.acquire(blocking=False):
                 raise Busy
@@ -123,7 +135,14 @@ class Questions:
         answer: Result = asked.answer.result()
         return answer
 
-    def _begin(self, key: Hashable, question: Callable[[], Any], of: Iterable[Hashable]) -> _Question:
+    def _is_slow(self, of: frozenset[Hashable]) -> bool:
+        """Return whether a question of these things has no answer yet after `QUICK_SECONDS`."""
+        since = time.monotonic() - QUICK_SECONDS
+        with self._lock:
+            return any(each.ended is None and each.begun < since and each.of & of for each in self._open.values())
+
+    def _begin(self, key: Hashable, question: Callable[[], Any], of: frozenset[Hashable]) -> _Question | None:
+        """Return the question with this key, which is asked now unless it was before; None without a place for it."""
         now = time.monotonic()
         for each, earlier in list(self._open.items()):
             if earlier.ended is not None and earlier.ended < now - KEPT_SECONDS:
@@ -131,7 +150,10 @@ class Questions:
         with self._lock:
             if (present := self._open.get(key)) is not None:
                 return present
-            asked = _Question(Future(), self._places.take(of))
+            try:
+                asked = _Question(Future(), self._places.take(of), of, now)
+            except Busy:
+                return None
             self._open[key] = asked
         context = copy_context()  # the person's language
         # Not of a pool, whose threads a process waits for at its end.

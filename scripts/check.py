@@ -60,6 +60,8 @@ ON_POSTGRES = [
     "loop/test_long_writes.py",
     "loop/test_looking_around.py",
     "loop/test_loop.py::test_three_rounds_rise_in_accuracy_and_keep_their_lineage",
+    "loop/test_outside_places.py::test_few_steps_of_a_person_and_at_a_server_ask_outside_on_all_workers",
+    "loop/test_outside_places.py::test_which_steps_ask_servers_outside",
     "loop/test_pick_ahead.py::test_what_is_given_out_meanwhile_stays_as_it_is",
     "observing/test_counts.py",
     "predicting/test_registered_models.py::test_it_waits_for_a_training_that_has_the_next_number",

@@ -72,9 +72,9 @@ def inside(jobs: JobQuerySet) -> JobQuerySet:
 
 def startable(due: JobQuerySet) -> JobQuerySet:
     """Return the due jobs whose steps ask servers outside, and whose person and server have few such steps now."""
-    running = list(outside(Job.objects.running()).values_list("asker", "source"))
+    running = list(outside(Job.objects.running()).values_list("asker", "source"))  # type: ignore[misc]
     persons = Counter(asker for asker, _ in running)
-    due = outside(due).exclude(asker__in=[asker for asker, n in persons.items() if n >= MOST_OF_PERSON])
+    due = outside(due).exclude(Q(asker__in=[asker for asker, n in persons.items() if n >= MOST_OF_PERSON]))
     asked = Source.objects.only("address", "options")
     present = asked.in_bulk({source for _, source in running if source is not None})
     servers = Counter(present[source].server for _, source in running if source in present)

@@ -92,8 +92,9 @@ def read_for(person: int, source: Source, key: str, *, limit: int) -> bytes:
     """
     remote = remote_of_files(source)
     question = partial(remote.read, key, limit=limit, seconds=REQUEST_SECONDS)
+    place = (source.address, str(source.options), source.sealed_secrets)
     try:
-        return FOR_PEOPLE.ask((source.pk, source.sealed_secrets, key, person), question, of=_whose(source))
+        return FOR_PEOPLE.ask((person, place, key), question, of=_whose(source))
     except Busy as busy:
         raise SourceProblem(Reason.BUSY, str(busy)) from None
     except Later:

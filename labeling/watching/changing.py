@@ -293,7 +293,7 @@ def files_for(user: User, source: Source) -> list[Entry]:
     """Return the first files of the source for a person who waits. Raises `SourceProblem`, also if it takes long, and
     `Busy`.
     """
-    key = (source.pk, str(source.options), source.sealed_secrets)
+    key = (source.pk, source.content, source.address, str(source.options), source.sealed_secrets)
     of = [("person", user.pk), ("project", source.project_id), ("server", source.server)]
     try:
         return TESTS.ask(key, partial(first_files, source), of)

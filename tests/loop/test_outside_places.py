@@ -16,10 +16,12 @@ import pytest
 from django.utils import timezone
 from factories import make_items, make_project, make_user
 from processes import ON_LINUX, wait_until, worker
+from steps_apart import worker_of_steps
 
 from labeling.intake import prediction_sets
 from labeling.intake.readers import Layout
 from labeling.loop import outside
+from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, Project, Reference, Source, User
 from labeling.watching import changing
 
@@ -124,6 +126,32 @@ def test_six_projects_of_a_manager_that_wait_outside_hold_up_nobody(adds: Any, a
         wait_until(lambda: others.items.filter(row__isnull=False).count() == 5)
         assert asked().count() <= outside.MOST_OF_PERSON
         assert Job.objects.unfinished().filter(project__in=projects).count() >= 4
+
+
+def test_a_step_that_waits_outside_without_an_end_fails_and_says_so() -> None:
+    job = Job.objects.enqueue(Job.Kind.SOURCE, project=make_project("hangs"))
+    with worker_of_steps(settings="from labeling.loop import outside; outside.MOST_SECONDS = 2.0"):
+        wait_until(lambda: Job.objects.filter(pk=job.pk, state=Job.State.FAILED).exists())
+    job.refresh_from_db()
+    assert job.reason == (
+        "Looking at a source waited for more than 0.000556 h for a server outside. See to it, then retry."
+    )
+
+
+def test_steps_that_ask_outside_take_turns_and_do_not_give_way_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Step, "SLICE_SECONDS", 0)
+    project = make_project("one")
+    step = Step(Job.objects.enqueue(Job.Kind.SOURCE, project=project, occasion="1"))
+    assert Job.objects.take(step.job, "host:1:a", timezone.now())
+    Job.objects.enqueue(Job.Kind.SELECT, project=project)
+    other = Job.objects.enqueue(Job.Kind.SOURCE, project=project, occasion="2")
+    assert not step.should_give_way(), "it has just begun"
+    monkeypatch.setattr("labeling.loop.step.QUICK_SECONDS", 0)
+    assert step.should_give_way()
+    other.delete()
+    assert not step.should_give_way(), "the selection has another place"
+    monkeypatch.setattr(outside, "SLICE_SECONDS", 0)
+    assert step.should_give_way()
 
 
 def test_few_steps_of_a_person_and_at_a_server_ask_outside_on_all_workers(address: str) -> None:

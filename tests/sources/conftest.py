@@ -11,6 +11,9 @@ import pytest
 from buckets import Store
 from s3 import s3_server
 
+from labeling.references import fetching
+from labeling.watching import changing
+
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
@@ -22,3 +25,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(autouse=True)
 def _loopback(settings: Any) -> None:
     settings.OUTGOING_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let people wait for as long as a busy machine takes."""
+    monkeypatch.setattr(fetching.FOR_PEOPLE, "seconds", 60)
+    monkeypatch.setattr(changing.TESTS, "seconds", 60)

@@ -204,7 +204,7 @@ def test_rows_name_files_at_the_source(store: Store, images: Project) -> None:
     source = make_source(images, f"s3://{bucket}", store.options, content="files", layout=None)
     work()
     item_import = images.imports.get()
-    first = parked.look(item_import).first
+    first = parked.look(item_import, person=1).first
     assert [getattr(row.item, "reason", "") for row in first] == [
         "The image is named by a path outside of the source: give a path within it.",
         "",
