@@ -44,6 +44,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def _world_at_a_source(store: Store, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Move the files of a new world into a bucket."""
     monkeypatch.setattr(schedule, "advise", lambda *_, **__: schedule.Advice(None, float(DRAWS)))
+    monkeypatch.setattr(fetching.FOR_PEOPLE, "seconds", 60)  # as long as a busy machine takes
     settings.OUTGOING_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
     real = digit_worlds.imported
 
