@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.answering.assignments import TasksChanged
-from labeling.models import Annotation, Assignment, Item, Task
+from labeling.models import Annotation, Assignment, Correction, Item, Task
 
 
 def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
-    """Delete the tasks without answers, and close the others: they take no more answers.
+    """Delete the tasks without answers, and close the others: they take no more answers. A task whose answer was
+    undone is closed, too, if a manager has corrected its item: the batch keeps the label.
 
     Return the deleted tasks and the closed ones, with their batches. The caller settles the labels of the closed tasks
     and updates the batches' counters. Raises `TasksChanged` if an annotator renews a lease at the same moment.
@@ -25,7 +27,9 @@ def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     if len(pending.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)) < pending.count():
         raise TasksChanged
     pending.update(ended_at=timezone.now())
-    touched = set(Annotation.objects.standing().filter(task__in=own).values_list("task", flat=True))
+    corrected = Correction.objects.standing().filter(item=Coalesce(OuterRef("task__item"), OuterRef("task__repeats")))
+    settled = Annotation.objects.filter(Q(undone_at__isnull=True) | Exists(corrected), task__in=own)
+    touched = set(settled.values_list("task", flat=True))
     own.exclude(pk__in=touched).delete()
     own.update(free=0, outstanding=0)
     return [task for task in locked if task.pk not in touched], [task for task in locked if task.pk in touched]

@@ -36,7 +36,7 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
 
     A `value` equal to the label confirms it. An earlier correction is withdrawn and kept; the same correction by the
     same user changes nothing. Raises `CorrectionError` if no batch has taken the item and it has no certified label, or
-    if its task lacks answers.
+    if its task lacks answers and no correction stands.
     """
     task = _lock_settled_task(item)
     standing = Correction.objects.standing().filter(item=item).first()
@@ -78,7 +78,8 @@ def withdraw(*, item: Item, user: User) -> None:
         raise CorrectionError("not_corrected", gettext("This item has no correction to withdraw."))
     _end(standing, user)
     project = task.batch.project
-    label, agreement = project.asks.resolve([project.follow(answer) for answer in _answers(task)])
+    answers = [project.follow(answer) for answer in _answers(task)]
+    label, agreement = project.asks.resolve(answers) if task.has_all_answers else (None, None)
     with counting.labels_counted([item.pk]):
         Item.objects.filter(pk=item.pk).update(
             label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
@@ -92,7 +93,7 @@ def withdraw(*, item: Item, user: User) -> None:
 def _lock_settled_task(item: Item) -> Task:
     """Return the item's task, locked against answers and undos until the transaction ends.
 
-    Raises `CorrectionError` if no batch has taken the item, or its task lacks answers.
+    Raises `CorrectionError` if no batch has taken the item, or its task lacks answers and no correction stands.
     """
     tasks = Task.objects.of_items([item.pk]).deciding().select_related("batch__project")
     task = tasks.select_for_update(no_key=True, of=("self",)).first() or certified.task_to_correct(item)
@@ -104,7 +105,8 @@ def _lock_settled_task(item: Item) -> Task:
                 "labeled."
             ),
         )
-    if not task.has_all_answers:
+    # An annotator may undo an answer under a correction, which stays the label and can still be replaced or withdrawn.
+    if not task.has_all_answers and not Correction.objects.standing().filter(item=item).exists():
         raise CorrectionError(
             "still_open", gettext("People are still answering this item. Correct it when it has all its answers.")
         )

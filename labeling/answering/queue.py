@@ -21,7 +21,7 @@ from labeling.answering.parts import ALL
 from labeling.answering.person import MAX_HELD, MIN_HELD, Person, lock_person, person_in
 from labeling.answering.task_rows import BATCH, tasks_with_items
 from labeling.db.statements import rows
-from labeling.models import Annotation, Assignment, Batch, Copy, Correction, Item, Job, Project, Task, User
+from labeling.models import Annotation, Assignment, Batch, Copy, Item, Job, Project, Task, User
 
 MAX_CLAIM = MAX_HELD
 
@@ -214,9 +214,10 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     """Undo the user's answer or skip, and let the user hold the task again. If the skipped task was replaced, delete
     the replacement, unless an annotator has claimed it.
 
-    A complete batch whose training has not begun opens again. Gold tasks take the same statements as all others, so the
-    time of a reply does not identify them. Raises `QueueError` if the annotation is unknown or undone, a manager has
-    corrected the item, or the batch has ended.
+    A complete batch whose training has not begun opens again. Whether an answer can be undone depends on the answer and
+    its batch alone, never on the kind of the task or on a correction, which stays the item's label. Gold tasks take the
+    same statements as all others, so the time of a reply does not identify them. Raises `QueueError` if the annotation
+    is unknown or undone, or the batch has ended.
     """
     try:
         annotation = (
@@ -233,8 +234,6 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     task = Task.objects.select_for_update(no_key=True).order_by("pk").filter(pk=annotation.task_id).first()
     if task is None:  # the answer was already undone, and an early end has just dropped the task
         raise QueueError("batch_closed", "The batch had already ended.")
-    if Correction.objects.standing().filter(item=task.item_key).exists() and not task.is_gold:
-        raise QueueError("corrected", "A manager has set this item's label. It cannot be undone here.")
     was_finished = task.outstanding == 0
     replacement = _untouched_replacement(task) if annotation.value is None and was_finished else None
     assignments.free_surplus(person, keeping=task)
@@ -250,7 +249,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     if annotation.task.batch.state == Batch.State.TRAINING:
         batches.reopen(batch=annotation.task.batch)
     # Update the batch before the annotation: the update waits for a submit that is closing the batch.
-    was_labeled = Exists(Item.objects.labeled().filter(pk=task.item_id or 0))
+    was_labeled = Exists(Item.objects.labeled().uncorrected().filter(pk=task.item_id or 0))
     gone = int(replacement is not None)
     if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(
         size=F("size") - gone,
@@ -274,7 +273,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
 
 
 def _unlabel(task: Task) -> None:
-    Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
+    Item.objects.uncorrected().filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
 
 
 def _untouched_replacement(task: Task) -> Task | None:

@@ -64,13 +64,16 @@ def _store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: 
 
 
 class _Counted(NamedTuple):
-    """An answered task: the item that it `picked` or asks again (`repeated`), and the number of missing answers."""
+    """An answered task: the item that it `picked` or asks again (`repeated`), the number of missing answers, and
+    whether the picked item has a standing correction, which stays its label.
+    """
 
     id: int
     picked: int
     repeated: int
     is_gold: bool
     outstanding: int
+    corrected: bool
 
 
 def _insert(project: Project, answers: Mapping[int, Answer], user: User, now: datetime.datetime) -> None:
@@ -110,7 +113,9 @@ def _count_down(tasks: Collection[int]) -> list[_Counted]:
         f"""
         UPDATE labeling_task SET outstanding = outstanding - 1 WHERE id IN ({marks(len(tasks))})
         AND EXISTS (SELECT 1 FROM labeling_batch b WHERE b.id = labeling_task.batch_id AND b.state = 'open')
-        RETURNING id, item_id, repeats_id, is_gold, outstanding
+        RETURNING id, item_id, repeats_id, is_gold, outstanding, EXISTS (
+            SELECT 1 FROM labeling_correction c WHERE c.item_id = labeling_task.item_id AND c.withdrawn_at IS NULL
+        )
         """,
         list(tasks),
     )
@@ -133,7 +138,8 @@ def _label(project: Project, batch: Batch, answers: Mapping[int, Answer], finish
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
     values = {pk: [answers[pk].value] for pk in ids} if batch.takes_one_answer else item_labels.answers_to(ids)
     with counting.label_changes(again.values()) as changes:
-        labeled = len(item_labels.write(project, {**picked, **again}, values) & picked.keys())
+        gained = item_labels.write(project, {**picked, **again}, values)
+        labeled = sum(task.id in gained for task in finished if task.picked is not None and not task.corrected)
     changes[batch.pk] += labeled
     if batch.further:
         item_labels.keep(task.repeated for task in finished if task.is_gold)

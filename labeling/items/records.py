@@ -129,7 +129,7 @@ class ItemRecord:
     def can_be_corrected(self) -> bool:
         if self.decides is None:
             return self.certified is not None
-        return self.decides.has_all_answers
+        return self.decides.has_all_answers or self.correction is not None
 
 
 def task_of(item: Item) -> Task | None:

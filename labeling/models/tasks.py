@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils.functional import cached_property
 
-from labeling.models.annotations import Annotation, Assignment
+from labeling.models.annotations import Annotation, Assignment, Correction
 from labeling.models.batches import Batch
 
 if TYPE_CHECKING:
@@ -20,10 +20,21 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(outstanding__gt=0)
 
     def skipped(self) -> TaskQuerySet:
-        """Return tasks that have all their answers, all of them skips, and whose item no manager has labeled since."""
+        """Return tasks that have all their answers, all of them skips, and whose item no manager has corrected since.
+
+        A gold item has a label and may have an older correction: neither counts, or skips would identify gold tasks.
+        """
         of_task = Annotation.objects.filter(task=models.OuterRef("pk"))
+        later = Annotation.objects.filter(
+            task=models.OuterRef(models.OuterRef("pk")), created_at__gt=models.OuterRef("created_at")
+        )
+        shown = Coalesce(models.OuterRef("item"), models.OuterRef("repeats"))
+        corrected_since = Correction.objects.standing().filter(~models.Exists(later), item=shown)
         return self.filter(
-            models.Exists(of_task.skips()), ~models.Exists(of_task.answers()), outstanding=0, item__label__isnull=True
+            models.Exists(of_task.skips()),
+            ~models.Exists(of_task.answers()),
+            ~models.Exists(corrected_since),
+            outstanding=0,
         )
 
     def claimable(self) -> TaskQuerySet:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import item_labels, queue
+from labeling.answering import counting, item_labels, queue, submitting
+from labeling.answering.answer import Answer
+from labeling.answering.closing import close
 from labeling.answering.corrections import CorrectionError, correct, withdraw
-from labeling.answering.queue import QueueError
 from labeling.insight.status import status_of
 from labeling.models import Annotation, Batch, Correction, Item, Project, Role, User
 from labeling.outgoing.exports import Choice, count_rows
@@ -118,19 +120,46 @@ def test_nothing_is_withdrawn_where_nothing_stands() -> None:
         assert fresh(item) == (3, 1.0, True)
 
 
-def test_nobody_takes_an_answer_back_under_a_correction() -> None:
+@pytest.mark.parametrize("again", [5, None])
+def test_an_undo_under_a_correction_leaves_the_label(again: int | None) -> None:
+    """The annotator's request must not tell that a manager has corrected the item."""
     project, item, mona = settled(3)
     given = Annotation.objects.get()
     correct(item=item, user=mona, value=5)
-    with pytest.raises(QueueError, match="A manager has set this item's label") as refused:
-        queue.undo(project=project, user=given.user, annotation_id=given.pk)
-    assert refused.value.code == "corrected"
+    task = queue.undo(project=project, user=given.user, annotation_id=given.pk)
     assert fresh(item) == (5, 0.0, True)
-    assert project.batches.get().remaining == 1
+    batch = project.batches.get()
+    assert (batch.remaining, batch.labeled) == (2, 1)
+    correct(item=item, user=mona, value=6)  # a manager can still change or withdraw it
+    answer = Answer(uuid.uuid4(), task.pk, again, skip_reason="" if again else "unclear")
+    assert submitting.submit(project=project, user=given.user, answers=[answer]).accepted
+    assert fresh(item)[0] == 6
+    assert counting.recount(project.batches.get()) == []
     withdraw(item=item, user=mona)
+    assert fresh(item)[0] == again
+    assert counting.recount(project.batches.get()) == []
+
+
+def test_a_correction_withdrawn_while_its_task_is_open_leaves_no_label() -> None:
+    project, item, mona = settled(3)
+    given = Annotation.objects.get()
+    correct(item=item, user=mona, value=5)
     queue.undo(project=project, user=given.user, annotation_id=given.pk)
-    assert fresh(item) == (None, None, False)
-    assert project.batches.get().remaining == 2
+    withdraw(item=item, user=mona)
+    assert fresh(item)[0] is None
+    with pytest.raises(CorrectionError, match="still answering"):
+        correct(item=item, user=mona, value=5)
+    assert counting.recount(project.batches.get()) == []
+
+
+def test_a_batch_that_ends_early_keeps_a_correction_whose_answer_was_undone() -> None:
+    project, item, mona = settled(3)
+    given = Annotation.objects.get()
+    correct(item=item, user=mona, value=5)
+    queue.undo(project=project, user=given.user, annotation_id=given.pk)
+    close(project.batches.get().tasks.all())
+    assert [task.item for task in project.batches.get().tasks.all()] == [item]
+    assert fresh(item)[0] == 5
 
 
 def test_answers_that_come_behind_a_correction_do_not_change_the_label() -> None:

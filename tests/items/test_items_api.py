@@ -152,14 +152,6 @@ def test_what_cannot_be_corrected_says_why(project: Project, number: int, code: 
     assert item_of(project, number).label is None
 
 
-def test_an_answer_under_a_correction_is_not_taken_back(project: Project) -> None:
-    api = APIClient()
-    api.force_authenticate(make_member(project, "annie"))
-    given = item_of(project, 5).task.annotations.get(user__username="annie")
-    response = api.delete(f"/api/v1/projects/digits/annotations/{given.pk}/")
-    assert (response.status_code, response.json()["code"]) == (409, "corrected")
-
-
 @pytest.mark.parametrize("pk", [0, 10**9, HUGE])
 def test_ids_that_there_are_not(project: Project, pk: Any) -> None:
     api = client(project)

@@ -268,8 +268,6 @@ class Model:
     def undo(self, given: Given) -> str:
         if given.task in self.dropped:
             return "not_found"  # with its task the annotation is gone
-        if given.task in self.corrected:
-            return "corrected"
         if self.state != "open" and self.ended_early:
             return "batch_closed"
         if not given.standing:
@@ -290,7 +288,7 @@ class Model:
         if self.state != "open" or not any(g.standing for g in self.given):
             return False
         self.state, self.ended_early = "training", True
-        self.dropped = {task for task in self.tasks() if not self.standing(task)}
+        self.dropped = {task for task in self.tasks() if not self.standing(task) and task not in self.corrected}
         self.settled = {task for task in self.tasks() if self.outstanding(task)}
         for place in self.places.values():
             place.state = "ended" if place.state == "held" else place.state
@@ -393,9 +391,10 @@ class Queue(RuleBasedStateMachine):
         try:
             corrections.correct(item=self.item(task), user=self.manager, value=value)
         except CorrectionError:
+            assert task not in self.model.corrected
             assert task in self.model.dropped or self.model.outstanding(task) > 0
         else:
-            assert self.model.outstanding(task) == 0
+            assert self.model.outstanding(task) == 0 or task in self.model.corrected
             self.model.corrected[task] = value
 
     def withdraw(self, user: int, task: int, value: int) -> None:

@@ -131,7 +131,9 @@ class ItemDetailResponse(ItemSummary):
     source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
     proposed = serializers.CharField(allow_null=True, help_text="The class to verify.")
     encode_error = serializers.CharField(allow_blank=True)
-    correctable = serializers.BooleanField(help_text="Whether the task has all its answers, or the label is certified.")
+    correctable = serializers.BooleanField(
+        help_text="Whether the task has all its answers, or the label is certified or corrected."
+    )
     selection = Selection(allow_null=True)
     annotations = GivenAnnotation(many=True)
     corrections = CorrectionResponse(many=True, help_text="The newest first. At most the newest is in force.")
