@@ -165,6 +165,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labeling.web.gate.throttle.LockedOut",
     "allauth.account.middleware.AccountMiddleware",
+    "labeling.web.gate.error_pages.ErrorPages",
 ]
 
 ROOT_URLCONF = "config.urls"

@@ -89,6 +89,8 @@ class Lane:
         self.settings: Any = None
         self.ending: Ending | None = None
         """The function that ends the job, if the worker has killed the process."""
+        self.unheld: Job | None = None
+        """The job, if its row was no longer held when the worker last looked."""
         self.since = time.monotonic()
         """The moment at which the present step began, or the last one ended."""
 
@@ -292,12 +294,19 @@ class Lanes:
         return max(0, memory.taken_by(lane.pid) - self._shared)
 
     def _look_at_jobs(self) -> None:
-        """Write heartbeats. Kill steps that must make room, whose job is lost or whose settings have changed."""
+        """Write heartbeats. Kill steps that must make room, whose job is lost or whose settings have changed.
+
+        A step that has just ended holds its job no longer, and its process says so in a moment. So a job is lost only
+        if it is not held at two looks in a row, and this attempt has not ended it.
+        """
         for lane, job in self._running():
-            if not Job.objects.held(job).update(heartbeat_at=timezone.now()):
+            if Job.objects.held(job).update(heartbeat_at=timezone.now()):
+                if not unchanged(job, lane.settings):
+                    self._end(lane, job, endings.changed)
+            elif lane.unheld is not job:
+                lane.unheld = job
+            elif not Job.objects.ended_by(job).exists():
                 self._end(lane, job, endings.lost)
-            elif not unchanged(job, lane.settings):
-                self._end(lane, job, endings.changed)
         self._make_room()
 
     def _make_room(self) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from labeling.answering import batches, queue, rechecking
+from labeling.loop import signs
 from labeling.models import Assignment, Batch, Job, Project, Task, User
 from labeling.models.job_kinds import PATIENT_KINDS
 
@@ -18,6 +20,8 @@ LEAST_SHARE = 0.05
 
 # If no worker takes a due step for this long, no worker runs.
 UNATTENDED_AFTER = datetime.timedelta(seconds=20)
+# If no worker takes a due step for this long, although one runs, it takes no steps of this kind.
+NOT_BEGUN_AFTER = datetime.timedelta(minutes=3)
 
 # The steps between a batch's beginning and its opening.
 STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
@@ -82,23 +86,44 @@ def _batch_of(project: Project, user: User | None) -> Batch | None:
     return earlier.order_by("number").first() or current
 
 
-def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.datetime] | None:
-    """Return the project's step that no worker works on, and since when; None without one.
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """A step that no worker works on, since when, and whether any worker gives signs of life."""
 
-    It is a running step without heartbeats, or a step that has been due for `UNATTENDED_AFTER` while no worker runs any
-    step.
+    job: Job
+    since: datetime.datetime
+    any_worker: bool
+
+
+def unattended(project: Project, now: datetime.datetime) -> Unattended | None:
+    """Return the project's step that no worker works on; None without one.
+
+    It is a running step without heartbeats, or a step that has been due for `UNATTENDED_AFTER` while no step runs. If a
+    worker gives signs of life, it takes over the former soon, and the latter counts from `NOT_BEGUN_AFTER` on, without
+    steps that nobody waits for.
     """
     jobs = list(Job.objects.unfinished().order_by("-urgent", "run_after", "pk"))
-    running = [(job, job.silent_since(now)) for job in jobs if job.state == Job.State.RUNNING]
-    for job, since in running:
-        if since is not None and job.project_id == project.pk:
-            return job, since
-    if any(since is None for _, since in running):
+    own = [job for job in jobs if job.project_id == project.pk]
+    if not own:
         return None
-    for job in jobs:
-        if job.state == Job.State.WAITING and job.project_id == project.pk and job.run_after <= now - UNATTENDED_AFTER:
-            return job, job.run_after
+    alive = signs.alive(now) > 0
+    silent = ((job, since) for job in own if (since := job.silent_since(now)) is not None)
+    for job, since in () if alive else silent:
+        return Unattended(job, since, alive)
+    if any(job.state == Job.State.RUNNING and job.silent_since(now) is None for job in jobs):
+        return None
+    due = now - (NOT_BEGUN_AFTER if alive else UNATTENDED_AFTER)
+    for job in own:
+        is_patient = alive and job.kind in PATIENT_KINDS
+        if job.state == Job.State.WAITING and job.run_after <= due and not is_patient:
+            return Unattended(job, job.run_after, alive)
     return None
+
+
+def is_stalled(project: Project, now: datetime.datetime) -> bool:
+    """Return whether a step of the project waits and no worker runs."""
+    step = unattended(project, now)
+    return step is not None and not step.any_worker
 
 
 def seconds_until_open(project: Project) -> float | None:

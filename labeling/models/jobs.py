@@ -160,6 +160,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Return the job's row, if this attempt still holds it. Every write of a worker filters by this."""
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
 
+    def ended_by(self, job: Job) -> JobQuerySet:
+        """Return the job's row, if this attempt has ended it."""
+        ended = self.filter(state__in=[Job.State.DONE, Job.State.FAILED])
+        return ended.filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
+
     def begin_anew(self) -> int:
         """Let these jobs wait for a first attempt, now. Return their number."""
         return self.update(

@@ -39,6 +39,8 @@ def run(step):
         os.kill(os.getpid(), signal.SIGSEGV)
     with step.finish():
         pass
+    if does == "lingers":
+        time.sleep(1)
 
 worker.run_step = run
 {settings}

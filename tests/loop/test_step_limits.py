@@ -78,6 +78,23 @@ def test_a_step_that_eats_memory_is_ended_and_others_run() -> None:
     assert "took more than 600 MB of memory, the limit for steps (STEP_MEMORY_MB)" in eats.reason
 
 
+def test_only_a_job_that_another_worker_has_is_lost() -> None:
+    """The process of a step that has just ended is neither killed nor warned of, while it says so."""
+    often = "from labeling.loop import lanes; lanes.HEARTBEAT_SECONDS = 0.1"
+    lingers, hung = enqueued("lingers"), enqueued("hangs", Job.Kind.ENCODE)
+    with worker_of_steps(settings=often) as worker:
+        begun(hung)
+        done(lingers)
+        before = processes_of(worker)
+        Job.objects.filter(pk=hung.pk).update(worker="elsewhere:1:a", attempts=2)
+        wait_until(lambda: processes_of(worker) != before)
+        done(enqueued("fine", Job.Kind.ENCODE))
+        worker.kill()
+        log = worker.communicate()[0]
+    assert f"Lost {hung}" in log
+    assert f"Lost {lingers}" not in log
+
+
 @pytest.mark.parametrize("how", some(["model", "delete", "training", "archive"]))
 def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) -> None:
     hung = enqueued("hangs")

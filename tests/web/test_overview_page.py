@@ -15,7 +15,7 @@ from pages import make_history, manager, member, signed_in, text_of
 from labeling.answering import queue, submitting
 from labeling.answering.answer import Answer
 from labeling.answering.removing import restore
-from labeling.models import Batch, Item, ItemImport, Job, Project, Role
+from labeling.models import Batch, Item, ItemImport, Job, Project, Role, WorkerSign
 
 pytestmark = pytest.mark.django_db
 
@@ -227,6 +227,22 @@ def test_it_says_when_no_worker_runs() -> None:
     assert "Encoding items has waited for 3\u00a0min without a worker." in text_of(
         client.get(address(project))
     ).replace("3 min", "3\u00a0min")
+
+
+def test_a_worker_that_is_busy_or_between_two_steps_is_no_missing_worker() -> None:
+    project = make_project()
+    make_items(project, 3)
+    client, now = manager(project), timezone.now()
+    job = Job.objects.create(project=project, kind=Job.Kind.ENCODE, run_after=now - datetime.timedelta(minutes=2))
+    sign = WorkerSign.objects.create(name="here:1:a", seen_at=now)
+    assert "has waited" not in text_of(client.get(address(project)))
+    Job.objects.filter(pk=job.pk).update(run_after=now - datetime.timedelta(minutes=6))
+    page = text_of(client.get(address(project))).replace("\u00a0", " ")
+    assert "Encoding items has waited for 6 min: a worker runs, but has not begun it." in page
+    assert "Start one" not in page
+    assert "no worker is running" not in text_of(client.get(f"{address(project)}import/"))
+    WorkerSign.objects.filter(pk=sign.pk).update(seen_at=now - datetime.timedelta(minutes=2))
+    assert "Start one" in text_of(client.get(address(project)))
 
 
 def test_it_says_when_the_worker_of_a_step_gives_no_sign_any_more() -> None:

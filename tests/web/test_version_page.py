@@ -95,6 +95,11 @@ def test_it_is_held_against_the_version_before_it(project: Project) -> None:
         "right: it is better."
     ) in page(project, 2)
     assert "This is the first version" in page(project, 1)
+    ModelVersion.objects.filter(number=2).update(parent=None)  # as if no version had picked its batch
+    store(ModelVersion.objects.get(number=2), [])
+    said = page(project, 2)
+    assert "This is the first version" not in said
+    assert "Compare with version 1 in detail" in said
 
 
 def test_each_class_has_its_figures(project: Project) -> None:

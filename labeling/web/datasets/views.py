@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from labeling.disk.files import FileDamaged
 from labeling.items.filter import FilterError
-from labeling.loop.progress import unattended
+from labeling.loop.progress import is_stalled
 from labeling.models import Ability, DatasetVersion, Membership
 from labeling.outgoing.datasets.comparing import Comparison, TooManyRows, compare_for_people
 from labeling.outgoing.datasets.creating import create
@@ -68,7 +68,7 @@ def datasets(request: HttpRequest, membership: Membership) -> HttpResponse:
             for each in shown[:SHOWN]
         ],
         "more": len(shown) > SHOWN,
-        "stalled": any(each.state == "waiting" for each in shown) and unattended(project, now) is not None,
+        "stalled": any(each.state == "waiting" for each in shown) and is_stalled(project, now),
     }
     status = 400 if request.method == "POST" else 200
     return render_page(request, membership, "project/datasets.html", context, section="project-datasets", status=status)
@@ -104,7 +104,7 @@ def dataset(request: HttpRequest, membership: Membership, name: str) -> HttpResp
         "dataset": version,
         "at": moment(version.created_at, now),
         "models": list(version.versions.order_by("number").values_list("number", flat=True)),
-        "stalled": version.state == "waiting" and unattended(project, now) is not None,
+        "stalled": version.state == "waiting" and is_stalled(project, now),
     }
     if version.state == DatasetVersion.State.WHOLE:
         context |= _whole(request, version)

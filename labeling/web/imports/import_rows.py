@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 
-from labeling.loop.progress import unattended
 from labeling.models import Batch, ItemImport, Job, Project, Source
 from labeling.web.shared.phases import phase_in_words
 from labeling.web.shared.words import Moment, count, moment, number, percent
@@ -66,11 +65,6 @@ def encoding_row(project: Project, unencoded: int) -> StepRow | None:
     phase = phase_in_words(job.phase or "encoding items") if job and running else gettext("waiting for the encoder")
     total = project.encoded_rows + unencoded
     return StepRow("encoding", phase, project.encoded_rows / total, project.encoded_rows, total)
-
-
-def stalled(project: Project, now: datetime.datetime) -> bool:
-    """Return whether a step of the project waits for a worker, or its worker died."""
-    return unattended(project, now) is not None
 
 
 def states_of(rows: list[ImportRow], encoding: StepRow | None, is_stalled: bool) -> str:

@@ -21,6 +21,7 @@ from labeling.intake import examples, parked, uploads
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT, Layout
 from labeling.intake.rejecting import KEPT, by_number, most_kept
 from labeling.kinds import FileKind, Kind
+from labeling.loop.progress import is_stalled
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
 from labeling.projects.encoder_settings import encoders_for, why_default
@@ -32,7 +33,6 @@ from labeling.web.imports.import_rows import (
     import_rows,
     label_notice,
     next_step,
-    stalled,
     states_of,
 )
 from labeling.web.shared.forms import FileForm
@@ -166,12 +166,12 @@ def _under_way(project: Project) -> dict[str, Any]:
     rows = import_rows(project, now)
     encoding = encoding_row(project, project.items.unencoded().count())
     under_way = bool(encoding) or any(row.step for row in rows)
-    is_stalled = under_way and stalled(project, now)
+    no_worker = under_way and is_stalled(project, now)
     return {
         "rows": rows,
         "encoding": encoding,
-        "stalled": is_stalled,
-        "states": states_of(rows, encoding, is_stalled),
+        "stalled": no_worker,
+        "states": states_of(rows, encoding, no_worker),
     }
 
 

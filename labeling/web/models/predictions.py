@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from labeling.disk.files import FileDamaged
-from labeling.loop.progress import unattended
+from labeling.loop.progress import is_stalled
 from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
 from labeling.models.predictions import KEPT
 from labeling.outgoing.formats import FORMATS
@@ -81,7 +81,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
     context: dict[str, Any] = {
         "run": run,
         "step": _step(run),
-        "stalled": run.finished_at is None and unattended(run.project, now) is not None,
+        "stalled": run.finished_at is None and is_stalled(run.project, now),
         "predicted": words.count(run.predicted, "item"),
         "rejected": words.number(run.rejected),
         "created": words.moment(run.created_at, now),

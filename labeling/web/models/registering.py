@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 
 from labeling.intake import registering
 from labeling.intake.registering import RegisterRefused
-from labeling.loop.progress import unattended
+from labeling.loop.progress import is_stalled
 from labeling.models import Ability, Membership
 from labeling.projects import ledger
 from labeling.projects.encoder_settings import encoders_for
@@ -50,7 +50,7 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
         ),
         "rows": rows,
         "waiting": waiting,
-        "stalled": waiting and unattended(project, now) is not None,
+        "stalled": waiting and is_stalled(project, now),
     }
     status = 400 if form.errors else 200
     return render_page(request, membership, "project/register.html", context, section="project-models", status=status)

@@ -23,7 +23,7 @@ from labeling.insight.payoff import payoff_of
 from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
 from labeling.insight.waits import waits_of
 from labeling.insight.work import asked_answers_of, contributions_of
-from labeling.loop.progress import progress_of, unattended
+from labeling.loop.progress import Unattended, progress_of, unattended
 from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows
@@ -127,7 +127,8 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
             context["running"] = running(batch, people, asked_answers_of(batch, people), pace, now)
     if membership.can(Ability.SETTINGS_READ):
         context |= {
-            "waiting": _waiting_in_vain(project, now),
+            "waiting": (step := unattended(project, now)) and _waiting_in_vain(step, now),
+            "no_worker": step is not None and not step.any_worker,
             "waits": _waits(membership, batch, now),
             "proposed": project.proposals.open().values("key").distinct().count(),
         }
@@ -223,23 +224,25 @@ def _waits(membership: Membership, batch: Batch | None, now: datetime.datetime) 
     return lines(membership.project, batch, waits_of(batch, now), can_end=membership.can(Ability.BATCHES_CHANGE))
 
 
-def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
-    """Describe a step that waits for a worker, or whose worker stopped; empty if there is none."""
-    waiting_job = unattended(project, now)
-    if waiting_job is None:
-        return ""
-    job, since = waiting_job
-    lasts = duration((now - since).total_seconds())
+def _waiting_in_vain(step: Unattended, now: datetime.datetime) -> str:
+    """Describe a step that waits for a worker, or whose worker stopped."""
+    job, lasts = step.job, duration((now - step.since).total_seconds())
     if job.state == Job.State.RUNNING:
         at = phase_in_words(job.phase or job.facts.phase)
         return gettext("The worker for %(at)s has not responded for %(lasts)s, and no other worker has taken over.") % {
             "at": at,
             "lasts": lasts,
         }
-    return gettext("%(step)s has waited for %(lasts)s without a worker.") % {
-        "step": phase_as_title(job.facts.phase),
-        "lasts": lasts,
-    }
+    values = {"step": phase_as_title(job.facts.phase), "lasts": lasts}
+    if step.any_worker:
+        return (
+            gettext(
+                "%(step)s has waited for %(lasts)s: a worker runs, but has not begun it. See which steps it takes "
+                "(its options --only and --without)."
+            )
+            % values
+        )
+    return gettext("%(step)s has waited for %(lasts)s without a worker.") % values
 
 
 @for_members(changing=Ability.BATCHES_CHANGE)
