@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.utils import timezone
 
 from labeling.db.statements import change_each, stored
 from labeling.models import Annotation, Item, Project, Task
+
+NO_ITEM = 0
 
 
 class _Label(NamedTuple):
@@ -46,11 +48,13 @@ def write(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequ
     return {task for task, label in labels.items() if label.value is not None}
 
 
-def keep(items: Iterable[int]) -> None:
-    """Leave the labels of these gold items unchanged, in as many database statements as `write` takes for other
-    items.
+def keep(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequence[Any]]) -> None:
+    """Leave the labels of these gold items unchanged, in as many database statements as `write` takes for other items.
+    Parameters as of `write`.
     """
-    change_each("UPDATE labeling_item SET label = label WHERE id = %s", [(item,) for item in items])
+    change_each("UPDATE labeling_item SET label = label WHERE id = %s", [(item,) for item in items.values()])
+    if any(_label(project, answers[task]).split for task in items):
+        _ask_again([NO_ITEM])
 
 
 def _label(project: Project, answers: Sequence[Any]) -> _Label:
@@ -75,4 +79,9 @@ def _store(labels: Mapping[int, _Label]) -> None:
     )
     split = [item for item, label in labels.items() if label.split]
     if split:
-        Item.objects.uncorrected().filter(pk__in=split, again_at__isnull=True).update(again_at=timezone.now())
+        _ask_again(split)
+
+
+def _ask_again(split: Sequence[int]) -> None:
+    """Mark these items, whose answers name a class that was split, for the next batch."""
+    Item.objects.uncorrected().filter(pk__in=split, again_at__isnull=True).update(again_at=timezone.now())

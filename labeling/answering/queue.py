@@ -266,7 +266,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         Copy.objects.filter(of=replacement.item_key, batch=task.batch_id, answers=None).delete()
         replacement.delete()
     if was_finished and task.is_gold:
-        item_labels.keep([task.item_key])
+        item_labels.keep(project, {task.pk: task.item_key}, {task.pk: ()})
     elif was_finished and task.repeats_id is None:
         _unlabel(task)
     return Task.objects.select_related("item", "repeats", "batch").get(pk=task.pk)

@@ -142,7 +142,8 @@ def _label(project: Project, batch: Batch, answers: Mapping[int, Answer], finish
         labeled = sum(task.id in gained for task in finished if task.picked is not None and not task.corrected)
     changes[batch.pk] += labeled
     if batch.further:
-        item_labels.keep(task.repeated for task in finished if task.is_gold)
+        gold = {task.id: task.repeated for task in finished if task.is_gold and task.repeated is not None}
+        item_labels.keep(project, gold, values)
     return _Labels(changes, any(all(value is None for value in values[pk]) for pk in ids))
 
 

@@ -25,7 +25,7 @@ from pages import make_version
 from rest_framework.test import APIClient
 
 from labeling.loop.step import Step
-from labeling.models import Assignment, AuditDraw, Batch, Copy, Correction, Item, Job, Project, Role, Task
+from labeling.models import Assignment, AuditDraw, Batch, Copy, Correction, Item, Job, Project, Role, Task, User
 from labeling.steps.replace import replace
 
 pytestmark = pytest.mark.django_db
@@ -34,23 +34,32 @@ KINDS = ("plain", "control", "audit", "check", "again", "gold", "corrected gold"
 AGAIN = KINDS[4:]
 STATES = ("free", "held", "released", "answered", "skipped", "undone", "half answered")
 SPARE = 12
-"""Control and gold items that can replace skipped ones."""
+"""Control and gold items that can replace skipped ones. A fifth of a batch is replaced at most, so the batch has four
+times as many other tasks.
+"""
 API = "/api/v1/projects/kinds/"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)")
+
+
+def in_process(user: User) -> APIClient:
+    client = APIClient()
+    client.force_authenticate(user)
+    return client
 
 
 class World:
     """A project whose open batch has one task of each kind in each state; `overlap` answers are asked of each."""
 
-    def __init__(self, overlap: int = 1, states: Sequence[str] = STATES) -> None:
+    def __init__(
+        self, overlap: int = 1, states: Sequence[str] = STATES, connect: Callable[[User], Any] = in_process
+    ) -> None:
+        """`connect` returns a client of the API for a person."""
         self.overlap, self.states = overlap, states
-        self.project = make_project("kinds", kind="image", near_copies=0, replace_skips=True)
+        self.project = make_project("kinds", kind="image", near_copies=0, kept_ready=200)
         self.people = {name: make_member(self.project, name) for name in ("eve", "eva")}
         self.people["mona"] = make_member(self.project, "mona", Role.MANAGER)
-        self.clients = {name: APIClient() for name in self.people}
-        for name, client in self.clients.items():
-            client.force_authenticate(self.people[name])
-        items = make_items(self.project, len(KINDS) * len(states) + 4 * SPARE)
+        self.clients = {name: connect(person) for name, person in self.people.items()}
+        items = make_items(self.project, len(KINDS) * len(states) + 8 * SPARE)
         Project.objects.filter(pk=self.project.pk).update(encoded_rows=len(items))
         Item.objects.filter(pk__in=[items.pop().pk for _ in range(SPARE)]).update(reserved=True)
         known = [items.pop() for _ in AGAIN for _ in states]
@@ -64,7 +73,12 @@ class World:
         self.batch = make_open_batch(self.project, [], number=2, overlap=overlap)
         of = {(kind, state): (known if kind in AGAIN else items).pop() for kind in KINDS for state in states}
         self.tasks = {key: self._task(rank, key[0], of[key]) for rank, key in enumerate(of)}
-        size, n = len(self.tasks), len(states)
+        others = [
+            Task(batch=self.batch, item=items.pop(), rank=len(of) + n, free=overlap, outstanding=overlap)
+            for n in range(4 * SPARE)
+        ]
+        Task.objects.bulk_create(others)
+        size, n = len(self.tasks) + len(others), len(states)
         Batch.objects.filter(pk=self.batch.pk).update(
             size=size, remaining=size, further=len(AGAIN) * n, control_tasks=n
         )
@@ -155,8 +169,19 @@ def end_batch(world: World) -> None:
     assert world.call("mona", "post", "batches/2/end/").status_code == 200
 
 
+def end_goal(world: World) -> None:
+    """Start a goal and end it, with a certificate that classes then suspend."""
+    assert world.call("mona", "post", "finish/", {"error": 0.05}).status_code == 200
+    labels = {item: item.truth for item in world.project.items.filter(task=None, reserved=False)}
+    certificate = certify(world.project, labels, version=world.audit.version)
+    assert world.call("mona", "get", f"certificates/{certificate.number}/").status_code == 200
+    split(world)
+    assert world.call("mona", "get", f"certificates/{certificate.number}/").json()["suspended_at"]
+    assert world.call("mona", "delete", "finish/").status_code in (200, 204)
+
+
 def merge(world: World) -> None:
-    assert world.call("mona", "post", "classes/3/merge/", {"into": "4"}).status_code == 200
+    assert world.call("mona", "post", "classes/3/merge/", {"into": 4}).status_code == 200
 
 
 def split(world: World) -> None:
@@ -199,6 +224,7 @@ ACTS: Mapping[str, Callable[[World], object]] = {
     "splits": split,
     "renames": rename,
     "archives": archive,
+    "ends the goal": end_goal,
 }
 
 
@@ -264,14 +290,8 @@ class Probe:
     def masked(self, response: Any) -> Any:
         """Return the reply without the ids of this task, and the times."""
         if response.streaming or not response.get("Content-Type", "").startswith("application/json"):
-            own = (
-                "ETag",
-                "Content-Length",
-                "Content-Disposition",
-                "Last-Modified",
-                "X-Request-ID",
-            )  # of the file itself
-            return sorted((name, value) for name, value in response.items() if name not in own)
+            own = {"etag", "content-length", "content-disposition", "last-modified", "x-request-id", "date"}
+            return sorted((name, value) for name, value in response.items() if name.lower() not in own)
         body = response.json()
         if "tasks" in body:
             ids = [task["id"] for task in body.pop("tasks")]
