@@ -44,6 +44,7 @@ ON_POSTGRES = [
     "api/test_annotating.py",
     "api/test_api_query_counts.py",
     "auditlog/test_log_chain.py",
+    "blindness/test_audits_over_http.py",
     "blindness/test_ids_and_numbers_say_nothing.py",
     "classes/test_changes_while_people_label.py",
     "commands/test_status.py",

@@ -22,7 +22,7 @@ from factories import make_member
 from rest_framework.test import APIClient
 from scipy.stats import rankdata
 
-from labeling.models import Item, Project, Task
+from labeling.models import Item, Project, Task, User
 from tests.extent import ALL
 
 # Numbers that tell the time or are drawn by chance.
@@ -54,14 +54,19 @@ class Adversary:
     batch: int
     names: Sequence[str] = ("eve", "eva", "evan")
     reads: Callable[[], int] = lambda: 0
+    connect: Callable[[User], Any] | None = None
+    """Returns a person's client of a real server; without it, requests run in this process."""
     features: dict[int, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
 
     def __post_init__(self) -> None:
-        self._clients = {}
+        self._clients: dict[str, Any] = {}
         for name, language in zip(self.names, cycle(("en", "de", "ar"))):
-            client = APIClient(HTTP_ACCEPT_LANGUAGE=language)
-            client.force_authenticate(make_member(self.project, f"{name}-{self.project.slug}"))
-            self._clients[name] = client
+            person = make_member(self.project, f"{name}-{self.project.slug}")
+            if self.connect is not None:
+                self._clients[name] = self.connect(person)
+                continue
+            self._clients[name] = APIClient(HTTP_ACCEPT_LANGUAGE=language)
+            self._clients[name].force_authenticate(person)
         self._in_grids = self.project.grids
         self._claims = 0
         self._seen = {name: self._numbers(name) for name in self.names}

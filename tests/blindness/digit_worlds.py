@@ -138,7 +138,13 @@ def answer_some(project: Project, user: User, count: int) -> bool:
     return bool(tasks)
 
 
-def adversary_in(project: Project, batch: Batch, number: int, reads: Callable[[], int] = lambda: 0) -> Adversary:
+def adversary_in(
+    project: Project,
+    batch: Batch,
+    number: int,
+    reads: Callable[[], int] = lambda: 0,
+    connect: Callable[[User], Any] | None = None,
+) -> Adversary:
     """Return an adversary for the batch, whose answers are mostly right. `number` seeds the wrong ones."""
     watch = gold.Watch()
     rng = np.random.default_rng(number)
@@ -154,4 +160,4 @@ def adversary_in(project: Project, batch: Batch, number: int, reads: Callable[[]
             return item.truth is (rng.random() < 0.85)
         return item.truth if rng.random() < 0.85 else int(rng.integers(10))
 
-    return Adversary(project, background, answer, batch=batch.number, reads=reads)
+    return Adversary(project, background, answer, batch=batch.number, reads=reads, connect=connect)
