@@ -235,13 +235,8 @@ def _waiting_in_vain(step: Unattended, now: datetime.datetime) -> str:
         }
     values = {"step": phase_as_title(job.facts.phase), "lasts": lasts}
     if step.any_worker:
-        return (
-            gettext(
-                "%(step)s has waited for %(lasts)s: a worker runs, but has not begun it. See which steps it takes "
-                "(its options --only and --without)."
-            )
-            % values
-        )
+        sentence = gettext("%(step)s has waited for %(lasts)s: a worker runs, but has not begun it.")
+        return f"{sentence % values} {gettext('See which steps it takes.')}"
     return gettext("%(step)s has waited for %(lasts)s without a worker.") % values
 
 
