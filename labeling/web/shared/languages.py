@@ -60,7 +60,7 @@ PAGES = frozenset(
 """The names of the addresses whose texts are all translated. All other pages are in English."""
 
 TEMPLATES = (
-    *("400.html", "403.html", "403_csrf.html", "404.html", "500.html", "503.html", "507.html"),
+    *("400.html", "403.html", "403_csrf.html", "404.html", "405.html", "500.html", "503.html", "507.html"),
     *("auditlog.html", "auditlog_table.html", "base.html", "deleted.html", "home.html", "server.html"),
     *("account/", "guidelines/", "invitation/", "kinds/", "label/", "project/", "questions/", "registration/"),
 )
