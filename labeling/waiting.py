@@ -28,8 +28,10 @@ QUICK_SECONDS, LOOK_SECONDS = 0.5, 0.02
 """A thread waits for so long for a place and an answer in any case, unless another question of the same person, project
 or server has waited for longer: most answers come sooner, and a page asks for several files at a time.
 """
-KEPT_SECONDS = 20.0
-"""The time for which an answer waits for the person to ask again."""
+QUICK = 4
+"""The threads of a process that may do so at a time."""
+KEPT_SECONDS, MOST_KEPT = 20.0, 8
+"""The time for which an answer waits for the person to ask again, and how many answers do."""
 AGAIN_SECONDS = 5
 
 
@@ -82,10 +84,13 @@ class Held:
         return self._chunks
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
+        if self._closed:
+            return
+        self._closed = True
+        try:
             if isinstance(self._chunks, Generator):
                 self._chunks.close()
+        finally:
             self._give_back()
 
 
@@ -115,13 +120,7 @@ class Questions:
         Raises `Busy` if there is no place, or if `WAITING` threads wait, and `Later` if it takes longer than `seconds`.
         A question that was begun goes on, and its answer is kept for `KEPT_SECONDS`. `question` uses no database.
         """
-        own, until = frozenset(of), time.monotonic() + QUICK_SECONDS
-        while (asked := self._begin(key, question, own)) is None:
-            if self._is_slow(own) or time.monotonic() > until:
-                raise Busy
-            time.sleep(LOOK_SECONDS)
-        if not self._is_slow(own):
-            wait_for([asked.answer], max(0.0, until - time.monotonic()))
+        asked = self._asked_quickly(key, question, frozenset(of))
         if not asked.answer.done():
             if not _waiting.acquire(blocking=False):
                 raise Busy
@@ -135,6 +134,22 @@ class Questions:
         answer: Result = asked.answer.result()
         return answer
 
+    def _asked_quickly(self, key: Hashable, question: Callable[[], Any], of: frozenset[Hashable]) -> _Question:
+        """Return the question, which has an answer if that takes less than `QUICK_SECONDS`. Raises `Busy`."""
+        may_wait = _quick.acquire(blocking=False)
+        until = time.monotonic() + (QUICK_SECONDS if may_wait else 0.0)
+        try:
+            while (asked := self._begin(key, question, of)) is None:
+                if self._is_slow(of) or time.monotonic() > until:
+                    raise Busy
+                time.sleep(LOOK_SECONDS)
+            if not self._is_slow(of):
+                wait_for([asked.answer], max(0.0, until - time.monotonic()))
+            return asked
+        finally:
+            if may_wait:
+                _quick.release()
+
     def _is_slow(self, of: frozenset[Hashable]) -> bool:
         """Return whether a question of these things has no answer yet after `QUICK_SECONDS`."""
         since = time.monotonic() - QUICK_SECONDS
@@ -144,8 +159,10 @@ class Questions:
     def _begin(self, key: Hashable, question: Callable[[], Any], of: frozenset[Hashable]) -> _Question | None:
         """Return the question with this key, which is asked now unless it was before; None without a place for it."""
         now = time.monotonic()
-        for each, earlier in list(self._open.items()):
-            if earlier.ended is not None and earlier.ended < now - KEPT_SECONDS:
+        ended = [(earlier.ended, each, earlier) for each, earlier in list(self._open.items()) if earlier.ended]
+        newest_first = sorted(ended, key=lambda kept: kept[0], reverse=True)
+        for number, (moment, each, earlier) in enumerate(newest_first):
+            if number >= MOST_KEPT or moment < now - KEPT_SECONDS:
                 self._forget(each, earlier)
         with self._lock:
             if (present := self._open.get(key)) is not None:
@@ -162,13 +179,11 @@ class Questions:
 
     def _forget(self, key: Hashable, asked: _Question) -> None:
         with self._lock:
-            if self._open.get(key) is not asked:
-                return
-            del self._open[key]
-        asked.give_back()
+            if self._open.get(key) is asked:
+                del self._open[key]
 
 
-_waiting = threading.BoundedSemaphore(WAITING)
+_quick, _waiting = threading.BoundedSemaphore(QUICK), threading.BoundedSemaphore(WAITING)
 
 
 def _answer(asked: _Question, question: Callable[[], Any]) -> None:
@@ -178,3 +193,4 @@ def _answer(asked: _Question, question: Callable[[], Any]) -> None:
         asked.answer.set_exception(error)
     finally:
         asked.ended = time.monotonic()
+        asked.give_back()

@@ -68,9 +68,13 @@ class Export(ProjectView):
         except FileDamaged as damage:
             report(self.project, damage)
             raise Conflict(f"The dataset version cannot be exported: {damage.path.name}: {damage.problem}.") from None
-        record_download(
-            request, LogKind.LABELS_EXPORTED, self.project, after={**request.query_params.dict(), "format": name}
-        )
+        try:
+            after = {**request.query_params.dict(), "format": name}
+            record_download(request, LogKind.LABELS_EXPORTED, self.project, after=after)
+        except BaseException:
+            if isinstance(chunks, Held):
+                chunks.close()
+            raise
         response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"
