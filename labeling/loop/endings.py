@@ -69,7 +69,8 @@ def too_long(job: Job, *, seconds: float) -> str:
 
 
 def too_slow(job: Job, *, seconds: float) -> str:
-    reason = f"{_name(job)} waited for more than {seconds / 3600:.3g} h for a server outside. See to it, then retry."
+    waited = f"{_name(job)} waited for more than {seconds / 3600:.3g} h for a server outside."
+    reason = f"{waited} Check that server, then retry."
     logger.error("%s was ended: %s", job, reason)
     return fail(job, reason)
 

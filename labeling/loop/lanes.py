@@ -173,17 +173,19 @@ class Lanes:
         due = due.exclude(project__in=[job.project_id for _, job in running])
         if not turns.may_begin_long(free, most):
             due = due.exclude(Q(pk__in=list(self._moved)) | COSTLY)
-        if any(lane.seconds < turns.QUICK_SECONDS and job.kind not in PATIENT_KINDS for lane, job in running):
+        if any(lane.seconds < turns.QUICK_SECONDS and job.kind not in PATIENT_KINDS for lane, job in self._running()):
             due = due.exclude(kind__in=PATIENT_KINDS)
-        if self._running():
-            due = due.exclude(deaths__gt=0, run_after__gt=timezone.now() - ALONE)
-        return due
+        return self._without_lonely(due)
+
+    def _without_lonely(self, due: JobQuerySet) -> JobQuerySet:
+        """Leave out jobs whose process died, and that do not begin beside others yet."""
+        return due.exclude(deaths__gt=0, run_after__gt=timezone.now() - ALONE) if self._running() else due
 
     def start(self, job: Job, *, is_outside: bool) -> None:
         """Start the step of a job that this worker has taken and whose project is loaded. `is_outside`: as
         `startable` returned it.
         """
-        running = len(self._running() if is_outside else self._running(is_outside=False))
+        running = sum(not other.facts.waits_outside for _, other in self._running())
         order = {
             "job": job.pk,
             "worker": job.worker,
@@ -314,7 +316,7 @@ class Lanes:
             running = self._running(is_outside=is_outside)
             if most - len(running) > 1:
                 continue
-            due = due.exclude(project__in=[job.project_id for _, job in running])
+            due = self._without_lonely(due.exclude(project__in=[job.project_id for _, job in running]))
             long = Q(pk__in=list(self._moved)) | COSTLY
             turn = turns.to_move(
                 [

@@ -70,9 +70,12 @@ def inside(jobs: JobQuerySet) -> JobQuerySet:
     return jobs.alias(is_outside=_IS_OUTSIDE).filter(is_outside=False)
 
 
-def startable(due: JobQuerySet) -> JobQuerySet:
-    """Return the due jobs whose steps ask servers outside, and whose person and server have few such steps now."""
-    running = list(outside(Job.objects.running()).values_list("asker", "source"))  # type: ignore[misc]
+def startable(due: JobQuerySet, *, without: Job | None = None) -> JobQuerySet:
+    """Return the due jobs whose steps ask servers outside, and whose person and server have few such steps now, the
+    step of the job `without` not counted.
+    """
+    others = Job.objects.running().exclude(pk=without.pk) if without else Job.objects.running()
+    running = list(outside(others).values_list("asker", "source"))  # type: ignore[misc]
     persons = Counter(asker for asker, _ in running)
     due = outside(due).exclude(Q(asker__in=[asker for asker, n in persons.items() if n >= MOST_OF_PERSON]))
     asked = Source.objects.only("address", "options")

@@ -110,7 +110,9 @@ def unattended(project: Project, now: datetime.datetime) -> Unattended | None:
     silent = ((job, since) for job in own if (since := job.silent_since(now)) is not None)
     for job, since in () if alive else silent:
         return Unattended(job, since, alive)
-    if any(job.state == Job.State.RUNNING and job.silent_since(now) is None for job in jobs):
+    if any(
+        job.state == Job.State.RUNNING and job.silent_since(now) is None and not job.facts.waits_outside for job in jobs
+    ):
         return None
     due = now - (NOT_BEGUN_AFTER if alive else UNATTENDED_AFTER)
     for job in own:

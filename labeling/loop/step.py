@@ -160,7 +160,8 @@ class Step:
         """
         busy = Job.objects.running().filter(worker=self.job.worker).exclude(project=self.job.project_id)
         due = Job.objects.due(timezone.now()).filter(kind__in=self._kinds).exclude(reason=MOVED)
-        return self._alike(due).exclude(project__in=self._alike(busy).values("project"))
+        alike = outside.startable(due, without=self.job) if self._is_outside else outside.inside(due)
+        return alike.exclude(project__in=self._alike(busy).values("project"))
 
     def _beside(self) -> JobQuerySet:
         """Return the jobs that this worker began in other processes within `QUICK_SECONDS`: they get the processor

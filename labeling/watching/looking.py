@@ -102,7 +102,7 @@ def name_of(address: str) -> str:
 def _list(step: Step, source: Source, remote: Remote) -> bool:
     """Make an import of each new or changed file with rows."""
     if not source.in_full:
-        again = list(_checked_again(source, remote))
+        again = list(takewhile(lambda _: not _is_long(step), _checked_again(source, remote)))
         with step.write():
             _record(source, _add_files(source, again))
     for part in _parts(step, remote, _start(source), FILES):
