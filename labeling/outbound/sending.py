@@ -137,14 +137,16 @@ class _Checked(httpx.AsyncHTTPTransport):
 
 
 class _Paced(httpx.AsyncByteStream):
-    """A body that must come at `LEAST_BYTES` a second, or end. The time that its reader takes does not count."""
+    """A body that must come at `LEAST_BYTES` a second, or end. The time that its reader takes does not count, nor that
+    until its first part.
+    """
 
     def __init__(self, stream: httpx.AsyncByteStream, silence: float) -> None:
         self._stream, self._silence = stream, silence
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         parts = aiter(self._stream)
-        size, waited = 0, 0.0
+        size, waited, has_begun = 0, 0.0, False
         while True:
             begun = time.monotonic()
             try:
@@ -154,7 +156,8 @@ class _Paced(httpx.AsyncByteStream):
                 return
             except TimeoutError:
                 raise httpx.ReadTimeout(f"nothing more within {self._silence:g} seconds") from None
-            size, waited = size + len(part), waited + time.monotonic() - begun
+            size, waited = size + len(part), waited + (time.monotonic() - begun if has_begun else 0.0)
+            has_begun = True
             if waited >= PACE_SECONDS:
                 if size < LEAST_BYTES * waited:
                     raise httpx.ReadTimeout(f"less than {LEAST_BYTES:,} bytes a second")
