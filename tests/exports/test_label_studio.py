@@ -16,6 +16,7 @@ from factories import certify, digit_png, make_member, make_project
 from labeled import answer, make_batch, make_items, train
 
 from labeling.answering.corrections import correct
+from labeling.intake.readers import PLAIN, Layout
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.kinds import KINDS, FileKind, media
@@ -57,17 +58,20 @@ def exported(project: Project, **filters: str) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def imported(project: Project, path: Path) -> ItemImport:
-    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
+def imported(project: Project, path: Path, layout: Layout = PLAIN) -> ItemImport:
+    job = register(
+        project=project, user=None, path=path, name=path.name, strict=False, layout=layout, taken_by=worker_name()
+    )
     import_items(Step(job, gives_way=False))
     return project.imports.get()
 
 
-def again(first: Project, path: Path) -> Project:
+def again(first: Project, path: Path, layout: Layout = PLAIN) -> Project:
     """Import the file into an empty project like the first one."""
     classes = list(first.classes.order_by("index").values_list("name", flat=True))
-    second = make_project(f"{first.slug}-again", classes=classes, question=first.question, kind=first.kind)
-    done = imported(second, path)
+    slug = f"{first.slug}-again{layout.id_column}"
+    second = make_project(slug, classes=classes, question=first.question, kind=first.kind)
+    done = imported(second, path, layout)
     assert [(row.where, row.reason) for row in done.rejected_rows.all()] == []
     return second
 
@@ -90,6 +94,15 @@ def test_labels_and_answers_come_back(question: str, tmp_path: Path) -> None:
     assert [each.seconds for each in answers] == [1.5, 1.5]
     assert not {"ann", "bob"} & set(path.read_text().split('"')), "no person is named"
     assert second.items.get(external_id="item-0004").task.annotations.filter(value__isnull=True).exists()
+
+
+def test_answers_come_in_under_the_ids_of_tasks(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.json"
+    first = labeled()
+    path.write_bytes(exported(first)["tasks-00000.json"])
+    second = again(first, path, Layout(id_column="id"))
+    item = second.items.get(external_id=first.items.get(external_id="item-0000").pk)
+    assert item.task.annotations.count() == 2
 
 
 def test_the_configuration_asks_the_question(tmp_path: Path) -> None:

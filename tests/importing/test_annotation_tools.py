@@ -106,12 +106,14 @@ def test_prodigy(way: str, question: str, tmp_path: Path) -> None:
     ("labels_as", "field"), [("suggestions", "suggestion"), ("gold", "gold"), ("truth", "truth"), ("ignore", "")]
 )
 def test_only_accepted_labels_are_used_as_asked(labels_as: str, field: str, tmp_path: Path) -> None:
-    rows = [*ONE[:3], CHOICE[0], CHOICE[3]]
+    rows = [*ONE, CHOICE[0], CHOICE[3]]
     project = bring("api", lines(rows, **HASHED), "a.jsonl", tmp_path, labels_as=labels_as, label_column="accept")
     found = {item.data["text"]: getattr(item, field) for item in project.items.all()} if field else {}
+    proposed = {"open": 1} if field == "suggestion" else {}
     assert {text: value for text, value in found.items() if value is not None} == (
-        {"accepted": 0, "chosen": 1} if field else {}
+        {"accepted": 0, "chosen": 1, **proposed} if field else {}
     )
+    assert field or not project.items.filter(suggestion__isnull=False).exists()
     assert not project.items.filter(label__isnull=False).exists()
 
 

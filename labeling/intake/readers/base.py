@@ -147,7 +147,7 @@ class Source(ABC):
         if tool.names_content:
             row = self._with_content(row)
         if (the_id := self.layout.id_column) in fields:  # the tool's own id, if a person names it
-            row = {**row, the_id: fields[the_id]}
+            row = {**row, "external_id" if "external_id" in row else the_id: fields[the_id]}
         return record._replace(fields=row, tool=tool.name, outcome=outcome)
 
     def _with_content(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -160,8 +160,14 @@ class Source(ABC):
     def _own(self, record: Record) -> Record:
         if record.fields is None:
             return record
-        layout = self.layout.within(record.fields) if record.tool else self.layout
-        return record._replace(fields=layout.own(record.fields, self.kind.name))
+        if not record.tool:
+            return record._replace(fields=self.layout.own(record.fields, self.kind.name))
+        fields = dict(record.fields)
+        if self.layout.labels_as == "ignore":
+            fields.pop("suggestion", None)
+        elif fields.get("label") is None and "suggestion" in fields:  # nothing, which must not take its place
+            fields.pop("label", None)
+        return record._replace(fields=self.layout.within(fields).own(fields, self.kind.name))
 
     @property
     def total(self) -> int | None:
