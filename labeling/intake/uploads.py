@@ -172,7 +172,9 @@ def begin(
         )
     except IntegrityError:  # the same request, at the same time
         give_up(path)
-        return project.imports.get(request=request)
+        if request and (earlier := project.imports.filter(request=request).first()):
+            return earlier
+        raise
     except BaseException:
         give_up(path)
         raise

@@ -64,11 +64,12 @@ class Batches(Part[C]):
         if number is not None:
             return (yield from self._wait(number, ("open", "training", "done"), timeout, progress=False))
         for pause in polls(timeout, "No batch was open"):
-            newest = yield from self._newest()
+            is_final = (yield from self._connection.ask("GET", f"{self._project}progress/"))["is_final"]
+            newest = yield from self._newest()  # afterwards: the last batch may have opened meanwhile
             if is_open := [batch for batch in newest if batch.state == "open"]:
                 return is_open[-1]
             _raise_failed(newest)
-            if (yield from self._connection.ask("GET", f"{self._project}progress/"))["is_final"]:
+            if is_final:
                 raise Failed("No further batch opens: no item is left.")
             yield pause
         raise AssertionError("polls never end")
