@@ -120,7 +120,7 @@ def retry(*, batch: Batch, way: str = "again") -> None:
         raise _not_failed(batch)
     chosen = next((each for each in ways_out(batch) if each.name == way), None)
     if chosen is None:
-        raise BatchError(gettext("This is no way out of batch %(number)s.") % {"number": batch.number})
+        raise BatchError(gettext("Batch %(number)s cannot be continued this way.") % {"number": batch.number})
     failed = Batch.objects.filter(pk=batch.pk, state=Batch.State.FAILED, failed_in=batch.failed_in)
     if not failed.update(state=state, failed_in="", reason=""):
         raise _not_failed(Batch.objects.get(pk=batch.pk))

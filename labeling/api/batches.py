@@ -192,7 +192,8 @@ class BatchRetry(OneBatch):
         """
         batch = self.find(number)
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
-        sent = request.data if request.content_type == "application/json" else {}
+        is_json = request.content_type.partition(";")[0].strip().lower() == "application/json"
+        sent = request.data if is_json else {}
         retrying.retry(batch=batch, **read(WayOutSerializer, sent or {}))
         return self.shown(number)
 
