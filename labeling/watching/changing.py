@@ -263,7 +263,7 @@ def look_now(*, source: Source, full: bool = False) -> None:
     """Look at the source as soon as a worker is free. Raises `SourceRefused` if it is paused."""
     source = Source.objects.select_for_update(no_key=True).get(pk=source.pk)
     if source.paused_at is not None:
-        raise SourceRefused(gettext("The source is paused. Let it go on first."))
+        raise SourceRefused(gettext("The source is paused. Resume it first."))
     enqueue(source, full=full)
     after = {"full": full}
     auditlog.record(LogKind.SOURCE_LOOKED, project=source.project, subject=f"source {source.pk}", after=after)

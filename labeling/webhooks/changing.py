@@ -130,7 +130,7 @@ def send_test(*, webhook: Webhook) -> Delivery:
     """
     webhook = Webhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
     if webhook.paused_at is not None:
-        raise WebhookRefused(gettext("The webhook is paused. Let it go on first."))
+        raise WebhookRefused(gettext("The webhook is paused. Resume it first."))
     waiting = webhook.deliveries.waiting()
     if waiting.filter(event__type=TEST).exists():
         raise WebhookRefused(gettext("A test event waits already, behind earlier messages."))

@@ -4,9 +4,12 @@ pictures.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,18 @@ expect.set_options(timeout=PATIENCE_MS)
 
 OpenPage = Callable[..., Page]
 OpenScreen = Callable[..., Screen]
+
+
+@pytest.fixture(autouse=True)
+def _run_beside_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let requests to sources run in a thread of their own: the browser's event loop runs in that of the tests."""
+    run = asyncio.run
+
+    def run_in_thread(request: Coroutine[Any, Any, Any]) -> Any:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(copy_context().run, run, request).result()
+
+    monkeypatch.setattr(asyncio, "run", run_in_thread)
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,7 @@ def test_a_source_is_added_tested_paused_and_removed(store: Store, images: Proje
     assert "The connection works. The first files: 2.png" in shown
     assert "From Cameras" in text_of(mona.get(f"/p/digits/imports/{images.imports.get().pk}/"))
     assert "paused" in text_of(mona.post(f"{page}pause/", {"paused": "yes"}, follow=True))
-    assert "Let it go on first" in text_of(mona.post(f"{page}look/", {}, follow=True))
+    assert "Resume it first" in text_of(mona.post(f"{page}look/", {}, follow=True))
     mona.post(f"{page}pause/", {"paused": "no"})
     assert "A worker looks" in text_of(mona.post(f"{page}look/", {"full": "yes"}, follow=True))
     assert "looking" in text_of(mona.get(PAGE))
