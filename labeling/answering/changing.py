@@ -17,6 +17,8 @@ from labeling.models.items import ItemQuerySet
 
 # One request changes at most this many items: it takes some seconds, with pauses for other writers.
 MAX_ITEMS = 1000
+# The audit log stores the ids of this many items in one entry; of longer values it stores only a checksum.
+LOGGED = 150
 
 
 class Action(NamedTuple):
@@ -137,8 +139,10 @@ class Change:
         ids = list(self._items(project).order_by("pk").values_list("pk", flat=True))
         # Before the first transaction: an interruption leaves no change without an entry.
         if ids and self.action == ERASE:
-            before = {"count": len(ids), "items": ids}
-            auditlog.record(LogKind.ERASURE_ASKED, project=project, before=before, after={"reason": self.reason})
+            for start in range(0, len(ids), LOGGED):
+                part = ids[start : start + LOGGED]
+                before = {"count": len(part), "items": part}
+                auditlog.record(LogKind.ERASURE_ASKED, project=project, before=before, after={"reason": self.reason})
         elif ids:
             after = {"action": self.action, "count": len(ids), "items": ids, "value": self.value}
             auditlog.record(LogKind.ITEMS_CHANGED, project=project, after=after)
