@@ -9,6 +9,7 @@ import re
 import shutil
 import tarfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,8 +33,8 @@ TYPES = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE, tarfile.LNKTYPE)
 def restore(folder: Path) -> dict[str, Any]:
     """Bring back the files, then the database, with its tables updated to this release. Return the backup's list.
 
-    The database comes last: after a kill it is still empty, and the restore can be repeated. Raises `BackupRefused`,
-    and then nothing is restored.
+    The database comes last: after a kill or an `OSError` it is still empty, some files may be in their places, and the
+    restore can be repeated. Raises `BackupRefused`, and then nothing is restored.
     """
     made = _checked(folder)
     if connection.introspection.table_names():
@@ -43,11 +44,13 @@ def restore(folder: Path) -> dict[str, Any]:
     shutil.rmtree(draft, ignore_errors=True)
     try:
         _unpack(folder / ARCHIVE, draft)
+        files = sorted(path for path in draft.rglob("*") if path.is_file())
+        places = {path: Path(settings.DATA_DIR, path.relative_to(draft)) for path in files}
+        _check_other_disks(draft, places)
         with databases.loaded(folder):
-            for path in sorted(path for path in draft.rglob("*") if path.is_file()):
-                place = Path(settings.DATA_DIR, path.relative_to(draft))
+            for path, place in places.items():
                 place.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(place)
+                shutil.move(path, place)  # folders of DATA_DIR may be on other disks
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return made
@@ -71,6 +74,19 @@ def _unpack(archive: Path, draft: Path) -> None:
                 packed.extract(member, draft, filter=_private)
     except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
         raise BackupRefused(f"{archive} is damaged: {' '.join(str(error).split()) or type(error).__name__}.") from error
+
+
+def _check_other_disks(draft: Path, places: Mapping[Path, Path]) -> None:
+    """Raise `BackupRefused` if a place is on another disk than `draft`, which has no room for its files."""
+    room: dict[int, int] = {}
+    for path, place in places.items():
+        folder = next(each for each in place.parents if each.exists())
+        disk = folder.stat().st_dev
+        if disk != draft.stat().st_dev:
+            room.setdefault(disk, shutil.disk_usage(folder).free)
+            room[disk] -= path.stat().st_size + BLOCK_BYTES
+            if room[disk] < 0:
+                raise BackupRefused(f"The disk of {folder} has no room for its files.")
 
 
 def _check(member: tarfile.TarInfo, names: set[str], archive: Path) -> None:
@@ -117,9 +133,11 @@ def _checked(folder: Path) -> dict[str, Any]:
 
 
 def _numbers(version: str) -> list[int]:
-    """Return the numbers of a release.
+    """Return the three numbers of a release: its pre-releases have the same.
 
-    >>> _numbers("1.12.0.dev3") > _numbers("1.9")
+    >>> _numbers("1.12.0rc1") == _numbers("1.12") > _numbers("1.9.3")
     True
     """
-    return [int(number) for number in re.findall(r"\d{1,9}", version.split("+")[0])]
+    numbers = re.match(r"\d{1,9}(\.\d{1,9}){0,2}", version)
+    parts = [int(number) for number in numbers[0].split(".")] if numbers else []
+    return [*parts, 0, 0, 0][:3]
