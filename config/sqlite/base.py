@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from django.db import OperationalError
@@ -108,8 +109,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
             checkpoint(str(self.settings_dict["NAME"]), self._alone())
 
     def rewrite(self) -> None:
-        """Write the database anew: it then has no trace of removed rows. Other writers wait meanwhile."""
+        """Write the database anew: it then has no trace of removed rows. Other writers wait meanwhile.
+
+        The new database is written beside the old one first. SQLite's folder for that, such as `/tmp`, may be small.
+        """
         with self._alone(), self.cursor() as cursor:
+            if not cursor.execute("PRAGMA temp_store_directory").fetchall():  # of the process: to change it is not safe
+                folder = str(Path(self.settings_dict["NAME"]).parent).replace("'", "''")
+                cursor.execute(f"PRAGMA temp_store_directory = '{folder}'")
             cursor.execute("VACUUM")
 
     def empty_log(self) -> bool:

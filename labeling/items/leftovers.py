@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime
 import logging
 import shutil
+import sqlite3
 from pathlib import Path
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Max
 
+from labeling.db.exclusive import exclusive
 from labeling.items import search
 from labeling.models import Leftover
 
@@ -29,7 +31,7 @@ a test of three items in a thousand, stay in unused parts of pages until other r
 
 
 class Leftovers:
-    """A sweep of a worker: it overwrites leftovers at once if somebody asked for that, else at most once an hour."""
+    """Overwrites leftovers at each call if somebody asked to erase rows at once, else at most once an hour."""
 
     def __init__(self) -> None:
         self._next: datetime.datetime | None = None
@@ -45,20 +47,31 @@ class Leftovers:
         if connection.vendor == "postgresql":
             leftovers.filter(pk__lte=last).delete()
             return
-        if last > self._rewritten_to:
-            if self._next is not None and now < self._next and not leftovers.filter(urgent=True).exists():
-                return
-            self._next = now + PAUSE
-            search.drop_forgotten()
-            if _can_be_rewritten(Path(connection.settings_dict["NAME"])):
-                connection.rewrite()  # type: ignore[attr-defined]  # of config.sqlite
-            self._rewritten_to = last
-        if connection.empty_log():  # type: ignore[attr-defined]
-            leftovers.filter(pk__lte=last).delete()
-            self._retry_at = None
-        else:
-            self._retry_at = now + RETRY
-            logger.info("The log of the database is in use. It is emptied later.")
+        with exclusive("leftovers") as alone:
+            if alone:
+                self._overwrite(last, now)
+
+    def _overwrite(self, last: int, now: datetime.datetime) -> None:
+        """Overwrite the leftovers up to `last`, unless it is too early for those that are not urgent."""
+        leftovers = Leftover.objects.filter(pk__lte=last)
+        try:
+            if last > self._rewritten_to:
+                if self._next is not None and now < self._next and not leftovers.filter(urgent=True).exists():
+                    return
+                self._next = now + PAUSE
+                search.drop_forgotten()
+                if _can_be_rewritten(Path(connection.settings_dict["NAME"])):
+                    connection.rewrite()  # type: ignore[attr-defined]  # of config.sqlite
+                self._rewritten_to = last
+            if connection.empty_log():  # type: ignore[attr-defined]
+                leftovers.delete()
+                self._retry_at = None
+            else:
+                self._retry_at = now + RETRY
+                logger.info("The log of the database is in use. It is emptied later.")
+        except (DatabaseError, sqlite3.Error) as error:
+            self._retry_at = now + PAUSE
+            logger.error("What removed rows leave in the database's files stays for an hour: %s", error)
 
 
 def _can_be_rewritten(database: Path) -> bool:

@@ -26,7 +26,7 @@ from labeling.loop.lanes import Lanes, StepLimits
 from labeling.loop.meanwhile import Meanwhile
 from labeling.loop.signs import Signs
 from labeling.loop.sweeps import Recounts, refresh_statistics
-from labeling.loop.worker import Worker
+from labeling.loop.worker import LOOK_AROUND_SECONDS, Worker
 from labeling.mailing import delivering as mails
 from labeling.models import BulkChange, Invitation, Job, Project
 from labeling.outgoing.datasets import erasing as datasets
@@ -117,11 +117,16 @@ class Command(BaseCommand):
                 except OSError as error:
                     raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
             leftovers = Leftovers()
-            # In a thread of its own: a mail server that hangs must not delay webhooks.
-            with Meanwhile(EVERY_SECONDS, Messenger()), Meanwhile(mails.EVERY_SECONDS, mails.deliver):
+            # In threads of their own: a mail server that hangs must not delay webhooks, and a database that is written
+            # anew must not delay deadlines.
+            with (
+                Meanwhile(EVERY_SECONDS, Messenger()),
+                Meanwhile(mails.EVERY_SECONDS, mails.deliver),
+                Meanwhile(LOOK_AROUND_SECONDS, lambda: leftovers(timezone.now())),
+            ):
                 Worker(
                     run_step,
-                    sweeps=[Signs(), tidy, leftovers, gold.Watch(), Recounts(), refresh_statistics, look_at_due],
+                    sweeps=[Signs(), tidy, gold.Watch(), Recounts(), refresh_statistics, look_at_due],
                     drain=drain,
                     kinds=kinds,
                     lanes=lanes,
