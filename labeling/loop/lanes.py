@@ -33,7 +33,7 @@ from labeling.loop.forks import ForkServer
 from labeling.loop.meanwhile import Meanwhile
 from labeling.loop.step_settings import settings_for, unchanged
 from labeling.metrics import JOB_SECONDS
-from labeling.models import Job
+from labeling.models import Job, Removal
 from labeling.models.job_kinds import PATIENT_KINDS, SPENDING_KINDS
 from labeling.models.jobs import HEARTBEAT_SECONDS, JobQuerySet
 
@@ -305,6 +305,8 @@ class Lanes:
             if Job.objects.held(job).update(heartbeat_at=timezone.now()):
                 if not unchanged(job, lane.settings):
                     self._end(lane, job, endings.changed)
+                elif lane.is_outside and lane.seconds > turns.TURN_SECONDS and Removal.objects.hold_up(job):
+                    self._end(lane, job, endings.again)  # a server that drips keeps it from giving way
             elif lane.unheld is not job:
                 lane.unheld = job
             elif not Job.objects.ended_by(job).exists():

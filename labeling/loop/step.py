@@ -20,11 +20,14 @@ from labeling.db import outages
 from labeling.db.long_writes import keep_log_short
 from labeling.loop import outside
 from labeling.loop.turns import MOVED, QUICK_SECONDS
-from labeling.models import Job
+from labeling.models import Job, Removal
 from labeling.models.jobs import JobQuerySet
 from labeling.traces import NO_SPAN
 
 logger = logging.getLogger(__name__)
+
+# A step pauses this long for an erasure: a worker begins one every five seconds.
+ERASED_SECONDS = 15.0
 
 
 class StepFailed(Exception):
@@ -115,13 +118,15 @@ class Step:
         return time.monotonic() - self._started
 
     def should_give_way(self) -> bool:
-        """Return whether a resumable step should stop now, because an urgent step is due or the worker is stopping. A
-        step that asks servers outside takes turns with all others that do.
+        """Return whether a resumable step should stop now, because an urgent step is due, an erasure waits or the
+        worker is stopping. A step that asks servers outside takes turns with all others that do.
         """
         if self._stopping():
             return True
         if not self._gives_way or self.seconds <= self.SLICE_SECONDS:
             return False
+        if Removal.objects.hold_up(self.job):
+            return True
         if self._is_outside:
             return self.seconds > outside.SLICE_SECONDS or (self.seconds > QUICK_SECONDS and self._due().exists())
         return self._due().filter(urgent=True).exists()
@@ -191,4 +196,6 @@ class Step:
 
     def give_way(self) -> None:
         """Put the job back into the queue. The step's own row stores the position where it continues."""
-        Job.objects.put_back(self.job, attempts=0, deaths=0, run_after=timezone.now())
+        pause = ERASED_SECONDS if Removal.objects.hold_up(self.job) else 0
+        later = timezone.now() + datetime.timedelta(seconds=pause)
+        Job.objects.put_back(self.job, attempts=0, deaths=0, run_after=later)

@@ -15,7 +15,16 @@ from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.utils import timezone
 
 from labeling.models import job_kinds
-from labeling.models.job_kinds import KINDS_IN_TURN, LONG_KINDS, LOOP_KINDS, PATIENT_KINDS, URGENT_KINDS, JobKind
+from labeling.models.job_kinds import (
+    BINDING_KINDS,
+    KINDS_IN_TURN,
+    LONG_KINDS,
+    LOOP_KINDS,
+    PATIENT_KINDS,
+    URGENT_KINDS,
+    JobKind,
+)
+from labeling.models.removals import Removal
 
 if TYPE_CHECKING:
     from labeling.models.batches import Batch
@@ -26,6 +35,8 @@ HEARTBEAT_SECONDS = 3
 STALE_SECONDS = 30
 # From this attempt on, a step is suspected when its worker dies: it may kill its worker each time.
 MAX_ATTEMPTS = 10
+# The time that steps which bind items wait for an erasure: a damaged file may keep it from its end.
+ERASURE = datetime.timedelta(minutes=10)
 # Tries of an insert that conflicts with a waiting job which a worker takes at the same moment.
 ENQUEUE_TRIES = 5
 
@@ -73,7 +84,8 @@ class JobQuerySet(models.QuerySet["Job"]):
 
         Urgent steps come first and patient steps last (`JobKind.awaited_by`). Among equals, steps of projects without a
         running job come first, then short steps: so workers spread over projects, and few steps wait for a training. Of
-        the kinds that run in turn, only a project's oldest unfinished job is due.
+        the kinds that run in turn, only a project's oldest unfinished job is due. Kinds that bind items wait until the
+        project's items are erased that are to be erased at once, for `ERASURE` at most.
         """
         busy = Exists(Job.objects.running().filter(project=OuterRef("project")))
         before = Job.objects.unfinished().filter(
@@ -81,6 +93,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         )
         ready = self.startable().waiting().filter(run_after__lte=now)
         ready = ready.exclude(Q(kind__in=KINDS_IN_TURN) & Exists(before))
+        asked = Removal.objects.at_once().filter(item__project=OuterRef("project"), created_at__gt=now - ERASURE)
+        ready = ready.exclude(Q(kind__in=BINDING_KINDS) & Exists(asked))
         ready = ready.annotate(busy=busy, long=_is_in(LONG_KINDS), patient=_is_in(PATIENT_KINDS))
         return ready.order_by("-urgent", "patient", "busy", "long", "run_after", "pk")
 

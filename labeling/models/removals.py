@@ -4,8 +4,13 @@ filters.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
+
+if TYPE_CHECKING:
+    from labeling.models.jobs import Job
 
 
 class RemovalQuerySet(models.QuerySet["Removal"]):
@@ -16,6 +21,10 @@ class RemovalQuerySet(models.QuerySet["Removal"]):
     def at_once(self) -> RemovalQuerySet:
         """Return the removals of items that a worker erases as soon as it can. They cannot be ended."""
         return self.standing().filter(at_once=True)
+
+    def hold_up(self, job: Job) -> bool:
+        """Return whether items are to be erased at once that the job binds."""
+        return job.facts.binds and self.at_once().filter(item__project=job.project_id).exists()
 
 
 class Removal(models.Model):
