@@ -94,7 +94,11 @@ def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
 
 
 def close_left_over() -> None:
-    """Close the tasks of open batches whose items were excluded during the batch's selection."""
+    """Close the tasks of open batches whose items were excluded during the batch's selection. Complete the batches in
+    which a killed erasure has left nothing to answer.
+    """
+    for batch in Batch.objects.on_offer().filter(remaining=0):
+        settle_batch(batch)
     for batch in Batch.objects.open().select_related("project"):
         # A minute longer, because the selection reads the pool before it writes and the machines' clocks differ.
         close_excluded(batch, since=batch.created_at, until=(batch.opened_at or timezone.now()) + SETTLED)
@@ -222,6 +226,7 @@ def _count(closed: Mapping[int, _Closed], labeled: Mapping[int, int]) -> None:
             raise TasksChanged  # the batch ended early meanwhile, which also closes these tasks
 
 
+@transaction.atomic
 def settle_batch(batch: Batch) -> None:
     """Complete the batch, which is open or ready, if nothing is left to answer."""
     if batches.complete(batch_id=batch.pk):

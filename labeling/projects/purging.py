@@ -12,7 +12,8 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
@@ -20,7 +21,9 @@ from django.db.models import Exists, F, OuterRef, Q
 from labeling import auditlog, kinds, references
 from labeling.answering import counting, removing
 from labeling.arrays import damage as damaged
+from labeling.db.exclusive import exclusive
 from labeling.db.long_writes import in_parts
+from labeling.db.statements import among
 from labeling.disk.files import FileDamaged
 from labeling.items import search
 from labeling.kinds import media
@@ -42,6 +45,7 @@ from labeling.models import (
 from labeling.models.batches import BEING_PICKED, IMPORTED
 from labeling.models.items import ItemQuerySet
 from labeling.models.job_kinds import BINDING_KINDS
+from labeling.models.jobs import JobQuerySet
 from labeling.models.tasks import TaskQuerySet
 from labeling.projects import quota
 from labeling.shared_files import StoreAway
@@ -49,7 +53,8 @@ from labeling.shared_files import StoreAway
 logger = logging.getLogger(__name__)
 
 KEPT_DAYS = 30
-# Items in one transaction, for which other writers wait, and in one call of `purge`, for which deadlines wait.
+# Items in one transaction, for which other writers wait; and, of all projects, in one call of `purge`, for which
+# deadlines wait.
 CHUNK = 50
 MOST = 1_000
 # So many letters at the beginning of a text tell it from others.
@@ -62,30 +67,38 @@ def _nothing(project: Project, items: Sequence[int]) -> None:
 
 def purge(now: datetime.datetime, *, forget: Callable[[Project, Sequence[int]], None] = _nothing) -> int:
     """Remove up to `MOST` items that are to be erased at once, or were deleted 30 days ago or earlier. Returns their
-    number.
+    number. Does nothing while another worker does this: `forget` removes files of killed calls.
 
     `forget` removes items from files that other code owns. Before the rows are removed it gets all items of a project
     that are due, because it writes the files anew; and afterwards those that were removed, because a step may have
     stored a file meanwhile.
     """
-    number = 0
-    for due in (_at_once(), _after_their_time(now)):
-        ids = list(due.order_by("project", "pk").values_list("project", "pk").distinct()[:MOST])
-        for project in Project.objects.filter(pk__in={project for project, _ in ids}):
-            items = [pk for owner, pk in ids if owner == project.pk]
-            try:
-                forget(
-                    project, list(due.filter(project=project).order_by("pk").values_list("pk", flat=True).distinct())
-                )
-                for part in in_parts(items, CHUNK):
-                    _remove(project, part)
-                forget(project, items)
-            except StoreAway as error:  # of this project alone; the next call tries again
-                logger.error("Items of %s cannot be removed for good: %s", project, error)
-            except FileDamaged as damage:  # likewise: managers see the file on the overview
-                damaged.note(project, damaged.name_of(project, damage.path), damage.problem)
-        number += len(ids)
-    return number
+    with exclusive("erasing") as alone:
+        if not alone:
+            return 0
+        number = 0
+        for due in (_at_once(), _after_their_time(now)):
+            owners = list(due.order_by("project").values_list("project", flat=True).distinct())
+            for project in Project.objects.filter(pk__in=owners):
+                most = max(1, MOST // len(owners))
+                try:
+                    number += _purge(project, due.filter(project=project), most, forget)
+                except FileDamaged as damage:  # of this project alone: managers see the file on the overview
+                    damaged.note(project, damaged.name_of(project, damage.path), damage.problem)
+                except (StoreAway, OSError) as error:  # likewise; the next call tries again
+                    logger.error("Items of %s cannot be removed for good: %s", project, error)
+        return number
+
+
+def _purge(project: Project, due: ItemQuerySet, most: int, forget: Callable[[Project, Sequence[int]], None]) -> int:
+    """Remove up to `most` of the project's items that are due."""
+    items = list(due.order_by("pk").values_list("pk", flat=True).distinct())
+    forget(project, items)
+    told = _Told(project)
+    for part in in_parts(items[:most], CHUNK):
+        _remove(project, part, told)
+    forget(project, items[:most])
+    return len(items[:most])
 
 
 def _after_their_time(now: datetime.datetime) -> ItemQuerySet:
@@ -108,23 +121,34 @@ def _at_once() -> ItemQuerySet:
 
     They wait only for running steps that may write rows about items that they read before.
     """
-    busy = Job.objects.running().filter(kind__in=BINDING_KINDS).values("project")
-    asked = Removal.objects.at_once().values_list("item", flat=True)
-    return Item.objects.deleted().filter(pk__in=list(asked[:MOST])).exclude(project__in=busy)
+    asked = Removal.objects.at_once().values("item")
+    return Item.objects.deleted().filter(pk__in=asked).exclude(project__in=_binding().values("project"))
 
 
-def _remove(project: Project, ids: Sequence[int]) -> None:
-    """Remove the files first, then the rows: a killed process leaves no file without an item."""
+def _binding() -> JobQuerySet:
+    return Job.objects.running().filter(kind__in=BINDING_KINDS)
+
+
+def _remove(project: Project, ids: Sequence[int], told: _Told) -> None:
+    """Remove the files first, then the rows: a killed process leaves no file without an item. Do nothing if items are
+    urgent and a step has begun that binds them.
+    """
+    urgent = Removal.objects.at_once().filter(item__in=ids)
+    if urgent.exists() and _binding().filter(project=project).exists():
+        return
     size = _remove_files(list(project.items.deleted().filter(pk__in=ids).select_related("project")))
+    told.look(ids)
     with transaction.atomic():
         # In the queue's order: tasks, items. The locks make transactions that insert references to these items wait.
         tasks = Task.objects.filter(Q(item__in=ids) | Q(repeats__in=ids))
         list(tasks.select_for_update(no_key=True, of=("self",)).order_by("pk").values_list("pk", flat=True))
         items = Item.objects.deleted().filter(pk__in=ids)
         gone = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
-        urgent = Removal.objects.at_once().filter(item__in=gone).exists()
+        is_urgent = urgent.exists()
+        if is_urgent and _binding().filter(project=project).exists():
+            return
         rows = Item.objects.filter(pk__in=gone, row__isnull=False).count()
-        in_rows = _row_bytes(gone) + _forget_imports(project, gone)
+        in_rows = _row_bytes(gone) + told.forget()
         dropped = _remove_tasks(Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone)))
         names = list(Item.objects.filter(pk__in=gone).exclude(media="").values_list("media", flat=True))
         Item.objects.filter(pk__in=gone).delete()
@@ -135,8 +159,9 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
         quota.count(project, media=-size, rows=-in_rows)
         ProjectStorage.objects.filter(project=project).update(purges=F("purges") + 1)
         if gone:
-            Leftover.objects.create(urgent=urgent)
+            Leftover.objects.create(urgent=is_urgent)
             auditlog.record(LogKind.ITEMS_ERASED, project=project, after={"count": len(gone), "items": gone})
+    # After a kill here, `removing.close_left_over` settles the batches.
     for touched in Batch.objects.filter(pk__in=dropped):
         counting.recount(touched)  # a part of the counted answers is gone
         removing.settle_batch(touched)
@@ -164,32 +189,80 @@ def _remove_tasks(tasks: TaskQuerySet) -> list[int]:
     return list(dropped)
 
 
-def _forget_imports(project: Project, ids: Sequence[int]) -> int:
-    """Remove what imports and changes of many items noted about these items: the rejected rows with their ids or
-    contents, and the filters of ended changes. Return the bytes that were counted for the rows.
+class _Told:
+    """What imports and changes of many items noted about items: the rejected rows with their ids or contents, and the
+    filters of ended changes.
+
+    Rows and items are compared before the transaction that removes the items, because this takes long.
     """
-    BulkChange.objects.filter(project=project, finished_at__isnull=False).exclude(filters={}).update(filters={})
-    told = RejectedRow.objects.filter(item_import__project=project)
-    if not told.exists():
-        return 0
-    items = list(Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data"))
-    rows = [row for row in told.iterator() if any(_tells_of(row, *item) for item in items)]
-    RejectedRow.objects.filter(pk__in=[row.pk for row in rows]).delete()
-    return sum(quota.REJECTED_BYTES + len(row.where) + len(row.reason) + len(row.excerpt) for row in rows)
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._rows: list[_Row] = []
+        self._last = 0
+        self._items: list[tuple[str, str, list[str]]] = []
+        self._of_items: list[_Row] = []
+
+    def look(self, ids: Sequence[int]) -> None:
+        """Find the rows that tell of these items."""
+        items = Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data")
+        self._items = [(name, source, _beginnings(data)) for name, source, data in items]
+        self._read()
+        self._of_items = [row for row in self._rows if row.tells_of(self._items)]
+
+    def forget(self) -> int:
+        """Remove what tells of the items of the last look. Return the bytes that were counted for the rows."""
+        ended = BulkChange.objects.filter(project=self._project, finished_at__isnull=False)
+        ended.exclude(filters={}).update(filters={})
+        rows = [*self._of_items, *(row for row in self._read() if row.tells_of(self._items))]
+        gone = {row.pk for row in rows}
+        RejectedRow.objects.filter(pk__in=among(gone)).delete()
+        self._rows = [row for row in self._rows if row.pk not in gone]
+        return sum(row.size for row in rows)
+
+    def _read(self) -> list[_Row]:
+        """Read the rows that were stored since the last call, and return them."""
+        stored = RejectedRow.objects.filter(item_import__project=self._project, pk__gt=self._last).order_by("pk")
+        new = [_Row.of(row) for row in stored.iterator()]
+        self._rows += new
+        self._last = max([self._last, *(row.pk for row in new)])
+        return new
 
 
-def _tells_of(row: RejectedRow, external_id: str, source: str, data: Mapping[str, Any]) -> bool:
-    """Return whether the rejected row has the item's id, its file, or the beginning of one of its texts."""
-    if row.excerpt == external_id or f"={external_id};" in f"{row.excerpt};" or (source and source in row.where):
-        return True
-    told = _letters(f"{row.excerpt} {row.reason}")
-    texts = (_letters(value) for value in data.values() if isinstance(value, str))
-    return any(text[:TELLING] in told for text in texts if len(text) >= TELLING)
+class _Row(NamedTuple):
+    """A rejected row. `size`: the bytes that were counted for it."""
+
+    pk: int
+    where: str
+    excerpt: str
+    letters: str
+    size: int
+
+    @classmethod
+    def of(cls, row: RejectedRow) -> _Row:
+        size = quota.REJECTED_BYTES + len(row.where) + len(row.reason) + len(row.excerpt)
+        return cls(row.pk, row.where, row.excerpt, _letters(f"{row.excerpt} {row.reason}"), size)
+
+    def tells_of(self, items: Sequence[tuple[str, str, list[str]]]) -> bool:
+        """Return whether the row has the id of one of these items, its file, or the beginning of one of its texts."""
+        return any(
+            self.excerpt == name
+            or f"={name};" in f"{self.excerpt};"
+            or (source and source in self.where)
+            or any(beginning in self.letters for beginning in beginnings)
+            for name, source, beginnings in items
+        )
 
 
-def _letters(text: str) -> str:
-    """Return the letters and digits alone: excerpts have other spaces than the texts."""
-    return "".join(filter(str.isalnum, text))
+def _beginnings(data: Mapping[str, Any]) -> list[str]:
+    """Return the first letters of the texts that are long enough to be told from others."""
+    texts = (_letters(value, TELLING) for value in data.values() if isinstance(value, str))
+    return [text for text in texts if len(text) == TELLING]
+
+
+def _letters(text: str, most: int | None = None) -> str:
+    """Return the letters and digits alone, the first `most`: excerpts have other spaces than the texts."""
+    return "".join(islice(filter(str.isalnum, text), most))
 
 
 def _row_bytes(ids: Sequence[int]) -> int:

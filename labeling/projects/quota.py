@@ -103,7 +103,7 @@ def with_items(projects: QuerySet[Project]) -> QuerySet[Any]:
 @transaction.atomic
 def reserve(*, project: Project, path: Path, size: int) -> None:
     """Count `size` bytes for an upload, before the file is stored or once its size is known. Raises `NoRoom`."""
-    _lock(project)
+    lock_storage(project)
     known = Upload.objects.filter(path=store().recorded(path)).values_list("bytes", flat=True).first() or 0
     use, more = use_of(project), size - known
     if more > 0 and use.waiting + more > use.waiting_limit:
@@ -148,7 +148,7 @@ def check_room(project: Project, size: int, *, items: int = 0, lock: bool = Fals
     `lock`, in a transaction, keeps other transactions from counting files of the project until this one ends.
     """
     if lock:
-        _lock(project)
+        lock_storage(project)
     if size <= 0 and (not items or ITEMS.allowed(project.item_limit) is None):
         return
     use = use_of(project)
@@ -162,7 +162,7 @@ def count(project: Project, *, media: int = 0, rows: int = 0) -> None:
 
     Call it in the transaction that writes or removes them.
     """
-    _lock(project)
+    lock_storage(project)
     ProjectStorage.objects.filter(pk=project.pk).update(
         media_bytes=Greatest(F("media_bytes") + media, 0), row_bytes=Greatest(F("row_bytes") + rows, 0)
     )
@@ -186,7 +186,7 @@ def shown(size: int) -> str:
     return f"{number_format(f'{n:.1f}')} {unit}"
 
 
-def _lock(project: Project) -> None:
+def lock_storage(project: Project) -> None:
     """Keep other transactions from counting files of the project until this transaction ends."""
     ProjectStorage.objects.get_or_create(project=project)
     ProjectStorage.objects.select_for_update(no_key=True).get(pk=project.pk)

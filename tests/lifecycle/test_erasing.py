@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import uuid
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
@@ -23,9 +24,14 @@ from pages import make_dataset, manager, member, text_of
 from PIL import Image
 from processes import manage
 
-from labeling.answering import comments, submitting
+from labeling.answering import comments, removing, submitting
 from labeling.answering.answer import Answer
+from labeling.arrays.files import ProjectFiles
+from labeling.db.statements import rows
+from labeling.items import search
+from labeling.items.leftovers import Leftovers
 from labeling.kinds import media
+from labeling.loop.step import Step
 from labeling.management.commands.worker import forget
 from labeling.models import (
     Batch,
@@ -40,6 +46,7 @@ from labeling.models import (
     Task,
     User,
 )
+from labeling.models.jobs import ERASURE
 from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.projects import purging
@@ -122,8 +129,8 @@ def pictures(project: Project, client: Client) -> None:
 
 
 def numbers(project: Project, client: Client) -> None:
-    rows = [f"{NAME if n == 3 else f'row-{n}'},{n}.5,{n * n}.25,{WORD if n == 3 else 'x'}" for n in range(9)]
-    upload(client, project, "table.csv", "\n".join(["id,a,b,who", *rows]).encode())
+    table = [f"{NAME if n == 3 else f'row-{n}'},{n}.5,{n * n}.25,{WORD if n == 3 else 'x'}" for n in range(9)]
+    upload(client, project, "table.csv", "\n".join(["id,a,b,who", *table]).encode())
 
 
 @pytest.mark.slow
@@ -153,6 +160,8 @@ def test_no_file_has_an_erased_item() -> None:
         assert change(client, project, action="erase", items=gone, reason="Request 17.").json()["items"] == 1
     work()
     assert having(*marks) == []
+    connection.rewrite()  # type: ignore[attr-defined]
+    assert rows("PRAGMA temp_store_directory", []) == [(str(Path(connection.settings_dict["NAME"]).parent),)]
     assert not Leftover.objects.exists()
     for project in projects:
         [batch] = project.batches.all()
@@ -226,7 +235,7 @@ def test_the_page_says_what_stays(project: Project) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("place", ["_remove_files", "_remove_tasks", "_forget_imports"])
+@pytest.mark.parametrize("place", ["_remove_files", "_remove_tasks", "_row_bytes"])
 def test_a_killed_erasure_is_completed(project: Project, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     batch = make_open_batch(project, make_items(project, 4))
     give(project, make_member(project, "annie"), list(batch.tasks.order_by("rank"))[:3])
@@ -246,6 +255,104 @@ def test_a_killed_erasure_is_completed(project: Project, place: str, monkeypatch
     assert (version.rows, len(version.replaced), verify(version, each_row=True)) == (2, 1, [])
     batch.refresh_from_db()
     assert (batch.size, batch.remaining, batch.tasks.count()) == (3, 1, 3)
+
+
+def ask(project: Project, *items: int) -> None:
+    """Ask to erase these items."""
+    client = member(project, Role.MANAGER, f"m-{uuid.uuid4().hex[:8]}")
+    told = change(client, project, action="erase", items=items, reason="Why.")
+    assert told.json()["items"] == len(items)
+
+
+@pytest.mark.django_db
+def test_a_batch_that_a_killed_erasure_has_emptied_is_completed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make_open_batch(project, make_items(project, 3))
+    tasks = list(batch.tasks.order_by("rank"))
+    give(project, make_member(project, "annie"), tasks[:2])
+    ask(project, make_items(project, 1, first=10)[0].pk, tasks[1].item_id)
+
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    Batch.objects.filter(pk=batch.pk).update(remaining=0)
+    tasks[2].delete()
+    with monkeypatch.context() as patched:
+        patched.setattr(removing, "settle_batch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            purge(timezone.now(), forget=forget)
+    removing.close_left_over()
+    batch.refresh_from_db()
+    assert batch.state == Batch.State.TRAINING
+
+
+@pytest.mark.django_db
+def test_one_worker_erases_at_a_time(project: Project) -> None:
+    [item, _] = make_items(project, 2)
+    ask(project, item.pk)
+    others: list[int] = []
+    assert purge(timezone.now(), forget=lambda *_: others.append(purge(timezone.now()))) == 1
+    assert others == [0, 0]
+
+
+@pytest.mark.django_db
+def test_a_project_whose_items_must_wait_holds_up_no_other(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purging, "MOST", 2)
+    busy, damaged = make_project("busy"), make_project("damaged", classes=["a", "b"])
+    items = {each: make_items(each, 3) for each in (busy, damaged, project)}
+    batch = make_open_batch(damaged, items[damaged])
+    give(damaged, make_member(damaged, "annie"), list(batch.tasks.all()))
+    make_dataset(damaged)
+    [file] = damaged.dataset_files.all()
+    path = ProjectFiles(damaged).owned(file)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    Job.objects.create(project=busy, kind=Job.Kind.SELECT, state=Job.State.RUNNING, worker="w")
+    for each in items:
+        ask(each, *(item.pk for item in items[each]))
+    for _ in range(3):
+        purge(timezone.now(), forget=forget)
+    assert [each.items.count() for each in items] == [3, 3, 0]
+    assert damaged.damaged_files.get().name == f"datasets/{path.name}"
+
+
+@pytest.mark.django_db
+def test_steps_that_bind_items_let_an_erasure_pass(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Step, "SLICE_SECONDS", 0)
+    other, item, now = make_project("other"), make_items(project, 1)[0], timezone.now()
+    jobs = [Job.objects.enqueue(kind, project=project) for kind in (Job.Kind.ENCODE, Job.Kind.TRAIN)]
+    free = Job.objects.enqueue(Job.Kind.ENCODE, project=other)
+    Job.objects.update(run_after=now)
+    assert set(Job.objects.due(now)) == {*jobs, free}
+    running = Job.objects.create(project=project, kind=Job.Kind.ENCODE, occasion="x", state="running", worker="w")
+    step = Step(running, kinds=[])
+    assert not step.should_give_way()
+    ask(project, item.pk)
+    assert set(Job.objects.due(now)) == {jobs[1], free}
+    assert set(Job.objects.due(timezone.now() + ERASURE)) == {*jobs, free}
+    assert step.should_give_way()
+    step.give_way()
+    running.refresh_from_db()
+    assert running.run_after > now + datetime.timedelta(seconds=10)
+    assert purge(now, forget=forget) == 1
+    assert set(Job.objects.due(now)) == {*jobs, free}
+
+
+@pytest.mark.skipif(not ON_SQLITE, reason="PostgreSQL has no such leftovers")
+@pytest.mark.django_db
+def test_a_database_that_cannot_be_written_anew_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[None] = []
+
+    def full() -> None:
+        tries.append(None)
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(search, "drop_forgotten", full)
+    Leftover.objects.create(urgent=True)
+    leftovers, now = Leftovers(), timezone.now()
+    for minutes in (0, 1, 59, 61):
+        leftovers(now + datetime.timedelta(minutes=minutes))
+    assert (len(tries), Leftover.objects.count()) == (2, 1)
 
 
 @pytest.mark.django_db

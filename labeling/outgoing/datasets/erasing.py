@@ -22,17 +22,20 @@ from labeling.outgoing import layers
 from labeling.outgoing.datasets.freeze import publish
 from labeling.outgoing.datasets.manifest import counted, seal
 from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_of_files
+from labeling.projects import quota
 from labeling.shared_files import store
 
 NO_REASON = "deleted"
 
 
 def forget(project: Project, items: Sequence[int]) -> None:
-    """Remove the rows of these items from all versions of the project. Call it again after a kill.
+    """Remove the rows of these items from all versions of the project. Call it again after a kill, and never twice at a
+    time: it removes the files of a killed call.
 
-    Raises `FileDamaged` or `FileMissing`.
+    Raises `FileDamaged` or `FileMissing`, and then it has written no file.
     """
     _sweep(project)
+    paths_of_files(list(project.dataset_files.all()))
     reasons = dict(Removal.objects.standing().filter(item__in=among(items)).values_list("item", "reason"))
     gone = np.sort(np.array(items, np.int64))
     replacements: dict[str, DatasetFile | None] = {}
@@ -49,16 +52,25 @@ def forget(project: Project, items: Sequence[int]) -> None:
 
 def _sweep(project: Project) -> None:
     """Remove files that no version has, and then their rows; and files that a killed step or command left behind."""
-    used = {digest for digests in project.datasets.values_list("layers", flat=True) for digest in digests}
-    for file in project.dataset_files.exclude(digest__in=used):
-        store().remove(ProjectFiles(project).owned(file))
-        file.delete()
+    for file in project.dataset_files.exclude(digest__in=_used(project)):
+        with transaction.atomic():
+            quota.lock_storage(project)  # a step that stores a version holds it, too
+            if file.digest not in _used(project):
+                store().remove(ProjectFiles(project).owned(file))
+                file.delete()
+    # In this order: a step that begins later has written none of these files, and one that has ended has its row.
+    entries = store().entries(ProjectFiles(project).root / DatasetFile.noun)
     if project.jobs.running().filter(kind__in=(Job.Kind.DATASET, Job.Kind.TRAIN)).exists():
         return  # it may be writing a file that has no row yet
     names = {file.file_name.name for file in project.dataset_files.all()}
-    for entry in store().entries(ProjectFiles(project).root / DatasetFile.noun):
+    for entry in entries:
         if entry.path.name not in names:
             store().remove(entry.path)
+
+
+def _used(project: Project) -> set[str]:
+    """Return the digests of the files that versions have."""
+    return {digest for digests in project.datasets.values_list("layers", flat=True) for digest in digests}
 
 
 def _without(file: DatasetFile, items: np.ndarray) -> DatasetFile | None:
