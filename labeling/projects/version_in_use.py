@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from labeling import auditlog
-from labeling.models import LogKind, ModelVersion, Project, User, VersionChoice
+from labeling.models import LogKind, ModelVersion, PredictionSet, Project, User, VersionChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,12 @@ def unpredicted(project: Project, version: ModelVersion) -> int:
     """Return the number of unlabeled items that the version cannot predict, and so never picks: those behind the last
     one that predictions from outside cover. Takes a query for such predictions, another if they do not cover the pool.
     """
-    if not version.is_given or version.prediction_set.rows >= project.encoded_rows:
+    if not version.is_given:
         return 0
-    return project.items.unlabeled().filter(row__gte=version.prediction_set.rows).count()
+    rows = PredictionSet.objects.filter(version=version).values_list("rows", flat=True).first()
+    if rows is None or rows >= project.encoded_rows:
+        return 0
+    return project.items.unlabeled().filter(row__gte=rows).count()
 
 
 def is_outdated(project: Project, version: ModelVersion) -> bool:

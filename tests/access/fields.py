@@ -61,7 +61,9 @@ TRACKED: Fields = {
 REGISTRATION: Fields = {
     "models.read": "id name state reason version source url created_by created_at finished_at",
 }
-PREDICTION_SET: Fields = {"models.read": "id name state reason items version url created_at finished_at"}
+PREDICTION_SET: Fields = {
+    "models.read": "id name state reason strict left_out items version url created_at finished_at"
+}
 TASK: Fields = {"tasks.answer": "id batch rank item.id item.external_id item.data item.media_url"}
 
 # By the name of the address. Lists are read by their elements.
@@ -71,7 +73,7 @@ FIELDS: dict[str, Fields] = {
     "api:project-deletion": {"settings.read": "items labels annotations models members bytes"},
     "api:guidelines": {"labels.read": "version text user created_at answers"},
     "api:guidelines-images": {"labels.read": "name alt_text url bytes user created_at"},
-    "api:encoder": {"models.read": "name options settled next known weights"},
+    "api:encoder": {"models.read": "name options digest meaning settled next known weights"},
     "api:encoder-comparison": {"models.read": "state share reason labels drawn asked_at measured_at encoders"},
     "api:classes": CLASS,
     "api:class": CLASS,
@@ -125,7 +127,7 @@ FIELDS: dict[str, Fields] = {
     "api:certificates": CERTIFICATE,
     "api:datasets": DATASET,
     "api:dataset": DATASET,
-    "api:dataset-verification": {"labels.read": "digest whole problems"},
+    "api:dataset-verification": {"labels.read": "digest whole problems replaced"},
     "api:certificate": CERTIFICATE,
     "api:agreement": {
         "labels.read": "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others "

@@ -25,8 +25,8 @@ def project() -> Project:
     project = make_project()
     make_history(project, 1)
     Batch.objects.update(selected_by=project.versions.get())
-    for name in ("margins", "best", "confidence"):
-        save_array(ProjectFiles(project).pool(project.versions.get(), name), np.ones(1000, np.float32))
+    for name, dtype in (("margins", np.float32), ("best", np.int32), ("confidence", np.float32)):
+        save_array(ProjectFiles(project).pool(project.versions.get(), name), np.ones(1000, dtype))
     [item] = make_items(project, 1, first=100)
     item.media = media.file_name(project.pk, "images", b"content", ".png")
     item.save()

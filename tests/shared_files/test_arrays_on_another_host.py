@@ -42,8 +42,8 @@ def test_tasks_bear_the_likeliest_classes(data_dir: Path) -> None:
     project = make_project(show_predictions=True)
     version = make_version(make_open_batch(project, make_items(project, 2)), 1)
     files = ProjectFiles(project)
-    for name in ("margins", "best", "confidence"):
-        save_array(files.pool(version, name), np.zeros(2))
+    for name, dtype in (("margins", float), ("best", int), ("confidence", float)):
+        save_array(files.pool(version, name), np.zeros(2, dtype))
     save_array(files.pool(version, "likely"), np.array([[1, 0], [0, 1]], np.int16))
     forget_copies(data_dir)
     rows = np.arange(2)

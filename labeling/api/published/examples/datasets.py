@@ -34,5 +34,5 @@ DATASETS: dict[str, Any] = {
         "changes": [{"before": "buzzard", "after": "owl", "items": 3}],
         "items": [812, 907, 1044, 1101],
     },
-    "Verification": {"digest": DIGEST, "whole": True, "problems": []},
+    "Verification": {"digest": DIGEST, "whole": True, "problems": [], "replaced": []},
 }

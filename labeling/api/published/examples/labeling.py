@@ -26,6 +26,7 @@ LABELING: dict[str, Any] = {
     },
     "PartRequest": {"group": "radiology", "share": 0.25},
     "ClaimRequest": {"count": 10},
+    "WayOutRequest": {"way": "again"},
     "ClaimedTask": _TASK,
     "ClaimResponse": {
         "batch": 4,

@@ -83,6 +83,8 @@ PROJECTS: dict[str, Any] = {
     "EncodersToCompareRequest": {"also": [_BACKBONE]},
     "Encoder": {
         **_BACKBONE,
+        "digest": "",
+        "meaning": "What a network sees that was trained on other images before.",
         "settled": False,
         "next": None,
         "known": [
