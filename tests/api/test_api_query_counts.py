@@ -169,5 +169,5 @@ def test_skip_and_undo(project: Project, django_assert_num_queries: Any) -> None
     body = {"id": str(uuid.uuid4()), "task": task.pk, "reason": "unclear"}
     with django_assert_num_queries(TOKEN + MEMBER + LOCK + 7):
         assert client.post(f"{URL.format('digits')}skip/", body, format="json").json()["accepted"]
-    with django_assert_num_queries(TOKEN + MEMBER + LOCK + 16):
+    with django_assert_num_queries(TOKEN + MEMBER + LOCK + 15):
         assert client.delete(f"{URL.format('digits')}annotations/{body['id']}/").status_code == 200
