@@ -13,9 +13,10 @@ from django.utils import timezone
 from factories import make_member, make_project
 from playwright.sync_api import Page, expect
 from policy import keep_to_policy
+from processes import wait_until
 from s3 import KEY, s3_server
 
-from labeling.models import Role, Source
+from labeling.models import Job, Role, Source
 from labeling.watching import changing
 from tests.extent import some
 
@@ -62,7 +63,11 @@ def test_a_bucket_is_added_and_its_columns_chosen(
     page.get_by_label("Ignore them").check()
     screenshot(page, f"source-mapping-{look}", full=True)
     page.locator("#import").click()
-    expect(page.get_by_text("2 items imported")).to_be_visible()
+    wait_until(lambda: Job.objects.filter(kind=Job.Kind.IMPORT).exists())
+    work()  # no web thread reads from a source
+    assert project.imports.get().accepted == 2
+    page.reload()
+    expect(page.get_by_text("1.csv").first).to_be_visible()
     store.fill(bucket, {"tickets/2.csv": b"ticket,body,topic\n9,Thank you,3\n"})
     changing.look_at_due(timezone.now())
     work()
