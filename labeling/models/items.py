@@ -186,7 +186,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def uncorrected(self) -> ItemQuerySet:
         """Return items without a standing correction: their label, if any, follows from the annotators' answers."""
-        return self.exclude(pk__in=Correction.objects.standing().values("item"))
+        return self.exclude(models.Exists(Correction.objects.standing().filter(item=models.OuterRef("pk"))))
 
 
 def _certified_unqueued() -> models.Exists:
