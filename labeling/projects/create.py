@@ -153,7 +153,7 @@ def create_project(
         project.grids = starts_with_grids(project)
     project.name = project.name or name_for(slug)
     project.full_clean()
-    _check_encoder(project, project.encoder)
+    _check_encoder(project, {name: value for name, value in project.encoder.items() if name != "by"})
     check_project_model(project)
     check_setting(project)
     try:

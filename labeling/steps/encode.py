@@ -22,7 +22,7 @@ from labeling.db.statements import change_each, update_numbers
 from labeling.loop.step import Step, StepFailed
 from labeling.models import EncoderChange, Item, Project
 from labeling.projects import pretraining, quota
-from labeling.projects.encoder_settings import chosen, name_of, settled_choice
+from labeling.projects.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
 from labeling.steps.change_encoder import Change
 from labeling.steps.compute import compute
 from labeling.steps.features import (
@@ -34,6 +34,7 @@ from labeling.steps.features import (
     encoded_chunks,
     in_rows,
     load_encoder,
+    sample_of,
     sum_of_block,
 )
 from labeling.steps.fitting import fit_generation
@@ -42,6 +43,8 @@ from models_store.training import forget
 
 # An encoder fitted to the pool is fitted again before the first version is trained, if its samples grow by this factor.
 REFIT_GROWTH = 1.5
+FIRST_LOOK = 200
+"""Items by which a new project's encoder is taken, unless a manager chose it."""
 
 
 def encode(step: Step) -> None:
@@ -151,6 +154,9 @@ def start_generation(step: Step, project: Project) -> Encoder:
     Raises `StepFailed` if the encoder is not available, if an item cannot be read any more, or if the project's encoder
     was changed meanwhile; and `GaveWay` as `fit_generation`.
     """
+    before = project.encoder
+    if before.get("by") == BY_DEFAULT:
+        project.encoder = default_choice(project.kind, sample_of(project, FIRST_LOOK)) or before
     try:
         kind, options = settled_choice(project.kind, project.encoder)
     except ValidationError as error:
@@ -177,8 +183,8 @@ def start_generation(step: Step, project: Project) -> Encoder:
         append_rows(path, rows_before=start, block=in_rows(encoder, nothing, [], start, project.encoded_rows))
     with step.write():
         # A manager may have chosen another encoder meanwhile.
-        same = Project.objects.filter(pk=project.pk, encoder=project.encoder)
-        if not same.update(features_generation=generation):
+        same = Project.objects.filter(pk=project.pk, encoder=before)
+        if not same.update(features_generation=generation, encoder=project.encoder):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
         keep(project, generation, sums)
         pretraining.settle(project)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from models_store.encoders.base import EncoderSetupError, first_line, library
 from models_store.encoders.pictures import Sight
-from models_store.networks.efficientnet_lite import VARIANTS, EfficientNetLite
+from models_store.networks.efficientnet_lite import DEVIATION, MEAN, VARIANTS, EfficientNetLite
 
 ENCODER = "backbone"
 Weights = Mapping[str, Tensor]
@@ -35,7 +35,8 @@ def body_of(architecture: str) -> Body:
     """
     source, _, name = architecture.partition("/")
     if source not in _SOURCES or not name:
-        raise EncoderSetupError(f"architecture: {architecture!r} must begin with {', '.join(map('{}/'.format, _SOURCES))}.")
+        known = ", ".join(f"{each}/" for each in _SOURCES)
+        raise EncoderSetupError(f"architecture: {architecture!r} must begin with one of {known}.")
     # What is drawn here is replaced by the weights: nobody else's numbers may change by it.
     with torch.random.fork_rng(devices=[]):
         return _SOURCES[source](name)
@@ -96,7 +97,7 @@ def _efficientnet(name: str) -> Body:
     if name not in VARIANTS:
         raise EncoderSetupError(f"architecture: there is no efficientnet/{name}; known: {', '.join(VARIANTS)}.")
     variant = VARIANTS[name]
-    return Body(EfficientNetLite(variant), ("_fc.",), Sight(variant.size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    return Body(EfficientNetLite(variant), ("_fc.",), Sight(variant.size, (MEAN,) * 3, (DEVIATION,) * 3))
 
 
 def _torchvision(name: str) -> Body:

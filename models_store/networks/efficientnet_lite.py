@@ -10,6 +10,8 @@ from torch.nn.functional import pad
 
 WIDTH = 1280
 """The numbers that the network gives for an image."""
+MEAN, DEVIATION = 127 / 255, 128 / 255
+"""Of each colour from 0 to 1, as in the training."""
 STEM = 32
 # For each stage of Lite0: the blocks, the size of the depthwise filters, the stride of the first block, how many times
 # wider a block is inside, and its channels.
@@ -50,7 +52,8 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._blocks(self._relu(self._bn0(self._conv_stem(x))))
-        return self._relu(self._bn1(self._conv_head(x))).mean(dim=(2, 3))
+        seen: Tensor = self._relu(self._bn1(self._conv_head(x)))
+        return seen.mean(dim=(2, 3))
 
 
 class _Block(nn.Module):
@@ -67,8 +70,8 @@ class _Block(nn.Module):
         self._expands, self._adds = wider > 1, stride == 1 and channels == width
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = self._relu(self._bn0(self._expand_conv(x))) if self._expands else x
-        seen = self._bn2(self._project_conv(self._relu(self._bn1(self._depthwise_conv(seen)))))
+        wide = self._relu(self._bn0(self._expand_conv(x))) if self._expands else x
+        seen: Tensor = self._bn2(self._project_conv(self._relu(self._bn1(self._depthwise_conv(wide)))))
         return seen + x if self._adds else seen
 
 
