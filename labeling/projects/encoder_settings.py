@@ -47,6 +47,16 @@ _BY_ITEMS = {
         "It was taken because most of the first images are grey and have less than 64 pixels on a side: a small "
         "network learns them from the labels alone."
     ),
+    "sentence-transformers": _("It was taken because most of the first texts are in English, which %(weights)s reads."),
+    "universal-sentence-encoder": _(
+        "It was taken because most of the first texts are in its languages, and no other model on this server reads "
+        "them better."
+    ),
+    "tfidf-svd": _(
+        "It was taken because most of the first texts are in a language that no language model on this server reads, "
+        "so words are counted. A model of that language needs fewer labels: put its folder on the server and choose "
+        "sentence-transformers."
+    ),
 }
 """Why the first items took an encoder, by its name."""
 
@@ -76,7 +86,8 @@ def default_choice(kind: str, samples: Sequence[Any] | None = None) -> dict[str,
     by = BY_DEFAULT if samples is None else BY_ITEMS
     for encoder in encoders_for(kind):
         weights = [{name: each} for name, option in encoder.options.items() for each in option.packaged()]
-        if (encoder.for_new or weights) and (samples is None or encoder.suits(samples)):
+        is_default = (encoder.for_new or weights) and not encoder.is_private
+        if is_default and (samples is None or encoder.suits(samples)):
             return {"name": encoder.name, "options": {} if encoder.for_new else weights[0], "by": by}
     return {} if samples is None else {"name": encoders_for(kind)[0].name, "options": {}, "by": by}
 

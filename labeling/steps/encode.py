@@ -155,8 +155,8 @@ def start_generation(step: Step, project: Project) -> Encoder:
     was changed meanwhile; and `GaveWay` as `fit_generation`.
     """
     before = project.encoder
-    if before.get("by") == BY_DEFAULT:
-        project.encoder = default_choice(project.kind, sample_of(project, FIRST_LOOK)) or before
+    if before.get("by") == BY_DEFAULT and (samples := sample_of(project, FIRST_LOOK)):
+        project.encoder = default_choice(project.kind, samples)
     try:
         kind, options = settled_choice(project.kind, project.encoder)
     except ValidationError as error:

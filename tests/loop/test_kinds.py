@@ -24,7 +24,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import EncoderSettled, choose_encoder, create_project
-from labeling.projects.encoder_settings import default_choice
+from labeling.projects.encoder_settings import default_choice, why
 from labeling.projects.purging import purge
 from labeling.steps.features import encode_good, load_encoder
 from labeling.steps.registry import run_step
@@ -241,6 +241,21 @@ def test_the_first_digits_take_small_pictures(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=5, encoder=default_choice("image"))
     assert encode(project).encoder == {"name": "pixels", "options": {}, "by": "items"}
     assert load_encoder(project).name == "pixels"
+
+
+TEXTS = {
+    "sentence-transformers": "The train to Berlin leaves later today, says the railway.",
+    "universal-sentence-encoder": "Der Zug nach Berlin fährt heute später ab, sagt die Bahn.",
+    "tfidf-svd": "قطار امروز دیرتر به شهر می‌رسد و دولت مالیات‌های جدیدی تصویب کرد.",
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Path, name: str) -> None:
+    rows = [{"id": str(number), "text": TEXTS[name]} for number in range(5)]
+    project = encode(start(tmp_path, "text", rows, encoder=default_choice("text")))
+    assert (project.encoder["name"], project.encoder["by"]) == (name, "items")
+    assert why("text", project.encoder).startswith("It was taken because most of the first texts are in ")
 
 
 def test_what_a_manager_chose_is_not_for_the_items_to_change(tmp_path: Path) -> None:

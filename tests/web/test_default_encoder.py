@@ -47,9 +47,12 @@ def test_texts_get_the_sentence_model_of_an_installed_package() -> None:
     assert options["folder"] == MINILM
 
 
-@pytest.mark.parametrize("kind", ["text", "image"])
-def test_without_the_packages_they_get_the_plain_encoder(kind: str, without_package: None) -> None:
-    assert create_each_way(kind) == {"command": {}, "page": {}, "api": {}}
+@pytest.mark.parametrize(
+    ("kind", "encoder"),
+    [("text", {"name": "universal-sentence-encoder", "options": {}, "by": "default"}), ("image", {})],
+)
+def test_without_the_packages_they_get_what_needs_none(kind: str, encoder: Any, without_package: None) -> None:
+    assert create_each_way(kind) == {"command": encoder, "page": encoder, "api": encoder}
 
 
 @pytest.mark.parametrize(("kind", "encoder"), [("image", PHOTOS), ("vector", TABLES)])
