@@ -55,7 +55,7 @@ _BY_ITEMS = {
     "tfidf-svd": _(
         "It was taken because most of the first texts are in a language that no language model on this server reads, "
         "so words are counted. A model of that language needs fewer labels: put its folder on the server and choose "
-        "sentence-transformers."
+        "sentence-transformers, or choose endpoint."
     ),
 }
 """Why the first items took an encoder, by its name."""
