@@ -20,7 +20,7 @@ from labeling.arrays.files import ProjectFiles, append_rows
 from labeling.arrays.sums import keep
 from labeling.db.statements import change_each, update_numbers
 from labeling.loop.step import Step, StepFailed
-from labeling.models import EncoderChange, Item, Project
+from labeling.models import EncoderChange, Item, Job, Project
 from labeling.projects import pretraining, quota
 from labeling.projects.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
 from labeling.steps.change_encoder import Change
@@ -89,6 +89,7 @@ def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change |
                 _store(step, project, encoded, change)
                 n_encoded += len(encoded.good) + len(encoded.bad)
                 report(n_encoded / max(missing, n_encoded))
+                _begin_early(step, project)
                 if step.should_give_way():
                     return False
         except references.SourceAway as error:
@@ -96,6 +97,18 @@ def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change |
     if away:
         raise next(iter(away.values()))
     return True
+
+
+def _begin_early(step: Step, project: Project) -> None:
+    """Enqueue the selection of the first batch from the files that are encoded already, if the encoder is slow: people
+    begin to label meanwhile. Files are encoded in the order of their digests, so those are a sample of all.
+    """
+    is_slow = step.seconds > step.SLICE_SECONDS and isinstance(kinds.of(project), kinds.FileKind)
+    if not is_slow or project.encoded_rows < project.batch_size or project.batches.exists():
+        return
+    if not project.jobs.unfinished().filter(kind=Job.Kind.IMPORT).exists():
+        with step.write():
+            _go_on(project)
 
 
 def _store(step: Step, project: Project, encoded: Encoded, change: Change | None) -> None:

@@ -26,6 +26,8 @@ from labeling.models.jobs import worker_name
 from labeling.projects.create import EncoderSettled, choose_encoder, create_project
 from labeling.projects.encoder_settings import default_choice, why
 from labeling.projects.purging import purge
+from labeling.steps import encode as encode_step
+from labeling.steps import features
 from labeling.steps.features import encode_good, load_encoder
 from labeling.steps.registry import run_step
 from models_store import encoders
@@ -256,6 +258,22 @@ def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Pa
     project = encode(start(tmp_path, "text", rows, encoder=default_choice("text")))
     assert (project.encoder["name"], project.encoder["by"]) == (name, "items")
     assert why("text", project.encoder).startswith("It was taken because most of the first texts are in ")
+
+
+def test_the_first_batch_does_not_wait_for_a_slow_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Step, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(encode_step, "CHUNK", 50)
+    monkeypatch.setattr(features, "CHUNK", 50)
+    project = digits_project(tmp_path, n=200)
+    worker = Worker(run_step)
+    while not project.batches.open().exists():
+        assert worker.run_next()
+    project.refresh_from_db()
+    assert project.encoded_rows == 50
+    assert project.batches.get().size == project.batch_size
+    drain()
+    project.refresh_from_db()
+    assert (project.encoded_rows, project.batches.count()) == (200, 1)
 
 
 def test_what_a_manager_chose_is_not_for_the_items_to_change(tmp_path: Path) -> None:
