@@ -19,6 +19,7 @@ from models_store.encoders import Encoder
 from models_store.encoders.options import Option, OptionError, settled
 
 __all__ = [
+    "PRIVATE",
     "Encoder",
     "Option",
     "check_encoder",
@@ -30,6 +31,12 @@ __all__ = [
     "weights_there",
     "why_default",
 ]
+
+
+PRIVATE = (
+    "This project has a privacy budget, which bounds what its models reveal of its items. Nothing bounds what a server "
+    "outside learns from whole texts, so none are sent to one. Choose another encoder."
+)
 
 
 def weights_folder() -> Path:
@@ -106,11 +113,15 @@ def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder],
         raise ValidationError(str(error), code=error.option) from error
 
 
-def check_encoder(kind: str, value: Any) -> dict[str, Any]:
-    """Return `value` if it is a valid choice for this kind of item. Raises `ValidationError`."""
+def check_encoder(kind: str, value: Any, *, private: bool = False) -> dict[str, Any]:
+    """Return `value` if it is a valid choice for this kind of item. `private`: the project has a privacy budget, so its
+    items stay here. Raises `ValidationError`.
+    """
     if not isinstance(value, dict) or not {*value} <= {"name", "options"}:
         raise ValidationError(gettext('The encoder must be an object such as {"name": "tfidf-svd", "options": {}}.'))
     if not isinstance(value.get("options", {}), dict):
         raise ValidationError(gettext('The options of the encoder must be an object such as {"folder": "minilm"}.'))
-    settled_choice(kind, value)
+    encoder, _ = settled_choice(kind, value)
+    if private and encoder.sends_items:
+        raise ValidationError(gettext(PRIVATE))
     return value
