@@ -36,6 +36,8 @@ PAUSES = (1.0, 4.0)
 it asks for a longer pause than `MOST_PAUSE`, the step is put off.
 """
 MOST_PAUSE = 10.0
+SILENT_PAUSE = 30.0
+"""The least time until a server that was silent is asked again."""
 KEPT_AT_ONCE = 64
 """The embeddings that are stored together."""
 MOST_TOKENS = 10**9
@@ -198,7 +200,8 @@ async def _send(address: str, key: str, content: bytes) -> _Answer:
     except outbound.TooLong:
         raise StepFailed(f"The answer of {host} is longer than {MOST_ANSWER_BYTES >> 20} MiB.") from None
     except outbound.Late:
-        raise ComputeAway(f"The server for embeddings, {host}, did not answer within {SECONDS:g} seconds.") from None
+        reason = f"The server for embeddings, {host}, did not answer within {SECONDS:g} seconds."
+        raise ComputeAway(reason, seconds=SILENT_PAUSE) from None
     except outbound.Refused as refusal:
         raise StepFailed(str(refusal)) from refusal
     except outbound.Failed as error:

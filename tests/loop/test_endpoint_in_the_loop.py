@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 from embedder import DIM, embedder, embedding, sent_to
-from factories import make_member, make_project
+from factories import make_member
 from predicting.trained import CLASSES, QUICK, answer_all, text_rows
 from processes import ON_LINUX, worker
 from receivers import Receiver, Request, receiver
@@ -25,9 +26,9 @@ from labeling.arrays import embedded
 from labeling.arrays.files import ProjectFiles
 from labeling.insight.status import put_off_of
 from labeling.intake.uploads import receive
-from labeling.loop import outside
 from labeling.loop.worker import Worker
 from labeling.models import EmbeddingServer, Job, Project, User
+from labeling.outgoing.predictions import requests
 from labeling.projects import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.create import choose_encoder, create_project
 from labeling.projects.duplicating import duplicate
@@ -113,6 +114,38 @@ def test_a_model_learns_from_the_embeddings_of_a_server(caplog: Any) -> None:
     assert KEY not in caplog.text
 
 
+def test_files_are_predicted_by_the_same_server_and_an_exported_encoder_names_it(tmp_path: Path, capsys: Any) -> None:
+    with receiver(status=200, answering=embedder()) as server:
+        project = project_at(server)
+        answer_all(project)
+        version = project.versions.get()
+        server.got.clear()
+        server.statuses = [429]
+        server.headers = {"Retry-After": "100"}
+        known, new = text_rows()[0]["text"], "a new text about cheese and soup"
+        rows = [{"id": "a", "text": known}, {"id": "b", "text": new}]
+        content = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        run = requests.ask(
+            probabilities=False,
+            version=version,
+            user=User.objects.get(username="mona-p"),
+            name="p.jsonl",
+            chunks=[content],
+        )
+        drain()
+        assert "answered 429" in job_of(project, Job.Kind.PREDICT).reason
+        again(project)
+        run.refresh_from_db()
+        assert (run.state, run.predicted) == ("done", 2)
+        assert sent_to(server) == [new, new], "refused, and then answered; the known text is kept"
+        said = [json.loads(line) for line in ProjectFiles(project).owned(run).read_text().splitlines()]
+        assert said[1]["label"] == "food"
+
+        call_command("export_model", "p", "--output", str(tmp_path / "p.onnx"), "--encoder", str(tmp_path / "e.npz"))
+        assert f"sends its requests to {server.url}" in capsys.readouterr().out
+        assert KEY.encode() not in (tmp_path / "e.npz").read_bytes()
+
+
 def test_limits_of_rates_are_waited_for_and_nothing_is_asked_twice() -> None:
     with receiver(status=200, answering=embedder(), statuses=[200, 200, 429]) as server:
         server.headers = {"Retry-After": "100"}
@@ -133,17 +166,16 @@ def test_limits_of_rates_are_waited_for_and_nothing_is_asked_twice() -> None:
     assert sorted(texts) == sorted([*{*texts}, *refused]), "what was answered is not sent again"
 
 
-def test_a_server_that_is_silent_holds_no_place_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_silent_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "SECONDS", 0.3)
     with receiver(status=200, answering=embedder(), seconds=30) as server:
         project = project_at(server)
         job = job_of(project)
         assert job.state == "waiting"
         assert job.reason == "The server for embeddings, 127.0.0.1, did not answer within 0.3 seconds."
-        kinds = ("encode", "encoders", "rebuild", "predict", "train")
-        jobs = [Job.objects.enqueue(kind, project=each) for each in (project, make_project("q")) for kind in kinds]
-        found = outside.outside(Job.objects.filter(pk__in=[each.pk for each in jobs]))
-        assert {(each.project_id, each.kind) for each in found} == {(project.pk, kind) for kind in kinds[:-1]}
+        server.seconds = 0
+        again(project)
+    assert project.items.unencoded().count() == 0
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [

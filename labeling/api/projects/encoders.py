@@ -208,7 +208,8 @@ class ProjectEmbeddingServers(ProjectView):
     """The servers for embeddings of the project."""
 
     subject = "Projects"
-    reading = changing = Ability.SETTINGS_CHANGE
+    reading = Ability.SETTINGS_READ
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses=EmbeddingServerSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
