@@ -22,7 +22,7 @@ class EmbeddingServerForm(forms.Form):
         error_messages={"required": gettext_lazy("Enter an address.")},
     )
     key = forms.CharField(
-        label=gettext_lazy("Key"),
+        label=gettext_lazy("API key"),
         max_length=1000,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
