@@ -14,7 +14,8 @@ from labeling.models import Annotation, Assignment, Correction, Item, Task
 
 def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     """Delete the tasks without answers, and close the others: they take no more answers. A task whose answer was
-    undone is closed, too, if a manager has corrected its item: the batch keeps the label.
+    undone under a manager's correction is closed, too: the batch keeps the label. Corrections from before the answer,
+    which only items that are asked again have, or from after the undo do not count: they would tell gold tasks apart.
 
     Return the deleted tasks and the closed ones, with their batches. The caller settles the labels of the closed tasks
     and updates the batches' counters. Raises `TasksChanged` if an annotator renews a lease at the same moment.
@@ -27,8 +28,10 @@ def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     if len(pending.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)) < pending.count():
         raise TasksChanged
     pending.update(ended_at=timezone.now())
-    corrected = Correction.objects.standing().filter(item=Coalesce(OuterRef("task__item"), OuterRef("task__repeats")))
-    settled = Annotation.objects.filter(Q(undone_at__isnull=True) | Exists(corrected), task__in=own)
+    corrections = Correction.objects.filter(item=Coalesce(OuterRef("task__item"), OuterRef("task__repeats")))
+    between = Q(created_at__range=(OuterRef("created_at"), OuterRef("undone_at")))
+    is_corrected = Exists(corrections.standing()) & Exists(corrections.filter(between))
+    settled = Annotation.objects.filter(Q(undone_at__isnull=True) | is_corrected, task__in=own)
     touched = set(settled.values_list("task", flat=True))
     own.exclude(pk__in=touched).delete()
     own.update(free=0, outstanding=0)

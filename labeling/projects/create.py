@@ -154,8 +154,9 @@ def create_project(
         project.grids = starts_with_grids(project)
     project.name = project.name or name_for(slug)
     project.full_clean()
+    choice = {name: value for name, value in project.encoder.items() if name != "by"}
     try:
-        check_encoder(project.kind, project.encoder, private=project.privacy_epsilon is not None)
+        check_encoder(project.kind, choice, private=project.privacy_epsilon is not None)
     except ValidationError as error:
         raise ValidationError({"encoder": error.messages}) from error
     check_project_model(project)

@@ -80,7 +80,7 @@ def choices_of(project: Project) -> Iterator[dict[str, Any]]:
     """Yield the encoders to measure: the project's own, and all that are set up without a further word.
 
     These have a default for each option, or miss only weights, of which the server or a package has some, and need no
-    privacy budget.
+    privacy budget. Weights from the server's folder must say themselves what they are.
     """
     yield own_choice(project)
     for encoder in encoders_for(project.kind):
@@ -91,7 +91,8 @@ def choices_of(project: Project) -> Iterator[dict[str, Any]]:
             yield {"name": encoder.name, "options": {}}
         elif len(missing) == 1:
             [(name, option)] = missing.items()
-            for weights in sorted({*weights_there(), *option.packaged()}) if option.weights else ():
+            there = () if option.depends_on else weights_there()
+            for weights in sorted({*there, *option.packaged()}) if option.weights else ():
                 yield {"name": encoder.name, "options": {name: weights}}
 
 

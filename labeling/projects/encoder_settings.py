@@ -13,12 +13,15 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from models_store import encoders
 from models_store.encoders import Encoder
 from models_store.encoders.options import Option, OptionError, settled
 
 __all__ = [
+    "BY_DEFAULT",
+    "BY_ITEMS",
     "PRIVATE",
     "Encoder",
     "Option",
@@ -29,7 +32,7 @@ __all__ = [
     "name_of",
     "settled_choice",
     "weights_there",
-    "why_default",
+    "why",
 ]
 
 
@@ -37,6 +40,31 @@ PRIVATE = (
     "This project has a privacy budget, which bounds what its models reveal of its items. Nothing bounds what a server "
     "outside learns from whole texts, so none are sent to one. Choose another encoder."
 )
+
+BY_DEFAULT, BY_ITEMS = "default", "items"
+"""What took a project's encoder, as `by` of its choice: the server for a new project, or the first items. A manager's
+choice has none."""
+_BY_ITEMS = {
+    "backbone": _(
+        "It was taken because most of the first images are in colour, or have 64 pixels or more on each side: "
+        "%(weights)s was trained on a million photos before."
+    ),
+    "pixels": _(
+        "It was taken because most of the first images are grey and have less than 64 pixels on a side: a small "
+        "network learns them from the labels alone."
+    ),
+    "sentence-transformers": _("It was taken because most of the first texts are in English, which %(weights)s reads."),
+    "universal-sentence-encoder": _(
+        "It was taken because most of the first texts are in its languages, and no other model on this server reads "
+        "them better."
+    ),
+    "tfidf-svd": _(
+        "It was taken because most of the first texts are in a language that no language model on this server reads, "
+        "so words are counted. A model of that language needs fewer labels: put its folder on the server and choose "
+        "sentence-transformers, or choose endpoint."
+    ),
+}
+"""Why the first items took an encoder, by its name."""
 
 
 def weights_folder() -> Path:
@@ -55,33 +83,34 @@ def encoders_for(kind: str) -> Sequence[type[Encoder]]:
     return [encoder for encoder in encoders.ENCODERS if encoder.kind == kind]
 
 
-def default_choice(kind: str) -> dict[str, Any]:
-    """Return the choice of a new project: the first encoder that is for new projects or whose weights an installed
-    package ships; empty without one.
+def default_choice(kind: str, samples: Sequence[Any] | None = None) -> dict[str, Any]:
+    """Return the choice of a new project: the first encoder that suits the `samples`, raw items, and is for new
+    projects or has its weights from an installed package. Empty without one.
+
+    Without samples, the first items decide once more: `by` says so.
     """
+    by = BY_DEFAULT if samples is None else BY_ITEMS
     for encoder in encoders_for(kind):
-        if encoder.for_new:
-            return {"name": encoder.name, "options": {}}
-        for name, option in encoder.options.items():
-            for weights in option.packaged():
-                return {"name": encoder.name, "options": {name: weights}}
-    return {}
+        weights = [{name: each} for name, option in encoder.options.items() for each in option.packaged()]
+        is_default = (encoder.for_new or weights) and not encoder.is_private
+        if is_default and (samples is None or encoder.suits(samples)):
+            return {"name": encoder.name, "options": {} if encoder.for_new else weights[0], "by": by}
+    return {} if samples is None else {"name": encoders_for(kind)[0].name, "options": {}, "by": by}
 
 
-def why_default(kind: str, choice: Mapping[str, Any]) -> str:
-    """Return in a sentence why new projects get this choice, or "" if it is another or the first of its kind."""
-    if not choice or choice != default_choice(kind):
+def why(kind: str, choice: Mapping[str, Any]) -> str:
+    """Return in a sentence why the project has this encoder, or "" if a manager or an earlier release took it."""
+    by = choice.get("by")
+    if not by:
         return ""
     encoder = chosen(kind, choice)
-    if encoder.for_new:
-        return gettext("New projects get %(name)s by default. %(meaning)s") % {
-            "name": encoder.name,
-            "meaning": gettext(encoder.meaning),
-        }
-    [weights] = choice["options"].values()
-    return gettext(
-        "New projects get %(name)s with %(weights)s by default, because an installed package ships this model."
-    ) % {"name": encoder.name, "weights": weights}
+    weights = ", ".join(map(str, choice["options"].values()))
+    names = {"name": encoder.name, "weights": weights, "meaning": gettext(encoder.meaning)}
+    if by == BY_ITEMS and encoder.name in _BY_ITEMS:
+        return gettext(_BY_ITEMS[encoder.name]) % names
+    if not weights:
+        return gettext("New projects get %(name)s by default. %(meaning)s") % names
+    return gettext("New projects get %(name)s with %(weights)s by default. The first items can change that.") % names
 
 
 def name_of(kind: str, choice: Mapping[str, Any]) -> str:

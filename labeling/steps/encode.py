@@ -20,9 +20,9 @@ from labeling.arrays.files import ProjectFiles, append_rows
 from labeling.arrays.sums import keep
 from labeling.db.statements import change_each, update_numbers
 from labeling.loop.step import ComputeAway, Step, StepFailed
-from labeling.models import EncoderChange, Item, Project
+from labeling.models import EncoderChange, Item, Job, Project
 from labeling.projects import pretraining, quota
-from labeling.projects.encoder_settings import chosen, name_of, settled_choice
+from labeling.projects.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
 from labeling.steps.change_encoder import Change
 from labeling.steps.compute import compute
 from labeling.steps.features import (
@@ -34,6 +34,7 @@ from labeling.steps.features import (
     encoded_chunks,
     in_rows,
     load_encoder,
+    sample_of,
     sum_of_block,
 )
 from labeling.steps.fitting import fit_generation
@@ -42,6 +43,8 @@ from models_store.training import forget
 
 # An encoder fitted to the pool is fitted again before the first version is trained, if its samples grow by this factor.
 REFIT_GROWTH = 1.5
+FIRST_LOOK = 200
+"""Items by which a new project's encoder is taken, unless a manager chose it."""
 
 
 def encode(step: Step) -> None:
@@ -92,6 +95,7 @@ def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change |
                 _store(step, project, encoded, change)
                 n_encoded += len(encoded.good) + len(encoded.bad)
                 report(n_encoded / max(missing, n_encoded))
+                _begin_early(step, project)
                 if step.should_give_way():
                     return False
         except references.SourceAway as error:
@@ -99,6 +103,18 @@ def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change |
     if away:
         raise next(iter(away.values()))
     return True
+
+
+def _begin_early(step: Step, project: Project) -> None:
+    """Enqueue the selection of the first batch from the files that are encoded already, if the encoder is slow: people
+    begin to label meanwhile. Files are encoded in the order of their digests, so those are a sample of all.
+    """
+    is_slow = step.seconds > step.SLICE_SECONDS and isinstance(kinds.of(project), kinds.FileKind)
+    if not is_slow or project.encoded_rows < project.batch_size or project.batches.exists():
+        return
+    if not project.jobs.unfinished().filter(kind=Job.Kind.IMPORT).exists():
+        with step.write():
+            _go_on(project)
 
 
 def _store(step: Step, project: Project, encoded: Encoded, change: Change | None) -> None:
@@ -157,6 +173,9 @@ def start_generation(step: Step, project: Project) -> Encoder:
     Raises `StepFailed` if the encoder is not available, if an item cannot be read any more, or if the project's encoder
     was changed meanwhile; and `GaveWay` as `fit_generation`.
     """
+    before = project.encoder
+    if before.get("by") == BY_DEFAULT and (samples := sample_of(project, FIRST_LOOK)):
+        project.encoder = default_choice(project.kind, samples)
     try:
         kind, options = settled_choice(project.kind, project.encoder)
     except ValidationError as error:
@@ -183,8 +202,8 @@ def start_generation(step: Step, project: Project) -> Encoder:
         append_rows(path, rows_before=start, block=in_rows(encoder, nothing, [], start, project.encoded_rows))
     with step.write():
         # A manager may have chosen another encoder meanwhile.
-        same = Project.objects.filter(pk=project.pk, encoder=project.encoder)
-        if not same.update(features_generation=generation):
+        same = Project.objects.filter(pk=project.pk, encoder=before)
+        if not same.update(features_generation=generation, encoder=project.encoder):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
         keep(project, generation, sums)
         pretraining.settle(project)

@@ -58,18 +58,22 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
             f"The encoder {kind.name!r} learned the pool’s texts within the privacy budget, and nothing repeats that. "
             "Restore its file from a backup, then retry."
         )
-    samples: list[Any] = []
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)
-        # The front of the permutation is a uniform sample, also of an import that is sorted by class.
-        chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
-        raws = raw_contents(project, columns_of(chosen))
-        samples = [raw for raw in raws if not isinstance(raw, (OSError, FileDamaged))]
+    samples = sample_of(project, kind.fit_samples)
     asking = {"ask": Asking(project, options["address"])} if kind.sends_items else {}
     try:
         return kind.fit(samples, **options, **asking)
     except EncoderSetupError as error:
         raise StepFailed(str(error)) from error
+
+
+def sample_of(project: Project, n: int) -> list[Any]:
+    """Return the raw contents of at most `n` items, drawn uniformly, without those that cannot be read."""
+    # The front of the permutation is a uniform sample, also of an import that is sorted by class.
+    chosen = project.items.filter(encode_error="").order_by("control_key")[:n]
+    raws = raw_contents(project, columns_of(chosen)) if n else []
+    return [raw for raw in raws if not isinstance(raw, (OSError, FileDamaged))]
 
 
 class ItemColumns(NamedTuple):

@@ -21,6 +21,7 @@ from labeling.models.items import ItemQuerySet
 from labeling.outgoing.datasets.creating import for_training
 from labeling.projects import ledger, quota
 from labeling.projects.encoder_change import carry_out
+from labeling.projects.encoder_settings import why
 from labeling.projects.version_in_use import is_outdated
 from labeling.steps import batch_copies, measure
 from labeling.steps.change_encoder import ready_change
@@ -193,7 +194,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
         "batch": version.last_batch,
         "merged_classes": project.merged,
         "classes": list(project.classes.order_by("index").values_list("name", flat=True)),
-        "encoder": {"name": encoder.name, "digest": encoder.digest},
+        "encoder": {"name": encoder.name, "digest": encoder.digest, "why": why(project.kind, project.encoder)},
         "labels": version.labels,
         "labels_hash": version.labels_hash,
         "dataset": {"name": version.dataset.name, "sha256": version.dataset.digest} if version.dataset else None,

@@ -23,6 +23,7 @@ from models_store.encoders.private_lm import PrivateLm
 from models_store.encoders.sentences import SentenceTransformers
 from models_store.encoders.table import Table
 from models_store.encoders.tfidf_svd import TfidfSvd
+from models_store.encoders.universal import UniversalSentences
 from models_store.encoders.vector import Vector
 
 __all__ = [
@@ -44,6 +45,7 @@ ENCODERS: tuple[type[Encoder], ...] = (
     FineTuned,
     TfidfSvd,
     SentenceTransformers,
+    UniversalSentences,
     PrivateLm,
     Endpoint,
     Vector,

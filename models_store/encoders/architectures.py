@@ -1,5 +1,5 @@
-"""Networks of torchvision and timm without their last layer, with weights from a local file. No code here downloads
-anything.
+"""Networks without their last layer, with weights from a local file: EfficientNet-Lite, and those of torchvision and
+timm. No code here downloads anything.
 """
 
 import pickle
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models_store.encoders.base import EncoderSetupError, first_line, library
 from models_store.encoders.pictures import Sight
+from models_store.networks.efficientnet_lite import DEVIATION, MEAN, VARIANTS, EfficientNetLite
 
 ENCODER = "backbone"
 Weights = Mapping[str, Tensor]
@@ -28,13 +29,14 @@ class Body(NamedTuple):
 
 
 def body_of(architecture: str) -> Body:
-    """Build an untrained network by its name, "torchvision/…" or "timm/…".
+    """Build an untrained network by its name, "efficientnet/…", "torchvision/…" or "timm/…".
 
     Raises `EncoderSetupError` for an unknown name, a network without a last linear layer, or a missing library.
     """
     source, _, name = architecture.partition("/")
     if source not in _SOURCES or not name:
-        raise EncoderSetupError(f"architecture: {architecture!r} must begin with torchvision/ or timm/.")
+        known = ", ".join(f"{each}/" for each in _SOURCES)
+        raise EncoderSetupError(f"architecture: {architecture!r} must begin with one of {known}.")
     # What is drawn here is replaced by the weights: nobody else's numbers may change by it.
     with torch.random.fork_rng(devices=[]):
         return _SOURCES[source](name)
@@ -91,6 +93,13 @@ def _listed(names: Iterable[str]) -> str:
     return f"{first} and {len(more)} more" if more else first
 
 
+def _efficientnet(name: str) -> Body:
+    if name not in VARIANTS:
+        raise EncoderSetupError(f"architecture: there is no efficientnet/{name}; known: {', '.join(VARIANTS)}.")
+    variant = VARIANTS[name]
+    return Body(EfficientNetLite(variant), ("_fc.",), Sight(variant.size, (MEAN,) * 3, (DEVIATION,) * 3))
+
+
 def _torchvision(name: str) -> Body:
     models = library("torchvision", encoder=ENCODER).models
     if name not in models.list_models(module=models):
@@ -118,4 +127,4 @@ def _timm(name: str) -> Body:
     return Body(network, tuple(f"{each}." for each in names), sight)
 
 
-_SOURCES = {"torchvision": _torchvision, "timm": _timm}
+_SOURCES = {"efficientnet": _efficientnet, "torchvision": _torchvision, "timm": _timm}

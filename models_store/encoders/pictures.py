@@ -22,6 +22,11 @@ MOST_PIXELS = 250_000_000
 _ROWS = 256
 _LARGE_PIXELS = 50_000_000
 
+PHOTO = 64
+"""Pixels: smaller images in grey are drawings, digits, signs."""
+GREY = 4.0
+"""The mean difference of a grey picture's colours, of 255: JPEG gives it a little."""
+
 _ORIENTATION = 0x0112  # a tag of EXIF
 
 
@@ -63,6 +68,21 @@ def picture(raw: SupportsBytes, size: int, *, index: int) -> np.ndarray:
     except _DAMAGED as error:
         raise EncodingError("not an image that can be read, or a damaged one", index=index) from error
     return np.asarray(small, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def is_photo(raw: SupportsBytes) -> bool:
+    """Return whether the bytes are an image in colour, or one whose shorter side has PHOTO pixels. False for bytes
+    that are no readable image.
+    """
+    try:
+        with Image.open(io.BytesIO(bytes(raw))) as image:
+            if min(image.size) >= PHOTO:
+                return True
+            image.thumbnail((PHOTO, PHOTO))
+            low, high = np.sort(np.asarray(_rgb(image)), axis=2)[..., (0, 2)].transpose(2, 0, 1).astype(np.int16)
+            return bool((high - low).mean() > GREY)
+    except _DAMAGED:
+        return False
 
 
 def pictures(raws: Sequence[SupportsBytes], size: int) -> np.ndarray:

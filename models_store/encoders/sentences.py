@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from models_store.encoders.base import Encoder, EncoderSetupError, EncodingError, State, first_line, library
+from models_store.encoders.languages import share_in
 from models_store.encoders.options import Option
 
 # torch is loaded where it is used: web processes read this class, and never encode.
@@ -67,6 +68,11 @@ class SentenceTransformers(Encoder):
         self.files = files
         self.prompt = prompt
         self.window = window
+
+    @classmethod
+    def suits(cls, samples: Sequence[Any]) -> bool:
+        """Return whether most of the texts are in English, as the model of the package reads it."""
+        return share_in(samples, {"en"}) >= 0.7
 
     @classmethod
     def fit(

@@ -32,7 +32,13 @@ def test_a_new_project_has_the_default_of_its_kind_and_is_told_what_else_there_i
     body = manager.get(URL).json()
     assert (body["name"], body["options"], body["settled"], body["digest"]) == ("tfidf-svd", {}, False, "")
     assert body["meaning"] == body["known"][0]["meaning"]
-    assert [each["name"] for each in body["known"]] == ["tfidf-svd", "sentence-transformers", "private-lm", "endpoint"]
+    assert [each["name"] for each in body["known"]] == [
+        "tfidf-svd",
+        "sentence-transformers",
+        "universal-sentence-encoder",
+        "private-lm",
+        "endpoint",
+    ]
     folder, prompt, tuned, pieces = body["known"][1]["options"]
     assert (folder["name"], folder["default"], folder["names_weights"]) == ("folder", None, True)
     assert (prompt["name"], prompt["default"], prompt["names_weights"]) == ("prompt", "", False)

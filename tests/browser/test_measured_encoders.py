@@ -47,4 +47,4 @@ def test_the_results_are_read_and_asked_for_again(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     screenshot(page, f"measured-encoders-{look}", full=True)
     page.get_by_role("button", name="Measure again").press("Enter")
-    expect(page.get_by_role("status")).to_contain_text("0 of 2 encoders")
+    expect(page.get_by_role("status")).to_contain_text("0 of 3 encoders")

@@ -1,5 +1,7 @@
 """Test the loop with every kind of item and every question."""
 
+import base64
+import io
 import json
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import torch
 from digits import QUICK, annotator, answer_batch, digits_project
 from django.utils import timezone
 from factories import SECRET, digit_png
+from PIL import Image
 from sentence_model import TINY_DIM, make_tiny
 
 from labeling.answering import removing
@@ -21,7 +24,10 @@ from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import EncoderSettled, choose_encoder, create_project
+from labeling.projects.encoder_settings import default_choice, why
 from labeling.projects.purging import purge
+from labeling.steps import encode as encode_step
+from labeling.steps import features
 from labeling.steps.features import encode_good, load_encoder
 from labeling.steps.registry import run_step
 from models_store import encoders
@@ -207,6 +213,74 @@ def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path)
     )
     assert version.metrics["control"]["accuracy"] >= 0.3
     assert load_encoder(Project.objects.get()).dim == 1024
+
+
+def encode(project: Project) -> Project:
+    Worker(run_step).run_next()
+    project.refresh_from_db()
+    assert project.features_generation, [job.reason for job in Job.objects.all()]
+    return project
+
+
+def photos(n: int) -> list[dict]:
+    rng = np.random.default_rng(1)
+    rows = []
+    for number in range(n):
+        file = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (80, 80, 3), np.uint8)).save(file, "PNG")
+        url = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+        rows.append({"id": str(number), "image": url})
+    return rows
+
+
+def test_the_first_photos_take_a_network_that_has_seen_photos(tmp_path: Path) -> None:
+    project = encode(start(tmp_path, "image", photos(5), encoder=default_choice("image")))
+    assert project.encoder == {"name": "backbone", "options": {"weights": "efficientnet-lite0"}, "by": "items"}
+    assert (project.encoded_rows, load_encoder(project).dim) == (5, 1280)
+
+
+def test_the_first_digits_take_small_pictures(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=5, encoder=default_choice("image"))
+    assert encode(project).encoder == {"name": "pixels", "options": {}, "by": "items"}
+    assert load_encoder(project).name == "pixels"
+
+
+TEXTS = {
+    "sentence-transformers": "The train to Berlin leaves later today, says the railway.",
+    "universal-sentence-encoder": "Der Zug nach Berlin fährt heute später ab, sagt die Bahn.",
+    "tfidf-svd": "قطار امروز دیرتر به شهر می‌رسد و دولت مالیات‌های جدیدی تصویب کرد.",
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Path, name: str) -> None:
+    rows = [{"id": str(number), "text": TEXTS[name]} for number in range(5)]
+    project = encode(start(tmp_path, "text", rows, encoder=default_choice("text")))
+    assert (project.encoder["name"], project.encoder["by"]) == (name, "items")
+    assert why("text", project.encoder).startswith("It was taken because most of the first texts are in ")
+
+
+def test_the_first_batch_does_not_wait_for_a_slow_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Step, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(encode_step, "CHUNK", 50)
+    monkeypatch.setattr(features, "CHUNK", 50)
+    project = digits_project(tmp_path, n=200)
+    worker = Worker(run_step)
+    while not project.batches.open().exists():
+        assert worker.run_next()
+    project.refresh_from_db()
+    assert project.encoded_rows == 50
+    assert project.batches.get().size == project.batch_size
+    drain()
+    project.refresh_from_db()
+    assert (project.encoded_rows, project.batches.count()) == (200, 1)
+
+
+def test_what_a_manager_chose_is_not_for_the_items_to_change(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=5, encoder=default_choice("image"))
+    choose_encoder(project=project, choice={"name": "backbone", "options": {"weights": "efficientnet-lite0"}})
+    assert encode(project).encoder["name"] == "backbone"
+    assert "by" not in project.encoder
 
 
 def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up(

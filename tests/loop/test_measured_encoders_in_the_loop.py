@@ -19,6 +19,7 @@ from labeling.steps import measure_encoders
 from labeling.steps.model_inputs import LabeledRows
 from labeling.steps.registry import run_step
 from models_store.encoders import Vector
+from models_store.encoders.options import Option
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,6 +100,7 @@ def test_refusals_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError, match="at least 50 labels, besides those of control items; there are 10"):
         call_command("compare_encoders", "few")
     monkeypatch.setattr(encoder_comparison, "FEWEST", 10)
+    monkeypatch.setattr(Option, "packaged", lambda self: {})
     with pytest.raises(CommandError, match="no other encoder for these items"):
         call_command("compare_encoders", "few")
     with pytest.raises(CommandError, match="this is not JSON"):

@@ -138,8 +138,9 @@ def test_a_damaged_image_is_refused_by_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("architecture", "said"),
     [
-        ("resnet18", "must begin with torchvision/ or timm/"),
-        ("timm/", "must begin with torchvision/ or timm/"),
+        ("resnet18", "must begin with one of efficientnet/, torchvision/, timm/"),
+        ("timm/", "must begin with one of efficientnet/, torchvision/, timm/"),
+        ("efficientnet/lite9", "there is no efficientnet/lite9; known: lite0, lite2"),
         ("timm/nonesuch", "timm has no 'nonesuch'"),
         ("timm/hf-hub:somebody/something", "timm has no 'hf-hub:somebody/something'"),
         ("torchvision/nonesuch", "torchvision has no 'nonesuch' for classifying"),

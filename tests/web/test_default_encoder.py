@@ -1,4 +1,4 @@
-"""Test that new text projects get the sentence model that an installed package ships, and others the plain encoder."""
+"""Test which encoder new projects get, that of an installed package or the plain one, and that pages say why."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from labeling.projects.encoder_settings import settled_choice
 from models_store.encoders.options import Option
 
 pytestmark = pytest.mark.django_db
-SENTENCES = {"name": "sentence-transformers", "options": {"folder": "all-MiniLM-L6-v2"}}
+SENTENCES = {"name": "sentence-transformers", "options": {"folder": "all-MiniLM-L6-v2"}, "by": "default"}
+PHOTOS = {"name": "backbone", "options": {"weights": "efficientnet-lite0"}, "by": "default"}
+TABLES = {"name": "table", "options": {}, "by": "default"}
 
 
 @pytest.fixture
@@ -45,30 +47,56 @@ def test_texts_get_the_sentence_model_of_an_installed_package() -> None:
     assert options["folder"] == MINILM
 
 
-def test_texts_without_the_package_and_images_get_the_plain_encoder(without_package: None) -> None:
-    assert create_each_way("text") == {"command": {}, "page": {}, "api": {}}
-
-
-@pytest.mark.parametrize(("kind", "encoder"), [("image", {}), ("vector", {"name": "table", "options": {}})])
-def test_images_get_the_plain_encoder_and_vectors_that_of_tables(kind: str, encoder: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "encoder"),
+    [("text", {"name": "universal-sentence-encoder", "options": {}, "by": "default"}), ("image", {})],
+)
+def test_without_the_packages_they_get_what_needs_none(kind: str, encoder: Any, without_package: None) -> None:
     assert create_each_way(kind) == {"command": encoder, "page": encoder, "api": encoder}
 
 
-def test_the_pages_say_which_and_why() -> None:
-    project = make_project(encoder=SENTENCES)
+@pytest.mark.parametrize(("kind", "encoder"), [("image", PHOTOS), ("vector", TABLES)])
+def test_images_get_a_network_that_has_seen_photos_and_vectors_that_of_tables(kind: str, encoder: Any) -> None:
+    assert create_each_way(kind) == {"command": encoder, "page": encoder, "api": encoder}
+
+
+def said(project: Project, *pages: str) -> list[str]:
     client = manager(project)
-    why = "New projects get sentence-transformers with all-MiniLM-L6-v2 by default, because an installed package ships"
-    for name in ("project-import", "project-encoder"):
-        assert why in text_of(client.get(reverse(name, args=[project.slug])))
-    table = make_project("table", kind="vector", encoder={"name": "table", "options": {}})
+    return [text_of(client.get(reverse(page, args=[project.slug]))) for page in pages]
+
+
+def test_the_pages_say_which_and_why() -> None:
+    why = "New projects get backbone with efficientnet-lite0 by default. The first items can change that."
+    project = make_project(kind="image", encoder=PHOTOS)
+    assert all(why in page for page in said(project, "project-import", "project-encoder", "project-models"))
+    table = make_project("table", kind="vector", encoder=TABLES)
     make_member(table, "mona", Role.MANAGER)
-    page = text_of(client.get(reverse("project-import", args=[table.slug])))
+    page = said(table, "project-import")[0]
     assert "New projects get table by default. Columns in different units are brought to one scale" in page
 
 
-def test_an_earlier_project_keeps_its_words() -> None:
-    page = text_of(manager(make_project()).get("/p/digits/import/"))
-    assert "installed package" not in page
+def test_the_pages_say_what_the_first_items_decided() -> None:
+    project = make_project(
+        kind="image", encoder={"name": "pixels", "options": {}, "by": "items"}, features_generation=1
+    )
+    why = "It was taken because most of the first images are grey and have less than 64 pixels on a side"
+    assert all(why in page for page in said(project, "project-encoder", "project-models"))
+    assert manager(project).get("/api/v1/projects/digits/encoder/").json()["why"].startswith(why)
+
+
+def test_a_project_of_an_earlier_release_keeps_its_encoder_and_claims_no_reason() -> None:
+    project = make_project(kind="image", encoder={})
+    assert all("by default" not in page for page in said(project, "project-encoder", "project-models"))
+    assert manager(project).get("/api/v1/projects/digits/encoder/").json()["why"] == ""
+
+
+def test_a_choice_of_a_person_cannot_pretend_to_be_the_servers() -> None:
+    project = make_project(kind="image")
+    body = {"name": "pixels", "options": {}, "by": "items"}
+    client = APIClient()
+    client.force_authenticate(make_member(project, "mona", Role.MANAGER))
+    assert client.put("/api/v1/projects/digits/encoder/", body, format="json").status_code in (200, 400)
+    assert "by" not in Project.objects.get().encoder
 
 
 def test_weights_of_a_package_can_no_longer_be_chosen_once_it_is_gone(without_package: None) -> None:

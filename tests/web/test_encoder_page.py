@@ -10,6 +10,7 @@ from factories import make_project
 from pages import errors_of, manager, text_of
 
 from labeling.models import Project
+from models_store.encoders.options import Option
 
 pytestmark = pytest.mark.django_db
 
@@ -53,7 +54,7 @@ def test_a_choice_is_saved_and_shown(weights: Path) -> None:
     [
         ({"name": ""}, "name", "This field is required."),
         ({"name": "tfidf-svd"}, "name", "tfidf-svd is not one of the available choices"),
-        ({"backbone-architecture": ""}, "backbone-architecture", "architecture is missing: The network by its library"),
+        ({"backbone-architecture": "resnet50"}, "backbone-architecture", "is no such name. The network by its library"),
         ({"backbone-weights": ""}, "backbone-weights", "weights is missing"),
         ({"backbone-weights": "../secret_key"}, "backbone-weights", "is not one of the available choices"),
         ({"backbone-size": "big"}, "backbone-size", "Enter a whole number from 0 to 512"),
@@ -68,7 +69,8 @@ def test_what_is_wrong_stands_beside_its_field(weights: Path, change: dict, fiel
     assert Project.objects.get().encoder == {}
 
 
-def test_without_weights_the_page_says_where_they_go() -> None:
+def test_without_weights_the_page_says_where_they_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Option, "packaged", lambda self: {})
     project = make_project(kind="image")
     assert "The server has no weights yet." in text_of(manager(project).get(address(project)))
 

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 PAGE, MEASURE, API = "/p/digits/encoder/", "/p/digits/encoder/measure/", "/api/v1/projects/digits/encoder/comparison/"
 SMALL, LARGE = {"name": "pixels", "options": {"size": 16}}, {"name": "pixels", "options": {}}
+PHOTOS = {"name": "backbone", "options": {"weights": "efficientnet-lite0"}}
 BACKBONE = {"name": "backbone", "options": {"architecture": "torchvision/resnet18", "weights": "torn.pth"}}
 MEASURED = [
     {"choice": SMALL, "accuracy": 0.8, "low": 0.74, "high": 0.85, "tested": 200, "seconds": 0.4, "pool_seconds": 12.0},
@@ -55,7 +56,7 @@ def test_a_manager_asks_and_sees_how_far_it_is() -> None:
     client = manager(project)
     page = client.post(MEASURE, follow=True)
     assert "Measuring, asked" in text_of(page)
-    assert "0 of 2 encoders measured" in text_of(page)
+    assert "0 of 3 encoders measured" in text_of(page)
     assert [job.kind for job in Job.objects.all()] == ["encoders"]
     Job.objects.update(state=Job.State.FAILED, reason="The disk is full.")
     assert "The measurement failed: The disk is full." in text_of(client.get(PAGE))
@@ -67,7 +68,12 @@ def test_another_encoder_is_measured_too_or_its_error_stands_beside_the_field() 
     page = client.post(MEASURE, {"name": "pixels", "pixels-size": "5"})
     assert "size must be a whole number from 16 to 128" in errors_of(page)["pixels-size"]
     client.post(MEASURE, {"name": "pixels", "pixels-size": "64"})
-    assert EncoderComparison.objects.get().choices == [SMALL, LARGE, {"name": "pixels", "options": {"size": 64}}]
+    assert EncoderComparison.objects.get().choices == [
+        SMALL,
+        LARGE,
+        PHOTOS,
+        {"name": "pixels", "options": {"size": 64}},
+    ]
 
 
 def test_without_enough_labels_the_page_says_so() -> None:

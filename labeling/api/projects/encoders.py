@@ -21,7 +21,7 @@ from labeling.models import Ability, EmbeddingServer, EncoderComparison
 from labeling.outbound import check_text
 from labeling.projects import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
-from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, weights_there
+from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, weights_there, why
 from models_store.encoders.options import MOST_CHARACTERS
 
 
@@ -76,6 +76,9 @@ class EncoderSerializer(serializers.Serializer[Any]):
     )
     meaning = serializers.CharField(
         help_text="What it makes of an item. Registered models get these features, and not the item's content."
+    )
+    why = serializers.CharField(
+        allow_blank=True, help_text="Why the server took it. Empty if a manager or an earlier release chose it."
     )
     settled = serializers.BooleanField(help_text="Items are encoded: another encoder takes `POST encoder/change/`.")
     next = EncoderChangeSerializer(allow_null=True, help_text="The encoder that the project changes to, if any.")
@@ -259,6 +262,7 @@ class _Encoder(ProjectView):
             "options": project.encoder.get("options", {}),
             "digest": encoder_of(project)["digest"],
             "meaning": next((each.meaning for each in encoders_for(project.kind) if each.name == name), ""),
+            "why": why(project.kind, project.encoder),
             "settled": project.features_generation > 0,
             "next": encoder_change.change_of(project),
             "known": [_known(encoder) for encoder in encoders_for(project.kind)],

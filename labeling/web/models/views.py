@@ -21,6 +21,7 @@ from labeling.insight.status import models_of
 from labeling.models import Ability, Membership, ModelVersion, Project, Release, TrackedVersion
 from labeling.outgoing import artifacts, tracking
 from labeling.projects import ledger, version_in_use
+from labeling.projects.encoder_settings import name_of, why
 from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
@@ -58,6 +59,8 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     ]
     context = {
         "rows": rows,
+        "encoder": name_of(membership.project.kind, membership.project.encoder),
+        "why_encoder": why(membership.project.kind, membership.project.encoder),
         "registered": any(row["version"].origin == ModelVersion.Origin.REGISTERED for row in rows),
         "versions": [row["version"] for row in rows],
         "picking": picking_of(version_in_use.in_use(membership.project), now),

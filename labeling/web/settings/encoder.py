@@ -18,7 +18,7 @@ from labeling.projects import embedding_servers, encoder_change, encoder_compari
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_change import ChangeRefused
 from labeling.projects.encoder_comparison import ComparisonRefused, Measured
-from labeling.projects.encoder_settings import encoders_for, why_default
+from labeling.projects.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.settings.embedding_server_form import EmbeddingServerForm
 from labeling.web.shared.pages import render_page
@@ -104,7 +104,7 @@ def _page(
     context = {
         "form": form,
         "settled": settled,
-        "why_default": why_default(project.kind, project.encoder),
+        "why_encoder": why(project.kind, project.encoder),
         "refusal": encoder_comparison.refusal(project) if settled else "",
         "measured": _measured(project) if settled else None,
         "change": _change(project) if settled else None,

@@ -95,6 +95,7 @@ PROJECTS: dict[str, Any] = {
         **_BACKBONE,
         "digest": "",
         "meaning": "What a network sees that was trained on other images before.",
+        "why": "",
         "settled": False,
         "next": None,
         "known": [
