@@ -73,7 +73,7 @@ FIELDS: dict[str, Fields] = {
     "api:project-deletion": {"settings.read": "items labels annotations models members bytes"},
     "api:guidelines": {"labels.read": "version text user created_at answers"},
     "api:guidelines-images": {"labels.read": "name alt_text url bytes user created_at"},
-    "api:encoder": {"models.read": "name options digest meaning settled next known weights"},
+    "api:encoder": {"models.read": "name options digest meaning why settled next known weights"},
     "api:embedding-servers": {"settings.read": "id address has_key price tokens cost tokens_of_all"},
     "api:encoder-comparison": {"models.read": "state share reason labels drawn asked_at measured_at encoders"},
     "api:classes": CLASS,
