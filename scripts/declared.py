@@ -127,8 +127,9 @@ def _of_exports() -> Iterator[str]:
 def _of_refusals() -> Iterator[str]:
     """Reasons that are stored in English."""
     from labeling.intake import registering
+    from labeling.projects import encoder_settings
 
-    yield from (registering.PRIVATE, "A manager paused it.")
+    yield from (registering.PRIVATE, encoder_settings.PRIVATE, "A manager paused it.")
 
 
 def _of_layouts() -> Iterator[str]:

@@ -59,6 +59,12 @@ urlpatterns = [
     path(f"{PROJECT}guidelines/images/<str:image>/", guidelines_images.OneImage.as_view(), name="guidelines-image"),
     path(f"{PROJECT}encoder/", encoders.ProjectEncoder.as_view(), name="encoder"),
     path(f"{PROJECT}encoder/change/", encoders.ProjectEncoderChange.as_view(), name="encoder-change"),
+    path(f"{PROJECT}encoder/servers/", encoders.ProjectEmbeddingServers.as_view(), name="embedding-servers"),
+    path(
+        f"{PROJECT}encoder/servers/<int:server_id>/",
+        encoders.ProjectEmbeddingServer.as_view(),
+        name="embedding-server",
+    ),
     path(f"{PROJECT}encoder/comparison/", encoders.ProjectEncoderComparison.as_view(), name="encoder-comparison"),
     path(f"{PROJECT}classes/", classes.ClassList.as_view(), name="classes"),
     path(f"{PROJECT}classes/changes/", classes.ClassChanges.as_view(), name="class-changes"),

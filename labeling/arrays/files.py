@@ -15,6 +15,7 @@ dendrogram.npz, joins.npy       the clustering, and the clustered row that each 
                                 clustering on dendrogram-<g>.npz, joins-<g>.npy. Earlier ones stay: batches were picked
                                 by them.
 maps/batch-<number>.npz         the map of a batch in the pool
+embedded/*.npz                  embeddings that servers made of items' texts: `labeling.arrays.embedded`
 predictions/<id>.jsonl          a version's predictions for the items of an uploaded file, kept for a time
 baseline.npz                    predictions of temporary models that learned from uniform labels alone
 sample.npz                      a sample of the pool, from which pages forecast the effect of settings
@@ -57,6 +58,11 @@ class ProjectFiles:
         self.root = root_of(project)
         self.sample = self.root / "sample.npz"
         self.baseline = self.root / "baseline.npz"
+
+    @property
+    def embedded(self) -> Path:
+        """Return the folder of the embeddings that servers made."""
+        return self.root / "embedded"
 
     def encoder(self, generation: int) -> Path:
         return self.root / f"encoder-{generation}.npz"

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # A step that is put off waits 2, 4, 8 … seconds, at most 2 to this power: about four minutes.
 MOST_DOUBLINGS = 8
+# The longest wait that a server can ask for.
+MOST_SECONDS = 3600.0
 # The wait of a step that the worker ended, or that lost the database.
 AGAIN_SECONDS = 2.0
 # The waits after each death of a step's process. After one more, the step fails.
@@ -40,12 +42,12 @@ def fail(job: Job, reason: str) -> str:
     return "failed"
 
 
-def put_off(job: Job, reason: str) -> str:
-    """Let the job wait, longer after each attempt. It is for causes that pass by themselves, so there is no last
-    attempt.
+def put_off(job: Job, reason: str, *, seconds: float = 0.0, moved_on: bool = False) -> str:
+    """Let the job wait, longer after each attempt, and at least so many seconds. It is for causes that pass by
+    themselves, so there is no last attempt. `moved_on`: this attempt did a part of the work, so it counts as the first.
     """
-    doublings = min(job.attempts, MOST_DOUBLINGS)
-    _wait(job, reason, attempts=doublings, seconds=2.0**doublings)
+    doublings = 1 if moved_on else min(job.attempts, MOST_DOUBLINGS)
+    _wait(job, reason, attempts=doublings, seconds=max(2.0**doublings, min(seconds, MOST_SECONDS)))
     return "put_off"
 
 

@@ -1,4 +1,4 @@
-"""Places for steps that ask servers outside: sources, prediction servers, MLflow.
+"""Places for steps that ask servers outside: sources, prediction servers, servers for embeddings, MLflow.
 
 Such a server can be silent, send its answer byte by byte, or never end. So these steps have places of their own in each
 worker, and never hold those of other steps, also of the same project. Of these places a person's steps, and the steps
@@ -12,7 +12,7 @@ from collections import Counter
 from django.db.models import BigIntegerField, BooleanField, Case, CharField, Exists, F, OuterRef, Q, Subquery, When
 from django.db.models.functions import Cast, Coalesce
 
-from labeling.models import Job, Reference, Source
+from labeling.models import EmbeddingServer, Job, Reference, Source
 from labeling.models.job_kinds import Kind
 from labeling.models.jobs import JobQuerySet
 
@@ -31,11 +31,13 @@ def _kinds(when: str) -> list[str]:
 
 
 _WITH_FILES = Q(kind__in=_kinds("sources of files"))
+_ENCODING = _WITH_FILES | Q(kind__in=_kinds("encoders"))
 _OUTSIDE = (
     Q(kind__in=_kinds("always"))
     | Q(kind__in=_kinds("its source"), item_import__source__isnull=False)
     | Q(kind__in=_kinds("its server"), prediction_set__path="")
     | (_WITH_FILES & Exists(Reference.objects.filter(project=OuterRef("project"))))
+    | (_ENCODING & Exists(EmbeddingServer.objects.filter(project=OuterRef("project"))))
 )
 _IS_OUTSIDE = Case(When(_OUTSIDE, then=True), default=False, output_field=BooleanField())
 

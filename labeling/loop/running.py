@@ -61,7 +61,10 @@ def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str
     except StepFailed as failure:
         logger.error("%s failed: %s", job, failure)
         return partial(endings.fail, job, str(failure))
-    except (ComputeAway, StoreAway) as error:
+    except ComputeAway as away:
+        logger.error("%s is put off: %s", job, away)
+        return partial(endings.put_off, job, str(away), seconds=away.seconds, moved_on=away.moved_on)
+    except StoreAway as error:
         logger.error("%s is put off: %s", job, error)
         return partial(endings.put_off, job, str(error))
     except outages.ERRORS as error:

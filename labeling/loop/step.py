@@ -35,7 +35,17 @@ class StepFailed(Exception):
 
 
 class ComputeAway(Exception):
-    """The cluster that computes for the step does not answer; a later try may succeed. The message is for managers."""
+    """What computes for the step, a cluster or a server outside, does not answer now; a later try may succeed. The
+    message is for managers.
+
+    seconds: the server asks to wait for so long. moved_on: it answered earlier in this attempt, so the next wait is a
+    short one again.
+    """
+
+    def __init__(self, reason: str, *, seconds: float = 0.0, moved_on: bool = False) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+        self.moved_on = moved_on
 
 
 class StepLost(Exception):

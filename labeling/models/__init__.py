@@ -7,7 +7,7 @@ from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.certificates import Audit, AuditDraw, Certificate, CertifiedLabel, Finish
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
 from labeling.models.datasets import DatasetFile, DatasetVersion
-from labeling.models.encoders import EncoderChange, EncoderComparison
+from labeling.models.encoders import EmbeddingServer, EncoderChange, EncoderComparison
 from labeling.models.event_types import EventType
 from labeling.models.files import DamagedFile, FeatureSum, ProjectStorage, Upload
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
@@ -58,6 +58,7 @@ __all__ = [
     "DatasetFile",
     "DatasetVersion",
     "Delivery",
+    "EmbeddingServer",
     "EncoderChange",
     "EncoderComparison",
     "Event",

@@ -86,6 +86,7 @@ class LogKind(StrEnum):
     PREDICTION_ASKED = "prediction.asked", "had a model predict a file"
     PREDICTION_REMOVED = "prediction.removed", "removed predictions"
     PREDICTIONS_HANDED_IN = "predictions.handed_in", "handed in predictions, or asked a server for them"
+    EMBEDDING_SERVER = "embedding_server.changed", "set or removed a server that makes embeddings"
     PREDICTION_SERVER = "prediction_server.changed", "set or removed the prediction server"
     FINISH_CHANGED = "finish.changed", "started or stopped the way to a label for every item"
     CERTIFICATE_ISSUED = "certificate.issued", "issued a certificate"

@@ -7,6 +7,29 @@ from django.db import models
 from django.db.models import F
 
 
+class EmbeddingServer(models.Model):
+    """A server that the project's texts may be sent to: the encoder `endpoint` takes addresses of these rows alone."""
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="embedding_servers")
+    address = models.CharField(max_length=200)
+    key = models.TextField(blank=True, editable=False, help_text="Encrypted.")
+    price = models.FloatField(null=True, blank=True, help_text="Of a million tokens.")
+    tokens = models.PositiveBigIntegerField(default=0, help_text="As the server has counted them so far.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "address"], name="one_embedding_server_an_address")]
+
+    def __str__(self) -> str:
+        return f"{self.project}: {self.address}"
+
+    @property
+    def cost(self) -> float | None:
+        """The price of the tokens so far; None without a price."""
+        return None if self.price is None else self.price * self.tokens / 1e6
+
+
 class EncoderComparison(models.Model):
     """How right the project's model is with each encoder. One row a project: a new measurement replaces it."""
 

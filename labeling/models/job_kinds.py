@@ -29,16 +29,17 @@ class JobKind:
     """Whether the step writes rows about items that it read before: no item is erased while it runs."""
     spends_privacy: bool = False
     """Whether each start spends privacy budget, in a project with a budget."""
-    asks_outside: Literal["", "always", "its source", "its server", "sources of files"] = ""
+    asks_outside: Literal["", "always", "its source", "its server", "sources of files", "encoders"] = ""
     """When the step asks servers that are not the operator's, or that may hang: always, or if the job's import has a
-    source, its predictions come from a server, or files of the project's items stay at sources. Workers run such steps
-    in places of their own: `labeling.loop.outside`.
+    source, its predictions come from a server, files of the project's items stay at sources, or the project has servers
+    for embeddings, which the steps that read files ask, too. Workers run such steps in places of their own:
+    `labeling.loop.outside`.
     """
 
     @property
     def waits_outside(self) -> bool:
         """Whether a server outside takes most of the step's time, if the step asks one."""
-        return self.asks_outside not in ("", "sources of files")
+        return self.asks_outside not in ("", "sources of files", "encoders")
 
 
 class Kind(StrEnum):
@@ -93,7 +94,10 @@ class Kind(StrEnum):
     REPLACE = "replace", JobKind(phase="replacing skipped items", awaited_by="annotators", binds=True)
     RELABEL = "relabel", JobKind(phase="changing labels", awaited_by="annotators", binds=True)
     SURVEY = "survey", JobKind(phase="surveying the pool", awaited_by="no one")
-    PREDICT = "predict", JobKind(phase="predicting", awaited_by="managers", fails="prediction")
+    PREDICT = (
+        "predict",
+        JobKind(phase="predicting", awaited_by="managers", fails="prediction", asks_outside="encoders"),
+    )
     REGISTER = "register", JobKind(phase="registering a model", awaited_by="managers", fails="registration")
     TRACK = (
         "track",

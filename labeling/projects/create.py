@@ -19,6 +19,7 @@ from labeling.models import Job, LabelClass, LogKind, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
 from labeling.projects import access, guidelines, invisible
+from labeling.projects.embedding_servers import check_choice
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.limits import PROJECTS, PROJECTS_OF_PERSON
 from labeling.projects.members import set_role
@@ -153,7 +154,11 @@ def create_project(
         project.grids = starts_with_grids(project)
     project.name = project.name or name_for(slug)
     project.full_clean()
-    _check_encoder(project, {name: value for name, value in project.encoder.items() if name != "by"})
+    choice = {name: value for name, value in project.encoder.items() if name != "by"}
+    try:
+        check_encoder(project.kind, choice, private=project.privacy_epsilon is not None)
+    except ValidationError as error:
+        raise ValidationError({"encoder": error.messages}) from error
     check_project_model(project)
     check_setting(project)
     try:
@@ -199,17 +204,13 @@ def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
     Raises `ValidationError` for an invalid choice. Raises `EncoderSettled` once an item is encoded: features of two
     encoders cannot be compared.
     """
-    _check_encoder(project, choice)
+    try:
+        check_choice(project, choice)
+    except ValidationError as error:
+        raise ValidationError({"encoder": error.messages}) from error
     if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
         raise EncoderSettled(gettext("The project's items are already encoded. Another encoder needs another project."))
     before, project.encoder = project.encoder, dict(choice)
     if project.items.unencoded().exists():
         Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     auditlog.record(LogKind.ENCODER_CHANGED, project=project, before=before, after=choice)
-
-
-def _check_encoder(project: Project, choice: Any) -> None:
-    try:
-        check_encoder(project.kind, choice)
-    except ValidationError as error:
-        raise ValidationError({"encoder": error.messages}) from error

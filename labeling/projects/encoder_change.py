@@ -12,8 +12,8 @@ from django.utils.translation import gettext
 
 from labeling import auditlog
 from labeling.models import EncoderChange, Job, LogKind, Project, User
+from labeling.projects.embedding_servers import check_choice
 from labeling.projects.encoder_comparison import own_choice
-from labeling.projects.encoder_settings import check_encoder
 
 
 class ChangeRefused(Exception):
@@ -50,7 +50,7 @@ def ask(*, project: Project, choice: Mapping[str, Any], user: User | None) -> En
 
 def _checked(project: Project, choice: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return check_encoder(project.kind, choice)
+        return check_choice(project, choice)
     except ValidationError as error:
         raise ValidationError({"encoder": error.messages}) from error
 

@@ -13,7 +13,8 @@ from django.utils.translation import gettext
 from labeling import auditlog
 from labeling.models import EncoderComparison, Job, LogKind, Project
 from labeling.projects import ledger
-from labeling.projects.encoder_settings import check_encoder, encoders_for, name_of, weights_there
+from labeling.projects.embedding_servers import check_choice
+from labeling.projects.encoder_settings import encoders_for, name_of, weights_there
 
 FEWEST = 50
 """The fewest labels that tell encoders apart, a little."""
@@ -114,7 +115,7 @@ def ask(*, project: Project, also: Sequence[Mapping[str, Any]] = ()) -> EncoderC
     if comparison is not None and is_under_way(comparison):
         return comparison
     choices: list[dict[str, Any]] = []
-    for choice in [*choices_of(project), *({"options": {}, **check_encoder(project.kind, each)} for each in also)]:
+    for choice in [*choices_of(project), *({"options": {}, **check_choice(project, each)} for each in also)]:
         if choice not in choices:
             choices.append(choice)
     if len(choices) < 2:

@@ -22,6 +22,7 @@ from models_store.encoders.options import Option, OptionError, settled
 __all__ = [
     "BY_DEFAULT",
     "BY_ITEMS",
+    "PRIVATE",
     "Encoder",
     "Option",
     "check_encoder",
@@ -34,6 +35,11 @@ __all__ = [
     "why",
 ]
 
+
+PRIVATE = (
+    "This project has a privacy budget, which bounds what its models reveal of its items. Nothing bounds what a server "
+    "outside learns from whole texts, so none are sent to one. Choose another encoder."
+)
 
 BY_DEFAULT, BY_ITEMS = "default", "items"
 """What took a project's encoder, as `by` of its choice: the server for a new project, or the first items. A manager's
@@ -136,11 +142,15 @@ def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder],
         raise ValidationError(str(error), code=error.option) from error
 
 
-def check_encoder(kind: str, value: Any) -> dict[str, Any]:
-    """Return `value` if it is a valid choice for this kind of item. Raises `ValidationError`."""
+def check_encoder(kind: str, value: Any, *, private: bool = False) -> dict[str, Any]:
+    """Return `value` if it is a valid choice for this kind of item. `private`: the project has a privacy budget, so its
+    items stay here. Raises `ValidationError`.
+    """
     if not isinstance(value, dict) or not {*value} <= {"name", "options"}:
         raise ValidationError(gettext('The encoder must be an object such as {"name": "tfidf-svd", "options": {}}.'))
     if not isinstance(value.get("options", {}), dict):
         raise ValidationError(gettext('The options of the encoder must be an object such as {"folder": "minilm"}.'))
-    settled_choice(kind, value)
+    encoder, _ = settled_choice(kind, value)
+    if private and encoder.sends_items:
+        raise ValidationError(gettext(PRIVATE))
     return value

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from labeling.arrays.files import ProjectFiles, append_rows
 from labeling.arrays.sums import keep, sums_of
 from labeling.disk.files import FileDamaged
-from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.loop.step import ComputeAway, GaveWay, Step, StepFailed
 from labeling.models import EncoderChange, FeatureSum, Job, Project
 from labeling.projects import pretraining
 from labeling.projects.encoder_settings import settled_choice
@@ -40,6 +40,7 @@ class Change:
         self._project, self._row = project, row
         self._files = ProjectFiles(project)
         self._encoder: Encoder | None = None
+        self._new_wait = False
 
     @classmethod
     def of(cls, project: Project) -> Change | None:
@@ -52,8 +53,11 @@ class Change:
         """Whether the next generation covers all rows."""
         return not self._row.problem and self._row.generation > 0 and self._row.rows == self._project.encoded_rows
 
-    def catch_up(self, step: Step) -> bool:
-        """Encode the rows that the next generation lacks; return False if the step has to give way first."""
+    def catch_up(self, step: Step, *, new_wait: bool = False) -> bool:
+        """Encode the rows that the next generation lacks; return False if the step has to give way first. `new_wait`:
+        new items wait for the server of the present encoder, so this does not give way to them.
+        """
+        self._new_wait = new_wait
         report = step.progress("encoding items with another encoder")
         try:
             self._set_up(step)
@@ -75,7 +79,7 @@ class Change:
 
     def block_of(self, step: Step, keys: Sequence[int]) -> np.ndarray | None:
         """Append the features of these items to the file of the next generation, and return them. Call `store` in the
-        transaction that gives the items their rows. None if they cannot be encoded.
+        transaction that gives the items their rows. None if they cannot be encoded, or not now.
         """
         try:
             self._set_up(step)
@@ -84,6 +88,8 @@ class Change:
             self._append(block)
         except StepFailed as failed:
             self._give_up(step, str(failed))
+            return None
+        except ComputeAway:  # `catch_up` asks again
             return None
         except FileDamaged:
             begin_again(step, self._row)
@@ -124,7 +130,7 @@ class Change:
 
     def _should_give_way(self, step: Step) -> bool:
         """Return whether an urgent step is due, or new items wait: the next attempt encodes these first."""
-        return step.should_give_way() or self._project.items.unencoded().exists()
+        return step.should_give_way() or (not self._new_wait and self._project.items.unencoded().exists())
 
     def _append(self, block: np.ndarray) -> None:
         append_rows(self._files.features(self._row.generation), rows_before=self._row.rows, block=block)

@@ -19,7 +19,7 @@ from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, append_rows
 from labeling.arrays.sums import keep
 from labeling.db.statements import change_each, update_numbers
-from labeling.loop.step import Step, StepFailed
+from labeling.loop.step import ComputeAway, Step, StepFailed
 from labeling.models import EncoderChange, Item, Job, Project
 from labeling.projects import pretraining, quota
 from labeling.projects.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
@@ -50,15 +50,21 @@ FIRST_LOOK = 200
 def encode(step: Step) -> None:
     """Encode every item that has no row yet; then enqueue the selection of a first or next batch, if it is due.
 
-    Items whose source is away wait for it, and others do not wait for them.
+    Items whose source or whose encoder's server is away wait for it, and others do not wait for them.
     """
     project = step.job.project
     change = Change.of(project)
     changing = EncoderChange.objects.filter(project=project).exists()
     encoder = _current_encoder(step, project, changing=changing)
     try:
-        is_done = _encode_new(step, project, encoder, change) and (change is None or change.catch_up(step))
-    except references.SourceAway:
+        try:
+            is_done = _encode_new(step, project, encoder, change)
+        except ComputeAway:
+            if change is not None:  # another encoder may be the way out
+                change.catch_up(step, new_wait=True)
+            raise
+        is_done = is_done and (change is None or change.catch_up(step))
+    except (references.SourceAway, ComputeAway):
         with step.write():
             _go_on(project)
         raise

@@ -17,8 +17,10 @@ from labeling.models import Project
 from labeling.models.items import ItemQuerySet
 from labeling.shared_files import read_whole
 from labeling.steps.compute import compute
+from labeling.steps.endpoint import Asking
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderDamagedError, EncoderFileError, EncoderSetupError
+from models_store.encoders.endpoint import Endpoint
 
 CHUNK = 512
 
@@ -28,10 +30,14 @@ def load_encoder(project: Project, generation: int | None = None) -> Encoder:
 
     Raises `FileDamaged`, or `StepFailed` if this server cannot load the encoder.
     """
+    path = ProjectFiles(project).encoder(generation or project.features_generation)
     try:
-        return read_whole(ProjectFiles(project).encoder(generation or project.features_generation), _read_encoder)
+        encoder = read_whole(path, _read_encoder)
     except EncoderFileError as error:
         raise StepFailed(f"The encoder cannot be loaded: {error}.") from error
+    if isinstance(encoder, Endpoint):
+        encoder.ask = Asking(project, encoder.address)
+    return encoder
 
 
 def _read_encoder(path: Path) -> Encoder:
@@ -55,8 +61,9 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)
     samples = sample_of(project, kind.fit_samples)
+    asking = {"ask": Asking(project, options["address"])} if kind.sends_items else {}
     try:
-        return kind.fit(samples, **options)
+        return kind.fit(samples, **options, **asking)
     except EncoderSetupError as error:
         raise StepFailed(str(error)) from error
 
@@ -103,7 +110,7 @@ def encoded_chunks(project: Project, encoder: Encoder, chunks: Iterable[Sequence
     """Yield the encoded items of each chunk, in order. Raises `StepFailed` if the encoder lacks a library."""
     read: deque[tuple[list[int], dict[int, str]]] = deque()
 
-    def contents() -> Iterator[list[Any]]:
+    def contents() -> Iterator[dict[int, Any]]:
         for items in chunks:
             good: dict[int, Any] = {}
             bad: dict[int, str] = {}
@@ -115,7 +122,7 @@ def encoded_chunks(project: Project, encoder: Encoder, chunks: Iterable[Sequence
                 else:
                     good[item.pk] = raw
             read.append((list(good), bad))
-            yield list(good.values())
+            yield good
 
     for block, wrong in _computed(encoder, contents()):
         good, bad = read.popleft()
@@ -143,7 +150,7 @@ def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict
 
     Raises `StepFailed` if the encoder lacks a library.
     """
-    return next(_computed(encoder, [raws]))
+    return next(_computed(encoder, [dict(enumerate(raws))], are_items=False))
 
 
 def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np.ndarray:
@@ -168,9 +175,17 @@ def in_rows(encoder: Encoder, block: np.ndarray, rows: Iterable[int | None], sta
     return whole
 
 
-def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
+def _computed(
+    encoder: Encoder, chunks: Iterable[Mapping[int, Any]], *, are_items: bool = True
+) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
+    """Yield the features of each chunk of raw items by key, and the reasons by place for those without."""
     try:
-        yield from compute.encode(encoder, chunks)
+        if isinstance(encoder, Endpoint):  # here, wherever others compute: nodes have no keys
+            assert isinstance(encoder.ask, Asking)
+            for chunk in chunks:
+                yield encoder.ask.embed(encoder, list(chunk.values()), list(chunk) if are_items else ())
+        else:
+            yield from compute.encode(encoder, (list(chunk.values()) for chunk in chunks))
     except EncoderSetupError as error:
         raise StepFailed(str(error)) from error
 

@@ -15,11 +15,11 @@ import numpy as np
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from labeling.loop.step import Step, StepFailed
+from labeling.loop.step import ComputeAway, Step, StepFailed
 from labeling.models import EncoderComparison, Project
 from labeling.projects import ledger
 from labeling.projects.encoder_comparison import Measured, own_choice
-from labeling.projects.encoder_settings import settled_choice
+from labeling.projects.encoder_settings import chosen, settled_choice
 from labeling.steps.features import encode_items, fit_encoder, load_encoder
 from labeling.steps.model_inputs import LabeledRows, read_labels, recipe_of, seed_for
 from models_store import metrics
@@ -95,7 +95,11 @@ def _measured(
         features = encode_items(project, encoder, items, lambda share: watch(share / 2))
         seconds = time.monotonic() - fitted
         right = _right(project, encoder, labeled, features, lambda share: watch(0.5 + share / 2))
-    except (ValidationError, StepFailed, EstimatorError) as error:
+    except (ValidationError, StepFailed, ComputeAway, EstimatorError) as error:
+        if isinstance(error, ComputeAway):
+            is_silent = chosen(project.kind, choice).sends_items and not error.moved_on
+            if not is_silent:  # a limit of rates, or the cluster is away: the next attempt goes on
+                raise
         reason = error.messages[0] if isinstance(error, ValidationError) else str(error)
         return Measured(choice, problem=reason)
     share = metrics.accuracy(np.ones(int(tested.sum()), bool), right[tested])

@@ -18,7 +18,7 @@ from django.utils import timezone
 from labeling.arrays.files import ProjectFiles
 from labeling.disk.files import FileDamaged
 from labeling.intake.readers import Source, UnreadableFile, open_source
-from labeling.loop.step import Step, StepFailed, StepLost
+from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.models import PredictionRun
 from labeling.outgoing import artifacts
 from labeling.projects import quota
@@ -74,8 +74,14 @@ def _predict(step: Step, run: PredictionRun, result: Path) -> None:
         file.seek(0, os.SEEK_END)
         if run.total is None and source.total is not None:
             PredictionRun.objects.filter(pk=run.pk).update(total=source.total)
-        complete = _all_parts(step, run, predictor, source, file)
+        away = None
+        try:
+            complete = _all_parts(step, run, predictor, source, file)
+        except ComputeAway as error:
+            complete, away = False, error
     store().publish(result)  # before the job is another worker's
+    if away is not None:
+        raise away
     if complete:
         _finish(step, run, state=PredictionRun.State.DONE, total=run.position)
     else:

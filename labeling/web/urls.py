@@ -126,6 +126,12 @@ urlpatterns = [
     path(f"{CLASS}archive/", classes.archive, name="project-class-archive"),
     path(f"{PROJECT}encoder/", encoder.encoder, name="project-encoder"),
     path(f"{PROJECT}encoder/change/", encoder.change, name="project-encoder-change"),
+    path(f"{PROJECT}encoder/server/", encoder.server, name="project-embedding-server"),
+    path(
+        f"{PROJECT}encoder/server/<int:server_id>/remove/",
+        encoder.remove_server,
+        name="project-embedding-server-remove",
+    ),
     path(f"{PROJECT}encoder/measure/", encoder.measure, name="project-encoder-measure"),
     path(f"{PROJECT}model/", model.model, name="project-learner"),
     path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),

@@ -15,6 +15,7 @@ from models_store.encoders.base import (
     load_state,
     stated,
 )
+from models_store.encoders.endpoint import Endpoint
 from models_store.encoders.fine_tuned import FineTuned
 from models_store.encoders.log_mel import LogMel
 from models_store.encoders.pixels import Pixels
@@ -46,6 +47,7 @@ ENCODERS: tuple[type[Encoder], ...] = (
     SentenceTransformers,
     UniversalSentences,
     PrivateLm,
+    Endpoint,
     Vector,
     Table,
     LogMel,

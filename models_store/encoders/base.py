@@ -87,6 +87,9 @@ class Encoder(ABC):
     """Whether `fit` learns from all items of the pool within the privacy budget. Then it gets a `training`, too, which
     the ledger has recorded, and a project fits it once."""
 
+    sends_items: ClassVar[bool] = False
+    """Whether it sends the items to a server outside. Then `fit` gets the function `ask` that does so, too."""
+
     dtype: ClassVar[np.dtype[Any]]
     """The type of the features: uint8 or float32."""
 

@@ -187,6 +187,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     return {
         "index": extra.index,
         "part_id": part.pk,
+        "server_id": project.embedding_servers.create(address="https://ml.example.org/v1").pk,
         "source_id": make_source(project).pk,
         "webhook_id": webhook.pk,
         "delivery_id": webhook.deliveries.get().pk,

@@ -37,6 +37,7 @@ def test_a_new_project_has_the_default_of_its_kind_and_is_told_what_else_there_i
         "sentence-transformers",
         "universal-sentence-encoder",
         "private-lm",
+        "endpoint",
     ]
     folder, prompt, tuned, pieces = body["known"][1]["options"]
     assert (folder["name"], folder["default"], folder["names_weights"]) == ("folder", None, True)

@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from receivers import receiver
 
-from labeling.loop.step import StepFailed
+from labeling.loop.step import ComputeAway, StepFailed
 from labeling.sources import SCHEMES, BadAddress, Remote, SourceProblem, azure, gcs, remote_at, s3
-from labeling.steps import prediction_server
+from labeling.steps import endpoint, prediction_server
 from labeling.steps.prediction_server import ServerAway
 from labeling.webhooks import messages
+from models_store.encoders.endpoint import TextRefused
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED, INNER = "127.0.0.1", "127.0.0.2"
@@ -66,6 +67,11 @@ def prediction_server_at(url: str) -> None:
             prediction_server._ask(place, path, body)
 
 
+def endpoint_at(url: str) -> None:
+    with suppress(StepFailed, ComputeAway, TextRefused):
+        endpoint._accepted(url, "secret", asyncio.run(endpoint._send(url, "secret", b'{"input": ["x"]}')))
+
+
 WEB = of_source("{url}", authorization="Bearer secret")
 SOURCES: dict[str, list[Client]] = {
     "s3": [
@@ -82,6 +88,7 @@ CLIENTS: dict[str, list[Client]] = {
     "sources/http.py": list(itertools.chain(*SOURCES.values())),
     "webhooks/messages.py": [webhook],
     "steps/prediction_server.py": [prediction_server_at],
+    "steps/endpoint.py": [endpoint_at],
 }
 """What sends requests to addresses of members, by its file."""
 

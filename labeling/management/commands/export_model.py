@@ -20,7 +20,8 @@ from labeling.projects.version_in_use import is_outdated
 from labeling.shared_files import store
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model
-from models_store import artifact
+from models_store import artifact, encoders
+from models_store.encoders.endpoint import Endpoint
 from models_store.networks.adapter import Adapter
 from models_store.onnx_export import to_onnx
 
@@ -97,3 +98,8 @@ class Command(VersionCommand):
             with path.open("rb") as source, written_whole(encoder) as file:
                 shutil.copyfileobj(source, file)
             self.stdout.write(f"Its encoder written to {encoder}")
+            if isinstance(asking := encoders.load(encoder), Endpoint):
+                self.stdout.write(
+                    f"It makes no features itself: set `ask` to a function that sends its requests to {asking.address} "
+                    "with your own key (docs/how-to/run-a-model-elsewhere.md)."
+                )

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from config.serve import tell_ready
 from labeling import auditlog, metrics, traces
 from labeling.answering import gold, removing
+from labeling.arrays import embedded
 from labeling.auditlog import retention, sealing
 from labeling.intake import uploads
 from labeling.items import search
@@ -64,6 +65,7 @@ def forget(project: Project, items: Sequence[int]) -> None:
     """Remove items from files that no row of theirs names."""
     uploads.forget(project, items)
     datasets.forget(project, items)
+    embedded.forget(project, items)
 
 
 def use_threads(threads: int) -> None:

@@ -11,7 +11,8 @@ from django.forms.boundfield import BoundField, BoundWidget
 from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Project
-from labeling.projects.encoder_settings import Option, check_encoder, encoders_for, name_of, weights_there
+from labeling.projects.embedding_servers import check_choice
+from labeling.projects.encoder_settings import Option, encoders_for, name_of, weights_there
 from labeling.projects.model_settings import check_model, learners_for
 from labeling.web.shared.forms import figure_input, translated
 
@@ -79,12 +80,12 @@ class EncoderForm(ChoiceForm):
     """The choice of the project's encoder."""
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
-        self._kind = project.kind
+        self._project = project
         chosen = {**project.encoder, "name": name_of(project.kind, project.encoder)}
         super().__init__(*args, offers=encoders_for(project.kind), chosen=chosen, **kwargs)
 
     def check(self, choice: dict[str, Any]) -> Any:
-        return check_encoder(self._kind, choice)
+        return check_choice(self._project, choice)
 
 
 class ModelForm(ChoiceForm):

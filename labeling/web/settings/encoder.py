@@ -9,20 +9,21 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
-from labeling.projects import encoder_change, encoder_comparison
+from labeling.projects import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_change import ChangeRefused
 from labeling.projects.encoder_comparison import ComparisonRefused, Measured
-from labeling.projects.encoder_settings import why
+from labeling.projects.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
+from labeling.web.settings.embedding_server_form import EmbeddingServerForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, duration, moment, number, percent, span
+from labeling.web.shared.words import count, duration, moment, money, number, percent, span
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -73,8 +74,32 @@ def change(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("project-encoder", project.slug)
 
 
-def _page(request: HttpRequest, membership: Membership, form: EncoderForm) -> HttpResponse:
+@for_members(changing=Ability.SETTINGS_CHANGE)
+def server(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Add a server for embeddings, or change its key and price."""
     project = membership.project
+    form = EmbeddingServerForm(request.POST)
+    if not form.is_valid():
+        return _page(request, membership, EncoderForm(project=project), form)
+    embedding_servers.set_server(project=project, **form.cleaned_data)
+    messages.success(request, gettext("The server is saved."))
+    return redirect("project-encoder", project.slug)
+
+
+@for_members(changing=Ability.SETTINGS_CHANGE)
+def remove_server(request: HttpRequest, membership: Membership, server_id: int) -> HttpResponse:
+    """Remove a server for embeddings."""
+    servers = membership.project.embedding_servers.select_related("project")
+    embedding_servers.remove_server(server=get_object_or_404(servers, pk=server_id))
+    messages.success(request, gettext("The server is removed. No more texts are sent to it."))
+    return redirect("project-encoder", membership.project.slug)
+
+
+def _page(
+    request: HttpRequest, membership: Membership, form: EncoderForm, server_form: EmbeddingServerForm | None = None
+) -> HttpResponse:
+    project = membership.project
+    takes_servers = any(each.sends_items for each in encoders_for(project.kind))
     settled = project.features_generation > 0
     context = {
         "form": form,
@@ -83,9 +108,27 @@ def _page(request: HttpRequest, membership: Membership, form: EncoderForm) -> Ht
         "refusal": encoder_comparison.refusal(project) if settled else "",
         "measured": _measured(project) if settled else None,
         "change": _change(project) if settled else None,
+        "servers": _servers(project) if takes_servers else None,
+        "server_form": server_form or EmbeddingServerForm(),
     }
-    status = 400 if form.errors else 200
+    status = 400 if form.errors or (server_form is not None and server_form.errors) else 200
     return render_page(request, membership, "project/encoder.html", context, section="project-settings", status=status)
+
+
+def _servers(project: Project) -> dict[str, Any]:
+    """Return the servers for embeddings, with what they have cost and may cost."""
+    tokens = embedding_servers.tokens_of_pool(project)
+
+    def cost(price: float | None, n: int) -> str:
+        return "–" if price is None else money(price * n / 1e6, project.currency)
+
+    return {
+        "tokens": number(tokens),
+        "rows": [
+            (each, number(each.tokens), cost(each.price, each.tokens), cost(each.price, tokens))
+            for each in project.embedding_servers.all()
+        ],
+    }
 
 
 def _change(project: Project) -> dict[str, Any] | None:

@@ -44,6 +44,7 @@ PAGES = frozenset(
         *("project-auditlog", "server-auditlog"),
         *("project-settings", "project-consequence", "project-cluster-anew", "project-learner"),
         *("project-encoder", "project-encoder-change", "project-encoder-measure"),
+        *("project-embedding-server", "project-embedding-server-remove"),
         *("project-finish", "project-finish-stop", "project-privacy", "server"),
         *("project-models", "project-model", "project-model-use", "project-models-automatic", "project-models-compare"),
         *("project-model-release", "project-model-mlflow", "project-model-register"),

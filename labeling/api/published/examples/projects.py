@@ -32,6 +32,7 @@ _PROJECT: dict[str, Any] = {
 }
 _NEEDED = ("slug", "kind", "classes", "prompt", "batch_size")
 _BACKBONE = {"name": "backbone", "options": {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}}
+_EMBEDDINGS = {"address": "https://api.openai.com/v1/embeddings", "price": 0.02}
 
 PROJECTS: dict[str, Any] = {
     "Project": {**_PROJECT, "guidelines_version": 2, "created_at": "2026-03-01T09:12:44Z", "archived_at": None},
@@ -79,6 +80,15 @@ PROJECTS: dict[str, Any] = {
     "RestoreRequest": {"slug": "owls"},
     "CopyRequest": {"slug": "owls-2027", "name": "Owls at the feeder, 2027", "members": True},
     "TransferRequest": {"username": "ann", "role": "engineer"},
+    "EmbeddingServer": {
+        **_EMBEDDINGS,
+        "id": 2,
+        "has_key": True,
+        "tokens": 812_400,
+        "cost": 0.016248,
+        "tokens_of_all": 1_250_000,
+    },
+    "EmbeddingServerRequest": {**_EMBEDDINGS, "key": "a key"},
     "EncoderChoiceRequest": _BACKBONE,
     "EncodersToCompareRequest": {"also": [_BACKBONE]},
     "Encoder": {
