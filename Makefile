@@ -31,7 +31,11 @@ test:  ## every check: style, types, layers, migrations, tests in short on SQLit
 	@exec $(PYTHON_VENV) scripts/check.py
 
 # One check for daily work; scripts/check.py says what each runs.
-lint types test-sqlite test-postgres test-ray test-browser test-models test-long: setup
+lint types test-sqlite test-postgres test-ray test-browser test-models: setup
+	@exec $(PYTHON_VENV) scripts/check.py $@ $(ARGS)
+
+test-long: setup  ## all tests with all their cases, before a release
+	@scripts/system-packages.sh
 	@exec $(PYTHON_VENV) scripts/check.py $@ $(ARGS)
 
 bench-peers: setup  ## Label Studio from PyPI beside this, in one run; ARGS=--help tells the options

@@ -38,7 +38,7 @@ TEXT = entry("a.txt", b"one")
         TEXT + entry("pax", b"19 size=-0000001024\n", kind=tarfile.XHDTYPE) + entry("b.txt", b"") + END,
         TEXT + entry("pax", b"", size=-512, kind=tarfile.XHDTYPE) + entry("b.txt", b"") + END,
         TEXT + entry("pax", os.urandom(2 << 20), kind=tarfile.XHDTYPE) + entry("b.txt", b"") + END,
-        entry("pax", b"", kind=tarfile.XHDTYPE) * 2000 + TEXT + END,
+        entry("pax", b"", kind=tarfile.XHDTYPE) * 30 + TEXT + END,
         TEXT + b"no header".ljust(512) + TEXT + END,
         TEXT + bytes(512) + TEXT + END,
         TEXT + END + TEXT,

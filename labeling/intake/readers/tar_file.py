@@ -28,8 +28,21 @@ _DIGITS = 10  # of an index
 _ABOUT_THE_NEXT = b"xgXLK"  # types of headers whose content tarfile holds in memory: pax headers, and GNU's long names
 
 
+_MOST_ABOUT_ONE = 20  # such headers of a file. tarfile recurses into each, and libraries raise Python's own limit.
+
+
 class _Header(tarfile.TarInfo):
     """A header that raises ValueError where tarfile would end the file silently, or read too much into memory."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile: Any) -> Self:
+        tarfile.depth = getattr(tarfile, "depth", 0) + 1
+        if tarfile.depth > _MOST_ABOUT_ONE:
+            raise ValueError("too many headers for one file")
+        try:
+            return super().fromtarfile(tarfile)
+        finally:
+            tarfile.depth -= 1
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
