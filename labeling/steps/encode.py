@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from django.core.exceptions import ValidationError
@@ -167,6 +168,18 @@ def _encoded_before(project: Project, rows: deque[list[int]]) -> Iterator[list[I
             yield chunk
 
 
+def _first_items(project: Project) -> list[Any]:
+    """Return the raw contents of some items, without those whose source is away."""
+    away: dict[int | None, references.SourceAway] = {}
+    while True:
+        try:
+            return sample_of(references.without(project.items.all(), away), project, FIRST_LOOK)
+        except references.SourceAway as error:
+            if error.source in away:
+                return []
+            away[error.source] = error
+
+
 def start_generation(step: Step, project: Project) -> Encoder:
     """Fit an encoder, encode all items that have a row again, and then switch the project to the new files.
 
@@ -174,7 +187,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
     was changed meanwhile; and `GaveWay` as `fit_generation`.
     """
     before = project.encoder
-    if before.get("by") == BY_DEFAULT and (samples := sample_of(project, FIRST_LOOK)):
+    if before.get("by") == BY_DEFAULT and (samples := _first_items(project)):
         project.encoder = default_choice(project.kind, samples)
     try:
         kind, options = settled_choice(project.kind, project.encoder)

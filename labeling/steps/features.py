@@ -60,7 +60,7 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
         )
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)
-    samples = sample_of(project, kind.fit_samples)
+    samples = sample_of(project.items.all(), project, kind.fit_samples)
     asking = {"ask": Asking(project, options["address"])} if kind.sends_items else {}
     try:
         return kind.fit(samples, **options, **asking)
@@ -68,10 +68,12 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
         raise StepFailed(str(error)) from error
 
 
-def sample_of(project: Project, n: int) -> list[Any]:
-    """Return the raw contents of at most `n` items, drawn uniformly, without those that cannot be read."""
+def sample_of(items: ItemQuerySet, project: Project, n: int) -> list[Any]:
+    """Return the raw contents of at most `n` of the project's items, drawn uniformly, without those that cannot be
+    read.
+    """
     # The front of the permutation is a uniform sample, also of an import that is sorted by class.
-    chosen = project.items.filter(encode_error="").order_by("control_key")[:n]
+    chosen = items.filter(encode_error="").order_by("control_key")[:n]
     raws = raw_contents(project, columns_of(chosen)) if n else []
     return [raw for raw in raws if not isinstance(raw, (OSError, FileDamaged))]
 

@@ -24,6 +24,7 @@ from labeling.kinds import media
 from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, ProjectStorage, Reference, Role
 from labeling.projects.duplicating import duplicate
+from labeling.projects.encoder_settings import default_choice
 from labeling.projects.erasing import erase
 from labeling.projects.purging import purge
 from labeling.references import copies
@@ -104,6 +105,8 @@ def test_encoding_waits_for_a_source_that_refuses(kept: Kept, project: Project) 
 
 
 def test_a_source_that_is_away_holds_up_no_other_items(kept: Kept, project: Project) -> None:
+    Project.objects.update(encoder=default_choice("image"))
+    project.refresh_from_db()
     kept.fill({"a.png": photo(), "b.png": photo(seed=2)})
     kept.items(["a.png"])
     other = kept_in(kept.store, project)
