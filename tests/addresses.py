@@ -10,6 +10,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 TAKERS = {
     "project-encoder-change",
     "project-encoder-measure",
+    "project-embedding-server",
+    "project-embedding-server-remove",
     "logout",
     "guidelines-preview",
     "theme",

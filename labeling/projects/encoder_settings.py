@@ -108,7 +108,7 @@ def why(kind: str, choice: Mapping[str, Any]) -> str:
     names = {"name": encoder.name, "weights": weights, "meaning": gettext(encoder.meaning)}
     if by == BY_ITEMS and encoder.name in _BY_ITEMS:
         return gettext(_BY_ITEMS[encoder.name]) % names
-    if not weights:
+    if by == BY_ITEMS or not weights:
         return gettext("New projects get %(name)s by default. %(meaning)s") % names
     return gettext("New projects get %(name)s with %(weights)s by default. The first items can change that.") % names
 

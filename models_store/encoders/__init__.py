@@ -21,6 +21,7 @@ from models_store.encoders.log_mel import LogMel
 from models_store.encoders.pixels import Pixels
 from models_store.encoders.private_lm import PrivateLm
 from models_store.encoders.sentences import SentenceTransformers
+from models_store.encoders.silero import Silero
 from models_store.encoders.table import Table
 from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.encoders.universal import UniversalSentences
@@ -51,6 +52,7 @@ ENCODERS: tuple[type[Encoder], ...] = (
     Vector,
     Table,
     LogMel,
+    Silero,
 )
 """The first encoder of a kind is that of projects without a choice; see also `Encoder.for_new`."""
 

@@ -57,8 +57,12 @@ class LogMel(Encoder):
     def encode(self, raws: Sequence[SupportsBytes]) -> np.ndarray:
         features = np.empty((len(raws), self.dim), dtype=self.dtype)
         for index, raw in enumerate(raws):
-            features[index] = _figures(self._levels(raw, index))
+            features[index] = self.figures(raw, index)
         return features
+
+    def figures(self, raw: SupportsBytes, index: int) -> np.ndarray:
+        """Return the numbers of a recording, (7 * bands,). Raises `EncodingError`."""
+        return _figures(self._levels(raw, index))
 
     def state(self) -> State:
         return {"bands": np.array(self.bands)}
@@ -71,7 +75,7 @@ class LogMel(Encoder):
         """Return (windows, bands) float32 levels in decibels. Raises `EncodingError` if the bytes are no recording."""
         if not isinstance(raw, bytes | bytearray | memoryview | SupportsBytes):
             raise EncodingError(f"expected the bytes of a recording, not {type(raw).__name__}", index=index)
-        soundfile, filters = _library("soundfile"), _library("librosa.filters")
+        soundfile, filters = audio_library("soundfile"), audio_library("librosa.filters")
         try:
             with soundfile.SoundFile(io.BytesIO(bytes(raw))) as sound:
                 rate = sound.samplerate
@@ -123,5 +127,6 @@ def _figures(levels: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _library(name: str) -> Any:
+def audio_library(name: str) -> Any:
+    """Import a package of `requirements-audio.txt`. Raises `EncoderSetupError` if it is missing."""
     return library(name, encoder=LogMel.name, requirements="requirements-audio.txt")

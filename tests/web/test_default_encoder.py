@@ -20,6 +20,7 @@ from models_store.encoders.options import Option
 pytestmark = pytest.mark.django_db
 SENTENCES = {"name": "sentence-transformers", "options": {"folder": "all-MiniLM-L6-v2"}, "by": "default"}
 PHOTOS = {"name": "backbone", "options": {"weights": "efficientnet-lite0"}, "by": "default"}
+SOUNDS = {"name": "silero", "options": {"weights": "silero-vad-16k"}, "by": "default"}
 TABLES = {"name": "table", "options": {}, "by": "default"}
 
 
@@ -55,8 +56,10 @@ def test_without_the_packages_they_get_what_needs_none(kind: str, encoder: Any, 
     assert create_each_way(kind) == {"command": encoder, "page": encoder, "api": encoder}
 
 
-@pytest.mark.parametrize(("kind", "encoder"), [("image", PHOTOS), ("vector", TABLES)])
-def test_images_get_a_network_that_has_seen_photos_and_vectors_that_of_tables(kind: str, encoder: Any) -> None:
+@pytest.mark.parametrize(("kind", "encoder"), [("image", PHOTOS), ("vector", TABLES), ("audio", SOUNDS)])
+def test_images_and_recordings_get_networks_that_know_the_world_and_vectors_that_of_tables(
+    kind: str, encoder: Any
+) -> None:
     assert create_each_way(kind) == {"command": encoder, "page": encoder, "api": encoder}
 
 

@@ -64,7 +64,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-import-progress", [], Role.MANAGER, 7),
     ("project-settings", [], Role.MANAGER, 21),
     ("project-guidelines-edit", [], Role.MANAGER, 3),
-    ("project-encoder", [], Role.MANAGER, 3),
+    ("project-encoder", [], Role.MANAGER, 5),
     ("project-learner", [], Role.MANAGER, 3),
     ("project-consequence", [], Role.MANAGER, 20),
     ("project-classes", [], Role.MANAGER, 13),
