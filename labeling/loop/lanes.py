@@ -179,7 +179,8 @@ class Lanes:
 
     def _without_lonely(self, due: JobQuerySet) -> JobQuerySet:
         """Leave out jobs whose process died, and that do not begin beside others yet."""
-        return due.exclude(deaths__gt=0, run_after__gt=timezone.now() - ALONE) if self._running() else due
+        beside = self._running(is_outside=False)  # others take little memory, and a slow server holds them up
+        return due.exclude(deaths__gt=0, run_after__gt=timezone.now() - ALONE) if beside else due
 
     def start(self, job: Job, *, is_outside: bool) -> None:
         """Start the step of a job that this worker has taken and whose project is loaded. `is_outside`: as

@@ -214,6 +214,8 @@ def _places(new: np.ndarray, old: np.ndarray) -> np.ndarray:
     A row in both stays with its task; the other tasks get the other rows in order.
     """
     places = np.full(len(old), -1)
+    if not len(new):  # nothing is left that could be picked instead
+        return places
     order = np.argsort(new)
     at = np.searchsorted(new, old, sorter=order)
     stays = (at < len(new)) & (new[order[np.minimum(at, len(new) - 1)]] == old)

@@ -18,7 +18,7 @@ from steps_apart import enqueued, worker_of_steps
 from labeling.answering import retrying
 from labeling.insight.status import put_off_of
 from labeling.loop import endings
-from labeling.loop.lanes import ALONE
+from labeling.loop.lanes import ALONE, Lane, Lanes
 from labeling.loop.progress import progress_of
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, PrivateTraining, Project
@@ -179,3 +179,17 @@ def test_whatever_ends_a_private_training_a_third_is_not_started_unasked(how: st
             endings.put_off(job, "The store does not answer.")
         let_begin()
     assert PrivateTraining.objects.count() == 3
+
+
+def test_what_waits_to_run_alone_does_not_wait_for_steps_that_ask_servers_outside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job = enqueued("hangs")
+    Job.objects.filter(pk=job.pk).update(deaths=1, run_after=timezone.now())
+    lanes = Lanes.__new__(Lanes)
+    outside, inside = (Lane.__new__(Lane) for _ in range(2))
+    for lane, is_outside in ((outside, True), (inside, False)):
+        lane.job, lane.is_outside = job, is_outside
+    for beside, due in (([], [job]), ([outside], [job]), ([outside, inside], [])):
+        monkeypatch.setattr(lanes, "_lanes", beside, raising=False)
+        assert list(lanes._without_lonely(Job.objects.all())) == due

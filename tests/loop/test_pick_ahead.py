@@ -22,6 +22,7 @@ from labeling.steps import batch_copies
 from labeling.steps import repick as repicking
 from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
+from labeling.steps.repick import _places
 from labeling.steps.select import read_pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -296,3 +297,8 @@ def test_who_holds_up_the_first_batch_holds_up_nobody_and_its_model_knows_all_th
     first, second = project.versions.order_by("number")
     assert (second.batch.number, second.number) == (1, 2)
     assert second.labels >= first.labels, "the later version knows what the earlier one knew"
+
+
+def test_tasks_stay_where_nothing_is_left_to_pick_in_their_place() -> None:
+    assert (_places(np.array([], np.int64), np.array([3, 5])) == -1).all()
+    assert _places(np.array([5, 8]), np.array([3, 5])).tolist() == [1, 0]
