@@ -44,6 +44,9 @@ from models_store.training import forget
 
 # An encoder fitted to the pool is fitted again before the first version is trained, if its samples grow by this factor.
 REFIT_GROWTH = 1.5
+FIRST_FILES = 128
+SLOW_SECONDS = 2.0
+"""An encoder that has taken longer, with items left, is not waited for."""
 FIRST_LOOK = 200
 """Items by which a new project's encoder is taken, unless a manager chose it."""
 
@@ -90,14 +93,13 @@ def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change |
     n_encoded = 0
     # Read only the chunks that are encoded at once: every import may change the order of the unencoded items.
     away: dict[int | None, references.SourceAway] = {}
-    while chunks := chunks_of(references.without(project.items.unencoded(), away)[: CHUNK * compute.side_by_side]):
+    while chunks := chunks_of(references.without(project.items.unencoded(), away)[: _at_once(project)]):
         try:
             for encoded in encoded_chunks(project, encoder, chunks):
                 _store(step, project, encoded, change)
                 n_encoded += len(encoded.good) + len(encoded.bad)
                 report(n_encoded / max(missing, n_encoded))
-                _begin_early(step, project)
-                if step.should_give_way():
+                if _begin_early(step, project) or step.should_give_way():
                     return False
         except references.SourceAway as error:
             away[error.source] = error
@@ -106,16 +108,26 @@ def _encode_new(step: Step, project: Project, encoder: Encoder, change: Change |
     return True
 
 
-def _begin_early(step: Step, project: Project) -> None:
+def _at_once(project: Project) -> int:
+    """Return how many items are read: of the first files few, so that people need not wait for many."""
+    is_first = isinstance(kinds.of(project), kinds.FileKind) and not project.encoded_rows
+    return min(CHUNK, max(FIRST_FILES, project.batch_size)) if is_first else CHUNK * compute.side_by_side
+
+
+def _begin_early(step: Step, project: Project) -> bool:
     """Enqueue the selection of the first batch from the files that are encoded already, if the encoder is slow: people
     begin to label meanwhile. Files are encoded in the order of their digests, so those are a sample of all.
+
+    Return whether the step should stop for it.
     """
-    is_slow = step.seconds > step.SLICE_SECONDS and isinstance(kinds.of(project), kinds.FileKind)
+    is_slow = step.seconds > SLOW_SECONDS and isinstance(kinds.of(project), kinds.FileKind)
     if not is_slow or project.encoded_rows < project.batch_size or project.batches.exists():
-        return
-    if not project.jobs.unfinished().filter(kind=Job.Kind.IMPORT).exists():
-        with step.write():
-            _go_on(project)
+        return False
+    if project.jobs.unfinished().filter(kind=Job.Kind.IMPORT).exists():
+        return False
+    with step.write():
+        _go_on(project)
+    return True
 
 
 def _store(step: Step, project: Project, encoded: Encoded, change: Change | None) -> None:

@@ -261,7 +261,7 @@ def test_the_first_texts_take_the_encoder_that_reads_their_language(tmp_path: Pa
 
 
 def test_the_first_batch_does_not_wait_for_a_slow_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Step, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(encode_step, "SLOW_SECONDS", 0.0)
     monkeypatch.setattr(encode_step, "CHUNK", 50)
     monkeypatch.setattr(features, "CHUNK", 50)
     project = digits_project(tmp_path, n=200)
