@@ -13,11 +13,11 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.utils import timezone
 
-from labeling.db.statements import converted, insert_many
-from labeling.loop.sweeps import recount
 from labeling.models import Annotation, Assignment, Batch, Item, ModelVersion, Project, Role, Task, User
 from labeling.projects.create import create_project
-from labeling.projects.members import get_or_create_user, set_role
+from labeling.projects.people.members import get_or_create_user, set_role
+from labeling.steps.running.sweeps import recount
+from labeling.storage.db.statements import converted, insert_many
 
 SLUG = "big"
 ITEMS = 200_000

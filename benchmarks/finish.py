@@ -8,10 +8,10 @@
 
 The goal is a label for all items, of which at most a share is wrong (--targets). Ways:
 
-    finish               batches by Cluster-Margin until an audit pays (labeling.certifying.schedule), audits and
+    finish               batches by Cluster-Margin until an audit pays (labeling.finishing.certifying.schedule), audits and
                          certificates (plan, proof), people for the rest; asked alone, with a suggestion or in grids, by
-                         expected seconds (labeling.certifying.asking); answers are checked where the model disagrees
-                         (labeling.resolving.posterior)
+                         expected seconds (labeling.finishing.certifying.asking); answers are checked where the model disagrees
+                         (labeling.labels.resolving.posterior)
     one-by-one           one answer an item
     one-by-one-overlap   two answers an item, more until two agree
     grids                as finish until its first audit, then grids for all other items; not of several classes an item

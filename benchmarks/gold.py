@@ -7,7 +7,7 @@
     python -m benchmarks.gold --tests              # other tests for the same, and the best that any can do; exact
 
 People of known kinds answer gold items, their classes drawn at random: spammers (any class, or always one), people who
-take one class for another, and good ones. After each answer `labeling.answering.gold.is_below` is asked, as the product
+take one class for another, and good ones. After each answer `labeling.queue.gold.is_below` is asked, as the product
 asks it. Reported: how many spammers and confusers are paused within 30 gold items, and how many good people within 200.
 """
 
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()  # the rule stands beside tables; none is read
-    from labeling.answering import gold
+    from labeling.queue import gold
 
     sure = gold.SURE if options.sure is None else options.sure
     if not 0 < sure < 1 or options.people < 1:

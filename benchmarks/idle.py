@@ -146,7 +146,7 @@ def create(people: int, batch: int, ahead: float) -> dict[str, Any]:
     from labeling.models import Role
     from labeling.models.jobs import worker_name
     from labeling.projects.create import create_project
-    from labeling.projects.members import get_or_create_user, set_role
+    from labeling.projects.people.members import get_or_create_user, set_role
 
     rng = np.random.default_rng(0)
     truth = rng.integers(CLASSES, size=ITEMS)
@@ -172,9 +172,9 @@ def create(people: int, batch: int, ahead: float) -> dict[str, Any]:
 
 def answer(leave: int) -> dict[str, Any]:
     """Answer all but `leave` tasks of the newest open batch, as one more person; wait if no batch is open."""
-    from labeling.answering import queue, submitting
-    from labeling.answering.answer import Answer
     from labeling.models import Project, User
+    from labeling.queue import queue, submitting
+    from labeling.queue.answer import Answer
 
     project, user = Project.objects.get(), User.objects.order_by("pk").last()
     while (batch := project.batches.open().order_by("-number").first()) is None:

@@ -66,9 +66,9 @@ def label_beside(path: Path) -> None:
     import django
 
     django.setup()
-    from labeling.answering import queue, submitting
-    from labeling.answering.answer import Answer
     from labeling.models import Project, User
+    from labeling.queue import queue, submitting
+    from labeling.queue.answer import Answer
 
     project, user = Project.objects.get(slug="small"), User.objects.get(username="beside")
     with path.open("w", buffering=1) as lines:
@@ -90,7 +90,7 @@ def prepare_beside(n: int) -> None:
 
     from labeling.models import Batch, Item, Project, Role, Task
     from labeling.projects.create import create_project
-    from labeling.projects.members import get_or_create_user, set_role
+    from labeling.projects.people.members import get_or_create_user, set_role
 
     project = create_project(slug="small", kind="text", classes=["a", "b"], settings={"pick_ahead": None})
     user, _ = get_or_create_user("beside")

@@ -93,7 +93,7 @@ def export(port: int, token: str, path: str) -> dict[str, float]:
 def add_engineer(slug: str) -> dict[str, Any]:
     """Make the first annotator of `benchmarks.queue` an engineer, who may export this project."""
     from labeling.models import Project, Role, User
-    from labeling.projects.members import set_role
+    from labeling.projects.people.members import set_role
 
     user = User.objects.get(username="person-0")
     set_role(project=Project.objects.get(slug=slug), user=user, role=Role.ENGINEER)

@@ -68,7 +68,7 @@ def prepare(items: int, people: int) -> dict[str, Any]:
 
     from labeling.models import Batch, Item, Project, Role, Task
     from labeling.projects.create import create_project
-    from labeling.projects.members import get_or_create_user, set_role
+    from labeling.projects.people.members import get_or_create_user, set_role
 
     classes = [f"class {number}" for number in range(10)]
     project = create_project(slug=SLUG, kind="text", classes=classes, settings={"seed": 1, "batch_size": items})
@@ -99,8 +99,8 @@ def answered_before(project: Any, users: Sequence[Any]) -> None:
 
     from django.utils import timezone
 
-    from labeling.db.statements import analyze
     from labeling.models import Annotation, Assignment, Batch, Item, Task
+    from labeling.storage.db.statements import analyze
 
     then = timezone.now() - datetime.timedelta(days=1)
     items = [Item(project=project, external_id=f"before-{row}", row=10**9 + row, data={"text": "Text."}, label=1,

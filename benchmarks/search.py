@@ -67,9 +67,9 @@ def prepare(items: int) -> Any:
     """Create the project with its items, without an index."""
     from django.utils import timezone
 
-    from labeling.arrays.files import ProjectFiles, append_rows
     from labeling.models import Item, Project
     from labeling.projects.create import create_project
+    from labeling.storage.arrays.files import ProjectFiles, append_rows
 
     classes = [f"class {number}" for number in range(10)]
     project = create_project(slug=SLUG, kind="text", classes=classes, settings={"seed": 1})
@@ -106,7 +106,7 @@ def index(project: Any) -> dict[str, float]:
     """Index all items; return the items per second and the seconds per transaction."""
     from django.db import connection
 
-    from labeling.items import search
+    from labeling.labels.items import search
 
     times = []
     index = search._indexes_behind()[0]

@@ -86,9 +86,9 @@ def as_a_worker() -> Iterator[None]:
 
 def turn(pool: Pool, *, slug: str, size: int, clock: Clock) -> None:
     """Turn the loop once in a new project, with batches of `size`, and pick once more. Django is set up."""
-    from labeling.answering import batches
     from labeling.intake.run import import_items
     from labeling.intake.uploads import register
+    from labeling.loop import batches
     from labeling.loop.step import Step
     from labeling.models import Job, Project
     from labeling.models.jobs import worker_name
@@ -138,10 +138,10 @@ def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
     from django.db import transaction
     from django.utils import timezone
 
-    from labeling.db.long_writes import keep_log_short
-    from labeling.db.statements import change_each, insert_many, stored
     from labeling.models import Annotation, Batch, Task
-    from labeling.projects.members import get_or_create_user
+    from labeling.projects.people.members import get_or_create_user
+    from labeling.storage.db.long_writes import keep_log_short
+    from labeling.storage.db.statements import change_each, insert_many, stored
 
     user, _ = get_or_create_user("annotator")
     tasks = list(batch.tasks.order_by("rank").values_list("pk", "item_id", "item__source"))

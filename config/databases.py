@@ -25,7 +25,7 @@ def below(home: Path, database: dict[str, Any]) -> dict[str, Any]:
 def on_postgresql(database: dict[str, Any], variable: str) -> dict[str, Any]:
     """Return the settings of the database, with connections that are kept for a minute. Errors name the `variable`."""
     options = dict(database.get("OPTIONS", {}))
-    # labeling/db/statements.py prepares a statement at its third execution, unless the URL sets another number.
+    # labeling/storage/db/statements.py prepares a statement at its third execution, unless the URL sets another number.
     threshold = str(options.get("prepare_threshold", 3))
     if threshold != "none" and not threshold.isdecimal():
         raise ImproperlyConfigured(f"{variable}: prepare_threshold is {threshold!r}, but must be a number, or none.")

@@ -22,7 +22,7 @@ from django.urls import get_resolver, reverse
 from config.private import UMASK
 from config.security import THIS_MACHINE
 from config.serve import tell_ready
-from labeling import traces
+from labeling.observing import traces
 
 
 def remove_counts(folder: str, pid: int) -> None:

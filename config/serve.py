@@ -41,7 +41,7 @@ def tell_ready() -> None:
     """
     if not (started_by := os.environ.pop(STARTED_BY, "")):
         return
-    from labeling.loop.forks import end_with  # loads Django, which this program itself does not
+    from labeling.steps.running.forks import end_with  # loads Django, which this program itself does not
 
     parent, pipe = map(int, started_by.split(":"))
     end_with(parent)  # left behind, it would keep the port

@@ -211,7 +211,7 @@ else:
 DATABASES = {"default": _default}
 if _replica:
     DATABASES["replica"] = databases.replica(_replica, _database)
-    DATABASE_ROUTERS = ["labeling.db.replica.Router"]
+    DATABASE_ROUTERS = ["labeling.storage.db.replica.Router"]
 
 AUTH_USER_MODEL = "labeling.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -329,7 +329,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
-        "ItemStateEnum": "labeling.items.item_filters.State",
+        "ItemStateEnum": "labeling.labels.items.item_filters.State",
         "ProjectKindEnum": "labeling.kinds.choices",
         "BatchState": "labeling.models.Batch.State",
         "ImportState": "labeling.models.ItemImport.State",
@@ -364,14 +364,14 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-        "json": {"()": "labeling.logs.JsonLines"},
+        "json": {"()": "labeling.observing.logs.JsonLines"},
         "line": {"format": "{line}", "style": "{"},
     },
     "filters": {
         "acts_of_commands": {"()": "django.utils.log.CallbackFilter", "callback": _is_no_act_of_a_command},
         "served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours},
-        "seldom": {"()": "labeling.logs.Seldom", "seconds": 600},
-        "each_minute": {"()": "labeling.logs.Seldom", "seconds": 60},
+        "seldom": {"()": "labeling.observing.logs.Seldom", "seconds": 600},
+        "each_minute": {"()": "labeling.observing.logs.Seldom", "seconds": 60},
     },
     "handlers": {
         "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["acts_of_commands"]},
@@ -381,7 +381,7 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["served"]},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "labeling.db.replica": {"filters": ["each_minute"]},
+        "labeling.storage.db.replica": {"filters": ["each_minute"]},
         "httpx": {"level": "WARNING"},  # it would log every address, and those of webhooks can hold secrets
         # With LOG_LEVEL=DEBUG they would log the headers of requests, which have credentials of sources.
         **{name: {"level": "INFO"} for name in ("aiobotocore", "botocore", "httpcore", "s3fs")},
@@ -389,7 +389,7 @@ LOGGING = {
         "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
         "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},
         **{name: {"handlers": ["console"], "propagate": False} for name in _OTHERS},
-        **({"labeling.auditlog": {"handlers": ["syslog"]}} if AUDIT_LOG_SYSLOG else {}),
+        **({"labeling.observing.auditlog": {"handlers": ["syslog"]}} if AUDIT_LOG_SYSLOG else {}),
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

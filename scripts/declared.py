@@ -21,10 +21,10 @@ def declared() -> Iterator[Text]:
         ("labeling/models/event_types.py", _of_events()),
         ("labeling/models/file_owners.py", _of_quotas()),
         ("labeling/kinds", _of_kinds()),
-        ("labeling/items", _of_items()),
+        ("labeling/labels/items", _of_items()),
         ("labeling/outgoing", _of_exports()),
         ("labeling/intake/readers/layout.py", _of_layouts()),
-        ("labeling/sources", _of_sources()),
+        ("labeling/outside/sources", _of_sources()),
         ("labeling/intake/registering.py", _of_refusals()),
         ("models_store", _of_models_store()),
     ):
@@ -73,13 +73,13 @@ def _of_events() -> Iterator[str]:
 
 def _of_items() -> Iterator[str]:
     """Filters, orders, actions, reasons, roles, kinds of log entries, and questions."""
-    from labeling.answering.changing import ACTIONS
     from labeling.insight.picked import ORDERS, PARTS
     from labeling.insight.review import Reason
-    from labeling.items.item_filters import FILTERS, Origin, State
-    from labeling.items.order import SORTS
+    from labeling.labels.items.item_filters import FILTERS, Origin, State
+    from labeling.labels.items.order import SORTS
     from labeling.models import LogKind, Role
     from labeling.questions import QUESTIONS
+    from labeling.queue.changing import ACTIONS
     from selector.strategies import STRATEGIES
 
     for each in FILTERS.values():
@@ -109,9 +109,9 @@ def _of_kinds() -> Iterator[str]:
 
 
 def _of_exports() -> Iterator[str]:
+    from labeling.labels.resolving.origins import Origin
     from labeling.outgoing.exports.choice import FILTERS
     from labeling.outgoing.formats import GROUPS
-    from labeling.resolving.origins import Origin
     from labeling.web.export.columns import MEANINGS
 
     for title, formats in GROUPS.items():
@@ -127,7 +127,7 @@ def _of_exports() -> Iterator[str]:
 def _of_refusals() -> Iterator[str]:
     """Reasons that are stored in English."""
     from labeling.intake import registering
-    from labeling.projects import encoder_settings
+    from labeling.projects.encoders import encoder_settings
 
     yield from (registering.PRIVATE, encoder_settings.PRIVATE, "A manager paused it.")
 
@@ -141,7 +141,7 @@ def _of_layouts() -> Iterator[str]:
 
 
 def _of_sources() -> Iterator[str]:
-    from labeling.sources.schemes import PLACES
+    from labeling.outside.sources.schemes import PLACES
 
     for place in PLACES:
         yield place.title

@@ -13,14 +13,14 @@ from s3 import KEY
 
 from labeling.intake.readers import Layout
 from labeling.intake.run import import_items
+from labeling.intake.watching import changing
+from labeling.intake.watching.looking import look
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Job, Project, Source
-from labeling.outbound import Response
-from labeling.shared_files import StoreAway
-from labeling.sources.s3 import S3
-from labeling.watching import changing
-from labeling.watching.looking import look
+from labeling.outside.outbound import Response
+from labeling.outside.sources.s3 import S3
+from labeling.storage.shared_files import StoreAway
 
 
 class Store(NamedTuple):

@@ -19,8 +19,8 @@ from django.dispatch import receiver
 from django.test import override_settings
 from migrated import keep_tables, put_tables
 
-from labeling.answering import label_counts
 from labeling.insight import balance, control_slice
+from labeling.labels import label_counts
 from tests.extent import examples
 
 # A machine that is busy with other things is no fault of what is tested.

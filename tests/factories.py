@@ -15,8 +15,7 @@ from django.utils import timezone
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.answering import counting, rechecking
-from labeling.kinds import media
+from labeling.labels import counting, rechecking
 from labeling.models import (
     Assignment,
     Audit,
@@ -36,9 +35,10 @@ from labeling.models import (
     User,
     Webhook,
 )
+from labeling.outside.webhooks import changing
 from labeling.projects.create import create_project
-from labeling.projects.members import set_role
-from labeling.webhooks import changing
+from labeling.projects.people.members import set_role
+from labeling.storage import media
 
 # The same in every run, so that what follows from it is.
 SECRET = b"a project's secret, of 32 bytes."

@@ -8,9 +8,9 @@ from typing import Any
 
 import fsspec
 
-from labeling.loop.worker import Worker
 from labeling.models import Job
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 
 class Hosts:

@@ -15,10 +15,10 @@ from factories import new_items
 from PIL import Image
 from s3 import s3_server
 
-from labeling import references
 from labeling.kinds import KeptAtSource
 from labeling.models import Item, Project, Reference, Source
-from labeling.sources import remote_of, seal_secrets
+from labeling.outside import references
+from labeling.outside.sources import remote_of, seal_secrets
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from django.db.models import F
 from factories import make_items, make_member, make_project
 from pages import make_history
 
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.models import Audit, Certificate, Item, ModelVersion, Project
+from labeling.storage.arrays.files import ProjectFiles, save_array
 
 OPEN, CONTROL, LABELED = 3000, 200, 8
 PEOPLE = ("annie", "bert", "carl")

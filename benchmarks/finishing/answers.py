@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.seconds.people import BIT, K, M, People
-from labeling.resolving import by_class
-from labeling.resolving.posterior import ModelVote, Vote, posterior
+from labeling.labels.resolving import by_class
+from labeling.labels.resolving.posterior import ModelVote, Vote, posterior
 from models_store.prediction import Prediction
 
 MOST_CLASSES = 62

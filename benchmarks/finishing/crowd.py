@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.finishing.answers import AnswerKind
 from benchmarks.seconds.people import ANCHORED, BIT, GLANCE, MISSED, PREVALENCE, H, K, M, P
-from labeling.certifying.asking import Errors, Pace
+from labeling.finishing.certifying.asking import Errors, Pace
 
 PEOPLE = 8
 PAGE = 60

@@ -15,11 +15,11 @@ from benchmarks.finishing.copies import Copies
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.pool import Compared, Pool, Predictions, joined
 from benchmarks.seconds.people import ANCHORED, ERROR
-from labeling.arrays.forecast import divide
-from labeling.arrays.stand_ins import stand_ins
-from labeling.certifying.asking import Pace, Way, choose, expected
-from labeling.certifying.experience import Checked, PickedBatch, correct, still_open, without_prior
-from labeling.resolving.posterior import MOST_SURE, ModelVote
+from labeling.finishing.certifying.asking import Pace, Way, choose, expected
+from labeling.finishing.certifying.experience import Checked, PickedBatch, correct, still_open, without_prior
+from labeling.labels.resolving.posterior import MOST_SURE, ModelVote
+from labeling.steps.stand_ins import stand_ins
+from labeling.storage.arrays.forecast import divide
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
@@ -133,7 +133,7 @@ class Project:
 
     def _ask_control(self, rows: NDArray[np.int64], picked: NDArray[np.float64]) -> None:
         """Ask about control items, and one more person as often as about items picked with these confidences: the
-        prediction counts with a stand-in, in the decision to ask and not in the label (`labeling.arrays.stand_ins`).
+        prediction counts with a stand-in, in the decision to ask and not in the label (`labeling.steps.stand_ins`).
         """
         predicted, asking = self.predictions, {}
         if predicted is not None and self.pool.kind.shows_predictions:

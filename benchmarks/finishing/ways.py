@@ -15,11 +15,11 @@ from benchmarks.finishing.answers import AnswerKind
 from benchmarks.finishing.crowd import Crowd
 from benchmarks.finishing.pool import Pool
 from benchmarks.finishing.project import Project
-from labeling.certifying.forecast import Option, cheapest
-from labeling.certifying.people import chance_missed
-from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.risks import of_attempt
-from labeling.certifying.schedule import Outlook, advise, begins, draws, outlook
+from labeling.finishing.certifying.forecast import Option, cheapest
+from labeling.finishing.certifying.people import chance_missed
+from labeling.finishing.certifying.plan import Plan, Target, stratify
+from labeling.finishing.certifying.risks import of_attempt
+from labeling.finishing.certifying.schedule import Outlook, advise, begins, draws, outlook
 from models_store.config import TrainConfig
 
 CONFIDENCE = 0.95

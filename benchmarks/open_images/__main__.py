@@ -59,7 +59,7 @@ def _database_bytes() -> int:
 
 def forget_copies(folder: Path) -> None:
     """Delete a host's local copies of shared files."""
-    from labeling.shared_files import SHARED
+    from labeling.storage.shared_files import SHARED
 
     for name in SHARED:
         shutil.rmtree(folder / name, ignore_errors=True)

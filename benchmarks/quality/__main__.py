@@ -15,7 +15,7 @@ whatever the rule:
     one             the first person's answer
     fixed 3         three people, the majority; a tie has no label
     fixed 3 + DS    three people, Dawid and Skene's model over all answers
-    adaptive        the product's rule (labeling.resolving), with the accuracies and the model's word so far
+    adaptive        the product's rule (labeling.labels.resolving), with the accuracies and the model's word so far
     adaptive 0.9    the same with 0.9 as the probability that is enough, in place of 0.95; by `--curve`
     …, all asked    the same as adaptive, but for items in doubt everybody is asked, whatever is known of them
     …, paused       who turned out to be right less than half the time, by 20 answers or more, is asked no more

@@ -10,10 +10,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from benchmarks.quality.crowds import Crowd
-from labeling.resolving import dawid_skene
-from labeling.resolving.asking import asks_another, worth_asking
-from labeling.resolving.one_coin import AnswerTable, Resolved, weigh
-from labeling.resolving.posterior import LEAST_SUPPORT, AnswerSpace, ModelVote, Vote
+from labeling.labels.resolving import dawid_skene
+from labeling.labels.resolving.asking import asks_another, worth_asking
+from labeling.labels.resolving.one_coin import AnswerTable, Resolved, weigh
+from labeling.labels.resolving.posterior import LEAST_SUPPORT, AnswerSpace, ModelVote, Vote
 
 PAUSED_BELOW, PAUSED_AFTER = 0.5, 20
 MOST = 5

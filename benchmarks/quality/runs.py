@@ -11,7 +11,7 @@ from benchmarks.efficiency.datasets import Data, Source
 from benchmarks.efficiency.loop import accuracy, seed_for
 from benchmarks.quality.crowds import CROWDS, Crowd
 from benchmarks.quality.rules import Labels, Rule, ask, people_for, resolve
-from labeling.resolving.posterior import ACCURACY, ModelVote
+from labeling.labels.resolving.posterior import ACCURACY, ModelVote
 from models_store.config import TrainConfig
 from models_store.estimators import Learner, NetworkLearner, ScikitLearn
 from models_store.learning import learn

@@ -99,7 +99,7 @@ def add_by_client(items: int) -> Result:
     from knox.models import AuthToken
 
     from labeling.models import Role
-    from labeling.projects.members import get_or_create_user, set_role
+    from labeling.projects.people.members import get_or_create_user, set_role
     from marginalia_client import Marginalia
 
     project, (user, _) = new_project("by-client"), get_or_create_user("mia")

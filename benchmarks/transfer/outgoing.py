@@ -73,8 +73,8 @@ def export_version(items: int) -> Result:
 
 def copy_images(items: int) -> Result:
     """Read the files of the images one by one, and write them into one file."""
-    from labeling.kinds import media
     from labeling.models import Item
+    from labeling.storage import media
 
     def copied() -> Iterator[bytes]:
         with tempfile.TemporaryFile() as file:

@@ -41,7 +41,7 @@ def make_images(items: int) -> Result:
     from django.utils import timezone
 
     from benchmarks.big_project import insert_items
-    from labeling.kinds import media
+    from labeling.storage import media
 
     project, rng = new_project(IMAGES, "image"), random.Random(1)
 
@@ -77,7 +77,7 @@ def label(project: Project, items: int) -> None:
 
     from benchmarks.big_project import insert_like
     from labeling.models import Annotation, Batch, Task
-    from labeling.projects.members import get_or_create_user
+    from labeling.projects.people.members import get_or_create_user
 
     people = [get_or_create_user(f"person-{number}")[0].pk for number in range(20)]
     now, rng = timezone.now(), random.Random(project.pk)

@@ -14,9 +14,9 @@ from rest_framework.request import Request
 from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import Endpoint, ProjectView
 from labeling.api.shared.validation import read
-from labeling.auditlog import reading
 from labeling.models import Ability, LogKind, Project, User
-from labeling.projects import access
+from labeling.observing.auditlog import reading
+from labeling.projects.people import access
 
 LINES = "application/x-ndjson"
 KINDS = [(kind.value, kind.meaning) for kind in LogKind]

@@ -10,7 +10,6 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import parts
 from labeling.api.batches import OneBatch
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictFloat, StrictText
@@ -18,6 +17,7 @@ from labeling.api.shared.validation import read
 from labeling.insight.batch_parts import PartRecord, parts_of
 from labeling.models import Ability, User
 from labeling.models.people import MAX_GROUP
+from labeling.queue import parts
 
 
 class PartRequest(serializers.Serializer[Any]):

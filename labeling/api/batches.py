@@ -10,12 +10,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import deadlines, rechecking, retrying
 from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.validation import read
 from labeling.api.shared.visible import VisibleToMember
+from labeling.labels import rechecking
+from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection
+from labeling.queue import deadlines
 
 # The fields that record how a batch was selected, enough to repeat the selection.
 SELECTION = (

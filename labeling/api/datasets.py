@@ -18,11 +18,11 @@ from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.validation import read
-from labeling.disk.files import FileDamaged
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
 from labeling.outgoing.datasets import card, comparing, creating, verifying
+from labeling.storage.disk.files import FileDamaged
 
 
 class DatasetBody(serializers.Serializer[Any]):

@@ -13,13 +13,13 @@ from rest_framework.request import Request
 from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.api.shared.errors import Conflict, Error
-from labeling.arrays.damage import report
-from labeling.disk.files import FileDamaged
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, LogKind
 from labeling.outgoing.exports import FILTERS, Choice, choose, export, formats_of
 from labeling.outgoing.formats import DEFAULT, EXPORTS, FORMATS, Format
-from labeling.waiting import Held, Places
+from labeling.outside.waiting import Held, Places
+from labeling.storage.arrays.damage import report
+from labeling.storage.disk.files import FileDamaged
 
 AT_SOURCES = Places(2, 1)
 """The exports that a process reads files for at sources at a time, and those of one person."""

@@ -21,13 +21,13 @@ from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.fields import Body
 from labeling.api.shared.ranges import file_response
 from labeling.api.shared.validation import read
-from labeling.arrays.files import ProjectFiles
-from labeling.disk.files import FileDamaged
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal
 from labeling.finishing.state import certificates_of, finish_values
 from labeling.models import Ability, Audit, Certificate, Finish, LogKind
-from labeling.shared_files import store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.disk.files import FileDamaged
+from labeling.storage.shared_files import store
 
 GOAL = ("error", "confidence", "by_class", "within")
 

@@ -7,17 +7,17 @@ from dataclasses import asdict, fields
 
 from django.utils import timezone
 
-from labeling.certifying import schedule
-from labeling.certifying.schedule import Outlook, begins
-from labeling.db.statements import among
-from labeling.disk.files import FileDamaged
 from labeling.finishing import certificates, control, planning
 from labeling.finishing.audits import outcomes, plan_of
 from labeling.finishing.candidates import predicting
+from labeling.finishing.certifying import schedule
+from labeling.finishing.certifying.schedule import Outlook, begins
 from labeling.finishing.goal import GOAL
 from labeling.loop.step import Step
 from labeling.models import Audit, Finish, Job, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
+from labeling.storage.db.statements import among
+from labeling.storage.disk.files import FileDamaged
 
 logger = logging.getLogger(__name__)
 

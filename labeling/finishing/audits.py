@@ -16,12 +16,12 @@ import numpy as np
 from django.db.models import Max
 from django.db.models.functions import Coalesce
 
-from labeling.certifying.errors import is_wrong
-from labeling.certifying.plan import Plan, Target
-from labeling.db.statements import among
 from labeling.finishing.candidates import load
+from labeling.finishing.certifying.plan import Plan, Target
 from labeling.models import Annotation, Audit, Copy, Correction, Project, Task
 from labeling.questions import Question, Stored
+from labeling.questions.errors import is_wrong
+from labeling.storage.db.statements import among
 
 CHUNK = 1000
 MOST_TASKS = 6
@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """The answers of an audit, for `labeling.certifying.proof.prove`: the draws before the first one not settled.
+    """The answers of an audit, for `labeling.finishing.certifying.proof.prove`: the draws before the first one not settled.
 
     ranks : (n,) int64, the candidates' ranks.
     wrong : (n,) bool, whether people found the label wrong. Of an audit of each class (n, k): about which class, with a

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forms import FLOAT, INTEGER, Form, fitted
-from labeling.disk.files import FileDamaged
 from labeling.models import Audit, Copy, ModelVersion, Project
 from labeling.projects.version_in_use import InUse
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.forms import FLOAT, INTEGER, Form, fitted
+from labeling.storage.disk.files import FileDamaged
 
 CHUNK = 2000
 FORMS = {
@@ -59,7 +59,7 @@ def read_candidates(
     project: Project, version: ModelVersion, *, of_class: int | None = None, reserved: bool = False
 ) -> Candidates:
     """Return the items that no batch has taken and that this version has predicted, ranked as
-    `labeling.certifying.plan.stratify` ranks them.
+    `labeling.finishing.certifying.plan.stratify` ranks them.
 
     Left out are near-copies that have or may get the label of their source, items with more predicted classes than are
     stored, and items reserved for control, unless `reserved`. `of_class`: only items with this predicted answer. Raises

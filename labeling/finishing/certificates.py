@@ -18,14 +18,9 @@ from django.db.models import Max
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling import auditlog
-from labeling.arrays.files import ProjectFiles
-from labeling.certifying.proof import Proof
-from labeling.db.long_writes import in_parts
-from labeling.db.statements import among, insert_many
-from labeling.disk.files import replace_file, sha256_of_file
 from labeling.finishing.audits import Outcomes, plan_of
 from labeling.finishing.candidates import Candidates, load
+from labeling.finishing.certifying.proof import Proof
 from labeling.loop.step import Step
 from labeling.models import (
     Annotation,
@@ -40,7 +35,12 @@ from labeling.models import (
     Project,
     Task,
 )
-from labeling.shared_files import read_whole, store
+from labeling.observing import auditlog
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.statements import among, insert_many
+from labeling.storage.disk.files import replace_file, sha256_of_file
+from labeling.storage.shared_files import read_whole, store
 
 PART = 1500
 """Labels per transaction: other writers wait for its end."""

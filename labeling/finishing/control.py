@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from labeling.db.long_writes import in_parts
-from labeling.db.statements import among
 from labeling.loop.step import Step
 from labeling.models import Project
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.statements import among
 
 PART = 1500
 """Items per transaction: other writers wait for its end."""

@@ -10,13 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from labeling.arrays.files import ProjectFiles
-from labeling.certifying.errors import is_wrong, wrong_classes
-from labeling.certifying.experience import HIGHEST_ERROR, Checked, PickedBatch, correct, still_open, without_prior
+from labeling.finishing.certifying.experience import (
+    HIGHEST_ERROR,
+    Checked,
+    PickedBatch,
+    correct,
+    still_open,
+    without_prior,
+)
 from labeling.insight.control_slice import ControlSlice
+from labeling.labels.resolving.posterior import MOST_SURE
 from labeling.models import Batch, ModelVersion, Project, Task
 from labeling.questions import Stored
-from labeling.resolving.posterior import MOST_SURE
+from labeling.questions.errors import is_wrong, wrong_classes
+from labeling.storage.arrays.files import ProjectFiles
 
 BATCHES = 3
 """The newest batches whose answers count: earlier versions tell less of the newest one."""
@@ -151,7 +158,7 @@ def corrected(
     label_error: float = 0.0,
     each_class: bool = False,
 ) -> np.ndarray:
-    """Return the corrected probabilities (n,) of a version's labels, in their order (`labeling.certifying.experience`).
+    """Return the corrected probabilities (n,) of a version's labels, in their order (`labeling.finishing.certifying.experience`).
 
     label_error : the share of people's labels that are wrong, of those without a probability.
     each_class : that a label is right about the class that is wrong most often, and not as a whole.

@@ -11,11 +11,9 @@ from functools import lru_cache
 import numpy as np
 from django.db.models import Max, Q, Sum
 
-from labeling.answering.counting import certified_labels
-from labeling.answering.label_counts import counts_of
-from labeling.certifying.forecast import Option, cheapest, options
-from labeling.certifying.plan import Plan, stratify
-from labeling.certifying.risks import of_attempt
+from labeling.finishing.certifying.forecast import Option, cheapest, options
+from labeling.finishing.certifying.plan import Plan, stratify
+from labeling.finishing.certifying.risks import of_attempt
 from labeling.finishing.copies import copied_labels
 from labeling.finishing.goal import check
 from labeling.finishing.people import PeopleErrors
@@ -23,6 +21,8 @@ from labeling.finishing.planning import Part, most_wrong_of, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import encoded_of
+from labeling.labels.counting import certified_labels
+from labeling.labels.label_counts import counts_of
 from labeling.models import Finish, Project
 
 STRATA, CLASS_STRATA = 40, 12

@@ -10,9 +10,9 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.models import Audit, AuditDraw, Finish, Job, LogKind, Membership, Project, User
+from labeling.observing import auditlog
 from labeling.projects.version_in_use import InUse, in_use
 
 GOAL = ("error", "confidence", "by_class", "within")

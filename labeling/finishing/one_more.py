@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.db.models.functions import Coalesce
 
-from labeling.answering import rechecking
-from labeling.answering.counting import counted
+from labeling.labels import rechecking
+from labeling.labels.counting import counted
 from labeling.models import Project, Task
 
 

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, F, Max, Sum
 
-from labeling.answering.counting import certified_labels
-from labeling.answering.rechecking import expected_answers
-from labeling.arrays.files import ProjectFiles
-from labeling.certifying.forecast import cheapest
-from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.risks import of_attempt
-from labeling.certifying.schedule import Outlook, outlook
 from labeling.finishing import candidates as stored_candidates
 from labeling.finishing.candidates import CHUNK, Candidates, read_candidates
+from labeling.finishing.certifying.forecast import cheapest
+from labeling.finishing.certifying.plan import Plan, Target, stratify
+from labeling.finishing.certifying.risks import of_attempt
+from labeling.finishing.certifying.schedule import Outlook, outlook
 from labeling.finishing.copies import Counts, copied_labels
 from labeling.finishing.experience import batch_experience, control_experience, corrected
 from labeling.finishing.goal import GOAL
 from labeling.finishing.people import PeopleErrors, errors_of
+from labeling.labels.counting import certified_labels
+from labeling.labels.rechecking import expected_answers
 from labeling.loop.step import Step
 from labeling.models import Audit, CertifiedLabel, Finish, ModelVersion, Project, WorkLog
 from labeling.models.certificates import CertifiedLabelQuerySet
 from labeling.models.items import ItemQuerySet
+from labeling.storage.arrays.files import ProjectFiles
 
 LEAST_OF_CLASS = 30
 """No audit of fewer candidates takes fewer answers than asking about all of them."""

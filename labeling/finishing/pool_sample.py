@@ -8,8 +8,6 @@ from functools import lru_cache
 import numpy as np
 from django.utils.translation import gettext
 
-from labeling.arrays.files import ProjectFiles
-from labeling.db.statements import among
 from labeling.finishing.candidates import predicting
 from labeling.finishing.experience import control_experience, corrected
 from labeling.finishing.goal import FinishRefused
@@ -17,7 +15,9 @@ from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.models import ModelVersion, Project
 from labeling.projects.version_in_use import InUse
-from labeling.shared_files import store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.db.statements import among
+from labeling.storage.shared_files import store
 
 ROWS = 20_000
 """The most rows of the pool that are read."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Max, Q, Sum
 
-from labeling.answering.counting import certified_labels
 from labeling.finishing.copies import copied_labels
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.planning import price_of
 from labeling.insight.pace import Pace
+from labeling.labels.counting import certified_labels
 from labeling.models import Finish, Project, WorkLog
 
 

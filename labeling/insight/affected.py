@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from django.db.models import Sum
 
-from labeling.answering.counting import annotations_of
-from labeling.answering.label_counts import counts_of
-from labeling.arrays.files import ProjectFiles
 from labeling.insight.pool_counts import total_of
+from labeling.labels.counting import annotations_of
+from labeling.labels.label_counts import counts_of
 from labeling.models import LabelClass, ModelVersion, Project
 from labeling.projects import quota
-from labeling.shared_files import store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import store
 
 
 class Contents(NamedTuple):

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from labeling.answering import gold
 from labeling.insight.annotators import Rate, rate
 from labeling.insight.answers_compared import ComparedPeople, answer_facts, compare
 from labeling.insight.bootstrap import Estimate
 from labeling.models import Project, User
 from labeling.questions import Question
+from labeling.queue import gold
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from typing import Any
 
 from django.db.models import Max, Sum
 
-from labeling.answering.prompting import SUGGESTED
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Annotation, Project, WorkLog
 from labeling.models.tasks import PromptedBy
+from labeling.queue.prompting import SUGGESTED
 from models_store.metrics import wilson
 
 SAMPLE = 20_000

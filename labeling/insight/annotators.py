@@ -12,11 +12,11 @@ from typing import Any
 
 from django.db.models import Q
 
-from labeling.answering import gold
 from labeling.insight.work import Worked, answers_here, worked
 from labeling.models import Annotation, Correction, Project, WorkLog
 from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
+from labeling.queue import gold
 from models_store.metrics import wilson
 
 # Quality is estimated from this many newest items, and pace from this many newest answers of each person.

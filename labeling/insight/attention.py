@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Sum
 
-from labeling.answering.counting import counted
+from labeling.labels.counting import counted
 from labeling.models import Annotation, Correction, Project, Task
 
 

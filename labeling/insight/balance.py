@@ -7,8 +7,8 @@ from functools import lru_cache
 
 from django.utils.translation import gettext
 
-from labeling.answering.label_counts import NO_CLASS, Counts, count_labels, counts_of
 from labeling.insight.control_slice import ControlFacts, control_facts
+from labeling.labels.label_counts import NO_CLASS, Counts, count_labels, counts_of
 from labeling.models import Batch, Project
 from models_store.metrics import wilson
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labeling.answering.parts import annotators_of
 from labeling.models import Batch, BatchPart
+from labeling.queue.parts import annotators_of
 
 
 @dataclass(frozen=True, slots=True)

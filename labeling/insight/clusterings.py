@@ -8,8 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.models import Clustering, LogKind, Project
+from labeling.observing import auditlog
 
 # The largest share of rows that joined later: they join existing clusters and never form new ones.
 MOST_JOINED = 0.25

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, Max, Subquery
 
-from labeling.answering.counting import counted
-from labeling.answering.label_counts import corrections_in
-from labeling.arrays.files import ProjectFiles
+from labeling.labels.counting import counted
+from labeling.labels.label_counts import corrections_in
 from labeling.models import ModelVersion, Project
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import metrics
 from models_store.paired import Compared, compare
 from models_store.reliability import Bin, Calibration, calibration

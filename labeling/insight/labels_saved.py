@@ -9,13 +9,13 @@ from enum import StrEnum
 import numpy as np
 from django.db.models import Exists, Min, OuterRef, Q
 
-from labeling.arrays import stored
-from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
-from labeling.arrays.files import ProjectFiles
 from labeling.insight.payoff_facts import PayoffFacts
 from labeling.models import ModelVersion, Project, Task
 from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import metrics, payoff
 from models_store.payoff import Band, Measured, OpenEstimate
 

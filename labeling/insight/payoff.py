@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from labeling.arrays.baseline import LEAST_CONTROL, MISSING
-from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.labels_saved import LabelsSpent, NoFigure, RowLabels, Saved, labels_saved, row_labels
 from labeling.insight.pace import pace_of
 from labeling.insight.payoff_facts import PayoffFacts, facts_of_payoff, stored_predictions
 from labeling.models import ModelVersion, Project
+from labeling.storage.arrays.baseline import LEAST_CONTROL, MISSING
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import payoff
 from models_store.payoff import Measured, NextGain
 

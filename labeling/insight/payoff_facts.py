@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from django.db.models import Sum
 
-from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import ControlFacts
 from labeling.models import Job, ModelVersion, Project
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import in_use
-from labeling.shared_files import store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import store
 
 MOST_VERSIONS = 24
 """The most versions that are read, the newest first."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labeling.items.order import Order, Position, finite, known_position, rows_behind
+from labeling.labels.items.order import Order, Position, finite, known_position, rows_behind
 from labeling.models import Annotation, Batch, Project, Task
 from labeling.models.tasks import TaskQuerySet
 

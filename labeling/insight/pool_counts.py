@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, F, Q, Subquery, Sum
 
-from labeling.answering.counting import certified_unpicked
+from labeling.labels.counting import certified_unpicked
 from labeling.models import Project
 
 

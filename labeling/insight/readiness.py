@@ -16,8 +16,8 @@ from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import Error, transaction
 
-from labeling.disk.files import is_full
 from labeling.loop import signs
+from labeling.storage.disk.files import is_full
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling.answering.asking_again import repeatable
+from labeling.labels.asking_again import repeatable
 from labeling.models import Annotation, Copy, Item, Project, ReviewPlace, Task, User
 from labeling.models.items import ItemQuerySet
 

@@ -12,12 +12,12 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, Sum
 from django.utils import timezone
 
-from labeling.answering.counting import certified_unpicked, counted
 from labeling.insight.attention import flagged_in
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.pool_counts import encoded_of
+from labeling.insight.progress import seconds_until_open
 from labeling.insight.work import held_in
-from labeling.loop.progress import seconds_until_open
+from labeling.labels.counting import certified_unpicked, counted
 from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import quota
 from labeling.projects.limits import ITEMS, MEMBERS

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import Calibration, ControlSlice, VersionPair, calibration
 from labeling.models import ModelVersion, Project
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import contrast, metrics
 from models_store.contrast import ClassContrast, Difference
 from models_store.metrics import Share

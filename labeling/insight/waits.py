@@ -10,10 +10,10 @@ from operator import or_
 
 from django.db.models import F, OuterRef, Q, Sum
 
-from labeling.answering.counting import counted
-from labeling.answering.limits import limit_of
-from labeling.answering.parts import spans
+from labeling.labels.counting import counted
 from labeling.models import Batch, Membership, Project, Task, WorkLog
+from labeling.queue.limits import limit_of
+from labeling.queue.parts import spans
 
 
 @dataclass(frozen=True, slots=True)

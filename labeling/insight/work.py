@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import CharField, Count, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Cast, Least, Substr
 
-from labeling.answering.counting import MINUTES, start_of, time_of
+from labeling.labels.counting import MINUTES, start_of, time_of
 from labeling.models import Annotation, Assignment, Batch, Project, Task, WorkLog
 from labeling.models.annotations import AssignmentQuerySet
 from labeling.models.batches import IMPORTED

@@ -11,22 +11,23 @@ import numpy as np
 from django.db import IntegrityError
 from django.db.models import F
 
-from labeling import kinds, references
-from labeling.db.long_writes import held_seconds
-from labeling.db.statements import marks, rows
-from labeling.disk import npy
-from labeling.disk.files import is_full
+from labeling import kinds
 from labeling.intake.checking import Checked
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.items import NewItem, bytes_of, fingerprint, rows_of
 from labeling.intake.label_writing import settle, write_items
 from labeling.intake.rejecting import THERE, TWICE, bytes_kept, set_aside
 from labeling.intake.rules import Rules
-from labeling.items import search
-from labeling.kinds import media
+from labeling.labels.items import search
 from labeling.loop.step import Step, StepFailed
 from labeling.models import ItemImport, Project
+from labeling.outside import references
 from labeling.projects import quota
+from labeling.storage import media
+from labeling.storage.db.long_writes import held_seconds
+from labeling.storage.db.statements import marks, rows
+from labeling.storage.disk import npy
+from labeling.storage.disk.files import is_full
 
 
 def known_ids(project_id: int, ids: Sequence[str]) -> set[str]:

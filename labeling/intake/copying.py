@@ -13,17 +13,18 @@ from collections.abc import Sequence
 
 from django.db.models import F
 
-from labeling import kinds, references
+from labeling import kinds
 from labeling.intake.drafts import Draft
 from labeling.intake.items import NewItem, bytes_of, rows_of
 from labeling.intake.label_writing import settle, write_items
 from labeling.intake.numbering import numbers_for
 from labeling.intake.row_labels import ImportedAnswer, Labels
-from labeling.items import search
-from labeling.kinds import media
+from labeling.labels.items import search
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Annotation, Correction, Item, ItemImport, Project, Reference, Task
+from labeling.outside import references
 from labeling.projects import quota
+from labeling.storage import media
 
 # Items in one transaction: other writers wait for its end.
 PART = 50

@@ -19,7 +19,7 @@ from labeling.intake.row_labels import Labels
 from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, KeptAtSource, Surroundings
 from labeling.kinds.wording import excerpt, is_blank, printable
-from labeling.resolving.origins import Origin
+from labeling.labels.resolving.origins import Origin
 
 ID_LENGTH = 200
 _ARRAYS = (np.ndarray, np.generic)

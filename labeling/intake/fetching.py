@@ -25,10 +25,10 @@ from labeling.kinds.wording import printable
 from labeling.loop.step import StepFailed
 from labeling.models import ItemImport, Project
 from labeling.models import Source as Place
+from labeling.outside.references.fetching import read_for, remote_of_files
+from labeling.outside.sources import Reason, SourceProblem, remote_of
 from labeling.projects import quota
-from labeling.references.fetching import read_for, remote_of_files
-from labeling.shared_files import StoreAway, store
-from labeling.sources import Reason, SourceProblem, remote_of
+from labeling.storage.shared_files import StoreAway, store
 
 
 def fetch(item_import: ItemImport) -> None:

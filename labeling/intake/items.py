@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
-from labeling.db.statements import stored
 from labeling.intake.drafts import Draft
 from labeling.intake.row_labels import ImportedAnswer
 from labeling.kinds import Kind
 from labeling.models import Item, Project
 from labeling.projects import quota
+from labeling.storage.db.statements import stored
 
 COLUMNS = (
     "id", "project", "external_id", "source", "data", "media", "media_offset", "proposed", "truth", "gold",

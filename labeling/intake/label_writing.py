@@ -14,13 +14,13 @@ from django.contrib.auth.hashers import make_password
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.answering import batches
-from labeling.answering.storing import ANNOTATION
-from labeling.db.statements import converted, insert_many
 from labeling.intake import origins
 from labeling.intake.items import COLUMNS, NewItem, Settled, SettledAnswer
 from labeling.intake.row_labels import ImportedAnswer, Labels
+from labeling.loop import batches
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User
+from labeling.queue.storing import ANNOTATION
+from labeling.storage.db.statements import converted, insert_many
 
 NOBODY = "imported"
 """The account that gets the labels without answers of an import by command, which has no importer."""

@@ -21,7 +21,7 @@ from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT
 from labeling.intake.readers.tools import OUTCOMES, TOOLS
 from labeling.intake.rules import Rules
 from labeling.kinds.wording import excerpt, is_blank
-from labeling.resolving.origins import Origin
+from labeling.labels.resolving.origins import Origin
 
 FIRST = 5
 """The rows that are shown as items."""

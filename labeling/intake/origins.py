@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.db.statements import among
 from labeling.models import Ability, Item, ItemImport, Project
-from labeling.projects import access, families
 from labeling.projects.lifecycle import KEPT
+from labeling.projects.people import access
+from labeling.projects.privacy import families
+from labeling.storage.db.statements import among
 
 MOST_ALIKE = 20
 """Labels of the same content that are compared with each imported label, on average."""

@@ -12,7 +12,6 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.intake import fetching, uploads
 from labeling.intake.drafts import Draft, Rejection
 from labeling.intake.guessing import Guess, guess
@@ -22,9 +21,10 @@ from labeling.intake.readers.layout import missing
 from labeling.intake.run import rules_of
 from labeling.models import ItemImport, Job, LogKind, Project, Source, Upload, User
 from labeling.models.jobs import worker_name
-from labeling.projects import classes
-from labeling.shared_files import store
-from labeling.sources import SourceProblem
+from labeling.observing import auditlog
+from labeling.outside.sources import SourceProblem
+from labeling.projects.classes import changing as classes
+from labeling.storage.shared_files import store
 
 
 class Look(NamedTuple):

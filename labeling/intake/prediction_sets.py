@@ -12,13 +12,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling import auditlog
-from labeling.db.sealed import seal
 from labeling.intake import uploads
 from labeling.intake.prediction_files import check_name
 from labeling.intake.readers import UnreadableFile
 from labeling.models import Job, LogKind, PredictionServer, PredictionSet, Project, User
-from labeling.shared_files import store
+from labeling.observing import auditlog
+from labeling.storage.db.sealed import seal
+from labeling.storage.shared_files import store
 
 MOST_WAITING = 10
 

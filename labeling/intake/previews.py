@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from labeling import kinds, references
-from labeling.db.long_writes import in_parts
-from labeling.kinds import BadFile, media
+from labeling import kinds
+from labeling.kinds import BadFile
 from labeling.models import Project
+from labeling.outside import references
 from labeling.projects import quota
-from labeling.shared_files import store
+from labeling.storage import media
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.shared_files import store
 
 
 @dataclass

@@ -12,12 +12,12 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext
 
-from labeling import auditlog
-from labeling.arrays.files import ProjectFiles
 from labeling.intake import uploads
 from labeling.models import Job, LogKind, Project, Registration, User
-from labeling.projects import ledger
-from labeling.shared_files import StoreAway, store
+from labeling.observing import auditlog
+from labeling.projects.privacy import ledger
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import StoreAway, store
 from models_store import encoders
 
 MOST_WAITING = 5

@@ -16,8 +16,8 @@ from labeling.intake import answer_cells
 from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
 from labeling.kinds.wording import excerpt, is_blank, type_name
-from labeling.resolving.origins import Origin
-from labeling.resolving.posterior import LEAST_SUPPORT
+from labeling.labels.resolving.origins import Origin
+from labeling.labels.resolving.posterior import LEAST_SUPPORT
 
 LISTS = ("annotations", "skips")
 COLUMNS = (

@@ -13,9 +13,7 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from labeling import kinds, references
-from labeling.answering import gold
-from labeling.db.statements import analyze
+from labeling import kinds
 from labeling.intake import copying, fetching
 from labeling.intake.checking import chunks
 from labeling.intake.chunk_writing import media_bytes, without_duplicates, write_chunk
@@ -25,12 +23,16 @@ from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Layout, Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
 from labeling.intake.rules import Rules
-from labeling.kinds import Kind, media
+from labeling.kinds import Kind
 from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Job, Project
+from labeling.outside import references
+from labeling.outside.sources import SourceProblem
 from labeling.projects import quota
-from labeling.shared_files import store
-from labeling.sources import SourceProblem
+from labeling.queue import gold
+from labeling.storage import media
+from labeling.storage.db.statements import analyze
+from labeling.storage.shared_files import store
 
 # A transaction should not hold up others for longer. It has at least `LEAST_CHUNKS`, even so.
 HELD_SECONDS = 0.1

@@ -29,19 +29,19 @@ from django.utils.datastructures import MultiValueDict
 from django.utils.formats import number_format
 from django.utils.translation import gettext, gettext_noop, override
 
-from labeling import auditlog, logs
-from labeling.db.statements import among
-from labeling.disk.files import is_full
 from labeling.intake.readers import PLAIN, Layout, UnreadableFile, check_form
 from labeling.intake.run import import_items
-from labeling.kinds import media
 from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
-from labeling.metrics import UPLOAD_BYTES
 from labeling.models import ItemImport, Job, LogKind, PredictionRun, PredictionSet, Project, Registration, User
 from labeling.models.jobs import worker_name
+from labeling.observing import auditlog, logs
+from labeling.observing.metrics import UPLOAD_BYTES
 from labeling.projects import quota
-from labeling.shared_files import StoreAway, store
+from labeling.storage import media
+from labeling.storage.db.statements import among
+from labeling.storage.disk.files import is_full
+from labeling.storage.shared_files import StoreAway, store
 
 logger = logging.getLogger(__name__)
 

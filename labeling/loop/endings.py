@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labeling.loop.turns import MOVED
 from labeling.models import Job
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
 
 logger = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from functools import cached_property
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from labeling.db import outages
-from labeling.db.long_writes import keep_log_short
 from labeling.loop import outside
 from labeling.loop.turns import MOVED, QUICK_SECONDS
 from labeling.models import Job, Removal
 from labeling.models.jobs import JobQuerySet
-from labeling.traces import NO_SPAN
+from labeling.observing.traces import NO_SPAN
+from labeling.storage.db import outages
+from labeling.storage.db.long_writes import keep_log_short
 
 logger = logging.getLogger(__name__)
 

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ("confidence", models.FloatField()),
                 ("within", models.PositiveSmallIntegerField(default=0)),
                 ("people_error", models.FloatField(help_text="The share of people's labels taken to be wrong.")),
-                ("target_share", models.FloatField(help_text="See `labeling.certifying.plan.Target`.")),
+                ("target_share", models.FloatField(help_text="See `labeling.finishing.certifying.plan.Target`.")),
                 ("target_constant", models.FloatField()),
                 ("risk", models.FloatField(help_text="Of this audit: a part of 1 - confidence.")),
                 (

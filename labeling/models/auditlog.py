@@ -1,6 +1,6 @@
 """The audit log: a chain of entries for each project and one for the server.
 
-`labeling.auditlog` writes and verifies the entries. No other code changes them.
+`labeling.observing.auditlog` writes and verifies the entries. No other code changes them.
 """
 
 from __future__ import annotations

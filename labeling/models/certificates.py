@@ -52,7 +52,7 @@ class AuditQuerySet(models.QuerySet["Audit"]):
 
 
 class Audit(FileOwner):
-    """One audit, fixed before its first answer. `labeling.certifying.plan` makes the plan again from its values.
+    """One audit, fixed before its first answer. `labeling.finishing.certifying.plan` makes the plan again from its values.
 
     Its file holds the candidates: see `labeling.finishing.candidates`.
     """
@@ -84,7 +84,7 @@ class Audit(FileOwner):
     confidence = models.FloatField()
     within = models.PositiveSmallIntegerField(default=0)
     people_error = models.FloatField(help_text="The share of people's labels taken to be wrong.")
-    target_share = models.FloatField(help_text="See `labeling.certifying.plan.Target`.")
+    target_share = models.FloatField(help_text="See `labeling.finishing.certifying.plan.Target`.")
     target_constant = models.FloatField()
     risk = models.FloatField(help_text="Of this audit: a part of 1 - confidence.")
     missed = models.FloatField(help_text="The probability that people take a wrong label for a right one.")

@@ -16,7 +16,7 @@ class CopyQuerySet(models.QuerySet["Copy"]):
         return self.filter(models.Exists(words.filter(same=True)), ~models.Exists(words.filter(same=False)))
 
     def showable(self) -> CopyQuerySet:
-        """Return copies that tasks of their source may show, as in `labeling.answering.copy_answers.shown_beside`."""
+        """Return copies that tasks of their source may show, as in `labeling.queue.copy_answers.shown_beside`."""
         return self._unasked()
 
     def trusted(self) -> CopyQuerySet:

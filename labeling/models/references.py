@@ -8,7 +8,7 @@ from django.db import models
 class Reference(models.Model):
     """The place of an item's file at a source, and the facts about the file. One row per item with such a file.
 
-    An item names its reference by `Item.media`: see `labeling.references`.
+    An item names its reference by `Item.media`: see `labeling.outside.references`.
     """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="references")

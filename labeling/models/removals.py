@@ -67,7 +67,7 @@ class Leftover(models.Model):
     """Rows were removed for good, and unused parts of the database's files may still have their words.
 
     The transaction that removes the rows inserts it. It goes once these parts are overwritten: see
-    `labeling.items.leftovers`.
+    `labeling.labels.items.leftovers`.
     """
 
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,4 +1,4 @@
-"""Sources: places outside from which a project's items come. `labeling.sources` lists and reads them."""
+"""Sources: places outside from which a project's items come. `labeling.outside.sources` lists and reads them."""
 
 from __future__ import annotations
 

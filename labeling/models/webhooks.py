@@ -1,7 +1,7 @@
 """Webhooks, the events that they ask for, and the deliveries of each event.
 
 The transaction that causes an event writes it, with a delivery for each webhook that asks for it. A worker sends the
-deliveries of a webhook one after the other, in the order of their keys: see `labeling.webhooks.delivering`.
+deliveries of a webhook one after the other, in the order of their keys: see `labeling.outside.webhooks.delivering`.
 """
 
 from __future__ import annotations

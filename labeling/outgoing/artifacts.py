@@ -9,9 +9,9 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO, Any
 
-from labeling.arrays import damage
-from labeling.arrays.files import ProjectFiles
 from labeling.models import ModelVersion
+from labeling.storage.arrays import damage
+from labeling.storage.arrays.files import ProjectFiles
 from models_store.folders import Folder, FolderError, folder_at
 
 __all__ = ["Artifact", "FolderError", "FolderFile", "as_zip", "read", "report"]

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from labeling.disk.files import FileDamaged, FileMissing, replacing
+from labeling.storage.disk.files import FileDamaged, FileMissing, replacing
 
 DIGEST_BYTES = 32
 SCHEMA = pa.schema(

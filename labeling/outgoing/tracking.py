@@ -18,11 +18,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.models import Job, LogKind, ModelVersion, Project, TrackedVersion, User
+from labeling.observing import auditlog
 from labeling.outgoing import artifacts
-from labeling.projects import ledger
-from labeling.shared_files import StoreAway
+from labeling.projects.privacy import ledger
+from labeling.storage.shared_files import StoreAway
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -15,13 +15,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import auditlog
-from labeling.answering.changing import Change
-from labeling.answering.removing import RemovalError
-from labeling.items.filter import FilterError
-from labeling.items.item_filters import matching, read_filter
+from labeling.labels.items.filter import FilterError
+from labeling.labels.items.item_filters import matching, read_filter
 from labeling.models import BulkChange, LogKind, Project, User
 from labeling.models.removals import BulkChangeQuerySet
+from labeling.observing import auditlog
+from labeling.queue.changing import Change
+from labeling.queue.removing import RemovalError
 
 PART = 200
 # Pages show finished changes for this long.

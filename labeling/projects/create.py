@@ -14,17 +14,19 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 
-from labeling import auditlog, kinds
+from labeling import kinds
 from labeling.models import Job, LabelClass, LogKind, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
-from labeling.projects import access, guidelines, invisible
-from labeling.projects.embedding_servers import check_choice
-from labeling.projects.encoder_settings import check_encoder
+from labeling.observing import auditlog
+from labeling.projects.classes import guidelines
+from labeling.projects.classes.proposals import check_setting
+from labeling.projects.encoders.embedding_servers import check_choice
+from labeling.projects.encoders.encoder_settings import check_encoder
 from labeling.projects.limits import PROJECTS, PROJECTS_OF_PERSON
-from labeling.projects.members import set_role
 from labeling.projects.model_settings import check_model
-from labeling.projects.proposals import check_setting
+from labeling.projects.people import access, invisible
+from labeling.projects.people.members import set_role
 from labeling.projects.settings import starts_with_grids
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME, first_keys

@@ -2,7 +2,7 @@
 
 The request creates the new project, and the worker copies the items (`labeling.intake.copying`). Models are not copied.
 A complete copy does not depend on the original: either can be deleted. Projects with the same labels share a privacy
-ledger (`labeling.projects.families`).
+ledger (`labeling.projects.privacy.families`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.models import ItemImport, Job, LabelClass, LogKind, Membership, Project, User
-from labeling.projects import families, guidelines, guidelines_images, quota
+from labeling.observing import auditlog
+from labeling.projects import quota
+from labeling.projects.classes import guidelines, guidelines_images
 from labeling.projects.create import create_project
-from labeling.projects.members import ProjectFull, check_room
+from labeling.projects.people.members import ProjectFull, check_room
+from labeling.projects.privacy import families
 from labeling.projects.settings import SETTINGS
 
 # The copied fields of the project: its settings, and the fields that are set when a project is created.

@@ -17,10 +17,7 @@ from typing import Any
 from django.apps import apps
 from django.db import models, transaction
 
-from labeling import auditlog
-from labeling.arrays.files import ProjectFiles
-from labeling.items import search
-from labeling.kinds import media
+from labeling.labels.items import search
 from labeling.models import (
     Batch,
     Item,
@@ -34,10 +31,14 @@ from labeling.models import (
     Task,
     Upload,
 )
-from labeling.projects import families, quota
+from labeling.observing import auditlog
+from labeling.outside.references import copies
+from labeling.projects import quota
 from labeling.projects.lifecycle import KEPT
-from labeling.references import copies
-from labeling.shared_files import StoreAway, store
+from labeling.projects.privacy import families
+from labeling.storage import media
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import StoreAway, store
 from models_store.folders import FolderError, folder_at
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.models import Ability, LogKind, Membership, Project, User
+from labeling.observing import auditlog
 
 KEPT = datetime.timedelta(days=30)
 

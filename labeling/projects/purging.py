@@ -18,15 +18,9 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
-from labeling import auditlog, kinds, references
-from labeling.answering import counting, removing
-from labeling.arrays import damage as damaged
-from labeling.db.exclusive import exclusive
-from labeling.db.long_writes import in_parts
-from labeling.db.statements import among
-from labeling.disk.files import FileDamaged
-from labeling.items import search
-from labeling.kinds import media
+from labeling import kinds
+from labeling.labels import counting
+from labeling.labels.items import search
 from labeling.models import (
     Annotation,
     Batch,
@@ -47,8 +41,17 @@ from labeling.models.items import ItemQuerySet
 from labeling.models.job_kinds import BINDING_KINDS
 from labeling.models.jobs import JobQuerySet
 from labeling.models.tasks import TaskQuerySet
+from labeling.observing import auditlog
+from labeling.outside import references
 from labeling.projects import quota
-from labeling.shared_files import StoreAway
+from labeling.queue import removing
+from labeling.storage import media
+from labeling.storage.arrays import damage as damaged
+from labeling.storage.db.exclusive import exclusive
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.statements import among
+from labeling.storage.disk.files import FileDamaged
+from labeling.storage.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from django.utils.translation import gettext
 from labeling.models import ItemImport, Project, ProjectStorage, Upload
 from labeling.models.file_owners import file_owners, file_sizes
 from labeling.projects.limits import ITEMS, STORAGE, WAITING
-from labeling.shared_files import store
+from labeling.storage.shared_files import store
 
 # Bytes of a row beside its texts, entries in indexes included. Measured on SQLite for items of 20 bytes to 4 KB, with
 # and without labels: the count is off by at most a third.

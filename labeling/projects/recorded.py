@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
-from labeling import auditlog
 from labeling.models import LogKind, Project
+from labeling.observing import auditlog
 
 
 @contextmanager

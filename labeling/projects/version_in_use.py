@@ -12,8 +12,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.models import LogKind, ModelVersion, PredictionSet, Project, User, VersionChoice
+from labeling.observing import auditlog
 
 
 @dataclass(frozen=True, slots=True)

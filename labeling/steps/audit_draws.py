@@ -12,15 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.answering.prompting import suggests
-from labeling.arrays.plan import Pool
-from labeling.certifying import schedule
 from labeling.finishing import audits
 from labeling.finishing.audits import Draw
 from labeling.finishing.candidates import load
+from labeling.finishing.certifying import schedule
 from labeling.models import Batch, Finish, Project
+from labeling.queue.prompting import suggests
 from labeling.steps.batch_tasks import Picked, prompted
 from labeling.steps.further import Further
+from labeling.steps.plan import Pool
 
 
 def due(project: Project) -> list[Draw]:

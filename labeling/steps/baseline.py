@@ -12,15 +12,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.arrays import stored
-from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
-from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import Step
 from labeling.models import ModelVersion, Project
-from labeling.projects import ledger
-from labeling.shared_files import store
+from labeling.projects.privacy import ledger
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import store
 from models_store.crossfit import FOLDS, FoldPredictions, cross_fit, sizes_for
 
 SHARE, FREE_SECONDS = 0.5, 60.0

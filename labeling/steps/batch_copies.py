@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from labeling.db.long_writes import in_parts
-from labeling.db.statements import insert_many
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Copy, Item, Project, Task
 from labeling.models.items import ItemQuerySet
 from labeling.steps.cluster import read_dendrogram
 from labeling.steps.copy_numbers import Neighbours, numbers_shown, stored_copies, unseen_tasks
 from labeling.steps.model_inputs import CopyRow
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.statements import insert_many
 from selector.near_copies import NearCopies
 from selector.radius import Radius, learn_radius
 

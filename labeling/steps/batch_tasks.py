@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling.answering.prompting import suggests
-from labeling.arrays.files import ProjectFiles, load_mapped
-from labeling.arrays.plan import Plan
-from labeling.arrays.stand_ins import stand_ins
-from labeling.db.long_writes import in_parts
-from labeling.db.statements import among, insert_many
 from labeling.finishing.audits import Draw
 from labeling.loop.step import Step
 from labeling.models import AuditDraw, Batch, Item, ModelVersion, Project, Task
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.tasks import PromptedBy
+from labeling.queue.prompting import suggests
 from labeling.steps.further import Further
+from labeling.steps.plan import Plan
+from labeling.steps.stand_ins import stand_ins
+from labeling.storage.arrays.files import ProjectFiles, load_mapped
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.statements import among, insert_many
 
 # The columns of a task that a selection fills.
 TASK_FACTS = (

@@ -13,10 +13,9 @@ from dataclasses import replace
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import GaveWay, Step, StepFailed, StepLost
 from labeling.models import Batch, ModelVersion
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import is_outdated
 from labeling.steps import measure
 from labeling.steps.compute import compute
@@ -24,6 +23,7 @@ from labeling.steps.embed import rewrite_confidence
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model, network_of, open_features, pool_sample, read_labels
 from labeling.steps.train import known_to, labels_for, learned_from
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import artifact
 from models_store.folders import FolderError
 from models_store.model import Model

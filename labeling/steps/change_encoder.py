@@ -9,13 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from django.core.exceptions import ValidationError
 
-from labeling.arrays.files import ProjectFiles, append_rows
-from labeling.arrays.sums import keep, sums_of
-from labeling.disk.files import FileDamaged
 from labeling.loop.step import ComputeAway, GaveWay, Step, StepFailed
 from labeling.models import EncoderChange, FeatureSum, Job, Project
-from labeling.projects import pretraining
-from labeling.projects.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import settled_choice
+from labeling.projects.privacy import pretraining
 from labeling.steps.features import (
     CHUNK,
     ItemColumns,
@@ -26,6 +23,9 @@ from labeling.steps.features import (
     sum_of_block,
 )
 from labeling.steps.fitting import fit_generation
+from labeling.storage.arrays.files import ProjectFiles, append_rows
+from labeling.storage.arrays.sums import keep, sums_of
+from labeling.storage.disk.files import FileDamaged
 from models_store.encoders import Encoder
 from models_store.training import forget
 

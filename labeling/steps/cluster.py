@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling.arrays.drift import described, draw_pairs
-from labeling.arrays.files import ProjectFiles, load_array, load_checked, load_mapped, save_array, writing_array
-from labeling.arrays.forms import FORMS, JOINS, fitted
-from labeling.disk.files import FileDamaged, reading
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.projects.version_in_use import is_outdated
-from labeling.shared_files import read_whole, store
 from labeling.steps.compute import compute
+from labeling.steps.drift import described, draw_pairs
 from labeling.steps.model_inputs import scorer_of, seed_for
+from labeling.storage.arrays.files import ProjectFiles, load_array, load_checked, load_mapped, save_array, writing_array
+from labeling.storage.arrays.forms import FORMS, JOINS, fitted
+from labeling.storage.disk.files import FileDamaged, reading
+from labeling.storage.shared_files import read_whole, store
 from models_store.model import Model
 from models_store.prediction import Prediction
 from selector.joining import nearest

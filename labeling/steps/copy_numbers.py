@@ -15,10 +15,10 @@ import numpy as np
 from django.db.models import Count
 from django.db.models.functions import Coalesce
 
-from labeling.db.statements import among
 from labeling.models import Batch, Copy
 from labeling.models.items import ItemQuerySet
 from labeling.models.project_settings import MOST_COPIES
+from labeling.storage.db.statements import among
 from selector.dendrogram import Dendrogram
 from selector.equal_copies import filled_up, law_of, lowest, shown_alike
 from selector.near_copies import NearCopies, near_copies
@@ -110,7 +110,7 @@ def unseen_tasks(batch: Batch) -> Tasks:
 def stored_copies(items: np.ndarray) -> np.ndarray:
     """Return the number of stored near-copies (k,) of the items with these keys that tasks can still show.
 
-    The near-copies of a check are the other copies of its source: `labeling.answering.copy_answers.shown_beside`.
+    The near-copies of a check are the other copies of its source: `labeling.queue.copy_answers.shown_beside`.
     """
     showable, keys = Copy.objects.showable(), items.tolist()
     of_item = showable.filter(of__in=among(keys)).values_list("of").annotate(n=Count("pk"))

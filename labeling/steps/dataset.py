@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.loop.step import Step, StepFailed
 from labeling.models import DatasetVersion
 from labeling.outgoing.datasets.creating import write

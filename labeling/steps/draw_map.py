@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling.arrays.files import ProjectFiles, load_array, load_mapped
-from labeling.arrays.layout import FEW, lay_out
-from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Batch, Clustering, Project, Task
 from labeling.steps.cluster import clusters_at, embed_rows
+from labeling.steps.layout import FEW, lay_out
 from labeling.steps.model_inputs import seed_for
+from labeling.storage.arrays.files import ProjectFiles, load_array, load_mapped
+from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 
 # The most points on the map: of the batch, of earlier labels, and in all.
 FROM_BATCH, FROM_LABELED, POINTS = 600, 500, 2_000
@@ -100,7 +100,7 @@ def _lay_out(step: Step, embeddings: np.ndarray, seed: int) -> np.ndarray:
     with tempfile.TemporaryDirectory() as folder:
         source, target, log = (Path(folder) / name for name in ("embeddings.npy", "places.npy", "log"))
         np.save(source, embeddings, allow_pickle=False)
-        command = [sys.executable, "-m", "labeling.arrays.layout", str(source), str(target), str(seed)]
+        command = [sys.executable, "-m", "labeling.steps.layout", str(source), str(target), str(seed)]
         with log.open("wb") as output:
             child = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=output, stderr=output)  # noqa: S603  # ours
         try:

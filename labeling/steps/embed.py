@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from labeling.arrays.files import ProjectFiles, load_mapped, sha256_of, writing_array
-from labeling.arrays.sums import keep, sums_of
-from labeling.disk.files import FileDamaged
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.projects.version_in_use import InUse, in_use
-from labeling.shared_files import store
 from labeling.steps.cluster import is_over, reaches
 from labeling.steps.compute import compute
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import check_handed_in, open_features, scorer_of
+from labeling.storage.arrays.files import ProjectFiles, load_mapped, sha256_of, writing_array
+from labeling.storage.arrays.sums import keep, sums_of
+from labeling.storage.disk.files import FileDamaged
+from labeling.storage.shared_files import store
 from models_store.model import Model
 from models_store.prediction import CALIBRATED, EXTRAS
 from selector.strategies import STRATEGIES

@@ -15,15 +15,14 @@ import numpy as np
 from django.core.exceptions import ValidationError
 from django.db.models import F
 
-from labeling import kinds, references
-from labeling.answering import batches
-from labeling.arrays.files import ProjectFiles, append_rows
-from labeling.arrays.sums import keep
-from labeling.db.statements import change_each, update_numbers
+from labeling import kinds
+from labeling.loop import batches
 from labeling.loop.step import ComputeAway, Step, StepFailed
 from labeling.models import EncoderChange, Item, Job, Project
-from labeling.projects import pretraining, quota
-from labeling.projects.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
+from labeling.outside import references
+from labeling.projects import quota
+from labeling.projects.encoders.encoder_settings import BY_DEFAULT, chosen, default_choice, name_of, settled_choice
+from labeling.projects.privacy import pretraining
 from labeling.steps.change_encoder import Change
 from labeling.steps.compute import compute
 from labeling.steps.features import (
@@ -39,6 +38,9 @@ from labeling.steps.features import (
     sum_of_block,
 )
 from labeling.steps.fitting import fit_generation
+from labeling.storage.arrays.files import ProjectFiles, append_rows
+from labeling.storage.arrays.sums import keep
+from labeling.storage.db.statements import change_each, update_numbers
 from models_store.encoders import Encoder
 from models_store.training import forget
 

@@ -1,6 +1,6 @@
 """Ask a server with an embeddings endpoint, in OpenAI's form, for the features of texts.
 
-Each answer is stored with its items (`labeling.arrays.embedded`) before the next request, so that neither a kill nor
+Each answer is stored with its items (`labeling.storage.arrays.embedded`) before the next request, so that neither a kill nor
 another encoding of the same items sends their texts again.
 """
 
@@ -17,14 +17,14 @@ import orjson
 from asgiref.sync import async_to_sync
 from django.db.models import F
 
-from labeling import outbound
-from labeling.arrays.embedded import Embedded, hash_of
-from labeling.db.sealed import Unreadable, unseal
 from labeling.kinds.wording import excerpt
 from labeling.loop.step import ComputeAway, StepFailed
 from labeling.models import EmbeddingServer, Project
-from labeling.projects import ledger
-from labeling.projects.encoder_settings import PRIVATE
+from labeling.outside import outbound
+from labeling.projects.encoders.encoder_settings import PRIVATE
+from labeling.projects.privacy import ledger
+from labeling.storage.arrays.embedded import Embedded, hash_of
+from labeling.storage.db.sealed import Unreadable, unseal
 from models_store import __version__
 from models_store.encoders.endpoint import Endpoint, TextRefused
 

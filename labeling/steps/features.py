@@ -9,15 +9,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from labeling import kinds, references
-from labeling.arrays.files import ProjectFiles, RowSum, sum_of
-from labeling.disk.files import FileDamaged, reading
+from labeling import kinds
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Project
 from labeling.models.items import ItemQuerySet
-from labeling.shared_files import read_whole
+from labeling.outside import references
 from labeling.steps.compute import compute
 from labeling.steps.endpoint import Asking
+from labeling.storage.arrays.files import ProjectFiles, RowSum, sum_of
+from labeling.storage.disk.files import FileDamaged, reading
+from labeling.storage.shared_files import read_whole
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderDamagedError, EncoderFileError, EncoderSetupError
 from models_store.encoders.endpoint import Endpoint

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labeling.answering import batches
 from labeling.finishing.advance import advance
+from labeling.loop import batches
 from labeling.loop.step import Step
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import divide
-from labeling.arrays.plan import Pool
-from labeling.disk.files import FileDamaged
 from labeling.models import Project
+from labeling.steps.plan import Pool
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.forecast import divide
+from labeling.storage.disk.files import FileDamaged
 from models_store.training.spreading import directions
 from selector.covering import CANDIDATES, covering
 from selector.strategies import STRATEGIES

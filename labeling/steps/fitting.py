@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
-from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Project
-from labeling.projects import ledger, pretraining
-from labeling.shared_files import store
+from labeling.projects.privacy import ledger, pretraining
 from labeling.steps.features import CHUNK, columns_of, fit_encoder, raw_contents
 from labeling.steps.model_inputs import seed_for
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import store
 from models_store.encoders import Encoder, EncoderSetupError
 from models_store.encoders.private_lm import PrivateLm, Training
 from models_store.privacy.accounting import Phase

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from django.db.models import Count, Q
 
-from labeling.answering.prompting import suggests
-from labeling.db.statements import among
 from labeling.models import Batch, Project
 from labeling.models.items import ItemQuerySet
+from labeling.queue.prompting import suggests
+from labeling.storage.db.statements import among
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,21 @@ from typing import NamedTuple
 import numpy as np
 from django.utils import timezone
 
-from labeling.arrays.files import Features, ProjectFiles, writing_array
-from labeling.disk import npy
-from labeling.disk.files import FileDamaged, sha256_of_file
 from labeling.intake.prediction_files import Block, Expected, PredictionFile, open_predictions
 from labeling.intake.readers import UnreadableFile
 from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Job, ModelVersion, PredictionSet, Project
-from labeling.projects import ledger, quota
-from labeling.shared_files import read_whole, store
+from labeling.projects import quota
+from labeling.projects.privacy import ledger
 from labeling.steps import measure, outside_versions
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels
 from labeling.steps.prediction_server import ServerAway, answers_of, file_of
+from labeling.storage.arrays.files import Features, ProjectFiles, writing_array
+from labeling.storage.disk import npy
+from labeling.storage.disk.files import FileDamaged, sha256_of_file
+from labeling.storage.shared_files import read_whole, store
 
 WAIT_SECONDS = 2
 PAUSE_SECONDS, TRIES = 5, 9

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from labeling.arrays.files import Features, ProjectFiles
 from labeling.models import ModelVersion, Project
 from labeling.steps.model_inputs import LabeledRows, VersionDamaged, scorer_of
+from labeling.storage.arrays.files import Features, ProjectFiles
 from models_store import artifact, metrics
 from models_store.class_sets import ClassSets
 from models_store.model import Model

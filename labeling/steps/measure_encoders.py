@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from labeling.loop.step import ComputeAway, Step, StepFailed
 from labeling.models import EncoderComparison, Project
-from labeling.projects import ledger
-from labeling.projects.encoder_comparison import Measured, own_choice
-from labeling.projects.encoder_settings import chosen, settled_choice
+from labeling.projects.encoders.encoder_comparison import Measured, own_choice
+from labeling.projects.encoders.encoder_settings import chosen, settled_choice
+from labeling.projects.privacy import ledger
 from labeling.steps.features import encode_items, fit_encoder, load_encoder
 from labeling.steps.model_inputs import LabeledRows, read_labels, recipe_of, seed_for
 from models_store import metrics

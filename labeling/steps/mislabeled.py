@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from labeling.db.long_writes import in_parts
 from labeling.loop.step import Step
 from labeling.models import Item, Job, Project
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
+from labeling.storage.db.long_writes import in_parts
 from models_store import questions
 from models_store.class_sets import ClassSets
 from models_store.crossfit import held_out_probabilities

@@ -13,14 +13,14 @@ from django.core.exceptions import ValidationError
 from scipy.sparse import csr_array
 from torch import nn
 
-from labeling.arrays.files import Features, ProjectFiles, check_array, load_mapped
-from labeling.arrays.forms import HANDED_IN, fitted
-from labeling.db.statements import among
-from labeling.disk.files import FileDamaged
 from labeling.loop.step import GaveWay, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
 from labeling.steps.features import load_encoder
+from labeling.storage.arrays.files import Features, ProjectFiles, check_array, load_mapped
+from labeling.storage.arrays.forms import HANDED_IN, fitted
+from labeling.storage.db.statements import among
+from labeling.storage.disk.files import FileDamaged
 from models_store import artifact, questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.answering import batches
+from labeling.loop import batches
 from labeling.loop.step import GaveWay
 from labeling.models import Event, EventType, Job, ModelVersion, Project
 

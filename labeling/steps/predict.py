@@ -15,16 +15,16 @@ import orjson
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.arrays.files import ProjectFiles
-from labeling.disk.files import FileDamaged
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.models import PredictionRun
 from labeling.outgoing import artifacts
 from labeling.projects import quota
-from labeling.shared_files import store
 from labeling.steps.model_inputs import VersionDamaged
 from labeling.steps.prediction_rows import PredictedChunk, Predictor
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.disk.files import FileDamaged
+from labeling.storage.shared_files import store
 
 # The most rejected rows that the run lists.
 LISTED = 100

@@ -15,17 +15,18 @@ from typing import IO, Any, NamedTuple
 import orjson
 from asgiref.sync import async_to_sync
 
-from labeling import kinds, outbound, references
-from labeling.arrays.files import ProjectFiles
-from labeling.db.sealed import Unreadable, unseal
-from labeling.disk.files import FileDamaged
+from labeling import kinds
 from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step, StepFailed
 from labeling.models import PredictionServer, PredictionSet, Project
 from labeling.models.items import ItemQuerySet
 from labeling.outgoing.exports.tasks import TAGS, data_url, label_config
-from labeling.shared_files import store
+from labeling.outside import outbound, references
 from labeling.steps.features import ItemColumns, raw_contents
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.db.sealed import Unreadable, unseal
+from labeling.storage.disk.files import FileDamaged
+from labeling.storage.shared_files import store
 from models_store import __version__
 
 CHUNK = 50

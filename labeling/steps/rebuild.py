@@ -1,19 +1,19 @@
 """Rebuild a file that a step found damaged, and run the step again. A version that stays damaged picks no batch.
 
-The log and the project's pages name each damaged file: `labeling.arrays.damage`.
+The log and the project's pages name each damaged file: `labeling.storage.arrays.damage`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from labeling.arrays import damage
-from labeling.disk.files import FileDamaged
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.steps.model_inputs import VersionDamaged
 from labeling.steps.rebuild_files import rebuild_version
 from labeling.steps.stored_files import StoredFile, file_named
+from labeling.storage.arrays import damage
+from labeling.storage.disk.files import FileDamaged
 
 # Items' files and uploads: only a backup can restore them.
 NOT_REBUILT = ("media/", "uploads/")

@@ -12,19 +12,19 @@ from contextlib import suppress
 import numpy as np
 from django.core.exceptions import ValidationError
 
-from labeling.arrays.files import ProjectFiles, RowSum, rewrite_rows, sum_of, write_shape
-from labeling.arrays.sums import keep, sums_of
-from labeling.disk.files import make_room
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Clustering, Job, ModelVersion
-from labeling.projects.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import settled_choice
 from labeling.projects.version_in_use import in_use, is_outdated
-from labeling.shared_files import store
 from labeling.steps.cluster import build, embedder_is_gone, join
 from labeling.steps.embed import ALWAYS, rows_predicted, run_over_pool
 from labeling.steps.encode import start_generation
 from labeling.steps.features import encode_rows, fit_encoder, load_encoder
 from labeling.steps.model_inputs import VersionDamaged, check_handed_in, open_features, scorer_of
+from labeling.storage.arrays.files import ProjectFiles, RowSum, rewrite_rows, sum_of, write_shape
+from labeling.storage.arrays.sums import keep, sums_of
+from labeling.storage.disk.files import make_room
+from labeling.storage.shared_files import store
 from models_store import artifact
 from models_store.folders import FolderError
 from models_store.networks import Adaptive

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling.arrays.files import Features, ProjectFiles
 from labeling.intake.registering import PRIVATE
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Job, ModelVersion, Project, Registration
-from labeling.projects import ledger, quota
-from labeling.shared_files import store
+from labeling.projects import quota
+from labeling.projects.privacy import ledger
 from labeling.steps import measure, outside_versions
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features, read_labels, seed_for
+from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.shared_files import store
 from models_store import artifact, registering
 from models_store.encoders import Encoder, EncoderSetupError
 from models_store.folders import FolderError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.intake.run import import_items
+from labeling.intake.watching.looking import look
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Job
 from labeling.steps.baseline import baseline
@@ -28,7 +29,6 @@ from labeling.steps.settle import settle
 from labeling.steps.survey import survey
 from labeling.steps.track import track
 from labeling.steps.train import train
-from labeling.watching.looking import look
 from models_store.networks import GraphError
 
 STEPS: dict[str, Callable[[Step], None]] = {

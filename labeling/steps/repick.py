@@ -19,22 +19,22 @@ from django.db.models import Max
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from labeling.answering import removing
-from labeling.answering.gold import is_below
-from labeling.answering.prompting import suggests
-from labeling.db.long_writes import in_parts
-from labeling.db.statements import change_each
 from labeling.loop.step import Step
 from labeling.models import Batch, ModelVersion, Project, Selection
 from labeling.models.batches import BY_CHANCE, SEED, SelectionFacts
 from labeling.models.tasks import TaskQuerySet
 from labeling.projects.version_in_use import InUse, in_use
+from labeling.queue import removing
+from labeling.queue.gold import is_below
+from labeling.queue.prompting import suggests
 from labeling.steps import batch_copies
 from labeling.steps.batch_tasks import PART, SHOWN, TASK_FACTS, Picked, TaskFacts
 from labeling.steps.cluster import Clustered
 from labeling.steps.embed import drop_wide_arrays, look_at_pool
 from labeling.steps.further import suggested_among
 from labeling.steps.select import make_plan, read_pool, seed_of
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.statements import change_each
 
 KEPT = [*((name, np.int64) for name in ("key", "rank", "row")), ("gold", bool), ("again", bool)]
 FACTS = [field.attname for field in SelectionFacts._meta.fields]

@@ -15,9 +15,6 @@ import numpy as np
 from django.db.models import F, Max
 from django.utils import timezone
 
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.plan import NOT_APPLICABLE, Plan
-from labeling.arrays.replacing import choose_rows
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, Project, Task
 from labeling.models.tasks import TaskQuerySet
@@ -25,7 +22,10 @@ from labeling.steps import batch_copies
 from labeling.steps.batch_tasks import Picked, TaskFacts
 from labeling.steps.cluster import clusters_at
 from labeling.steps.further import choose_gold
+from labeling.steps.plan import NOT_APPLICABLE, Plan
+from labeling.steps.replacing import choose_rows
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.files import ProjectFiles
 
 # The largest share of a batch that is replaced: a person who skips every item must not drain the pool.
 MOST_REPLACED = 0.2

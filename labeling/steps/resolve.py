@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from django.utils import timezone
 
-from labeling.answering import counting, rechecking, relabeling
-from labeling.db.long_writes import in_parts
-from labeling.db.statements import change_each, stored
+from labeling.labels import counting, rechecking, relabeling
+from labeling.labels.resolving import by_class, dawid_skene
+from labeling.labels.resolving.asking import worth_asking
+from labeling.labels.resolving.one_coin import AnswerTable, Resolved, weigh
+from labeling.labels.resolving.posterior import LEAST_SUPPORT
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
-from labeling.resolving import by_class, dawid_skene
-from labeling.resolving.asking import worth_asking
-from labeling.resolving.one_coin import AnswerTable, Resolved, weigh
-from labeling.resolving.posterior import LEAST_SUPPORT
+from labeling.storage.db.long_writes import in_parts
+from labeling.storage.db.statements import change_each, stored
 
 CHUNK = 5000
 # Items written in one transaction: other writers wait for its end.

@@ -11,12 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from labeling.answering import batches, rechecking
-from labeling.arrays.damage import name_of, note
-from labeling.arrays.files import ProjectFiles, load_checked
-from labeling.arrays.plan import Guard, Pool, plan_batch
-from labeling.disk.files import FileDamaged
 from labeling.finishing.advance import advance
+from labeling.labels import rechecking
+from labeling.loop import batches
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.models.batches import SEED
@@ -29,6 +26,10 @@ from labeling.steps.compute import compute
 from labeling.steps.embed import look_at_pool
 from labeling.steps.first_batch import covering_rows
 from labeling.steps.further import choose_further
+from labeling.steps.plan import Guard, Pool, plan_batch
+from labeling.storage.arrays.damage import name_of, note
+from labeling.storage.arrays.files import ProjectFiles, load_checked
+from labeling.storage.disk.files import FileDamaged
 from selector.strategies import STRATEGIES
 
 CHUNK = 2000

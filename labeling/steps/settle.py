@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from labeling.answering import batches, deadlines
 from labeling.intake import prediction_sets
+from labeling.loop import batches
 from labeling.loop.step import Step
+from labeling.queue import deadlines
 from labeling.steps import batch_copies
 from labeling.steps.resolve import resolve
 

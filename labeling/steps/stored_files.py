@@ -11,15 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from labeling.arrays import damage, stored
-from labeling.arrays.baseline import Baseline
-from labeling.arrays.files import ProjectFiles, load_checked
-from labeling.arrays.forecast import Sample
-from labeling.arrays.forms import FORMS
-from labeling.arrays.pool_map import PoolMap
-from labeling.arrays.sums import sums_of
-from labeling.disk.files import FileDamaged, FileMissing, sha256_of_file
-from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import (
     Clustering,
@@ -32,13 +23,22 @@ from labeling.models import (
     Upload,
 )
 from labeling.models.file_owners import FileOwner, file_owners
-from labeling.references import is_reference
-from labeling.shared_files import read_whole, store
+from labeling.outside.references import is_reference
 from labeling.steps import rebuild_files
 from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.embed import arrays_of
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features
+from labeling.storage import media
+from labeling.storage.arrays import damage, stored
+from labeling.storage.arrays.baseline import Baseline
+from labeling.storage.arrays.files import ProjectFiles, load_checked
+from labeling.storage.arrays.forecast import Sample
+from labeling.storage.arrays.forms import FORMS
+from labeling.storage.arrays.pool_map import PoolMap
+from labeling.storage.arrays.sums import sums_of
+from labeling.storage.disk.files import FileDamaged, FileMissing, sha256_of_file
+from labeling.storage.shared_files import read_whole, store
 from models_store import artifact
 
 

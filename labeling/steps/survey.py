@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles, load_mapped
-from labeling.arrays.forecast import Sample, draw_sample
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Project
 from labeling.steps.cluster import embedder_is_gone, read_dendrogram, read_joins
 from labeling.steps.draw_map import draw_map
 from labeling.steps.model_inputs import seed_for
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles, load_mapped
+from labeling.storage.arrays.forecast import Sample, draw_sample
 from selector.leaves import in_line
 
 ROWS = 50_000

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from labeling.answering import batches, deadlines
-from labeling.arrays.files import Features, ProjectFiles
-from labeling.disk.files import FileDamaged
+from labeling.loop import batches
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Batch, DatasetVersion, Event, EventType, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.outgoing.datasets.creating import for_training
-from labeling.projects import ledger, quota
-from labeling.projects.encoder_change import carry_out
-from labeling.projects.encoder_settings import why
+from labeling.projects import quota
+from labeling.projects.encoders.encoder_change import carry_out
+from labeling.projects.encoders.encoder_settings import why
+from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import is_outdated
+from labeling.queue import deadlines
 from labeling.steps import batch_copies, measure
 from labeling.steps.change_encoder import ready_change
 from labeling.steps.compute import compute
@@ -39,6 +39,8 @@ from labeling.steps.model_inputs import (
 )
 from labeling.steps.resolve import resolve
 from labeling.steps.settle import settle
+from labeling.storage.arrays.files import Features, ProjectFiles
+from labeling.storage.disk.files import FileDamaged
 from models_store import artifact
 from models_store.encoders import Encoder
 from models_store.estimators import EstimatorError, NetworkLearner

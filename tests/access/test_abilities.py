@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 
 from labeling.models import Ability, Membership, Project, Role
 from labeling.models.roles import ROLES
-from labeling.projects import access
+from labeling.projects.people import access
 
 ROOT = Path(__file__).parents[2]
 

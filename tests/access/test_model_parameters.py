@@ -13,7 +13,7 @@ from factories import make_member, make_project, make_user
 from rest_framework.test import APIClient
 
 from labeling.models import Project, Role
-from labeling.projects.encoder_settings import check_encoder
+from labeling.projects.encoders.encoder_settings import check_encoder
 
 pytestmark = pytest.mark.django_db
 

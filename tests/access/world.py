@@ -60,7 +60,8 @@ from labeling.models import (
     TrackedVersion,
     User,
 )
-from labeling.projects import classes, invitations
+from labeling.projects.classes import changing as classes
+from labeling.projects.people import invitations
 
 
 class World:

@@ -19,10 +19,10 @@ from pages import make_dataset, make_history, make_prediction
 from pools import make_certificate
 from rest_framework.test import APIClient
 
-from labeling.answering import queue
 from labeling.intake.uploads import register
 from labeling.models import Assignment, Project, Registration, Role, Task, TokenUse, User
-from labeling.projects import invitations
+from labeling.projects.people import invitations
+from labeling.queue import queue
 
 pytestmark = pytest.mark.django_db
 

@@ -54,7 +54,7 @@ def test_a_withdrawn_invitation_is_gone() -> None:
 
 
 def test_too_many_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.projects.invitations.MOST", 1)
+    monkeypatch.setattr("labeling.projects.people.invitations.MOST", 1)
     manager = client_of(Role.MANAGER)
     assert manager.post(URL, {"role": "annotator"}, format="json").status_code == 201
     refused = manager.post(URL, {"role": "annotator"}, format="json")

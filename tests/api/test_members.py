@@ -6,8 +6,8 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project, make_user
 from rest_framework.test import APIClient
 
-from labeling.answering import queue
 from labeling.models import Assignment, Membership, Role
+from labeling.queue import queue
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/digits/"

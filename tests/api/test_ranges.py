@@ -8,8 +8,8 @@ import pytest
 from factories import make_items, make_member, make_project
 from pages import signed_in
 
-from labeling.kinds import media
 from labeling.models import Role
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

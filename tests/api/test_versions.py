@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.models import Project
+from labeling.storage.arrays.files import ProjectFiles, save_array
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

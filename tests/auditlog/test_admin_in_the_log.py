@@ -13,8 +13,8 @@ from factories import make_member, make_project, make_user
 from knox.models import AuthToken
 from pages import signed_in
 
-from labeling.admin import Recorded
 from labeling.models import LogEntry, Membership, Project, Role, User
+from labeling.web.admin import Recorded
 
 pytestmark = pytest.mark.django_db
 

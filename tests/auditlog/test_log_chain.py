@@ -15,11 +15,11 @@ from django.test import RequestFactory
 from django.utils import timezone
 from factories import make_project, make_user
 
-from labeling import auditlog
-from labeling.auditlog import sealing
-from labeling.auditlog.sealing import seal_daily
-from labeling.auditlog.verifying import verify
 from labeling.models import LogChain, LogEntry, LogKind, Project, User
+from labeling.observing import auditlog
+from labeling.observing.auditlog import sealing
+from labeling.observing.auditlog.sealing import seal_daily
+from labeling.observing.auditlog.verifying import verify
 
 
 def silent_project(slug: str) -> Project:
@@ -271,7 +271,7 @@ def test_a_long_value_is_kept_as_its_size_and_hash() -> None:
 def test_each_entry_goes_to_the_log_after_the_commit(
     caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: Any
 ) -> None:
-    with caplog.at_level("INFO", "labeling.auditlog"), django_capture_on_commit_callbacks(execute=True):
+    with caplog.at_level("INFO", "labeling.observing.auditlog"), django_capture_on_commit_callbacks(execute=True):
         chain = record_some(None, 1)
         assert not caplog.messages
     assert caplog.messages == [f"server 1 loop.changed {chain.head}"]

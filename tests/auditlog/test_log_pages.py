@@ -11,8 +11,8 @@ from django.contrib.auth import authenticate
 from django.test import Client, RequestFactory
 from factories import make_member, make_project, make_user
 
-from labeling import auditlog
 from labeling.models import LogEntry, LogKind, Project, Role
+from labeling.observing import auditlog
 
 pytestmark = pytest.mark.django_db
 

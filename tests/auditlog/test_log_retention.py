@@ -15,10 +15,10 @@ from django.utils import timezone
 from factories import make_project, make_user
 
 from config import syslog
-from labeling import auditlog
-from labeling.auditlog import retention
-from labeling.auditlog.verifying import verify
 from labeling.models import LogChain, LogEntry, LogKind, Project
+from labeling.observing import auditlog
+from labeling.observing.auditlog import retention
+from labeling.observing.auditlog.verifying import verify
 
 pytestmark = pytest.mark.django_db
 
@@ -99,7 +99,7 @@ def test_entries_go_to_syslog_as_json(django_capture_on_commit_callbacks: Any) -
             "disable_existing_loggers": False,
             "formatters": {"line": {"format": "{line}", "style": "{"}},
             "handlers": {"syslog": syslog.handler(f"127.0.0.1:{receiver.getsockname()[1]}")},
-            "loggers": {"labeling.auditlog": {"handlers": ["syslog"], "level": "INFO"}},
+            "loggers": {"labeling.observing.auditlog": {"handlers": ["syslog"], "level": "INFO"}},
         }
         dictConfig(settings)
         try:
@@ -107,6 +107,6 @@ def test_entries_go_to_syslog_as_json(django_capture_on_commit_callbacks: Any) -
                 auditlog.record(LogKind.LOOP_CHANGED, subject="a line")
             text = receiver.recv(65_536).decode().rstrip("\0")
         finally:
-            logging.getLogger("labeling.auditlog").handlers.clear()
+            logging.getLogger("labeling.observing.auditlog").handlers.clear()
     entry = LogEntry.objects.get(kind=LogKind.LOOP_CHANGED)
     assert json.loads(text[text.index("{") :]) == entry.line()

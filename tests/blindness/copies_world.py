@@ -13,16 +13,16 @@ from django.db.models import F
 from factories import make_member, make_open_batch, make_project, new_items
 from sklearn.datasets import load_digits
 
-from labeling.answering import copy_answers, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.plan import Pool, plan_batch
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Item, Job, ModelVersion, Project, Task, User
+from labeling.queue import copy_answers, queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps import batch_copies as choosing
 from labeling.steps.batch_tasks import Picked, write_tasks
 from labeling.steps.further import choose_further
+from labeling.steps.plan import Pool, plan_batch
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.files import ProjectFiles
 from selector.dendrogram import Dendrogram
 from selector.linkage import average_linkage
 

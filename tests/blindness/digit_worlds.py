@@ -17,16 +17,16 @@ from factories import make_member
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.answering import copy_answers, gold, queue, submitting
-from labeling.answering.answer import Answer
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Finish, Item, Job, Project, User
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
+from labeling.queue import copy_answers, gold, queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from tests.extent import ALL
 from tests.finishing.audit_rows import make_audit
 

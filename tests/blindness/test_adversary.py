@@ -10,9 +10,10 @@ import pytest
 from adversary import Verdict, judge, kinds_of
 from digit_worlds import LARGE, adversary_in, drain, imported, world
 
-from labeling.answering import gold, item_labels, rechecking
-from labeling.certifying import schedule
+from labeling.finishing.certifying import schedule
+from labeling.labels import item_labels, rechecking
 from labeling.models import Assignment, Batch, Project, Task
+from labeling.queue import gold
 from labeling.steps import replace
 from tests.extent import ALL, some
 

@@ -17,7 +17,7 @@ from factories import certify, make_member
 from knox.models import AuthToken
 from processes import web
 
-from labeling.certifying import schedule
+from labeling.finishing.certifying import schedule
 from labeling.models import Certificate, Project, Role, User
 from tests.blindness.test_adversary import DRAWS, KINDS, assert_nothing_tells
 from tests.blindness.test_what_managers_do_tells_nothing import ACTS, Probe, World

@@ -15,7 +15,7 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import signed_in
 
-from labeling.answering import comments
+from labeling.labels import comments
 from labeling.models import Annotation, Batch, ClassExample, Copy, Item, Project, Role, Task, User
 
 pytestmark = pytest.mark.django_db

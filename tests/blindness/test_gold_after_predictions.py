@@ -19,11 +19,11 @@ from predicting.handed import (
     vectors,
 )
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETTINGS = {"batch_size": 40, "gold_share": 0.3, "show_predictions": True, "strategy": "margin"}

@@ -12,16 +12,16 @@ from django.db.models import Q
 from factories import make_member, make_project
 from predicting.handed import given_project, hand_in, lines, predictions, put_in, vectors
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import ItemImport, Project, Task, User
 from labeling.models.jobs import worker_name
 from labeling.models.tasks import TaskQuerySet
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 CLASSES = ["cat", "dog", "owl"]
 BATCH = 40

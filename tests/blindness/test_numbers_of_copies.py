@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from copies_world import MOST, World, make_world
 
-from labeling.answering import copy_answers, queue, submitting
-from labeling.answering.answer import Answer
 from labeling.loop.step import Step
 from labeling.models import Batch, Copy, Job, Project, Task
+from labeling.queue import copy_answers, queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps import batch_copies as choosing
 from labeling.steps.replace import replace
 from tests.extent import some

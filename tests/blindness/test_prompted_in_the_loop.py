@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 from loop.digits import annotator, answer_batch, digits_project
 
-from labeling.loop.worker import Worker
 from labeling.models import Batch, ModelVersion, Project, Task
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,12 +14,13 @@ from buckets import Store
 from kept import kept_in, running_store
 from pages import signed_in
 
-from labeling import references
-from labeling.certifying import schedule
-from labeling.kinds import KeptAtSource, media
+from labeling.finishing.certifying import schedule
+from labeling.kinds import KeptAtSource
 from labeling.models import Item, Project, Source, User
-from labeling.references import copies, fetching
-from labeling.sources import remote_of
+from labeling.outside import references
+from labeling.outside.references import copies, fetching
+from labeling.outside.sources import remote_of
+from labeling.storage import media
 from tests.blindness.test_adversary import DRAWS, SUSPICIOUS, assert_nothing_tells, verdicts
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]

@@ -10,7 +10,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from test_nothing_predicts_control import shape_of
 
 from labeling.models import Batch, Project
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 
 pytestmark = pytest.mark.django_db
 

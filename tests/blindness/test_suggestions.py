@@ -14,12 +14,12 @@ from factories import make_member, make_project
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Item, ModelVersion, Project, Task
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,10 +21,10 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling.db.sealed import seal
-from labeling.mailing import addresses, resets
 from labeling.models import Item, ItemImport, Mailbox, PredictionRun, Project, Role, Source, User, Webhook
-from labeling.projects import invitations
+from labeling.outside.mailing import addresses, resets
+from labeling.projects.people import invitations
+from labeling.storage.db.sealed import seal
 from labeling.web.account import first_account
 from tests.extent import ALL, some
 

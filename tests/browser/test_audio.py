@@ -10,8 +10,8 @@ from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import Page, expect
 from sounds import recording
 
-from labeling.kinds import media
 from labeling.models import Annotation, Project, Role
+from labeling.storage import media
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -12,7 +12,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import Page, expect
 from policy import keep_to_policy
 
-from labeling.items import search
+from labeling.labels.items import search
 from labeling.models import Project, Role
 from tests.extent import some
 

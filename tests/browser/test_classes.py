@@ -8,7 +8,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 
 from labeling.models import Annotation, Role
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

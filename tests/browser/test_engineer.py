@@ -19,10 +19,10 @@ from policy import keep_to_policy
 from processes import wait_until, worker
 from ways import go
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.intake.uploads import receive
 from labeling.models import Project, Role, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from labeling.models import Annotation, Role
-from labeling.projects import classes, examples, guidelines
+from labeling.projects.classes import changing as classes
+from labeling.projects.classes import examples, guidelines
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -10,9 +10,9 @@ from factories import make_items, make_member, make_open_batch, make_project
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
-from labeling.kinds import media
 from labeling.kinds.image import Image as ImageKind
 from labeling.models import Annotation, Item, Project, Role
+from labeling.storage import media
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

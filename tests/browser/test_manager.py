@@ -15,9 +15,9 @@ from policy import keep_to_policy
 from processes import worker
 from ways import go
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.models import Batch, Project, Role, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 # What appears by itself does so within a few seconds.
 BY_ITSELF = 15_000

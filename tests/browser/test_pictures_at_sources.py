@@ -16,8 +16,8 @@ from kept import Kept, kept_in, photo, running_store
 from playwright.sync_api import expect
 from s3 import KEY
 
-from labeling import references
 from labeling.models import Annotation, Role
+from labeling.outside import references
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -10,8 +10,8 @@ from playwright.sync_api import Page, expect
 from policy import keep_to_policy
 from world import ANIMALS
 
-from labeling.answering import queue
 from labeling.models import Annotation, Correction, Project, Role
+from labeling.queue import queue
 from tests.exports.labeled import answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -154,7 +154,7 @@ def test_an_undo_does_not_tell_that_a_manager_settled_the_item(open_screen: Any)
     screen = open_screen(project, annie)
     (first,) = screen.answer("1")
     screen.wait_until_sent()
-    from labeling.answering.corrections import correct
+    from labeling.labels.corrections import correct
 
     item = project.items.get(task=first)
     correct(item=item, user=mona, value=5)

@@ -11,8 +11,8 @@ from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 from processes import wait_until
 
-from labeling.answering import queue
 from labeling.models import Annotation, Assignment, Batch, Task
+from labeling.queue import queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

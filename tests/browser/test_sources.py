@@ -16,8 +16,8 @@ from policy import keep_to_policy
 from processes import wait_until
 from s3 import KEY, s3_server
 
+from labeling.intake.watching import changing
 from labeling.models import Job, Role, Source
-from labeling.watching import changing
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

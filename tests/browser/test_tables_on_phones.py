@@ -10,10 +10,10 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history
 from playwright.sync_api import Page, expect
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.models import Role
-from labeling.projects import invitations
+from labeling.projects.people import invitations
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

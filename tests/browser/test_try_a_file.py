@@ -12,10 +12,10 @@ from factories import make_member, make_project
 from playwright.sync_api import Page, expect
 from processes import wait_until, worker
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.intake.uploads import receive
 from labeling.models import Role
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -12,11 +12,11 @@ from factories import make_items, make_member, make_project
 from pages import make_history
 from playwright.sync_api import Page, expect
 
-from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import draw_sample
-from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.models import Batch, Clustering, Project, Role, Task
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.forecast import draw_sample
+from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from labeling.certifying.plan import Plan, Target
+from labeling.finishing.certifying.plan import Plan, Target
 
 Draw = tuple[int, bool]
 Judge = Callable[[Plan, np.ndarray, np.ndarray], tuple[int, int] | None]

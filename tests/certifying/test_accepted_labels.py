@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from labeling.certifying.experience import Checked, correct, without_prior
-from labeling.resolving.posterior import ModelVote, Vote, posterior
+from labeling.finishing.certifying.experience import Checked, correct, without_prior
+from labeling.labels.resolving.posterior import ModelVote, Vote, posterior
 
 N, SURE, WRONG, ACCEPTED = 4000, np.array([0.9]), 0.05, 0.3
 

@@ -10,14 +10,14 @@ import pytest
 from audits import pool
 from extent import ALL
 
-from labeling.certifying.errors import is_wrong, wrong_classes
-from labeling.certifying.forecast import Option, answers_left, cheapest, options
-from labeling.certifying.people import chance_missed
-from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.prices import alone
-from labeling.certifying.proof import prove
-from labeling.certifying.risks import of_attempt, of_family
+from labeling.finishing.certifying.forecast import Option, answers_left, cheapest, options
+from labeling.finishing.certifying.people import chance_missed
+from labeling.finishing.certifying.plan import Plan, Target, stratify
+from labeling.finishing.certifying.prices import alone
+from labeling.finishing.certifying.proof import prove
+from labeling.finishing.certifying.risks import of_attempt, of_family
 from labeling.questions import named
+from labeling.questions.errors import is_wrong, wrong_classes
 
 N = 20_000
 AUDITS = 100 if ALL else 25

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from labeling.certifying.people import chance_missed, most_seen, most_wrong, upper_error
+from labeling.finishing.certifying.people import chance_missed, most_seen, most_wrong, upper_error
 
 
 @settings(max_examples=examples(50), deadline=None)

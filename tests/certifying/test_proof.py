@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, hypergeom
 
-from labeling.certifying.people import chance_missed
-from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.proof import prove
+from labeling.finishing.certifying.people import chance_missed
+from labeling.finishing.certifying.plan import Plan, Target, stratify
+from labeling.finishing.certifying.proof import prove
 
 RISK = 0.05
 PROJECTS = 1000 if ALL else 60

@@ -7,11 +7,11 @@ import pytest
 from audits import pool
 from extent import ALL, some
 
-from labeling.certifying.forecast import cheapest
-from labeling.certifying.plan import Plan, Target, stratify
-from labeling.certifying.prices import alone
-from labeling.certifying.proof import prove
-from labeling.certifying.schedule import Outlook, advise, begins, draws, outlook
+from labeling.finishing.certifying.forecast import cheapest
+from labeling.finishing.certifying.plan import Plan, Target, stratify
+from labeling.finishing.certifying.prices import alone
+from labeling.finishing.certifying.proof import prove
+from labeling.finishing.certifying.schedule import Outlook, advise, begins, draws, outlook
 
 AUDITS = 30 if ALL else 8
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from labeling.certifying.asking import Errors, Pace, Way, choose, expected
-from labeling.certifying.experience import (
+from labeling.finishing.certifying.asking import Errors, Pace, Way, choose, expected
+from labeling.finishing.certifying.experience import (  # fmt: skip
     BEND,
     NOTHING,
     PRIOR,
@@ -18,7 +18,7 @@ from labeling.certifying.experience import (
     PickedBatch,
     correct,
     still_open,
-)  # fmt: skip
+)
 
 PACE = Pace(alone=2.1, accept=1.8, refuse=0.5, cell=0.43, mark=1.5)
 ERRORS = Errors(alone=0.03, follows=0.17, missed=0.2, slips=0.03)

@@ -11,13 +11,14 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import corrections, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.loop.worker import Worker
+from labeling.labels import corrections
 from labeling.models import Annotation, Batch, ClassChange, Item, Job, LabelClass, ModelVersion, Project, Role, User
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 from labeling.projects.duplicating import duplicate
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CAT, DOG, FOX, HEN = range(4)

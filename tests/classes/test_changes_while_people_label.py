@@ -18,8 +18,9 @@ from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 from test_changes import relabel
 
-from labeling.answering import counting, reading
+from labeling.labels import counting
 from labeling.models import Annotation, Batch, Item, Project, Role, User
+from labeling.queue import reading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

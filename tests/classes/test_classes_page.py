@@ -9,7 +9,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import text_of
 
 from labeling.models import Annotation, Batch, ClassChange, Item, ModelVersion, Project, Role
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, text_of
 
 from labeling.models import Batch, ClassExample, Item, Project, Role
-from labeling.projects import examples
+from labeling.projects.classes import examples
 
 pytestmark = pytest.mark.django_db
 

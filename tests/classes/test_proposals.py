@@ -11,7 +11,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, text_of
 
 from labeling.models import Annotation, ClassProposal, Item, Project, User
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 
 pytestmark = pytest.mark.django_db
 API = "/api/v1/projects/pets/"

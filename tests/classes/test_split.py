@@ -4,12 +4,13 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from test_changes import CAT, DOG, answer, labels, offered, relabel
 
-from labeling.answering import corrections, counting, queue
-from labeling.loop.worker import Worker
+from labeling.labels import corrections, counting
 from labeling.models import Annotation, Batch, Correction, Item, Job, Project, Task
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
+from labeling.queue import queue
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

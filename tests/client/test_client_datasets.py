@@ -11,9 +11,9 @@ import pytest
 from factories import make_answerable, make_items, make_member, make_open_batch
 from predicting.trained import drain
 
-from labeling.answering import submitting
-from labeling.answering.answer import Answer
 from labeling.models import DatasetVersion, Job, Project
+from labeling.queue import submitting
+from labeling.queue.answer import Answer
 from marginalia_client import AsyncMarginalia, Failed, Invalid, Marginalia, NotFound, running
 
 

@@ -11,9 +11,9 @@ from factories import digit_png, make_items, make_member, make_project
 from knox.models import AuthToken
 
 from labeling.intake import uploads
-from labeling.loop.worker import Worker
 from labeling.models import ItemImport, Project, Role
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from marginalia_client import Added, AsyncMarginalia, Invalid, Marginalia, RejectedRow, rows, running
 from marginalia_client import items as client_items
 

@@ -14,10 +14,10 @@ import pytest
 from factories import make_items, make_member, make_open_batch
 from pyarrow import parquet
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.models import Project
 from labeling.outgoing.formats import EXPORTS
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from marginalia_client import AsyncMarginalia, Invalid, Marginalia, MissingPackage, tables
 
 

@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 from factories import make_items, make_project
 from pages import make_history
 
-from labeling.arrays.files import ProjectFiles, save_array
-from labeling.kinds import media
 from labeling.models import Batch, DamagedFile, Job, Project
+from labeling.storage import media
+from labeling.storage.arrays.files import ProjectFiles, save_array
 
 pytestmark = pytest.mark.django_db
 

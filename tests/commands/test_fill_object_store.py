@@ -11,11 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from hosts import Hosts, drain
 
-from labeling.arrays.files import ProjectFiles, load_array
 from labeling.management.commands import fill_object_store
 from labeling.models import Clustering
-from labeling.shared_files import StoreAway
-from labeling.shared_files.objects import ObjectStore
+from labeling.storage.arrays.files import ProjectFiles, load_array
+from labeling.storage.shared_files import StoreAway
+from labeling.storage.shared_files.objects import ObjectStore
 from tests.loop.digits import annotator, answer_batch, digits_project
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -12,10 +12,10 @@ from django.core.management import CommandError, call_command
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
-from labeling.arrays.files import ProjectFiles
-from labeling.loop.worker import Worker
 from labeling.models import ModelVersion, Project, Role
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db
 

@@ -22,9 +22,9 @@ from knox.models import AuthToken
 from sklearn.datasets import load_breast_cancer
 
 from config.command_line import main
-from labeling.loop.worker import Worker
 from labeling.models import Annotation, Assignment, Membership, ModelVersion, Project
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from tests.factories import make_items, make_open_batch, make_project
 from tests.processes import manage, wait_until
 

@@ -19,8 +19,8 @@ from knox.models import AuthToken
 
 from demo import simulation
 from demo.simulation import Game, Simulation, SimulationError, wrong
-from labeling.answering import queue
 from labeling.models import Annotation, Assignment, Batch, Job, Project
+from labeling.queue import queue
 from tests.extent import some
 from tests.factories import make_items, make_member, make_open_batch, make_project
 

@@ -14,13 +14,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling.answering import queue
-from labeling.answering.deadlines import clear, end_early
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.status import status_of
 from labeling.models import Assignment, Batch, ItemImport, Job, ModelVersion, Project
 from labeling.outgoing.exports import choose, export
+from labeling.queue import queue
+from labeling.queue.deadlines import clear, end_early
+from labeling.storage.arrays.files import ProjectFiles, save_array
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

@@ -15,11 +15,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.answering import submitting
-from labeling.answering.answer import Answer
-from labeling.answering.corrections import correct, withdraw
-from labeling.answering.removing import remove
-from labeling.arrays.files import ProjectFiles
+from labeling.labels.corrections import correct, withdraw
 from labeling.models import Batch, Copy, CopyAnswer, DatasetFile, DatasetVersion, Item, Project, User
 from labeling.outgoing.datasets import erasing
 from labeling.outgoing.datasets.comparing import compare
@@ -29,8 +25,13 @@ from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.frozen_rows import dataset_pages, manifest_of
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes, purging
+from labeling.projects import purging
+from labeling.projects.classes import changing as classes
 from labeling.projects.purging import purge
+from labeling.queue import submitting
+from labeling.queue.answer import Answer
+from labeling.queue.removing import remove
+from labeling.storage.arrays.files import ProjectFiles
 from tests.exports.labeled import make_batch, make_items, train
 from tests.factories import certify, make_answerable, make_member, make_project
 from tests.pages import make_dataset

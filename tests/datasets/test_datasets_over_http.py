@@ -17,13 +17,13 @@ from django.test import Client
 from django.utils import timezone
 from pages import make_dataset, manager, member, text_of
 
-from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import Step, StepFailed
 from labeling.models import DatasetVersion, Job, Project, ProjectStorage, Role
 from labeling.models.jobs import worker_name
 from labeling.outgoing import layers
 from labeling.outgoing.datasets import comparing
 from labeling.steps.dataset import dataset as write_dataset
+from labeling.storage.arrays.files import ProjectFiles
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.extent import some
 from tests.factories import make_member, make_project

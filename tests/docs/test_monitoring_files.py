@@ -14,8 +14,8 @@ import yaml
 from django.utils import timezone
 from prometheus_client import CollectorRegistry
 
-from labeling import metrics
 from labeling.insight import load
+from labeling.observing import metrics
 from labeling.web.gate.operators import Figures
 from labeling.web.gate.requests import CALLS, OTHERS
 

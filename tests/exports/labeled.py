@@ -8,9 +8,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.answering import submitting
-from labeling.answering.answer import Answer
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, User
+from labeling.queue import submitting
+from labeling.queue.answer import Answer
 from tests import factories
 
 

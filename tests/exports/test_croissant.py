@@ -15,11 +15,11 @@ from factories import make_member, make_project
 from labeled import answer, make_batch, make_items
 from pages import make_dataset
 
-from labeling.kinds import media
 from labeling.models import Item, Project
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats import shards
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

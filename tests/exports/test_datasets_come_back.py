@@ -21,12 +21,12 @@ from labeling.intake.looking import first_rows, survey
 from labeling.intake.readers import Layout, Limits, UnreadableFile, open_source
 from labeling.intake.run import import_items, rules_of
 from labeling.intake.uploads import register
-from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Project
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.formats import EXPORTS, shards
+from labeling.storage import media
 from tests.extent import ALL, some
 
 pytestmark = pytest.mark.django_db

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.models import Item, Project
 from labeling.outgoing.exports import choose, count_rows
 from labeling.outgoing.exports.rows import pages

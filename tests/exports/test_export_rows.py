@@ -10,16 +10,16 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.corrections import correct
-from labeling.answering.relabeling import relabel
+from labeling.labels.corrections import correct
+from labeling.labels.relabeling import relabel
 from labeling.models import Annotation, Correction, Project
 from labeling.outgoing.exports import count_rows
 from labeling.outgoing.exports.choice import Choice, choose
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

@@ -19,12 +19,12 @@ from labeled import answer, make_batch, make_items
 from pages import member, signed_in
 
 from labeling import kinds
-from labeling.kinds import media
 from labeling.models import Item, Project, Role, User
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.files import MOST_BYTES, Names, safe_name
 from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats.zip import PIECE
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

@@ -19,11 +19,11 @@ from labeled import answer, make_batch, make_items, train
 from pages import member
 from PIL import Image
 
-from labeling.kinds import media
 from labeling.models import Item, Project, Role
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.exports.splits import split_of
 from labeling.outgoing.formats import shards
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

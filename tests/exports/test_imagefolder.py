@@ -14,10 +14,10 @@ import pytest
 from factories import certify, digit_png, make_member, make_project
 from labeled import answer, make_batch, make_items, train
 
-from labeling.kinds import media
 from labeling.models import Item, Project
 from labeling.outgoing.exports import choose, described, export
 from labeling.outgoing.exports.splits import split_of
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

@@ -15,16 +15,17 @@ import pytest
 from factories import certify, digit_png, make_member, make_project
 from labeled import answer, make_batch, make_items, train
 
-from labeling.answering.corrections import correct
 from labeling.intake.readers import PLAIN, Layout
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
-from labeling.kinds import KINDS, FileKind, media
+from labeling.kinds import KINDS, FileKind
+from labeling.labels.corrections import correct
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Project
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports import choose, export
 from labeling.outgoing.formats import shards
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,9 @@ from django.db.models import F
 from factories import make_member, make_project
 from labeled import answer, make_batch, make_items
 
-from labeling.answering.corrections import correct
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
+from labeling.labels.corrections import correct
 from labeling.loop.step import Step
 from labeling.models import Annotation, Correction, Item, Project, User
 from labeling.models.jobs import worker_name

@@ -15,9 +15,9 @@ from factories import make_member, make_project
 from labeled import answer, make_batch, make_items
 from pages import member
 
-from labeling.answering.corrections import correct
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
+from labeling.labels.corrections import correct
 from labeling.loop.step import Step
 from labeling.models import Annotation, Item, Project, Role
 from labeling.models.jobs import worker_name

@@ -10,13 +10,13 @@ import numpy as np
 from factories import make_answerable, make_items, make_member, make_open_batch
 from pages import make_version
 
-from labeling.answering import submitting
-from labeling.answering.answer import Answer
-from labeling.arrays.files import ProjectFiles, save_array
-from labeling.certifying.plan import Target, stratify
 from labeling.finishing import candidates
 from labeling.finishing.audits import plan_of
+from labeling.finishing.certifying.plan import Target, stratify
 from labeling.models import Audit, Batch, Item, ModelVersion, Project, Task, User
+from labeling.queue import submitting
+from labeling.queue.answer import Answer
+from labeling.storage.arrays.files import ProjectFiles, save_array
 
 
 def make_predicted(

@@ -11,13 +11,13 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_version
 
-from labeling.answering import counting
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.finishing.audits import next_draws
 from labeling.finishing.goal import start
+from labeling.labels import counting
 from labeling.loop.step import Step
 from labeling.models import Annotation, Audit, AuditDraw, Batch, Item, Job, ModelVersion, Project, Task
 from labeling.steps.finish import finish
+from labeling.storage.arrays.files import ProjectFiles, save_array
 
 GOAL: dict[str, Any] = {"error": 0.05, "confidence": 0.95, "by_class": False, "within": 0}
 

@@ -11,15 +11,16 @@ from django.utils import timezone
 from factories import make_member, make_project
 from loop.test_long_writes import killed_after
 
-from labeling.answering import batches, deadlines, queue
-from labeling.certifying import schedule
-from labeling.db import long_writes
 from labeling.finishing import audits, candidates
-from labeling.loop.worker import Worker
+from labeling.finishing.certifying import schedule
+from labeling.loop import batches
 from labeling.models import Audit, AuditDraw, Batch, Copy, Finish, Item, Job, Project, Role, Task
+from labeling.queue import deadlines, queue
 from labeling.steps import batch_tasks, repick
 from labeling.steps.copy_numbers import TaskKind, unseen_tasks
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.db import long_writes
 from tests.finishing.audit_rows import make_audit, make_predicted, say
 
 pytestmark = pytest.mark.django_db(transaction=True)

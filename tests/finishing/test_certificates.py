@@ -15,11 +15,11 @@ from django.utils import timezone
 from factories import make_member
 from goals import advance, answer_draws, answer_until_proven, make_goal
 
-from labeling.answering import batches, corrections, counting, removing
-from labeling.arrays.files import ProjectFiles
 from labeling.finishing import certificates
 from labeling.finishing.goal import start, stop
 from labeling.insight import pool_counts, status
+from labeling.labels import corrections, counting
+from labeling.loop import batches
 from labeling.loop.step import Step
 from labeling.models import (
     Audit,
@@ -36,8 +36,11 @@ from labeling.models import (
     Project,
     Role,
 )
-from labeling.projects import classes, duplicating, erasing, lifecycle, purging
+from labeling.projects import duplicating, erasing, lifecycle, purging
+from labeling.projects.classes import changing as classes
+from labeling.queue import removing
 from labeling.steps.select import select
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db
 

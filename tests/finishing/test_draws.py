@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import asking_again, corrections, removing
-from labeling.arrays.files import ProjectFiles
 from labeling.finishing import audits, candidates
+from labeling.labels import asking_again, corrections
 from labeling.models import Audit, AuditDraw, Batch, Copy, Item, Role, Task
+from labeling.queue import removing
+from labeling.storage.arrays.files import ProjectFiles
 from tests.finishing.audit_rows import make_audit, make_predicted, say
 
 pytestmark = pytest.mark.django_db

@@ -9,12 +9,12 @@ import pytest
 from django.utils import timezone
 from factories import make_member, make_open_batch, make_project, new_items
 
-from labeling.answering import gold
-from labeling.answering.gold import GoldAnswer
 from labeling.finishing import people
 from labeling.finishing.people import LEAST_GOLD, NEWEST_LABELS, USUAL_ERROR, errors_of
 from labeling.models import Batch, Item, Project
 from labeling.models.batches import IMPORTED
+from labeling.queue import gold
+from labeling.queue.gold import GoldAnswer
 
 pytestmark = pytest.mark.django_db
 

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
 
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.finishing.experience import Experience, batch_experience, control_experience, corrected
 from labeling.models import Batch, Item, ModelVersion
+from labeling.storage.arrays.files import ProjectFiles, save_array
 from tests.finishing.audit_rows import make_predicted
 
 pytestmark = pytest.mark.django_db

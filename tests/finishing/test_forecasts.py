@@ -7,13 +7,13 @@ from factories import make_member, make_project
 from pages import make_history, make_version
 from pools import OPEN, PEOPLE, make_audit, pool_project
 
-from labeling.arrays.files import ProjectFiles, load_array, save_array
 from labeling.finishing import pool_sample
 from labeling.finishing.forecasts import Forecast, Goal, forecast_of
 from labeling.finishing.goal import FinishRefused
 from labeling.finishing.people import errors_of
 from labeling.insight.pace import Pace
 from labeling.models import Audit, Project
+from labeling.storage.arrays.files import ProjectFiles, load_array, save_array
 
 pytestmark = pytest.mark.django_db
 

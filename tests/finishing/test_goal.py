@@ -2,10 +2,10 @@
 
 import pytest
 
-from labeling.answering import gold
-from labeling.answering.gold import GoldAnswer
 from labeling.finishing.goal import FinishRefused, start, stop
 from labeling.models import Job, Project
+from labeling.queue import gold
+from labeling.queue.gold import GoldAnswer
 from tests.factories import make_items, make_member, make_open_batch, make_project
 from tests.pages import make_version
 

@@ -13,10 +13,11 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, text_of
 from pools import pool_project
 
-from labeling.answering import asking_again, queue, submitting
-from labeling.answering.answer import Answer
 from labeling.finishing.one_more import need_one_more
+from labeling.labels import asking_again
 from labeling.models import Batch, Finish, Membership, Project, Role, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = pytest.mark.django_db
 

@@ -11,14 +11,14 @@ import pytest
 from factories import make_member
 from goals import advance, answer_draws, answer_until_proven, make_goal
 
-from labeling.answering import corrections
-from labeling.arrays.files import ProjectFiles
 from labeling.finishing.audits import Outcome, outcomes, settle_classes
 from labeling.finishing.candidates import load
 from labeling.finishing.people import errors_of
 from labeling.finishing.planning import most_wrong_of
+from labeling.labels import corrections
 from labeling.models import Audit, Certificate, CertifiedLabel, LogEntry, LogKind, Project, Role
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
+from labeling.storage.arrays.files import ProjectFiles
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db

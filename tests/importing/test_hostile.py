@@ -27,9 +27,9 @@ from rest_framework.test import APIClient
 
 from labeling.intake.rejecting import KEPT
 from labeling.intake.run import import_items
-from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow, Role, User
+from labeling.storage import media
 from tests.extent import ALL
 
 MEGABYTES = 450

@@ -20,9 +20,10 @@ from sounds import recording, silence
 from test_hostile import by_api, by_command, by_page, finish
 
 from labeling.intake.readers import UnreadableFile, open_source
-from labeling.kinds import BadFile, media
+from labeling.kinds import BadFile
 from labeling.kinds.audio import Audio
 from labeling.models import Item, ItemImport, RejectedRow, Role
+from labeling.storage import media
 from tests.extent import some
 
 FORMS = {"WAV": ".wav", "FLAC": ".flac", "OGG": ".ogg", "MP3": ".mp3"}

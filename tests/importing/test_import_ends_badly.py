@@ -13,10 +13,10 @@ from import_files import picture, write, write_folder, write_npy, write_parquet
 
 from labeling.intake import run
 from labeling.intake.uploads import register
-from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,7 +18,6 @@ from factories import make_member, make_project
 from import_files import picture
 from pages import signed_in
 
-from labeling.answering import removing
 from labeling.intake import origins
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
@@ -26,8 +25,10 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, PrivateTraining, Project, Role, User
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes, ledger
+from labeling.projects.classes import changing as classes
 from labeling.projects.duplicating import duplicate
+from labeling.projects.privacy import ledger
+from labeling.queue import removing
 from models_store.privacy.accounting import Phase, epsilon
 from tests.extent import some
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from factories import make_member, make_project
 
-from labeling.answering import batches
 from labeling.intake import chunk_writing
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.kinds.text import Text
+from labeling.loop import batches
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Job, Membership, Project, User
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,7 @@ from pages import signed_in
 from PIL import Image
 from processes import ON_LINUX
 
-from labeling.kinds import BadFile, OpenedFile, media, raster
+from labeling.kinds import BadFile, OpenedFile, raster
 from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, Job, Project, ProjectStorage, Role
@@ -28,6 +28,7 @@ from labeling.projects import quota
 from labeling.projects.duplicating import duplicate
 from labeling.projects.purging import purge
 from labeling.steps.registry import run_step
+from labeling.storage import media
 
 LARGE = (2400, 1200)
 

@@ -9,10 +9,10 @@ from django.db.models import F
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import submitting
-from labeling.answering.answer import Answer
-from labeling.answering.corrections import correct
+from labeling.labels.corrections import correct
 from labeling.models import Annotation, Batch, Item, Project, Role, User
+from labeling.queue import submitting
+from labeling.queue.answer import Answer
 
 ANSWERS: dict[str, list[list[Any]]] = {
     "single": [[3, 3], [3, 5], ["skip", "skip"], ["skip", 5], [5, 5], [7, 7]],

@@ -11,13 +11,13 @@ from factories import make_items, make_member, make_project
 from pages import manager, text_of
 from rest_framework.test import APIClient
 
-from labeling.arrays import nearest as module
-from labeling.arrays.files import ProjectFiles, append_rows, save_array
-from labeling.arrays.nearest import nearest
-from labeling.items.filter import FilterError
-from labeling.items.item_filters import matching, read_filter
-from labeling.items.order import order_for, page_after
+from labeling.labels.items import nearest as module
+from labeling.labels.items.filter import FilterError
+from labeling.labels.items.item_filters import matching, read_filter
+from labeling.labels.items.nearest import nearest
+from labeling.labels.items.order import order_for, page_after
 from labeling.models import Batch, Clustering, Item, ModelVersion, Project, Role
+from labeling.storage.arrays.files import ProjectFiles, append_rows, save_array
 
 PAGE, API = "/p/digits/items/", "/api/v1/projects/digits/items/"
 

@@ -9,12 +9,12 @@ from factories import make_items, make_member, make_project
 from pages import manager, text_of
 from rest_framework.test import APIClient
 
-from labeling.answering import removing
-from labeling.answering.changing import Change
-from labeling.answering.removing import RemovalError
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.models import BulkChange, Project, Removal, Role
 from labeling.projects import bulk
+from labeling.queue import removing
+from labeling.queue.changing import Change
+from labeling.queue.removing import RemovalError
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ import pytest
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 from pages import member, signed_in, text_of
 
-from labeling.answering import comments
 from labeling.insight.review import Reason, queue_of
+from labeling.labels import comments
 from labeling.models import Comment, Item, Project, Role, User
 
 pytestmark = pytest.mark.django_db

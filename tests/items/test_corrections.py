@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import counting, item_labels, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.closing import close
-from labeling.answering.corrections import CorrectionError, correct, withdraw
 from labeling.insight.status import status_of
+from labeling.labels import counting, item_labels
+from labeling.labels.corrections import CorrectionError, correct, withdraw
 from labeling.models import Annotation, Batch, Correction, Item, Project, Role, User
 from labeling.outgoing.exports import Choice, count_rows
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.closing import close
 from tests.exports.labeled import answer
 
 pytestmark = pytest.mark.django_db

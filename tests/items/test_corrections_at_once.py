@@ -10,10 +10,11 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import counting, queue
-from labeling.answering.corrections import CorrectionError, correct, withdraw
-from labeling.answering.queue import QueueError
+from labeling.labels import counting
+from labeling.labels.corrections import CorrectionError, correct, withdraw
 from labeling.models import Annotation, Correction, Item, Role
+from labeling.queue import queue
+from labeling.queue.queue import QueueError
 from tests.exports.labeled import answer
 
 pytestmark = pytest.mark.django_db(transaction=True)

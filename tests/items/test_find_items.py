@@ -12,13 +12,12 @@ from factories import certify, make_items, make_member, make_open_batch, make_pr
 from mixture import mixture, numbers
 from pages import make_version
 
-from labeling.answering.corrections import correct
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight.attention import attention_of
-from labeling.items import search
-from labeling.items.filter import FilterError
-from labeling.items.item_filters import FILTERS, STATES, matching, read_filter
-from labeling.items.order import (
+from labeling.labels.corrections import correct
+from labeling.labels.items import search
+from labeling.labels.items.filter import FilterError
+from labeling.labels.items.item_filters import FILTERS, STATES, matching, read_filter
+from labeling.labels.items.order import (
     ORDERS,
     count_up_to,
     neighbours,
@@ -28,8 +27,9 @@ from labeling.items.order import (
     position_of,
     read_position,
 )
-from labeling.items.records import state_of
+from labeling.labels.items.records import state_of
 from labeling.models import Annotation, Copy, CopyAnswer, Item, Project, Role, User
+from labeling.storage.arrays.files import ProjectFiles, save_array
 from tests.extent import ALL, some
 
 pytestmark = pytest.mark.django_db

@@ -11,8 +11,8 @@ from factories import make_items, make_project
 from mixture import mixture
 from pages import make_version, manager, member, text_of
 
-from labeling.answering.queue import undo
 from labeling.models import Annotation, Batch, Item, Project, Role
+from labeling.queue.queue import undo
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db

@@ -11,22 +11,22 @@ from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 from mixture import mixture, numbers
 
-from labeling.answering import queue, removing, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.changing import ACTIONS, Change, Effect
 from labeling.insight.attention import attention_of
 from labeling.insight.balance import balance_of
 from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.insight.status import items_of
-from labeling.items import search
-from labeling.items.item_filters import matching, read_filter
-from labeling.items.records import record_of, state_of
-from labeling.items.words import read_search
-from labeling.kinds import media
+from labeling.labels.items import search
+from labeling.labels.items.item_filters import matching, read_filter
+from labeling.labels.items.records import record_of, state_of
+from labeling.labels.items.words import read_search
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, Removal, Role, Task, User
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.rows import count_rows
 from labeling.projects.purging import purge
+from labeling.queue import queue, removing, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.changing import ACTIONS, Change, Effect
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

@@ -11,10 +11,10 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from test_corrections_at_once import at_once
 
-from labeling.answering import queue, removing, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.removing import RemovalError
 from labeling.models import Annotation, Batch, Job, Role, Task
+from labeling.queue import queue, removing, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.removing import RemovalError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

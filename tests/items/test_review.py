@@ -11,9 +11,9 @@ from factories import make_items, make_member, make_open_batch, make_project
 from mixture import mixture, numbers
 from pages import manager, member, text_of
 
-from labeling.answering import comments, reviewing
 from labeling.insight.review import Reason, queue_of, reasons_of, waiting
-from labeling.items.records import ItemRecord
+from labeling.labels import comments, reviewing
+from labeling.labels.items.records import ItemRecord
 from labeling.models import Annotation, Comment, Copy, CopyAnswer, Correction, Item, Project, ReviewPlace, Role, User
 from labeling.web.items import item_view
 from tests.exports.labeled import answer

@@ -9,10 +9,10 @@ import pytest
 from django.apps import apps
 from factories import make_items, make_project
 
-from labeling.items import search
-from labeling.items.filter import FilterError
-from labeling.items.item_filters import matching, read_filter
-from labeling.items.order import COUNTED, ORDERS, count_matching, page_after, read_position
+from labeling.labels.items import search
+from labeling.labels.items.filter import FilterError
+from labeling.labels.items.item_filters import matching, read_filter
+from labeling.labels.items.order import COUNTED, ORDERS, count_matching, page_after, read_position
 from labeling.models import Item, ItemImport, ItemIndex, Project
 from tests.extent import some
 
@@ -130,7 +130,7 @@ def test_matches_are_counted_as_far_as_it_is_worth(few: int, monkeypatch: pytest
     assert count(q="owl") == ((3, False) if few else (COUNTED, True))
     assert count(q="owl", state="labeled") == (1, False)
     assert count(q="owl", control="false") == (3, False)
-    monkeypatch.setattr("labeling.items.order.EXAMINED", 5)
+    monkeypatch.setattr("labeling.labels.items.order.EXAMINED", 5)
     n, more = count(q="owl", control="false")
     assert (n <= 3, more) == (True, few == 0)
 

@@ -11,7 +11,7 @@ from pages import manager, text_of
 from rest_framework.test import APIClient
 from test_search import HOSTILE, owls
 
-from labeling.items import search
+from labeling.labels.items import search
 from labeling.models import Project, Role
 from tests.extent import ALL
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.items.words import MAX_LENGTH, MAX_WORDS, Term, item_words, read_search, words_of
+from labeling.labels.items.words import MAX_LENGTH, MAX_WORDS, Term, item_words, read_search, words_of
 
 
 @pytest.mark.parametrize(

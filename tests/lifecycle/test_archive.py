@@ -11,9 +11,10 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, signed_in, text_of
 
-from labeling.answering import queue
 from labeling.models import Batch, Invitation, Job, Project, Role
-from labeling.projects import invitations, lifecycle
+from labeling.projects import lifecycle
+from labeling.projects.people import invitations
+from labeling.queue import queue
 
 pytestmark = pytest.mark.django_db
 

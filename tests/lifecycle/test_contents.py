@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.insight.affected import contents_of
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Annotation, Project, User
 from labeling.models.jobs import worker_name
-from labeling.projects import guidelines
+from labeling.projects.classes import guidelines
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = pytest.mark.django_db
 

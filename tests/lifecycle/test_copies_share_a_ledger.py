@@ -18,8 +18,9 @@ from pages import make_history, manager, text_of
 from labeling.intake import copying
 from labeling.loop.step import Step
 from labeling.models import Batch, Job, LabelFamily, ModelVersion, PrivateTraining, Project, User
-from labeling.projects import erasing, families, ledger, lifecycle
+from labeling.projects import erasing, lifecycle
 from labeling.projects.duplicating import duplicate
+from labeling.projects.privacy import families, ledger
 from labeling.steps.registry import run_step
 from models_store.privacy.accounting import Phase, epsilon
 from tests.extent import some

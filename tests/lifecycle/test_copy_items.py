@@ -15,16 +15,17 @@ from django.utils import timezone
 from factories import make_items, make_member, make_project, make_user
 from pages import errors_of, manager, text_of
 
-from labeling.answering import removing
-from labeling.answering.relabeling import relabel
 from labeling.intake import copying, label_writing, uploads
-from labeling.kinds import media
+from labeling.labels.relabeling import relabel
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Item, ItemImport, Job, Project, User
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import classes, erasing, lifecycle
+from labeling.projects import erasing, lifecycle
+from labeling.projects.classes import changing as classes
 from labeling.projects.duplicating import duplicate
+from labeling.queue import removing
 from labeling.steps.registry import run_step
+from labeling.storage import media
 from tests.extent import some
 from tests.items.mixture import mixture
 

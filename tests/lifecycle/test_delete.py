@@ -15,9 +15,7 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, make_source
 from pages import errors_of, make_version, manager, member, signed_in, text_of
 
-from labeling.arrays.files import ProjectFiles
-from labeling.items import search
-from labeling.kinds import media
+from labeling.labels.items import search
 from labeling.models import (
     Annotation,
     Batch,
@@ -41,6 +39,8 @@ from labeling.models import (
     WorkerSign,
 )
 from labeling.projects import erasing, lifecycle
+from labeling.storage import media
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db
 

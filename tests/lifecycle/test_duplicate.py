@@ -8,10 +8,10 @@ from django.utils import timezone
 from factories import make_items, make_member, make_project, make_user
 from pages import errors_of, manager, member, signed_in, text_of
 
-from labeling.answering import gold
 from labeling.models import Membership, Project, Role
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 from labeling.projects.duplicating import COPIED, duplicate
+from labeling.queue import gold
 
 pytestmark = pytest.mark.django_db
 

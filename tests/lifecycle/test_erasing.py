@@ -24,13 +24,9 @@ from pages import make_dataset, manager, member, text_of
 from PIL import Image
 from processes import manage
 
-from labeling.answering import comments, removing, submitting
-from labeling.answering.answer import Answer
-from labeling.arrays.files import ProjectFiles
-from labeling.db.statements import rows
-from labeling.items import search
-from labeling.items.leftovers import Leftovers
-from labeling.kinds import media
+from labeling.labels import comments
+from labeling.labels.items import search
+from labeling.labels.items.leftovers import Leftovers
 from labeling.loop.step import Step
 from labeling.management.commands.worker import forget
 from labeling.models import (
@@ -51,6 +47,11 @@ from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.projects import purging
 from labeling.projects.purging import purge
+from labeling.queue import removing, submitting
+from labeling.queue.answer import Answer
+from labeling.storage import media
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.db.statements import rows
 
 NAME, WORD = "Jane-Xyzzyva-1970", "quetzalcoatlusnorthropi"
 ON_SQLITE = settings.DATABASES["default"]["ENGINE"] == "config.sqlite"

@@ -18,11 +18,12 @@ from django.test import Client
 from factories import make_member, make_project, make_user
 from pages import signed_in, text_of
 
-from labeling import auditlog
 from labeling.intake import uploads
 from labeling.kinds.text import Text
 from labeling.models import Invitation, Item, ItemImport, Membership, Project, Role, Source, User
-from labeling.projects import create, group_roles, invitations, limits, members, quota
+from labeling.observing import auditlog
+from labeling.projects import create, limits, quota
+from labeling.projects.people import group_roles, invitations, members
 
 pytestmark = pytest.mark.django_db
 at_once = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ import pytest
 from factories import make_items, make_open_batch, make_project, recount
 
 from labeling.models import Batch, PrivateTraining, Project
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
 from models_store.privacy import accounting
 from models_store.privacy.accounting import Phase
 

@@ -12,7 +12,7 @@ from factories import make_member, make_project, make_user
 from pages import signed_in, text_of
 
 from labeling.models import Project, Role, User
-from labeling.projects.members import set_role
+from labeling.projects.people.members import set_role
 
 pytestmark = pytest.mark.django_db
 

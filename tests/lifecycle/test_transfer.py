@@ -9,7 +9,7 @@ from factories import make_member, make_project, make_user
 from pages import signed_in, text_of
 
 from labeling.models import Membership, Project, Role
-from labeling.projects.members import transfer
+from labeling.projects.people.members import transfer
 
 pytestmark = pytest.mark.django_db
 

@@ -13,15 +13,15 @@ from factories import SECRET
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Batch, Project, Role, User
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
-from labeling.projects.members import set_role
+from labeling.projects.people.members import set_role
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 # Enough to tell most digits apart; where a training must last or its model be good, a test gives {}: the usual one.
 QUICK = {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "learns_from": "labels"}

@@ -12,13 +12,13 @@ from factories import SECRET
 from sounds import recording
 from test_kinds import drain
 
-from labeling.answering import queue
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
+from labeling.queue import queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,17 +10,17 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
 
-from labeling.arrays import stored
-from labeling.arrays.baseline import MISSING, Baseline
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.layout import FEW
 from labeling.insight.labels_saved import NoFigure
 from labeling.insight.payoff import Advice, payoff_of
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, User
 from labeling.steps import baseline
+from labeling.steps.layout import FEW
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.baseline import MISSING, Baseline
+from labeling.storage.arrays.files import ProjectFiles
 
 QUICK = {"epochs": 15, "min_steps": 100, "calibration_labels": 0, "learns_from": "labels"}
 

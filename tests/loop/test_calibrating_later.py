@@ -13,14 +13,14 @@ from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
 from snapshots import Snapshot
 
-from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, ModelVersion, Project, User
 from labeling.outgoing import artifacts
 from labeling.steps import calibrate as calibrating
 from labeling.steps.model_inputs import load_model
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 from models_store import artifact, training
 
 pytestmark = pytest.mark.django_db(transaction=True)

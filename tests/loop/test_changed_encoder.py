@@ -15,17 +15,17 @@ from django.core.management import CommandError, call_command
 from processes import worker
 from snapshots import Snapshot
 
-from labeling.arrays.files import ProjectFiles
-from labeling.loop.worker import Worker
 from labeling.models import Clustering, EncoderChange, Job, ModelVersion, Project, User
-from labeling.projects import encoder_change
-from labeling.projects.encoder_change import ChangeRefused
+from labeling.projects.encoders import encoder_change
+from labeling.projects.encoders.encoder_change import ChangeRefused
 from labeling.projects.version_in_use import VersionOutdated, in_use, is_outdated, use
 from labeling.steps import features as encoding
 from labeling.steps import measure
 from labeling.steps.features import load_encoder
 from labeling.steps.prediction_rows import Predictor
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from digits import annotator, digits_project
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.arrays.files import ProjectFiles, load_array
-from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, User
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles, load_array
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

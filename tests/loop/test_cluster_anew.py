@@ -12,13 +12,13 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from snapshots import Snapshot
 
-from labeling.arrays.files import ProjectFiles
 from labeling.insight import clusterings
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, Job, Project
 from labeling.steps.cluster import cluster, clusters_at
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 from selector.dendrogram import Dendrogram
 from tests.extent import some
 

@@ -12,17 +12,17 @@ from digits import annotator, digits_project
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling.answering import copy_answers, queue, submitting
-from labeling.answering.answer import Answer
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Copy, Item, Job, Project, Task, User
 from labeling.models.jobs import worker_name
+from labeling.queue import copy_answers, queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps import train as training
 from labeling.steps.batch_copies import choose
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from labeling.steps.train import labels_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from test_loop import drain
 
-from labeling.answering.corrections import correct, withdraw
+from labeling.labels.corrections import correct, withdraw
 from labeling.models import ModelVersion
 from labeling.steps.model_inputs import read_labels
 

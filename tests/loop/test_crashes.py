@@ -11,10 +11,10 @@ from django.db.models import QuerySet
 from processes import manage, wait_until, worker
 from starter import Process
 
-from labeling.arrays.files import ProjectFiles
-from labeling.loop.worker import Worker
 from labeling.models import Item, ItemImport, Job, Project
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,19 +10,19 @@ from damages import WAYS, Damage, flip, halve, lose, put_a_folder
 from digits import annotator, answer_batch, digits_project
 from snapshots import Snapshot
 
-from labeling.answering import retrying
-from labeling.arrays.damage import enqueue_rebuild, note
-from labeling.arrays.files import ProjectFiles, load_array
-from labeling.arrays.sums import sums_of
-from labeling.disk.files import FileDamaged, make_room
-from labeling.kinds import media
-from labeling.loop.worker import Worker
+from labeling.loop import retrying
 from labeling.models import Batch, Clustering, DamagedFile, FeatureSum, Job, Project, User
 from labeling.projects.version_in_use import in_use
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import open_features
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from labeling.steps.stored_files import files_of
+from labeling.storage import media
+from labeling.storage.arrays.damage import enqueue_rebuild, note
+from labeling.storage.arrays.files import ProjectFiles, load_array
+from labeling.storage.arrays.sums import sums_of
+from labeling.storage.disk.files import FileDamaged, make_room
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.arrays.drift import described, draw_pairs
 from labeling.insight.clusterings import LEAST_KEPT
 from labeling.models import Clustering
+from labeling.steps.drift import described, draw_pairs
 from tests.extent import examples
 
 

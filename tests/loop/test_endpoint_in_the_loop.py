@@ -22,19 +22,19 @@ from predicting.trained import CLASSES, QUICK, answer_all, text_rows
 from processes import ON_LINUX, worker
 from receivers import Receiver, Request, receiver
 
-from labeling.arrays import embedded
-from labeling.arrays.files import ProjectFiles
 from labeling.insight.status import put_off_of
 from labeling.intake.uploads import receive
-from labeling.loop.worker import Worker
 from labeling.models import EmbeddingServer, Job, Project, User
 from labeling.outgoing.predictions import requests
-from labeling.projects import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.create import choose_encoder, create_project
 from labeling.projects.duplicating import duplicate
+from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.steps import endpoint
 from labeling.steps.features import load_encoder
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays import embedded
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEY = "sk-very-secret"

@@ -9,8 +9,8 @@ from digits import annotator, answer_batch, digits_project
 from django.conf import settings
 from test_loop import drain
 
-from labeling.arrays.files import ProjectFiles
 from labeling.models import Job, ModelVersion
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import artifact
 from models_store.networks import Tuned
 

@@ -9,13 +9,13 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
 
-from labeling.arrays.files import ProjectFiles
 from labeling.insight.labels_saved import _first_chosen
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Project
 from labeling.steps.first_batch import covering_rows
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.files import ProjectFiles
 from labeling.web.batches.reasons import reason
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,16 +11,16 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles, load_array
-from labeling.arrays.forecast import BatchForecast, Sample, draw_sample, expected_draws, forecast_batch
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Job
 from labeling.steps import survey as surveying
 from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles, load_array
+from labeling.storage.arrays.forecast import BatchForecast, Sample, draw_sample, expected_draws, forecast_batch
 from selector.candidates import sufficient_factor
 from selector.cluster_margin import select
 from selector.dendrogram import Dendrogram

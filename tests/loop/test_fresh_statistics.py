@@ -8,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_project
 
-from labeling.db.statements import analyze, rows
-from labeling.loop.sweeps import FEW, refresh_statistics
 from labeling.models import Item
+from labeling.steps.running.sweeps import FEW, refresh_statistics
+from labeling.storage.db.statements import analyze, rows
 
 
 @pytest.mark.django_db(transaction=True)

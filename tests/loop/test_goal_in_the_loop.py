@@ -16,12 +16,12 @@ from factories import make_project
 from processes import wait_until, worker
 from test_crashes import attempts, kill
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.finishing import goal
-from labeling.loop.worker import Worker
 from labeling.models import Audit, AuditDraw, Batch, Certificate, Finish, Job, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from tests.finishing.audit_rows import make_audit, make_predicted
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,15 +15,14 @@ from processes import ON_LINUX, wait_until
 from starter import Process
 from steps_apart import enqueued, worker_of_steps
 
-from labeling.answering import retrying
+from labeling.insight.progress import progress_of
 from labeling.insight.status import put_off_of
-from labeling.loop import endings
-from labeling.loop.lanes import ALONE, Lane, Lanes
-from labeling.loop.progress import progress_of
-from labeling.loop.worker import Worker
+from labeling.loop import endings, retrying
 from labeling.models import Batch, Job, PrivateTraining, Project
 from labeling.models.jobs import MAX_ATTEMPTS
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
+from labeling.steps.running.lanes import ALONE, Lane, Lanes
+from labeling.steps.running.worker import Worker
 from labeling.web.batches.running_batch import step_line
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]

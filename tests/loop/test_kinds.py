@@ -15,21 +15,21 @@ from factories import SECRET, digit_png
 from PIL import Image
 from sentence_model import TINY_DIM, make_tiny
 
-from labeling.answering import removing
-from labeling.arrays.files import ProjectFiles
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step, StepFailed
-from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import EncoderSettled, choose_encoder, create_project
-from labeling.projects.encoder_settings import default_choice, why
+from labeling.projects.encoders.encoder_settings import default_choice, why
 from labeling.projects.purging import purge
+from labeling.queue import removing
 from labeling.steps import encode as encode_step
 from labeling.steps import features
 from labeling.steps.features import encode_good, load_encoder
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import encoders
 from models_store.encoders.backbone import Backbone
 from tests.extent import some

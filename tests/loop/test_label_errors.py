@@ -11,15 +11,15 @@ from digits import annotator, digits_project
 from django.utils import timezone
 from factories import make_items, make_project
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.corrections import correct
 from labeling.insight.review import Reason, queue_of
-from labeling.loop.worker import Worker
+from labeling.labels.corrections import correct
 from labeling.models import Item, Job, Project, Role, User
-from labeling.projects.members import set_role
+from labeling.projects.people.members import set_role
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps import mislabeled
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

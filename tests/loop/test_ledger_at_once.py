@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from factories import make_items, make_member, make_open_batch, make_project, recount
 
 from labeling.models import LabelFamily, PrivateTraining, Project, Role, User
-from labeling.projects import families, ledger
 from labeling.projects.duplicating import duplicate
+from labeling.projects.privacy import families, ledger
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

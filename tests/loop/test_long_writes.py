@@ -17,16 +17,18 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, deadlines, item_labels, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.assignments import TasksChanged
-from labeling.db import long_writes
+from labeling.labels import item_labels
+from labeling.loop import batches
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Assignment, Batch, Item, Job, Project, Task, User
 from labeling.models.jobs import worker_name
+from labeling.queue import deadlines, queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.assignments import TasksChanged
 from labeling.steps import batch_tasks as writing
 from labeling.steps import select as selecting
+from labeling.steps.running.worker import Worker
+from labeling.storage.db import long_writes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from digits import QUICK, annotator, answer_batch, digits_project
 
-from labeling.arrays.files import ProjectFiles, load_array, sha256_of
-from labeling.arrays.plan import plan_batch
-from labeling.loop.worker import Worker
 from labeling.models import Annotation, Batch, Clustering, EventType, Item, Job, ModelVersion, Project, Task
 from labeling.outgoing.datasets.verifying import verify
 from labeling.steps import train as training
 from labeling.steps.cluster import clusters_at
+from labeling.steps.plan import plan_batch
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 
-from labeling.arrays import layout, stored
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import Sample
-from labeling.arrays.layout import FEW, lay_out
-from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.loop.step import GaveWay, Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, Item, Job, Project
 from labeling.steps import draw_map as mapping
+from labeling.steps import layout
 from labeling.steps.cluster import clusters_at
+from labeling.steps.layout import FEW, lay_out
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.forecast import Sample
+from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from tests.extent import some
 
 
@@ -155,7 +156,7 @@ def test_the_program_writes_what_the_function_gives(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "labeling.arrays.layout",
+        "labeling.steps.layout",
         str(tmp_path / "in.npy"),
         str(tmp_path / "out.npy"),
         "3",

@@ -11,13 +11,13 @@ from digits import QUICK, SMALL, annotator, answer_batch, digits_project
 from django.core.management import CommandError, call_command
 from factories import make_items, make_project
 
-from labeling.loop.worker import Worker
 from labeling.models import EncoderComparison, Item, Job, Project
-from labeling.projects import encoder_comparison
-from labeling.projects.encoder_comparison import ComparisonRefused
+from labeling.projects.encoders import encoder_comparison
+from labeling.projects.encoders.encoder_comparison import ComparisonRefused
 from labeling.steps import measure_encoders
 from labeling.steps.model_inputs import LabeledRows
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from models_store.encoders import Vector
 from models_store.encoders.options import Option
 from tests.extent import some

@@ -15,12 +15,12 @@ from digits import annotator, answer_batch, digits_project
 from django.test import Client
 from factories import make_member
 
-from labeling.answering import retrying
-from labeling.arrays.files import ProjectFiles
-from labeling.loop.worker import Worker
+from labeling.loop import retrying
 from labeling.models import Batch, Job, Project, Role
 from labeling.outgoing import artifacts
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

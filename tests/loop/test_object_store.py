@@ -15,16 +15,16 @@ from factories import SECRET
 from hosts import Hosts, drain
 from s3 import s3_server
 
-from labeling.arrays import stored
-from labeling.arrays.baseline import Baseline
-from labeling.arrays.files import ProjectFiles
 from labeling.intake import run, uploads
-from labeling.items.alike import alike
+from labeling.labels.items.alike import alike
 from labeling.loop.step import Step
 from labeling.models import Clustering, Item, Project, User
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
 from labeling.steps import baseline
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.baseline import Baseline
+from labeling.storage.arrays.files import ProjectFiles
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

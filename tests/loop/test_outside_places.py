@@ -20,12 +20,12 @@ from steps_apart import worker_of_steps
 
 from labeling.intake import prediction_sets
 from labeling.intake.readers import Layout
+from labeling.intake.watching import changing
 from labeling.loop import outside
 from labeling.loop.step import Step
 from labeling.models import EmbeddingServer, ItemImport, Job, Project, Reference, Source, User
-from labeling.projects import embedding_servers
 from labeling.projects.create import choose_encoder
-from labeling.watching import changing
+from labeling.projects.encoders import embedding_servers
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
 

@@ -13,12 +13,12 @@ from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
 from psycopg import errors
 
-from labeling.db import outages
-from labeling.loop import worker as worker_module
 from labeling.loop.step import ComputeAway, Step, StepLost
-from labeling.loop.worker import Worker
 from labeling.models import Job
-from labeling.shared_files import StoreAway
+from labeling.steps.running import worker as worker_module
+from labeling.steps.running.worker import Worker
+from labeling.storage.db import outages
+from labeling.storage.shared_files import StoreAway
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from factories import make_project
 from pages import manager, text_of
 
-from labeling.loop.progress import progress_of
+from labeling.insight.progress import progress_of
 from labeling.loop.step import Step
 from labeling.models import Batch, Job, Project
 

@@ -11,19 +11,19 @@ from digits import annotator, digits_project
 from django.db.models import Count
 from processes import wait_until, worker
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.arrays.files import ProjectFiles, load_array, sha256_of
-from labeling.arrays.plan import plan_batch
 from labeling.loop.step import StepLost
-from labeling.loop.worker import Worker
 from labeling.models import Annotation, Item, Job, ModelVersion, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps import batch_copies
 from labeling.steps import repick as repicking
 from labeling.steps.cluster import clusters_at
+from labeling.steps.plan import plan_batch
 from labeling.steps.registry import run_step
 from labeling.steps.repick import _places
+from labeling.steps.running.worker import Worker
 from labeling.steps.select import read_pool
+from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,11 +10,11 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
 
-from labeling.loop.worker import Worker
 from labeling.models import Item, Job, ModelVersion, Project
 from labeling.steps import calibrate, train
 from labeling.steps.model_inputs import load_model, pool_sample, read_labels
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from models_store import training
 
 pytestmark = pytest.mark.django_db(transaction=True)

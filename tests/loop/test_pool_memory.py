@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from labeling.arrays.files import load_array, save_array
 from labeling.models import Project
 from labeling.steps import cluster as clustering
+from labeling.storage.arrays.files import load_array, save_array
 
 MIB = 1 << 20
 BLOCK, DIM = 1000, 256

@@ -14,16 +14,16 @@ from processes import wait_until
 from processes import worker as worker_process
 from safetensors import safe_open
 
-from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, ModelVersion, Notice, NoticeKind, PrivateTraining, Project, Role
-from labeling.projects import ledger, pretraining
-from labeling.projects.budgets import Spent
-from labeling.projects.encoder_comparison import choices_of
-from labeling.projects.encoder_settings import check_encoder
+from labeling.projects.encoders.encoder_comparison import choices_of
+from labeling.projects.encoders.encoder_settings import check_encoder
+from labeling.projects.privacy import ledger, pretraining
+from labeling.projects.privacy.budgets import Spent
 from labeling.steps.features import load_encoder
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 from models_store.encoders.private_lm import PrivateLm
 from models_store.language.wordpieces import SPECIAL
 from models_store.privacy.accounting import Phase

@@ -9,12 +9,12 @@ from digits import annotator, answer_batch, digits_project
 from processes import wait_until
 from processes import worker as worker_process
 
-from labeling.answering import retrying
-from labeling.loop.worker import Worker
+from labeling.loop import retrying
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project, User
-from labeling.projects import ledger
 from labeling.projects.duplicating import duplicate
+from labeling.projects.privacy import ledger
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from models_store.privacy.accounting import Phase, epsilon
 
 pytestmark = pytest.mark.django_db(transaction=True)

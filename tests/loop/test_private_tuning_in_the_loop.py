@@ -12,11 +12,11 @@ import torch
 from digits import annotator, answer_batch, digits_project
 from django.conf import settings
 
-from labeling.arrays.files import ProjectFiles
-from labeling.loop.worker import Worker
 from labeling.models import Batch, PrivateTraining, Project
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import artifact
 from models_store.networks import Tuned
 

@@ -15,14 +15,14 @@ from django.db import connection
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.arrays.plan import Pool
-from labeling.arrays.replacing import choose_rows
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
+from labeling.steps.plan import Pool
 from labeling.steps.registry import run_step
+from labeling.steps.replacing import choose_rows
+from labeling.steps.running.worker import Worker
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

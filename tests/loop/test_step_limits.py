@@ -15,12 +15,13 @@ from processes import ON_LINUX, wait_until
 from starter import Process
 from steps_apart import enqueued, worker_of_steps
 
-from labeling.loop import memory, turns
-from labeling.loop.lanes import StepLimits
+from labeling.loop import turns
 from labeling.loop.step import GaveWay, Step
-from labeling.loop.step_settings import settings_for, unchanged
 from labeling.models import Batch, Job, Project
 from labeling.projects import lifecycle
+from labeling.steps.running import memory
+from labeling.steps.running.lanes import StepLimits
+from labeling.steps.running.step_settings import settings_for, unchanged
 from tests.extent import some
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]

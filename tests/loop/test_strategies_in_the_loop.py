@@ -8,10 +8,10 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from test_kinds import drain, start, text_rows
 
-from labeling.arrays.files import ProjectFiles, load_array
-from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, Project
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles, load_array
 from selector import strategies
 from selector.class_guard import limit
 from tests.extent import some

@@ -11,13 +11,13 @@ from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
 from snapshots import Snapshot
 
-from labeling.arrays.files import ProjectFiles, load_array, sha256_of
-from labeling.loop.worker import Worker
 from labeling.models import Batch, EventType, Item, Job, ModelVersion, Project, User, VersionChoice
 from labeling.projects import version_in_use
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model, open_features
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles, load_array, sha256_of
 from models_store.prediction import probabilities
 from tests.extent import some
 

@@ -10,10 +10,10 @@ from django.utils import timezone
 from factories import make_project
 
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.management.commands import worker as command
 from labeling.models import Job
 from labeling.steps import registry
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db
 

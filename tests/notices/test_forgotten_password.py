@@ -14,8 +14,8 @@ from inboxes import Inbox
 from knox.models import AuthToken
 from pages import signed_in, text_of
 
-from labeling.mailing import addresses, delivering, resets
 from labeling.models import LogEntry, LogKind, Mailbox, SignInFailure, User
+from labeling.outside.mailing import addresses, delivering, resets
 
 pytestmark = pytest.mark.django_db
 

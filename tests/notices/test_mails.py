@@ -18,9 +18,10 @@ from inboxes import Inbox
 from pages import signed_in, text_of
 from processes import ROOT, environment
 
-from labeling.mailing import addresses, delivering
 from labeling.models import Event, EventType, Mailbox, Notice, Project, Role, User
-from labeling.projects import lifecycle, members
+from labeling.outside.mailing import addresses, delivering
+from labeling.projects import lifecycle
+from labeling.projects.people import members
 
 pytestmark = pytest.mark.django_db
 
@@ -209,7 +210,7 @@ def test_a_worker_that_is_killed_after_sending_repeats_the_mail_with_the_same_id
         "EMAIL_FROM": settings.EMAIL_FROM,
         "SITE_URL": settings.SITE_URL,
     }
-    code = "import django; django.setup(); from labeling.mailing.delivering import deliver; deliver()"
+    code = "import django; django.setup(); from labeling.outside.mailing.delivering import deliver; deliver()"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env={**environment(), **variables})
     inbox.kills = process.pid
     assert process.wait(120) == -signal.SIGKILL

@@ -10,10 +10,10 @@ from django.urls import resolve
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project, make_user
 
-from labeling.answering import batches, comments, gold
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
-from labeling.loop import endings
+from labeling.labels import comments
+from labeling.loop import batches, endings
 from labeling.loop.step import Step
 from labeling.models import (
     Annotation,
@@ -32,8 +32,11 @@ from labeling.models import (
     WorkLog,
 )
 from labeling.models.jobs import worker_name
-from labeling.projects import ledger, lifecycle, members
-from labeling.webhooks import looking
+from labeling.projects import lifecycle
+from labeling.projects.people import members
+from labeling.projects.privacy import ledger
+from labeling.queue import gold
+from labeling.steps import deliveries as looking
 
 pytestmark = pytest.mark.django_db
 

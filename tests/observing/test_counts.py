@@ -14,9 +14,9 @@ from operations.servers import free_port
 from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
-from labeling import metrics
 from labeling.insight import load
 from labeling.models import Assignment, Batch, Job, Membership, Project, Role
+from labeling.observing import metrics
 
 pytestmark = pytest.mark.django_db
 

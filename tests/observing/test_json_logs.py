@@ -12,10 +12,10 @@ import pytest
 from factories import make_project
 from prometheus_client import REGISTRY
 
-from labeling import logs
 from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
-from labeling.loop.worker import Worker
 from labeling.models import Job
+from labeling.observing import logs
+from labeling.steps.running.worker import Worker
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from observing.collector import collector
 from operations.servers import free_port, web_server
 from processes import manage, wait_until
 
-from labeling import traces
 from labeling.models import Job
-from labeling.traces.recorder import Recorder
+from labeling.observing import traces
+from labeling.observing.traces.recorder import Recorder
 
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
@@ -185,7 +185,7 @@ def test_without_the_setting_nothing_of_it_is_loaded(settings: Any) -> None:
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.TRACES = True
-    monkeypatch.delitem(sys.modules, "labeling.traces.recorder", raising=False)
+    monkeypatch.delitem(sys.modules, "labeling.observing.traces.recorder", raising=False)
     monkeypatch.delattr(traces, "recorder", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(CommandError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT is set.*requirements-traces\.txt$"):

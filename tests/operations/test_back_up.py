@@ -24,8 +24,8 @@ from processes import lay_tables
 from s3 import Bucket, s3_server
 from starter import Process
 
-from labeling.backups.databases import copy_name
 from labeling.models import LogEntry, LogKind
+from labeling.storage.backups.databases import copy_name
 
 ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 

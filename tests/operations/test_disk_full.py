@@ -22,9 +22,9 @@ from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 from processes import ROOT, environment, lay_tables
 
-from labeling.answering import queue
-from labeling.disk.files import is_full
 from labeling.models import Annotation
+from labeling.queue import queue
+from labeling.storage.disk.files import is_full
 from tests.operations.servers import web_server
 
 API = "/api/v1/projects/digits/"

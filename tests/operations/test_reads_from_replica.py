@@ -19,10 +19,10 @@ from knox.models import AuthToken
 from pages import make_history, signed_in
 
 from config import databases
-from labeling.db import replica, statements
-from labeling.logs import Seldom
 from labeling.models import Item, Project, Role
+from labeling.observing.logs import Seldom
 from labeling.outgoing.exports import export
+from labeling.storage.db import replica, statements
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -152,7 +152,7 @@ def test_one_that_is_behind_or_away_is_not_read(copy: Any, monkeypatch: pytest.M
 
 def test_the_log_has_a_line_a_minute() -> None:
     # Each set-up of Django in this process adds one more.
-    once, *_ = [each for each in logging.getLogger("labeling.db.replica").filters if isinstance(each, Seldom)]
+    once, *_ = [each for each in logging.getLogger("labeling.storage.db.replica").filters if isinstance(each, Seldom)]
     assert once._seconds == 60
 
 

@@ -9,12 +9,13 @@ from django.core.management import call_command
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import corrections, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.label_counts import counts_of
 from labeling.insight.status import status_of
-from labeling.loop.sweeps import FIRST, Recounts
+from labeling.labels import corrections
+from labeling.labels.label_counts import counts_of
 from labeling.models import Batch, LabelCounts, Role, WorkLog
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
+from labeling.steps.running.sweeps import FIRST, Recounts
 
 pytestmark = pytest.mark.django_db
 

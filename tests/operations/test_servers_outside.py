@@ -16,13 +16,13 @@ from knox.models import AuthToken
 from processes import ON_LINUX, wait_until, web
 from receivers import Receiver, receiver
 
-from labeling import references
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.kinds import KeptAtSource
 from labeling.models import Item, Project, Role, Source
-from labeling.references.fetching import FOR_PEOPLE
-from labeling.waiting import WAITING
+from labeling.outside import references
+from labeling.outside.references.fetching import FOR_PEOPLE
+from labeling.outside.waiting import WAITING
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
 

@@ -12,12 +12,12 @@ import numpy as np
 from factories import SECRET, make_member
 from predicting.trained import drain
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.intake import prediction_sets
 from labeling.intake.uploads import receive
 from labeling.models import PredictionSet, Project, User
 from labeling.projects.create import create_project
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 CLASSES = ["left", "right"]
 
@@ -62,7 +62,7 @@ def put_in(project: Project, user: User, rows: list[dict[str, Any]]) -> None:
 def places_of(project: Project) -> tuple[list[str], np.ndarray]:
     """Return the ids of all items, in no order of the rows, and their places on the line."""
     rows = list(project.items.order_by("external_id").values_list("external_id", "row"))
-    from labeling.arrays.files import ProjectFiles
+    from labeling.storage.arrays.files import ProjectFiles
 
     features = ProjectFiles(project).stored_features()
     assert features is not None

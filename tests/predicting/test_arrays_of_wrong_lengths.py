@@ -15,17 +15,18 @@ from handed import CLASSES, given_project, lines, npz, places_of, put_in, sure_o
 from snapshots import Snapshot
 from trained import QUICK, facts_of
 
-from labeling.answering import queue, retrying, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.retrying import ways_out
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.intake import prediction_sets, registering, uploads
-from labeling.loop.worker import Worker
+from labeling.loop import retrying
+from labeling.loop.retrying import ways_out
 from labeling.models import Batch, Finish, Job, Project, User
 from labeling.outgoing.datasets.creating import create as create_dataset
 from labeling.outgoing.predictions.requests import ask as ask_for_predictions
-from labeling.projects import encoder_comparison
+from labeling.projects.encoders import encoder_comparison
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.registry import STEPS, run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles, save_array
 from tests.damages import flip, lose
 from tests.extent import some
 from tests.graphs import linear_graph, packed

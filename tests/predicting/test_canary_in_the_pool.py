@@ -12,9 +12,9 @@ from django.core.management import call_command
 from trained import text_rows, trained_project, write_rows
 
 from benchmarks.privacy import canary
-from labeling.arrays.files import ProjectFiles
 from labeling.models import PrivateTraining
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import artifact, encoders
 from models_store.encoders.private_lm import PrivateLm
 from models_store.language.config import PretrainingConfig

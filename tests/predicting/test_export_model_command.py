@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from trained import on_file, text_rows, trained_project, write_rows
 
-from labeling.arrays.files import ProjectFiles
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import encoders
 
 pytestmark = pytest.mark.django_db(transaction=True)

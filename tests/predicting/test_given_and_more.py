@@ -17,10 +17,10 @@ from handed import (
     vectors,
 )
 
-from labeling.arrays.files import ProjectFiles, load_array
 from labeling.finishing.candidates import predicting, read_candidates
 from labeling.models import Clustering, Project, User
 from labeling.projects.version_in_use import in_use
+from labeling.storage.arrays.files import ProjectFiles, load_array
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,8 +12,8 @@ from handed import CLASSES, answer_open_batch, given_project, hand_in, npz, plac
 from predicting.trained import drain
 from rest_framework.test import APIClient
 
-from labeling.arrays.files import ProjectFiles
 from labeling.models import Clustering, Project, User
+from labeling.storage.arrays.files import ProjectFiles
 
 API = "/api/v1/projects/p/"
 pytestmark = pytest.mark.django_db(transaction=True)

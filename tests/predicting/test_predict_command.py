@@ -18,8 +18,8 @@ from factories import DIGITS, digit_png, make_project
 from processes import manage
 from trained import CLASSES, on_file, text_rows, trained_project, write_rows
 
-from labeling.arrays.files import ProjectFiles
 from labeling.models import Item
+from labeling.storage.arrays.files import ProjectFiles
 from models_store.encoders import TfidfSvd
 from tests.extent import some
 

@@ -22,12 +22,12 @@ from receivers import Receiver, Request, receiver
 from rest_framework.test import APIClient
 from trained import CLASSES, drain, text_rows
 
-from labeling.db.sealed import unseal
 from labeling.intake import prediction_sets
-from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Job, PredictionServer, PredictionSet, Project, User
 from labeling.steps import prediction_server
+from labeling.storage import media
+from labeling.storage.db.sealed import unseal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 API = "/api/v1/projects/p/prediction-server/"

@@ -27,10 +27,10 @@ from handed import (
 from rest_framework.test import APIClient
 from trained import drain
 
-from labeling.arrays.files import ProjectFiles, load_array
 from labeling.models import Job, PredictionSet, Project, Upload, User
 from labeling.projects.version_in_use import in_use
 from labeling.steps.stored_files import files_of
+from labeling.storage.arrays.files import ProjectFiles, load_array
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SETS = "/api/v1/projects/p/prediction-sets/"

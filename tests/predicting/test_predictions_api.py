@@ -25,15 +25,15 @@ from rest_framework.test import APIClient
 from snapshots import Snapshot
 from trained import CLASSES, drain, on_file, text_rows, trained_project, write_rows
 
-from labeling.arrays.files import ProjectFiles
 from labeling.intake import uploads
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Item, Job, PredictionRun, Project, Role
 from labeling.models.predictions import KEPT
 from labeling.outgoing.predictions import requests, results
 from labeling.steps import predict as run
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ASK = "/api/v1/projects/p/models/1/predict/"

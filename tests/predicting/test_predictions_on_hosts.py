@@ -17,10 +17,10 @@ from rest_framework.test import APIClient
 from trained import text_rows, trained_project, write_rows
 
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Job, PredictionRun, Role
 from labeling.steps import predict
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

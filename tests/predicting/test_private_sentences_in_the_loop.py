@@ -11,9 +11,9 @@ from django.core.management import call_command
 from sentence_model import make_tiny
 from trained import text_rows, trained_project, write_rows
 
-from labeling.arrays.files import ProjectFiles
 from labeling.models import PrivateTraining
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
+from labeling.storage.arrays.files import ProjectFiles
 from models_store import artifact, encoders
 from models_store.networks import TunedTransformer
 

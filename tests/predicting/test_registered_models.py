@@ -18,12 +18,12 @@ from pages import manager
 from trained import CENTRES, answer_all, drain, facts_of, imported_project, on_file, vector_project
 
 from labeling.intake import registering
-from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project, Registration, Upload
 from labeling.outgoing import artifacts
 from labeling.projects import version_in_use
 from labeling.projects.version_in_use import in_use
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from models_store import registering as checking
 from models_store.networks import graph
 

@@ -11,11 +11,11 @@ from pages import manager as manager_of
 from pages import text_of
 from rest_framework.test import APIClient
 
-from labeling.answering import retrying
 from labeling.intake import prediction_sets
-from labeling.loop.worker import Worker
+from labeling.loop import retrying
 from labeling.models import Batch, Job, Project, User
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

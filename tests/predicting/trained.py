@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from factories import SECRET, make_member
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.arrays.files import ProjectFiles, load_array
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Job, Project
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.features import load_encoder
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.arrays.files import ProjectFiles, load_array
 
 WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
 CLASSES = list(WORDS)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.resolving import by_class, dawid_skene
-from labeling.resolving.asking import asks_another, worth_asking
-from labeling.resolving.one_coin import AnswerTable, weigh
-from labeling.resolving.outlook import Rule, outlook
-from labeling.resolving.posterior import CLIP, AnswerSpace, ModelVote, Vote, posterior
+from labeling.labels.resolving import by_class, dawid_skene
+from labeling.labels.resolving.asking import asks_another, worth_asking
+from labeling.labels.resolving.one_coin import AnswerTable, weigh
+from labeling.labels.resolving.outlook import Rule, outlook
+from labeling.labels.resolving.posterior import CLIP, AnswerSpace, ModelVote, Vote, posterior
 from tests.extent import examples
 
 ACCURACIES = st.floats(0.05, 0.99)

@@ -21,13 +21,13 @@ from rest_framework.test import APIClient
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.models import Item, Project, Role, Task
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports import export
 from labeling.projects.create import create_project
 from labeling.questions import QUESTIONS, InvalidValue, named
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 from models_store import questions as networks
 
 SCORE = named("score")

@@ -132,7 +132,7 @@ def test_a_step_that_writes_much_copies_the_log(monkeypatch: pytest.MonkeyPatch)
     from factories import make_project
 
     from config.sqlite import base
-    from labeling.db.long_writes import keep_log_short
+    from labeling.storage.db.long_writes import keep_log_short
 
     made: list[str] = []
     monkeypatch.setattr(base, "checkpoint", lambda path, alone: made.append(path))

@@ -7,9 +7,10 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
 
-from labeling.answering import corrections, queue, removing, submitting
-from labeling.answering.answer import Answer
+from labeling.labels import corrections
 from labeling.models import Batch, Copy, CopyAnswer, Item, Project, Task, User
+from labeling.queue import queue, removing, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = pytest.mark.django_db
 

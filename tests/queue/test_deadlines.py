@@ -17,11 +17,12 @@ from django.db.models import Model
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, deadlines, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.batches import BatchError
-from labeling.answering.queue import QueueError
+from labeling.loop import batches
+from labeling.loop.batches import BatchError
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
+from labeling.queue import deadlines, queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.queue import QueueError
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,9 +11,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import assignments
 from labeling.models import Assignment, Task
 from labeling.models.annotations import AssignmentQuerySet
+from labeling.queue import assignments
 
 HOUR = datetime.timedelta(hours=1)
 

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from labeling.answering import counting, gold, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.loop.worker import Worker
+from labeling.labels import counting
 from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Task, User, WorkLog
+from labeling.queue import gold, queue, submitting
+from labeling.queue.answer import Answer
 from labeling.steps.further import evenly
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

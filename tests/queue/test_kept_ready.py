@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.models import Annotation, Assignment, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = pytest.mark.django_db
 

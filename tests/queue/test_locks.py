@@ -15,10 +15,11 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, queue, removing, submitting
-from labeling.answering.answer import Answer
+from labeling.loop import batches
 from labeling.models import Batch, Item, ItemImport, Project, Role, Task
-from labeling.projects import proposals
+from labeling.projects.classes import proposals
+from labeling.queue import queue, removing, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -11,11 +11,12 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import counting, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.person import MIN_HELD
-from labeling.answering.queue import QueueError
+from labeling.labels import counting
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.person import MIN_HELD
+from labeling.queue.queue import QueueError
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,11 +13,11 @@ from factories import make_items, make_member, make_open_batch, make_project
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.answering import parts, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.parts import PartError
-from labeling.answering.queue import Claim
 from labeling.models import Assignment, Batch, BatchPart, Membership, Project, Role, User, WorkLog
+from labeling.queue import parts, queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.parts import PartError
+from labeling.queue.queue import Claim
 
 pytestmark = pytest.mark.django_db
 

@@ -18,13 +18,13 @@ from django.db.models import F
 from django.utils import timezone
 from factories import make_items, make_member, make_project
 
-from labeling.answering import assignments, grids, queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.person import person_in
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 from labeling.outgoing.exports.rows import pages
-from labeling.projects import seeing
-from labeling.projects.access import find_membership
+from labeling.projects.people import seeing
+from labeling.projects.people.access import find_membership
+from labeling.queue import assignments, grids, queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.person import person_in
 
 pytestmark = pytest.mark.django_db
 

@@ -14,10 +14,10 @@ from django.db import OperationalError, connection, transaction
 from factories import make_items, make_member, make_open_batch, make_project
 
 from config.sqlite import base
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.db import outages
 from labeling.models import Project
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
+from labeling.storage.db import outages
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -7,10 +7,10 @@ import pytest
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer, Outcome
-from labeling.answering.queue import QueueError
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer, Outcome
+from labeling.queue.queue import QueueError
 
 pytestmark = pytest.mark.django_db
 

@@ -15,10 +15,10 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.queue import Claim
 from labeling.models import Annotation, Assignment, Batch, Project, Task, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.queue import Claim
 
 pytestmark = pytest.mark.django_db
 

@@ -14,11 +14,11 @@ from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from labeling.db.statements import Columns, insert, rows, update_numbers
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Item, WorkLog
+from labeling.storage.db.statements import Columns, insert, rows, update_numbers
 
 pytestmark = pytest.mark.django_db
 

@@ -12,11 +12,12 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
 
-from labeling.answering import batches, deadlines, queue, submitting
-from labeling.answering.answer import Answer, Outcome
-from labeling.answering.removing import restore
-from labeling.loop.progress import progress_of
+from labeling.insight.progress import progress_of
+from labeling.loop import batches
 from labeling.models import Annotation, Assignment, Batch, Item, ItemImport, Job, Project, Task, User
+from labeling.queue import deadlines, queue, submitting
+from labeling.queue.answer import Answer, Outcome
+from labeling.queue.removing import restore
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -10,8 +10,8 @@ import pytest
 from buckets import Store
 from kept import running_store
 
-from labeling.references import fetching
-from labeling.watching import changing
+from labeling.intake.watching import changing
+from labeling.outside.references import fetching
 
 
 @pytest.fixture(scope="session")

@@ -17,13 +17,13 @@ from PIL import Image
 from processes import wait_until
 from receivers import receiver
 
-from labeling import references
-from labeling.kinds import media
 from labeling.models import Item, Project, Reference
-from labeling.references import Lost, SourceAway, copies, fetching
-from labeling.shared_files import FolderStore
-from labeling.sources.s3 import S3
-from labeling.waiting import Questions
+from labeling.outside import references
+from labeling.outside.references import Lost, SourceAway, copies, fetching
+from labeling.outside.sources.s3 import S3
+from labeling.outside.waiting import Questions
+from labeling.storage import media
+from labeling.storage.shared_files import FolderStore
 
 pytestmark = pytest.mark.django_db
 

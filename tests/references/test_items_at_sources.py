@@ -18,17 +18,17 @@ from kept import Kept, kept_in, photo
 from pages import signed_in
 from sounds import recording
 
-from labeling import references
-from labeling.answering import removing
-from labeling.kinds import media
-from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, ProjectStorage, Reference, Role
+from labeling.outside import references
+from labeling.outside.references import copies
 from labeling.projects.duplicating import duplicate
-from labeling.projects.encoder_settings import default_choice
+from labeling.projects.encoders.encoder_settings import default_choice
 from labeling.projects.erasing import erase
 from labeling.projects.purging import purge
-from labeling.references import copies
+from labeling.queue import removing
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,15 +18,15 @@ from factories import make_member, make_project
 from kept import photo
 from pages import manager, text_of
 
-from labeling import references
-from labeling.answering import removing
 from labeling.intake import parked
 from labeling.intake.readers import Layout
+from labeling.intake.watching import changing
 from labeling.models import Job, Project, Reference, RejectedRow, Role, Source
-from labeling.references import copies
-from labeling.sources import Entry
-from labeling.sources.s3 import S3
-from labeling.watching import changing
+from labeling.outside import references
+from labeling.outside.references import copies
+from labeling.outside.sources import Entry
+from labeling.outside.sources.s3 import S3
+from labeling.queue import removing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

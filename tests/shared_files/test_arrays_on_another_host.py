@@ -11,10 +11,10 @@ import pytest
 from factories import make_items, make_open_batch, make_project
 from pages import make_version
 
-from labeling.arrays.files import BROUGHT_ROWS, ProjectFiles, append_rows, save_array
-from labeling.arrays.plan import Plan
 from labeling.models import Batch
 from labeling.steps.batch_tasks import Picked, TaskFacts
+from labeling.steps.plan import Plan
+from labeling.storage.arrays.files import BROUGHT_ROWS, ProjectFiles, append_rows, save_array
 
 pytestmark = pytest.mark.django_db
 

@@ -21,11 +21,11 @@ from hosts import Hosts
 from s3 import Bucket, s3_server
 
 from labeling.intake import uploads
-from labeling.loop.worker import Worker
 from labeling.models import Item, ItemImport, Job, Project, Role, Upload
-from labeling.shared_files import StoreAway
-from labeling.shared_files.objects import ObjectStore
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
+from labeling.storage.shared_files import StoreAway
+from labeling.storage.shared_files.objects import ObjectStore
 from models_store import folders
 from tests.extent import some
 from tests.loop.digits import annotator, answer_batch, digits_project, digits_zip

@@ -10,9 +10,11 @@ import pytest
 from damages import WAYS, Damage, flip, halve, lose
 from factories import make_project
 
-from labeling.arrays import stored
-from labeling.arrays.damage import name_of
-from labeling.arrays.files import (
+from labeling.models import Project
+from labeling.storage import media
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.damage import name_of
+from labeling.storage.arrays.files import (
     ProjectFiles,
     RowSum,
     append_rows,
@@ -22,10 +24,8 @@ from labeling.arrays.files import (
     save_array,
     sum_of,
 )
-from labeling.arrays.pool_map import PoolMap
-from labeling.disk.files import FileDamaged, FileMissing
-from labeling.kinds import media
-from labeling.models import Project
+from labeling.storage.arrays.pool_map import PoolMap
+from labeling.storage.disk.files import FileDamaged, FileMissing
 
 pytestmark = pytest.mark.django_db
 ROWS = np.arange(3000 * 4, dtype=np.float32).reshape(-1, 4)

@@ -17,15 +17,15 @@ from factories import digit_png, make_member, make_project
 from hosts import Hosts
 from PIL import Image
 
-from labeling.answering import removing
 from labeling.intake import chunk_writing, run, uploads
-from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, ItemImport, Job, Project, Role, Upload, User
 from labeling.projects import erasing, lifecycle
 from labeling.projects.duplicating import duplicate
 from labeling.projects.purging import purge
+from labeling.queue import removing
 from labeling.steps.registry import run_step
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from damages import flip_at
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.disk import npy
-from labeling.disk.files import FileDamaged, FileMissing, replacing
+from labeling.storage.disk import npy
+from labeling.storage.disk.files import FileDamaged, FileMissing, replacing
 
 ARRAYS = [
     np.arange(300_000, dtype=np.float64),

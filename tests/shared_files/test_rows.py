@@ -12,9 +12,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.shared_files import rows
-from labeling.shared_files.cache import Cache
-from labeling.shared_files.rows import StoredRows
+from labeling.storage.shared_files import rows
+from labeling.storage.shared_files.cache import Cache
+from labeling.storage.shared_files.rows import StoredRows
 from tests.extent import examples
 
 

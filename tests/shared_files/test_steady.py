@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labeling.disk.files import STEADY_BYTES, replacing
+from labeling.storage.disk.files import STEADY_BYTES, replacing
 
 
 @pytest.mark.parametrize("piece", [100_000, 3 * STEADY_BYTES])

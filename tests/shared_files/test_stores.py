@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from s3 import s3_server
 
-from labeling.shared_files import SHARED, FolderStore, Store, StoreAway
-from labeling.shared_files.objects import ObjectStore
+from labeling.storage.shared_files import SHARED, FolderStore, Store, StoreAway
+from labeling.storage.shared_files.objects import ObjectStore
 
 MOST_BYTES = 1 << 30
 

@@ -11,8 +11,8 @@ import pytest
 from buckets import Store
 from s3 import s3_server
 
-from labeling.references import fetching
-from labeling.watching import changing
+from labeling.intake.watching import changing
+from labeling.outside.references import fetching
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from buckets import Store, make_source
 from factories import digit_png, make_project
 from processes import manage, wait_until
 
+from labeling.intake.watching import changing
 from labeling.models import Batch, ItemImport, Job, Source, Upload
-from labeling.watching import changing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,14 +19,14 @@ from receivers import Request, receiver
 
 from labeling.intake import fetching, parked, rejecting, uploads
 from labeling.intake.readers import Layout
-from labeling.kinds import media
+from labeling.intake.watching import changing, looking
 from labeling.loop import endings
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job, LogEntry, LogKind, Project, Source
 from labeling.models.sources import AGAIN
-from labeling.shared_files import StoreAway
-from labeling.sources import Reason, Remote, SourceProblem
-from labeling.watching import changing, looking
+from labeling.outside.sources import Reason, Remote, SourceProblem
+from labeling.storage import media
+from labeling.storage.shared_files import StoreAway
 from tests.extent import ALL
 
 pytestmark = pytest.mark.django_db

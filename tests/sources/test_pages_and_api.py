@@ -19,8 +19,8 @@ from pages import errors_of, manager, text_of
 from receivers import receiver
 from rest_framework.test import APIClient
 
-from labeling import references
 from labeling.models import ItemImport, Project, Role, Source
+from labeling.outside import references
 
 pytestmark = pytest.mark.django_db
 

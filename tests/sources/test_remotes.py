@@ -22,8 +22,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from receivers import receiver
 
-from labeling.sources import BadAddress, Reason, Remote, SourceProblem, check, remote_at, remote_of, s3, seal_secrets
-from labeling.sources.sigv4 import Keys, signed
+from labeling.outside.sources import (
+    BadAddress,
+    Reason,
+    Remote,
+    SourceProblem,
+    check,
+    remote_at,
+    remote_of,
+    s3,
+    seal_secrets,
+)
+from labeling.outside.sources.sigv4 import Keys, signed
 
 INNER = "http://169.254.169.254"
 

@@ -28,10 +28,8 @@ from processes import manage, wait_until, web, worker
 from rest_framework.test import APIClient
 from sending import Sender, by_token, stored
 
-from labeling.arrays.files import ProjectFiles
 from labeling.intake import uploads
 from labeling.intake.run import import_items
-from labeling.kinds import media
 from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
 from labeling.models import (
@@ -50,6 +48,8 @@ from labeling.outgoing.predictions import requests
 from labeling.projects import quota
 from labeling.steps import predict as predicting
 from labeling.steps.prediction_rows import PredictedChunk
+from labeling.storage import media
+from labeling.storage.arrays.files import ProjectFiles
 
 PAGE, API = "/p/digits/import/", "/api/v1/projects/digits/items/"
 MIB = 1 << 20

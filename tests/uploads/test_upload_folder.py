@@ -15,8 +15,8 @@ from django.http import UnreadablePostError
 from factories import make_member, make_project
 
 from labeling.intake import uploads
-from labeling.kinds import media
 from labeling.models import Item, ItemImport, Job, Role
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 ROWS = b"id,text\n1,one\n2,two\n"

@@ -17,8 +17,8 @@ from rest_framework.test import APIClient
 
 from labeling.intake import uploads
 from labeling.intake.items import control_key
-from labeling.kinds import media
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow, Role
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/digits/"

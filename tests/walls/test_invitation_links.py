@@ -20,8 +20,8 @@ from pages import errors_of, signed_in, text_of
 
 from labeling.management.commands.worker import tidy
 from labeling.models import Invitation, Membership, Project, Role, User
-from labeling.projects import invitations
-from labeling.projects.members import remove_member, set_role
+from labeling.projects.people import invitations
+from labeling.projects.people.members import remove_member, set_role
 
 pytestmark = pytest.mark.django_db
 

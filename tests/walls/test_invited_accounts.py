@@ -15,7 +15,7 @@ from factories import make_member, make_project, make_user
 from pages import errors_of, manager, signed_in, text_of
 
 from labeling.models import Invitation, Membership, Project, Role, User
-from labeling.projects import invitations
+from labeling.projects.people import invitations
 
 pytestmark = pytest.mark.django_db
 

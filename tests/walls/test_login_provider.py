@@ -19,7 +19,7 @@ from pages import signed_in, text_of
 from config import accounts
 from config.security import content_policy
 from labeling.models import LogEntry, LogKind, Membership, Project, Role, User
-from labeling.projects import invitations
+from labeling.projects.people import invitations
 from labeling.web.account import provider as provider_accounts
 
 pytestmark = pytest.mark.django_db

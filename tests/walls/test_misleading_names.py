@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from labeling.insight.balance import Balance, Frequency
 from labeling.models import Project
 from labeling.projects.create import check_classes
-from labeling.projects.invisible import isolated
+from labeling.projects.people.invisible import isolated
 from labeling.web.charts.balance import finding
 from labeling.web.items.item_view import label_text
 

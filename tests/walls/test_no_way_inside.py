@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from receivers import receiver
 
 from labeling.loop.step import ComputeAway, StepFailed
-from labeling.sources import SCHEMES, BadAddress, Remote, SourceProblem, azure, gcs, remote_at, s3
+from labeling.outside.sources import SCHEMES, BadAddress, Remote, SourceProblem, azure, gcs, remote_at, s3
+from labeling.outside.webhooks import messages
 from labeling.steps import endpoint, prediction_server
 from labeling.steps.prediction_server import ServerAway
-from labeling.webhooks import messages
 from models_store.encoders.endpoint import TextRefused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,7 +94,7 @@ CLIENTS: dict[str, list[Client]] = {
 
 
 def test_all_clients_are_here() -> None:
-    """Only `labeling.outbound` may import a library that sends requests (see import-linter's contracts)."""
+    """Only `labeling.outside.outbound` may import a library that sends requests (see import-linter's contracts)."""
     folder = ROOT / "labeling"
     texts = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.py")}
     sending = re.compile(r"\boutbound\.send\b|from labeling\.outbound[\w.]* import .*\bsend\b")

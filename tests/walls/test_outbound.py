@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from receivers import receiver
 
-from labeling import outbound
-from labeling.outbound import sending
+from labeling.outside import outbound
+from labeling.outside.outbound import sending
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from factories import make_items, make_member, make_project, make_user
 from pages import member, signed_in
 
-from labeling.kinds import media
 from labeling.models import Item, Role
+from labeling.storage import media
 
 pytestmark = pytest.mark.django_db
 

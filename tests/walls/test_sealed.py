@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labeling.db import sealed
+from labeling.storage.db import sealed
 
 
 def test_a_sealed_text_comes_back_and_is_not_readable() -> None:

@@ -21,7 +21,7 @@ from pages import signed_in, text_of
 from rest_framework.test import APIClient
 
 from labeling.models import LogEntry, Role, User
-from labeling.projects import second_factors
+from labeling.projects.people import second_factors
 
 pytestmark = pytest.mark.django_db
 

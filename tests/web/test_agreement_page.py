@@ -14,7 +14,7 @@ from pages import member, text_of
 from labeling.insight.agreement import agreement_of
 from labeling.insight.answers_compared import label_of_others
 from labeling.models import Annotation, Project, Role, Task, User
-from labeling.projects import classes
+from labeling.projects.classes import changing as classes
 from labeling.questions import QUESTIONS
 from tests.extent import some
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pages import signed_in
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.insight.annotators import accuracy, agreement, annotators_of, quantile
 from labeling.models import Annotation, Batch, Correction, Project, User
 from labeling.models.batches import IMPORTED
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 VOTES = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from("abc"), st.integers(0, 2)),

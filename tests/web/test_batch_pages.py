@@ -11,9 +11,9 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, make_version, manager, member, text_of
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.models import Batch, Project, Role
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db

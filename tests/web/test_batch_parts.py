@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue
 from labeling.models import BatchPart, Membership, Role
+from labeling.queue import queue
 
 pytestmark = pytest.mark.django_db
 

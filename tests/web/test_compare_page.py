@@ -10,9 +10,9 @@ import pytest
 from factories import make_items, make_project
 from pages import make_history, member, text_of
 
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight import versions_compared
 from labeling.models import Project, Role
+from labeling.storage.arrays.files import ProjectFiles, save_array
 
 pytestmark = pytest.mark.django_db
 PAGE = "/p/digits/models/compare/"

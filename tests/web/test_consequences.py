@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.arrays import plan
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import PoolCounts
+from labeling.labels.resolving.posterior import AnswerSpace
 from labeling.models import Project
 from labeling.models.batches import SEED, answers_needed
-from labeling.projects.budgets import Budget, Spent
+from labeling.projects.privacy.budgets import Budget, Spent
 from labeling.projects.settings import ON_PAGE, SETTINGS
-from labeling.resolving.posterior import AnswerSpace
+from labeling.steps import plan
 from labeling.web.settings import forecast
 from labeling.web.settings.consequences import NAMES, changes, consequences_of
 from labeling.web.settings.next_batch import next_batch, person_hours, rounds_left

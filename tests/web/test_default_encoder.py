@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from sentence_model import MINILM
 
 from labeling.models import Project, Role
-from labeling.projects.encoder_settings import settled_choice
+from labeling.projects.encoders.encoder_settings import settled_choice
 from models_store.encoders.options import Option
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.test import Client
 from factories import make_items, make_member, make_project
 from rest_framework.test import APIClient
 
-from labeling.db.sealed import unseal
 from labeling.models import EmbeddingServer, LogEntry, Project, User
+from labeling.storage.db.sealed import unseal
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "https://ml.example.org/v1/embeddings"

@@ -9,10 +9,10 @@ import pytest
 from factories import make_items, make_project
 from pages import make_history, manager, text_of
 
-from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import Sample, draw_sample
 from labeling.models import Project
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.forecast import Sample, draw_sample
 
 pytestmark = pytest.mark.django_db
 

@@ -14,10 +14,11 @@ from factories import digit_png, make_guidelines_image, make_member, make_projec
 from pages import errors_of, manager, member, signed_in, text_of
 from PIL import Image
 
-from labeling.kinds import media
 from labeling.models import GuidelinesImage, Project, Role
-from labeling.projects import guidelines, guidelines_images, quota
+from labeling.projects import quota
+from labeling.projects.classes import guidelines, guidelines_images
 from labeling.projects.duplicating import duplicate
+from labeling.storage import media
 from labeling.web.shared.markdown import guidelines_html
 
 pytestmark = pytest.mark.django_db

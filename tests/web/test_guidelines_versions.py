@@ -12,7 +12,7 @@ from pages import manager, member, text_of
 
 from labeling.models import Annotation, GuidelinesVersion, Project, Role
 from labeling.outgoing.exports.rows import pages as export_pages
-from labeling.projects import guidelines
+from labeling.projects.classes import guidelines
 
 pytestmark = pytest.mark.django_db
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, make_user
 from pages import errors_of, manager, member, signed_in, text_of
 
-from labeling.answering import queue
 from labeling.models import Invitation, Membership, Project, Role, User
-from labeling.projects import invitations
+from labeling.projects.people import invitations
+from labeling.queue import queue
 
 pytestmark = pytest.mark.django_db
 

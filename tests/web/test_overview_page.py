@@ -12,10 +12,10 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, manager, member, signed_in, text_of
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
-from labeling.answering.removing import restore
 from labeling.models import Batch, Item, ItemImport, Job, Project, Role, WorkerSign
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
+from labeling.queue.removing import restore
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,9 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, text_of
 
-from labeling.answering import gold, parts, queue, submitting
-from labeling.answering.answer import Answer
 from labeling.models import Batch, ClassProposal, Item, Membership, Project, Role, Task, User
+from labeling.queue import gold, parts, queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = pytest.mark.django_db
 

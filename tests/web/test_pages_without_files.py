@@ -10,13 +10,13 @@ from damages import WAYS, Damage, empty, flip, halve, put_a_folder
 from factories import make_items, make_project
 from pages import make_history, make_prediction, member, text_of
 
-from labeling.arrays import stored
-from labeling.arrays.damage import mended, note
-from labeling.arrays.files import ProjectFiles, append_rows, save_array
-from labeling.arrays.pool_map import PoolMap
-from labeling.kinds import media
 from labeling.models import Batch, Clustering, DamagedFile, Job, ModelVersion, Project, Role
 from labeling.outgoing.predictions import results
+from labeling.storage import media
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.damage import mended, note
+from labeling.storage.arrays.files import ProjectFiles, append_rows, save_array
+from labeling.storage.arrays.pool_map import PoolMap
 from models_store.folders import folder_at
 from tests.extent import some
 

@@ -12,12 +12,12 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, manager
 
-from labeling.answering import corrections
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight import payoff
 from labeling.insight.payoff import payoff_of
+from labeling.labels import corrections
 from labeling.models import Project, Role
 from labeling.projects import version_in_use
+from labeling.storage.arrays.files import ProjectFiles, save_array
 from tests.extent import some
 
 pytestmark = pytest.mark.django_db

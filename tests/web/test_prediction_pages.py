@@ -8,8 +8,8 @@ from django.utils import timezone
 from factories import make_project
 from pages import errors_of, make_history, make_prediction, member, text_of
 
-from labeling.arrays.files import ProjectFiles
 from labeling.models import Job, PredictionRun, Project, Role
+from labeling.storage.arrays.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db
 FORM = "/p/digits/models/1/predict/"

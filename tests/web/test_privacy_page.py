@@ -13,7 +13,7 @@ from factories import make_items, make_member, make_open_batch, make_project, re
 from pages import make_history, manager, member, text_of
 
 from labeling.models import Batch, PrivateTraining, Project, Release, Role
-from labeling.projects import ledger, pretraining
+from labeling.projects.privacy import ledger, pretraining
 from models_store.encoders.private_lm import PrivateLm
 from models_store.privacy.accounting import Phase
 from models_store.privacy.planned import epsilon

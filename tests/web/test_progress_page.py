@@ -12,9 +12,9 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, manager, member, text_of
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.models import Annotation, Project, Role, User
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 
 pytestmark = pytest.mark.django_db
 

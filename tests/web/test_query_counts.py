@@ -17,7 +17,8 @@ from pools import make_certificate
 
 from labeling.intake.uploads import register
 from labeling.models import Batch, ItemImport, PredictionSet, Project, Registration, Role
-from labeling.projects import guidelines, invitations
+from labeling.projects.classes import guidelines
+from labeling.projects.people import invitations
 
 pytestmark = pytest.mark.django_db
 

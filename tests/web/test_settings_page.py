@@ -12,14 +12,14 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import errors_of, manager, text_of
 
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
 from labeling.insight.pool_counts import PoolCounts, pool_of
 from labeling.kinds import KINDS
 from labeling.models import Project
 from labeling.projects.create import create_project
 from labeling.projects.settings import ON_PAGE, default_of
 from labeling.questions import QUESTIONS
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from models_store.config import TrainConfig
 from tests.extent import some
 

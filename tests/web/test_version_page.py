@@ -18,9 +18,9 @@ from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_version, member, signed_in, text_of
 
-from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight.control_slice import Compared, calibration
 from labeling.models import Batch, Item, ModelVersion, Project, Role
+from labeling.storage.arrays.files import ProjectFiles, save_array
 from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from models_store import artifact

@@ -15,9 +15,9 @@ from processes import manage, wait_until
 from receivers import Receiver
 from standardwebhooks import Webhook as Verifier
 
-from labeling.answering import batches
+from labeling.loop import batches
 from labeling.models import Batch, Delivery, Event, EventType, Project, Webhook
-from labeling.webhooks import changing, delivering
+from labeling.outside.webhooks import changing, delivering
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

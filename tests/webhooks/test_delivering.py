@@ -26,8 +26,9 @@ from standardwebhooks import WebhookVerificationError
 
 from labeling.models import Delivery, Event, EventType, Project, Webhook
 from labeling.models.webhooks import TRIES
+from labeling.outside.webhooks import changing, delivering, messages
 from labeling.projects import lifecycle
-from labeling.webhooks import changing, delivering, looking, messages
+from labeling.steps import deliveries as looking
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from receivers import Receiver
 from standardwebhooks import Webhook as Verifier
 
 from labeling.models import Delivery, Project, Webhook
-from labeling.webhooks import changing, delivering
+from labeling.outside.webhooks import changing, delivering
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,8 @@ from factories import make_items, make_open_batch
 from receivers import Receiver
 
 from labeling.models import Event, EventType, Item, Project, Task
-from labeling.webhooks import changing, looking
+from labeling.outside.webhooks import changing
+from labeling.steps import deliveries as looking
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from receivers import Receiver
 from standardwebhooks import Webhook as Verifier
 
 from labeling.models import Project
-from labeling.webhooks import delivering
+from labeling.outside.webhooks import delivering
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,7 @@ from labeling.loop.step import Step
 from labeling.models import Project, Role, User
 from labeling.models.jobs import worker_name
 from labeling.projects.create import create_project
-from labeling.projects.members import get_or_create_user, set_role
+from labeling.projects.people.members import get_or_create_user, set_role
 
 ACCOUNTS = {
     "annie": (Role.ANNOTATOR, "annotator"),

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from demo.simulation import Game, Simulation, SimulationError
 from labeling.management.arguments import project_named
 from labeling.models import Batch, Project, Role
-from labeling.projects.members import get_or_create_user, set_role
+from labeling.projects.people.members import get_or_create_user, set_role
 
 # The tokens of a killed process expire within a day.
 TOKEN_LIFE = datetime.timedelta(days=1)

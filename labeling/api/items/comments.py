@@ -10,11 +10,11 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import comments
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.validation import read
+from labeling.labels import comments
 from labeling.models import Ability, Comment
 from labeling.models.reviews import MAX_COMMENT
 

@@ -15,21 +15,23 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import kinds, references
+from labeling import kinds
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Error, find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.api.shared.validation import read
-from labeling.disk.files import FileDamaged
 from labeling.intake import parked, uploads
 from labeling.intake.drafts import Draft
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
 from labeling.intake.rejecting import EXISTING, existing_rows
-from labeling.kinds import KINDS, media
+from labeling.kinds import KINDS
 from labeling.models import Ability, ItemImport, Project, RejectedRow
 from labeling.outgoing.formats.csv import csv_lines
-from labeling.projects import access, seeing
+from labeling.outside import references
+from labeling.projects.people import access, seeing
+from labeling.storage import media
+from labeling.storage.disk.files import FileDamaged
 
 
 class _Option(serializers.CharField):

@@ -6,9 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.answering.changing import ACTIONS, MAX_ITEMS
 from labeling.api.shared.fields import AnswerValue, StrictText
-from labeling.items.item_filters import LONGEST, State
+from labeling.labels.items.item_filters import LONGEST, State
+from labeling.queue.changing import ACTIONS, MAX_ITEMS
 
 MAX_ID = 2**63 - 1
 

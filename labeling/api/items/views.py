@@ -13,9 +13,6 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import corrections
-from labeling.answering.changing import ERASE, RELABEL, Change
-from labeling.answering.reading import read_value
 from labeling.api.items.imports import ItemsUpload
 from labeling.api.items.rendering import record_json, summary_json
 from labeling.api.items.shapes import (
@@ -28,12 +25,12 @@ from labeling.api.items.shapes import (
 )
 from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.api.shared.validation import read
-from labeling.db.replica import reads
-from labeling.items import search
-from labeling.items.filter import FilterError
-from labeling.items.filter_values import NUMBER
-from labeling.items.item_filters import FILTERS, Chosen, matching, read_filter
-from labeling.items.order import (
+from labeling.labels import corrections
+from labeling.labels.items import search
+from labeling.labels.items.filter import FilterError
+from labeling.labels.items.filter_values import NUMBER
+from labeling.labels.items.item_filters import FILTERS, Chosen, matching, read_filter
+from labeling.labels.items.order import (
     SORTS,
     KeyPage,
     Order,
@@ -44,10 +41,13 @@ from labeling.items.order import (
     page_before,
     read_position,
 )
-from labeling.items.records import ItemRecord, lines_of, record_of
+from labeling.labels.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Ability, Item
 from labeling.projects import bulk
 from labeling.questions import InvalidValue
+from labeling.queue.changing import ERASE, RELABEL, Change
+from labeling.queue.reading import read_value
+from labeling.storage.db.replica import reads
 
 MAX_PAGE_SIZE = 1000
 PAGE_SIZE = 100

@@ -7,13 +7,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from labeling.answering.answer import Answer
-from labeling.answering.reading import indices_of
 from labeling.api.label.shapes import MAX_ID, MAX_NAMED, MAX_SECONDS, MAX_UUID
 from labeling.models import Project
 from labeling.models.reviews import MAX_COMMENT
-from labeling.projects import proposals
+from labeling.projects.classes import proposals
 from labeling.questions import InvalidValue
+from labeling.queue.answer import Answer
+from labeling.queue.reading import indices_of
 
 
 def parse_answers(project: Project, annotations: list[Any]) -> tuple[list[Answer], list[dict[str, Any]]]:

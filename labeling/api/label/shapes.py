@@ -7,8 +7,6 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling.answering import queue
-from labeling.answering.person import MAX_HELD
 from labeling.api.shared.fields import (
     MAX_INT,
     AnswerValue,
@@ -23,6 +21,8 @@ from labeling.api.shared.fields import (
 from labeling.models import Batch, Project
 from labeling.models.classes import MAX_PROPOSAL
 from labeling.models.reviews import MAX_COMMENT
+from labeling.queue import queue
+from labeling.queue.person import MAX_HELD
 
 MAX_SECONDS = 86_400.0
 MAX_ID = 2**63 - 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling.answering import copy_answers
-from labeling.answering.prompting import SUGGESTED, shown_answer, suggested_classes
-from labeling.items.content import content_of
+from labeling.labels.items.content import content_of
 from labeling.models import Item, Project, Task, User
-from labeling.projects import seeing
+from labeling.projects.people import seeing
+from labeling.queue import copy_answers
+from labeling.queue.prompting import SUGGESTED, shown_answer, suggested_classes
 
 
 def tasks_json(tasks: Sequence[Task], project: Project, user: User) -> list[dict[str, Any]]:

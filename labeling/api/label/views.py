@@ -11,9 +11,6 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import queue, submitting, waiting
-from labeling.answering.answer import Outcome
-from labeling.answering.limits import limit_of
 from labeling.api.label.parsing import parse_answers, parse_skip, size_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
@@ -31,10 +28,13 @@ from labeling.api.label.tasks import tasks_json
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.validation import read
 from labeling.api.shared.visible import visible
-from labeling.loop.progress import progress_of
+from labeling.insight.progress import progress_of
 from labeling.models import Ability, Project
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.questions import InvalidValue
+from labeling.queue import queue, submitting, waiting
+from labeling.queue.answer import Outcome
+from labeling.queue.limits import limit_of
 
 
 class Claim(ProjectView):

@@ -15,9 +15,9 @@ from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.fields import MAX_INT
 from labeling.api.shared.validation import read
-from labeling.db.replica import reads
 from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
 from labeling.models import Ability, Project
+from labeling.storage.db.replica import reads
 
 # The most listed items that two versions predict differently, the most confident predictions first.
 LISTED = 100

@@ -11,10 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.db.replica import reads
 from labeling.insight.labels_saved import NoFigure
 from labeling.insight.payoff import WORTH, Advice, payoff_values
 from labeling.models import Ability
+from labeling.storage.db.replica import reads
 
 
 class EstimateFigures(serializers.Serializer[Any]):

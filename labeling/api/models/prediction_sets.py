@@ -20,7 +20,7 @@ from labeling.api.shared.validation import read
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
-from labeling.outbound import check_text
+from labeling.outside.outbound import check_text
 
 LISTED = 100
 NO_SERVER = "This project has no server for predictions."

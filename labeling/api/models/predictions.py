@@ -18,10 +18,10 @@ from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, sent, two_text
 from labeling.api.shared.downloads import record_download
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict, Error, find_or_404
-from labeling.disk.files import FileDamaged
 from labeling.models import Ability, LogKind, PredictionRun
 from labeling.outgoing.formats import DEFAULT, FORMATS
 from labeling.outgoing.predictions import requests, results
+from labeling.storage.disk.files import FileDamaged
 
 LISTED = requests.MOST_KEPT + requests.MOST_WAITING
 

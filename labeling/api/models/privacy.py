@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.db.replica import reads
 from labeling.models import Ability
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
+from labeling.storage.db.replica import reads
 
 
 class PhaseFigures(serializers.Serializer[Any]):

@@ -19,7 +19,8 @@ from labeling.api.shared.errors import find_or_404
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Ability, LogKind, ModelVersion, Project
 from labeling.outgoing import artifacts
-from labeling.projects import ledger, version_in_use
+from labeling.projects import version_in_use
+from labeling.projects.privacy import ledger
 
 
 class ControlFigures(serializers.Serializer[Any]):

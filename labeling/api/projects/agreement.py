@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.db.replica import reads
 from labeling.insight.agreement import agreement_values
 from labeling.insight.anchoring import anchoring_of
 from labeling.models import Ability
+from labeling.storage.db.replica import reads
 
 
 class IntervalFigures(serializers.Serializer[Any]):

@@ -16,7 +16,8 @@ from labeling.api.shared.fields import StrictInteger, StrictText
 from labeling.api.shared.validation import read
 from labeling.models import Ability, ClassChange, Item, LabelClass
 from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
-from labeling.projects import classes, examples
+from labeling.projects.classes import changing as classes
+from labeling.projects.classes import examples
 from labeling.questions.base import MAX_NAME
 
 MOST_CHANGES = 100

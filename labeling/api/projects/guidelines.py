@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from labeling.api.shared.endpoints import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.models import Ability, GuidelinesVersion
-from labeling.projects import guidelines
-from labeling.projects.guidelines import answers_by_version
+from labeling.projects.classes import guidelines
+from labeling.projects.classes.guidelines import answers_by_version
 
 
 class Guidelines(serializers.Serializer[Any]):

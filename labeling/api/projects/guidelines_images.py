@@ -19,13 +19,13 @@ from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.api.shared.validation import read
-from labeling.disk.files import FileDamaged
 from labeling.intake import uploads
-from labeling.kinds import media
 from labeling.kinds.image import Image
 from labeling.kinds.wording import too_large
 from labeling.models import Ability, GuidelinesImage
-from labeling.projects import guidelines_images
+from labeling.projects.classes import guidelines_images
+from labeling.storage import media
+from labeling.storage.disk.files import FileDamaged
 
 
 class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):

@@ -18,8 +18,8 @@ from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictInteger, StrictText
 from labeling.api.shared.validation import read
 from labeling.models import Ability, Invitation, Role
-from labeling.projects import invitations
-from labeling.projects.invitations import MOST_BY_LINK
+from labeling.projects.people import invitations
+from labeling.projects.people.invitations import MOST_BY_LINK
 
 
 class InvitationSerializer(serializers.Serializer[Any]):

@@ -21,11 +21,12 @@ from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.models.roles import either, roles_without
-from labeling.projects import access, lifecycle
+from labeling.projects import lifecycle
+from labeling.projects.classes.guidelines import missing_images
 from labeling.projects.create import slug_for
 from labeling.projects.duplicating import duplicate
-from labeling.projects.guidelines import missing_images
-from labeling.projects.members import transfer
+from labeling.projects.people import access
+from labeling.projects.people.members import transfer
 
 
 class ProjectContents(serializers.Serializer[Any]):

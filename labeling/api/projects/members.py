@@ -11,14 +11,14 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import gold
 from labeling.api.shared.endpoints import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText
 from labeling.api.shared.validation import read
 from labeling.models import Ability, Membership, Role, User
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
-from labeling.projects.members import remove_member, set_role, set_work
+from labeling.projects.people.members import remove_member, set_role, set_work
+from labeling.queue import gold
 
 
 class MemberSerializer(serializers.Serializer[Any]):

@@ -11,9 +11,9 @@ from rest_framework.response import Response
 
 from labeling.api.projects.agreement import RightFigures
 from labeling.api.shared.endpoints import ProjectView
-from labeling.db.replica import reads
 from labeling.insight.copy_figures import copy_values
 from labeling.models import Ability
+from labeling.storage.db.replica import reads
 
 
 class ClassCopiesFigures(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText
 from labeling.api.shared.validation import read
 from labeling.models import Ability
 from labeling.models.classes import MAX_PROPOSAL
-from labeling.projects import proposals
+from labeling.projects.classes import proposals
 from labeling.questions.base import MAX_NAME
 
 

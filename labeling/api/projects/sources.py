@@ -15,9 +15,9 @@ from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
 from labeling.api.shared.validation import read
 from labeling.intake.readers.layout import Layout, LayoutError
+from labeling.intake.watching import changing
 from labeling.models import Ability, Project, Source
-from labeling.sources import MAX_ADDRESS, BadAddress, SourceProblem
-from labeling.watching import changing
+from labeling.outside.sources import MAX_ADDRESS, BadAddress, SourceProblem
 
 MISSING = "There is no source {} in this project."
 MOST_TEXT = 10_000

@@ -13,19 +13,20 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import batches
 from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import Body, Price, StrictText
 from labeling.api.shared.visible import VisibleToMember
+from labeling.loop import batches
 from labeling.models import Ability, Membership, Project, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG, slug_validator
-from labeling.projects import access, guidelines
+from labeling.projects.classes import guidelines
+from labeling.projects.classes.proposals import check_setting
 from labeling.projects.create import check_project_model, create_project, name_for, slug_for
-from labeling.projects.encoder_settings import default_choice
+from labeling.projects.encoders.encoder_settings import default_choice
 from labeling.projects.model_settings import check_training
-from labeling.projects.proposals import check_setting
+from labeling.projects.people import access
 from labeling.projects.recorded import recorded
 from labeling.projects.settings import SETTINGS, TEXTS
 from models_store.config import TrainConfig

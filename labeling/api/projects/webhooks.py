@@ -17,7 +17,7 @@ from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, S
 from labeling.api.shared.validation import read
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
-from labeling.webhooks import changing
+from labeling.outside.webhooks import changing
 
 EVENTS = [(each.value, each.meaning) for each in EventType]
 MISSING = "There is no webhook {} in this project."

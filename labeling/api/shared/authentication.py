@@ -16,9 +16,9 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from labeling.db.statements import Columns, rows, stored
 from labeling.intake import uploads
 from labeling.models import TokenUse, User
+from labeling.storage.db.statements import Columns, rows, stored
 
 NOTED_EVERY = datetime.timedelta(minutes=5)
 TOKEN = Columns(AuthToken, "k")

@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from labeling import auditlog
 from labeling.models import LogKind, Project
+from labeling.observing import auditlog
 
 
 def record_download(

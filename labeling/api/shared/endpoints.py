@@ -11,9 +11,9 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.items.filter import Filter
+from labeling.labels.items.filter import Filter
 from labeling.models import Ability, Membership, Project, User
-from labeling.projects import access
+from labeling.projects.people import access
 
 SIGNED_IN = "everybody who is signed in"
 SAFE = ("GET", "HEAD")

@@ -18,31 +18,31 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling.answering.assignments import TasksChanged
-from labeling.answering.batches import BatchError
-from labeling.answering.corrections import CorrectionError
-from labeling.answering.queue import QueueError
-from labeling.answering.removing import RemovalError
-from labeling.db import outages
-from labeling.disk.files import is_full
 from labeling.finishing.goal import FinishRefused
 from labeling.insight.clusterings import ClusteringError
 from labeling.intake.prediction_sets import PredictionsRefused
 from labeling.intake.registering import RegisterRefused
+from labeling.intake.watching.changing import SourceRefused
+from labeling.labels.corrections import CorrectionError
+from labeling.loop.batches import BatchError
 from labeling.outgoing.predictions.requests import PredictionError
 from labeling.outgoing.tracking import TrackingRefused
-from labeling.projects.class_record import ClassError
+from labeling.outside.references import SourceAway
+from labeling.outside.waiting import AGAIN_SECONDS, Busy
+from labeling.outside.webhooks.changing import WebhookRefused
+from labeling.projects.classes.class_record import ClassError
+from labeling.projects.classes.examples import ExampleError
+from labeling.projects.classes.guidelines import GuidelinesError
 from labeling.projects.create import TooManyProjects
-from labeling.projects.encoder_change import ChangeRefused
-from labeling.projects.encoder_comparison import ComparisonRefused
-from labeling.projects.examples import ExampleError
-from labeling.projects.guidelines import GuidelinesError
+from labeling.projects.encoders.encoder_change import ChangeRefused
+from labeling.projects.encoders.encoder_comparison import ComparisonRefused
 from labeling.projects.version_in_use import VersionOutdated
-from labeling.references import SourceAway
-from labeling.shared_files import StoreAway
-from labeling.waiting import AGAIN_SECONDS, Busy
-from labeling.watching.changing import SourceRefused
-from labeling.webhooks.changing import WebhookRefused
+from labeling.queue.assignments import TasksChanged
+from labeling.queue.queue import QueueError
+from labeling.queue.removing import RemovalError
+from labeling.storage.db import outages
+from labeling.storage.disk.files import is_full
+from labeling.storage.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 

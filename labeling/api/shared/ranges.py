@@ -10,7 +10,7 @@ from pathlib import Path
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from labeling.disk.files import reading
+from labeling.storage.disk.files import reading
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _BLOCK = 1 << 16

@@ -11,10 +11,10 @@ from typing import IO
 
 import numpy as np
 
-from labeling.disk.npy import NOT_A_HEADER
 from labeling.intake.prediction_files.base import Block, Expected, PredictionFile
 from labeling.intake.readers import UnreadableFile
 from labeling.kinds.wording import excerpt
+from labeling.storage.disk.npy import NOT_A_HEADER
 
 NAMES = ("ids", "probabilities", "classes", "margins", "embeddings")
 MOST_ENTRY_BYTES = 1 << 13

@@ -15,7 +15,7 @@ import orjson
 
 from labeling.kinds import BadFile, KeptAtSource, Kind
 from labeling.kinds.wording import MIB, printable, too_large
-from labeling.sources import Entry, Reason, Remote, SourceProblem
+from labeling.outside.sources import Entry, Reason, Remote, SourceProblem
 
 from .base import DEFAULT_LIMITS, Limits, Record, Source
 from .layout import Layout

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from labeling.disk import npy
 from labeling.intake.answer_cells import ClassIndex
 from labeling.kinds import FileKind, Kind
 from labeling.kinds.wording import MIB, printable, too_large
+from labeling.storage.disk import npy
 
 from .base import Limits, Record, Source, UnreadableFile, numbered_id
 from .json_file import parse_object

@@ -13,7 +13,7 @@ from knox.models import AuthToken
 
 from labeling.management.arguments import project_named
 from labeling.models import Role
-from labeling.projects.members import get_or_create_user, new_token, set_role
+from labeling.projects.people.members import get_or_create_user, new_token, set_role
 
 # A year, as on the account page.
 TOKEN_DAYS = 365

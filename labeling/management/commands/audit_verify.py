@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.auditlog.verifying import verify_all, verify_one
 from labeling.models import LogChain
+from labeling.observing.auditlog.verifying import verify_all, verify_one
 
 
 class Command(BaseCommand):

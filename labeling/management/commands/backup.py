@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.backups.refused import BackupRefused
-from labeling.backups.writing import back_up
 from labeling.projects.quota import shown
+from labeling.storage.backups.refused import BackupRefused
+from labeling.storage.backups.writing import back_up
 
 
 class Command(BaseCommand):

@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.management.arguments import project_named
-from labeling.projects import encoder_change
-from labeling.projects.encoder_change import ChangeRefused
+from labeling.projects.encoders import encoder_change
+from labeling.projects.encoders.encoder_change import ChangeRefused
 
 
 class Command(BaseCommand):

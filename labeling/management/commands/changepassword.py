@@ -7,8 +7,8 @@ from typing import Any
 
 from django.contrib.auth.management.commands import changepassword
 
-from labeling import auditlog
 from labeling.models import LogKind, User
+from labeling.observing import auditlog
 
 
 class Command(changepassword.Command):

@@ -8,12 +8,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from labeling.arrays import damage
 from labeling.management.arguments import project_named
 from labeling.models import Project
-from labeling.shared_files import StoreAway
 from labeling.steps.rebuild import problem_with
 from labeling.steps.stored_files import files_of
+from labeling.storage.arrays import damage
+from labeling.storage.shared_files import StoreAway
 
 
 class Command(BaseCommand):

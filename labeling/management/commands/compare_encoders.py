@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling.management.arguments import project_named
 from labeling.models import EncoderComparison
-from labeling.projects import encoder_comparison
-from labeling.projects.encoder_comparison import ComparisonRefused, Measured
+from labeling.projects.encoders import encoder_comparison
+from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
 
 
 class Command(BaseCommand):

@@ -15,7 +15,7 @@ from labeling import questions
 from labeling.kinds import KINDS
 from labeling.models import User
 from labeling.projects.create import class_lines, create_project
-from labeling.projects.encoder_settings import default_choice, encoders_for
+from labeling.projects.encoders.encoder_settings import default_choice, encoders_for
 from labeling.projects.model_settings import check_training, known
 from labeling.projects.settings import SETTINGS, TEXTS, field_of
 

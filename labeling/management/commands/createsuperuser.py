@@ -7,8 +7,8 @@ from typing import Any
 from django.contrib.auth.management.commands import createsuperuser
 from django.db.models import Max
 
-from labeling import auditlog
 from labeling.models import LogKind, User
+from labeling.observing import auditlog
 
 
 class Command(createsuperuser.Command):

@@ -9,14 +9,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.disk.files import FileDamaged
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.management.arguments import project_named
 from labeling.models import DatasetVersion, Project
 from labeling.outgoing.datasets.comparing import Comparison, compare
 from labeling.outgoing.datasets.creating import create
 from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports.choice import whole_dataset
+from labeling.storage.disk.files import FileDamaged
 
 
 class Command(BaseCommand):

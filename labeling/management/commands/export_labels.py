@@ -10,14 +10,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from labeling import auditlog
-from labeling.disk.files import FileDamaged
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.management.arguments import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.models import LogKind, Project
+from labeling.observing import auditlog
 from labeling.outgoing.exports import FILTERS, Choice, choose, count_rows, export, formats_of
 from labeling.outgoing.formats import DEFAULT, EXPORTS
+from labeling.storage.disk.files import FileDamaged
 
 
 class Command(BaseCommand):

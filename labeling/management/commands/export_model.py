@@ -9,17 +9,17 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeling import auditlog
-from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import StepFailed
 from labeling.management.arguments import VersionCommand
 from labeling.management.output import written_whole
 from labeling.models import LogKind, ModelVersion, Project
-from labeling.projects import ledger
+from labeling.observing import auditlog
+from labeling.projects.privacy import ledger
 from labeling.projects.version_in_use import is_outdated
-from labeling.shared_files import store
 from labeling.steps.features import load_encoder
 from labeling.steps.model_inputs import load_model
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import store
 from models_store import artifact, encoders
 from models_store.encoders.endpoint import Endpoint
 from models_store.networks.adapter import Adapter

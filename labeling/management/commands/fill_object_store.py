@@ -11,10 +11,10 @@ import orjson
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.arrays.files import ProjectFiles
 from labeling.models import ItemImport, ModelVersion, PredictionRun, PredictionSet, Project, Registration, Upload
 from labeling.outgoing.artifacts import MANIFEST
-from labeling.shared_files import SHARED, StoreAway, store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.shared_files import SHARED, StoreAway, store
 from models_store.folders import FolderError, folder_at
 
 # Suffixes of files that only this host needs, or that a killed process left behind.

@@ -11,11 +11,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from labeling.intake.prediction_sets import PredictionsRefused, register
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.management.arguments import project_named
 from labeling.models import PredictionSet
 from labeling.models.jobs import worker_name
 from labeling.steps.given import given
+from labeling.steps.running.worker import Worker
 
 
 class Command(BaseCommand):

@@ -21,11 +21,11 @@ from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.kinds.wording import excerpt
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.management.arguments import project_named
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
 from labeling.outgoing.formats.csv import csv_lines
+from labeling.steps.running.worker import Worker
 
 SHOWN_REJECTIONS = 5
 

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from labeling.management.arguments import VersionCommand
 from labeling.models import ModelVersion
 from labeling.outgoing.tracking import Tracker, TrackingError
-from labeling.projects import ledger
+from labeling.projects.privacy import ledger
 
 
 class Command(VersionCommand):

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from labeling.loop.sweeps import recount
 from labeling.management.arguments import project_named
 from labeling.models import Batch
+from labeling.steps.running.sweeps import recount
 
 
 class Command(BaseCommand):

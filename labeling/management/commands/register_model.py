@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from labeling.intake import registering
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
 from labeling.management.arguments import project_named
 from labeling.models import Job, Project, Registration
 from labeling.models.jobs import worker_name
 from labeling.steps.registry import run_step
+from labeling.steps.running.worker import Worker
 
 CHUNK = 1 << 20
 

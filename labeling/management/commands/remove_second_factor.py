@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.models import User
-from labeling.projects import second_factors
+from labeling.projects.people import second_factors
 
 
 class Command(BaseCommand):

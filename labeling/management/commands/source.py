@@ -13,10 +13,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
+from labeling.intake.watching import changing
 from labeling.management.arguments import project_named
 from labeling.models import Project, Source
-from labeling.sources import BadAddress, SourceProblem
-from labeling.watching import changing
+from labeling.outside.sources import BadAddress, SourceProblem
 
 
 class Command(BaseCommand):

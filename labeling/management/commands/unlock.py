@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from labeling import auditlog
 from labeling.models import LogKind, SignInFailure, User
+from labeling.observing import auditlog
 
 
 class Command(BaseCommand):

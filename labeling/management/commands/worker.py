@@ -15,30 +15,30 @@ from django.utils import timezone
 from threadpoolctl import threadpool_limits
 
 from config.serve import tell_ready
-from labeling import auditlog, metrics, traces
-from labeling.answering import gold, removing
-from labeling.arrays import embedded
-from labeling.auditlog import retention, sealing
 from labeling.intake import uploads
-from labeling.items import search
-from labeling.items.leftovers import Leftovers
-from labeling.loop.child import Child
-from labeling.loop.lanes import Lanes, StepLimits
-from labeling.loop.meanwhile import Meanwhile
+from labeling.intake.watching.changing import look_at_due
+from labeling.labels.items import search
+from labeling.labels.items.leftovers import Leftovers
 from labeling.loop.signs import Signs
-from labeling.loop.sweeps import Recounts, refresh_statistics
-from labeling.loop.worker import LOOK_AROUND_SECONDS, Worker
-from labeling.mailing import delivering as mails
 from labeling.models import BulkChange, Invitation, Job, Project
+from labeling.observing import auditlog, metrics, traces
+from labeling.observing.auditlog import retention, sealing
 from labeling.outgoing.datasets import erasing as datasets
 from labeling.outgoing.predictions.results import remove_expired
+from labeling.outside.mailing import delivering as mails
+from labeling.outside.webhooks.delivering import EVERY_SECONDS, deliver
 from labeling.projects import bulk, erasing
 from labeling.projects.purging import purge
+from labeling.queue import gold, removing
 from labeling.steps.compute import compute
+from labeling.steps.deliveries import Messenger
 from labeling.steps.registry import run_step
-from labeling.watching.changing import look_at_due
-from labeling.webhooks.delivering import EVERY_SECONDS, deliver
-from labeling.webhooks.looking import Messenger
+from labeling.steps.running.child import Child
+from labeling.steps.running.lanes import Lanes, StepLimits
+from labeling.steps.running.meanwhile import Meanwhile
+from labeling.steps.running.sweeps import Recounts, refresh_statistics
+from labeling.steps.running.worker import LOOK_AROUND_SECONDS, Worker
+from labeling.storage.arrays import embedded
 
 # The worker sweeps every few seconds; this leaves about half of the time to other writers.
 INDEX_SECONDS = 1.5

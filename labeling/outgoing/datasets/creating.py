@@ -11,10 +11,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext
 
-from labeling import auditlog
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.models import Batch, DatasetVersion, Job, LogKind, Project, User
 from labeling.models.datasets import NUMBERED
+from labeling.observing import auditlog
 from labeling.outgoing.datasets.freeze import Frozen, Superseded, discard, freeze, keep, next_number
 from labeling.outgoing.exports.choice import FILTERS, OF_THE_FILE, choose, spans
 from labeling.projects import quota

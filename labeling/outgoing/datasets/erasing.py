@@ -14,16 +14,16 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import auditlog
-from labeling.arrays.files import ProjectFiles
-from labeling.db.statements import among
 from labeling.models import DatasetFile, DatasetVersion, Job, LogKind, Project, Removal
+from labeling.observing import auditlog
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.freeze import publish
 from labeling.outgoing.datasets.manifest import counted, seal
 from labeling.outgoing.exports.frozen_rows import files_of, manifest_of, paths_of_files
 from labeling.projects import quota
-from labeling.shared_files import store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.db.statements import among
+from labeling.storage.shared_files import store
 
 NO_REASON = "deleted"
 

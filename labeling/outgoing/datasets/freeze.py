@@ -16,9 +16,6 @@ import pyarrow.compute as pc
 from django.db.models import Max
 from django.utils import timezone
 
-from labeling.arrays.damage import report
-from labeling.arrays.files import ProjectFiles
-from labeling.disk.files import FileDamaged, sha256_of_file
 from labeling.intake.row_labels import ORIGIN
 from labeling.models import DatasetFile, DatasetVersion, Event, EventType, Item, Project, ProjectStorage
 from labeling.outgoing import layers
@@ -32,7 +29,10 @@ from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.formats.base import JSON_OPTIONS, Page, Row
 from labeling.outgoing.layers import Index
 from labeling.projects import quota
-from labeling.shared_files import store
+from labeling.storage.arrays.damage import report
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.disk.files import FileDamaged, sha256_of_file
+from labeling.storage.shared_files import store
 
 MOST_FIELDS = 500
 # These columns change in rows whose labels stay: the manifest has the weights and probabilities, a model version names

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from labeling.db.statements import rows, stored_time
 from labeling.models import Project
 from labeling.outgoing.exports.certified_rows import unasked
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.copy_rows import chosen_copies
 from labeling.outgoing.exports.rows import chosen_tasks
+from labeling.storage.db.statements import rows, stored_time
 
 # A transaction that was open when a version was read may commit rows with times before that.
 OPEN_FOR = datetime.timedelta(minutes=10)

@@ -6,13 +6,13 @@ import hashlib
 
 from django.utils.translation import gettext
 
-from labeling.arrays.files import ProjectFiles
-from labeling.disk.files import FileDamaged, sha256_of_file
 from labeling.models import DatasetVersion
 from labeling.outgoing import layers
 from labeling.outgoing.datasets.freeze import line_digest
 from labeling.outgoing.exports.frozen_rows import dataset_pages, files_of, manifest_of, paths_of_files
-from labeling.shared_files import store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.disk.files import FileDamaged, sha256_of_file
+from labeling.storage.shared_files import store
 
 PAGE = 5000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from labeling.db.statements import as_moment, as_uuid_text, moment, one_of, rows
 from labeling.outgoing.formats import Row
+from labeling.storage.db.statements import as_moment, as_uuid_text, moment, one_of, rows
 
 UNCORRECTED: tuple[Row, str | None] = ({"corrected_by": None, "corrected_at": None}, None)
 

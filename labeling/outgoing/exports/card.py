@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labeling.intake.row_labels import ORIGIN
+from labeling.labels.resolving.origins import Origin
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.files import labels_of
 from labeling.outgoing.exports.splits import SPLITS
 from labeling.outgoing.formats import Row
-from labeling.resolving.origins import Origin
 
 _OF_CSV = {"columns", "delimiter"}
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#~&!$])")

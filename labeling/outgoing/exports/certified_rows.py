@@ -8,15 +8,15 @@ from typing import Any
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
-from labeling.db.statements import among
 from labeling.intake.row_labels import ORIGIN
+from labeling.labels.resolving.origins import Origin
 from labeling.models import Certificate, CertifiedLabel, Project
 from labeling.models.certificates import CertificateQuerySet, CertifiedLabelQuerySet
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import NOTHING
 from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.formats import Page, Row
-from labeling.resolving.origins import Origin
+from labeling.storage.db.statements import among
 
 _LABEL = ("pk", "certificate", "value", "probability")
 _ITEM = ("item__external_id", "item__source", "item__media", "item__proposed")

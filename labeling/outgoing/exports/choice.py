@@ -11,11 +11,11 @@ from typing import Any
 
 from django.utils.translation import gettext
 
-from labeling.db.statements import stored
-from labeling.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
+from labeling.labels.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import DatasetVersion, Item, Project
 from labeling.models.certificates import CertificateQuerySet
 from labeling.models.near_copies import CopyQuerySet
+from labeling.storage.db.statements import stored
 
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # The name of a file has only the number of batches if their list is longer than this.

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from labeling import references
 from labeling.kinds import Kind
 from labeling.models import Item
 from labeling.outgoing.exports.files import AT_ONCE
 from labeling.outgoing.formats import Page, Row
+from labeling.outside import references
 
 Content = tuple[Row, Any]
 """A row with its text, vector or bytes; None if the item has none."""

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from labeling.intake.row_labels import ORIGIN
+from labeling.labels.resolving.origins import Origin
 from labeling.models import Copy, Project
 from labeling.models.near_copies import CopyQuerySet
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import NOTHING
 from labeling.outgoing.formats import Page, Row
-from labeling.resolving.origins import Origin
 
 
 def count_copies(project: Project, choice: Choice) -> int:

@@ -13,12 +13,12 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from labeling import references
 from labeling.kinds import Kind
 from labeling.outgoing.exports.facts import Facts
 from labeling.outgoing.exports.short import original_name
 from labeling.outgoing.formats import Layout, Page, Row
-from labeling.projects.invisible import INVISIBLE
+from labeling.outside import references
+from labeling.projects.people.invisible import INVISIBLE
 
 # Files that are brought from an object store at a time.
 AT_ONCE = 32

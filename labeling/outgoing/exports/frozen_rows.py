@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-from labeling.arrays.files import ProjectFiles
-from labeling.disk.files import FileDamaged, FileMissing, sha256_of_file
 from labeling.models import DatasetFile, DatasetVersion
 from labeling.outgoing import layers
 from labeling.outgoing.exports.weights import Weights
 from labeling.outgoing.formats import Page, Row
-from labeling.shared_files import read_whole, store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.disk.files import FileDamaged, FileMissing, sha256_of_file
+from labeling.storage.shared_files import read_whole, store
 
 TIMES = ("labeled_at", "corrected_at")
 ANSWERS = ("annotations", "skips")

@@ -19,8 +19,8 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 from labeling import kinds
-from labeling.db.statements import among, as_moment, marks, moment, one_of, rows
 from labeling.intake.row_labels import ORIGIN
+from labeling.labels.resolving.origins import Origin
 from labeling.models import Copy, Project, Task
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.answers import UNCORRECTED, Answers, Asked, answers_of, corrections_of
@@ -32,7 +32,7 @@ from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.outgoing.exports.lineage import BatchFacts, History, Training, first_learned_by, history_of
 from labeling.outgoing.exports.weights import Weights
 from labeling.outgoing.formats import Page, Row
-from labeling.resolving.origins import Origin
+from labeling.storage.db.statements import among, as_moment, marks, moment, one_of, rows
 
 PAGE = 500
 LABELS_KEPT = 4096

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from labeling.intake.row_labels import ORIGIN
+from labeling.labels.resolving.origins import Origin
 from labeling.models import Copy, Project
 from labeling.outgoing.formats import Page, Row
-from labeling.resolving.origins import Origin
 
 SHARES = (("train", 0.8), ("validation", 0.9), ("test", 1.0))
 """The splits, each with the end of its part of all hashes."""

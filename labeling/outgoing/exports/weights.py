@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from django.db import connection
 
-from labeling.db.statements import rows
 from labeling.models import Project
+from labeling.storage.db.statements import rows
 
 
 @dataclass(frozen=True, slots=True)

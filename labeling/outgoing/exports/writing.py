@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 
 from labeling import kinds
-from labeling.db.replica import streamed
 from labeling.models import Project
 from labeling.outgoing.exports.choice import DELIMITERS, Choice
 from labeling.outgoing.exports.columns import schema_for
@@ -25,6 +24,7 @@ from labeling.outgoing.exports.splits import with_splits
 from labeling.outgoing.exports.tasks import doccano_layout, label_studio_layout
 from labeling.outgoing.formats import EXPORTS, FORMATS, Format, Layout, Page
 from labeling.questions import Question
+from labeling.storage.db.replica import streamed
 
 
 def layout_for(question: Question) -> Layout:

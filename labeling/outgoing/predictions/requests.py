@@ -9,12 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling import auditlog
 from labeling.intake import uploads
 from labeling.models import Job, LogKind, ModelVersion, PredictionRun, User
+from labeling.observing import auditlog
 from labeling.outgoing.predictions import results
 from labeling.projects import quota
-from labeling.shared_files import store
+from labeling.storage.shared_files import store
 
 # For each project: the most files that wait, and the most results that are kept.
 MOST_WAITING = 10

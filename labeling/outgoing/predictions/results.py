@@ -10,12 +10,12 @@ from pathlib import Path
 
 import orjson
 
-from labeling.arrays.files import ProjectFiles
-from labeling.disk.files import FileDamaged, reading
 from labeling.models import PredictionRun
 from labeling.outgoing.formats import Page
 from labeling.outgoing.predictions.shape import RowShape
-from labeling.shared_files import read_whole, store
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.disk.files import FileDamaged, reading
+from labeling.storage.shared_files import read_whole, store
 
 # A page ends after this number of rows or of bytes, whichever comes first.
 PAGE = 500

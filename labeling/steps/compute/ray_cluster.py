@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from labeling import traces
 from labeling.loop.step import ComputeAway, StepFailed
+from labeling.observing import traces
 from labeling.steps.compute.addresses import head_of, host_and_port
 from models_store.nodes import OtherRelease, Outcome, Rows, bytes_of, release_here
 from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line

@@ -15,9 +15,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from labeling.db.sealed import seal, unseal
 from labeling.models import User
-from labeling.projects import group_roles, second_factors
+from labeling.projects.people import group_roles, second_factors
+from labeling.storage.db.sealed import seal, unseal
 from labeling.web.account import provider
 from labeling.web.gate import devices
 from labeling.web.gate.sessions import client_of

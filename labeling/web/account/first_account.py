@@ -12,8 +12,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from labeling import auditlog
 from labeling.models import LogKind, User
+from labeling.observing import auditlog
 
 
 def is_wanted() -> bool:

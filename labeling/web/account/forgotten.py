@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from labeling import auditlog
-from labeling.mailing import resets
 from labeling.models import LogKind, SignInFailure
+from labeling.observing import auditlog
+from labeling.outside.mailing import resets
 
 
 class AddressForm(forms.Form):

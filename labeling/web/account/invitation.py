@@ -15,9 +15,9 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.models import Invitation, User
 from labeling.models.roles import ROLES
-from labeling.projects import access, invitations
-from labeling.projects.invitations import InvitationOver
-from labeling.projects.members import ProjectFull
+from labeling.projects.people import access, invitations
+from labeling.projects.people.invitations import InvitationOver
+from labeling.projects.people.members import ProjectFull
 from labeling.web.account.forms import AccountForm
 from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices

@@ -24,10 +24,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from labeling.mailing import addresses
 from labeling.models import Mail, Mailbox, Membership, Notice, NoticeKind, User
 from labeling.models.notices import choice_of
 from labeling.models.roles import ROLES
+from labeling.outside.mailing import addresses
 from labeling.web.shared.words import moment
 
 A_PAGE = 50

@@ -40,10 +40,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from requests import RequestException, Response, Session
 
-from labeling import auditlog
 from labeling.models import LogKind, User
-from labeling.projects import invitations
-from labeling.waiting import Busy, Places
+from labeling.observing import auditlog
+from labeling.outside.waiting import Busy, Places
+from labeling.projects.people import invitations
 
 logger = logging.getLogger(__name__)
 

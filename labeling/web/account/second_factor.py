@@ -26,8 +26,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from labeling.models import User
-from labeling.projects import second_factors
-from labeling.projects.invisible import isolated
+from labeling.projects.people import second_factors
+from labeling.projects.people.invisible import isolated
 from labeling.web.account.passkeys import AddPasskeyForm, PasskeyForm
 from labeling.web.account.provider import provider_name
 from labeling.web.shared.words import moment

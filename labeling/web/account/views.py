@@ -27,9 +27,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from knox.models import AuthToken
 
-from labeling import auditlog
 from labeling.models import LogKind, User
-from labeling.projects.members import new_token
+from labeling.observing import auditlog
+from labeling.projects.people.members import new_token
 from labeling.web.account import first_account
 from labeling.web.account.forms import AccountForm, TokenForm
 from labeling.web.account.provider import provider_name

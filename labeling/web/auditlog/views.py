@@ -19,9 +19,9 @@ from django.utils.translation import gettext_noop as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from labeling.auditlog import reading
 from labeling.models import Ability, LogKind, Membership, Project, User
-from labeling.projects import access
+from labeling.observing.auditlog import reading
+from labeling.projects.people import access
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment

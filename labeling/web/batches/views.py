@@ -14,18 +14,20 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext, ngettext
 
-from labeling.answering import batches, deadlines, rechecking, retrying
-from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.pool_map import PoolMap
 from labeling.insight import picked
 from labeling.insight.balance import balance_of
 from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
+from labeling.insight.progress import progress_of
 from labeling.insight.work import asked_answers_of, contributions_of, hours_of
-from labeling.items.order import count_up_to
-from labeling.loop.progress import progress_of
+from labeling.labels import rechecking
+from labeling.labels.items.order import count_up_to
+from labeling.loop import batches, retrying
 from labeling.models import Ability, Batch, Job, Membership, Project
+from labeling.queue import deadlines
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.pool_map import PoolMap
 from labeling.web.batches.batch_parts import assigned
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows, left_out, picked_by, stretch
 from labeling.web.batches.picked_rows import picked_row

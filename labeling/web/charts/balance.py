@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.translation import gettext, ngettext
 
 from labeling.insight.balance import Balance, Frequency
-from labeling.projects.invisible import isolated
+from labeling.projects.people.invisible import isolated
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_to
 from labeling.web.shared.words import count, number, percent, span

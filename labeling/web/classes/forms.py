@@ -10,7 +10,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import LabelClass, Project
 from labeling.models.classes import MAX_DESCRIPTION, MAX_PROPOSAL
-from labeling.projects.classes import MOST_PARTS
+from labeling.projects.classes.changing import MOST_PARTS
 from labeling.questions.base import MAX_NAME
 
 # The most classes in a drop-down list; with more classes, managers type the name.

@@ -14,9 +14,11 @@ from django.utils.translation import gettext, ngettext
 from labeling import kinds
 from labeling.insight.affected import labels_by_class, touched_by
 from labeling.models import Ability, ClassChange, LabelClass, Membership, Project
-from labeling.projects import classes, examples, ledger
-from labeling.projects.class_record import ClassError
-from labeling.projects.invisible import isolated
+from labeling.projects.classes import changing as classes
+from labeling.projects.classes import examples
+from labeling.projects.classes.class_record import ClassError
+from labeling.projects.people.invisible import isolated
+from labeling.projects.privacy import ledger
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
 from labeling.web.shared.forms import number_in

@@ -12,9 +12,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from labeling.disk.files import FileDamaged
-from labeling.items.filter import FilterError
-from labeling.loop.progress import is_stalled
+from labeling.insight.progress import is_stalled
+from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, Membership
 from labeling.outgoing.datasets.comparing import Comparison, TooManyRows, compare_for_people
 from labeling.outgoing.datasets.creating import create
@@ -22,6 +21,7 @@ from labeling.outgoing.datasets.verifying import verify
 from labeling.outgoing.exports import FILTERS, formats_of
 from labeling.outgoing.exports.choice import OF_THE_FILE
 from labeling.outgoing.exports.frozen_rows import manifest_of
+from labeling.storage.disk.files import FileDamaged
 from labeling.web.export.form import ExportForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

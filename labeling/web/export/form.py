@@ -10,7 +10,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext
 
-from labeling.items.filter import FilterError
+from labeling.labels.items.filter import FilterError
 from labeling.models import Project
 from labeling.outgoing.exports import FILTERS, Choice, choose
 from labeling.outgoing.exports.choice import ExportFilter

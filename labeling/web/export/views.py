@@ -10,11 +10,11 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import Choice, count_rows, formats_of
 from labeling.outgoing.exports.certified_rows import count_certified
 from labeling.outgoing.formats import FORMATS, GROUPS
+from labeling.storage.db.replica import reads
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
 from labeling.web.shared.pages import render_page

@@ -12,7 +12,6 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.answering.batches import final
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal, forecast_of
 from labeling.finishing.goal import FinishRefused, PeopleErr
@@ -22,6 +21,7 @@ from labeling.finishing.progress import PoolProgress, pool_progress
 from labeling.finishing.state import audits_of, certificates_of
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
+from labeling.loop.batches import final
 from labeling.models import Ability, Batch, Finish, Membership
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words

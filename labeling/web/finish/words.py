@@ -9,11 +9,11 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.answering.label_counts import counts_of
 from labeling.finishing.forecasts import Forecast, Goal
 from labeling.finishing.progress import PoolProgress
 from labeling.finishing.state import AuditState
 from labeling.insight.pace import Pace
+from labeling.labels.label_counts import counts_of
 from labeling.models import Audit, Certificate, Project
 from labeling.questions import Question
 from labeling.web.charts.payoff import about

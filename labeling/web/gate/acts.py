@@ -13,8 +13,8 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from labeling import auditlog
 from labeling.models import LogEntry, LogKind, Project, User
+from labeling.observing import auditlog
 
 REFUSED_AGAIN = datetime.timedelta(minutes=10)
 """Of refusals of one person at one address, at most one in this time is recorded: the log must stay bounded."""

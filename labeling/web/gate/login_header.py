@@ -15,8 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
-from labeling import auditlog
 from labeling.models import LogKind, User
+from labeling.observing import auditlog
 from labeling.web.account import first_account
 
 

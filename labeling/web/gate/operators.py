@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from labeling.insight import load, readiness
 from labeling.insight.load import Figure
-from labeling.metrics import add_web
+from labeling.observing.metrics import add_web
 from labeling.web.gate.proxies import is_in, names_this_machine, parse
 
 logger = logging.getLogger(__name__)

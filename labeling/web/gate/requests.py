@@ -11,7 +11,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch
 
-from labeling import auditlog, logs, metrics, traces
+from labeling.observing import auditlog, logs, metrics, traces
 from labeling.web.gate import acts
 from labeling.web.gate.proxies import REQUEST_ID
 

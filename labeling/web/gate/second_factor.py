@@ -18,10 +18,10 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 
-from labeling import auditlog
 from labeling.models import LogKind, User
-from labeling.projects import second_factors
-from labeling.projects.second_factors import Required
+from labeling.observing import auditlog
+from labeling.projects.people import second_factors
+from labeling.projects.people.second_factors import Required
 
 # Pages that are open without a required second factor: those that set one up, and the way out.
 OPEN = {

@@ -26,9 +26,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from labeling import auditlog
 from labeling.models import LogKind, SignInFailure, User
 from labeling.models.sign_in import SignInFailureQuerySet
+from labeling.observing import auditlog
 from labeling.web.gate.devices import known_device
 from labeling.web.gate.proxies import client_network
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from labeling import traces
+from labeling.observing import traces
 from labeling.web.gate.proxies import TRACE
 
 # A client can send any other word.

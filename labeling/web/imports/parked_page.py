@@ -27,7 +27,7 @@ from labeling.intake.row_labels import ORIGIN, SHORT, is_dataset, is_short
 from labeling.kinds import FileKind, Kind
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.outgoing.exports.splits import GROUP
-from labeling.sources import SourceProblem
+from labeling.outside.sources import SourceProblem
 from labeling.web.imports.import_rows import label_notice, next_step
 from labeling.web.shared.forms import translated_choices
 from labeling.web.shared.pages import render_page

@@ -17,14 +17,14 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
 from labeling import kinds
+from labeling.insight.progress import is_stalled
 from labeling.intake import examples, parked, uploads
 from labeling.intake.readers.layout import LABELS_AS, NOTHING_LEFT, Layout
 from labeling.intake.rejecting import KEPT, by_number, most_kept
 from labeling.kinds import FileKind, Kind
-from labeling.loop.progress import is_stalled
 from labeling.models import Ability, ItemImport, Membership, Project
 from labeling.projects import quota
-from labeling.projects.encoder_settings import encoders_for, why
+from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.projects.limits import ITEMS
 from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import (

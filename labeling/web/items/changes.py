@@ -15,11 +15,11 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from labeling.answering.changing import ACTIONS, CLOSING, ERASE, MAX_ITEMS, RELABEL, Change, Effect
-from labeling.answering.removing import RemovalError
-from labeling.items.records import ItemRecord, certified_by, learned_by
+from labeling.labels.items.records import ItemRecord, certified_by, learned_by
 from labeling.models import Ability, Item, Membership, Project
 from labeling.projects import bulk
+from labeling.queue.changing import ACTIONS, CLOSING, ERASE, MAX_ITEMS, RELABEL, Change, Effect
+from labeling.queue.removing import RemovalError
 from labeling.web.items.forms import MAX_CHOICES, CorrectionForm
 from labeling.web.items.item_query import Finding
 from labeling.web.items.views import SECTION, class_names

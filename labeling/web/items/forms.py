@@ -8,14 +8,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
-from labeling.answering.reading import read_value
-from labeling.items.filter import FilterError
-from labeling.items.filter_values import unknown_class
-from labeling.items.item_filters import FILTERS, LONGEST, Chosen, read_filter
-from labeling.items.order import ALIKE, ORDERS, SORTS
-from labeling.items.records import ItemRecord
+from labeling.labels.items.filter import FilterError
+from labeling.labels.items.filter_values import unknown_class
+from labeling.labels.items.item_filters import FILTERS, LONGEST, Chosen, read_filter
+from labeling.labels.items.order import ALIKE, ORDERS, SORTS
+from labeling.labels.items.records import ItemRecord
 from labeling.models import Project
 from labeling.questions import InvalidValue, Stored
+from labeling.queue.reading import read_value
 from labeling.web.shared.forms import filter_field
 
 # As many classes as there are digit keys, 1 to 9 and 0 for the tenth; with more classes, the page has a search field.

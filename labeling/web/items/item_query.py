@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 
-from labeling.items.filter_values import YES_OR_NO
-from labeling.items.item_filters import FILTERS, State, matching
-from labeling.items.order import (
+from labeling.labels.items.filter_values import YES_OR_NO
+from labeling.labels.items.item_filters import FILTERS, State, matching
+from labeling.labels.items.order import (
     NEWEST,
     Order,
     Position,
@@ -22,7 +22,7 @@ from labeling.items.order import (
 )
 from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
-from labeling.projects.invisible import isolated
+from labeling.projects.people.invisible import isolated
 from labeling.web.items.forms import FindForm
 
 

@@ -9,7 +9,12 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
-from labeling.answering.changing import (
+from labeling.labels.items.item_filters import State
+from labeling.labels.items.records import ItemLine, ItemRecord, Names, names_of
+from labeling.models import Annotation, BulkChange, Correction, Item, Project
+from labeling.models.batches import IMPORTED
+from labeling.projects.people.invisible import isolated
+from labeling.queue.changing import (
     ACTIONS,
     AGAIN,
     DELETE,
@@ -22,11 +27,6 @@ from labeling.answering.changing import (
     UNGOLD,
     UNQUEUE,
 )
-from labeling.items.item_filters import State
-from labeling.items.records import ItemLine, ItemRecord, Names, names_of
-from labeling.models import Annotation, BulkChange, Correction, Item, Project
-from labeling.models.batches import IMPORTED
-from labeling.projects.invisible import isolated
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.forms import translated
 from labeling.web.shared.words import Moment, duration, localized, moment, number, percent

@@ -12,18 +12,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling import kinds, references
-from labeling.answering import corrections
-from labeling.answering.changing import ACTIONS, ERASE, RESTORE
-from labeling.db.replica import reads
+from labeling import kinds
 from labeling.insight.attention import attention_of
-from labeling.items import search
-from labeling.items.filter_values import classes_like
-from labeling.items.order import count_up_to, page_after, page_before
-from labeling.items.records import ItemRecord, lines_of, record_of
+from labeling.labels import corrections
+from labeling.labels.items import search
+from labeling.labels.items.filter_values import classes_like
+from labeling.labels.items.order import count_up_to, page_after, page_before
+from labeling.labels.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Ability, Item, LabelClass, Membership, Project
-from labeling.projects import bulk, examples
+from labeling.outside import references
+from labeling.projects import bulk
+from labeling.projects.classes import examples
 from labeling.projects.purging import KEPT_DAYS
+from labeling.queue.changing import ACTIONS, ERASE, RESTORE
+from labeling.storage.db.replica import reads
 from labeling.web.items import item_view
 from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
 from labeling.web.items.item_query import Finding

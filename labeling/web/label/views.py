@@ -19,13 +19,13 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import conditional_page
 
 from labeling import kinds
-from labeling.answering import comments
-from labeling.answering.prompting import suggests
 from labeling.insight.pace import items_ready, own_seconds
 from labeling.insight.work import answers_here
-from labeling.items.content import content_of
+from labeling.labels import comments
+from labeling.labels.items.content import content_of
 from labeling.models import Ability, Item, LabelClass, Membership, Project
-from labeling.projects import class_tree, examples, guidelines
+from labeling.projects.classes import class_tree, examples, guidelines
+from labeling.queue.prompting import suggests
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.permissions import for_members
 

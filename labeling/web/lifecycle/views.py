@@ -15,10 +15,11 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, User
-from labeling.projects import guidelines, lifecycle, quota
-from labeling.projects import members as memberships
+from labeling.projects import lifecycle, quota
+from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
+from labeling.projects.people import members as memberships
 from labeling.web.lifecycle.forms import DeleteForm, DuplicateForm, TransferForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

@@ -18,10 +18,10 @@ from django.views.decorators.http import require_POST
 
 from labeling.models import Ability, Invitation, Membership, Project, Role, User
 from labeling.models.roles import ROLES, offered
-from labeling.projects import invitations
-from labeling.projects.invisible import isolated
-from labeling.projects.invitations import InvitationOver
-from labeling.projects.members import ProjectFull
+from labeling.projects.people import invitations
+from labeling.projects.people.invisible import isolated
+from labeling.projects.people.invitations import InvitationOver
+from labeling.projects.people.members import ProjectFull
 from labeling.web.gate.proxies import names_this_machine
 from labeling.web.shared.forms import figure_input
 from labeling.web.shared.words import count, moment, number

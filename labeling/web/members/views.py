@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
-from labeling.answering import gold
 from labeling.models import Ability, Membership, Role
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
-from labeling.projects import members as memberships
-from labeling.projects.invitations import InvitationOver, renew, withdraw
 from labeling.projects.limits import MEMBERS
+from labeling.projects.people import members as memberships
+from labeling.projects.people.invitations import InvitationOver, renew, withdraw
+from labeling.queue import gold
 from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
 from labeling.web.shared.pages import render_page

@@ -13,10 +13,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
-from labeling.db.replica import reads
 from labeling.insight.versions_compared import Comparison, OnControl, compare_versions
 from labeling.models import Ability, Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
+from labeling.storage.db.replica import reads
 from labeling.web.items.item_view import excerpt
 from labeling.web.models import comparison_words, version_words
 from labeling.web.models.version_words import comparison

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from labeling.intake import prediction_sets as handing
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, Membership, PredictionServer, PredictionSet
-from labeling.outbound import check_text
+from labeling.outside.outbound import check_text
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

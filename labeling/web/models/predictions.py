@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from labeling.disk.files import FileDamaged
-from labeling.loop.progress import is_stalled
+from labeling.insight.progress import is_stalled
 from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
 from labeling.models.predictions import KEPT
 from labeling.outgoing.formats import FORMATS
 from labeling.outgoing.predictions import requests, results
+from labeling.storage.disk.files import FileDamaged
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page

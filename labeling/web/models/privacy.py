@@ -11,10 +11,10 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.db.replica import reads
 from labeling.models import Ability, Membership, Project
-from labeling.projects import families, ledger, pretraining
-from labeling.projects.encoder_settings import chosen
+from labeling.projects.encoders.encoder_settings import chosen
+from labeling.projects.privacy import families, ledger, pretraining
+from labeling.storage.db.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import figure, localized, moment, number

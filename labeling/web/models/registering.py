@@ -10,12 +10,12 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
+from labeling.insight.progress import is_stalled
 from labeling.intake import registering
 from labeling.intake.registering import RegisterRefused
-from labeling.loop.progress import is_stalled
 from labeling.models import Ability, Membership
-from labeling.projects import ledger
-from labeling.projects.encoder_settings import encoders_for
+from labeling.projects.encoders.encoder_settings import encoders_for
+from labeling.projects.privacy import ledger
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm, translated
 from labeling.web.shared.pages import render_page

@@ -15,13 +15,14 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.db.replica import reads
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.status import models_of
 from labeling.models import Ability, Membership, ModelVersion, Project, Release, TrackedVersion
 from labeling.outgoing import artifacts, tracking
-from labeling.projects import ledger, version_in_use
-from labeling.projects.encoder_settings import name_of, why
+from labeling.projects import version_in_use
+from labeling.projects.encoders.encoder_settings import name_of, why
+from labeling.projects.privacy import ledger
+from labeling.storage.db.replica import reads
 from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram

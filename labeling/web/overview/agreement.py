@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.db.replica import reads
 from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
 from labeling.insight.anchoring import Anchoring, MatchShare, anchoring_of
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
+from labeling.storage.db.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import TOO_FEW, count, localized, number, part, percent, span

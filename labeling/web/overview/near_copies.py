@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 
-from labeling.db.replica import reads
 from labeling.insight.annotators import Rate
 from labeling.insight.copy_figures import ClassCopies, copy_figures
 from labeling.insight.share_intervals import ENOUGH
 from labeling.models import Ability, Membership, Project
+from labeling.storage.db.replica import reads
 from labeling.web.overview.agreement import items_url
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from django.utils.translation import gettext
 
-from labeling.arrays.baseline import LEAST_CONTROL
 from labeling.insight.labels_saved import NoFigure
 from labeling.insight.pace import Pace
 from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Payoff
 from labeling.models import Project
 from labeling.questions import Question
+from labeling.storage.arrays.baseline import LEAST_CONTROL
 from labeling.web.charts.payoff import about
 from labeling.web.settings.next_batch import person_hours
 from labeling.web.shared.words import HOUR, count, duration, localized, money, number, span

@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from labeling.db.replica import reads
 from labeling.insight.annotators import Annotator, Rate, annotators_of
 from labeling.insight.balance import balance_of
 from labeling.insight.share_intervals import ENOUGH
 from labeling.insight.work import answers_by_time, hours_of
 from labeling.models import Ability, Membership
+from labeling.storage.db.replica import reads
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pace import pace_chart
 from labeling.web.charts.people import accuracy_of_people, pace_of_people

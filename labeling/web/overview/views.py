@@ -13,17 +13,18 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from labeling.answering import batches, rechecking, retrying
 from labeling.finishing.progress import pool_progress
 from labeling.insight.attention import Attention, attention_of
 from labeling.insight.clusterings import clustering_of
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.payoff import payoff_of
+from labeling.insight.progress import Unattended, progress_of, unattended
 from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
 from labeling.insight.waits import waits_of
 from labeling.insight.work import asked_answers_of, contributions_of
-from labeling.loop.progress import Unattended, progress_of, unattended
+from labeling.labels import rechecking
+from labeling.loop import batches, retrying
 from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows

@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 
 from labeling.insight.waits import Waits
 from labeling.models import Batch, Project
-from labeling.projects.invisible import isolated
+from labeling.projects.people.invisible import isolated
 from labeling.web.shared.words import count, number
 
 # The most people by name; more are counted.

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling import kinds
-from labeling.answering import comments
-from labeling.items.records import names_of
+from labeling.labels import comments
+from labeling.labels.items.records import names_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items.item_view import label_text
 from labeling.web.shared.pages import render_page

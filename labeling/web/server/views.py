@@ -18,8 +18,8 @@ from django.views.decorators.http import require_safe
 from labeling.insight import server
 from labeling.models import User
 from labeling.models.job_kinds import Kind
-from labeling.projects import access
 from labeling.projects.limits import PROJECTS
+from labeling.projects.people import access
 from labeling.projects.quota import shown
 from labeling.web.shared.phases import phase_in_words
 from labeling.web.shared.words import moment

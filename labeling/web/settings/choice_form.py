@@ -11,8 +11,8 @@ from django.forms.boundfield import BoundField, BoundWidget
 from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Project
-from labeling.projects.embedding_servers import check_choice
-from labeling.projects.encoder_settings import Option, encoders_for, name_of, weights_there
+from labeling.projects.encoders.embedding_servers import check_choice
+from labeling.projects.encoders.encoder_settings import Option, encoders_for, name_of, weights_there
 from labeling.projects.model_settings import check_model, learners_for
 from labeling.web.shared.forms import figure_input, translated
 

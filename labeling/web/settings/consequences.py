@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.arrays.forecast import BatchForecast, forecast_batch
 from labeling.insight.pace import ASSUMED_SECONDS, Pace, items_ready
 from labeling.insight.share_intervals import half_width
+from labeling.labels.resolving.outlook import Outlook, Rule, outlook
+from labeling.labels.resolving.posterior import ACCURACY
 from labeling.models.batches import answers_needed
 from labeling.models.project_settings import ProjectSettings
-from labeling.projects.budgets import Budget, labels_needed
-from labeling.resolving.outlook import Outlook, Rule, outlook
-from labeling.resolving.posterior import ACCURACY
+from labeling.projects.privacy.budgets import Budget, labels_needed
+from labeling.storage.arrays.forecast import BatchForecast, forecast_batch
 from labeling.web.settings import forecast
 from labeling.web.settings.next_batch import (
     NextBatch,

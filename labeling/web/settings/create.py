@@ -12,10 +12,10 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.kinds import KINDS, FileKind
 from labeling.models import Project, User
-from labeling.projects import access
 from labeling.projects.create import TooManyProjects, create_project
-from labeling.projects.encoder_settings import default_choice
-from labeling.projects.invisible import isolated
+from labeling.projects.encoders.encoder_settings import default_choice
+from labeling.projects.people import access
+from labeling.projects.people.invisible import isolated
 from labeling.web.settings.create_form import NewProjectForm
 
 

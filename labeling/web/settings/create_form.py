@@ -13,8 +13,8 @@ from labeling import kinds
 from labeling.models import Project, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_GUIDELINES
-from labeling.projects import access
 from labeling.projects.create import check_classes, class_lines, slug_for
+from labeling.projects.people import access
 from labeling.questions import QUESTIONS
 from labeling.web.shared.forms import say_bounds
 from labeling.web.shared.words import number

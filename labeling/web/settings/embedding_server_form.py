@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
-from labeling.outbound import check_text
+from labeling.outside.outbound import check_text
 from labeling.web.shared.forms import figure_input
 from models_store.encoders.options import MOST_CHARACTERS
 

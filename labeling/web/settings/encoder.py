@@ -14,11 +14,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
-from labeling.projects import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.create import EncoderSettled, choose_encoder
-from labeling.projects.encoder_change import ChangeRefused
-from labeling.projects.encoder_comparison import ComparisonRefused, Measured
-from labeling.projects.encoder_settings import encoders_for, why
+from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
+from labeling.projects.encoders.encoder_change import ChangeRefused
+from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
+from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.settings.embedding_server_form import EmbeddingServerForm
 from labeling.web.shared.pages import render_page

@@ -15,8 +15,9 @@ from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
 from labeling.models import Ability, Membership, Project
-from labeling.projects import access, guidelines
-from labeling.projects.guidelines import answers_by_version
+from labeling.projects.classes import guidelines
+from labeling.projects.classes.guidelines import answers_by_version
+from labeling.projects.people import access
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

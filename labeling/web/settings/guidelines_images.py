@@ -13,8 +13,8 @@ from django.utils.translation import gettext, gettext_lazy
 
 from labeling.kinds.wording import too_large
 from labeling.models import Ability, Membership, Project
-from labeling.projects import guidelines_images
-from labeling.projects.guidelines import GuidelinesError
+from labeling.projects.classes import guidelines_images
+from labeling.projects.classes.guidelines import GuidelinesError
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labeling.arrays.forecast import divide
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import PoolCounts
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.project_settings import ProjectSettings
+from labeling.storage.arrays.forecast import divide
 from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR
 from selector.strategies import STRATEGIES

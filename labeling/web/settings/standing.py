@@ -6,16 +6,17 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from labeling.answering import counting, gold
-from labeling.arrays import stored
-from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import Sample
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.pool_counts import PoolCounts, pool_of
+from labeling.labels import counting
+from labeling.labels.resolving.posterior import AnswerSpace
 from labeling.models import Batch, Project
-from labeling.projects import ledger
-from labeling.projects.budgets import Spent
-from labeling.resolving.posterior import AnswerSpace
+from labeling.projects.privacy import ledger
+from labeling.projects.privacy.budgets import Spent
+from labeling.queue import gold
+from labeling.storage.arrays import stored
+from labeling.storage.arrays.files import ProjectFiles
+from labeling.storage.arrays.forecast import Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from django.utils.formats import get_format
 from django.utils.translation import gettext, gettext_lazy
 
 from labeling.intake import uploads
-from labeling.items.filter import Filter
+from labeling.labels.items.filter import Filter
 from labeling.web.shared.words import figure, number
 
 DECIMAL_COMMA = re.compile(r"^\s*(\d+),(\d{1,2})\s*$")

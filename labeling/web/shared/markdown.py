@@ -24,8 +24,8 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from labeling.models import Project
-from labeling.projects.guidelines import Passage
-from labeling.projects.guidelines_images import named_in
+from labeling.projects.classes.guidelines import Passage
+from labeling.projects.classes.guidelines_images import named_in
 from labeling.web.shared.words import number
 
 # Longer than any guidelines that people read. The parser's time grows with the square of the length for some inputs, so

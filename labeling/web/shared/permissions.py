@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from labeling.intake import uploads
 from labeling.models import Ability, Membership, Project
-from labeling.projects import access
+from labeling.projects.people import access
 
 SAFE = ("GET", "HEAD")
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, gettext_lazy
 from labeling.intake.readers.layout import LABELS_AS, Layout
 from labeling.kinds import Kind
 from labeling.models import Source
-from labeling.sources import MAX_ADDRESS, PLACES, Option, Remote
+from labeling.outside.sources import MAX_ADDRESS, PLACES, Option, Remote
 from labeling.web.shared.forms import translated, translated_choices
 
 PLAIN = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}

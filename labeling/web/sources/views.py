@@ -13,12 +13,13 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
-from labeling import kinds, references
+from labeling import kinds
+from labeling.intake.watching import changing
 from labeling.models import Ability, Membership, Source
+from labeling.outside import references
+from labeling.outside.sources import PLACES, BadAddress, SourceProblem
+from labeling.outside.waiting import AGAIN_SECONDS, Busy
 from labeling.projects.quota import shown
-from labeling.sources import PLACES, BadAddress, SourceProblem
-from labeling.waiting import AGAIN_SECONDS, Busy
-from labeling.watching import changing
 from labeling.web.imports.import_rows import import_rows
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members

@@ -16,11 +16,11 @@ from django.views.decorators.cache import never_cache
 
 from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
+from labeling.outside.webhooks import changing
 from labeling.web.shared.forms import translated
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
-from labeling.webhooks import changing
 
 SECTION = "project-webhooks"
 A_PAGE = 50

@@ -1,0 +1,126 @@
+"""A manager's corrections of labels: make, replace and withdraw them.
+
+A standing correction is the item's label. The annotators' answers stay unchanged: when a manager withdraws the
+correction, the label follows from the answers again.
+
+Rows are locked in the queue's order, the task first, so that corrections and undos of the same task run one after the
+other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from labeling.labels import certified, counting
+from labeling.models import Annotation, Correction, Item, LogKind, Task, User
+from labeling.observing import auditlog
+from labeling.questions import Stored
+
+
+class CorrectionError(Exception):
+    """The item cannot be corrected now: `detail` is for people, `code` for programs."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@transaction.atomic
+def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correction:
+    """Make `value`, which is valid for the project, the item's label in place of the annotators' answers.
+
+    A `value` equal to the label confirms it. An earlier correction is withdrawn and kept; the same correction by the
+    same user changes nothing. Raises `CorrectionError` if no batch has taken the item and it has no certified label, or
+    if its task lacks answers and no correction stands.
+    """
+    task = _lock_settled_task(item)
+    standing = Correction.objects.standing().filter(item=item).first()
+    if standing is not None:
+        if (standing.user_id, standing.value, standing.note) == (user.pk, value, note):
+            return standing
+        _end(standing, user)
+    made = Correction.objects.create(item=item, user=user, value=value, note=note)
+    project = task.batch.project
+    before = Item.objects.values_list("label", flat=True).get(pk=item.pk)
+    answers, label = [project.follow(answer) for answer in _answers(task)], project.follow(value)
+    agreement = sum(answer == label for answer in answers) / len(answers) if answers else None
+    with counting.labels_counted([item.pk]):
+        Item.objects.filter(pk=item.pk).update(
+            label=label,
+            agreement=agreement,
+            labeled_at=made.created_at,
+            label_probability=None,
+            label_distribution=None,
+            again_at=None,
+            sent_back=False,
+        )
+    certified.corrected(item)
+    after = {"label": label}
+    subject = f"item {item.pk}"
+    auditlog.record(LogKind.LABEL_CORRECTED, project=project, subject=subject, before={"label": before}, after=after)
+    return made
+
+
+@transaction.atomic
+def withdraw(*, item: Item, user: User) -> None:
+    """Withdraw the standing correction and resolve the label from the annotators' answers again.
+
+    Raises `CorrectionError` if the item has no standing correction.
+    """
+    task = _lock_settled_task(item)
+    standing = Correction.objects.standing().filter(item=item).first()
+    if standing is None:
+        raise CorrectionError("not_corrected", gettext("This item has no correction to withdraw."))
+    _end(standing, user)
+    project = task.batch.project
+    answers = [project.follow(answer) for answer in _answers(task)]
+    label, agreement = project.asks.resolve(answers) if task.has_all_answers else (None, None)
+    with counting.labels_counted([item.pk]):
+        Item.objects.filter(pk=item.pk).update(
+            label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
+        )
+    certified.drop_unasked(task)
+    before, after = {"label": project.follow(standing.value)}, {"label": label}
+    subject = f"item {item.pk}"
+    auditlog.record(LogKind.CORRECTION_WITHDRAWN, project=project, subject=subject, before=before, after=after)
+
+
+def _lock_settled_task(item: Item) -> Task:
+    """Return the item's task, locked against answers and undos until the transaction ends.
+
+    Raises `CorrectionError` if no batch has taken the item, or its task lacks answers and no correction stands.
+    """
+    tasks = Task.objects.of_items([item.pk]).deciding().select_related("batch__project")
+    task = tasks.select_for_update(no_key=True, of=("self",)).first() or certified.task_to_correct(item)
+    if task is None:
+        raise CorrectionError(
+            "not_asked",
+            gettext(
+                "This item has not been in a batch yet, so it has no label to correct. It can still be picked and "
+                "labeled."
+            ),
+        )
+    # An annotator may undo an answer under a correction, which stays the label and can still be replaced or withdrawn.
+    if not task.has_all_answers and not Correction.objects.standing().filter(item=item).exists():
+        raise CorrectionError(
+            "still_open", gettext("People are still answering this item. Correct it when it has all its answers.")
+        )
+    return task
+
+
+def _answers(task: Task) -> list[Any]:
+    """Return the standing answers to the task, by time."""
+    return list(Annotation.objects.answers().filter(task=task).order_by("created_at").values_list("value", flat=True))
+
+
+def _end(standing: Correction, user: User) -> None:
+    ended = Correction.objects.standing().filter(pk=standing.pk)
+    if not ended.update(withdrawn_at=timezone.now(), withdrawn_by=user):  # cannot happen while the task is locked
+        raise CorrectionError(
+            "conflict", gettext("Another person corrected this item at the same moment. Look at it again.")
+        )

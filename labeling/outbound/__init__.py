@@ -1,9 +1,0 @@
-"""HTTP requests to addresses that members enter. None reaches the operator's own network unless the operator allows it.
-
-`send` is the only way out: no other module imports a library that sends requests (import-linter says so).
-"""
-
-from labeling.outbound.checking import Refused, check_text
-from labeling.outbound.sending import Failed, Late, Response, TooLong, body_of, send
-
-__all__ = ["Failed", "Late", "Refused", "Response", "TooLong", "body_of", "check_text", "send"]

@@ -1,0 +1,144 @@
+"""An annotator in a batch: how many tasks the annotator may hold, and which tasks the annotator may get."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import uuid
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from labeling.models import Annotation, Batch, Project, User
+from labeling.models.project_settings import MAX_READY, MIN_READY
+from labeling.queue import parts
+from labeling.queue.parts import ALL, Span
+from labeling.storage.db.statements import rows, several_write, stored, stored_time
+
+# A person holds at most a tenth of the batch as unanswered tasks, or those that the page keeps ready, within these
+# bounds.
+MIN_HELD, MAX_HELD = MIN_READY, MAX_READY
+# The tasks of two grids: the grid on the screen and the next one.
+MAX_GRID = 60
+HELD_IN_GRIDS = 2 * MAX_GRID
+# The limits in a batch that will be picked again when the batch before it has its model. Held tasks are not picked
+# again, so a person holds few of them: enough to work on without a pause.
+HELD_FOR_NOW = 4
+HELD_FOR_NOW_IN_GRIDS = 12
+# A batch is near its end when this many people could hold all remaining tasks: then each holds at most a fair share.
+NEAR_END = 20
+NO_ANNOTATION = uuid.UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An annotator who takes tasks of a batch, at one moment.
+
+    Parameters
+    ----------
+    answers: whether the person has answered within one lease.
+    most: the number of unanswered tasks that the person may hold, near the batch's end at most a fair share.
+    limit: the number of unanswered tasks that the person may hold, without regard to the fair share.
+    longest: the longest time that the person may hold one task, if there is a limit.
+    spans: the ranks of the tasks for this person, in order.
+    in_doubt: whether the person gets answered tasks whose label is in doubt.
+    """
+
+    user: User
+    batch: Batch
+    now: datetime.datetime
+    lease: datetime.timedelta
+    answers: bool
+    most: int
+    limit: int
+    longest: datetime.timedelta | None = None
+    spans: tuple[Span, ...] = ALL
+    in_doubt: bool = True
+
+    @property
+    def until(self) -> datetime.datetime:
+        """The end of a lease that begins now."""
+        return self.now + self.lease
+
+    @property
+    def takes_lapsed(self) -> bool:
+        """Whether the person may take a task again at once after its lease has run out.
+
+        Otherwise the person waits for one lease, while other annotators may take the task. The lease of a person at
+        work runs out only at the longest time, if the project has one.
+        """
+        return self.answers and self.longest is None
+
+
+def most_held(batch: Batch, kept_ready: int, *, for_now: bool = False, in_grids: bool = False) -> int:
+    """Return the number of unanswered tasks of this batch that one person may hold. `for_now`: the batch will be picked
+    again; `in_grids`: the person answers a grid of tasks at once.
+    """
+    if for_now:
+        return HELD_FOR_NOW_IN_GRIDS if in_grids else HELD_FOR_NOW
+    return min(MAX_HELD, max(kept_ready, HELD_IN_GRIDS if in_grids else MIN_HELD, math.ceil(batch.size / 10)))
+
+
+def person_in(
+    *,
+    project: Project,
+    user: User,
+    batch: Batch,
+    without: uuid.UUID | None = None,
+    for_now: bool = False,
+    in_grids: bool = False,
+) -> Person:
+    """Return the user as an annotator in this batch, now. `without`: an annotation that does not count as an answer;
+    `for_now`: the batch's tasks without an assignment will be picked again; `in_grids`: the user answers a grid of
+    tasks at once.
+    """
+    now, lease = timezone.now(), project.lease
+    most = most_held(batch, project.kept_ready, for_now=for_now, in_grids=in_grids)
+    left = batch.remaining * batch.overlap
+    near_end = left < most * NEAR_END
+    answer = [stored_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
+    may_ask = batch.overlap_max is not None
+    [(answers, others, left_out)] = rows(
+        f"SELECT {_ANSWERS}, {_OTHERS if near_end else 0}, {_LEFT_OUT if may_ask else 0}",
+        [
+            *(user.pk, *answer),
+            *([project.pk, user.pk, stored_time(now), batch.pk, *answer] if near_end else []),
+            *([project.pk, user.pk] if may_ask else []),
+        ],
+    )
+    share = math.ceil(left / (others + 1)) if near_end else most
+    return Person(user, batch, now, lease, answers=bool(answers), most=max(1, min(most, share)), limit=most,
+                  longest=project.longest_hold, spans=parts.spans_for(batch, user), in_doubt=not left_out)  # fmt: skip
+
+
+# 1 if the user has answered within one lease. ORDER BY and LIMIT make PostgreSQL read the index from the newest answer,
+# whatever its statistics say. Otherwise it joins the tables and reads all answers that the user gave within the lease.
+_ANSWERED = """COALESCE((
+    SELECT 1 FROM labeling_annotation n
+    WHERE n.user_id = {user} AND n.created_at > %s AND n.undone_at IS NULL AND n.id <> %s
+    AND (SELECT t.batch_id FROM labeling_task t WHERE t.id = n.task_id) = %s
+    ORDER BY n.created_at DESC LIMIT 1
+), 0)"""
+_ANSWERS = _ANSWERED.format(user="%s")
+# The number of other members at work on the batch: they hold a task with a running lease, or answered within one
+# lease.
+_OTHERS = f"""(
+    SELECT COUNT(*) FROM labeling_membership m WHERE m.project_id = %s AND m.user_id <> %s AND (
+        EXISTS (
+            SELECT 1 FROM labeling_assignment a WHERE a.user_id = m.user_id
+            AND a.answered_at IS NULL AND a.ended_at IS NULL AND a.lease_expires_at > %s
+            AND (SELECT h.batch_id FROM labeling_task h WHERE h.id = a.task_id) = %s
+        ) OR {_ANSWERED.format(user="m.user_id")} = 1
+    )
+)"""
+
+_LEFT_OUT = """(
+    SELECT COUNT(*) FROM labeling_membership m WHERE m.project_id = %s AND m.user_id = %s AND NOT m.asked_in_doubt
+)"""
+
+
+def lock_person(project: Project, user: User) -> None:
+    """Lock the user's membership, so that concurrent claims of one user cannot exceed the limit together."""
+    if several_write():
+        rows("SELECT id FROM labeling_membership WHERE project_id = %s AND user_id = %s FOR NO KEY UPDATE",
+             [project.pk, user.pk])  # fmt: skip

@@ -1,0 +1,99 @@
+"""Run one step in this process, and store its outcome."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from django.db import close_old_connections
+
+from labeling.loop import endings
+from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
+from labeling.models import Job
+from labeling.observing import logs, traces
+from labeling.storage.db import outages
+from labeling.storage.shared_files import StoreAway
+
+logger = logging.getLogger(__name__)
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def run(step: Step, run_step: Callable[[Step], None], stop: threading.Event) -> str:
+    """Run a step whose job this worker holds, and store the outcome on the job's row, also after an error. Return the
+    outcome: done, failed, put_off, gave_way or lost.
+    """
+    job = step.job
+    started = time.monotonic()
+    with (
+        traces.job(f"job {job.kind}") as step.span,
+        logs.about(job_id=job.pk, job_kind=job.kind, project_id=job.project_id, **traces.ids()),
+    ):
+        ending = _run(step, run_step)
+        outcome = ending if isinstance(ending, str) else _written(ending, stop)
+        step.span.tell({"job.outcome": outcome})
+        if outcome == "failed":
+            step.span.fail(outcome)
+        logger.info("%s took %.2f s.", job, time.monotonic() - started)
+    return outcome
+
+
+def _written(ending: Callable[[], str], stop: threading.Event) -> str:
+    """Call `ending` until the database answers, and return its outcome; `lost` if `stop` is set before."""
+    close_old_connections()
+    return outages.until_answered(ending, stop) or "lost"
+
+
+def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str]:
+    """Run the step. Return the outcome, or the function that ends the job if the step has not ended it."""
+    job = step.job
+    try:
+        if step.span.recorded:
+            step.span.tell(_facts(job))
+        run_step(step)
+    except StepLost:
+        logger.warning("Lost %s to another worker.", job)
+        return "lost"
+    except StepFailed as failure:
+        logger.error("%s failed: %s", job, failure)
+        return partial(endings.fail, job, str(failure))
+    except ComputeAway as away:
+        logger.error("%s is put off: %s", job, away)
+        return partial(endings.put_off, job, str(away), seconds=away.seconds, moved_on=away.moved_on)
+    except StoreAway as error:
+        logger.error("%s is put off: %s", job, error)
+        return partial(endings.put_off, job, str(error))
+    except outages.ERRORS as error:
+        return _after_database_error(job, error)
+    except Exception as error:  # a defect must not end the worker, and its reason belongs on the job's row
+        if isinstance(error, OSError) and error.errno in FULL:
+            logger.error("%s is put off: the disk is full (%s).", job, error)
+            return partial(endings.put_off, job, "The disk of the worker is full: free some space there.")
+        logger.exception("%s failed.", job)
+        return partial(endings.fail, job, f"{type(error).__name__}: {error}")
+    return "done" if step.finished else "gave_way"
+
+
+def _after_database_error(job: Job, error: Exception) -> str | Callable[[], str]:
+    reason = f"The database did not answer: {error}"
+    if outages.has_gone(error):
+        logger.warning("%s waits for the database: %s", job, str(error).strip())
+        return partial(endings.again, job, reason)
+    logger.exception("%s met a database error.", job)
+    how = endings.put_off if outages.is_away(error) else endings.fail
+    return partial(how, job, reason)
+
+
+def _facts(job: Job) -> traces.Attributes:
+    """Return the attributes of a job's span."""
+    facts: dict[str, str | int] = {
+        "job.id": job.pk,
+        "job.kind": job.kind,
+        "job.attempt": job.attempts,
+        "project.id": job.project_id,
+    }
+    return facts | {"batch.number": job.batch.number} if job.batch else facts

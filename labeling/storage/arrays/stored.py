@@ -1,0 +1,76 @@
+"""Store a dataclass of arrays, numbers and texts as one small file."""
+
+from __future__ import annotations
+
+import io
+import logging
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from labeling.storage.disk.files import FileDamaged, FileMissing, reading, replace_file
+from labeling.storage.shared_files import read_whole, store
+
+logger = logging.getLogger(__name__)
+
+Stored = TypeVar("Stored")
+
+# The errors of numpy and zipfile for bytes that are no archive of arrays. RuntimeError: the archive is encrypted.
+NO_ARCHIVE = (
+    ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, SyntaxError, MemoryError, struct.error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+def save(path: Path, stored: Any) -> None:
+    """Write the dataclass in one atomic step."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **{field.name: getattr(stored, field.name) for field in fields(stored)})
+    replace_file(path, buffer.getbuffer())
+    store().publish(path)
+
+
+def load(path: Path, kind: type[Stored]) -> Stored | None:
+    """Return the stored dataclass `kind`; None if the file is missing or damaged, since a later step writes it
+    again.
+    """
+    try:
+        return read(path, kind)
+    except FileMissing:
+        return None
+    except FileDamaged as damage:
+        logger.warning("%s", damage)
+        return None
+
+
+def read(path: Path, kind: type[Stored]) -> Stored:
+    """Return the stored dataclass `kind`. Raises `FileMissing` or `FileDamaged`."""
+    values = read_whole(path, lambda here: _arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
+    try:
+        return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+    except (ValueError, TypeError) as error:  # from the dataclass, which checks that its arrays fit together
+        raise FileDamaged(path, str(error)) from error
+
+
+def check_form(name: str, array: np.ndarray, dimensions: int, length: int) -> None:
+    """Raise ValueError unless the array of this name has so many dimensions, the first of this length."""
+    if array.ndim != dimensions or len(array) != length:
+        raise ValueError(f"its array “{name}” has the shape {array.shape}")
+
+
+def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return the archive's arrays of these names. zipfile checks the sum of each array."""
+    with reading(path) as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in names}
+        except OSError:
+            raise
+        except NO_ARCHIVE as error:
+            raise FileDamaged(path, f"it is no archive of arrays ({error})") from error
