@@ -127,7 +127,7 @@ private.close_to_others(DATA_DIR)
 SECRET_KEY = _secret_key or read_or_create_secret_key(DATA_DIR / "secret_key")
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # `config.urls` loads `labeling.web.admin`
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",

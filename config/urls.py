@@ -1,6 +1,5 @@
 """The URL patterns of the whole site."""
 
-from django.contrib import admin
 from django.urls import include, path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -8,6 +7,7 @@ from django.views.generic import RedirectView
 
 from labeling.api.published.views import SchemaView, api_docs
 from labeling.web.account.views import sign_in_to_admin
+from labeling.web.admin import site as admin_site
 from labeling.web.gate.operators import Readyz, healthz, metrics
 
 urlpatterns = [
@@ -19,7 +19,7 @@ urlpatterns = [
     # The admin's own pages for signing in and for passwords are not throttled, so ours replace them.
     path("admin/login/", sign_in_to_admin, name="admin-sign-in"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password"), name="admin-password"),
-    path("admin/", admin.site.urls),
+    path("admin/", admin_site.urls),
     path("healthz", healthz, name="healthz"),
     path("readyz", never_cache(require_safe(Readyz(seconds=2))), name="readyz"),
     path("metrics", metrics, name="metrics"),

@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """The answers of an audit, for `labeling.finishing.certifying.proof.prove`: the draws before the first one not settled.
+    """The answers of an audit, for `certifying.proof.prove`: the draws before the first one not settled.
 
     ranks : (n,) int64, the candidates' ranks.
     wrong : (n,) bool, whether people found the label wrong. Of an audit of each class (n, k): about which class, with a

@@ -1,7 +1,7 @@
 """Ask one more person about tasks that have all their answers and whose label is still in doubt.
 
-`labeling.labels.resolving.posterior` decides. This module reads the votes for it and counts the further answer on the task.
-It applies only to batches with `overlap_max`. What annotators may learn:
+`labels.resolving.posterior` decides. This module reads the votes for it and counts the further answer on the task. It
+applies only to batches with `overlap_max`. What annotators may learn:
 docs/decisions/0049-overlap-that-earns-its-price.md.
 """
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labeling.loop.turns import MOVED
 from labeling.models import Job
-from labeling.projects.privacy import ledger
+from labeling.models.privacy import refusal_to_repeat
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def crashed(job: Job, how: str) -> str:
     these waits, or if another start needs a person's consent.
     """
     reason = f"The process of this step died ({how})."
-    if job.spends_privacy and (refusal := ledger.refusal_to_repeat(job.batch)):
+    if job.spends_privacy and (refusal := refusal_to_repeat(job.batch)):
         logger.error("%s failed: %s", job, reason)
         return fail(job, f"{reason} {refusal}")
     if job.deaths >= len(DEATH_MINUTES):

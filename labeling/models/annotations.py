@@ -144,7 +144,7 @@ class Annotation(models.Model):
 class WorkLog(models.Model):
     """One annotator's answers, skips and seconds in one batch within ten minutes, for the pages about work done.
 
-    Only this annotator's own requests change the row, so no request waits for another person's. `answering/counting.py`
+    Only this annotator's own requests change the row, so no request waits for another person's. `labels/counting.py`
     keeps the counters. They have no check constraint: a wrong counter must not make the database refuse an answer.
     """
 

@@ -52,7 +52,7 @@ class AuditQuerySet(models.QuerySet["Audit"]):
 
 
 class Audit(FileOwner):
-    """One audit, fixed before its first answer. `labeling.finishing.certifying.plan` makes the plan again from its values.
+    """One audit, fixed before its first answer. `finishing.certifying.plan` makes the plan again from its values.
 
     Its file holds the candidates: see `labeling.finishing.candidates`.
     """

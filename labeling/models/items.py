@@ -328,7 +328,7 @@ class Item(models.Model):
 class ItemIndex(models.Model):
     """The search index holds the words of all items with ids up to `indexed_to`, and of no others.
 
-    The words are in the table `labeling_itemwords`, whose form depends on the database: see `labeling/labels/items/search.py`.
+    The words are in the table `labeling_itemwords`, whose form depends on the database: see `labels/items/search.py`.
     """
 
     project = models.OneToOneField(

@@ -5,8 +5,13 @@ Trainings and releases are kept as long as their project; a family keeps the tra
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
+
+if TYPE_CHECKING:
+    from labeling.models.batches import Batch
 
 
 class LabelFamily(models.Model):
@@ -61,6 +66,21 @@ class PrivateTraining(models.Model):
     def subject(self) -> str:
         """What it learned, for people."""
         return "answers" if self.batch_id else "pre-training: the pool’s texts"
+
+
+MOST_UNASKED = 2
+"""The trainings for a batch, all killed, after which a worker starts no other one by itself."""
+
+
+def refusal_to_repeat(batch: Batch | None) -> str:
+    """Return why a worker may not repeat the batch's killed training by itself; empty if it may."""
+    started = PrivateTraining.objects.filter(batch=batch, version=None).count()
+    if started < MOST_UNASKED:
+        return ""
+    return (
+        f"{started} private trainings for this batch were started and did not end, and each spent privacy budget. None "
+        "starts by itself any more: see the worker's log, then retry, which spends it once more; or stop the loop."
+    )
 
 
 class Release(models.Model):

@@ -1,6 +1,6 @@
 """Ask a server with an embeddings endpoint, in OpenAI's form, for the features of texts.
 
-Each answer is stored with its items (`labeling.storage.arrays.embedded`) before the next request, so that neither a kill nor
+Each answer is stored with its items (`storage.arrays.embedded`) before the next request, so that neither a kill nor
 another encoding of the same items sends their texts again.
 """
 

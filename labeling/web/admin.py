@@ -3,10 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from allauth.account.models import EmailAddress
-from allauth.mfa.models import Authenticator
-from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
-from allauth.usersessions.models import UserSession
 from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -30,6 +26,8 @@ if TYPE_CHECKING:
     _Base = admin.ModelAdmin
 else:
     _Base = object
+
+site = admin.site
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -100,14 +98,6 @@ class Recorded(_Base):
     def kind_of(self, message: Any, values: Mapping[str, Any]) -> LogKind:
         """Return the kind of the entry. `values` are the new ones of the fields in `valued` that were changed."""
         return LogKind.ADMIN_CHANGED
-
-
-# Rows of django-allauth, which the account page shows to their person.
-for table in (Authenticator, EmailAddress, SocialAccount, SocialApp, SocialToken, UserSession):
-    admin.site.unregister(table)
-# Registered below, so that their changes are recorded.
-for table in (AuthToken, Group):
-    admin.site.unregister(table)
 
 
 @admin.register(User)
@@ -236,6 +226,9 @@ class TokenAdmin(Recorded, ReadOnlyAdmin):
 
     def record(self, row: Any, message: Any) -> None:
         auditlog.record(LogKind.TOKEN_REVOKED, whom=row.user, subject=f"token {row.token_key[:8]}")
+
+
+admin.site.unregister(Group)  # Django's own, which is imported above
 
 
 @admin.register(Group)

@@ -24,7 +24,8 @@ SENTENCE = re.compile(r"[A-Z{“].*\s.*[.!?]", re.DOTALL)
 ENGLISH = {
     "It is stored, by workers and requests alike.": (
         *("finishing/advance.py", "intake/chunk_writing.py", "intake/copying.py", "intake/fetching.py"),
-        *("intake/rejecting.py", "intake/run.py", "loop/", "steps/", "webhooks/delivering.py", "webhooks/messages.py"),
+        *("intake/rejecting.py", "intake/run.py", "loop/", "steps/", "outside/webhooks/delivering.py"),
+        *("outside/webhooks/messages.py", "models/privacy.py"),
         *("BudgetSpent", "StoreAway", "class_changed", "pause", "update"),
         "Its items are in the pool again; a new audit can prove their labels.",
         "{} of its labels were corrected{}, and it proves that at most {} are wrong.",
@@ -37,15 +38,22 @@ ENGLISH = {
         "create_registered_model",
     ),
     "The API says it, or describes itself with it.": (
-        *("answering/submitting.py", "api/", "web/gate/second_factor.py"),
+        *("queue/submitting.py", "api/", "web/gate/second_factor.py"),
         *("QueueError", "SourceAway", "help_text"),
         *("ExportFilter", "ItemFilter", "_adding", "_class", "_mark", "_person"),
         "Another request changed these tasks at the same moment. Try again.",
     ),
     "It is for logs, commands, monitors, operators and developers.": (
-        *("admin.py", "answering/counting.py", "backups/", "certifying/", "db/replica.py", "insight/load.py"),
-        *("insight/readiness.py", "intake/numbering.py", "management/", "metrics.py", "migrations/"),
-        *("outgoing/datasets/verifying.py", "web/gate/operators.py"),
+        *(
+            "finishing/certifying/",
+            "insight/load.py",
+            "insight/readiness.py",
+            "intake/numbering.py",
+            "labels/counting.py",
+            "questions/errors.py",
+        ),
+        *("management/", "migrations/", "observing/metrics.py", "outgoing/datasets/verifying.py"),
+        *("storage/backups/", "storage/db/replica.py", "web/admin.py", "web/gate/operators.py"),
         *("OAuth2Error", "logger"),
         "Only staff may use the admin pages.",
     ),

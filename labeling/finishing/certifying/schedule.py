@@ -28,7 +28,7 @@ LEAST_DRAWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What finishing takes with one model version, in draws of an audit (`labeling.finishing.certifying.prices`), or in answers.
+    """What finishing takes with one model version, in draws of an audit (`prices`), or in answers.
 
     spent : what people have done so far.
     audit : the audits' draws.

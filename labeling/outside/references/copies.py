@@ -1,6 +1,6 @@
 """Copies on this host of files at sources, of at most `REFERENCE_CACHE_MB`. The least recently used ones are removed.
 
-Steps share their copies; each person who looks at items has copies of their own: see `labeling.outside.references.local`.
+Steps share their copies; each person who looks at items has copies of their own: see `references.local`.
 """
 
 from __future__ import annotations

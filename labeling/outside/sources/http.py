@@ -1,4 +1,4 @@
-"""The base of places that are read by plain HTTP requests, each checked by `labeling.outside.outbound`, after redirects too."""
+"""The base of places that are read by plain HTTP requests; `outside.outbound` checks each, after redirects, too."""
 
 from __future__ import annotations
 

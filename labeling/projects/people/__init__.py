@@ -1,0 +1,1 @@
+"""Who may do what in a project: members, roles, invitations, and second factors of sign-in."""

@@ -32,6 +32,7 @@ from labeling.models import (
     Release,
     User,
 )
+from labeling.models.privacy import refusal_to_repeat
 from labeling.observing import auditlog
 from labeling.projects.privacy import families
 from labeling.projects.privacy.budgets import Budget, Spent, labels_needed
@@ -41,8 +42,6 @@ from models_store.privacy.planned import planned
 
 NEARLY = 0.9
 """The share of a budget after which people are told."""
-MOST_UNASKED = 2
-"""The trainings for a batch, all killed, after which a worker starts no other one by itself."""
 
 
 class BudgetSpent(Exception):
@@ -110,17 +109,6 @@ def ledger_of(project: Project) -> Ledger:
     return Ledger(trainings, costs, elsewhere, elsewhere_cost, left, noise, labels, _flaw(project))
 
 
-def refusal_to_repeat(batch: Batch | None) -> BudgetSpent | None:
-    """Return the error if a worker may not repeat the batch's killed training by itself; None if it may."""
-    started = PrivateTraining.objects.filter(batch=batch, version=None).count()
-    if started < MOST_UNASKED:
-        return None
-    return BudgetSpent(
-        f"{started} private trainings for this batch were started and did not end, and each spent privacy budget. None "
-        "starts by itself any more: see the worker's log, then retry, which spends it once more; or stop the loop."
-    )
-
-
 @transaction.atomic
 def start(
     *, project: Project, batch: Batch, labels: int, repeats: bool = False
@@ -128,10 +116,10 @@ def start(
     """Enter a training on this many labels in the ledger, and return it with the privacy settings that it must use.
 
     Raises `BudgetSpent` if the budget allows no further training, or was removed from the settings; and if `repeats`,
-    which says that a worker starts it again by itself, after `MOST_UNASKED` trainings.
+    which says that a worker starts it again by itself, after two that were killed.
     """
     if repeats and (refusal := refusal_to_repeat(batch)):
-        raise refusal
+        raise BudgetSpent(refusal)
     # Without the lock, two trainings of projects with the same labels could start on the same rest of the budget.
     families.lock()
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
