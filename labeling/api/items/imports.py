@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
@@ -75,20 +75,6 @@ class PreviewRow(serializers.Serializer[Any]):
 class Preview(serializers.Serializer[Any]):
     """A file as it would be imported."""
 
-    example = {
-        "columns": ["ticket_id", "body", "category"],
-        "layout": {"text_column": "body", "id_column": "ticket_id", "label_column": "category", "labels_as": "trusted"},
-        "problem": "",
-        "rows": [{"where": "line 2", "external_id": "7", "data": {"text": "Hello"}, "label": "owl", "problem": ""}],
-        "surveyed": 1200,
-        "whole": True,
-        "labels": 1180,
-        "unknown": {"emu": 20},
-        "telling": [],
-        "tools": {"prodigy": {"accepted": 1180, "rejected": 15, "ignored": 5}},
-        "recognized": "Rows of Prodigy: 1180 accepted, 15 rejected, 5 ignored.",
-    }
-
     columns = serializers.ListField(child=serializers.CharField())
     layout = serializers.DictField(help_text="The options to import it with.")
     problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be read in this layout.")
@@ -119,23 +105,6 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
         read_only=True,
         help_text="The number of rows set aside for each reason; null for imports of earlier versions.",
     )
-
-    example: ClassVar[dict[str, Any]] = {
-        "id": 3,
-        "name": "march.zip",
-        "state": "done",
-        "reason": "",
-        "strict": False,
-        "position": 1200,
-        "total": 1200,
-        "accepted": 1198,
-        "labeled": 0,
-        "rejected": 2,
-        "existing": 2,
-        "rejected_by_reason": {"The project already has an item with this id.": 2},
-        "created_at": "2026-03-01T09:20:01Z",
-        "finished_at": "2026-03-01T09:20:09Z",
-    }
 
     class Meta:
         model = ItemImport

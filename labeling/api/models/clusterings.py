@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -37,22 +37,6 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
     drifted = serializers.SerializerMethodField(
         help_text=f"More than {clusterings.MOST_JOINED} joined later, or less than {clusterings.LEAST_KEPT} is kept."
     )
-
-    example: ClassVar[dict[str, Any]] = {
-        "rows": 60_000,
-        "joined_rows": 72_000,
-        "joined_share": 0.1667,
-        "embedded_by": 1,
-        "digest": "0c" * 32,
-        "described_then": 0.91,
-        "described_now": 0.78,
-        "measured_by": 6,
-        "kept_share": 0.857,
-        "drifted": False,
-        "anew_at": None,
-        "seconds": 48.2,
-        "created_at": "2026-03-01T09:12:44Z",
-    }
 
     class Meta:
         model = Clustering

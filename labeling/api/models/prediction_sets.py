@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -68,20 +68,6 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
         help_text="Why they are refused, why the server is asked again, or which files were lost."
     )
     url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
-
-    example: ClassVar[dict[str, Any]] = {
-        "id": 4,
-        "name": "predictions.npz",
-        "state": "done",
-        "reason": "",
-        "strict": True,
-        "items": 12_000,
-        "left_out": 0,
-        "version": 5,
-        "url": "/api/v1/projects/owls/prediction-sets/4/",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-    }
 
     class Meta:
         model = PredictionSet

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
@@ -43,25 +43,6 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
     url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
     result_url = serializers.SerializerMethodField(help_text="Where to fetch the result, once it is done.")
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is removed, once it is finished.")
-
-    example: ClassVar[dict[str, Any]] = {
-        "id": 3,
-        "version": 3,
-        "name": "april.zip",
-        "state": "done",
-        "reason": "",
-        "probabilities": False,
-        "position": 300,
-        "total": 300,
-        "predicted": 299,
-        "rejected": 1,
-        "rejections": [{"where": "night-0901.jpg", "reason": "The image is damaged."}],
-        "url": "/api/v1/projects/owls/predictions/3/",
-        "result_url": "/api/v1/projects/owls/predictions/3/result/",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-        "expires_at": "2026-04-08T08:00:09Z",
-    }
 
     class Meta:
         model = PredictionRun

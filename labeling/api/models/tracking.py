@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -20,17 +18,6 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
 
     version = serializers.IntegerField(source="version.number", help_text="The model version here.")
     page = serializers.SerializerMethodField(help_text="Its page in MLflow, once it is done; empty without pages.")
-
-    example: ClassVar[dict[str, Any]] = {
-        "version": 3,
-        "state": "done",
-        "reason": "",
-        "model_name": "owls",
-        "model_version": 2,
-        "page": "https://mlflow.example.org/#/models/owls/versions/2",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-    }
 
     class Meta:
         model = TrackedVersion

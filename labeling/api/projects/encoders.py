@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -119,41 +119,6 @@ class EncoderComparisonSerializer(serializers.Serializer[Any]):
     asked_at = serializers.DateTimeField()
     measured_at = serializers.DateTimeField(allow_null=True)
     encoders = ComparedEncoderSerializer(many=True, help_text="Those measured so far.")
-
-    example: ClassVar[dict[str, Any]] = {
-        "state": "done",
-        "share": 1.0,
-        "reason": "",
-        "labels": 400,
-        "drawn": True,
-        "asked_at": "2026-03-01T09:12:44Z",
-        "measured_at": "2026-03-01T09:14:02Z",
-        "encoders": [
-            {
-                "name": "pixels",
-                "options": {},
-                "own": True,
-                "accuracy": 0.72,
-                "low": 0.654,
-                "high": 0.778,
-                "tested": 200,
-                "seconds": 0.8,
-                "pool_seconds": 24.0,
-                "problem": "",
-            },
-            {
-                **{"name": "backbone", "options": {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}},
-                "own": False,
-                "accuracy": 0.91,
-                "low": 0.862,
-                "high": 0.942,
-                "tested": 200,
-                "seconds": 31.0,
-                "pool_seconds": 930.0,
-                "problem": "",
-            },
-        ],
-    }
 
 
 class EncodersToCompareSerializer(serializers.Serializer[Any]):
