@@ -17,10 +17,10 @@ from rest_framework.response import Response
 
 from labeling import kinds
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Error, find_or_404
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.errors import Error
+from labeling.api.shared.fields import read, words
 from labeling.api.shared.ranges import media_response
-from labeling.api.shared.validation import read
 from labeling.intake import parked, uploads
 from labeling.intake.drafts import Draft
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
@@ -108,23 +108,10 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
 
     class Meta:
         model = ItemImport
-        fields = (
-            "id",
-            "name",
-            "state",
-            "reason",
-            "strict",
-            "position",
-            "total",
-            "accepted",
-            "labeled",
-            "rejected",
-            "existing",
-            "rejected_by_reason",
-            "created_at",
-            "finished_at",
+        fields = read_only_fields = words(
+            "id name state reason strict position total accepted labeled rejected existing rejected_by_reason "
+            "created_at finished_at"
         )
-        read_only_fields = fields
 
     def get_existing(self, item_import: ItemImport) -> int:
         return existing_rows(item_import)

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.fields import words
 from labeling.insight import clusterings
 from labeling.models import Ability, Clustering
 
@@ -40,22 +41,10 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
 
     class Meta:
         model = Clustering
-        fields = (
-            "rows",
-            "joined_rows",
-            "joined_share",
-            "embedded_by",
-            "digest",
-            "described_then",
-            "described_now",
-            "measured_by",
-            "kept_share",
-            "drifted",
-            "anew_at",
-            "seconds",
-            "created_at",
+        fields = read_only_fields = words(
+            "rows joined_rows joined_share embedded_by digest described_then described_now measured_by kept_share "
+            "drifted anew_at seconds created_at"
         )
-        read_only_fields = fields
 
     @extend_schema_field(serializers.BooleanField())
     def get_drifted(self, clustering: Clustering) -> bool:

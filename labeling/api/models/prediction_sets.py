@@ -13,10 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.bodies import PARSERS, sent
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import find_or_404
-from labeling.api.shared.fields import StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import StrictText, read, words
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
@@ -71,20 +69,9 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
 
     class Meta:
         model = PredictionSet
-        fields = (
-            "id",
-            "name",
-            "state",
-            "reason",
-            "strict",
-            "items",
-            "left_out",
-            "version",
-            "url",
-            "created_at",
-            "finished_at",
+        fields = read_only_fields = words(
+            "id name state reason strict items left_out version url created_at finished_at"
         )
-        read_only_fields = fields
 
     @extend_schema_field(serializers.CharField())
     def get_url(self, handed: PredictionSet) -> str:

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.bodies import sent
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.fields import words
 from labeling.intake import registering
 from labeling.models import Ability, Registration
 
@@ -35,19 +35,7 @@ class RegistrationSerializer(serializers.ModelSerializer[Registration]):
 
     class Meta:
         model = Registration
-        fields = (
-            "id",
-            "name",
-            "state",
-            "reason",
-            "version",
-            "source",
-            "url",
-            "created_by",
-            "created_at",
-            "finished_at",
-        )
-        read_only_fields = fields
+        fields = read_only_fields = words("id name state reason version source url created_by created_at finished_at")
 
     @extend_schema_field(serializers.CharField())
     def get_url(self, registration: Registration) -> str:

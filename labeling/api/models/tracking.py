@@ -7,8 +7,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import words
 from labeling.models import Ability, TrackedVersion
 from labeling.outgoing import tracking
 
@@ -21,8 +21,7 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
 
     class Meta:
         model = TrackedVersion
-        fields = ("version", "state", "reason", "model_name", "model_version", "page", "created_at", "finished_at")
-        read_only_fields = fields
+        fields = read_only_fields = words("version state reason model_name model_version page created_at finished_at")
 
     @extend_schema_field(serializers.CharField())
     def get_page(self, tracked: TrackedVersion) -> str:

@@ -12,14 +12,12 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Conflict, find_or_404
-from labeling.api.shared.fields import StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import StrictText, read
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EmbeddingServer, EncoderComparison
 from labeling.outside.outbound import check_text
-from labeling.projects.create import EncoderSettled, choose_encoder
+from labeling.projects.create import choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.encoders.encoder_settings import Encoder, encoders_for, name_of, weights_there, why
 from models_store.encoders.options import MOST_CHARACTERS
@@ -248,11 +246,7 @@ class ProjectEncoder(_Encoder):
     @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
     def put(self, request: Request, slug: str) -> Response:
         """Choose an encoder, before the first item is encoded."""
-        choice = read(EncoderChoiceSerializer, request.data)
-        try:
-            choose_encoder(project=self.project, choice=choice)
-        except EncoderSettled as error:
-            raise Conflict(str(error)) from error
+        choose_encoder(project=self.project, choice=read(EncoderChoiceSerializer, request.data))
         return self.shown()
 
 
