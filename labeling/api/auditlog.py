@@ -11,9 +11,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 
-from labeling.api.shared.downloads import record_download
-from labeling.api.shared.endpoints import Endpoint, ProjectView
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import Endpoint, ProjectView, private_file, record_download
+from labeling.api.shared.fields import read
 from labeling.models import Ability, LogKind, Project, User
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
@@ -40,10 +39,8 @@ def _file(request: Request, project: Project | None, name: str) -> StreamingHttp
     query = read(LogQuery, texts)
     texts.pop("person", None)  # the log names no people
     record_download(request, LogKind.LOG_EXPORTED, project, after=texts or None)
-    response = StreamingHttpResponse(reading.lines(reading.entries_of(project, **query)), content_type=LINES)
-    response["Content-Disposition"] = f'attachment; filename="{name}-auditlog.jsonl"'
-    response["Cache-Control"] = "private, no-store"
-    return response
+    lines = reading.lines(reading.entries_of(project, **query))
+    return StreamingHttpResponse(lines, content_type=LINES, headers=private_file(f"{name}-auditlog.jsonl"))
 
 
 class LogFile(ProjectView):

@@ -11,9 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.batches import OneBatch
-from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import StrictFloat, StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.fields import StrictFloat, StrictText, read
 from labeling.insight.batch_parts import PartRecord, parts_of
 from labeling.models import Ability, User
 from labeling.models.people import MAX_GROUP
@@ -77,10 +75,7 @@ class BatchParts(OneBatch):
             user = User.objects.filter(memberships__project=self.project, username=values["username"]).first()
             if user is None:
                 raise ValidationError({"username": "The project has no member with this username."})
-        try:
-            part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
-        except parts.PartError as error:
-            raise Conflict(str(error)) from error
+        part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
         record = next(each for each in parts_of(batch) if each.part == part)
         return Response(_shown(record), status=status.HTTP_201_CREATED)
 

@@ -10,9 +10,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import find_or_404
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.fields import read, words
 from labeling.api.shared.visible import VisibleToMember
 from labeling.labels import rechecking
 from labeling.loop import retrying
@@ -20,28 +19,10 @@ from labeling.models import Ability, Batch, Project, Selection
 from labeling.queue import deadlines
 
 # The fields that record how a batch was selected, enough to repeat the selection.
-SELECTION = (
-    "strategy",
-    "seed",
-    "batch_size",
-    "candidate_factor",
-    "candidates",
-    "mean_cluster_size",
-    "cut_height",
-    "clusters",
-    "class_guard",
-    "control_share",
-    "control_tasks",
-    "pool_size",
-    "pool_rows",
-    "features_hash",
-    "margins_hash",
-    "dendrogram_hash",
-    "selected_by",
-    "newest_version",
-    "chosen_by",
-    "select_seconds",
-    "kept",
+SELECTION = words(
+    "strategy seed batch_size candidate_factor candidates mean_cluster_size cut_height clusters class_guard "
+    "control_share control_tasks pool_size pool_rows features_hash margins_hash dendrogram_hash selected_by "
+    "newest_version chosen_by select_seconds kept"
 )
 
 
@@ -71,8 +52,7 @@ class EarlierSelection(_Facts, serializers.ModelSerializer[Selection]):
 
     class Meta:
         model = Selection
-        fields = ("number", *SELECTION)
-        read_only_fields = fields
+        fields = read_only_fields = ("number", *SELECTION)
 
 
 class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch]):
@@ -93,29 +73,12 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
 
     class Meta:
         model = Batch
-        fields = (
-            "number",
-            "state",
-            "reason",
-            "size",
-            "remaining",
-            "answered",
-            "overlap",
-            "overlap_max",
+        fields = read_only_fields = (
+            *words("number state reason size remaining answered overlap overlap_max"),
             *SELECTION,
-            "selection",
-            "earlier_selections",
-            "model_version",
-            "further",
-            "dropped",
-            "complete_share",
-            "deadline_at",
-            "created_at",
-            "opened_at",
-            "completed_at",
-            "done_at",
+            *words("selection earlier_selections model_version further dropped complete_share deadline_at created_at"),
+            *words("opened_at completed_at done_at"),
         )
-        read_only_fields = fields
         extra_kwargs = {
             "candidates": {
                 "help_text": "k_m: the least certain items, from which the batch was drawn; null if any item could "

@@ -13,11 +13,9 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.downloads import record_download
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import Conflict, Error, find_or_404
-from labeling.api.shared.fields import StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, private_file, record_download
+from labeling.api.shared.errors import Conflict, Error
+from labeling.api.shared.fields import StrictText, read, words
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, DatasetVersion, LogKind
 from labeling.models.datasets import DatasetVersionQuerySet
@@ -53,22 +51,9 @@ class DatasetSerializer(serializers.ModelSerializer[DatasetVersion]):
 
     class Meta:
         model = DatasetVersion
-        fields = (
-            "number",
-            "name",
-            "note",
-            "filters",
-            "automatic",
-            "state",
-            "reason",
-            "rows",
-            "digest",
-            "models",
-            "replaced",
-            "created_by",
-            "created_at",
+        fields = read_only_fields = words(
+            "number name note filters automatic state reason rows digest models replaced created_by created_at"
         )
-        read_only_fields = fields
 
     def get_models(self, dataset: DatasetVersion) -> list[int]:
         return sorted(version.number for version in dataset.versions.all())
@@ -143,10 +128,8 @@ class DatasetManifest(_OneDataset):
     def get(self, request: Request, slug: str, name: str) -> HttpResponse:
         dataset = self.whole(name)
         record_download(request, LogKind.DATASET_DOWNLOADED, self.project, subject=f"dataset {dataset.name}")
-        response = HttpResponse(dataset.manifest, content_type="application/json")
-        response["Content-Disposition"] = f'attachment; filename="{slug}-{dataset.name}.manifest.json"'
-        response["Cache-Control"] = "private, no-store"
-        return response
+        headers = private_file(f"{slug}-{dataset.name}.manifest.json")
+        return HttpResponse(dataset.manifest, content_type="application/json", headers=headers)
 
 
 class DatasetCard(_OneDataset):
@@ -155,10 +138,8 @@ class DatasetCard(_OneDataset):
     @extend_schema(responses={(200, "text/markdown"): OpenApiTypes.STR, 409: NOT_WHOLE})
     def get(self, request: Request, slug: str, name: str) -> HttpResponse:
         dataset = self.whole(name)
-        response = HttpResponse(card.card_of(dataset), content_type="text/markdown; charset=utf-8")
-        response["Content-Disposition"] = f'attachment; filename="{slug}-{dataset.name}.md"'
-        response["Cache-Control"] = "private, no-store"
-        return response
+        headers = private_file(f"{slug}-{dataset.name}.md")
+        return HttpResponse(card.card_of(dataset), content_type="text/markdown; charset=utf-8", headers=headers)
 
 
 class ClassDifference(serializers.Serializer[Any]):

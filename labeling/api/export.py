@@ -10,8 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from labeling.api.shared.downloads import record_download
-from labeling.api.shared.endpoints import ProjectView, parameter
+from labeling.api.shared.endpoints import ProjectView, parameter, private_file, record_download
 from labeling.api.shared.errors import Conflict, Error
 from labeling.labels.items.filter import FilterError
 from labeling.models import Ability, LogKind
@@ -75,10 +74,8 @@ class Export(ProjectView):
             if isinstance(chunks, Held):
                 chunks.close()
             raise
-        response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
-        response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
-        response["Cache-Control"] = "private, no-store"
-        return response
+        headers = private_file(choice.file_name(self.project, fmt.suffix))
+        return StreamingHttpResponse(chunks, content_type=fmt.content_type, headers=headers)
 
     def _chunks(self, name: str, choice: Choice) -> Iterator[bytes] | Held:
         """Return the file. Raises `Busy` if its files are at sources, and others read some there."""

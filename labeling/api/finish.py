@@ -15,12 +15,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.downloads import record_download
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import find_or_404
-from labeling.api.shared.fields import Body
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, record_download
+from labeling.api.shared.fields import Body, read, words
 from labeling.api.shared.ranges import file_response
-from labeling.api.shared.validation import read
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal
 from labeling.finishing.state import certificates_of, finish_values
@@ -195,24 +192,10 @@ class CertificateSerializer(serializers.ModelSerializer[Certificate]):
 
     class Meta:
         model = Certificate
-        fields = (
-            "number",
-            "attempt",
-            "version",
-            "labels",
-            "most_wrong",
-            "error",
-            "confidence",
-            "each_class",
-            "threshold",
-            "asked",
-            "found",
-            "digest",
-            "issued_at",
-            "suspended_at",
-            "suspended_for",
+        fields = read_only_fields = words(
+            "number attempt version labels most_wrong error confidence each_class threshold asked found digest "
+            "issued_at suspended_at suspended_for"
         )
-        read_only_fields = fields
 
 
 class CertificateList(ProjectListView):

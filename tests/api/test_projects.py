@@ -8,7 +8,7 @@ import pytest
 from factories import make_items, make_member, make_project, make_user
 from rest_framework.test import APIClient
 
-from labeling.api.published.examples.projects import PROJECTS
+from labeling.api.published.reference import published
 from labeling.models import Role
 
 pytestmark = pytest.mark.django_db
@@ -47,10 +47,11 @@ def test_managers_create_projects_and_annotators_do_not(world: dict[str, APIClie
 
 
 def test_the_published_example_of_a_project_can_be_created(world: dict[str, APIClient]) -> None:
-    response = world[MANAGER].post(URL, PROJECTS["Project"], format="json")
+    example = published()["components"]["schemas"]["Project"]["example"]
+    response = world[MANAGER].post(URL, example, format="json")
     assert response.status_code == 201, response.json()
     assigned = {"slug", "created_at", "guidelines_version"}
-    assert {**response.json(), **{name: PROJECTS["Project"][name] for name in assigned}} == PROJECTS["Project"]
+    assert {**response.json(), **{name: example[name] for name in assigned}} == example
 
 
 def test_a_manager_does_not_learn_which_slugs_are_taken(world: dict[str, APIClient]) -> None:

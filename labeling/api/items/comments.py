@@ -11,9 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.fields import StrictText, read
 from labeling.labels import comments
 from labeling.models import Ability, Comment
 from labeling.models.reviews import MAX_COMMENT
@@ -81,10 +79,7 @@ class ItemComments(ProjectView):
         """
         item = get_object_or_404(self.project.items, pk=item_id)
         body = read(CommentRequest, request.data)
-        try:
-            made = comments.write(item=item, user=self.user, text=body["text"], to=body["to"])
-        except comments.CommentError as error:
-            raise Conflict(str(error)) from None
+        made = comments.write(item=item, user=self.user, text=body["text"], to=body["to"])
         return Response(comment_json(made), status=status.HTTP_201_CREATED)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
@@ -17,10 +17,10 @@ from rest_framework.response import Response
 
 from labeling import kinds
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, file_bodies, sent, two_texts
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Error, find_or_404
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.errors import Error
+from labeling.api.shared.fields import read, words
 from labeling.api.shared.ranges import media_response
-from labeling.api.shared.validation import read
 from labeling.intake import parked, uploads
 from labeling.intake.drafts import Draft
 from labeling.intake.readers.layout import OPTIONS, Layout, LayoutError
@@ -75,20 +75,6 @@ class PreviewRow(serializers.Serializer[Any]):
 class Preview(serializers.Serializer[Any]):
     """A file as it would be imported."""
 
-    example = {
-        "columns": ["ticket_id", "body", "category"],
-        "layout": {"text_column": "body", "id_column": "ticket_id", "label_column": "category", "labels_as": "trusted"},
-        "problem": "",
-        "rows": [{"where": "line 2", "external_id": "7", "data": {"text": "Hello"}, "label": "owl", "problem": ""}],
-        "surveyed": 1200,
-        "whole": True,
-        "labels": 1180,
-        "unknown": {"emu": 20},
-        "telling": [],
-        "tools": {"prodigy": {"accepted": 1180, "rejected": 15, "ignored": 5}},
-        "recognized": "Rows of Prodigy: 1180 accepted, 15 rejected, 5 ignored.",
-    }
-
     columns = serializers.ListField(child=serializers.CharField())
     layout = serializers.DictField(help_text="The options to import it with.")
     problem = serializers.CharField(allow_blank=True, help_text="Why it cannot be read in this layout.")
@@ -120,42 +106,12 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
         help_text="The number of rows set aside for each reason; null for imports of earlier versions.",
     )
 
-    example: ClassVar[dict[str, Any]] = {
-        "id": 3,
-        "name": "march.zip",
-        "state": "done",
-        "reason": "",
-        "strict": False,
-        "position": 1200,
-        "total": 1200,
-        "accepted": 1198,
-        "labeled": 0,
-        "rejected": 2,
-        "existing": 2,
-        "rejected_by_reason": {"The project already has an item with this id.": 2},
-        "created_at": "2026-03-01T09:20:01Z",
-        "finished_at": "2026-03-01T09:20:09Z",
-    }
-
     class Meta:
         model = ItemImport
-        fields = (
-            "id",
-            "name",
-            "state",
-            "reason",
-            "strict",
-            "position",
-            "total",
-            "accepted",
-            "labeled",
-            "rejected",
-            "existing",
-            "rejected_by_reason",
-            "created_at",
-            "finished_at",
+        fields = read_only_fields = words(
+            "id name state reason strict position total accepted labeled rejected existing rejected_by_reason "
+            "created_at finished_at"
         )
-        read_only_fields = fields
 
     def get_existing(self, item_import: ItemImport) -> int:
         return existing_rows(item_import)

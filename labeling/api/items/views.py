@@ -24,7 +24,7 @@ from labeling.api.items.shapes import (
     ItemPageResponse,
 )
 from labeling.api.shared.endpoints import ProjectView, parameter
-from labeling.api.shared.validation import read
+from labeling.api.shared.fields import read
 from labeling.labels import corrections
 from labeling.labels.items import search
 from labeling.labels.items.filter import FilterError

@@ -26,7 +26,7 @@ from labeling.api.label.shapes import (
 )
 from labeling.api.label.tasks import tasks_json
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.validation import read
+from labeling.api.shared.fields import read
 from labeling.api.shared.visible import visible
 from labeling.insight.progress import progress_of
 from labeling.models import Ability, Project

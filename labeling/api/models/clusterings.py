@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema, extend_schema_field
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
+from labeling.api.shared.fields import words
 from labeling.insight import clusterings
 from labeling.models import Ability, Clustering
 
@@ -38,40 +39,12 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
         help_text=f"More than {clusterings.MOST_JOINED} joined later, or less than {clusterings.LEAST_KEPT} is kept."
     )
 
-    example: ClassVar[dict[str, Any]] = {
-        "rows": 60_000,
-        "joined_rows": 72_000,
-        "joined_share": 0.1667,
-        "embedded_by": 1,
-        "digest": "0c" * 32,
-        "described_then": 0.91,
-        "described_now": 0.78,
-        "measured_by": 6,
-        "kept_share": 0.857,
-        "drifted": False,
-        "anew_at": None,
-        "seconds": 48.2,
-        "created_at": "2026-03-01T09:12:44Z",
-    }
-
     class Meta:
         model = Clustering
-        fields = (
-            "rows",
-            "joined_rows",
-            "joined_share",
-            "embedded_by",
-            "digest",
-            "described_then",
-            "described_now",
-            "measured_by",
-            "kept_share",
-            "drifted",
-            "anew_at",
-            "seconds",
-            "created_at",
+        fields = read_only_fields = words(
+            "rows joined_rows joined_share embedded_by digest described_then described_now measured_by kept_share "
+            "drifted anew_at seconds created_at"
         )
-        read_only_fields = fields
 
     @extend_schema_field(serializers.BooleanField())
     def get_drifted(self, clustering: Clustering) -> bool:

@@ -11,10 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.models.versions import ControlFigures
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import find_or_404
-from labeling.api.shared.fields import MAX_INT
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import MAX_INT, read
 from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
 from labeling.models import Ability, Project
 from labeling.storage.db.replica import reads

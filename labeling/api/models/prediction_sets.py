@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -13,10 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.bodies import PARSERS, sent
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import find_or_404
-from labeling.api.shared.fields import StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import StrictText, read, words
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
@@ -69,36 +67,11 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
     )
     url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
 
-    example: ClassVar[dict[str, Any]] = {
-        "id": 4,
-        "name": "predictions.npz",
-        "state": "done",
-        "reason": "",
-        "strict": True,
-        "items": 12_000,
-        "left_out": 0,
-        "version": 5,
-        "url": "/api/v1/projects/owls/prediction-sets/4/",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-    }
-
     class Meta:
         model = PredictionSet
-        fields = (
-            "id",
-            "name",
-            "state",
-            "reason",
-            "strict",
-            "items",
-            "left_out",
-            "version",
-            "url",
-            "created_at",
-            "finished_at",
+        fields = read_only_fields = words(
+            "id name state reason strict items left_out version url created_at finished_at"
         )
-        read_only_fields = fields
 
     @extend_schema_field(serializers.CharField())
     def get_url(self, handed: PredictionSet) -> str:

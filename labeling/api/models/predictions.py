@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
@@ -15,9 +15,9 @@ from rest_framework.response import Response
 
 from labeling.api.export import files_of, format_of
 from labeling.api.shared.bodies import PARSERS, ROW_BODIES, ROWS, sent, two_texts
-from labeling.api.shared.downloads import record_download
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Conflict, Error, find_or_404
+from labeling.api.shared.endpoints import ProjectView, find_or_404, private_file, record_download
+from labeling.api.shared.errors import Conflict, Error
+from labeling.api.shared.fields import words
 from labeling.models import Ability, LogKind, PredictionRun
 from labeling.outgoing.formats import DEFAULT, FORMATS
 from labeling.outgoing.predictions import requests, results
@@ -44,46 +44,12 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
     result_url = serializers.SerializerMethodField(help_text="Where to fetch the result, once it is done.")
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is removed, once it is finished.")
 
-    example: ClassVar[dict[str, Any]] = {
-        "id": 3,
-        "version": 3,
-        "name": "april.zip",
-        "state": "done",
-        "reason": "",
-        "probabilities": False,
-        "position": 300,
-        "total": 300,
-        "predicted": 299,
-        "rejected": 1,
-        "rejections": [{"where": "night-0901.jpg", "reason": "The image is damaged."}],
-        "url": "/api/v1/projects/owls/predictions/3/",
-        "result_url": "/api/v1/projects/owls/predictions/3/result/",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-        "expires_at": "2026-04-08T08:00:09Z",
-    }
-
     class Meta:
         model = PredictionRun
-        fields = (
-            "id",
-            "version",
-            "name",
-            "state",
-            "reason",
-            "probabilities",
-            "position",
-            "total",
-            "predicted",
-            "rejected",
-            "rejections",
-            "url",
-            "result_url",
-            "created_at",
-            "finished_at",
-            "expires_at",
+        fields = read_only_fields = words(
+            "id version name state reason probabilities position total predicted rejected rejections url result_url "
+            "created_at finished_at expires_at"
         )
-        read_only_fields = fields
 
     @extend_schema_field(serializers.CharField())
     def get_url(self, run: PredictionRun) -> str:
@@ -191,7 +157,5 @@ class PredictionResult(_Predictions):
         except FileDamaged as error:
             raise Http404(f"The result is damaged: {error.problem}. Have the file predicted again.") from None
         record_download(request, LogKind.PREDICTION_DOWNLOADED, self.project, subject=f"prediction {run.pk}")
-        response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
-        response["Content-Disposition"] = f'attachment; filename="{slug}-prediction-{run.pk}{fmt.suffix}"'
-        response["Cache-Control"] = "private, no-store"
-        return response
+        headers = private_file(f"{slug}-prediction-{run.pk}{fmt.suffix}")
+        return StreamingHttpResponse(chunks, content_type=fmt.content_type, headers=headers)

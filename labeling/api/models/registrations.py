@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.bodies import sent
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.fields import words
 from labeling.intake import registering
 from labeling.models import Ability, Registration
 
@@ -33,34 +33,9 @@ class RegistrationSerializer(serializers.ModelSerializer[Registration]):
     created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
     url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
 
-    example: ClassVar[dict[str, Any]] = {
-        "id": 2,
-        "name": "owls-resnet.zip",
-        "state": "done",
-        "reason": "",
-        "version": 4,
-        "source": {"format": "onnx", "sha256": "9f" * 32, "description": "ResNet-50, trained in the lab"},
-        "url": "/api/v1/projects/owls/registrations/2/",
-        "created_by": "mona",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-    }
-
     class Meta:
         model = Registration
-        fields = (
-            "id",
-            "name",
-            "state",
-            "reason",
-            "version",
-            "source",
-            "url",
-            "created_by",
-            "created_at",
-            "finished_at",
-        )
-        read_only_fields = fields
+        fields = read_only_fields = words("id name state reason version source url created_by created_at finished_at")
 
     @extend_schema_field(serializers.CharField())
     def get_url(self, registration: Registration) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import words
 from labeling.models import Ability, TrackedVersion
 from labeling.outgoing import tracking
 
@@ -21,21 +19,9 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
     version = serializers.IntegerField(source="version.number", help_text="The model version here.")
     page = serializers.SerializerMethodField(help_text="Its page in MLflow, once it is done; empty without pages.")
 
-    example: ClassVar[dict[str, Any]] = {
-        "version": 3,
-        "state": "done",
-        "reason": "",
-        "model_name": "owls",
-        "model_version": 2,
-        "page": "https://mlflow.example.org/#/models/owls/versions/2",
-        "created_at": "2026-04-01T08:00:00Z",
-        "finished_at": "2026-04-01T08:00:09Z",
-    }
-
     class Meta:
         model = TrackedVersion
-        fields = ("version", "state", "reason", "model_name", "model_version", "page", "created_at", "finished_at")
-        read_only_fields = fields
+        fields = read_only_fields = words("version state reason model_name model_version page created_at finished_at")
 
     @extend_schema_field(serializers.CharField())
     def get_page(self, tracked: TrackedVersion) -> str:

@@ -13,9 +13,8 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.downloads import record_download
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404, record_download
+from labeling.api.shared.fields import words
 from labeling.insight.control_slice import ControlSlice
 from labeling.models import Ability, LogKind, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -90,27 +89,10 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
     class Meta:
         model = ModelVersion
-        fields = (
-            "version",
-            "origin",
-            "batch",
-            "parent",
-            "labels",
-            "labels_hash",
-            "dataset",
-            "digest",
-            "seed",
-            "training",
-            "metrics",
-            "control_now",
-            "in_use",
-            "held_back",
-            "gate",
-            "calibration",
-            "seconds",
-            "created_at",
+        fields = read_only_fields = words(
+            "version origin batch parent labels labels_hash dataset digest seed training metrics control_now in_use "
+            "held_back gate calibration seconds created_at"
         )
-        read_only_fields = fields
 
     @extend_schema_field(ControlFigures(allow_null=True))
     def get_control_now(self, version: ModelVersion) -> dict[str, Any] | None:

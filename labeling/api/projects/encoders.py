@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -12,14 +12,12 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Conflict, find_or_404
-from labeling.api.shared.fields import StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import StrictText, read
 from labeling.intake.registering import encoder_of
 from labeling.models import Ability, EmbeddingServer, EncoderComparison
 from labeling.outside.outbound import check_text
-from labeling.projects.create import EncoderSettled, choose_encoder
+from labeling.projects.create import choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.encoders.encoder_settings import Encoder, encoders_for, name_of, weights_there, why
 from models_store.encoders.options import MOST_CHARACTERS
@@ -119,41 +117,6 @@ class EncoderComparisonSerializer(serializers.Serializer[Any]):
     asked_at = serializers.DateTimeField()
     measured_at = serializers.DateTimeField(allow_null=True)
     encoders = ComparedEncoderSerializer(many=True, help_text="Those measured so far.")
-
-    example: ClassVar[dict[str, Any]] = {
-        "state": "done",
-        "share": 1.0,
-        "reason": "",
-        "labels": 400,
-        "drawn": True,
-        "asked_at": "2026-03-01T09:12:44Z",
-        "measured_at": "2026-03-01T09:14:02Z",
-        "encoders": [
-            {
-                "name": "pixels",
-                "options": {},
-                "own": True,
-                "accuracy": 0.72,
-                "low": 0.654,
-                "high": 0.778,
-                "tested": 200,
-                "seconds": 0.8,
-                "pool_seconds": 24.0,
-                "problem": "",
-            },
-            {
-                **{"name": "backbone", "options": {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}},
-                "own": False,
-                "accuracy": 0.91,
-                "low": 0.862,
-                "high": 0.942,
-                "tested": 200,
-                "seconds": 31.0,
-                "pool_seconds": 930.0,
-                "problem": "",
-            },
-        ],
-    }
 
 
 class EncodersToCompareSerializer(serializers.Serializer[Any]):
@@ -283,11 +246,7 @@ class ProjectEncoder(_Encoder):
     @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
     def put(self, request: Request, slug: str) -> Response:
         """Choose an encoder, before the first item is encoded."""
-        choice = read(EncoderChoiceSerializer, request.data)
-        try:
-            choose_encoder(project=self.project, choice=choice)
-        except EncoderSettled as error:
-            raise Conflict(str(error)) from error
+        choose_encoder(project=self.project, choice=read(EncoderChoiceSerializer, request.data))
         return self.shown()
 
 

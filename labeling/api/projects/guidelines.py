@@ -10,8 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
 from labeling.models import Ability, GuidelinesVersion
 from labeling.projects.classes import guidelines
 from labeling.projects.classes.guidelines import answers_by_version

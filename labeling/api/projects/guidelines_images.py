@@ -15,10 +15,9 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import read, words
 from labeling.api.shared.ranges import media_response
-from labeling.api.shared.validation import read
 from labeling.intake import uploads
 from labeling.kinds.image import Image
 from labeling.kinds.wording import too_large
@@ -36,8 +35,7 @@ class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
 
     class Meta:
         model = GuidelinesImage
-        fields = ("name", "alt_text", "url", "bytes", "user", "created_at")
-        read_only_fields = fields
+        fields = read_only_fields = words("name alt_text url bytes user created_at")
 
     @extend_schema_field(serializers.CharField())
     def get_url(self, image: GuidelinesImage) -> str:

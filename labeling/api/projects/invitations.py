@@ -14,9 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictInteger, StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.errors import refusals_as_conflicts
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictInteger, StrictText, read
 from labeling.models import Ability, Invitation, Role
 from labeling.projects.people import invitations
 from labeling.projects.people.invitations import MOST_BY_LINK
@@ -103,10 +102,8 @@ class InvitationList(ProjectView):
         does not depend on whether this account exists. Respond with 409 after invitations for 100 people in 7 days.
         """
         fields = read(InvitationBody, request.data)
-        try:
+        with refusals_as_conflicts():
             invitation, token = invitations.invite(project=self.project, user=self.user, **fields)
-        except ValidationError as error:
-            raise Conflict(error.messages[0]) from error
         url = invitations.deliver(token, request.build_absolute_uri)
         data = NewInvitationSerializer(invitation, context={"url": url}).data
         return Response(data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.projects.members import MemberSerializer
+from labeling.api.projects.members import NO_MEMBER, MemberSerializer
 from labeling.api.projects.views import ProjectSerializer
-from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView
-from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import SIGNED_IN, Endpoint, ProjectView, find_or_404
+from labeling.api.shared.errors import refusals_as_conflicts
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read
 from labeling.insight.affected import contents_of
 from labeling.models import Ability, Membership, Project, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
@@ -137,10 +135,8 @@ class ProjectDeletion(_Lifecycle):
         days.
         """
         name = read(DeletionRequest, request.data)["name"]
-        try:
+        with refusals_as_conflicts():
             lifecycle.delete(project=self.project, user=self.user, name=name)
-        except ValidationError as error:
-            raise Conflict(error.messages[0]) from error
         self.project.refresh_from_db(fields=["deleted_at", "deleted_by"])
         return Response(DeletedProject(self.project).data)
 
@@ -158,10 +154,8 @@ class ProjectCopy(_Lifecycle):
         """
         values = read(CopyRequest, request.data)
         values["slug"] = slug_for(self.user, values["slug"])
-        try:
+        with refusals_as_conflicts():
             made = duplicate(project=self.project, user=self.user, **values)
-        except ValidationError as error:
-            raise Conflict(error.messages[0]) from error
         membership = Membership(project=made, user=self.user, role=Role.MANAGER)
         data = CopiedProject(made, context={"membership_in": lambda project: membership}).data
         return Response(data, status=status.HTTP_201_CREATED)
@@ -177,13 +171,10 @@ class ProjectTransfer(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         """Make another member the manager and step down, in one transaction. The response is the new manager."""
         values = read(TransferRequest, request.data)
-        successor = self.project.memberships.select_related("user").filter(user__username=values["username"]).first()
-        if successor is None:
-            raise Http404("The project has no member with this username.")
-        try:
+        members = self.project.memberships.select_related("user")
+        successor = find_or_404(members, NO_MEMBER, user__username=values["username"])
+        with refusals_as_conflicts():
             transfer(project=self.project, user=self.user, successor=successor.user, role=values["role"])
-        except ValidationError as error:
-            raise Conflict(error.messages[0]) from error
         successor.refresh_from_db(fields=["role"])
         return Response(MemberSerializer(successor).data)
 
@@ -206,10 +197,8 @@ class DeletedProjects(Endpoint):
         project = next((each for each in self._restorable(request) if each.slug == slug), None)
         if project is None:
             raise Http404(self.missing)
-        try:
+        with refusals_as_conflicts():
             lifecycle.restore(project=project)
-        except ValidationError as error:
-            raise Conflict(error.messages[0]) from error
         membership = access.membership_of(request.user, slug)
         return Response(ProjectSerializer(project, context={"membership_in": lambda project: membership}).data)
 

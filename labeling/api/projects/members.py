@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.errors import refusals_as_conflicts
+from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText, read
 from labeling.models import Ability, Membership, Role, User
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects.people.members import remove_member, set_role, set_work
 from labeling.queue import gold
+
+NO_MEMBER = "The project has no member with this username."
 
 
 class MemberSerializer(serializers.Serializer[Any]):
@@ -66,13 +66,9 @@ class MemberList(ProjectView):
         people = (
             User.objects.all() if self.user.is_superuser else User.objects.filter(memberships__project=self.project)
         )
-        user = people.filter(username=username).first()
-        if user is None:
-            raise NotFound("The project has no member with this username. Invite people with POST invitations/.")
-        try:
+        user = find_or_404(people, f"{NO_MEMBER} Invite people with POST invitations/.", username=username)
+        with refusals_as_conflicts():
             membership = set_role(project=self.project, user=user, role=fields["role"])
-        except ValidationError as error:
-            raise Conflict(error.messages[0]) from error
         set_work(
             membership=membership,
             group=fields.get("group", membership.group),
@@ -102,11 +98,8 @@ class MemberPause(ProjectView):
         return Response(MemberSerializer(self._member(username)).data)
 
     def _member(self, username: str) -> Membership:
-        people = Membership.objects.filter(project=self.project).select_related("user", "project")
-        member = people.filter(user__username=username).first()
-        if member is None:
-            raise NotFound("The project has no member with this username.")
-        return member
+        people = self.project.memberships.select_related("user", "project")
+        return find_or_404(people, NO_MEMBER, user__username=username)
 
 
 class MemberDetail(ProjectView):
@@ -118,9 +111,7 @@ class MemberDetail(ProjectView):
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, username: str) -> Response:
         user = User.objects.filter(memberships__project=self.project, username=username).first()
-        try:
+        with refusals_as_conflicts():
             if user is None or not remove_member(project=self.project, user=user):
-                raise NotFound("The project has no member with this username.")
-        except ValidationError as error:
-            raise Conflict(error.messages[0]) from error
+                raise Http404(NO_MEMBER)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -11,8 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read
 from labeling.models import Ability
 from labeling.models.classes import MAX_PROPOSAL
 from labeling.projects.classes import proposals

@@ -10,10 +10,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.errors import find_or_404
-from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText, read
 from labeling.intake.readers.layout import Layout, LayoutError
 from labeling.intake.watching import changing
 from labeling.models import Ability, Project, Source

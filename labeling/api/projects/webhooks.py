@@ -11,10 +11,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.endpoints import ProjectListView, ProjectView
-from labeling.api.shared.errors import find_or_404
-from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, StrictText
-from labeling.api.shared.validation import read
+from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
+from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, StrictText, read, words
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.webhooks import changing
@@ -72,20 +70,9 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
     class Meta:
         model = Delivery
-        fields = (
-            "id",
-            "event",
-            "message_id",
-            "payload",
-            "state",
-            "attempts",
-            "tried_at",
-            "next_at",
-            "status",
-            "error",
-            "response",
+        fields = read_only_fields = words(
+            "id event message_id payload state attempts tried_at next_at status error response"
         )
-        read_only_fields = fields
 
 
 def _with_secret(webhook: Webhook, secret: str, code: int) -> Response:

@@ -12,7 +12,7 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework.pagination import BasePagination
 
 from labeling.api.published.addresses import variable
-from labeling.api.published.examples import EXAMPLES
+from labeling.api.published.examples import add_examples
 from labeling.api.shared.endpoints import SIGNED_IN
 from labeling.api.shared.errors import Error
 from labeling.api.shared.visible import mark_in_schema
@@ -96,14 +96,6 @@ class PublishedSchema(AutoSchema):
             operation["responses"].setdefault(str(status), _error_answer(status, error))
         return operation
 
-    def _map_serializer(self, serializer: Any, direction: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Return the serializer's schema with the example that the serializer may have, of an answer."""
-        schema: dict[str, Any] = super()._map_serializer(  # type: ignore[no-untyped-call]
-            serializer, direction, *args, **kwargs
-        )
-        example = getattr(serializer, "example", None)
-        return {**schema, "example": example} if example and direction == "response" else schema
-
     def _get_serializer_name(self, *args: Any, **kwargs: Any) -> str:
         return str(super()._get_serializer_name(*args, **kwargs)).replace("RequestRequest", "Request")
 
@@ -163,10 +155,9 @@ def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result["tags"] = [{"name": name, "description": text} for name, text in SUBJECTS.items()]
     mark_in_schema(result["components"]["schemas"])
     for name, component in result["components"]["schemas"].items():
-        if name in EXAMPLES:
-            component["example"] = EXAMPLES[name]
         if name.endswith("Request"):
             _bound_texts(component)
+    add_examples(result)
     return result
 
 

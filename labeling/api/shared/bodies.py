@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.parsers import BaseParser, FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 
-from labeling.api.shared.validation import read
+from labeling.api.shared.fields import read
 from labeling.intake import uploads
 from labeling.kinds import KINDS
 from labeling.models import Project

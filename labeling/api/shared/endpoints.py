@@ -1,9 +1,11 @@
-"""Base classes of the endpoints."""
+"""Base classes of the endpoints, and what many of them do."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from django.db.models import Model, QuerySet
+from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import generics
 from rest_framework.exceptions import MethodNotAllowed
@@ -12,11 +14,13 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from labeling.labels.items.filter import Filter
-from labeling.models import Ability, Membership, Project, User
+from labeling.models import Ability, LogKind, Membership, Project, User
+from labeling.observing import auditlog
 from labeling.projects.people import access
 
 SIGNED_IN = "everybody who is signed in"
 SAFE = ("GET", "HEAD")
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class AnswerAsPublished(DefaultContentNegotiation):
@@ -89,3 +93,24 @@ class ProjectListView(ProjectView, generics.ListAPIView[Any]):
 def parameter(each: Filter) -> OpenApiParameter:
     """Return the query parameter of a filter."""
     return OpenApiParameter(each.name, dict(each.schema), description=each.meaning)
+
+
+def find_or_404(rows: QuerySet[AnyModel], missing: str, **lookup: Any) -> AnyModel:
+    """Return the row that matches the lookup. Raises `Http404` with the text `missing` if none matches."""
+    one = rows.filter(**lookup).first()
+    if one is None:
+        raise Http404(missing)
+    return one
+
+
+def private_file(name: str) -> dict[str, str]:
+    """Return the headers of a file that the browser saves by this name, and that nobody caches."""
+    return {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+
+
+def record_download(
+    request: Request, kind: LogKind, project: Project | None, *, subject: str = "", after: Any = None
+) -> None:
+    """Record that the caller takes this file. HEAD takes none."""
+    if request.method == "GET":
+        auditlog.record(kind, project=project, subject=subject, after=after)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.utils.translation import gettext
 from django.views import defaults
@@ -23,6 +23,7 @@ from labeling.insight.clusterings import ClusteringError
 from labeling.intake.prediction_sets import PredictionsRefused
 from labeling.intake.registering import RegisterRefused
 from labeling.intake.watching.changing import SourceRefused
+from labeling.labels.comments import CommentError
 from labeling.labels.corrections import CorrectionError
 from labeling.loop.batches import BatchError
 from labeling.outgoing.predictions.requests import PredictionError
@@ -33,11 +34,12 @@ from labeling.outside.webhooks.changing import WebhookRefused
 from labeling.projects.classes.class_record import ClassError
 from labeling.projects.classes.examples import ExampleError
 from labeling.projects.classes.guidelines import GuidelinesError
-from labeling.projects.create import TooManyProjects
+from labeling.projects.create import EncoderSettled, TooManyProjects
 from labeling.projects.encoders.encoder_change import ChangeRefused
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused
 from labeling.projects.version_in_use import VersionOutdated
 from labeling.queue.assignments import TasksChanged
+from labeling.queue.parts import PartError
 from labeling.queue.queue import QueueError
 from labeling.queue.removing import RemovalError
 from labeling.storage.db import outages
@@ -52,10 +54,13 @@ CONFLICTS = (
     ChangeRefused,
     ClassError,
     ClusteringError,
+    CommentError,
     ComparisonRefused,
+    EncoderSettled,
     ExampleError,
     FinishRefused,
     GuidelinesError,
+    PartError,
     PredictionError,
     PredictionsRefused,
     SourceRefused,
@@ -66,8 +71,6 @@ CONFLICTS = (
     VersionOutdated,
     WebhookRefused,
 )
-
-AnyModel = TypeVar("AnyModel", bound=Model)
 
 INSUFFICIENT_STORAGE = status.HTTP_507_INSUFFICIENT_STORAGE
 FULL_RETRY_AFTER_SECONDS = 60
@@ -94,6 +97,15 @@ class Error(serializers.Serializer[Any]):
 class Conflict(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_code = "conflict"
+
+
+@contextmanager
+def refusals_as_conflicts() -> Iterator[None]:
+    """Answer 409, with the first sentence, where a function of the layers below raises Django's `ValidationError`."""
+    try:
+        yield
+    except DjangoValidationError as error:
+        raise Conflict(error.messages[0]) from error
 
 
 class TooMany(APIException):
@@ -133,14 +145,6 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     if response is not None:
         response.data = _body(exc, response)
     return response
-
-
-def find_or_404(rows: QuerySet[AnyModel], missing: str, **lookup: Any) -> AnyModel:
-    """Return the row that matches the lookup. Raises `Http404` with the text `missing` if none matches."""
-    one = rows.filter(**lookup).first()
-    if one is None:
-        raise Http404(missing)
-    return one
 
 
 def _body(exc: Exception, response: Response) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Serializer fields that accept JSON values of one type only: no text for a number, no boolean for a number."""
+"""Reading of request data, with fields that accept JSON values of one type only: no text or boolean for a number."""
 
 from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from django.db import models
@@ -12,10 +13,31 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 
 from labeling.questions import QUESTIONS
 
 MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
+
+
+def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """Return the validated data of the serializer `shape`. Raises DRF's `ValidationError`, which answers 400."""
+    if data is None:
+        raise ValidationError("No data provided")
+    return dict(_made(shape).run_validation(data))
+
+
+@cache
+def _made(shape: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    """Return a serializer that all requests share, because making one copies every field. It keeps no data of a
+    request.
+    """
+    return shape()
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a text, such as the names of a serializer's fields in their order."""
+    return tuple(text.split())
 
 
 def _number(value: Any) -> bool:

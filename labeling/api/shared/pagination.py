@@ -7,8 +7,6 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.pagination import PageNumberPagination
 
-from labeling.api.shared.validation import read
-
 MAX_PAGE = 2**31 - 1
 
 
@@ -25,7 +23,7 @@ class Pages(PageNumberPagination):
     max_page_size = 1000
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
-        read(PageRequest, request.query_params.dict())
+        PageRequest(data=request.query_params.dict()).is_valid(raise_exception=True)
         return super().paginate_queryset(queryset, request, view)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

@@ -11,59 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labeling.api.shared.fields import words
 from labeling.models import Ability, Membership
 from labeling.models.roles import who_may
 
 # By the name of the resource in the published schema.
-EVERY_MEMBER: dict[str, frozenset[str]] = {
-    "Project": frozenset(
-        {
-            "slug",
-            "kind",
-            "question",
-            "classes",
-            "name",
-            "prompt",
-            "guidelines",
-            "guidelines_version",
-            "loop",
-            "created_at",
-            "archived_at",
-        }
+EVERY_MEMBER: dict[str, tuple[str, ...]] = {
+    "Project": words(
+        "slug kind question classes name prompt guidelines guidelines_version loop created_at archived_at"
     ),
-    "Batch": frozenset(
-        {
-            "number",
-            "state",
-            "size",
-            "remaining",
-            "answered",
-            "overlap",
-            "deadline_at",
-            "created_at",
-            "opened_at",
-            "completed_at",
-            "done_at",
-        }
+    "Batch": words(
+        "number state size remaining answered overlap deadline_at created_at opened_at completed_at done_at"
     ),
-    "ProgressResponse": frozenset(
-        {
-            "loop",
-            "batch",
-            "state",
-            "reason",
-            "size",
-            "remaining",
-            "answered",
-            "answers",
-            "is_final",
-            "phase",
-            "share",
-            "seconds_left",
-            "step_seconds_left",
-            "retry_at",
-            "own",
-        }
+    "ProgressResponse": words(
+        "loop batch state reason size remaining answered answers is_final phase share seconds_left step_seconds_left "
+        "retry_at own"
     ),
 }
 
