@@ -34,7 +34,7 @@ from labeling.web.account import first_account
 from labeling.web.account.forms import AccountForm, TokenForm
 from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices, sessions
-from labeling.web.shared.words import moment, number
+from labeling.web.shared.words import number
 
 THEMES = (("", _("As the device")), ("light", _("Light")), ("dark", _("Dark")))
 THEME_SECONDS = 365 * 24 * 3600
@@ -58,15 +58,15 @@ def account(request: HttpRequest) -> HttpResponse:
         {
             "key": each.token_key,
             "use": getattr(each, "last_use", None),
-            "created": moment(each.created, now),
-            "expires": moment(each.expiry, now),
+            "created": each.created,
+            "expires": each.expiry,
             "expired": each.expiry is not None and each.expiry <= now,
-            "used": moment(each.last_use.at, now) if hasattr(each, "last_use") else None,
+            "used": each.last_use.at if hasattr(each, "last_use") else None,
         }
         for each in rows
     ]
     going = [
-        {"row": each, "began": moment(each.began, now), "seen": moment(each.seen, now)}
+        {"row": each, "began": each.began, "seen": each.seen}
         for each in sessions.sessions_of(_user(request), request.session.session_key)
     ]
     context = {"form": form, "token": token, "tokens": tokens, "sessions": going}

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from labeling.models import Batch
 from labeling.models.batches import BY_CHANCE, IMPORTED, SEED
-from labeling.web.shared.words import Moment, accuracy, duration, moment, number, percent, span
+from labeling.web.shared.words import accuracy, duration, number, percent, span
 
 STATES = {
     Batch.State.SELECTING: gettext_lazy("selecting"),
@@ -47,14 +47,12 @@ class BatchRow:
     left_out: str
     picked_by: str
     version: int | None
-    opened: Moment | None
-    done: Moment | None
+    opened: datetime.datetime | None
+    done: datetime.datetime | None
     effort: Effort | None
 
 
-def batch_rows(
-    batches: Iterable[Batch], now: datetime.datetime, hours: Mapping[int, float] | None = None
-) -> list[BatchRow]:
+def batch_rows(batches: Iterable[Batch], hours: Mapping[int, float] | None = None) -> list[BatchRow]:
     """Make a row for each batch.
 
     The batches must be selected with `selected_by` and `model_version`. `hours` maps a batch's key to its hours of
@@ -71,8 +69,8 @@ def batch_rows(
             left_out=left_out(batch),
             picked_by=picked_by(batch),
             version=batch.model_version.number if hasattr(batch, "model_version") else None,
-            opened=moment(batch.opened_at, now),
-            done=moment(batch.done_at, now),
+            opened=batch.opened_at,
+            done=batch.done_at,
             effort=None if hours is None else _effort(batch, hours),
         )
         for batch in batches

@@ -11,7 +11,7 @@ from labeling.insight.control_slice import Compared
 from labeling.models import Batch, ModelVersion
 from labeling.projects.version_in_use import InUse, unpredicted
 from labeling.web.models import version_words
-from labeling.web.shared.words import Moment, moment, number
+from labeling.web.shared.words import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Picking:
     held_back: int | None
     finding: str
     chosen_by: str
-    chosen_at: Moment | None
+    chosen_at: datetime.datetime | None
     unpredicted: str
     """That batches leave items out for which the version in use has no predictions; empty if it predicts all."""
 
@@ -32,7 +32,7 @@ class Picking:
         return self.chosen_at is not None
 
 
-def picking_of(in_use: InUse | None, now: datetime.datetime) -> Picking | None:
+def picking_of(in_use: InUse | None) -> Picking | None:
     """Describe the version in use; None without a version."""
     if in_use is None:
         return None
@@ -42,7 +42,7 @@ def picking_of(in_use: InUse | None, now: datetime.datetime) -> Picking | None:
         held_back=in_use.newest.number if in_use.held_back else None,
         finding=gate_finding(in_use.newest) if in_use.held_back else "",
         chosen_by=in_use.choice.user.username if in_use.choice else "",
-        chosen_at=moment(in_use.choice.created_at, now) if in_use.choice else None,
+        chosen_at=in_use.choice.created_at if in_use.choice else None,
         unpredicted=_unpredicted(in_use.version),
     )
 

@@ -15,8 +15,7 @@ from labeling.insight.work import AskedAnswers, Contribution
 from labeling.models import Batch
 from labeling.models.batches import IMPORTED, answers_needed
 from labeling.web.charts.drawing import Box
-from labeling.web.shared.phases import phase_in_words
-from labeling.web.shared.words import Moment, duration, moment, number
+from labeling.web.shared.words import duration, number, phase_in_words
 
 # An annotator whose last answer is no older than this counts as at work.
 AT_WORK = datetime.timedelta(minutes=10)
@@ -38,7 +37,7 @@ class PersonRow:
     answers: str
     skips: str
     held: str
-    last: Moment | None
+    last: datetime.datetime | None
     at_work: bool
 
 
@@ -59,7 +58,7 @@ def running(
             answers=number(each.answers),
             skips=number(each.skips),
             held=number(each.held),
-            last=moment(each.last_at, now),
+            last=each.last_at,
             at_work=each.last_at is not None and now - each.last_at <= AT_WORK,
         )
         for each in contributions

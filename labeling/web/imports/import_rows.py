@@ -11,8 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from labeling.models import Batch, ItemImport, Job, Project, Source
-from labeling.web.shared.phases import phase_in_words
-from labeling.web.shared.words import Moment, count, moment, number, percent
+from labeling.web.shared.words import count, number, percent, phase_in_words
 
 LISTED = 20
 UNFINISHED = (ItemImport.State.WAITING, ItemImport.State.RUNNING)
@@ -45,15 +44,15 @@ class ImportRow:
     accepted: str
     labeled: str
     rejected: int
-    at: Moment | None
+    at: datetime.datetime | None
     can_retry: bool
     step: StepRow | None = field(default=None)
 
 
-def import_rows(project: Project, now: datetime.datetime, source: Source | None = None) -> list[ImportRow]:
+def import_rows(project: Project, source: Source | None = None) -> list[ImportRow]:
     """List the newest imports, of a source or of all, each with its step."""
     imports = project.imports.filter(source=source) if source else project.imports
-    return [_row(each, now) for each in imports.select_related("batch", "job")[:LISTED]]
+    return [_row(each) for each in imports.select_related("batch", "job")[:LISTED]]
 
 
 def encoding_row(project: Project, unencoded: int) -> StepRow | None:
@@ -80,7 +79,7 @@ def as_json(rows: list[ImportRow], encoding: StepRow | None, states: str) -> dic
     return {"states": states, "steps": [{name: getattr(step, name) for name in names} for step in steps]}
 
 
-def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
+def _row(item_import: ItemImport) -> ImportRow:
     failed = item_import.state == ItemImport.State.FAILED
     return ImportRow(
         pk=item_import.pk,
@@ -91,7 +90,7 @@ def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
         accepted=number(item_import.accepted),
         labeled=label_notice(item_import),
         rejected=item_import.rejected,
-        at=moment(item_import.finished_at or item_import.created_at, now),
+        at=item_import.finished_at or item_import.created_at,
         can_retry=failed and item_import.job is not None,
         step=_step(item_import, item_import.job) if item_import.state in UNFINISHED else None,
     )

@@ -29,7 +29,7 @@ from labeling.queue.changing import (
 )
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.forms import translated
-from labeling.web.shared.words import Moment, duration, localized, moment, number, percent
+from labeling.web.shared.words import duration, localized, number, percent
 from models_store.metrics import points_off
 
 EXCERPT = 240
@@ -130,21 +130,21 @@ class AnswerRow:
     skipped: bool
     flagged: bool
     took: str
-    at: Moment | None
-    undone: Moment | None
+    at: datetime.datetime | None
+    undone: datetime.datetime | None
     agrees: bool
 
 
-def annotation_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRow]:
-    return [_answer_row(each, record, now, record.item.label) for each in record.annotations]
+def annotation_rows(record: ItemRecord) -> list[AnswerRow]:
+    return [_answer_row(each, record, record.item.label) for each in record.annotations]
 
 
-def check_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRow]:
+def check_rows(record: ItemRecord) -> list[AnswerRow]:
     """Return the answers to the item as a gold item."""
-    return [_answer_row(each, record, now, record.item.gold) for each in record.checks]
+    return [_answer_row(each, record, record.item.gold) for each in record.checks]
 
 
-def _answer_row(each: Annotation, record: ItemRecord, now: datetime.datetime, right: Any) -> AnswerRow:
+def _answer_row(each: Annotation, record: ItemRecord, right: Any) -> AnswerRow:
     skipped = each.value is None
     return AnswerRow(
         who=each.user.username,
@@ -154,23 +154,23 @@ def _answer_row(each: Annotation, record: ItemRecord, now: datetime.datetime, ri
         skipped=skipped,
         flagged=each.flagged,
         took=duration(each.seconds) if each.seconds else "–",
-        at=moment(each.created_at, now),
-        undone=moment(each.undone_at, now),
+        at=each.created_at,
+        undone=each.undone_at,
         agrees=not skipped and each.value == right,
     )
 
 
-def correction_rows(record: ItemRecord, now: datetime.datetime) -> list[dict[str, Any]]:
-    return [_correction(each, record, now) for each in record.corrections]
+def correction_rows(record: ItemRecord) -> list[dict[str, Any]]:
+    return [_correction(each, record) for each in record.corrections]
 
 
-def _correction(each: Correction, record: ItemRecord, now: datetime.datetime) -> dict[str, Any]:
+def _correction(each: Correction, record: ItemRecord) -> dict[str, Any]:
     return {
         "who": each.user.username,
         "what": label_text(record.item.project.asks.show(each.value, record.names)),
         "note": each.note,
-        "at": moment(each.created_at, now),
-        "ended": moment(each.withdrawn_at, now),
+        "at": each.created_at,
+        "ended": each.withdrawn_at,
         "ended_by": each.withdrawn_by.username if each.withdrawn_by else "",
     }
 

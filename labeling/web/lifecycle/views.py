@@ -9,7 +9,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
@@ -23,7 +22,7 @@ from labeling.projects.people import members as memberships
 from labeling.web.lifecycle.forms import DeleteForm, DuplicateForm, TransferForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, moment
+from labeling.web.shared.words import count
 
 SECTION = "project-manage"
 
@@ -46,10 +45,9 @@ def _manage(
         **_contents(project),
         "copy_form": copy_form or DuplicateForm(project),
         "delete_form": delete_form or DeleteForm(),
-        "archived": moment(project.archived_at, timezone.now()),
+        "archived": project.archived_at,
     }
-    status = 400 if copy_form or delete_form else 200
-    return render_page(request, membership, "project/manage.html", context, section=SECTION, status=status)
+    return render_page(request, membership, "project/manage.html", context, section=SECTION)
 
 
 def _contents(project: Project) -> dict[str, str]:
@@ -139,12 +137,11 @@ def deleted(request: HttpRequest) -> HttpResponse:
     projects = lifecycle.restorable(request.user)
     if request.method == "POST":
         return _restore(request, projects)
-    now = timezone.now()
     rows: list[dict[str, Any]] = [
         {
             "project": each,
-            "at": moment(each.deleted_at, now),
-            "until": moment(each.deleted_at and each.deleted_at + lifecycle.KEPT, now),
+            "at": each.deleted_at,
+            "until": each.deleted_at and each.deleted_at + lifecycle.KEPT,
         }
         for each in projects
     ]
@@ -184,5 +181,4 @@ def transfer(request: HttpRequest, membership: Membership, username: str) -> Htt
             )
             return redirect("project", project.slug)
     context = {"successor": successor, "form": form, **_contents(project)}
-    status = 400 if form.errors else 200
-    return render_page(request, membership, "project/transfer.html", context, section="project-members", status=status)
+    return render_page(request, membership, "project/transfer.html", context, section="project-members")

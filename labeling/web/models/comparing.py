@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -20,8 +19,7 @@ from labeling.storage.db.replica import reads
 from labeling.web.items.item_view import excerpt
 from labeling.web.models import comparison_words, version_words
 from labeling.web.models.version_words import comparison
-from labeling.web.shared.damaged import damaged_lines
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import damaged_files, render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, percent
 
@@ -48,7 +46,7 @@ def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
     context: dict[str, Any] = {"versions": versions, "a": a, "b": b}
     if a and b and a != b:
         context |= _compared(request, project, a, b)
-    context["damaged"] = damaged_lines(project, timezone.now())  # after the comparison has read the versions' files
+    context["damaged"] = damaged_files(project)  # after the comparison has read the versions' files
     return render_page(request, membership, "project/compare.html", context, section="project-models")
 
 

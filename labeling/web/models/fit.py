@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 
 from labeling.insight.clusterings import LEAST_KEPT, MOST_JOINED, drift_of
 from labeling.models import Clustering
-from labeling.web.shared.words import Moment, count, duration, moment, number, percent
+from labeling.web.shared.words import count, duration, number, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,15 +17,15 @@ class Fit:
     """A clustering and its fit, for pages. `warnings` is empty if it fits; `asked`: when a rebuild was requested."""
 
     built: str
-    at: Moment | None
+    at: datetime.datetime | None
     joined: str
     kept: str
     warnings: list[str]
     took: str
-    asked: Moment | None
+    asked: datetime.datetime | None
 
 
-def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
+def fit_of(clustering: Clustering | None) -> Fit | None:
     """Describe the clustering; None without one. The clustering must be selected with its versions."""
     if clustering is None:
         return None
@@ -50,12 +50,12 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
     return Fit(
         built=gettext("%(items)s, by version %(number)s’s embeddings")
         % {"items": count(clustering.rows, "item"), "number": clustering.embedded_by.number},
-        at=moment(clustering.created_at, now),
+        at=clustering.created_at,
         joined=f"{number(clustering.joined_rows - clustering.rows)} ({percent(drift.joined)})",
         kept=_kept(clustering, drift.kept),
         warnings=warnings,
         took=duration(clustering.seconds),
-        asked=moment(clustering.anew_at, now),
+        asked=clustering.anew_at,
     )
 
 

@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
@@ -21,9 +20,9 @@ from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Mea
 from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.settings.embedding_server_form import EmbeddingServerForm
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, duration, moment, money, number, percent, span
+from labeling.web.shared.words import count, duration, money, number, percent, span
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -31,12 +30,9 @@ def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the form that chooses the encoder, or the chosen encoder once an item is encoded."""
     project = membership.project
     form = EncoderForm(request.POST if request.method == "POST" else None, project=project)
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with errors_as_messages(request, EncoderSettled):
             choose_encoder(project=project, choice=form.choice())
-        except EncoderSettled as error:
-            messages.error(request, str(error))
-        else:
             messages.success(request, gettext("Items are encoded by %(choice)s.") % {"choice": form.choice()["name"]})
         return redirect("project-encoder", project.slug)
     return _page(request, membership, form)
@@ -49,10 +45,8 @@ def measure(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
     if form is not None and not form.is_valid():
         return _page(request, membership, form)
-    try:
+    with errors_as_messages(request, ComparisonRefused):
         encoder_comparison.ask(project=project, also=[form.choice()] if form else [])
-    except ComparisonRefused as refused:
-        messages.error(request, str(refused))
     return redirect("project-encoder", project.slug)
 
 
@@ -63,14 +57,12 @@ def change(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
     if form is not None and not form.is_valid():
         return _page(request, membership, form)
-    try:
+    with errors_as_messages(request, ChangeRefused, ValidationError, json.JSONDecodeError):
         if "keep" in request.POST:
             encoder_change.withdraw(project=project)
         else:
             choice = form.choice() if form else json.loads(request.POST.get("choice", ""))
             encoder_change.ask(project=project, choice=choice, user=membership.user)
-    except (ChangeRefused, ValidationError, json.JSONDecodeError) as error:
-        messages.error(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
     return redirect("project-encoder", project.slug)
 
 
@@ -111,8 +103,7 @@ def _page(
         "servers": _servers(project) if takes_servers else None,
         "server_form": server_form or EmbeddingServerForm(),
     }
-    status = 400 if form.errors or (server_form is not None and server_form.errors) else 200
-    return render_page(request, membership, "project/encoder.html", context, section="project-settings", status=status)
+    return render_page(request, membership, "project/encoder.html", context, section="project-settings")
 
 
 def _servers(project: Project) -> dict[str, Any]:
@@ -143,7 +134,7 @@ def _change(project: Project) -> dict[str, Any] | None:
         "done": gettext("%(n)s of %(items)s")
         % {"n": number(change.rows), "items": count(project.encoded_rows, "item")},
         "ready": change.generation > 0 and change.rows == project.encoded_rows,
-        "at": moment(change.asked_at, timezone.now()),
+        "at": change.asked_at,
     }
 
 
@@ -175,7 +166,7 @@ def _measured(project: Project) -> dict[str, Any] | None:
     return {
         "rows": [_row(each, own=each.choice == own) for each in results],
         "of": _sample(comparison, results),
-        "at": moment(comparison.measured_at or comparison.asked_at, timezone.now()),
+        "at": comparison.measured_at or comparison.asked_at,
         "under_way": encoder_comparison.is_under_way(comparison),
         "step": gettext("%(results)s of %(encoders)s measured")
         % {"results": len(results), "encoders": count(len(comparison.choices), "encoder")},

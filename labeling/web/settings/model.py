@@ -19,7 +19,7 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the form that chooses the model, or save the choice. The worker restarts a running training with it."""
     project = membership.project
     form = ModelForm(request.POST if request.method == "POST" else None, project=project)
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         project.model = form.choice()
         with recorded(project, ["model"]):
             project.save(update_fields=["model"])
@@ -27,6 +27,4 @@ def model(request: HttpRequest, membership: Membership) -> HttpResponse:
             request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}
         )
         return redirect("project-learner", project.slug)
-    status = 400 if form.errors else 200
-    context = {"form": form}
-    return render_page(request, membership, "project/learner.html", context, section="project-settings", status=status)
+    return render_page(request, membership, "project/learner.html", {"form": form}, section="project-settings")

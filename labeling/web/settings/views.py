@@ -16,7 +16,7 @@ from labeling.web.settings import consequences
 from labeling.web.settings.settings_form import SettingsForm
 from labeling.web.settings.standing import standing_of
 from labeling.web.settings.training_form import TrainingForm
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 
 
@@ -41,11 +41,10 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
         "training": training,
         "unknown": data is not None and typed is project,
         "consequences": consequences.consequences_of(standing_of(project, now), project, typed),
-        "fit": fit_of(clusterings.clustering_of(project), now),
+        "fit": fit_of(clusterings.clustering_of(project)),
         "thresholds": thresholds(),
     }
-    status = 400 if data is not None else 200
-    return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
+    return render_page(request, membership, "project/settings.html", context, section="project-settings")
 
 
 def _save(form: SettingsForm, training: TrainingForm) -> None:
@@ -88,11 +87,8 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
         clusterings.withdraw_rebuild(project=project)
         messages.success(request, gettext("The clustering stays as it is."))
     else:
-        try:
+        with errors_as_messages(request, clusterings.ClusteringError):
             clusterings.ask_rebuild(project=project)
-        except clusterings.ClusteringError as error:
-            messages.error(request, str(error))
-        else:
             messages.success(request, gettext("The pool will be clustered again before the next batch."))
     return redirect("project-settings" if request.POST.get("back") == "settings" else "project", project.slug)
 

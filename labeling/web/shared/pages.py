@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
-from labeling.models import Ability, Membership, Project
+from labeling.models import Ability, DamagedFile, Membership, Project
+from labeling.models.files import DamagedFileQuerySet
+
+# How long pages still show a rebuilt file.
+REBUILT_SHOWN = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +130,15 @@ def render_page(
     request: HttpRequest,
     membership: Membership,
     template: str,
-    context: dict[str, Any] | None = None,
+    context: dict[str, Any],
     *,
     section: str,
-    status: int = 200,
+    status: int | None = None,
 ) -> HttpResponse:
     """Render a page of the project in `section` (the name of its address), with the links that the member may open.
 
-    Templates ask `can`, by the keys of abilities: `can.members_change`.
+    Templates ask `can`, by the keys of abilities: `can.members_change`. Without a `status`, it is 400 if a form of the
+    context has errors.
     """
     project = membership.project
     ways, pages = ways_of(membership, section)
@@ -139,4 +150,22 @@ def render_page(
         "ways": ways,
         "pages": pages,
     }
-    return render(request, template, {**shared, **(context or {})}, status=status)
+    if status is None:
+        status = 400 if any(isinstance(each, BaseForm) and each.errors for each in context.values()) else 200
+    return render(request, template, {**shared, **context}, status=status)
+
+
+@contextmanager
+def errors_as_messages(request: HttpRequest, *kinds_of_errors: type[Exception]) -> Iterator[None]:
+    """Show an error of these kinds as a message on the next page, and leave out the rest of the block."""
+    try:
+        yield
+    except kinds_of_errors as error:
+        messages.error(request, " ".join(error.messages) if isinstance(error, ValidationError) else str(error))
+
+
+def damaged_files(project: Project) -> DamagedFileQuerySet:
+    """Return the damaged files, and the files that were rebuilt within a day. Annotators do not see them. One query."""
+    files = DamagedFile.objects.filter(project=project)
+    shown = files.standing() | files.filter(mended_at__gte=timezone.now() - REBUILT_SHOWN)
+    return shown.order_by("mended_at", "name")
