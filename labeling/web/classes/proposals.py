@@ -45,10 +45,7 @@ def proposed(project: Project) -> list[dict[str, Any]]:
             ),
             "counted": gettext("%(items)s, proposed by %(people)s")
             % {"items": count(len(group.items), "item"), "people": count(group.people, "person", "people")},
-            "items": [
-                {"row": item, "image": kind.is_picture and bool(item.media), "excerpt": kind.excerpt(item.data)}
-                for item in group.items[:SHOWN]
-            ],
+            "items": [{"row": item, "excerpt": kind.excerpt(item.data)} for item in group.items[:SHOWN]],
             "others": max(0, len(group.items) - SHOWN),
         }
         for place, group in enumerate(groups)

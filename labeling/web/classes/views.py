@@ -110,10 +110,7 @@ def class_detail(request: HttpRequest, membership: Membership, index: int) -> Ht
 def _examples(project: Project, label_class: LabelClass) -> list[dict[str, Any]]:
     kind = kinds.of(project)
     items = examples.examples_of(project, label_class).get(label_class.index, [])
-    return [
-        {"row": item, "image": kind.is_picture and bool(item.media), "excerpt": kind.excerpt(item.data)}
-        for item in items
-    ]
+    return [{"row": item, "excerpt": kind.excerpt(item.data)} for item in items]
 
 
 def _edit(membership: Membership, label_class: LabelClass, form: ClassForm) -> None:

@@ -30,10 +30,10 @@ from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import (
     as_json,
     encoding_row,
+    fingerprint,
     import_rows,
     label_notice,
     next_step,
-    states_of,
 )
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import errors_as_messages, render_page
@@ -157,13 +157,13 @@ def _under_way(project: Project) -> dict[str, Any]:
     now = timezone.now()
     rows = import_rows(project)
     encoding = encoding_row(project, project.items.unencoded().count())
-    under_way = bool(encoding) or any(row.step for row in rows)
+    under_way = bool(encoding) or any(row["step"] for row in rows)
     no_worker = under_way and is_stalled(project, now)
     return {
         "rows": rows,
         "encoding": encoding,
         "stalled": no_worker,
-        "states": states_of(rows, encoding, no_worker),
+        "states": fingerprint(rows, encoding, no_worker),
     }
 
 

@@ -11,7 +11,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from labeling import kinds
 from labeling.insight.versions_compared import Comparison, OnControl, compare_versions
 from labeling.models import Ability, Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -77,7 +76,7 @@ def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelV
     if control:
         context |= {
             "finding": comparison_words.finding(control, a.number, b.number),
-            "interval": comparison_words.interval(control, a.number, b.number),
+            "interval": comparison_words.interval_sentence(control, a.number, b.number),
             "sentence": comparison(control.compared, b.number, a.number),
             "figures": comparison_words.figures(control),
             "classes": comparison_words.class_rows(control, names),
@@ -144,7 +143,6 @@ def _row(
 
     return {
         "item": item,
-        "image": item is not None and kinds.of(project).is_picture and bool(item.media),
         "excerpt": excerpt(project, item)[:EXCERPT] if item else "",
         "label": names.get(label, ""),
         "a": prediction(pair.said_a, pair.sure_a),

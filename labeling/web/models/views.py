@@ -21,11 +21,11 @@ from labeling.projects import version_in_use
 from labeling.projects.encoders.encoder_settings import name_of, why
 from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
-from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from labeling.web.models.confusion import confusion_of
+from labeling.web.models.version_words import gate_finding, picking_of
 from labeling.web.shared.pages import damaged_files, errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import duration, number, percent

@@ -28,15 +28,14 @@ from labeling.loop import batches, retrying
 from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows
-from labeling.web.batches.picking import picking_of
 from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
 from labeling.web.charts.payoff import payoff_chart
 from labeling.web.finish.words import sentence
 from labeling.web.models.fit import fit_of
+from labeling.web.models.version_words import picking_of
 from labeling.web.overview.paying_off import paying_off
-from labeling.web.overview.situation import situation
-from labeling.web.overview.waits import Line, lines
+from labeling.web.overview.situation import Line, lines, situation
 from labeling.web.shared.pages import damaged_files, errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, duration, number, phase_as_title, phase_in_words

@@ -144,6 +144,7 @@ def _item_page(
     status: int = 200,
 ) -> HttpResponse:
     project, item = membership.project, record.item
+    answers = item_view.annotation_rows(record)
     before, following = queue.before(item.pk), queue.next(item.pk)
     widget = form.fields["value"].widget
     choices = widget.choices if isinstance(widget, RadioSelect) else None
@@ -157,8 +158,8 @@ def _item_page(
         "came_to_be": item_view.came_to_be(record),
         "agreement": None if item.agreement is None else words.percent(item.agreement),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
-        "answers": [each for each in item_view.annotation_rows(record) if each.undone is None],
-        "undone": [each for each in item_view.annotation_rows(record) if each.undone is not None],
+        "answers": [each for each in answers if each["row"].undone_at is None],
+        "undone": [each for each in answers if each["row"].undone_at is not None],
         "corrections": item_view.correction_rows(record),
         "model": item_view.model_says(record),
         "form": form,

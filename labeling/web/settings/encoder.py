@@ -1,28 +1,65 @@
-"""The page of a project's encoder."""
+"""The page of a project's encoder, and of the servers for embeddings."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
+from labeling.outside.outbound import check_text
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.encoders.encoder_change import ChangeRefused
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
-from labeling.web.settings.embedding_server_form import EmbeddingServerForm
+from labeling.web.shared.forms import figure_input
 from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, duration, money, number, percent, span
+from labeling.web.shared.words import count, duration, interval, money, number, percent
+from models_store.encoders.options import MOST_CHARACTERS
+
+
+class EmbeddingServerForm(forms.Form):
+    """The address of a server, its key and its price."""
+
+    address = forms.CharField(
+        label=gettext_lazy("Address"),
+        max_length=MOST_CHARACTERS,
+        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("For example https://api.openai.com/v1/embeddings."),
+        error_messages={"required": gettext_lazy("Enter an address.")},
+    )
+    key = forms.CharField(
+        label=gettext_lazy("API key"),
+        max_length=1000,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("It is stored encrypted, and sent to this address alone. Empty: the present one stays."),
+    )
+    price = forms.FloatField(
+        label=gettext_lazy("Price of a million tokens"),
+        required=False,
+        min_value=0,
+        max_value=1e6,
+        widget=figure_input(is_whole=False),
+        help_text=gettext_lazy("In the currency of the project’s settings, for an estimate of the cost."),
+    )
+
+    def clean_address(self) -> str:
+        address: str = self.cleaned_data["address"]
+        try:
+            check_text(address)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        return address
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -142,21 +179,6 @@ def _options(choice: dict[str, Any]) -> list[str]:
     return [f"{name} {value}" for name, value in choice["options"].items()]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """An encoder's line of the table."""
-
-    name: str
-    options: list[str]
-    choice: str
-    own: bool
-    accuracy: str
-    interval: str
-    took: str
-    pool: str
-    problem: str
-
-
 def _measured(project: Project) -> dict[str, Any] | None:
     comparison = encoder_comparison.comparison_of(project)
     if comparison is None:
@@ -174,14 +196,18 @@ def _measured(project: Project) -> dict[str, Any] | None:
     }
 
 
-def _row(each: Measured, *, own: bool) -> _Row:
+def _row(each: Measured, *, own: bool) -> dict[str, Any]:
+    row = {"name": each.choice["name"], "options": _options(each.choice), "own": own}
     if each.accuracy is None or each.low is None or each.high is None:
-        return _Row(each.choice["name"], _options(each.choice), "", own, "–", "", "–", "–", each.problem)
-    interval = span(percent(each.low, exact=True), percent(each.high, exact=True))
-    accuracy = percent(each.accuracy, exact=True)
-    name, options, choice = each.choice["name"], _options(each.choice), json.dumps(each.choice)
-    took, pool = duration(each.seconds), duration(each.pool_seconds)
-    return _Row(name, options, choice, own, accuracy, interval, took, pool, "")
+        return {**row, "problem": each.problem}
+    return {
+        **row,
+        "choice": json.dumps(each.choice),
+        "accuracy": percent(each.accuracy, exact=True),
+        "interval": interval(each.low, each.high),
+        "took": duration(each.seconds),
+        "pool": duration(each.pool_seconds),
+    }
 
 
 def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:

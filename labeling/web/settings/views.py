@@ -1,4 +1,4 @@
-"""The settings page, with the consequences of settings."""
+"""The pages of settings, with their consequences, and of the project's model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from labeling.models import Ability, Membership
 from labeling.projects.recorded import recorded
 from labeling.web.models.fit import fit_of, thresholds
 from labeling.web.settings import consequences
+from labeling.web.settings.choice_form import ModelForm
 from labeling.web.settings.settings_form import SettingsForm
 from labeling.web.settings.standing import standing_of
 from labeling.web.settings.training_form import TrainingForm
@@ -96,3 +97,19 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
 def _wrong(form: SettingsForm) -> list[str]:
     """Return the errors of the fields with consequences, each with the field's name."""
     return [f"{form.fields[name].label}: {form.errors[name][0]}" for name in form.telling if name in form.errors]
+
+
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
+def model(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Show the form that chooses the model, or save the choice. The worker restarts a running training with it."""
+    project = membership.project
+    form = ModelForm(request.POST if request.method == "POST" else None, project=project)
+    if form.is_valid():
+        project.model = form.choice()
+        with recorded(project, ["model"]):
+            project.save(update_fields=["model"])
+        messages.success(
+            request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}
+        )
+        return redirect("project-learner", project.slug)
+    return render_page(request, membership, "project/learner.html", {"form": form}, section="project-settings")

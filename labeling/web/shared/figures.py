@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from labeling.web.shared.languages import texts_of_scripts
-from labeling.web.shared.words import exact_time, moment, number
+from labeling.web.shared.words import duration, exact_time, moment, number
 
 register = template.Library()
 register.filter("number", number)
@@ -30,6 +30,7 @@ def ago(at: datetime.datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}" title="{}">{}</time>', shown.iso, shown.exact, shown.ago) if shown else "–"
 
 
+register.filter("duration", duration)
 register.filter("exact", exact_time)
 
 

@@ -63,7 +63,7 @@ def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
     return forms.CharField(label=translated(each.label), required=False, max_length=longest, widget=widget)
 
 
-def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
+def apply_bounds(form: forms.BaseForm, model_fields: Any) -> None:
     """Apply the bounds of the model's fields to the form's number fields, with one error message that names both
     bounds.
     """

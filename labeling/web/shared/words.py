@@ -66,6 +66,11 @@ def span(low: str, high: str) -> str:
     return gettext("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
+def interval(low: float, high: float) -> str:
+    """Format an interval of shares: 90.1 % to 95.2 %."""
+    return span(percent(low, exact=True), percent(high, exact=True))
+
+
 def part(right: int, n: int) -> str:
     """Format a share of right answers: 94.0 %; for few items 4 of 5; for none –."""
     if n >= ENOUGH:
