@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.contrib import messages
@@ -13,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
@@ -28,67 +29,59 @@ REBUILT_SHOWN = datetime.timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A page in the navigation, by the name of its address, with the ability that opens it.
-
-    `shown` returns whether the project has the page.
-    """
+    """A page in the navigation, by the name of its address. `shown` returns whether the project has the page."""
 
     name: str
     title: str
-    ability: Ability
     shown: Callable[[Project], bool] = lambda project: True
 
 
 # Groups of pages by their purpose. A page outside the navigation belongs to the section of its parent page.
 GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
-    (_("Overview"), (Section("project", _("Overview"), Ability.PROJECT_READ),)),
-    (_("Label"), (Section("label", _("Label"), Ability.TASKS_ANSWER, lambda project: not project.archived_at),)),
-    (_("Review"), (Section("project-review", _("Review"), Ability.REVIEW_READ),)),
+    (_("Overview"), (Section("project", _("Overview")),)),
+    (_("Label"), (Section("label", _("Label"), lambda project: not project.archived_at),)),
+    (_("Review"), (Section("project-review", _("Review")),)),
     (
         _("Batches"),
         (
-            Section("project-batches", _("Batches"), Ability.PROJECT_READ),
-            Section("project-progress", _("Pace and people"), Ability.BATCHES_READ),
-            Section("project-agreement", _("Agreement"), Ability.LABELS_READ),
-            Section("project-copies", _("Near-copies"), Ability.LABELS_READ, lambda project: project.near_copies > 0),
+            Section("project-batches", _("Batches")),
+            Section("project-progress", _("Pace and people")),
+            Section("project-agreement", _("Agreement")),
+            Section("project-copies", _("Near-copies"), lambda project: project.near_copies > 0),
         ),
     ),
     (
         _("Items"),
         (
-            Section("project-items", _("Items"), Ability.ITEMS_READ),
-            Section("project-import", _("Import"), Ability.IMPORTS_READ),
-            Section("project-sources", _("Sources"), Ability.SOURCES_CHANGE),
-            Section("project-export", _("Export"), Ability.LABELS_READ),
-            Section("project-datasets", _("Dataset versions"), Ability.LABELS_READ),
+            Section("project-items", _("Items")),
+            Section("project-import", _("Import")),
+            Section("project-sources", _("Sources")),
+            Section("project-export", _("Export")),
+            Section("project-datasets", _("Dataset versions")),
         ),
     ),
-    (
-        _("Models"),
-        (
-            Section("project-models", _("Versions"), Ability.MODELS_READ),
-            Section("project-privacy", _("Privacy"), Ability.MODELS_READ),
-        ),
-    ),
-    (_("Finish"), (Section("project-finish", _("Finish"), Ability.BATCHES_READ),)),
+    (_("Models"), (Section("project-models", _("Versions")), Section("project-privacy", _("Privacy")))),
+    (_("Finish"), (Section("project-finish", _("Finish")),)),
     (
         _("Settings"),
         (
-            Section("project-settings", _("General"), Ability.SETTINGS_READ),
-            Section("project-guidelines-edit", _("Guidelines"), Ability.SETTINGS_READ),
-            Section("project-classes", _("Classes"), Ability.SETTINGS_READ),
-            Section("project-webhooks", _("Webhooks"), Ability.WEBHOOKS_CHANGE),
-            Section("project-manage", _("Archive, copy, delete"), Ability.SETTINGS_READ),
+            Section("project-settings", _("General")),
+            Section("project-guidelines-edit", _("Guidelines")),
+            Section("project-classes", _("Classes")),
+            Section("project-webhooks", _("Webhooks")),
+            Section("project-manage", _("Archive, copy, delete")),
         ),
     ),
-    (
-        _("Members"),
-        (
-            Section("project-members", _("Members"), Ability.MEMBERS_READ),
-            Section("project-auditlog", _("Audit log"), Ability.AUDITLOG_READ),
-        ),
-    ),
+    (_("Members"), (Section("project-members", _("Members")), Section("project-auditlog", _("Audit log")))),
 )
+
+
+@cache
+def ability_to_open(name: str) -> Ability:
+    """Return the ability that the page at the address with this name asks for, as its view declares it."""
+    view = resolve(reverse(name, args=["any"])).func
+    ability: Ability = view.abilities["GET"]  # type: ignore[attr-defined]  # set by `for_members`
+    return ability
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +103,7 @@ def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]
     groups: list[Way] = []
     pages: list[Way] = []
     for title, sections in GROUPS:
-        allowed = [each for each in sections if membership.can(each.ability) and each.shown(project)]
+        allowed = [each for each in sections if membership.can(ability_to_open(each.name)) and each.shown(project)]
         if not allowed:
             continue
         names = [each.name for each in allowed]
