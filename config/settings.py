@@ -146,7 +146,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "labeling.web.gate.proxies.TrustedProxies",
-    *(["labeling.web.gate.traces.Traces"] if TRACES else []),
+    *(["labeling.web.gate.requests.Traces"] if TRACES else []),
     "labeling.web.gate.requests.Requests",
     "labeling.web.gate.headers.MoreHeaders",
     "labeling.web.gate.headers.ContentPolicy",
@@ -165,7 +165,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labeling.web.gate.throttle.LockedOut",
     "allauth.account.middleware.AccountMiddleware",
-    "labeling.web.gate.error_pages.ErrorPages",
+    "labeling.web.gate.headers.ErrorPages",
 ]
 
 ROOT_URLCONF = "config.urls"

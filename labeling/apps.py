@@ -19,4 +19,4 @@ class LabelingConfig(AppConfig):
 
     def ready(self) -> None:
         register_converter(Word, "word")
-        import_module("labeling.web.gate.acts")  # connects its receivers
+        import_module("labeling.web.gate.requests")  # connects its receivers

@@ -112,7 +112,7 @@ def _of_exports() -> Iterator[str]:
     from labeling.labels.resolving.origins import Origin
     from labeling.outgoing.exports.choice import FILTERS
     from labeling.outgoing.formats import GROUPS
-    from labeling.web.export.columns import MEANINGS
+    from labeling.web.export.views import MEANINGS
 
     for title, formats in GROUPS.items():
         yield title

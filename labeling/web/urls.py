@@ -29,7 +29,7 @@ from labeling.web.overview.home import home
 from labeling.web.review import comments
 from labeling.web.review import views as reviews
 from labeling.web.server import views as server
-from labeling.web.settings import create, encoder, guidelines, guidelines_images, model
+from labeling.web.settings import create, encoder, guidelines, guidelines_images
 from labeling.web.settings import views as settings
 from labeling.web.sources import views as sources
 from labeling.web.webhooks import views as webhooks
@@ -133,7 +133,7 @@ urlpatterns = [
         name="project-embedding-server-remove",
     ),
     path(f"{PROJECT}encoder/measure/", encoder.measure, name="project-encoder-measure"),
-    path(f"{PROJECT}model/", model.model, name="project-learner"),
+    path(f"{PROJECT}model/", settings.model, name="project-learner"),
     path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
     path(f"{PROJECT}models/<int:number>/release/", privacy.release, name="project-model-release"),
     path(f"{PROJECT}sources/", sources.sources, name="project-sources"),

@@ -172,7 +172,7 @@ def test_what_is_handed_out_may_end_after_the_job(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.django_db(transaction=True)
 def test_without_the_setting_nothing_of_it_is_loaded(settings: Any) -> None:
-    assert "labeling.web.gate.traces.Traces" not in settings.MIDDLEWARE
+    assert "labeling.web.gate.requests.Traces" not in settings.MIDDLEWARE
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())
     program = (
         "import sys; from django.core.management import call_command; call_command('worker', drain=True); "

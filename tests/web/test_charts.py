@@ -12,9 +12,8 @@ from labeling.insight.annotators import Annotator, Rate
 from labeling.insight.balance import Balance, Frequency
 from labeling.insight.work import Slice
 from labeling.web.charts import balance, pace, people, rounds
-from labeling.web.charts.drawing import Figure, short
+from labeling.web.charts.drawing import Figure, Scale, shares_from, shares_to, short, time_steps, time_word, whole_steps
 from labeling.web.charts.rounds import Round
-from labeling.web.charts.scales import Scale, shares_from, shares_to, time_steps, time_word, whole_steps
 from models_store.metrics import wilson
 
 NOW = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)

@@ -21,8 +21,7 @@ from labeling.projects.settings import ON_PAGE, SETTINGS
 from labeling.steps import plan
 from labeling.web.settings import forecast
 from labeling.web.settings.consequences import NAMES, changes, consequences_of
-from labeling.web.settings.next_batch import next_batch, person_hours, rounds_left
-from labeling.web.settings.standing import Standing
+from labeling.web.settings.standing import Standing, next_batch, person_hours, rounds_left
 from models_store.privacy.config import PrivacyConfig
 from selector.strategies import STRATEGIES
 

@@ -16,7 +16,7 @@ from labeling.models import ModelVersion, Role
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.formats import DATASETS, EXPORTS, FORMATS, TOOLS
 from labeling.web.export import views as engineer
-from labeling.web.export.columns import MEANINGS
+from labeling.web.export.views import MEANINGS
 
 pytestmark = pytest.mark.django_db
 

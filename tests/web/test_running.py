@@ -10,7 +10,7 @@ import pytest
 from labeling.insight.pace import Pace
 from labeling.insight.work import Contribution, asked_answers_of
 from labeling.models import Batch
-from labeling.web.batches.running_batch import Running, running
+from labeling.web.batches.running_batch import running
 
 NOW = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)
 PACE = Pace(seconds=6.0, answers=50, active=2, annotators=3)
@@ -24,30 +24,30 @@ ANNIE = Contribution("annie", answers=40, skips=2, held=5, last_at=ago(1))
 BERT = Contribution("bert", answers=8, skips=0, held=0, last_at=ago(60))
 
 
-def told(*parts: Contribution, pace: Pace = PACE, **fields: Any) -> Running:
+def told(*parts: Contribution, pace: Pace = PACE, **fields: Any) -> dict[str, Any]:
     batch = Batch(**{"state": "open", "size": 100, "remaining": 50, "overlap": 1, **fields})
     return running(batch, parts, asked_answers_of(batch, parts), pace, NOW)
 
 
 def test_the_parts_of_the_bar() -> None:
-    pieces = told(ANNIE, BERT).pieces
-    assert [piece.text for piece in pieces] == ["48 answered", "2 skipped", "5 with annotators", "45 open"]
-    assert sum(piece.box.width for piece in pieces) == pytest.approx(1000)
-    assert pieces[1].box.x == pytest.approx(480)
+    pieces = told(ANNIE, BERT)["pieces"]
+    assert [piece["text"] for piece in pieces] == ["48 answered", "2 skipped", "5 with annotators", "45 open"]
+    assert sum(piece["width"] for piece in pieces) == pytest.approx(1000)
+    assert pieces[1]["x"] == pytest.approx(480)
 
 
 def test_with_several_answers_an_item_all_of_them_are_counted() -> None:
-    assert told(ANNIE, BERT, overlap=2).pieces[-1].text == "145 open"
+    assert told(ANNIE, BERT, overlap=2)["pieces"][-1]["text"] == "145 open"
 
 
 def test_what_is_not_open_any_more_is_left_out() -> None:
-    assert told(ANNIE, state="done", overlap=2).pieces[-1].text == "153 left out"
-    assert told(ANNIE, state="done").outlook == ""
-    assert told(state="done", strategy="imported").pieces[-1].text == "100 imported"
+    assert told(ANNIE, state="done", overlap=2)["pieces"][-1]["text"] == "153 left out"
+    assert told(ANNIE, state="done")["outlook"] == ""
+    assert told(state="done", strategy="imported")["pieces"][-1]["text"] == "100 imported"
 
 
 def test_who_answered_lately_is_at_work() -> None:
-    at_work = {person.username: person.at_work for person in told(ANNIE, BERT).people}
+    at_work = {person["row"].username: person["at_work"] for person in told(ANNIE, BERT)["people"]}
     assert at_work == {"annie": True, "bert": False}
 
 
@@ -61,7 +61,7 @@ def test_who_answered_lately_is_at_work() -> None:
     ],
 )
 def test_when_it_is_likely_to_be_done(parts: list[Contribution], pace: Pace, outlook: str) -> None:
-    assert told(*parts, pace=pace).outlook.replace("\u00a0", " ") == outlook
+    assert told(*parts, pace=pace)["outlook"].replace("\u00a0", " ") == outlook
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_when_it_is_likely_to_be_done(parts: list[Contribution], pace: Pace, out
 )
 def test_the_deadline(hours: float, share: float, says: str) -> None:
     batch = told(ANNIE, BERT, deadline_at=NOW + datetime.timedelta(hours=hours), complete_share=share)
-    assert batch.deadline.replace("\u00a0", " ") == says
+    assert batch["deadline"].replace("\u00a0", " ") == says

@@ -58,22 +58,18 @@ def test_duration(seconds: float, text: str) -> None:
 )
 def test_how_long_ago(seconds: float, text: str) -> None:
     told = moment(NOW - datetime.timedelta(seconds=seconds), NOW)
-    assert told is not None
     assert plain(told.ago) == text
 
 
 @pytest.mark.parametrize("hour", [0, 9, 23])
 def test_the_end_of_a_day_is_as_many_days_away_as_the_day(hour: int) -> None:
     told = moment(datetime.datetime(2025, 3, 9, tzinfo=datetime.UTC), NOW.replace(hour=hour))
-    assert told is not None
     assert told.ago == "in 7 days"
 
 
 def test_a_moment_has_its_exact_time_too() -> None:
     told = moment(NOW, NOW)
-    assert told is not None
     assert (told.exact, told.iso) == ("2025-03-01 12:00:00 UTC", "2025-03-01T12:00:00+00:00")
-    assert moment(None, NOW) is None
 
 
 def test_count() -> None:

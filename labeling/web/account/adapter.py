@@ -20,7 +20,7 @@ from labeling.projects.people import group_roles, second_factors
 from labeling.storage.db.sealed import seal, unseal
 from labeling.web.account import provider
 from labeling.web.gate import devices
-from labeling.web.gate.sessions import client_of
+from labeling.web.gate.sessions import client_address
 
 LINKED = "socialaccount/messages/account_connected_other.txt"
 """allauth's message that the account at the provider is linked with another account here."""
@@ -73,7 +73,7 @@ class Accounts(DefaultAccountAdapter):
             messages.add_message(request, level, message)
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return client_of(request)
+        return client_address(request)
 
 
 class SecondFactors(DefaultMFAAdapter):

@@ -18,8 +18,8 @@ from labeling.models.roles import ROLES
 from labeling.projects.people import access, invitations
 from labeling.projects.people.invitations import InvitationOver
 from labeling.projects.people.members import ProjectFull
-from labeling.web.account.forms import AccountForm
 from labeling.web.account.provider import provider_name
+from labeling.web.account.views import AccountForm
 from labeling.web.gate import devices
 from labeling.web.members.invitations import joined
 

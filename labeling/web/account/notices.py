@@ -17,7 +17,6 @@ from django.core.paginator import Paginator
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -28,7 +27,6 @@ from labeling.models import Mail, Mailbox, Membership, Notice, NoticeKind, User
 from labeling.models.notices import choice_of
 from labeling.models.roles import ROLES
 from labeling.outside.mailing import addresses
-from labeling.web.shared.words import moment
 
 A_PAGE = 50
 MOST = 100
@@ -102,7 +100,7 @@ def _shown(notice: Notice) -> dict[str, Any]:
         "row": notice,
         "text": NoticeKind(notice.kind).sentence(notice.number),
         "url": address_of(notice.kind, notice.project.slug, notice.number),
-        "at": moment(notice.created_at, timezone.now()),
+        "at": notice.created_at,
     }
 
 

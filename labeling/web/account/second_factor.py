@@ -19,7 +19,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
@@ -30,7 +29,6 @@ from labeling.projects.people import second_factors
 from labeling.projects.people.invisible import isolated
 from labeling.web.account.passkeys import AddPasskeyForm, PasskeyForm
 from labeling.web.account.provider import provider_name
-from labeling.web.shared.words import moment
 
 page = method_decorator([require_http_methods(["GET", "HEAD", "POST"]), never_cache], name="dispatch")
 INDEX = reverse_lazy("mfa_index")
@@ -42,15 +40,14 @@ INDEX = reverse_lazy("mfa_index")
 def index(request: HttpRequest) -> HttpResponse:
     """List the person's second factors."""
     assert isinstance(request.user, User)
-    now = timezone.now()
     rows = list(Authenticator.objects.filter(user=request.user).order_by("created_at"))
     factors = [
         {
             "pk": each.pk,
             "is_app": each.type == Authenticator.Type.TOTP,
             "name": gettext("Authenticator app") if each.type == Authenticator.Type.TOTP else each.wrap().name,
-            "added": moment(each.created_at, now),
-            "used": moment(each.last_used_at, now) if each.last_used_at else None,
+            "added": each.created_at,
+            "used": each.last_used_at if each.last_used_at else None,
         }
         for each in rows
         if each.type in second_factors.FACTORS

@@ -7,11 +7,12 @@ from typing import Any
 
 from allauth.account.utils import perform_login
 from allauth.socialaccount.models import SocialAccount
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import BaseUserCreationForm, PasswordChangeForm
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeView, redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
@@ -31,10 +32,33 @@ from labeling.models import LogKind, User
 from labeling.observing import auditlog
 from labeling.projects.people.members import new_token
 from labeling.web.account import first_account
-from labeling.web.account.forms import AccountForm, TokenForm
 from labeling.web.account.provider import provider_name
 from labeling.web.gate import devices, sessions
-from labeling.web.shared.words import moment, number
+from labeling.web.shared.words import number
+
+
+class AccountForm(BaseUserCreationForm):
+    """A username and a password for a new account. Validation does not reveal whether the username is taken."""
+
+    class Meta:
+        model = User
+        fields = ("username",)
+
+    def validate_unique(self) -> None:
+        """Skip the check for uniqueness; the code that creates the account makes it."""
+
+
+class TokenForm(forms.Form):
+    """The lifetime of a new API token."""
+
+    days = forms.TypedChoiceField(
+        label=_("Valid for"),
+        coerce=int,
+        choices=[(7, _("7 days")), (30, _("30 days")), (90, _("90 days")), (365, _("a year"))],
+        initial=30,
+        help_text=_("A program with the token acts as you until then, or until you revoke it."),
+    )
+
 
 THEMES = (("", _("As the device")), ("light", _("Light")), ("dark", _("Dark")))
 THEME_SECONDS = 365 * 24 * 3600
@@ -58,15 +82,15 @@ def account(request: HttpRequest) -> HttpResponse:
         {
             "key": each.token_key,
             "use": getattr(each, "last_use", None),
-            "created": moment(each.created, now),
-            "expires": moment(each.expiry, now),
+            "created": each.created,
+            "expires": each.expiry,
             "expired": each.expiry is not None and each.expiry <= now,
-            "used": moment(each.last_use.at, now) if hasattr(each, "last_use") else None,
+            "used": each.last_use.at if hasattr(each, "last_use") else None,
         }
         for each in rows
     ]
     going = [
-        {"row": each, "began": moment(each.began, now), "seen": moment(each.seen, now)}
+        {"row": each, "began": each.began, "seen": each.seen}
         for each in sessions.sessions_of(_user(request), request.session.session_key)
     ]
     context = {"form": form, "token": token, "tokens": tokens, "sessions": going}

@@ -13,7 +13,6 @@ from django.core.validators import MaxValueValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
 from django.views.decorators.cache import never_cache
@@ -24,7 +23,6 @@ from labeling.observing.auditlog import reading
 from labeling.projects.people import access
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment
 
 A_PAGE = 50
 WITHOUT_A_PERSON = {"command": _("a command"), "worker": _("the worker")}
@@ -78,9 +76,9 @@ class LogForm(forms.Form):
 @for_members(reading=Ability.AUDITLOG_READ)
 def project_log(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the entries of the project, the newest first."""
-    context, status = _context(request, membership.project)
+    context = _context(request, membership.project)
     context["file"] = reverse("api:auditlog-file", args=[membership.project.slug])
-    return render_page(request, membership, "project/auditlog.html", context, section="project-auditlog", status=status)
+    return render_page(request, membership, "project/auditlog.html", context, section="project-auditlog")
 
 
 @never_cache
@@ -90,21 +88,20 @@ def server_log(request: HttpRequest) -> HttpResponse:
     """List the entries of the server, for staff."""
     if not (isinstance(request.user, User) and access.is_operator(request.user)):
         raise PermissionDenied(gettext("Only staff may read the audit log of the server."))
-    context, status = _context(request, None)
-    context["file"] = reverse("api:server-auditlog-file")
-    return render(request, "auditlog.html", context, status=status)
+    context = {**_context(request, None), "file": reverse("api:server-auditlog-file")}
+    return render(request, "auditlog.html", context, status=400 if context["form"].errors else 200)
 
 
-def _context(request: HttpRequest, project: Project | None) -> tuple[dict[str, Any], int]:
+def _context(request: HttpRequest, project: Project | None) -> dict[str, Any]:
     form = LogForm(request.GET)
     entries = reading.entries_of(project, **form.query()) if form.is_valid() else reading.entries_of(project).none()
     page = Paginator(entries, A_PAGE).get_page(request.GET.get("page"))
-    names, now = reading.names_of(page), timezone.now()
+    names = reading.names_of(page)
     meanings = {kind.value: gettext(kind.meaning) for kind in LogKind}
     rows = [
         {
             "entry": each,
-            "at": moment(each.at, now),
+            "at": each.at,
             "who": names.get(each.who, ""),
             "by": gettext(WITHOUT_A_PERSON.get(each.via, NOBODY)),
             "whom": names.get(each.whom, ""),
@@ -115,5 +112,4 @@ def _context(request: HttpRequest, project: Project | None) -> tuple[dict[str, A
     query = request.GET.copy()
     query.pop("page", None)
     text = query.urlencode()
-    context = {"form": form, "page": page, "rows": rows, "query": f"{text}&" if text else ""}
-    return context, 400 if form.errors else 200
+    return {"form": form, "page": page, "rows": rows, "query": f"{text}&" if text else ""}

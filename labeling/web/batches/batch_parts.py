@@ -14,6 +14,7 @@ from labeling.insight.batch_parts import parts_of
 from labeling.models import Ability, Batch, Membership, User
 from labeling.projects.people.invisible import isolated
 from labeling.queue import parts
+from labeling.web.shared.pages import errors_as_messages
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
 from labeling.web.shared.words import number as number_of
@@ -52,7 +53,7 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
     """Reserve a share of the batch for one member or a group."""
     batch = get_object_or_404(membership.project.batches, number=number)
     form = PartForm(request.POST)
-    try:
+    with errors_as_messages(request, parts.PartError):
         if not form.is_valid():
             raise parts.PartError(gettext("Choose a person or a group, and a share from 0.01 to 100 percent."))
         whom, group, user = form.cleaned_data["whom"], "", None
@@ -61,9 +62,6 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
         else:
             user = User.objects.filter(memberships__project=membership.project, username=whom).first()
         part = parts.keep(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
-    except parts.PartError as error:
-        messages.error(request, str(error))
-    else:
         n = part.stop - part.start
         text = ngettext("%(n)s task is for %(name)s alone.", "%(n)s tasks are for %(name)s alone.", n)
         messages.success(request, text % {"n": number_of(n), "name": isolated(part.name)})

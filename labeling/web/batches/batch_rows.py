@@ -1,16 +1,18 @@
-"""The rows of tables of batches."""
+"""The rows of tables of batches and of a batch's tasks. Pure functions."""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from labeling.models import Batch
+from labeling.models import Batch, Project, Task
 from labeling.models.batches import BY_CHANCE, IMPORTED, SEED
-from labeling.web.shared.words import Moment, accuracy, duration, moment, number, percent, span
+from labeling.web.batches.reasons import reason
+from labeling.web.items.item_view import excerpt, label_text
+from labeling.web.shared.words import accuracy, duration, interval, localized, number, percent
 
 STATES = {
     Batch.State.SELECTING: gettext_lazy("selecting"),
@@ -22,59 +24,24 @@ STATES = {
     Batch.State.IMPORTING: gettext_lazy("importing"),
 }
 """The states of a batch, in one word."""
+EXCERPT = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """The duration, the hours of work and the resulting accuracy of a batch, for members who may read them."""
-
-    lasted: str
-    work: str
-    accuracy: str
-    interval: str
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """A row of a table of batches."""
-
-    number: int
-    state: str
-    state_shown: str
-    size: int
-    answered: int
-    shown: str
-    left_out: str
-    picked_by: str
-    version: int | None
-    opened: Moment | None
-    done: Moment | None
-    effort: Effort | None
-
-
-def batch_rows(
-    batches: Iterable[Batch], now: datetime.datetime, hours: Mapping[int, float] | None = None
-) -> list[BatchRow]:
+def batch_rows(batches: Iterable[Batch], hours: Mapping[int, float] | None = None) -> list[dict[str, Any]]:
     """Make a row for each batch.
 
     The batches must be selected with `selected_by` and `model_version`. `hours` maps a batch's key to its hours of
-    work; with it, the rows have an `Effort`.
+    work; with it, the rows have the duration, the work and the resulting accuracy, for members who may read them.
     """
     return [
-        BatchRow(
-            number=batch.number,
-            state=batch.state,
-            state_shown=str(STATES[Batch.State(batch.state)]),
-            size=batch.size,
-            answered=batch.size - batch.remaining,
-            shown=_of_all(batch),
-            left_out=left_out(batch),
-            picked_by=picked_by(batch),
-            version=batch.model_version.number if hasattr(batch, "model_version") else None,
-            opened=moment(batch.opened_at, now),
-            done=moment(batch.done_at, now),
-            effort=None if hours is None else _effort(batch, hours),
-        )
+        {
+            "batch": batch,
+            "state": STATES[Batch.State(batch.state)],
+            "answered": _of_all(batch),
+            "left_out": left_out(batch),
+            "picked_by": picked_by(batch),
+            **({} if hours is None else _effort(batch, hours)),
+        }
         for batch in batches
     ]
 
@@ -99,16 +66,16 @@ def left_out(batch: Batch) -> str:
     return text % {"n": number(batch.dropped)} if batch.dropped else ""
 
 
-def _effort(batch: Batch, hours: Mapping[int, float]) -> Effort:
+def _effort(batch: Batch, hours: Mapping[int, float]) -> dict[str, str]:
     version = getattr(batch, "model_version", None)
     control = (version.metrics.get("control") if version else None) or {}
     known = bool(control.get("n"))
-    return Effort(
-        lasted=stretch(batch.opened_at, batch.completed_at) or "–",
-        work=duration(hours[batch.pk] * 3600) if batch.pk in hours else "–",
-        accuracy=accuracy(control["accuracy"], control["n"]) if known else "–",
-        interval=span(percent(control["low"], exact=True), percent(control["high"], exact=True)) if known else "",
-    )
+    return {
+        "lasted": stretch(batch.opened_at, batch.completed_at) or "–",
+        "work": duration(hours[batch.pk] * 3600) if batch.pk in hours else "–",
+        "accuracy": accuracy(control["accuracy"], control["n"]) if known else "–",
+        "interval": interval(control["low"], control["high"]) if known else "",
+    }
 
 
 def picked_by(batch: Batch) -> str:
@@ -131,3 +98,35 @@ def picked_by(batch: Batch) -> str:
 def stretch(start: datetime.datetime | None, end: datetime.datetime | None) -> str:
     """Return the time between two moments, in words; empty if either is missing."""
     return duration(max(0.0, (end - start).total_seconds())) if start and end else ""
+
+
+def picked_row(
+    project: Project, batch: Batch, task: Task, names: Mapping[int, str], flags: Mapping[int, str]
+) -> dict[str, Any]:
+    """Make the row of a task.
+
+    The task must be selected with its item. `names` maps the occurring classes to names, `flags` the tasks' keys to the
+    people who flagged them.
+    """
+    item = task.shown
+    return {
+        "task": task,
+        "item": item,
+        "excerpt": excerpt(project, item)[:EXCERPT],
+        "reason": reason(batch, task),
+        "taken_for": taken_for(project, task, names),
+        "sure": "" if task.confidence is None else percent(task.confidence),
+        "label": label_text(project.asks.show(item.label, dict(names))),
+        "margin": "" if task.margin is None else localized(f"{task.margin:.4f}"),
+        "cluster_size": "" if task.cluster_size is None else number(task.cluster_size),
+        "draw_pass": "" if task.draw_pass is None else number(task.draw_pass + 1),
+        "flagged_by": flags.get(task.pk, ""),
+    }
+
+
+def taken_for(project: Project, task: Task, names: Mapping[int, str]) -> str:
+    """Return the name of the class that the model predicted when it picked the item; empty without a prediction."""
+    if task.predicted is None:
+        return ""
+    answers = project.asks.answers
+    return answers[task.predicted] if answers else names.get(task.predicted, "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
@@ -14,66 +13,30 @@ from labeling.insight.pace import Pace
 from labeling.insight.work import AskedAnswers, Contribution
 from labeling.models import Batch
 from labeling.models.batches import IMPORTED, answers_needed
-from labeling.web.charts.drawing import Box
-from labeling.web.shared.phases import phase_in_words
-from labeling.web.shared.words import Moment, duration, moment, number
+from labeling.web.shared.words import duration, number, phase_in_words
 
 # An annotator whose last answer is no older than this counts as at work.
 AT_WORK = datetime.timedelta(minutes=10)
 BAR = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of the progress bar, with its meaning."""
-
-    kind: str
-    text: str
-    box: Box
-
-
-@dataclass(frozen=True, slots=True)
-class PersonRow:
-    username: str
-    answers: str
-    skips: str
-    held: str
-    last: Moment | None
-    at_work: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    pieces: list[Piece]
-    people: list[PersonRow]
-    outlook: str
-    deadline: str
-
-
 def running(
     batch: Batch, contributions: Sequence[Contribution], asked: AskedAnswers, pace: Pace, now: datetime.datetime
-) -> Running:
-    people = [
-        PersonRow(
-            username=each.username,
-            answers=number(each.answers),
-            skips=number(each.skips),
-            held=number(each.held),
-            last=moment(each.last_at, now),
-            at_work=each.last_at is not None and now - each.last_at <= AT_WORK,
-        )
-        for each in contributions
+) -> dict[str, Any]:
+    """Return the progress of a batch: `pieces` of its bar, the `people`, and when it will end."""
+    people: list[dict[str, Any]] = [
+        {"row": each, "at_work": each.last_at is not None and now - each.last_at <= AT_WORK} for each in contributions
     ]
     is_open = batch.state == Batch.State.OPEN
-    return Running(
-        pieces=_pieces(batch, asked),
-        people=people,
-        outlook=_outlook(asked, sum(person.at_work for person in people), pace) if is_open else "",
-        deadline=_deadline(batch, asked, now) if is_open else "",
-    )
+    return {
+        "pieces": _pieces(batch, asked),
+        "people": people,
+        "outlook": _outlook(asked, sum(person["at_work"] for person in people), pace) if is_open else "",
+        "deadline": _deadline(batch, asked, now) if is_open else "",
+    }
 
 
-def _pieces(batch: Batch, asked: AskedAnswers) -> list[Piece]:
+def _pieces(batch: Batch, asked: AskedAnswers) -> list[dict[str, Any]]:
     """Make the pieces of the progress bar, `BAR` units wide: answered, skipped, held and open tasks."""
     if batch.state == Batch.State.OPEN:
         unasked = ngettext("%(n)s open", "%(n)s open", asked.open)
@@ -93,7 +56,7 @@ def _pieces(batch: Batch, asked: AskedAnswers) -> list[Piece]:
         if n:
             left, right = BAR * before / total, BAR * (before + n) / total
             text = name % {"n": number(n)}
-            pieces.append(Piece(kind, text, Box(round(left, 1), 0, round(right - left, 1), 12, kind, text)))
+            pieces.append({"kind": kind, "text": text, "x": round(left, 1), "width": round(right - left, 1)})
         before += n
     return pieces
 

@@ -29,16 +29,15 @@ from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.arrays.pool_map import PoolMap
 from labeling.web.batches.batch_parts import assigned
-from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows, left_out, picked_by, stretch
-from labeling.web.batches.picked_rows import picked_row
-from labeling.web.batches.picking import passed_over
+from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows, left_out, picked_by, picked_row, stretch
 from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pool_map import pool_map
 from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.models.fit import fit_of
+from labeling.web.models.version_words import passed_over
 from labeling.web.shared import words
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 
 BATCHES_A_PAGE = 25
@@ -56,7 +55,7 @@ def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     hours = hours_of(list(page)) if detailed else None
     if not detailed:
         rechecking.show_remaining(page)
-    context = {"page": page, "rows": batch_rows(page, timezone.now(), hours), "detailed": detailed}
+    context = {"page": page, "rows": batch_rows(page, hours), "detailed": detailed}
     return render_page(request, membership, "project/batches.html", context, section="project-batches")
 
 
@@ -83,7 +82,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         "failed_in": STATES[Batch.State(batch.failed_in)] if batch.failed_in else "",
         "left_out": left_out(batch),
         "picked_by": picked_by(batch),
-        "states": _states(batch, now),
+        "states": _states(batch),
         "is_open": batch.state == Batch.State.OPEN,
         "can_end": batch.state == Batch.State.OPEN and batch.remaining < batch.size,
         "ways_out": retrying.ways_out(batch) if membership.can(Ability.BATCHES_CHANGE) else [],
@@ -100,7 +99,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         }
         clustering = clustering_of(membership.project) if batch.clusters else None
         if clustering and clustering.digest == batch.dendrogram_hash:  # the batch was picked by this clustering
-            context["fit"] = fit_of(clustering, now)
+            context["fit"] = fit_of(clustering)
         context |= _map(membership.project, batch, picked.read_task_filter(request.GET).cluster)
         context |= {"facts": _facts(batch), **_tasks(request, membership.project, batch)}
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
@@ -118,11 +117,8 @@ def end_batch(request: HttpRequest, membership: Membership, number: int) -> Http
             "answered": batch.size - batch.remaining,
         }
         return render_page(request, membership, "project/batch_end.html", context, section="project-batches")
-    try:
+    with errors_as_messages(request, batches.BatchError):
         dropped = deadlines.end_early(batch=batch)
-    except batches.BatchError as error:
-        messages.error(request, str(error))
-    else:
         text = gettext("Batch %(number)s is ended. The model is trained on it now.")
         if dropped:
             text = ngettext(
@@ -134,7 +130,7 @@ def end_batch(request: HttpRequest, membership: Membership, number: int) -> Http
     return redirect("project", membership.project.slug)
 
 
-def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
+def _states(batch: Batch) -> list[dict[str, Any]]:
     """List the states that the batch has passed, each with its start and its duration."""
     begun = [
         (gettext("Selecting"), batch.created_at, batch.opened_at),
@@ -142,11 +138,7 @@ def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
         (gettext("Training"), batch.completed_at, batch.done_at),
         (gettext("Done"), batch.done_at, None),
     ]
-    return [
-        {"name": name, "at": words.moment(start, now), "took": stretch(start, end)}
-        for name, start, end in begun
-        if start
-    ]
+    return [{"name": name, "at": start, "took": stretch(start, end)} for name, start, end in begun if start]
 
 
 def _facts(batch: Batch) -> list[tuple[str, str, str]]:

@@ -6,9 +6,8 @@ from django.utils.translation import gettext, ngettext
 
 from labeling.insight.balance import Balance, Frequency
 from labeling.projects.people.invisible import isolated
-from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Text, short
-from labeling.web.charts.scales import Scale, shares_to
-from labeling.web.shared.words import count, number, percent, span
+from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Scale, Text, shares_to, short
+from labeling.web.shared.words import count, interval, number, percent
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 20
 # The most letters of a class name in the chart.
@@ -100,7 +99,7 @@ def _draw(balance: Balance) -> Drawing:
             middle = y + ROW / 2
             hint = gettext("%(name)s in the pool: %(interval)s") % {
                 "name": isolated(each.name),
-                "interval": _interval(each),
+                "interval": interval(each.low, each.high),
             }
             marks.append(
                 Mark(across(each.pool), middle, across(each.low), middle, across(each.high), middle, hint, "over")
@@ -121,8 +120,4 @@ def _draw(balance: Balance) -> Drawing:
 
 def _row(each: Frequency, balance: Balance) -> list[str]:
     cells = [each.name, number(each.labels), percent(each.share, exact=True)]
-    return [*cells, number(each.control), _interval(each)] if balance.control else cells
-
-
-def _interval(each: Frequency) -> str:
-    return span(percent(each.low, exact=True), percent(each.high, exact=True))
+    return [*cells, number(each.control), interval(each.low, each.high)] if balance.control else cells

@@ -6,9 +6,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.finishing.forecasts import Forecast
-from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
+from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Scale, Text, shares_to
 from labeling.web.charts.payoff import about
-from labeling.web.charts.scales import Scale, shares_to
 from labeling.web.shared.words import count, number, percent
 
 WIDTH, HEIGHT = 380, 230

@@ -11,8 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.share_intervals import ENOUGH
-from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
-from labeling.web.charts.scales import Scale, shares_from, whole_steps
+from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Scale, Text, shares_from, whole_steps
 from labeling.web.shared.words import TOO_FEW, accuracy, count, number, percent, span
 
 WIDTH, HEIGHT = 380, 240

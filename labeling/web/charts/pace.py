@@ -9,8 +9,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.work import Slice
-from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Text
-from labeling.web.charts.scales import Scale, whole_steps
+from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Scale, Text, whole_steps
 from labeling.web.shared.words import DAY, HOUR, count, number
 
 WIDTH, HEIGHT = 380, 200

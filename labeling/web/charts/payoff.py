@@ -10,10 +10,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.labels_saved import LabelsSpent, Saved
-from labeling.web.charts.drawing import Column, Figure, Mark
+from labeling.web.charts.drawing import Column, Figure, Mark, Scale
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, draw_between
-from labeling.web.charts.scales import Scale
-from labeling.web.shared.words import count, number, percent, span
+from labeling.web.shared.words import count, interval, number, percent, span
 
 NOTE = _(
     "Measured on control items, which no version learns from. Dashed: models that were trained on labels drawn at "
@@ -82,7 +81,7 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
                     gettext("random labels"),
                     number(p.labels),
                     percent(p.accuracy, exact=True),
-                    span(percent(p.low, exact=True), percent(p.high, exact=True)),
+                    interval(p.low, p.high),
                     number(p.n),
                 ]
                 for p in saved.points

@@ -8,9 +8,20 @@ from django.utils.translation import gettext
 
 from labeling.insight.annotators import Annotator
 from labeling.insight.share_intervals import ENOUGH
-from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text, short
-from labeling.web.charts.scales import Scale, shares_from, time_steps, time_word
-from labeling.web.shared.words import count, duration, number, percent, span
+from labeling.web.charts.drawing import (
+    Column,
+    Drawing,
+    Figure,
+    Line,
+    Mark,
+    Scale,
+    Text,
+    shares_from,
+    short,
+    time_steps,
+    time_word,
+)
+from labeling.web.shared.words import count, duration, interval, number, percent, span
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 26
 LETTERS = 15
@@ -94,7 +105,7 @@ def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
             Column(gettext("Control items")),
         ],
         rows=[
-            [each.username, percent(share.value, exact=True), _interval(share.low, share.high), number(share.n)]
+            [each.username, percent(share.value, exact=True), interval(share.low, share.high), number(share.n)]
             for each, share in zip(people, measured, strict=True)
         ],
     )  # fmt: skip
@@ -122,10 +133,6 @@ def _accuracy_finding(people: Sequence[Annotator]) -> str:
 
 def _spread(each: Annotator) -> str:
     return span(duration(each.fast), duration(each.slow))
-
-
-def _interval(low: float, high: float) -> str:
-    return span(percent(low, exact=True), percent(high, exact=True))
 
 
 def _rows(

@@ -6,9 +6,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.control_slice import Bin, Calibration
-from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
-from labeling.web.charts.scales import Scale, shares_from
-from labeling.web.shared.words import count, localized, number, percent
+from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Scale, Text, shares_from
+from labeling.web.shared.words import count, interval, localized, number, percent
 
 WIDTH, HEIGHT = 380, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 220
@@ -73,11 +72,11 @@ def reliability_diagram(calibration: Calibration | None) -> Figure | None:
 def _row(part: Bin) -> list[str]:
     right = part.right
     return [
-        gettext("%(low)s to %(high)s") % {"low": _exact(part.low), "high": _exact(part.high)},
+        interval(part.low, part.high),
         number(part.n),
         _exact(part.sure),
         _exact(right.value or 0),
-        gettext("%(low)s to %(high)s") % {"low": _exact(right.low), "high": _exact(right.high)},
+        interval(right.low, right.high),
     ]
 
 

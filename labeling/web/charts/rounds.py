@@ -11,8 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.models import Batch
-from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Text
-from labeling.web.charts.scales import Scale, time_steps, time_word
+from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Scale, Text, time_steps, time_word
 from labeling.web.shared.words import duration, number, percent
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 62, 320, 6, 24

@@ -18,6 +18,7 @@ from labeling.projects.classes.class_record import ClassError
 from labeling.projects.people.invisible import isolated
 from labeling.web.classes.forms import ProposalForm
 from labeling.web.shared import words
+from labeling.web.shared.pages import errors_as_messages
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
 
@@ -44,10 +45,7 @@ def proposed(project: Project) -> list[dict[str, Any]]:
             ),
             "counted": gettext("%(items)s, proposed by %(people)s")
             % {"items": count(len(group.items), "item"), "people": count(group.people, "person", "people")},
-            "items": [
-                {"row": item, "image": kind.is_picture and bool(item.media), "excerpt": kind.excerpt(item.data)}
-                for item in group.items[:SHOWN]
-            ],
+            "items": [{"row": item, "excerpt": kind.excerpt(item.data)} for item in group.items[:SHOWN]],
             "others": max(0, len(group.items) - SHOWN),
         }
         for place, group in enumerate(groups)
@@ -59,7 +57,7 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Accept a proposed class: correct the labels of its items to a new or an existing class."""
     project = membership.project
     form = ProposalForm(request.POST)
-    try:
+    with errors_as_messages(request, ClassError, ValidationError):
         if not form.is_valid():
             raise ClassError(gettext("Give the class a name, of at most 200 characters."))
         name, into = form.cleaned_data["name"], form.cleaned_data["into"]
@@ -71,11 +69,6 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
         accepted = proposals.accept(
             project=project, user=membership.user, key=form.cleaned_data["key"], name=name, into=index
         )
-    except ClassError as error:
-        messages.error(request, str(error))
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-    else:
         name = isolated(accepted.label_class.name)
         n = accepted.labeled
         text = ngettext("%(n)s item labeled “%(name)s”.", "%(n)s items labeled “%(name)s”.", n)
@@ -98,11 +91,8 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
 def dismiss(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Dismiss a proposed class. Its items stay skipped."""
     key = request.POST.get("key", "").replace("\x00", "")
-    try:
+    with errors_as_messages(request, ClassError):
         number = proposals.dismiss(project=membership.project, user=membership.user, key=key)
-    except ClassError as error:
-        messages.error(request, str(error))
-    else:
         text = ngettext("Dismissed. %(n)s item stays skipped.", "Dismissed. %(n)s items stay skipped.", number)
         messages.success(request, text % {"n": words.number(number)})
     return redirect("project-classes", membership.project.slug)

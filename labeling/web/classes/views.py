@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
 from labeling import kinds
@@ -22,9 +21,9 @@ from labeling.projects.privacy import ledger
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, moment, number
+from labeling.web.shared.words import count, number
 
 # The most classes on the page; a search finds the others.
 LISTED = 200
@@ -44,9 +43,7 @@ def class_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         return redirect("project-classes", project.slug)
     text = request.GET.get("q", "").replace("\x00", "")[:200]
     context = {**_listed(project, text), **_changes(project), "form": form, "text": text, "proposed": proposed(project)}
-    return render_page(
-        request, membership, "project/classes.html", context, section=SECTION, status=400 if form.errors else 200
-    )
+    return render_page(request, membership, "project/classes.html", context, section=SECTION)
 
 
 def _add(membership: Membership, form: AddForm) -> None:
@@ -76,10 +73,9 @@ def _listed(project: Project, text: str) -> dict[str, Any]:
 
 
 def _changes(project: Project) -> dict[str, Any]:
-    now = timezone.now()
     newest = project.class_changes.select_related("user").order_by("-revision")[:CHANGES]
     return {
-        "changes": [{"row": each, "at": moment(each.created_at, now)} for each in newest],
+        "changes": [{"row": each, "at": each.created_at} for each in newest],
         "undoable": classes.undoable(project),
         "relabeling": project.class_changes.filter(relabels=True).exists(),
     }
@@ -108,18 +104,13 @@ def class_detail(request: HttpRequest, membership: Membership, index: int) -> Ht
         "fixed": project.asks.fixed_classes,
         "into": project.class_names(project.merges.values()).get(project.merges.get(index, -1), ""),
     }
-    return render_page(
-        request, membership, "project/class.html", context, section=SECTION, status=400 if form.errors else 200
-    )
+    return render_page(request, membership, "project/class.html", context, section=SECTION)
 
 
 def _examples(project: Project, label_class: LabelClass) -> list[dict[str, Any]]:
     kind = kinds.of(project)
     items = examples.examples_of(project, label_class).get(label_class.index, [])
-    return [
-        {"row": item, "image": kind.is_picture and bool(item.media), "excerpt": kind.excerpt(item.data)}
-        for item in items
-    ]
+    return [{"row": item, "excerpt": kind.excerpt(item.data)} for item in items]
 
 
 def _edit(membership: Membership, label_class: LabelClass, form: ClassForm) -> None:
@@ -254,13 +245,8 @@ def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _do(request: HttpRequest, membership: Membership, change: Any, message: str) -> HttpResponse:
     """Make a change and report the result, or the error, as a message."""
-    try:
+    with errors_as_messages(request, ClassError, ValidationError):
         change()
-    except ClassError as error:
-        messages.error(request, str(error))
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-    else:
         messages.success(request, message)
     return redirect("project-classes", membership.project.slug)
 

@@ -25,7 +25,7 @@ from labeling.storage.disk.files import FileDamaged
 from labeling.web.export.form import ExportForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, moment, number
+from labeling.web.shared.words import count, number
 
 SHOWN = 200
 
@@ -63,7 +63,7 @@ def datasets(request: HttpRequest, membership: Membership) -> HttpResponse:
                 "dataset": each,
                 "number": number(each.rows),
                 "models": sorted(version.number for version in each.versions.all()),
-                "at": moment(each.created_at, now),
+                "at": each.created_at,
             }
             for each in shown[:SHOWN]
         ],
@@ -102,7 +102,7 @@ def dataset(request: HttpRequest, membership: Membership, name: str) -> HttpResp
     version = get_object_or_404(project.datasets.select_related("created_by", "project").named(name))
     context: dict[str, Any] = {
         "dataset": version,
-        "at": moment(version.created_at, now),
+        "at": version.created_at,
         "models": list(version.versions.order_by("number").values_list("number", flat=True)),
         "stalled": version.state == "waiting" and is_stalled(project, now),
     }

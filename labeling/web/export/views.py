@@ -15,11 +15,50 @@ from labeling.outgoing.exports import Choice, count_rows, formats_of
 from labeling.outgoing.exports.certified_rows import count_certified
 from labeling.outgoing.formats import FORMATS, GROUPS
 from labeling.storage.db.replica import reads
-from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, number
+
+MEANINGS = {
+    "item": "the item's id in Marginalia",
+    "external_id": "the id that it was imported with",
+    "source": "where it stood in the file that was imported",
+    "data": "the fields that it was imported with",
+    "media": "the file's name; empty for texts and vectors",
+    "proposed": "the class to confirm, where the question is yes or no",
+    "label": "the class, the list of classes, or yes and no",
+    "agreement": "the share of its annotations that agree with the label",
+    "label_probability": "how probable it is that the label is right, where several people answered",
+    "label_distribution": "the probability of each answer, if several are possible",
+    "annotations": "every answer: annotator, value, seconds, flag, time",
+    "skips": "who skipped it, and why",
+    "batch": "the batch that it was labeled in",
+    "rank": "its place in that batch",
+    "model_version": "the model version that picked the batch",
+    "learned_by": "the first version that learned from the label",
+    "is_control": "whether it is in the control slice",
+    "prompted": "whether its annotators could be shown a suggested answer",
+    "prompted_by": "whose they were shown: the model’s, or the suggestion that the item came with",
+    "control_probability": "for control items, the probability with which the batch drew an item of the pool",
+    "control_weight": "how many items of the pool a labeled control item stands for",
+    "margin": "p(best class) − p(second class) when it was picked",
+    "cluster": "its cluster at that time",
+    "cluster_size": "candidates in that cluster",
+    "draw_pass": "the pass in which it was drawn",
+    "selection": "which selection of its batch picked it",
+    "imported": "whether the item came with its label, without answers from this project",
+    "labeled_at": "when its label was last settled",
+    "corrected_by": "the manager whose correction is the label",
+    "corrected_at": "when the correction was made",
+    "propagated_from": "for near-copies, the item whose label it is",
+    "propagated_height": "for near-copies, how far they are from that item",
+    "propagated_radius": "how far they could be",
+    "origin": "where the label comes from: person, corrected, copy, imported or certified",
+    "certificate": "for certified labels, the number of the certificate",
+    "certified_probability": "for certified labels, the probability that the model gave",
+}
+
 
 # The page counts rows while the user types, up to this number.
 COUNTED = 100_000

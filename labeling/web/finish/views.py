@@ -28,7 +28,6 @@ from labeling.web.finish import words
 from labeling.web.finish.forms import GoalForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment
 
 SECTION = "project-finish"
 
@@ -109,8 +108,8 @@ def _state(
         and {
             "goal": words.goal_words(Goal.of(started), project.asks),
             "by": started.started_by,
-            "at": moment(started.started_at, now),
+            "at": started.started_at,
         },
-        "audits": words.audit_rows(project, audits, now),
-        "certificates": [words.certificate_row(project, each, now) for each in certificates_of(project)],
+        "audits": words.audit_rows(project, audits),
+        "certificates": [words.certificate_row(project, each) for each in certificates_of(project)],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from labeling.labels.label_counts import counts_of
 from labeling.models import Audit, Certificate, Project
 from labeling.questions import Question
 from labeling.web.charts.payoff import about
-from labeling.web.shared.words import HOUR, MINUTE, count, duration, figure, moment, money, number, percent
+from labeling.web.shared.words import HOUR, MINUTE, count, duration, figure, money, number, percent
 
 CLASSES_SHOWN, RARE_SHOWN = 50, 5
 IN_WORDS = (
@@ -220,7 +219,7 @@ def one_more(n: int) -> str:
     return sentence % {"n": number(n)} if n else ""
 
 
-def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.datetime) -> list[dict[str, Any]]:
+def audit_rows(project: Project, audits: Sequence[AuditState]) -> list[dict[str, Any]]:
     names = project.answer_names({each.audit.of_class for each in audits if each.audit.of_class is not None})
     return [
         {
@@ -232,7 +231,7 @@ def audit_rows(project: Project, audits: Sequence[AuditState], now: datetime.dat
             "answered": number(each.answered),
             "state": gettext(each.audit.get_state_display().lower()),
             "reason": each.audit.reason,
-            "at": moment(each.audit.created_at, now),
+            "at": each.audit.created_at,
         }
         for each in audits
     ]
@@ -242,7 +241,7 @@ def _scope_of(audit: Audit) -> str:
     return gettext("each class") if audit.each_class else gettext("all candidates")
 
 
-def certificate_row(project: Project, each: Certificate, now: datetime.datetime) -> dict[str, Any]:
+def certificate_row(project: Project, each: Certificate) -> dict[str, Any]:
     """Return the row of a certificate."""
     return {
         "number": each.number,
@@ -253,7 +252,7 @@ def certificate_row(project: Project, each: Certificate, now: datetime.datetime)
         "asked": number(each.asked),
         "found": number(each.found),
         "version": each.audit.version.number,
-        "issued": moment(each.issued_at, now),
-        "suspended": moment(each.suspended_at, now),
+        "issued": each.issued_at,
+        "suspended": each.suspended_at,
         "reason": each.suspended_for,
     }

@@ -1,8 +1,9 @@
-"""Response headers in addition to Django's."""
+"""Response headers in addition to Django's, and pages where Django answers with an error and an empty body."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware, PolicyParts
@@ -10,6 +11,8 @@ from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.deprecation import MiddlewareMixin
 
 NO_CHANGE = PolicyParts()
 
@@ -20,14 +23,10 @@ API_CACHE = "private, no-store"
 PAGE_CACHE = "private, no-cache"
 
 
-class MoreHeaders:
+class MoreHeaders(MiddlewareMixin):
     """Middleware that sets default headers: no sensors and payments, no embedding by other sites, no caching."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if request.resolver_match is not None:  # static files match no view and have headers of their own
@@ -48,4 +47,16 @@ class ContentPolicy(CSPMiddleware):
         if changed or hasattr(response, "_csp_exempt") or settings.DEBUG:
             return super().process_response(request, response)
         response.headers.setdefault(HEADER, self._policy)
+        return response
+
+
+class ErrorPages(MiddlewareMixin):
+    """Middleware that writes a page into empty responses to a wrong method, and keeps their headers.
+
+    It comes last, so that the page has the visitor's language and menu. Endpoints of the API answer with JSON.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not response.streaming and not response.content:
+            response.content = render(request, "405.html", {"opened": request.method in ("GET", "HEAD")}).content
         return response

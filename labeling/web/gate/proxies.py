@@ -6,13 +6,14 @@ Requests that do not come from `TRUSTED_PROXIES` lose all headers that proxies s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.request import split_domain_port
+from django.utils.deprecation import MiddlewareMixin
 
 from labeling.web.gate.login_header import meta_name
 
@@ -37,23 +38,20 @@ TRACE = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 RELAYED = (*FORWARDED, "HTTP_VIA", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP")
 
 
-class TrustedProxies:
+class TrustedProxies(MiddlewareMixin):
     """Middleware that sets REMOTE_ADDR to the client's address and removes proxy headers that no trusted proxy sent.
 
     It comes before all other middleware. `request.client_unknown` is true if the peer is a proxy and no trusted proxy
     names the client.
     """
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def process_request(self, request: HttpRequest) -> None:
         peer = parse(request.META.get("REMOTE_ADDR", ""))
         chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
         trusted = is_in(peer, settings.TRUSTED_PROXIES)
         relayed = any(name in request.META for name in RELAYED)
         request.client_unknown = relayed and not (trusted and parse(chain[-1]))  # type: ignore[attr-defined]
-        client = client_of(peer, chain, settings.TRUSTED_PROXIES) if trusted else peer
+        client = find_client(peer, chain, settings.TRUSTED_PROXIES) if trusted else peer
         if client is not None:
             request.META["REMOTE_ADDR"] = str(client)
         if settings.HTTPS:
@@ -64,7 +62,6 @@ class TrustedProxies:
         if not trusted:
             for name in (*FORWARDED, REQUEST_ID, *TRACE.values(), meta_name(settings.LOGIN_HEADER)):
                 request.META.pop(name, None)
-        return self.get_response(request)
 
 
 @lru_cache(maxsize=100)
@@ -77,7 +74,7 @@ def _warn_of_a_loop(peer: str) -> None:
     )
 
 
-def client_of(peer: Address | None, chain: Iterable[str], trusted: Iterable[Network]) -> Address | None:
+def find_client(peer: Address | None, chain: Iterable[str], trusted: Iterable[Network]) -> Address | None:
     """Return the client's address, from the connection's peer and the entries `chain` of X-Forwarded-For.
 
     Each proxy appends its own peer to X-Forwarded-For. The entries are read from the end as long as their author is

@@ -1,19 +1,27 @@
-"""Middleware that gives each request an id and measures its time."""
+"""Middleware that gives each request an id, measures its time and records a span; and the audit log of access.
+
+Django announces sign-ins by signals alone. They reach all ways in: the sign-in page, a login header, the first account.
+"""
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch
+from django.utils import timezone
 
+from labeling.models import LogEntry, LogKind, Project, User
 from labeling.observing import auditlog, logs, metrics, traces
-from labeling.web.gate import acts
-from labeling.web.gate.proxies import REQUEST_ID
+from labeling.web.gate.proxies import REQUEST_ID, TRACE
 
 SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 CALLS = {
@@ -49,7 +57,7 @@ class Requests:
         with auditlog.acting(via, request, request_id):
             response = self.get_response(request)
             if response.status_code == HTTPStatus.FORBIDDEN:
-                acts.refused(request)
+                _record_refusal(request)
         response.headers["X-Request-ID"] = request_id
         status = f"{response.status_code // 100}xx"
         metrics.requests(_call(request.resolver_match), status).observe(time.perf_counter() - began)
@@ -61,3 +69,68 @@ def _call(match: ResolverMatch | None) -> str:
     if match is None:  # a static file, or an unknown address
         return "other"
     return CALLS.get(match.view_name) or ("api" if match.namespace == "api" else "page")
+
+
+# A client can send any other word.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Traces:
+    """Middleware between `TrustedProxies`, which removes the `traceparent` of clients, and `Requests`, which makes the
+    id.
+
+    A span is named by its route, because a path would name projects, items and invitations.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        method = request.method if request.method in METHODS else "_OTHER"
+        headers = {header: request.META[name] for header, name in TRACE.items() if name in request.META}
+        with traces.request(str(method), headers) as span:
+            response = self.get_response(request)
+            span.tell(
+                {
+                    "http.request.method": str(method),
+                    "http.response.status_code": response.status_code,
+                    "request_id": response.headers["X-Request-ID"],
+                }
+            )
+            if request.resolver_match is not None:
+                route = f"/{request.resolver_match.route}"
+                span.rename(f"{method} {route}")
+                span.tell({"http.route": route})
+            if response.status_code >= 500:
+                span.fail(str(response.status_code))
+            return response
+
+
+REFUSED_AGAIN = datetime.timedelta(minutes=10)
+"""Of refusals of one person at one address, at most one in this time is recorded: the log must stay bounded."""
+
+
+@receiver(user_logged_in)
+def signed_in(user: User, **_: Any) -> None:
+    auditlog.record(LogKind.SIGNED_IN, who=user)
+
+
+@receiver(user_logged_out)
+def signed_out(user: User | None, **_: Any) -> None:
+    if user is not None:
+        auditlog.record(LogKind.SIGNED_OUT, who=user)
+
+
+def _record_refusal(request: HttpRequest) -> None:
+    """Record that the person was refused (403). Refusals of people who are signed out are not recorded."""
+    match = request.resolver_match
+    if match is None or not request.user.is_authenticated:
+        return
+    slug = match.kwargs.get("slug")
+    project = Project.objects.kept().filter(slug=slug).first() if slug else None
+    subject = f"{request.method} {match.view_name}"
+    lately = LogEntry.objects.filter(
+        chain__name=auditlog.chain_name(project), who=request.user.pk, at__gt=timezone.now() - REFUSED_AGAIN
+    )
+    if not lately.filter(kind=LogKind.REFUSED, subject=subject).exists():
+        auditlog.record(LogKind.REFUSED, project=project, subject=subject)

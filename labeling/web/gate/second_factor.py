@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from allauth.mfa.models import Authenticator
@@ -17,6 +16,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils.deprecation import MiddlewareMixin
 
 from labeling.models import LogKind, User
 from labeling.observing import auditlog
@@ -34,17 +34,11 @@ HAS_ONE = "has_second_factor"
 LEAD = "This server asks you for a second factor: set one up first."
 
 
-class SecondFactorRequired:
+class SecondFactorRequired(MiddlewareMixin):
     """Middleware that shows nothing else to people who signed in by password and lack a required second factor.
 
     Programs with a token have no session, and a login provider has factors of its own.
     """
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
 
     def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
         match = request.resolver_match

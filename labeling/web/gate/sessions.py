@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext
 
 from labeling.models import User
@@ -44,21 +44,17 @@ class SignedIn:
     is_this: bool
 
 
-class SessionsSeen:
+class SessionsSeen(MiddlewareMixin):
     """Middleware that notes the last use of the session, at most every `EVERY_SECONDS`."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         # Only of requests that read the session anyway, so that others read nothing more.
         seen = request.session.get(SEEN) if request.session.accessed else None
         if seen is not None and not 0 <= time.time() - seen < EVERY_SECONDS:
             request.session[SEEN] = int(time.time())
             used = UserSession.objects.filter(session_key=request.session.session_key)
             with suppress(OperationalError):  # a disk that is full hides no page
-                used.update(last_seen_at=timezone.now(), ip=client_of(request))
+                used.update(last_seen_at=timezone.now(), ip=client_address(request))
         return response
 
 
@@ -72,11 +68,11 @@ def note(user: User, request: HttpRequest, **_: object) -> None:
     rows.exclude(session_key__in=Session.objects.values("session_key")).delete()
     now = timezone.now()
     agent = request.META.get("HTTP_USER_AGENT", "")[:200]
-    values = {"user": user, "ip": client_of(request), "user_agent": agent, "created_at": now, "last_seen_at": now}
+    values = {"user": user, "ip": client_address(request), "user_agent": agent, "created_at": now, "last_seen_at": now}
     UserSession.objects.update_or_create(session_key=request.session.session_key, defaults=values)
 
 
-def client_of(request: HttpRequest) -> str:
+def client_address(request: HttpRequest) -> str:
     """Return the client's address, which `labeling.web.gate.proxies` has found."""
     return request.META.get("REMOTE_ADDR") or UNKNOWN
 

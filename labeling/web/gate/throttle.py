@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +24,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.deprecation import MiddlewareMixin
 
 from labeling.models import LogKind, SignInFailure, User
 from labeling.models.sign_in import SignInFailureQuerySet
@@ -51,14 +51,10 @@ class Throttle:
             raise PermissionDenied
 
 
-class LockedOut:
+class LockedOut(MiddlewareMixin):
     """Middleware that answers a locked-out client with a page of the time until the next try."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         until = getattr(request, "locked_out_until", None)
         return response if until is None else _locked_out(request, until)
 

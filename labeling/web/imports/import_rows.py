@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
@@ -11,8 +10,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 
 from labeling.models import Batch, ItemImport, Job, Project, Source
-from labeling.web.shared.phases import phase_in_words
-from labeling.web.shared.words import Moment, count, moment, number, percent
+from labeling.web.shared.words import count, number, percent, phase_in_words
 
 LISTED = 20
 UNFINISHED = (ItemImport.State.WAITING, ItemImport.State.RUNNING)
@@ -33,27 +31,10 @@ class StepRow:
         return f"{self.phase} · {percent(self.share)}" if self.share else self.phase
 
 
-@dataclass(frozen=True, slots=True)
-class ImportRow:
-    """An imported file. `step` is None unless a step runs or waits; `advice` says how to proceed after a failure."""
-
-    pk: int
-    name: str
-    state: str
-    reason: str
-    advice: str
-    accepted: str
-    labeled: str
-    rejected: int
-    at: Moment | None
-    can_retry: bool
-    step: StepRow | None = field(default=None)
-
-
-def import_rows(project: Project, now: datetime.datetime, source: Source | None = None) -> list[ImportRow]:
+def import_rows(project: Project, source: Source | None = None) -> list[dict[str, Any]]:
     """List the newest imports, of a source or of all, each with its step."""
     imports = project.imports.filter(source=source) if source else project.imports
-    return [_row(each, now) for each in imports.select_related("batch", "job")[:LISTED]]
+    return [_row(each) for each in imports.select_related("batch", "job")[:LISTED]]
 
 
 def encoding_row(project: Project, unencoded: int) -> StepRow | None:
@@ -67,34 +48,30 @@ def encoding_row(project: Project, unencoded: int) -> StepRow | None:
     return StepRow("encoding", phase, project.encoded_rows / total, project.encoded_rows, total)
 
 
-def states_of(rows: list[ImportRow], encoding: StepRow | None, is_stalled: bool) -> str:
+def fingerprint(rows: list[dict[str, Any]], encoding: StepRow | None, is_stalled: bool) -> str:
     """Return a text that changes whenever the page must render the list again."""
-    states = [f"{row.pk}{row.state}" for row in rows]
+    states = [f"{row['import'].pk}{row['import'].state}" for row in rows]
     return ".".join([*states, "encoding" if encoding else "", "stalled" if is_stalled else ""])
 
 
-def as_json(rows: list[ImportRow], encoding: StepRow | None, states: str) -> dict[str, Any]:
+def as_json(rows: list[dict[str, Any]], encoding: StepRow | None, states: str) -> dict[str, Any]:
     """Return the progress as JSON for the page's script."""
-    steps = [*(row.step for row in rows if row.step), *([encoding] if encoding else [])]
+    steps = [*(row["step"] for row in rows if row["step"]), *([encoding] if encoding else [])]
     names = ("id", "phase", "share", "done", "total")
     return {"states": states, "steps": [{name: getattr(step, name) for name in names} for step in steps]}
 
 
-def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
+def _row(item_import: ItemImport) -> dict[str, Any]:
+    """Return an imported file; `step`: if one runs or waits; `advice`: how to proceed after a failure."""
     failed = item_import.state == ItemImport.State.FAILED
-    return ImportRow(
-        pk=item_import.pk,
-        name=item_import.name,
-        state=item_import.state,
-        reason=item_import.reason,
-        advice=_advice(item_import),
-        accepted=number(item_import.accepted),
-        labeled=label_notice(item_import),
-        rejected=item_import.rejected,
-        at=moment(item_import.finished_at or item_import.created_at, now),
-        can_retry=failed and item_import.job is not None,
-        step=_step(item_import, item_import.job) if item_import.state in UNFINISHED else None,
-    )
+    return {
+        "import": item_import,
+        "advice": _advice(item_import),
+        "labeled": label_notice(item_import),
+        "at": item_import.finished_at or item_import.created_at,
+        "can_retry": failed and item_import.job is not None,
+        "step": _step(item_import, item_import.job) if item_import.state in UNFINISHED else None,
+    }
 
 
 def label_notice(item_import: ItemImport) -> str:

@@ -30,15 +30,15 @@ from labeling.web.imports import parked_page
 from labeling.web.imports.import_rows import (
     as_json,
     encoding_row,
+    fingerprint,
     import_rows,
     label_notice,
     next_step,
-    states_of,
 )
 from labeling.web.shared.forms import FileForm
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, moment, number
+from labeling.web.shared.words import count, number
 
 ROWS_A_PAGE = 100
 # The most class names sent to the page, which shows the classes of a folder's subfolders.
@@ -74,19 +74,16 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     """
     pasted = PasteForm(request.POST if "texts" in request.POST else None)
     is_file = request.method == "POST" and not pasted.is_bound
-    form = UploadForm(request.POST, request.FILES) if is_file else UploadForm()
+    form = UploadForm(request if is_file else None)
     if "examples" in request.POST:
         return parked_page.answer(request, examples.import_examples(project=membership.project, user=membership.user))
     received = _pasted(membership, pasted) if pasted.is_bound else _received(membership, form)
     if received is not None:
         return parked_page.answer(request, received)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
-        form.errors.pop("file", None)
-        form.add_error("file", problem)
     project = membership.project
     context = {
         "form": form,
-        "paste": pasted if kinds.of(project).can_be_typed else None,
+        "paste": pasted,
         "n_examples": examples.N_EXAMPLES,
         "uses": [
             (name, use._replace(title=gettext(use.title), consequence=gettext(use.consequence)))
@@ -104,8 +101,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         **_class_names(project),
         **_under_way(project),
     }
-    status = 400 if form.errors or pasted.errors else 200
-    return render_page(request, membership, "project/import.html", context, section="project-import", status=status)
+    return render_page(request, membership, "project/import.html", context, section="project-import")
 
 
 @never_cache
@@ -130,13 +126,12 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
         messages.error(request, gettext("%(name)s has been imported already.") % {"name": item_import.name})
         return redirect("project-import-detail", membership.project.slug, import_id)
     page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
-    now = timezone.now()
     context = {
         "import": item_import,
         "accepted": count(item_import.accepted, "item"),
         "labeled": label_notice(item_import),
         "rejected": count(item_import.rejected, "row"),
-        "at": moment(item_import.finished_at or item_import.created_at, now),
+        "at": item_import.finished_at or item_import.created_at,
         "page": page,
         "reasons": [(reason, number(n)) for reason, n in by_number(item_import)],
         "kept": number(KEPT) if item_import.rejected > most_kept(item_import) else "",
@@ -148,11 +143,8 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
 def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
     """Retry a failed import from the last imported record on."""
     item_import = get_object_or_404(membership.project.imports, pk=import_id)
-    try:
+    with errors_as_messages(request, ValidationError):
         uploads.retry(item_import=item_import)
-    except ValidationError as error:
-        messages.error(request, error.message)
-    else:
         messages.success(
             request,
             gettext("%(name)s continues after record %(position)s.")
@@ -163,15 +155,15 @@ def import_retry(request: HttpRequest, membership: Membership, import_id: int) -
 
 def _under_way(project: Project) -> dict[str, Any]:
     now = timezone.now()
-    rows = import_rows(project, now)
+    rows = import_rows(project)
     encoding = encoding_row(project, project.items.unencoded().count())
-    under_way = bool(encoding) or any(row.step for row in rows)
+    under_way = bool(encoding) or any(row["step"] for row in rows)
     no_worker = under_way and is_stalled(project, now)
     return {
         "rows": rows,
         "encoding": encoding,
         "stalled": no_worker,
-        "states": states_of(rows, encoding, no_worker),
+        "states": fingerprint(rows, encoding, no_worker),
     }
 
 

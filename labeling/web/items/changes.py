@@ -24,7 +24,7 @@ from labeling.web.items.forms import MAX_CHOICES, CorrectionForm
 from labeling.web.items.item_query import Finding
 from labeling.web.items.views import SECTION, class_names
 from labeling.web.shared import words
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 
 
@@ -164,11 +164,8 @@ def _stays(project: Project, ids: list[int]) -> list[str]:
 
 
 def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:
-    try:
+    with errors_as_messages(request, RemovalError):
         effect = change.carry_out(membership.project, membership.user)
-    except RemovalError as error:
-        messages.error(request, error.detail)
-    else:
         n, done = effect.items, gettext(ACTIONS[change.action].done)
         text = ngettext("%(n)s item is %(done)s.", "%(n)s items are %(done)s.", n)
         if n:

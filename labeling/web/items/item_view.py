@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext, ngettext
@@ -11,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from labeling import kinds
 from labeling.labels.items.item_filters import State
 from labeling.labels.items.records import ItemLine, ItemRecord, Names, names_of
-from labeling.models import Annotation, BulkChange, Correction, Item, Project
+from labeling.models import Annotation, BulkChange, Item, Project
 from labeling.models.batches import IMPORTED
 from labeling.projects.people.invisible import isolated
 from labeling.queue.changing import (
@@ -29,41 +27,26 @@ from labeling.queue.changing import (
 )
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.forms import translated
-from labeling.web.shared.words import Moment, duration, localized, moment, number, percent
+from labeling.web.shared.words import localized, number, percent
 from models_store.metrics import points_off
 
 EXCERPT = 240
 NAMED = 3  # the most annotators by name; the others are counted
 
 
-@dataclass(frozen=True, slots=True)
-class ItemCard:
-    """An item in a list. `label` is empty for an unlabeled item, and `state` says why. `origin` says who gave it."""
-
-    id: int
-    title: str
-    source: str
-    image: bool
-    excerpt: str
-    label: str
-    state: str
-    origin: str
-    marks: list[tuple[str, str]]
-
-
-def card(project: Project, line: ItemLine, names: Names) -> ItemCard:
-    item, kind, certified = line.item, kinds.of(project), line.certified
-    return ItemCard(
-        id=item.pk,
-        title=item.title,
-        source=item.source,
-        image=kind.is_picture and bool(item.media),
-        excerpt=excerpt(project, item) or kind.bare,
-        label=label_text(project.asks.show(certified.value if certified else item.label, names)),
-        state=state_text(line.state),
-        origin=_origin(line),
-        marks=list(_marks(line)),
-    )
+def card(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
+    """Return an item in a list. Its label is empty for an unlabeled item, and `state` says why; `origin` says who gave
+    the label.
+    """
+    item, certified = line.item, line.certified
+    return {
+        "item": item,
+        "excerpt": excerpt(project, item) or kinds.of(project).bare,
+        "label": label_text(project.asks.show(certified.value if certified else item.label, names)),
+        "state": state_text(line.state),
+        "origin": _origin(line),
+        "marks": list(_marks(line)),
+    }
 
 
 def _origin(line: ItemLine) -> str:
@@ -121,71 +104,33 @@ def excerpt(project: Project, item: Item) -> str:
     return kinds.of(project).excerpt(item.data)[:EXCERPT]
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerRow:
-    """An answer to the item: an annotator's answer or skip."""
-
-    who: str
-    what: str
-    skipped: bool
-    flagged: bool
-    took: str
-    at: Moment | None
-    undone: Moment | None
-    agrees: bool
+def annotation_rows(record: ItemRecord) -> list[dict[str, Any]]:
+    return [_answer_row(each, record, record.item.label) for each in record.annotations]
 
 
-def annotation_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRow]:
-    return [_answer_row(each, record, now, record.item.label) for each in record.annotations]
-
-
-def check_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRow]:
+def check_rows(record: ItemRecord) -> list[dict[str, Any]]:
     """Return the answers to the item as a gold item."""
-    return [_answer_row(each, record, now, record.item.gold) for each in record.checks]
+    return [_answer_row(each, record, record.item.gold) for each in record.checks]
 
 
-def _answer_row(each: Annotation, record: ItemRecord, now: datetime.datetime, right: Any) -> AnswerRow:
+def _answer_row(each: Annotation, record: ItemRecord, right: Any) -> dict[str, Any]:
     skipped = each.value is None
-    return AnswerRow(
-        who=each.user.username,
-        what=translated(each.skip_reason)
-        if skipped
-        else label_text(record.item.project.asks.show(each.value, record.names)),
-        skipped=skipped,
-        flagged=each.flagged,
-        took=duration(each.seconds) if each.seconds else "–",
-        at=moment(each.created_at, now),
-        undone=moment(each.undone_at, now),
-        agrees=not skipped and each.value == right,
-    )
+    shown = translated(each.skip_reason) if skipped else _shown(each.value, record)
+    agrees = not skipped and each.value == right
+    return {"row": each, "what": shown, "skipped": skipped, "agrees": agrees}
 
 
-def correction_rows(record: ItemRecord, now: datetime.datetime) -> list[dict[str, Any]]:
-    return [_correction(each, record, now) for each in record.corrections]
+def _shown(value: Any, record: ItemRecord) -> str:
+    return label_text(record.item.project.asks.show(value, record.names))
 
 
-def _correction(each: Correction, record: ItemRecord, now: datetime.datetime) -> dict[str, Any]:
-    return {
-        "who": each.user.username,
-        "what": label_text(record.item.project.asks.show(each.value, record.names)),
-        "note": each.note,
-        "at": moment(each.created_at, now),
-        "ended": moment(each.withdrawn_at, now),
-        "ended_by": each.withdrawn_by.username if each.withdrawn_by else "",
-    }
+def correction_rows(record: ItemRecord) -> list[dict[str, Any]]:
+    return [{"row": each, "what": _shown(each.value, record)} for each in record.corrections]
 
 
 def change_row(bulk: BulkChange) -> dict[str, Any]:
-    """Return the progress of a background change of many items."""
-    return {
-        "title": gettext(ACTIONS[bulk.action].title),
-        "who": bulk.user.username,
-        "seen": number(bulk.seen),
-        "total": number(bulk.total),
-        "changed": number(bulk.changed),
-        "finished": bulk.finished_at is not None,
-        "failure": bulk.failure,
-    }
+    """Return a background change of many items, whose progress the page shows."""
+    return {"row": bulk, "title": gettext(ACTIONS[bulk.action].title)}
 
 
 def came_to_be(record: ItemRecord) -> str:

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling import kinds
@@ -32,7 +31,7 @@ from labeling.web.items.item_query import Finding
 from labeling.web.review.comments import thread_context
 from labeling.web.shared import words
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 
 ITEMS_A_PAGE = 60
@@ -154,7 +153,7 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
     project = membership.project
     item = get_object_or_404(project.items, pk=item_id)
     index = number_in(request.POST.get("class", ""), default=-1)
-    try:
+    with errors_as_messages(request, examples.ExampleError):
         if "remove" in request.POST:
             examples.remove(project=project, index=index, item=item)
             messages.success(request, gettext("%(title)s is no longer shown as an example.") % {"title": item.title})
@@ -163,8 +162,6 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
             messages.success(
                 request, gettext("%(title)s is shown to annotators as an example.") % {"title": item.title}
             )
-    except examples.ExampleError as error:
-        messages.error(request, str(error))
     if request.POST.get("back") == "class" and project.classes.filter(index=index).exists():
         return redirect("project-class", project.slug, index)
     return redirect("project-item", project.slug, item_id)
@@ -177,11 +174,8 @@ def withdraw_correction(request: HttpRequest, membership: Membership, item_id: i
     record = _record(project, item_id)
     finding = Finding(request, project)
     place = finding.place(request.GET.get("at")) or finding.position(record.item)
-    try:
+    with errors_as_messages(request, corrections.CorrectionError):
         corrections.withdraw(item=record.item, user=membership.user)
-    except corrections.CorrectionError as error:
-        messages.error(request, error.detail)
-    else:
         messages.success(request, gettext("The correction is withdrawn: the annotators’ answers count again."))
     return _to_item(project, item_id, finding.with_place("at", place))
 
@@ -224,7 +218,7 @@ def _page(
     form: CorrectionForm,
     status: int = 200,
 ) -> HttpResponse:
-    project, now, item = membership.project, timezone.now(), record.item
+    project, item = membership.project, record.item
     finding = Finding(request, project)
     at = finding.place(request.GET.get("at"))
     earlier, later = finding.around(item, str(at) if at else None)
@@ -252,19 +246,19 @@ def _page(
         "near_copy_label": item_view.label_text(project.asks.show(record.near_copy.of.label, record.names))
         if record.near_copy
         else "",
-        "annotations": item_view.annotation_rows(record, now),
-        "checks": item_view.check_rows(record, now),
-        "corrections": item_view.correction_rows(record, now),
+        "annotations": item_view.annotation_rows(record),
+        "checks": item_view.check_rows(record),
+        "corrections": item_view.correction_rows(record),
         "why": item_view.why_picked(record),
         "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
         "removal": record.removal,
-        "removed": words.moment(record.removal.created_at, now) if record.removal else None,
+        "removed": record.removal.created_at if record.removal else None,
         "gone_at": record.removal.created_at + datetime.timedelta(days=KEPT_DAYS) if record.removal else None,
         "example_classes": _example_classes(membership, item),
         "fields": kinds.of(project).facts(item.data),
         "lost": references.problem_of(item.media),
         "agreement": None if item.agreement is None else words.percent(item.agreement),
-        "labeled": words.moment(item.labeled_at, now),
+        "labeled": item.labeled_at,
         **classes,
     }
     return render_page(request, membership, "project/item.html", context, section=SECTION, status=status)

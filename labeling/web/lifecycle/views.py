@@ -4,26 +4,93 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from labeling.insight.affected import contents_of
-from labeling.models import Ability, Membership, Project, User
+from labeling.models import Ability, Membership, Project, Role, User
+from labeling.models.projects import MAX_SLUG, slug_validator
+from labeling.models.roles import offered, roles_without
 from labeling.projects import lifecycle, quota
 from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
 from labeling.projects.people import members as memberships
-from labeling.web.lifecycle.forms import DeleteForm, DuplicateForm, TransferForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, moment
+from labeling.web.shared.words import count
+
+
+class DuplicateForm(forms.Form):
+    use_required_attribute = False
+
+    name = forms.CharField(
+        max_length=200,
+        label=gettext_lazy("Name of the copy"),
+        error_messages={"required": gettext_lazy("Give it a name.")},
+    )
+    slug = forms.CharField(
+        max_length=MAX_SLUG,
+        label=gettext_lazy("Its place in addresses"),
+        validators=[slug_validator],
+        help_text=gettext_lazy("Lower-case letters, digits and hyphens. It cannot be changed later."),
+        error_messages={"required": gettext_lazy("Give it a place in addresses.")},
+    )
+    items = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("With its items"),
+        help_text=gettext_lazy(
+            "The items are copied in the background, without excluded ones, and encoded again. All classes "
+            "are copied, including archived ones. Models are not copied."
+        ),
+    )
+    labels = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("With its labels"),
+        help_text=gettext_lazy(
+            "The labels are copied as imported labels with their answers. The copy's first model trains on "
+            "them; they do not measure accuracy there."
+        ),
+    )
+    members = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("With its members"),
+        help_text=gettext_lazy("The members see the copy at once, with the same roles, groups, limits and pauses."),
+    )
+
+    def __init__(self, project: Project, data: Any = None) -> None:
+        ends = {
+            "name": gettext("%(name)s (copy)") % {"name": project.name[:190]},
+            "slug": f"{project.slug[: MAX_SLUG - 5].rstrip('-')}-copy",
+        }
+        super().__init__(data, initial=ends, prefix="copy")
+
+
+class DeleteForm(forms.Form):
+    use_required_attribute = False
+
+    name = forms.CharField(max_length=200, label=gettext_lazy("Name of the project"), strip=True, required=False)
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data, prefix="delete")
+        self.fields["name"].widget.attrs["autocomplete"] = "off"
+
+
+class TransferForm(forms.Form):
+    """The new role of a manager who transfers the project."""
+
+    role = forms.ChoiceField(
+        label=gettext_lazy("You become"),
+        choices=lambda: offered(roles_without(Ability.MEMBERS_CHANGE)),
+        initial=Role.ANNOTATOR,
+    )
+
 
 SECTION = "project-manage"
 
@@ -46,10 +113,9 @@ def _manage(
         **_contents(project),
         "copy_form": copy_form or DuplicateForm(project),
         "delete_form": delete_form or DeleteForm(),
-        "archived": moment(project.archived_at, timezone.now()),
+        "archived": project.archived_at,
     }
-    status = 400 if copy_form or delete_form else 200
-    return render_page(request, membership, "project/manage.html", context, section=SECTION, status=status)
+    return render_page(request, membership, "project/manage.html", context, section=SECTION)
 
 
 def _contents(project: Project) -> dict[str, str]:
@@ -139,12 +205,11 @@ def deleted(request: HttpRequest) -> HttpResponse:
     projects = lifecycle.restorable(request.user)
     if request.method == "POST":
         return _restore(request, projects)
-    now = timezone.now()
     rows: list[dict[str, Any]] = [
         {
             "project": each,
-            "at": moment(each.deleted_at, now),
-            "until": moment(each.deleted_at and each.deleted_at + lifecycle.KEPT, now),
+            "at": each.deleted_at,
+            "until": each.deleted_at and each.deleted_at + lifecycle.KEPT,
         }
         for each in projects
     ]
@@ -184,5 +249,4 @@ def transfer(request: HttpRequest, membership: Membership, username: str) -> Htt
             )
             return redirect("project", project.slug)
     context = {"successor": successor, "form": form, **_contents(project)}
-    status = 400 if form.errors else 200
-    return render_page(request, membership, "project/transfer.html", context, section="project-members", status=status)
+    return render_page(request, membership, "project/transfer.html", context, section="project-members")

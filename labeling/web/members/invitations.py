@@ -24,7 +24,7 @@ from labeling.projects.people.invitations import InvitationOver
 from labeling.projects.people.members import ProjectFull
 from labeling.web.gate.proxies import names_this_machine
 from labeling.web.shared.forms import figure_input
-from labeling.web.shared.words import count, moment, number
+from labeling.web.shared.words import count, number
 
 
 class NamesForm(forms.Form):
@@ -111,7 +111,7 @@ def shown(request: HttpRequest, made: list[tuple[Invitation, str]]) -> dict[str,
         "text": "\n".join(f"{link['name']}\t{link['url']}" for link in links),
         "role": gettext(first.role),
         "limit": first.limit,
-        "until": moment(first.expires_at, timezone.now()),
+        "until": first.expires_at,
         "to_accounts": first.to_account,
         "on_this_machine": names_this_machine(request),
     }
@@ -119,9 +119,8 @@ def shown(request: HttpRequest, made: list[tuple[Invitation, str]]) -> dict[str,
 
 def open_ones(membership: Membership) -> list[dict[str, Any]]:
     """The open invitations to the project, the newest first. One query."""
-    now = timezone.now()
     rows = membership.project.invitations.open().select_related("invited_by").order_by("-pk")
-    return [{"row": each, "whom": _whom(each), "until": moment(each.expires_at, now)} for each in rows]
+    return [{"row": each, "whom": _whom(each), "until": each.expires_at} for each in rows]
 
 
 def _whom(invitation: Invitation) -> str:

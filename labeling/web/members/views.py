@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
@@ -23,7 +22,7 @@ from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment, number
+from labeling.web.shared.words import number
 
 
 class WorkForm(forms.Form):
@@ -41,17 +40,15 @@ def members(request: HttpRequest, membership: Membership) -> HttpResponse:
     links.
     """
     names, shared = NamesForm(), SharedForm(prefix="shared")
-    if request.method != "POST":
-        return _page(request, membership, names, shared)
-    form: NamesForm | SharedForm
+    form: NamesForm | SharedForm = names
     if "shared-limit" in request.POST:
         form = shared = SharedForm(request.POST, prefix="shared")
-    else:
+    elif request.method == "POST":
         form = names = NamesForm(request.POST)
     made = invitations.make(request, membership, form) if form.is_valid() else None
     if made:
         return _page(request, membership, NamesForm(), SharedForm(prefix="shared"), made)
-    return _page(request, membership, names, shared, status=400)
+    return _page(request, membership, names, shared)
 
 
 def _page(
@@ -60,10 +57,7 @@ def _page(
     names: NamesForm,
     shared: SharedForm,
     made: dict[str, Any] | None = None,
-    *,
-    status: int = 200,
 ) -> HttpResponse:
-    now = timezone.now()
     people = membership.project.memberships.select_related("user").order_by("user__username")
     context: dict[str, Any] = {
         "members": [
@@ -72,8 +66,8 @@ def _page(
                 "role": each.role,
                 "row": each,
                 "works": each.can(Ability.TASKS_ANSWER),
-                "since": moment(each.created_at, now),
-                "paused": moment(each.paused_at, now),
+                "since": each.created_at,
+                "paused": each.paused_at,
             }
             for each in people
         ],
@@ -85,7 +79,7 @@ def _page(
         "shared": shared,
         "made": made,
     }
-    return render_page(request, membership, "project/members.html", context, section="project-members", status=status)
+    return render_page(request, membership, "project/members.html", context, section="project-members")
 
 
 @never_cache

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from labeling import kinds
 from labeling.insight.versions_compared import Comparison, OnControl, compare_versions
 from labeling.models import Ability, Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -20,8 +18,7 @@ from labeling.storage.db.replica import reads
 from labeling.web.items.item_view import excerpt
 from labeling.web.models import comparison_words, version_words
 from labeling.web.models.version_words import comparison
-from labeling.web.shared.damaged import damaged_lines
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import damaged_files, render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, percent
 
@@ -48,7 +45,7 @@ def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
     context: dict[str, Any] = {"versions": versions, "a": a, "b": b}
     if a and b and a != b:
         context |= _compared(request, project, a, b)
-    context["damaged"] = damaged_lines(project, timezone.now())  # after the comparison has read the versions' files
+    context["damaged"] = damaged_files(project)  # after the comparison has read the versions' files
     return render_page(request, membership, "project/compare.html", context, section="project-models")
 
 
@@ -79,7 +76,7 @@ def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelV
     if control:
         context |= {
             "finding": comparison_words.finding(control, a.number, b.number),
-            "interval": comparison_words.interval(control, a.number, b.number),
+            "interval": comparison_words.interval_sentence(control, a.number, b.number),
             "sentence": comparison(control.compared, b.number, a.number),
             "figures": comparison_words.figures(control),
             "classes": comparison_words.class_rows(control, names),
@@ -146,7 +143,6 @@ def _row(
 
     return {
         "item": item,
-        "image": item is not None and kinds.of(project).is_picture and bool(item.media),
         "excerpt": excerpt(project, item)[:EXCERPT] if item else "",
         "label": names.get(label, ""),
         "a": prediction(pair.said_a, pair.sure_a),

@@ -14,7 +14,7 @@ from labeling.models import ModelVersion
 from labeling.outgoing.artifacts import Artifact
 from labeling.web.models.version_words import CLASSES_SHOWN
 from labeling.web.models.version_words import settings as settings_words
-from labeling.web.shared.words import accuracy, localized, number, part, percent, span
+from labeling.web.shared.words import accuracy, interval, localized, number, part, percent
 
 Names = Mapping[int, str]
 Figure = tuple[str, str]
@@ -31,7 +31,7 @@ def finding(control: OnControl, a: int, b: int) -> str:
     return gettext("No difference beyond chance")
 
 
-def interval(control: OnControl, a: int, b: int) -> str:
+def interval_sentence(control: OnControl, a: int, b: int) -> str:
     value, low, high = control.difference.value, control.difference.low, control.difference.high
     if value > 0:
         text = gettext(
@@ -154,15 +154,11 @@ def training_differences(a: ModelVersion, b: ModelVersion) -> list[tuple[str, st
 
 
 def _share(share: Share) -> Figure:
-    return ("–", "") if share.value is None else (accuracy(share.value, share.n), _interval(share.low, share.high))
+    return ("–", "") if share.value is None else (accuracy(share.value, share.n), interval(share.low, share.high))
 
 
 def _error(calibration: Calibration) -> Figure:
-    return percent(calibration.ece, exact=True), _interval(calibration.low, calibration.high)
-
-
-def _interval(low: float, high: float) -> str:
-    return span(percent(low, exact=True), percent(high, exact=True))
+    return percent(calibration.ece, exact=True), interval(calibration.low, calibration.high)
 
 
 def _points(share: float) -> str:

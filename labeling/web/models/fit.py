@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext
 
 from labeling.insight.clusterings import LEAST_KEPT, MOST_JOINED, drift_of
 from labeling.models import Clustering
-from labeling.web.shared.words import Moment, count, duration, moment, number, percent
+from labeling.web.shared.words import count, duration, number, percent
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A clustering and its fit, for pages. `warnings` is empty if it fits; `asked`: when a rebuild was requested."""
-
-    built: str
-    at: Moment | None
-    joined: str
-    kept: str
-    warnings: list[str]
-    took: str
-    asked: Moment | None
-
-
-def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
-    """Describe the clustering; None without one. The clustering must be selected with its versions."""
+def fit_of(clustering: Clustering | None) -> dict[str, Any] | None:
+    """Describe the clustering and its fit; None without one. `warnings` is empty if it fits; `asked`: when a rebuild
+    was requested. The clustering must be selected with its versions.
+    """
     if clustering is None:
         return None
     drift = drift_of(clustering)
@@ -47,16 +35,16 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
             )
             % {"points": _points(drift.kept)}
         )
-    return Fit(
-        built=gettext("%(items)s, by version %(number)s’s embeddings")
+    return {
+        "built": gettext("%(items)s, by version %(number)s’s embeddings")
         % {"items": count(clustering.rows, "item"), "number": clustering.embedded_by.number},
-        at=moment(clustering.created_at, now),
-        joined=f"{number(clustering.joined_rows - clustering.rows)} ({percent(drift.joined)})",
-        kept=_kept(clustering, drift.kept),
-        warnings=warnings,
-        took=duration(clustering.seconds),
-        asked=moment(clustering.anew_at, now),
-    )
+        "at": clustering.created_at,
+        "joined": f"{number(clustering.joined_rows - clustering.rows)} ({percent(drift.joined)})",
+        "kept": _kept(clustering, drift.kept),
+        "warnings": warnings,
+        "took": duration(clustering.seconds),
+        "asked": clustering.anew_at,
+    }
 
 
 def _kept(clustering: Clustering, kept: float | None) -> str:

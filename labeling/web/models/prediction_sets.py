@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 
@@ -19,9 +18,9 @@ from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, Membership, PredictionServer, PredictionSet
 from labeling.outside.outbound import check_text
 from labeling.web.shared.forms import FileForm
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment, number
+from labeling.web.shared.words import number
 
 SHOWN = 20
 
@@ -80,15 +79,12 @@ class PredictionsForm(FileForm):
 @for_members(reading=Ability.MODELS_READ, changing=Ability.MODELS_CHANGE, takes_files=True)
 def prediction_sets(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the sets of predictions, or take a file of them."""
-    form = PredictionsForm(request.POST, request.FILES) if request.method == "POST" else PredictionsForm()
-    if form.is_bound and form.is_valid() and _receive(form, membership):
+    form = PredictionsForm(request)
+    if form.is_valid() and _receive(form, membership):
         messages.success(
             request, gettext("A worker reads the predictions now. Load this page again to see the result.")
         )
         return redirect("project-prediction-sets", membership.project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
-        form.errors.pop("file", None)
-        form.add_error("file", problem)
     return _page(request, membership, form=form)
 
 
@@ -106,7 +102,7 @@ def _page(
     form: PredictionsForm | None = None,
     server_form: ServerForm | None = None,
 ) -> HttpResponse:
-    project, now = membership.project, timezone.now()
+    project = membership.project
     server = None
     if membership.can(Ability.MODELS_CHANGE):
         server = PredictionServer.objects.filter(project=project).first()
@@ -119,13 +115,9 @@ def _page(
         "server_form": server_form,
         "suffixes": SUFFIXES,
         "max_mb": number(settings.MAX_UPLOAD_MB),
-        "sets": [(each, number(each.items), _left_out(each), moment(each.created_at, now)) for each in sets],
+        "sets": [(each, number(each.items), _left_out(each), each.created_at) for each in sets],
     }
-    wrong = (form is not None and form.errors) or (server_form is not None and server_form.errors)
-    status = 400 if wrong else 200
-    return render_page(
-        request, membership, "project/prediction_sets.html", context, section="project-models", status=status
-    )
+    return render_page(request, membership, "project/prediction_sets.html", context, section="project-models")
 
 
 def _left_out(handed: PredictionSet) -> str:
@@ -147,11 +139,8 @@ def server(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members(changing=Ability.MODELS_CHANGE)
 def ask(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Have a worker ask the server for predictions of all items."""
-    try:
+    with errors_as_messages(request, handing.PredictionsRefused):
         handing.ask(project=membership.project, user=membership.user)
-    except handing.PredictionsRefused as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, gettext("A worker asks the server now. Load this page again to see the result."))
     return redirect("project-prediction-sets", membership.project.slug)
 

@@ -23,7 +23,7 @@ from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.phases import phase_in_words
+from labeling.web.shared.words import phase_in_words
 
 SHOWN_ROWS, SHOWN_RUNS = 10, 20
 
@@ -42,26 +42,21 @@ class PredictForm(FileForm):
 def predict(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Start a prediction run from a file, or show the form and the version's runs of the last days."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
-    form = PredictForm(request.POST, request.FILES) if request.method == "POST" else PredictForm()
-    run = _ask(form, version, membership) if form.is_bound and form.is_valid() else None
+    form = PredictForm(request)
+    run = _ask(form, version, membership) if form.is_valid() else None
     if run is not None:
         return redirect("project-prediction", membership.project.slug, run.pk)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
-        form.errors.pop("file", None)
-        form.add_error("file", problem)
-    now = timezone.now()
     context = {
         "version": version,
         "form": form,
         "max_mb": words.number(settings.MAX_UPLOAD_MB),
         "kept": KEPT.days,
         "runs": [
-            (run, words.number(run.predicted), words.number(run.rejected), words.moment(run.created_at, now))
+            (run, words.number(run.predicted), words.number(run.rejected), run.created_at)
             for run in requests.kept(version, SHOWN_RUNS)
         ],
     }
-    status = 400 if form.errors else 200
-    return render_page(request, membership, "project/predict.html", context, section="project-models", status=status)
+    return render_page(request, membership, "project/predict.html", context, section="project-models")
 
 
 def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> PredictionRun | None:
@@ -84,8 +79,8 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
         "stalled": run.finished_at is None and is_stalled(run.project, now),
         "predicted": words.count(run.predicted, "item"),
         "rejected": words.number(run.rejected),
-        "created": words.moment(run.created_at, now),
-        "expires": words.moment(run.expires_at, now),
+        "created": run.created_at,
+        "expires": run.expires_at,
         "rows": _first_rows(run) if is_done else [],
         "formats": FORMATS.values() if is_done else [],
     }

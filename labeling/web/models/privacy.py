@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Ability, Membership, Project
@@ -17,7 +16,7 @@ from labeling.projects.privacy import families, ledger, pretraining
 from labeling.storage.db.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import figure, localized, moment, number
+from labeling.web.shared.words import figure, localized, number
 from models_store.privacy.accounting import Phase, best_guess, epsilon
 
 
@@ -25,7 +24,7 @@ from models_store.privacy.accounting import Phase, best_guess, epsilon
 @reads()
 def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the privacy ledger with its meaning in plain words."""
-    project, now = membership.project, timezone.now()
+    project = membership.project
     state = ledger.ledger_of(project)
     rows: list[dict[str, Any]] = [
         {
@@ -36,7 +35,7 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
             "labels": number(training.labels),
             "noise": localized(f"{training.phases[-1]['noise_multiplier']:.2f}"),
             "cost": localized(f"{cost:.2f}"),
-            "at": moment(training.created_at, now),
+            "at": training.created_at,
         }
         for training, cost in zip(state.trainings, state.costs, strict=True)
     ]

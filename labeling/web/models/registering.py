@@ -29,15 +29,12 @@ SHOWN, CLASSES_SHOWN = 20, 50
 def register(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Store a file with a model, or show the form, what a file needs, and the files so far."""
     project = membership.project
-    form = FileForm(request.POST, request.FILES) if request.method == "POST" else FileForm()
-    if form.is_bound and form.is_valid() and _receive(form, membership):
+    form = FileForm(request)
+    if form.is_valid() and _receive(form, membership):
         return redirect("project-model-register", project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
-        form.errors.pop("file", None)
-        form.add_error("file", problem)
     now = timezone.now()
     newest = project.registrations.select_related("version", "created_by")[:SHOWN]
-    rows = [(each, words.moment(each.created_at, now)) for each in newest]
+    rows = [(each, each.created_at) for each in newest]
     waiting = any(each.state == each.State.WAITING for each, _ in rows)
     expected = registering.manifest_for(project, most_classes=CLASSES_SHOWN)
     context = {
@@ -52,8 +49,7 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
         "waiting": waiting,
         "stalled": waiting and is_stalled(project, now),
     }
-    status = 400 if form.errors else 200
-    return render_page(request, membership, "project/register.html", context, section="project-models", status=status)
+    return render_page(request, membership, "project/register.html", context, section="project-models")
 
 
 def _receive(form: FileForm, membership: Membership) -> bool:

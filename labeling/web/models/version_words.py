@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from labeling.insight.control_slice import ClassFigures, Compared
-from labeling.models import ModelVersion, Registration
+from labeling.models import Batch, ModelVersion, Registration
+from labeling.projects.version_in_use import InUse, unpredicted
+from labeling.web.models import version_words
 from labeling.web.shared.words import count, figure, localized, number, part
 
 CLASSES_SHOWN = 50
@@ -142,3 +144,74 @@ def calibration(version: ModelVersion) -> str:
         sentence = gettext("Not calibrated: %(reason)s. Its confidence is likely too high.")
         return sentence % {"reason": gettext(version.calibration["reason"])}
     return ""
+
+
+def picking_of(in_use: InUse | None) -> dict[str, Any] | None:
+    """Describe the version in use; None without a version.
+
+    `held_back`: the newest version, if the gate alone keeps it from picking; `unpredicted`: that batches leave items
+    out for which the version in use has no predictions, empty if it predicts all.
+    """
+    if in_use is None:
+        return None
+    return {
+        "version": in_use.version.number,
+        "by_gate": in_use.by_gate.number,
+        "held_back": in_use.newest.number if in_use.held_back else None,
+        "finding": gate_finding(in_use.newest) if in_use.held_back else "",
+        "choice": in_use.choice,
+        "unpredicted": _unpredicted(in_use.version),
+    }
+
+
+def _unpredicted(version: ModelVersion) -> str:
+    left_out = unpredicted(version.project, version)
+    if not left_out:
+        return ""
+    text = ngettext(
+        "Version %(number)s has no prediction for %(n)s item: no batch takes it until newer predictions come, or all "
+        "others are labeled.",
+        "Version %(number)s has no predictions for %(n)s items: no batch takes them until newer predictions come, or "
+        "all others are labeled.",
+        left_out,
+    )
+    return text % {"number": version.number, "n": number(left_out)}
+
+
+def gate_finding(version: ModelVersion) -> str:
+    """Return the gate's result for a version, as a sentence; empty if the gate did not compare the version."""
+    gate = version.gate
+    if not gate:
+        return ""
+    if gate.get("reason"):
+        return gettext("It was not compared: the files of version %(against)s could not be read.") % {
+            "against": gate["against"]
+        }
+    compared = Compared(gate["n"], gate["gained"], gate["lost"])
+    return version_words.comparison(compared, version.number, gate["against"]) or gettext(
+        "No control item was labeled yet."
+    )
+
+
+def passed_over(batch: Batch) -> str:
+    """Say why a version other than the newest picked the batch; empty if the newest did.
+
+    Takes at most one query. The batch must be selected with `choice__user`.
+    """
+    picked_by, newest = batch.selected_by, batch.newest_version
+    if picked_by is None or newest is None or picked_by.number == newest:
+        return ""
+    if batch.choice is not None:
+        return gettext("Version %(number)s picked it, for %(username)s had chosen that version.") % {
+            "number": picked_by.number,
+            "username": batch.choice.user.username,
+        }
+    if batch.project.versions.filter(number=newest, held_back=False).exists():
+        return gettext("Version %(number)s picked it: files of version %(newest)s, the newest then, were damaged.") % {
+            "number": picked_by.number,
+            "newest": newest,
+        }
+    return gettext("Version %(number)s picked it: version %(newest)s, the newest then, is held back.") % {
+        "number": picked_by.number,
+        "newest": newest,
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 from typing import Any
 
@@ -11,7 +10,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -23,15 +21,14 @@ from labeling.projects import version_in_use
 from labeling.projects.encoders.encoder_settings import name_of, why
 from labeling.projects.privacy import ledger
 from labeling.storage.db.replica import reads
-from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from labeling.web.models.confusion import confusion_of
-from labeling.web.shared.damaged import damaged_lines
-from labeling.web.shared.pages import render_page
+from labeling.web.models.version_words import gate_finding, picking_of
+from labeling.web.shared.pages import damaged_files, errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import duration, moment, number, percent
+from labeling.web.shared.words import duration, number, percent
 
 CHOICES_SHOWN = 20
 
@@ -40,7 +37,6 @@ CHOICES_SHOWN = 20
 @reads()
 def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List all versions, the newest first, with their accuracy and lineage."""
-    now = timezone.now()
     measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
     newest_first = membership.project.versions.select_related("batch", "parent").order_by("-number")
     staying = ledger.staying(membership.project)
@@ -51,7 +47,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
             "took": duration(version.seconds),
             "came": gettext(CAME[ModelVersion.Origin(version.origin)]),
             "measured_on": _measured_on(version),
-            "created": moment(version.created_at, now),
+            "created": version.created_at,
             "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
             if version.number not in staying and not version.is_given
             else None,
@@ -64,13 +60,13 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
         "why_encoder": why(membership.project.kind, membership.project.encoder),
         "registered": any(row["version"].origin == ModelVersion.Origin.REGISTERED for row in rows),
         "versions": [row["version"] for row in rows],
-        "picking": picking_of(version_in_use.in_use(membership.project), now),
-        "damaged": damaged_lines(membership.project, now),
+        "picking": picking_of(version_in_use.in_use(membership.project)),
+        "damaged": damaged_files(membership.project),
         "choices": [
             {
                 "version": choice.version and choice.version.number,
                 "user": choice.user,
-                "at": moment(choice.created_at, now),
+                "at": choice.created_at,
             }
             for choice in version_in_use.choices(membership.project)[:CHOICES_SHOWN]
         ],
@@ -82,7 +78,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
 @reads()
 def model(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Show one version, compared with the one before it."""
-    project, now = membership.project, timezone.now()
+    project = membership.project
     beside = range(number - 1, number + 2)
     by_number = {
         each.number: each
@@ -93,16 +89,16 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         "version": version,
         "previous": number - 1 if number - 1 in by_number else None,
         "next": number + 1 if number + 1 in by_number else None,
-        "created": moment(version.created_at, now),
-        "picking": picking_of(version_in_use.in_use(project), now),
+        "created": version.created_at,
+        "picking": picking_of(version_in_use.in_use(project)),
         "gate": gate_finding(version),
         **_worth(project, version, by_number.get(number - 1)),
         **_lineage(version),
         **_files(version),
-        **_leaving(version, now),
+        **_leaving(version),
         **_tracked(version),
     }
-    context["damaged"] = damaged_lines(project, now)  # after the version's files were read
+    context["damaged"] = damaged_files(project)  # after the version's files were read
     return render_page(request, membership, "project/model.html", context, section="project-models")
 
 
@@ -110,11 +106,8 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
 def use(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Use this version to pick batches, from the next one on."""
     version = get_object_or_404(membership.project.versions, number=number)
-    try:
+    with errors_as_messages(request, version_in_use.VersionOutdated):
         version_in_use.use(project=membership.project, version=version, user=membership.user)
-    except version_in_use.VersionOutdated as outdated:
-        messages.error(request, str(outdated))
-    else:
         messages.success(
             request, gettext("Version %(number)s picks the batches, from the next one on.") % {"number": number}
         )
@@ -135,11 +128,8 @@ def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
 def track(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Register this version in MLflow."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
-    try:
+    with errors_as_messages(request, tracking.TrackingRefused):
         tracking.ask(version=version, user=membership.user)
-    except tracking.TrackingRefused as refused:
-        messages.error(request, str(refused))
-    else:
         messages.success(request, gettext("A worker registers version %(number)s in MLflow.") % {"number": number})
     return redirect("project-model", membership.project.slug, number)
 
@@ -178,7 +168,7 @@ def _calibrated(version: ModelVersion) -> dict[str, Any]:
     return measured
 
 
-def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
+def _leaving(version: ModelVersion) -> dict[str, Any]:
     """Return whether the version's files may be downloaded, and who allowed it."""
     if not ledger.is_private(version.project):
         return {"may_leave": True}
@@ -186,7 +176,7 @@ def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
     return {
         "may_leave": ledger.may_leave(version),
         "released": released,
-        "released_at": moment(released.created_at if released else None, now),
+        "released_at": (released.created_at if released else None),
     }
 
 

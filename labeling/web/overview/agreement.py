@@ -18,7 +18,7 @@ from labeling.models import Ability, Membership, Project
 from labeling.storage.db.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import TOO_FEW, count, localized, number, part, percent, span
+from labeling.web.shared.words import TOO_FEW, count, interval, localized, number, part, percent, span
 
 # The most rows of a list, and the most classes or people in a matrix.
 ROWS, SIDE = 50, 12
@@ -139,7 +139,7 @@ def _coefficients(measured: Agreement) -> list[dict[str, str]]:
 
 def _interval(each: Estimate, *, shares: bool = False) -> str:
     if shares:
-        return span(percent(each.low, exact=True), percent(each.high, exact=True))
+        return interval(each.low, each.high)
     return span(localized(f"{each.low:.2f}"), localized(f"{each.high:.2f}"))
 
 
@@ -195,7 +195,7 @@ def _person(project: Project, each: PersonConfusion, title: str, *, known: bool)
         "id": "gold" if known else "others",
         "title": title,
         "right": part(each.right.right, each.right.n) if each.right.n >= ENOUGH else str(TOO_FEW),
-        "interval": span(percent(each.right.low, exact=True), percent(each.right.high, exact=True))
+        "interval": interval(each.right.low, each.right.high)
         if each.right.n >= ENOUGH
         else "",
         "right_of": gettext("%(part)s of %(all)s")

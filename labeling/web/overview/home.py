@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -16,21 +15,7 @@ from labeling.loop import batches
 from labeling.models import Ability, Batch, Project, User
 from labeling.projects.people import access
 from labeling.web.members import invitations
-from labeling.web.overview.situation import Situation, situation
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectCard:
-    project: Project
-    role: str
-    batch: Batch | None
-    situation: Situation
-
-    can_import: bool
-
-    @property
-    def done(self) -> int:
-        return self.batch.size - self.batch.remaining if self.batch else 0
+from labeling.web.overview.situation import situation
 
 
 @require_safe
@@ -49,13 +34,14 @@ def home(request: HttpRequest) -> HttpResponse:
     annotating = [each.project.pk for each in memberships if not each.can(Ability.BATCHES_READ)]
     rechecking.show_remaining(current[pk] for pk in annotating if pk in current)
     cards = [
-        ProjectCard(
-            project=membership.project,
-            role=membership.get_role_display(),
-            batch=batch,
-            situation=situation(membership, batch, is_final=batch is not None and batch.is_final),
-            can_import=membership.can(Ability.ITEMS_CHANGE) and membership.project.archived_at is None,
-        )
+        {
+            "project": membership.project,
+            "role": membership.get_role_display(),
+            "batch": batch,
+            "done": batch.size - batch.remaining if batch else 0,
+            "situation": situation(membership, batch, is_final=batch is not None and batch.is_final),
+            "can_import": membership.can(Ability.ITEMS_CHANGE) and membership.project.archived_at is None,
+        }
         for membership in memberships
         for batch in [current.get(membership.project.pk)]
     ]

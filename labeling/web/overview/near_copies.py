@@ -13,7 +13,7 @@ from labeling.storage.db.replica import reads
 from labeling.web.overview.agreement import items_url
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import TOO_FEW, count, figure, number, percent, span
+from labeling.web.shared.words import TOO_FEW, count, figure, interval, number, percent
 
 
 @for_members(reading=Ability.LABELS_READ)
@@ -54,6 +54,6 @@ def _wrong(right: Rate, *, alone: bool = False) -> dict[str, str]:
         }
     return {
         "share": percent(1 - right.right / right.n, exact=True),
-        "interval": span(percent(1 - right.high, exact=True), percent(1 - right.low, exact=True)),
+        "interval": interval(1 - right.high, 1 - right.low),
         "of": gettext("%(part)s of %(all)s") % {"part": number(right.n - right.right), "all": number(right.n)},
     }

@@ -13,7 +13,7 @@ from labeling.models import Project
 from labeling.questions import Question
 from labeling.storage.arrays.baseline import LEAST_CONTROL
 from labeling.web.charts.payoff import about
-from labeling.web.settings.next_batch import person_hours
+from labeling.web.settings.standing import person_hours
 from labeling.web.shared.words import HOUR, count, duration, localized, money, number, span
 from models_store.payoff import OpenEstimate
 from selector.strategies import STRATEGIES

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ from labeling.web.charts.people import accuracy_of_people, pace_of_people
 from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import accuracy, count, duration, moment, number, percent
+from labeling.web.shared.words import accuracy, count, duration, number, percent
 
 # The number of batches in the chart, the newest ones.
 ROUNDS = 12
@@ -44,14 +43,14 @@ def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
             "balance": class_balance(balance_of(project)),
             "seconds": pace_of_people(people),
             "right": accuracy_of_people(people),
-            "people": [_row(each, now) for each in people],
+            "people": [_row(each) for each in people],
             "few_control": max((each.control.n for each in people if each.control), default=0),
             "overlapping": any(each.agreement for each in people),
         }
     return render_page(request, membership, "project/progress.html", context, section="project-progress")
 
 
-def _row(each: Annotator, now: datetime.datetime) -> dict[str, Any]:
+def _row(each: Annotator) -> dict[str, Any]:
     return {
         "username": each.username,
         "answers": number(each.answers),
@@ -59,7 +58,7 @@ def _row(each: Annotator, now: datetime.datetime) -> dict[str, Any]:
         "today": number(each.today),
         "median": duration(each.median) if each.answers else "–",
         "hours": duration(each.hours * 3600),
-        "last": moment(each.last_at, now),
+        "last": each.last_at,
         "agreement": _share(each.agreement, lambda n: count(n, "answer")),
         "control": _share(each.control, lambda n: count(n, "control item")),
         "interval": _interval(each.control),

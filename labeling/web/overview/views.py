@@ -28,20 +28,17 @@ from labeling.loop import batches, retrying
 from labeling.models import Ability, Batch, Job, Membership, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows
-from labeling.web.batches.picking import picking_of
 from labeling.web.batches.running_batch import running, step_line
 from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
 from labeling.web.charts.payoff import payoff_chart
 from labeling.web.finish.words import sentence
 from labeling.web.models.fit import fit_of
+from labeling.web.models.version_words import picking_of
 from labeling.web.overview.paying_off import paying_off
-from labeling.web.overview.situation import situation
-from labeling.web.overview.waits import Line, lines
-from labeling.web.shared.damaged import damaged_lines
-from labeling.web.shared.pages import render_page
+from labeling.web.overview.situation import Line, lines, situation
+from labeling.web.shared.pages import damaged_files, errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.phases import phase_as_title, phase_in_words
-from labeling.web.shared.words import count, duration, moment, number
+from labeling.web.shared.words import count, duration, number, phase_as_title, phase_in_words
 
 RECENT = 5
 
@@ -113,16 +110,16 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         "batch": batch,
         "answered": answered_of(progress["answered"], progress["answers"], progress["size"]),
         "badge": _badge(progress),
-        "recent": batch_rows(recent, now),
+        "recent": batch_rows(recent),
     }
     if membership.can(Ability.ITEMS_READ):
         context["attention"] = attention = attention_of(project)
     if membership.can(Ability.BATCHES_READ):
         pace = pace_of(project, now)
         context |= _numbers(membership, attention, pace, now)
-        context["fit"] = fit_of(clustering_of(project), now)
-        context["picking"] = picking_of(in_use(project), now)
-        context["damaged"] = damaged_lines(project, now)
+        context["fit"] = fit_of(clustering_of(project))
+        context["picking"] = picking_of(in_use(project))
+        context["damaged"] = damaged_files(project)
         if batch and batch.state == Batch.State.OPEN:
             people = contributions_of(batch, now)
             context["running"] = running(batch, people, asked_answers_of(batch, people), pace, now)
@@ -197,7 +194,7 @@ def _numbers(membership: Membership, attention: Attention, pace: Pace, now: date
                 "step": phase_as_title(Job.Kind(each["step"]).facts.phase),
                 "import": each["import"],
                 "reason": each["reason"].rstrip("."),
-                "at": moment(each["retry_at"], now) if each["retry_at"] > now else None,
+                "at": each["retry_at"] if each["retry_at"] > now else None,
             }
             for each in put_off_of(project)[:3]
         ],
@@ -256,10 +253,7 @@ def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
 def retry_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Take a way out of a failed batch."""
     batch = get_object_or_404(membership.project.batches, number=number)
-    try:
+    with errors_as_messages(request, batches.BatchError):
         retrying.retry(batch=batch, way=request.POST.get("way", "again"))
-    except batches.BatchError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, gettext("Batch %(number)s goes on.") % {"number": number})
     return redirect("project", membership.project.slug)

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling import kinds
@@ -15,9 +14,8 @@ from labeling.labels import comments
 from labeling.labels.items.records import names_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items.item_view import label_text
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment
 
 
 @for_members(changing=Ability.REVIEW_DO)
@@ -25,13 +23,11 @@ def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> 
     """Comment on the item, to one of its annotators or to reviewers and managers alone, then return to the page."""
     project = membership.project
     item = get_object_or_404(project.items, pk=item_id)
-    try:
+    with errors_as_messages(request, comments.CommentError):
         comments.write(
             item=item, user=membership.user, text=request.POST.get("text", ""), to=request.POST.get("to", "")
         )
         messages.success(request, gettext("Your comment is there."))
-    except comments.CommentError as error:
-        messages.error(request, str(error))
     if request.POST.get("back") == "review":
         response = redirect("project-review", project.slug)
         response["Location"] += f"?item={item.pk}"
@@ -58,7 +54,6 @@ def own_comments(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 
 def _thread(project: Project, thread: comments.Thread, names: dict[int, str]) -> dict[str, Any]:
-    now = timezone.now()
     return {
         "item": thread.item,
         "fields": kinds.of(project).facts(thread.item.data),
@@ -69,7 +64,7 @@ def _thread(project: Project, thread: comments.Thread, names: dict[int, str]) ->
                 "row": each,
                 "own": each.to_id is None,
                 "answer": "" if each.annotation is None else _answer(project, each.annotation, names),
-                "at": moment(each.created_at, now),
+                "at": each.created_at,
                 "new": each.to_id is not None and each.read_at is None,
             }
             for each in thread.comments
@@ -86,9 +81,8 @@ def _answer(project: Project, annotation: Any, names: dict[int, str]) -> str:
 
 def thread_context(item: Item) -> dict[str, Any]:
     """Return the comments on the item and the annotators to write to, for reviewers. Takes three queries."""
-    now = timezone.now()
     written = item.comments.select_related("user", "to").order_by("pk")
     return {
-        "thread": [{"row": each, "at": moment(each.created_at, now)} for each in written],
+        "thread": [{"row": each, "at": each.created_at} for each in written],
         "answerable": list(comments.annotators_of(item)),
     }

@@ -10,7 +10,6 @@ from django.forms import RadioSelect
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 
@@ -26,7 +25,7 @@ from labeling.web.items.views import class_names, correction_form
 from labeling.web.review.comments import thread_context
 from labeling.web.shared import words
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 
 SECTION = "project-review"
@@ -71,7 +70,7 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
     project, user, reason = membership.project, membership.user, _reason(request)
     item = get_object_or_404(project.items, pk=item_id)
     note = request.POST.get("note", "").strip()[:300]
-    try:
+    with errors_as_messages(request, reviewing.ReviewError):
         match request.POST.get("decision", ""):
             case "later":
                 reviewing.put_off(item=item, user=user)
@@ -97,8 +96,6 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
                     return _item_page(request, membership, queue, reason, record, classes, form, status=400)
                 reviewing.settle(item=item, user=user, value=form.stored, note=note, seen=_seen(request))
                 messages.success(request, _settled(project, item, form.stored))
-    except reviewing.ReviewError as error:
-        messages.error(request, str(error))
     return redirect(_address(project, reason, next=number_in(request.POST.get("next", ""), default=0)))
 
 
@@ -146,7 +143,8 @@ def _item_page(
     form: CorrectionForm,
     status: int = 200,
 ) -> HttpResponse:
-    project, item, now = membership.project, record.item, timezone.now()
+    project, item = membership.project, record.item
+    answers = item_view.annotation_rows(record)
     before, following = queue.before(item.pk), queue.next(item.pk)
     widget = form.fields["value"].widget
     choices = widget.choices if isinstance(widget, RadioSelect) else None
@@ -160,9 +158,9 @@ def _item_page(
         "came_to_be": item_view.came_to_be(record),
         "agreement": None if item.agreement is None else words.percent(item.agreement),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
-        "answers": [each for each in item_view.annotation_rows(record, now) if each.undone is None],
-        "undone": [each for each in item_view.annotation_rows(record, now) if each.undone is not None],
-        "corrections": item_view.correction_rows(record, now),
+        "answers": [each for each in answers if each["row"].undone_at is None],
+        "undone": [each for each in answers if each["row"].undone_at is not None],
+        "corrections": item_view.correction_rows(record),
         "model": item_view.model_says(record),
         "form": form,
         **thread_context(item),

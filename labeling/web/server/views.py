@@ -21,8 +21,7 @@ from labeling.models.job_kinds import Kind
 from labeling.projects.limits import PROJECTS
 from labeling.projects.people import access
 from labeling.projects.quota import shown
-from labeling.web.shared.phases import phase_in_words
-from labeling.web.shared.words import moment
+from labeling.web.shared.words import phase_in_words
 
 A_PAGE = 50
 
@@ -42,12 +41,9 @@ def server_page(request: HttpRequest) -> HttpResponse:
         "backup": _backup(),
         "people": server.people_at(now),
         "signed_in_days": server.SIGNED_IN_DAYS,
-        "workers": [
-            {"name": sign.name, "seen": moment(sign.seen_at, now), "runs": runs}
-            for sign, runs in server.workers_at(now)
-        ],
+        "workers": [{"name": sign.name, "seen": sign.seen_at, "runs": runs} for sign, runs in server.workers_at(now)],
         "failed": [
-            {"job": job, "step": phase_in_words(Kind(job.kind).facts.phase), "at": moment(job.finished_at, now)}
+            {"job": job, "step": phase_in_words(Kind(job.kind).facts.phase), "at": job.finished_at}
             for job in server.failed_steps()
         ],
         "n_projects": len(sizes),
@@ -63,4 +59,4 @@ def _backup() -> dict[str, Any] | None:
     entry = server.last_backup()
     if entry is None:
         return None
-    return {"at": moment(entry.at, timezone.now()), "bytes": shown(sum(json.loads(entry.after).values()))}
+    return {"at": entry.at, "bytes": shown(sum(json.loads(entry.after).values()))}

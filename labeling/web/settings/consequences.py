@@ -17,14 +17,14 @@ from labeling.models.project_settings import ProjectSettings
 from labeling.projects.privacy.budgets import Budget, labels_needed
 from labeling.storage.arrays.forecast import BatchForecast, forecast_batch
 from labeling.web.settings import forecast
-from labeling.web.settings.next_batch import (
+from labeling.web.settings.standing import (
     NextBatch,
+    Standing,
     batch_of,
     measured_of,
     person_hours,
     rounds_left,
 )
-from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR, count, duration, figure, localized, money, number, percent
 from selector.strategies import STRATEGIES
 

@@ -1,29 +1,65 @@
-"""The page of a project's encoder."""
+"""The page of a project's encoder, and of the servers for embeddings."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from labeling.models import Ability, EncoderComparison, Membership, Project
+from labeling.outside.outbound import check_text
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoders import embedding_servers, encoder_change, encoder_comparison
 from labeling.projects.encoders.encoder_change import ChangeRefused
 from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Measured
 from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
-from labeling.web.settings.embedding_server_form import EmbeddingServerForm
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.forms import figure_input
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, duration, moment, money, number, percent, span
+from labeling.web.shared.words import count, duration, interval, money, number, percent
+from models_store.encoders.options import MOST_CHARACTERS
+
+
+class EmbeddingServerForm(forms.Form):
+    """The address of a server, its key and its price."""
+
+    address = forms.CharField(
+        label=gettext_lazy("Address"),
+        max_length=MOST_CHARACTERS,
+        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("For example https://api.openai.com/v1/embeddings."),
+        error_messages={"required": gettext_lazy("Enter an address.")},
+    )
+    key = forms.CharField(
+        label=gettext_lazy("API key"),
+        max_length=1000,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=gettext_lazy("It is stored encrypted, and sent to this address alone. Empty: the present one stays."),
+    )
+    price = forms.FloatField(
+        label=gettext_lazy("Price of a million tokens"),
+        required=False,
+        min_value=0,
+        max_value=1e6,
+        widget=figure_input(is_whole=False),
+        help_text=gettext_lazy("In the currency of the project’s settings, for an estimate of the cost."),
+    )
+
+    def clean_address(self) -> str:
+        address: str = self.cleaned_data["address"]
+        try:
+            check_text(address)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+        return address
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
@@ -31,12 +67,9 @@ def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Show the form that chooses the encoder, or the chosen encoder once an item is encoded."""
     project = membership.project
     form = EncoderForm(request.POST if request.method == "POST" else None, project=project)
-    if form.is_bound and form.is_valid():
-        try:
+    if form.is_valid():
+        with errors_as_messages(request, EncoderSettled):
             choose_encoder(project=project, choice=form.choice())
-        except EncoderSettled as error:
-            messages.error(request, str(error))
-        else:
             messages.success(request, gettext("Items are encoded by %(choice)s.") % {"choice": form.choice()["name"]})
         return redirect("project-encoder", project.slug)
     return _page(request, membership, form)
@@ -49,10 +82,8 @@ def measure(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
     if form is not None and not form.is_valid():
         return _page(request, membership, form)
-    try:
+    with errors_as_messages(request, ComparisonRefused):
         encoder_comparison.ask(project=project, also=[form.choice()] if form else [])
-    except ComparisonRefused as refused:
-        messages.error(request, str(refused))
     return redirect("project-encoder", project.slug)
 
 
@@ -63,14 +94,12 @@ def change(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = EncoderForm(request.POST, project=project) if "name" in request.POST else None
     if form is not None and not form.is_valid():
         return _page(request, membership, form)
-    try:
+    with errors_as_messages(request, ChangeRefused, ValidationError, json.JSONDecodeError):
         if "keep" in request.POST:
             encoder_change.withdraw(project=project)
         else:
             choice = form.choice() if form else json.loads(request.POST.get("choice", ""))
             encoder_change.ask(project=project, choice=choice, user=membership.user)
-    except (ChangeRefused, ValidationError, json.JSONDecodeError) as error:
-        messages.error(request, error.messages[0] if isinstance(error, ValidationError) else str(error))
     return redirect("project-encoder", project.slug)
 
 
@@ -111,8 +140,7 @@ def _page(
         "servers": _servers(project) if takes_servers else None,
         "server_form": server_form or EmbeddingServerForm(),
     }
-    status = 400 if form.errors or (server_form is not None and server_form.errors) else 200
-    return render_page(request, membership, "project/encoder.html", context, section="project-settings", status=status)
+    return render_page(request, membership, "project/encoder.html", context, section="project-settings")
 
 
 def _servers(project: Project) -> dict[str, Any]:
@@ -143,27 +171,12 @@ def _change(project: Project) -> dict[str, Any] | None:
         "done": gettext("%(n)s of %(items)s")
         % {"n": number(change.rows), "items": count(project.encoded_rows, "item")},
         "ready": change.generation > 0 and change.rows == project.encoded_rows,
-        "at": moment(change.asked_at, timezone.now()),
+        "at": change.asked_at,
     }
 
 
 def _options(choice: dict[str, Any]) -> list[str]:
     return [f"{name} {value}" for name, value in choice["options"].items()]
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """An encoder's line of the table."""
-
-    name: str
-    options: list[str]
-    choice: str
-    own: bool
-    accuracy: str
-    interval: str
-    took: str
-    pool: str
-    problem: str
 
 
 def _measured(project: Project) -> dict[str, Any] | None:
@@ -175,7 +188,7 @@ def _measured(project: Project) -> dict[str, Any] | None:
     return {
         "rows": [_row(each, own=each.choice == own) for each in results],
         "of": _sample(comparison, results),
-        "at": moment(comparison.measured_at or comparison.asked_at, timezone.now()),
+        "at": comparison.measured_at or comparison.asked_at,
         "under_way": encoder_comparison.is_under_way(comparison),
         "step": gettext("%(results)s of %(encoders)s measured")
         % {"results": len(results), "encoders": count(len(comparison.choices), "encoder")},
@@ -183,14 +196,18 @@ def _measured(project: Project) -> dict[str, Any] | None:
     }
 
 
-def _row(each: Measured, *, own: bool) -> _Row:
+def _row(each: Measured, *, own: bool) -> dict[str, Any]:
+    row = {"name": each.choice["name"], "options": _options(each.choice), "own": own}
     if each.accuracy is None or each.low is None or each.high is None:
-        return _Row(each.choice["name"], _options(each.choice), "", own, "–", "", "–", "–", each.problem)
-    interval = span(percent(each.low, exact=True), percent(each.high, exact=True))
-    accuracy = percent(each.accuracy, exact=True)
-    name, options, choice = each.choice["name"], _options(each.choice), json.dumps(each.choice)
-    took, pool = duration(each.seconds), duration(each.pool_seconds)
-    return _Row(name, options, choice, own, accuracy, interval, took, pool, "")
+        return {**row, "problem": each.problem}
+    return {
+        **row,
+        "choice": json.dumps(each.choice),
+        "accuracy": percent(each.accuracy, exact=True),
+        "interval": interval(each.low, each.high),
+        "took": duration(each.seconds),
+        "pool": duration(each.pool_seconds),
+    }
 
 
 def _sample(comparison: EncoderComparison, results: list[Measured]) -> str:

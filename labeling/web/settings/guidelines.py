@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST
 
@@ -19,9 +18,9 @@ from labeling.projects.classes import guidelines
 from labeling.projects.classes.guidelines import answers_by_version
 from labeling.projects.people import access
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment, number
+from labeling.web.shared.words import number
 
 LISTED = 100
 
@@ -43,7 +42,7 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
     project = membership.project
     data = request.POST if request.method == "POST" else None
     form = GuidelinesForm(data, instance=copy.copy(project))
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         try:
             guidelines.save(project=project, user=membership.user, text=form.cleaned_data["guidelines"])
         except ValidationError as error:
@@ -51,15 +50,8 @@ def edit(request: HttpRequest, membership: Membership) -> HttpResponse:
         else:
             messages.success(request, gettext("Saved. Annotators who label now see what changed."))
             return redirect("project-guidelines-edit", project.slug)
-    status = 400 if form.errors else 200
-    return render_page(
-        request,
-        membership,
-        "guidelines/edit.html",
-        {"form": form, "missing": ", ".join(guidelines.missing_images(project, project.guidelines))},
-        section="project-guidelines-edit",
-        status=status,
-    )
+    context = {"form": form, "missing": ", ".join(guidelines.missing_images(project, project.guidelines))}
+    return render_page(request, membership, "guidelines/edit.html", context, section="project-guidelines-edit")
 
 
 @require_POST
@@ -80,14 +72,11 @@ def history(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the newest versions with their numbers of answers, and the changes in the version `version`, by default the
     newest.
     """
-    project, now = membership.project, timezone.now()
+    project = membership.project
     answers = answers_by_version(project)
     rows = list(project.guidelines_versions.select_related("user").order_by("-number").defer("text")[:LISTED])
     context = {
-        "versions": [
-            {"row": row, "at": moment(row.created_at, now), "answers": number(answers.get(row.number, 0))}
-            for row in rows
-        ],
+        "versions": [{"row": row, "at": row.created_at, "answers": number(answers.get(row.number, 0))} for row in rows],
         "more": bool(rows) and rows[-1].number > 1,
         "listed": LISTED,
         "without": number(answers.get(0, 0)) if answers.get(0) else "",
@@ -104,11 +93,8 @@ def history(request: HttpRequest, membership: Membership) -> HttpResponse:
 def restore(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Restore an earlier version of the guidelines."""
     get_object_or_404(membership.project.guidelines_versions, number=number)
-    try:
+    with errors_as_messages(request, guidelines.GuidelinesError):
         made = guidelines.go_back(project=membership.project, user=membership.user, number=number)
-    except guidelines.GuidelinesError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(
             request,
             gettext("The guidelines read as in version %(number)s again. This is version %(made)s.")

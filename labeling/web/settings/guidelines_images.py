@@ -15,11 +15,12 @@ from labeling.kinds.wording import too_large
 from labeling.models import Ability, Membership, Project
 from labeling.projects.classes import guidelines_images
 from labeling.projects.classes.guidelines import GuidelinesError
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.forms import FileForm
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 
 
-class ImageForm(forms.Form):
+class ImageForm(FileForm):
     """An image with its alternative text."""
 
     file = forms.FileField(
@@ -51,28 +52,19 @@ class ImageForm(forms.Form):
 def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the images, or add one."""
     project = membership.project
-    form = ImageForm(request.POST, request.FILES) if request.method == "POST" else ImageForm()
-    if form.is_bound and form.is_valid() and _add(request, membership, form):
+    form = ImageForm(request)
+    if form.is_valid() and _add(request, membership, form):
         return redirect("project-guidelines-images", project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.web.gate.spool`, which kept no file
-        form.errors.pop("file", None)
-        form.add_error("file", problem)
     context = {"form": form, "images": _rows(project)}
-    status = 400 if form.errors else 200
-    return render_page(
-        request, membership, "guidelines/images.html", context, section="project-guidelines-edit", status=status
-    )
+    return render_page(request, membership, "guidelines/images.html", context, section="project-guidelines-edit")
 
 
 @for_members(changing=Ability.SETTINGS_CHANGE)
 def remove_image(request: HttpRequest, membership: Membership, image: str) -> HttpResponse:
     """Remove an image that no version of the guidelines shows."""
     stored_image = get_object_or_404(membership.project.guidelines_images, name=image)
-    try:
+    with errors_as_messages(request, GuidelinesError):
         guidelines_images.remove(image=stored_image)
-    except GuidelinesError as error:
-        messages.error(request, str(error))
-    else:
         messages.success(request, gettext("%(image)s is removed.") % {"image": image})
     return redirect("project-guidelines-images", membership.project.slug)
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 from labeling.models import Project
 from labeling.projects.model_settings import check_model
 from labeling.projects.settings import ON_PAGE, SECTIONS, Section, differs, field_of
-from labeling.web.shared.forms import say_bounds, translated, translated_choices
+from labeling.web.shared.forms import apply_bounds, translated, translated_choices
 from labeling.web.shared.words import typed
 
 
@@ -67,7 +67,7 @@ class SettingsForm(forms.ModelForm):
         for name, setting in ON_PAGE.items():
             if not setting.offered(self.instance):
                 del self.fields[name]
-        say_bounds(self, Project._meta.get_field)
+        apply_bounds(self, Project._meta.get_field)
 
     @property
     def parts(self) -> list[Part]:

@@ -1,4 +1,4 @@
-"""The settings page, with the consequences of settings."""
+"""The pages of settings, with their consequences, and of the project's model."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from labeling.models import Ability, Membership
 from labeling.projects.recorded import recorded
 from labeling.web.models.fit import fit_of, thresholds
 from labeling.web.settings import consequences
+from labeling.web.settings.choice_form import ModelForm
 from labeling.web.settings.settings_form import SettingsForm
 from labeling.web.settings.standing import standing_of
 from labeling.web.settings.training_form import TrainingForm
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 
 
@@ -41,11 +42,10 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
         "training": training,
         "unknown": data is not None and typed is project,
         "consequences": consequences.consequences_of(standing_of(project, now), project, typed),
-        "fit": fit_of(clusterings.clustering_of(project), now),
+        "fit": fit_of(clusterings.clustering_of(project)),
         "thresholds": thresholds(),
     }
-    status = 400 if data is not None else 200
-    return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
+    return render_page(request, membership, "project/settings.html", context, section="project-settings")
 
 
 def _save(form: SettingsForm, training: TrainingForm) -> None:
@@ -88,11 +88,8 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
         clusterings.withdraw_rebuild(project=project)
         messages.success(request, gettext("The clustering stays as it is."))
     else:
-        try:
+        with errors_as_messages(request, clusterings.ClusteringError):
             clusterings.ask_rebuild(project=project)
-        except clusterings.ClusteringError as error:
-            messages.error(request, str(error))
-        else:
             messages.success(request, gettext("The pool will be clustered again before the next batch."))
     return redirect("project-settings" if request.POST.get("back") == "settings" else "project", project.slug)
 
@@ -100,3 +97,19 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
 def _wrong(form: SettingsForm) -> list[str]:
     """Return the errors of the fields with consequences, each with the field's name."""
     return [f"{form.fields[name].label}: {form.errors[name][0]}" for name in form.telling if name in form.errors]
+
+
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
+def model(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Show the form that chooses the model, or save the choice. The worker restarts a running training with it."""
+    project = membership.project
+    form = ModelForm(request.POST if request.method == "POST" else None, project=project)
+    if form.is_valid():
+        project.model = form.choice()
+        with recorded(project, ["model"]):
+            project.save(update_fields=["model"])
+        messages.success(
+            request, gettext("The next version is trained by %(model)s.") % {"model": project.model["name"]}
+        )
+        return redirect("project-learner", project.slug)
+    return render_page(request, membership, "project/learner.html", {"form": form}, section="project-settings")

@@ -4,27 +4,34 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext
 
 from labeling.web.shared.languages import texts_of_scripts
-from labeling.web.shared.words import Moment, number
+from labeling.web.shared.words import duration, exact_time, moment, number
 
 register = template.Library()
 register.filter("number", number)
 
 
 @register.filter
-def ago(at: Moment | None) -> SafeString | str:
+def ago(at: datetime.datetime | None) -> SafeString | str:
     """Render a time as its distance from now, and the exact time as its title: `{{ at|ago }}`. Without a time, –."""
-    return format_html('<time datetime="{}" title="{}">{}</time>', at.iso, at.exact, at.ago) if at else "–"
+    shown = moment(at, timezone.now()) if at else None
+    return format_html('<time datetime="{}" title="{}">{}</time>', shown.iso, shown.exact, shown.ago) if shown else "–"
+
+
+register.filter("duration", duration)
+register.filter("exact", exact_time)
 
 
 @register.filter

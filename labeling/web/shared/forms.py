@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import HttpRequest
 from django.utils.formats import get_format
 from django.utils.translation import gettext, gettext_lazy
 
@@ -62,7 +63,7 @@ def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
     return forms.CharField(label=translated(each.label), required=False, max_length=longest, widget=widget)
 
 
-def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
+def apply_bounds(form: forms.BaseForm, model_fields: Any) -> None:
     """Apply the bounds of the model's fields to the form's number fields, with one error message that names both
     bounds.
     """
@@ -108,7 +109,7 @@ Result = TypeVar("Result")
 
 
 class FileForm(forms.Form):
-    """A file of items."""
+    """A file of items. The form is bound to a request that sends one."""
 
     file = forms.FileField(
         label=gettext_lazy("File"),
@@ -118,6 +119,18 @@ class FileForm(forms.Form):
             "missing": gettext_lazy("Choose a file."),
         },
     )
+
+    def __init__(self, request: HttpRequest | None = None) -> None:
+        sent = request is not None and request.method == "POST"
+        super().__init__(*(request.POST, request.FILES) if request and sent else ())
+        # Set by `labeling.web.gate.spool`, which kept no file.
+        self._upload_problem = getattr(request, "upload_problem", "")
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if self._upload_problem:
+            self.errors.pop("file", None)
+            self.add_error("file", self._upload_problem)
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]

@@ -2,83 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import resolve, reverse
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling import kinds
-from labeling.models import Ability, Membership, Project
+from labeling.models import Ability, DamagedFile, Membership, Project
+from labeling.models.files import DamagedFileQuerySet
+
+# How long pages still show a rebuilt file.
+REBUILT_SHOWN = datetime.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A page in the navigation, by the name of its address, with the ability that opens it.
-
-    `shown` returns whether the project has the page.
-    """
+    """A page in the navigation, by the name of its address. `shown` returns whether the project has the page."""
 
     name: str
     title: str
-    ability: Ability
     shown: Callable[[Project], bool] = lambda project: True
 
 
 # Groups of pages by their purpose. A page outside the navigation belongs to the section of its parent page.
 GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
-    (_("Overview"), (Section("project", _("Overview"), Ability.PROJECT_READ),)),
-    (_("Label"), (Section("label", _("Label"), Ability.TASKS_ANSWER, lambda project: not project.archived_at),)),
-    (_("Review"), (Section("project-review", _("Review"), Ability.REVIEW_READ),)),
+    (_("Overview"), (Section("project", _("Overview")),)),
+    (_("Label"), (Section("label", _("Label"), lambda project: not project.archived_at),)),
+    (_("Review"), (Section("project-review", _("Review")),)),
     (
         _("Batches"),
         (
-            Section("project-batches", _("Batches"), Ability.PROJECT_READ),
-            Section("project-progress", _("Pace and people"), Ability.BATCHES_READ),
-            Section("project-agreement", _("Agreement"), Ability.LABELS_READ),
-            Section("project-copies", _("Near-copies"), Ability.LABELS_READ, lambda project: project.near_copies > 0),
+            Section("project-batches", _("Batches")),
+            Section("project-progress", _("Pace and people")),
+            Section("project-agreement", _("Agreement")),
+            Section("project-copies", _("Near-copies"), lambda project: project.near_copies > 0),
         ),
     ),
     (
         _("Items"),
         (
-            Section("project-items", _("Items"), Ability.ITEMS_READ),
-            Section("project-import", _("Import"), Ability.IMPORTS_READ),
-            Section("project-sources", _("Sources"), Ability.SOURCES_CHANGE),
-            Section("project-export", _("Export"), Ability.LABELS_READ),
-            Section("project-datasets", _("Dataset versions"), Ability.LABELS_READ),
+            Section("project-items", _("Items")),
+            Section("project-import", _("Import")),
+            Section("project-sources", _("Sources")),
+            Section("project-export", _("Export")),
+            Section("project-datasets", _("Dataset versions")),
         ),
     ),
-    (
-        _("Models"),
-        (
-            Section("project-models", _("Versions"), Ability.MODELS_READ),
-            Section("project-privacy", _("Privacy"), Ability.MODELS_READ),
-        ),
-    ),
-    (_("Finish"), (Section("project-finish", _("Finish"), Ability.BATCHES_READ),)),
+    (_("Models"), (Section("project-models", _("Versions")), Section("project-privacy", _("Privacy")))),
+    (_("Finish"), (Section("project-finish", _("Finish")),)),
     (
         _("Settings"),
         (
-            Section("project-settings", _("General"), Ability.SETTINGS_READ),
-            Section("project-guidelines-edit", _("Guidelines"), Ability.SETTINGS_READ),
-            Section("project-classes", _("Classes"), Ability.SETTINGS_READ),
-            Section("project-webhooks", _("Webhooks"), Ability.WEBHOOKS_CHANGE),
-            Section("project-manage", _("Archive, copy, delete"), Ability.SETTINGS_READ),
+            Section("project-settings", _("General")),
+            Section("project-guidelines-edit", _("Guidelines")),
+            Section("project-classes", _("Classes")),
+            Section("project-webhooks", _("Webhooks")),
+            Section("project-manage", _("Archive, copy, delete")),
         ),
     ),
-    (
-        _("Members"),
-        (
-            Section("project-members", _("Members"), Ability.MEMBERS_READ),
-            Section("project-auditlog", _("Audit log"), Ability.AUDITLOG_READ),
-        ),
-    ),
+    (_("Members"), (Section("project-members", _("Members")), Section("project-auditlog", _("Audit log")))),
 )
+
+
+@cache
+def ability_to_open(name: str) -> Ability:
+    """Return the ability that the page at the address with this name asks for, as its view declares it."""
+    view = resolve(reverse(name, args=["any"])).func
+    ability: Ability = view.abilities["GET"]  # type: ignore[attr-defined]  # set by `for_members`
+    return ability
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]
     groups: list[Way] = []
     pages: list[Way] = []
     for title, sections in GROUPS:
-        allowed = [each for each in sections if membership.can(each.ability) and each.shown(project)]
+        allowed = [each for each in sections if membership.can(ability_to_open(each.name)) and each.shown(project)]
         if not allowed:
             continue
         names = [each.name for each in allowed]
@@ -120,14 +123,15 @@ def render_page(
     request: HttpRequest,
     membership: Membership,
     template: str,
-    context: dict[str, Any] | None = None,
+    context: dict[str, Any],
     *,
     section: str,
-    status: int = 200,
+    status: int | None = None,
 ) -> HttpResponse:
     """Render a page of the project in `section` (the name of its address), with the links that the member may open.
 
-    Templates ask `can`, by the keys of abilities: `can.members_change`.
+    Templates ask `can`, by the keys of abilities: `can.members_change`. Without a `status`, it is 400 if a form of the
+    context has errors.
     """
     project = membership.project
     ways, pages = ways_of(membership, section)
@@ -139,4 +143,22 @@ def render_page(
         "ways": ways,
         "pages": pages,
     }
-    return render(request, template, {**shared, **(context or {})}, status=status)
+    if status is None:
+        status = 400 if any(isinstance(each, BaseForm) and each.errors for each in context.values()) else 200
+    return render(request, template, {**shared, **context}, status=status)
+
+
+@contextmanager
+def errors_as_messages(request: HttpRequest, *kinds_of_errors: type[Exception]) -> Iterator[None]:
+    """Show an error of these kinds as a message on the next page, and leave out the rest of the block."""
+    try:
+        yield
+    except kinds_of_errors as error:
+        messages.error(request, " ".join(error.messages) if isinstance(error, ValidationError) else str(error))
+
+
+def damaged_files(project: Project) -> DamagedFileQuerySet:
+    """Return the damaged files, and the files that were rebuilt within a day. Annotators do not see them. One query."""
+    files = DamagedFile.objects.filter(project=project)
+    shown = files.standing() | files.filter(mended_at__gte=timezone.now() - REBUILT_SHOWN)
+    return shown.order_by("mended_at", "name")

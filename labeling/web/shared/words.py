@@ -1,4 +1,4 @@
-"""Numbers and times in words, in the language of the page. Pure functions."""
+"""Numbers, times and steps in words, in the language of the page. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 
 from django.utils.formats import get_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from labeling.insight.share_intervals import ENOUGH
@@ -65,6 +66,11 @@ def span(low: str, high: str) -> str:
     return gettext("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
+def interval(low: float, high: float) -> str:
+    """Format an interval of shares: 90.1 % to 95.2 %."""
+    return span(percent(low, exact=True), percent(high, exact=True))
+
+
 def part(right: int, n: int) -> str:
     """Format a share of right answers: 94.0 %; for few items 4 of 5; for none –."""
     if n >= ENOUGH:
@@ -92,6 +98,24 @@ def duration(seconds: float) -> str:
     return count(round(seconds / DAY), "day")
 
 
+def phase_in_words(phase: str) -> str:
+    """Translate a phase as a step reports it, such as "training the model" or "importing cats.zip".
+
+    The phase's object, such as the name of a file, follows the translation. `scripts/messages.py` extracts the phases.
+    """
+    words = phase.split(" ")
+    for end in range(len(words), 0, -1):
+        known = " ".join(words[:end])
+        if (translated := gettext(known)) != known:
+            return " ".join([translated, *words[end:]])
+    return phase
+
+
+def phase_as_title(phase: str) -> str:
+    """Translate a phase, with a capital letter."""
+    return str(capfirst(phase_in_words(phase)))
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A time, as the distance from now and as an exact timestamp."""
@@ -101,11 +125,14 @@ class Moment:
     iso: str
 
 
-def moment(at: datetime.datetime | None, now: datetime.datetime) -> Moment | None:
-    """Make the `Moment` of a time; None for None."""
-    if at is None:
-        return None
-    return Moment(ago=_distance(at, now), exact=f"{at:%Y-%m-%d %H:%M:%S} UTC", iso=at.isoformat())
+def moment(at: datetime.datetime, now: datetime.datetime) -> Moment:
+    """Make the `Moment` of a time. Templates call it by the filter `ago`."""
+    return Moment(ago=_distance(at, now), exact=exact_time(at), iso=at.isoformat())
+
+
+def exact_time(at: datetime.datetime) -> str:
+    """Format a time with its seconds: 2025-03-01 12:00:00 UTC."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _distance(at: datetime.datetime, now: datetime.datetime) -> str:

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
@@ -21,9 +20,8 @@ from labeling.outside.sources import PLACES, BadAddress, SourceProblem
 from labeling.outside.waiting import AGAIN_SECONDS, Busy
 from labeling.projects.quota import shown
 from labeling.web.imports.import_rows import import_rows
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment
 from labeling.web.sources.forms import ChangeForm, OptionsForm, SourceForm, place_named
 
 SECTION = "project-sources"
@@ -34,10 +32,10 @@ LOST_SHOWN = 20
 @for_members(reading=Ability.SOURCES_CHANGE, changing=Ability.SOURCES_CHANGE)
 def sources(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the sources, or add one."""
-    project, now = membership.project, timezone.now()
+    project = membership.project
     place = place_named(request.GET.get("place", ""))
     form = SourceForm(place, kinds.of(project), request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
+    if form.is_valid():
         try:
             options, secrets = changing.divided(form.cleaned_data["address"], form.options)
             values = {**form.values(), "options": options, "secrets": secrets}
@@ -49,13 +47,12 @@ def sources(request: HttpRequest, membership: Membership) -> HttpResponse:
             return redirect("project-source", project.slug, source.pk)
     states = changing.states_of(project)
     context = {
-        "sources": [_row(each, states, now) for each in project.sources.all()],
+        "sources": [_row(each, states) for each in project.sources.all()],
         "form": form,
         "scheme": place.schemes[0],
         "places": [(each.schemes[0], gettext(each.title), each is place) for each in PLACES],
     }
-    status = 400 if form.errors else 200
-    return render_page(request, membership, "project/sources.html", context, section=SECTION, status=status)
+    return render_page(request, membership, "project/sources.html", context, section=SECTION)
 
 
 def _tell(form: forms.Form, error: Exception) -> None:
@@ -68,13 +65,13 @@ def _tell(form: forms.Form, error: Exception) -> None:
         form.add_error(option if option in form.fields else None, str(error))
 
 
-def _row(source: Source, states: changing.States, now: Any) -> dict[str, Any]:
+def _row(source: Source, states: changing.States) -> dict[str, Any]:
     return {
         "row": source,
-        "looked": moment(source.looked_at, now),
-        "full": moment(source.full_looked_at, now),
-        "next": moment(source.next_look_at, now),
-        "next_full": moment(source.next_full_at, now),
+        "looked": source.looked_at,
+        "full": source.full_looked_at,
+        "next": source.next_look_at,
+        "next_full": source.next_full_at,
         "looking": source.pk in states.looking,
         "parked": states.parked.get(source.pk),
     }
@@ -116,24 +113,23 @@ def _page(
     credentials: OptionsForm | None = None,
     **more: Any,
 ) -> HttpResponse:
-    now, place = timezone.now(), _place(found)
+    place = _place(found)
     values = {"name": found.name, "schedule": found.schedule, "full_schedule": found.full_schedule}
     context: dict[str, Any] = {
-        **_row(found, changing.states_of(membership.project), now),
+        **_row(found, changing.states_of(membership.project)),
         "source": found,
         "options": [
             (gettext(each.label), found.options[each.name]) for each in place.options if each.name in found.options
         ],
         "lost": references.lost_at(found, LOST_SHOWN) if found.by_reference else [],
         "has_full": place.can_list and found.content != Source.Content.FILE,
-        "paused": moment(found.paused_at, now),
-        "imports": import_rows(membership.project, now, source=found),
+        "paused": found.paused_at,
+        "imports": import_rows(membership.project, found),
         "form": form or ChangeForm(found, initial=values),
         "credentials": credentials or OptionsForm(place, initial=found.options),
         **more,
     }
-    status = 400 if form or credentials else 200
-    return render_page(request, membership, "project/source.html", context, section=SECTION, status=status)
+    return render_page(request, membership, "project/source.html", context, section=SECTION)
 
 
 @for_members(changing=Ability.SOURCES_CHANGE)
@@ -175,11 +171,8 @@ def test(request: HttpRequest, membership: Membership, source_id: int) -> HttpRe
 def look(request: HttpRequest, membership: Membership, source_id: int) -> HttpResponse:
     """Look at the source, with `full` at all of its files."""
     found = _found(membership, source_id)
-    try:
+    with errors_as_messages(request, changing.SourceRefused):
         changing.look_now(source=found, full=request.POST.get("full") == "yes")
-    except changing.SourceRefused as refusal:
-        messages.error(request, str(refusal))
-    else:
         messages.success(request, gettext("A worker looks at the source now. Load this page again to see the result."))
     return _back(found)
 

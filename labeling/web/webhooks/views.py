@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 
@@ -18,9 +17,8 @@ from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.webhooks import changing
 from labeling.web.shared.forms import translated
-from labeling.web.shared.pages import render_page
+from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import moment
 
 SECTION = "project-webhooks"
 A_PAGE = 50
@@ -53,7 +51,7 @@ class WebhookForm(forms.Form):
 def webhooks(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the webhooks, or add one. Only the response that adds it shows its secret."""
     form = WebhookForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         try:
             webhook, secret = changing.add(project=membership.project, **form.cleaned_data)
         except changing.WebhookRefused as refusal:
@@ -64,8 +62,7 @@ def webhooks(request: HttpRequest, membership: Membership) -> HttpResponse:
     dead = Count("deliveries", filter=Q(deliveries__state=Delivery.State.DEAD))
     rows = membership.project.webhooks.annotate(waiting=waiting, dead=dead).order_by("pk")
     context = {"webhooks": rows, "form": form}
-    status = 400 if form.errors else 200
-    return render_page(request, membership, "project/webhooks.html", context, section=SECTION, status=status)
+    return render_page(request, membership, "project/webhooks.html", context, section=SECTION)
 
 
 @never_cache
@@ -90,30 +87,28 @@ def _found(membership: Membership, webhook_id: int) -> Webhook:
 def _page(
     request: HttpRequest, membership: Membership, found: Webhook, *, secret: str = "", form: WebhookForm | None = None
 ) -> HttpResponse:
-    now = timezone.now()
     deliveries = found.deliveries.select_related("event")
     page = Paginator(deliveries, A_PAGE).get_page(request.GET.get("page"))
     first = deliveries.waiting().order_by("pk").first()
     context: dict[str, Any] = {
         "webhook": found,
         "secret": secret,
-        "paused": moment(found.paused_at, now),
+        "paused": found.paused_at,
         "pause_reason": translated(found.pause_reason),
         "page": page,
         "deliveries": [
             {
                 "row": each,
                 "badge": BADGES[Delivery.State(each.state)],
-                "caused": moment(each.event.created_at, now),
-                "tried": moment(each.tried_at, now),
-                "next": moment(each.next_at, now) if each == first and each.tries_left and each.attempts else None,
+                "caused": each.event.created_at,
+                "tried": each.tried_at,
+                "next": each.next_at if each == first and each.tries_left and each.attempts else None,
             }
             for each in page
         ],
         "form": form or WebhookForm(initial={"url": found.url, "events": found.events}),
     }
-    status = 400 if form else 200
-    return render_page(request, membership, "project/webhook.html", context, section=SECTION, status=status)
+    return render_page(request, membership, "project/webhook.html", context, section=SECTION)
 
 
 @never_cache
@@ -127,11 +122,8 @@ def new_secret(request: HttpRequest, membership: Membership, webhook_id: int) ->
 @for_members(changing=Ability.WEBHOOKS_CHANGE)
 def send_test(request: HttpRequest, membership: Membership, webhook_id: int) -> HttpResponse:
     """Send a test event."""
-    try:
+    with errors_as_messages(request, changing.WebhookRefused):
         changing.send_test(webhook=_found(membership, webhook_id))
-    except changing.WebhookRefused as refusal:
-        messages.error(request, str(refusal))
-    else:
         messages.success(request, gettext("A worker sends the test event now. Load this page again to see the result."))
     return redirect("project-webhook", membership.project.slug, webhook_id)
 
@@ -159,10 +151,7 @@ def remove(request: HttpRequest, membership: Membership, webhook_id: int) -> Htt
 def send_again(request: HttpRequest, membership: Membership, webhook_id: int, delivery_id: int) -> HttpResponse:
     """Send a message once more."""
     delivery = get_object_or_404(_found(membership, webhook_id).deliveries, pk=delivery_id)
-    try:
+    with errors_as_messages(request, changing.WebhookRefused):
         changing.send_again(delivery=delivery)
-    except changing.WebhookRefused as refusal:
-        messages.error(request, str(refusal))
-    else:
         messages.success(request, gettext("A worker sends the message now. Load this page again to see the result."))
     return redirect("project-webhook", membership.project.slug, webhook_id)
