@@ -1,7 +1,7 @@
 """Writes the tables in docs that are generated from declarations.
 
-These are the options of `create_project`, `import_items`, `export_labels`, `change_encoder`, `compare_encoders` and
-`finish` and the kinds of steps in commands.md, the filters in export.md, the roles in roles.md, the endpoints in
+These are the options of `create_project`, `import_items`, `export_labels` and `dataset` and the kinds of steps in
+commands.md, the filters in export.md, the roles in roles.md, the endpoints in
 api.md, the events in webhooks.md, and the kinds of notices in notices.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
@@ -102,19 +102,15 @@ def kinds_of_notices() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "change_encoder": lambda: options_of("change_encoder"),
-    "compare_encoders": lambda: options_of("compare_encoders"),
     "create_project": lambda: options_of("create_project"),
     "events": events_of_webhooks,
     "dataset": lambda: options_of("dataset"),
     "export_labels": lambda: options_of("export_labels"),
     "filters": filters_of_exports,
-    "finish": lambda: options_of("finish"),
     "import_items": lambda: options_of("import_items"),
     "kinds": kinds_of_steps,
     "notices": kinds_of_notices,
     "roles": abilities_of_roles,
-    "source": lambda: options_of("source"),
 }
 
 

@@ -94,8 +94,8 @@ def _shown(text: str) -> str:
 class Tracker:
     """The experiment of one project at one MLflow server."""
 
-    def __init__(self, project: Project, *, uri: str, experiment: str = "") -> None:
-        """`experiment`: its name, the project's slug if empty. Raises `TrackingError`."""
+    def __init__(self, project: Project, *, uri: str) -> None:
+        """Find or create the experiment with the project's slug. Raises `TrackingError`."""
         try:
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
@@ -107,17 +107,9 @@ class Tracker:
         self._uri, self._project = uri, project
         try:
             self._client: MlflowClient = MlflowClient(tracking_uri=uri)
-            self._experiment = self._find_or_create(experiment or project.slug)
+            self._experiment = self._find_or_create(project.slug)
         except MlflowException as error:
             raise self._problem(error) from error
-
-    def log(self, version: ModelVersion) -> bool:
-        """Make a run of the version; False if there is one already. Raises `TrackingError`."""
-        with self._named_problems(version):
-            if self._run_of(version) is not None:
-                return False
-            self._log(version)
-        return True
 
     def register(self, version: ModelVersion, *, in_use: bool) -> Entry:
         """Log the version, and make it a version of the registered model with the project's slug, both unless they

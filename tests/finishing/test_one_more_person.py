@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import uuid
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import manager, member, text_of
@@ -136,7 +134,7 @@ def pool() -> Project:
     return project
 
 
-def test_the_page_the_api_and_the_command_say_so(pool: Project) -> None:
+def test_the_page_and_the_api_say_so(pool: Project) -> None:
     page = manager(pool).get("/p/pool/finish/")
     assert "2 items need one more person: all who can be asked have answered already. Invite" in text_of(page)
     for link in ("members/", "items/?state=undecided", "review/"):
@@ -144,9 +142,6 @@ def test_the_page_the_api_and_the_command_say_so(pool: Project) -> None:
     client = member(pool, Role.ENGINEER)
     assert client.get("/api/v1/projects/pool/finish/").json()["need_one_more"] == 2
     assert '<a href="/p/pool/members/">Invite' not in client.get("/p/pool/finish/").content.decode()
-    out = io.StringIO()
-    call_command("finish", "pool", "--error", "0.05", stdout=out)
-    assert "One more   person is needed for 2 items" in out.getvalue()
     Finish.objects.update(running=False)
     assert "one more person" not in text_of(client.get("/p/pool/finish/"))
 

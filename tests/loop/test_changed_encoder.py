@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from digits import SMALL, annotator, answer_batch, digits_project
-from django.core.management import CommandError, call_command
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from processes import worker
 from snapshots import Snapshot
 
@@ -186,7 +187,7 @@ def test_a_problem_of_the_new_encoder_ends_no_step(project: Project, user: User,
     drain()
     project.refresh_from_db()
     assert (project.encoder, project.versions.count()) == (SMALL, 2)
-    call_command("change_encoder", "digits", encoder="pixels", encoder_options='{"size": 24}')
+    encoder_change.ask(project=project, choice=LARGE, user=user)
     drain()
     assert EncoderChange.objects.ready().get().choice == LARGE
 
@@ -194,8 +195,8 @@ def test_a_problem_of_the_new_encoder_ends_no_step(project: Project, user: User,
 @pytest.mark.long
 def test_a_change_is_withdrawn_or_refused(project: Project, user: User) -> None:
     for options, words in (({"size": 16}, "with this pixels already"), ({"size": 5}, "size must be a whole number")):
-        with pytest.raises(CommandError, match=words):
-            call_command("change_encoder", "digits", encoder="pixels", encoder_options=str(options).replace("'", '"'))
+        with pytest.raises((ChangeRefused, ValidationError), match=words):
+            encoder_change.ask(project=project, choice={"name": "pixels", "options": options}, user=user)
     encoder_change.ask(project=project, choice=LARGE, user=user)
     drain()
     answer_batch(project, user)
@@ -203,7 +204,7 @@ def test_a_change_is_withdrawn_or_refused(project: Project, user: User) -> None:
     with pytest.raises(ChangeRefused, match="being trained"):
         encoder_change.withdraw(project=project)
     Job.objects.filter(kind="train", state="running").update(state="waiting")
-    call_command("change_encoder", "digits", keep=True)
+    encoder_change.withdraw(project=project)
     drain()
     project.refresh_from_db()
     assert (project.encoder, project.features_generation, project.versions.count()) == (SMALL, 1, 2)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from digits import QUICK, SMALL, annotator, answer_batch, digits_project
-from django.core.management import CommandError, call_command
 from factories import make_items, make_project
 
 from labeling.models import EncoderComparison, Item, Job, Project
@@ -65,9 +63,6 @@ def test_encoders_are_measured_on_labels_of_random_batches(
         # Both are rounded: the estimate to a tenth, which is nothing for so small a pool.
         assert each.pool_seconds >= each.seconds - 0.1
     assert "torn.pth cannot be read as weights" in broken.problem
-    shown = StringIO()
-    call_command("compare_encoders", "digits", show=True, stdout=shown)
-    assert f"pixels size=16: {small.accuracy:.1%} right" in shown.getvalue()
 
 
 @pytest.mark.long
@@ -97,16 +92,12 @@ def test_refusals_say_why(monkeypatch: pytest.MonkeyPatch) -> None:
         encoder_comparison.ask(project=private)
     few = make_project("few", features_generation=1, kind="image")
     make_items(few, 10, label=1)
-    with pytest.raises(CommandError, match="at least 50 labels, besides those of control items; there are 10"):
-        call_command("compare_encoders", "few")
+    with pytest.raises(ComparisonRefused, match="at least 50 labels, besides those of control items; there are 10"):
+        encoder_comparison.ask(project=few)
     monkeypatch.setattr(encoder_comparison, "FEWEST", 10)
     monkeypatch.setattr(Option, "packaged", lambda self: {})
-    with pytest.raises(CommandError, match="no other encoder for these items"):
-        call_command("compare_encoders", "few")
-    with pytest.raises(CommandError, match="this is not JSON"):
-        call_command("compare_encoders", "few", also=["{"])
-    with pytest.raises(CommandError, match="have not been measured"):
-        call_command("compare_encoders", "few", show=True)
+    with pytest.raises(ComparisonRefused, match="no other encoder for these items"):
+        encoder_comparison.ask(project=few)
 
 
 def test_a_second_request_waits_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Test the ways by which a model is registered: the page, the API, the client and the command."""
+"""Test the ways by which a model is registered: the page, the API, the client and its command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import CommandError, call_command
 from factories import make_member
 from graphs import linear_graph, packed
 from knox.models import AuthToken
@@ -23,6 +22,7 @@ from trained import CENTRES, drain, facts_of, vector_project
 from labeling.intake import registering
 from labeling.models import Project, Registration, Role
 from marginalia_client import Failed, Marginalia, NotPermitted, running
+from marginalia_client.__main__ import main
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "/p/p/models/register/"
@@ -94,20 +94,28 @@ def test_api_and_client(tmp_path: Path, live_server: LiveServer, monkeypatch: py
 
 
 @pytest.mark.long
-def test_the_command_takes_a_folder(tmp_path: Path, capsys: Any) -> None:
+def test_a_folder_from_a_shell(
+    tmp_path: Path, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(running, "time", Clock())
     project = vector_project(tmp_path)
+    monkeypatch.setenv("MARGINALIA_URL", live_server.url)
+    monkeypatch.setenv("MARGINALIA_TOKEN", AuthToken.objects.create(make_member(project, "mona", Role.MANAGER))[1])
     folder = tmp_path / "my model"
     (tmp_path / "m.zip").write_bytes(packed(linear_graph(CENTRES.T), facts_of(project)))
     with zipfile.ZipFile(tmp_path / "m.zip") as archive:
         archive.extractall(folder)
-    call_command("register_model", "p", str(folder))
-    assert "my model: version 2, it picks the next batches" in capsys.readouterr().out
+    send = ("POST", "projects/p/registrations/", "--wait", "--file", str(folder))
+    assert main(send) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == 2
     (folder / "manifest.json").write_text("[")
-    with pytest.raises(CommandError, match=r"^my model: manifest\.json is not JSON\.$"):
-        call_command("register_model", "p", str(folder))
-    with pytest.raises(CommandError, match="No such file"):
-        call_command("register_model", "p", str(tmp_path / "nowhere"))
+    assert main(send) == 1
+    assert json.loads(capsys.readouterr().out)["reason"] == "manifest.json is not JSON."
+
+
+def test_a_private_project_takes_none(tmp_path: Path) -> None:
+    project = vector_project(tmp_path)
     Project.objects.update(privacy_epsilon=3.0)
-    with pytest.raises(CommandError, match="This project is private"):
-        call_command("register_model", "p", str(folder))
+    with pytest.raises(registering.RegisterRefused, match="This project is private"):
+        registering.receive(project=project, user=None, name="m.zip", chunks=[b""])
     assert registering.PRIVATE in text_of(manager(project).get(PAGE))

@@ -1,16 +1,12 @@
-"""The pages, the API and the command of sources; no answer of theirs has a credential."""
+"""The pages and the API of sources; no answer of theirs has a credential."""
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-from pathlib import Path
-from typing import Any
 
 import pytest
 from buckets import Store, make_source, work
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -235,41 +231,3 @@ def test_columns_by_the_api(store: Store) -> None:
     client.patch(one, {"layout": {"text_column": "body"}}, format="json")
     work()
     assert (texts.items.get().data["text"], client.get(one).json()["parked_import"]) == ("one", None)
-
-
-def test_the_command(store: Store, images: Project, tmp_path: Path) -> None:
-    bucket = store.bucket()
-    store.fill(bucket, {"1.png": digit_png(1)})
-    keys = tmp_path / "keys.json"
-    keys.write_text(json.dumps({"key": "k", "secret": SECRET}))
-
-    def call(*arguments: Any) -> str:
-        out = io.StringIO()
-        call_command("source", "digits", *map(str, arguments), stdout=out)
-        assert SECRET not in out.getvalue()
-        return out.getvalue()
-
-    more = ("--content", "media", "--option", f"endpoint={store.endpoint}", "--credentials", keys)
-    assert "A worker looks at it." in call("--add", f"s3://{bucket}", *more)
-    source = Source.objects.get()
-    work()
-    assert "1.png" in call("--test", source.pk)
-    assert f"{source.pk}  s3://{bucket}  s3://{bucket}  1 files" in call()
-    call("--pause", source.pk)
-    with pytest.raises(CommandError, match="paused"):
-        call("--look", source.pk)
-    call("--resume", source.pk)
-    call("--full-look", source.pk)
-    source.refresh_from_db()
-    assert source.in_full
-    call("--credentials-of", source.pk, "--credentials", keys)
-    for wrong, text in (
-        (("--add", "file:///etc/passwd"), "no address of a source"),
-        (("--add", "s3://bucket", "--option", "endpoint=http://10.0.0.1"), "endpoint"),
-        (("--add", "s3://bucket", "--credentials", tmp_path / "none"), "cannot be read"),
-        (("--remove", 10**6), "There is no source"),
-    ):
-        with pytest.raises(CommandError, match=text):
-            call(*wrong)
-    call("--remove", source.pk)
-    assert not Source.objects.exists()

@@ -11,7 +11,7 @@ from .bars import bar
 from .errors import Failed, MissingPackage, NotFound
 from .rows import HEADERS, Row, lines
 from .running import C, Part, call, each
-from .steps import Pages, Request, Steps, polls
+from .steps import Pages, Request, Steps, polls, upload
 from .tables import Table, save
 
 ARRAYS = {
@@ -151,16 +151,8 @@ class Models(Part[C]):
         Raises `OSError`, `TimedOut`, `Failed` with the reason if the server refused the model, `Refused` and
         `ServerAway`.
         """
-        connection, file = self._connection, Path(path)
-        address = f"{self._project}registrations/"
-        name = "".join(c for c in file.name if c.isascii() and c.isprintable() and c not in '"\\')
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Disposition": f'attachment; filename="{name or "model"}"',
-        }
-        # Not repeatable: each request is a version of its own.
-        reply = yield from connection.send(Request("POST", address, {}, file.read_bytes(), headers, repeatable=False))
-        registration = connection.read(reply)
+        connection, address = self._connection, f"{self._project}registrations/"
+        registration = yield from upload(connection, address, Path(path))
         for pause in polls(timeout, "The model was not registered"):
             if registration["state"] == "failed":
                 raise Failed(f"The model was not registered: {registration['reason']}")

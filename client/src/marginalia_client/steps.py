@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
@@ -173,6 +174,19 @@ class Connection:
         body = outcome.json()
         detail = f": {body['detail']}" if isinstance(body, dict) and "detail" in body else "."
         return f"The server at {self.url} answers {outcome.status}{detail}"
+
+
+def upload(connection: Connection, address: str, path: Path, params: Mapping[str, Any] | None = None) -> Steps[Any]:
+    """Send a file, and return the JSON of the response. The request is not repeated: each one begins something of its
+    own. Raises as `Connection.ask`, and `OSError`.
+    """
+    name = "".join(c for c in path.name if c.isascii() and c.isprintable() and c not in '"\\')
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f'attachment; filename="{name or "file"}"',
+    }
+    request = Request("POST", address, params or {}, path.read_bytes(), headers, repeatable=False)
+    return connection.read((yield from connection.send(request)))
 
 
 def polls(timeout: float | None, problem: str) -> Iterator[Pause]:
