@@ -14,8 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from drf_spectacular.generators import SchemaGenerator
 
-from labeling.api.published.addresses import variable
-from labeling.api.published.schema import ERRORS
+from labeling.api.published.schema import ERRORS, variable
 
 MAX_DEPTH = 4
 JSON = "application/json"

@@ -88,6 +88,13 @@ class StrictText(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Secret(StrictText):
+    """A text that the server stores encrypted and that no response shows."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(max_length=1000, required=False, default="", allow_blank=True, write_only=True, **settings)
+
+
 class StrictChoice(serializers.ChoiceField):
     """One of the listed texts."""
 

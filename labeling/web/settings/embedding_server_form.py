@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy
 
-from labeling.outside.outbound import check_text
-from labeling.web.shared.forms import figure_input
+from labeling.web.shared.forms import AddressField, SecretField, figure_input
 from models_store.encoders.options import MOST_CHARACTERS
 
 
 class EmbeddingServerForm(forms.Form):
     """The address of a server, its key and its price."""
 
-    address = forms.CharField(
-        label=gettext_lazy("Address"),
-        max_length=MOST_CHARACTERS,
-        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("For example https://api.openai.com/v1/embeddings."),
-        error_messages={"required": gettext_lazy("Enter an address.")},
+    address = AddressField(
+        max_length=MOST_CHARACTERS, help_text=gettext_lazy("For example https://api.openai.com/v1/embeddings.")
     )
-    key = forms.CharField(
+    key = SecretField(
         label=gettext_lazy("API key"),
-        max_length=1000,
-        required=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=gettext_lazy("It is stored encrypted, and sent to this address alone. Empty: the present one stays."),
     )
     price = forms.FloatField(
@@ -36,11 +27,3 @@ class EmbeddingServerForm(forms.Form):
         widget=figure_input(is_whole=False),
         help_text=gettext_lazy("In the currency of the project’s settings, for an estimate of the cost."),
     )
-
-    def clean_address(self) -> str:
-        address: str = self.cleaned_data["address"]
-        try:
-            check_text(address)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-        return address
