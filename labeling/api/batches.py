@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
 from labeling.api.shared.fields import StrictFloat, StrictText, read, words
 from labeling.api.shared.visible import VisibleToMember
-from labeling.insight.batch_parts import PartRecord, parts_of
+from labeling.insight.batch_parts import parts_of
 from labeling.labels import rechecking
 from labeling.loop import retrying
 from labeling.models import Ability, Batch, Project, Selection, User
@@ -188,29 +188,16 @@ class PartRequest(serializers.Serializer[Any]):
 class Part(serializers.Serializer[Any]):
     """Tasks of a batch that are reserved for one member or a group."""
 
-    id = serializers.IntegerField()
-    username = serializers.CharField(allow_null=True)
-    group = serializers.CharField(allow_blank=True)
-    start = serializers.IntegerField(help_text="Rank of its first task.")
-    stop = serializers.IntegerField(help_text="The rank behind its last task.")
+    id = serializers.IntegerField(source="part.pk")
+    username = serializers.CharField(source="part.user.username", allow_null=True)
+    group = serializers.CharField(source="part.group", allow_blank=True)
+    start = serializers.IntegerField(source="part.start", help_text="Rank of its first task.")
+    stop = serializers.IntegerField(source="part.stop", help_text="The rank behind its last task.")
     unanswered = serializers.IntegerField(help_text="Its tasks that lack answers.")
     people = serializers.IntegerField(
         help_text="The number of members who can answer them. With 0, the batch "
         "cannot become complete: remove the part."
     )
-
-
-def _shown(record: PartRecord) -> dict[str, Any]:
-    part = record.part
-    return {
-        "id": part.pk,
-        "username": part.user.username if part.user else None,
-        "group": part.group,
-        "start": part.start,
-        "stop": part.stop,
-        "unanswered": record.unanswered,
-        "people": record.people,
-    }
 
 
 class BatchParts(OneBatch):
@@ -221,7 +208,7 @@ class BatchParts(OneBatch):
 
     @extend_schema(responses=Part(many=True))
     def get(self, request: Request, slug: str, number: int) -> Response:
-        return Response([_shown(each) for each in parts_of(self.find(number))])
+        return Response(Part(parts_of(self.find(number)), many=True).data)
 
     @extend_schema(request=PartRequest, responses={201: Part})
     def post(self, request: Request, slug: str, number: int) -> Response:
@@ -236,7 +223,7 @@ class BatchParts(OneBatch):
                 raise ValidationError({"username": "The project has no member with this username."})
         part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
         record = next(each for each in parts_of(batch) if each.part == part)
-        return Response(_shown(record), status=status.HTTP_201_CREATED)
+        return Response(Part(record).data, status=status.HTTP_201_CREATED)
 
 
 class OnePart(OneBatch):

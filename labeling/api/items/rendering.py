@@ -1,12 +1,19 @@
-"""Functions that render items and their history as JSON; `shapes` declares the same JSON for the schema."""
+"""Functions that render items as JSON, for lists without a serializer; `shapes` declares the same for the schema."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from labeling.api.items.shapes import (
+    CertifiedLabelResponse,
+    CorrectionResponse,
+    GivenAnnotation,
+    PropagatedLabel,
+    RemovalResponse,
+)
 from labeling.labels.items.content import media_url
 from labeling.labels.items.records import ItemLine, ItemRecord, Names, task_of
-from labeling.models import Annotation, Correction, Item, Project, Removal
+from labeling.models import Item, Project
 
 
 def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
@@ -17,7 +24,7 @@ def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, An
 def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
     item, names = record.item, record.names
     standing = [each.user.username for each in record.annotations if each.undone_at is None]
-    corrected = record.correction is not None
+    corrected, context = record.correction is not None, {"project": project, "names": names}
     return {
         **_summary(project, item, names, record.state, standing, flagged=record.flagged, corrected=corrected),
         "data": item.data,
@@ -26,47 +33,12 @@ def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
         "encode_error": item.encode_error,
         "correctable": record.can_be_corrected,
         "selection": _selection(project, record),
-        "annotations": [_annotation(project, each, names) for each in record.annotations],
-        "corrections": [_correction(project, each, names) for each in record.corrections],
-        "removals": [_removal(each) for each in record.removals],
-        "propagated": _propagated(project, record),
-        "certified": _certified(project, record),
+        "annotations": GivenAnnotation(record.annotations, many=True, context=context).data,
+        "corrections": CorrectionResponse(record.corrections, many=True, context=context).data,
+        "removals": RemovalResponse(record.removals, many=True).data,
+        "propagated": record.near_copy and PropagatedLabel(record.near_copy, context=context).data,
+        "certified": record.certified and CertifiedLabelResponse(record.certified, context=context).data,
         "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
-    }
-
-
-def _propagated(project: Project, record: ItemRecord) -> dict[str, Any] | None:
-    copy = record.near_copy
-    if copy is None:
-        return None
-    return {
-        "item": copy.of_id,
-        "external_id": copy.of.external_id,
-        "label": project.asks.show(copy.of.label, record.names),
-        "height": copy.height,
-    }
-
-
-def _certified(project: Project, record: ItemRecord) -> dict[str, Any] | None:
-    label = record.certified
-    if label is None:
-        return None
-    return {
-        "label": project.asks.show(label.value, record.names),
-        "probability": label.probability,
-        "certificate": label.certificate.number,
-        "version": label.certificate.audit.version.number,
-    }
-
-
-def _correction(project: Project, correction: Correction, names: Names) -> dict[str, Any]:
-    return {
-        "value": project.asks.show(correction.value, names),
-        "by": correction.user.username,
-        "note": correction.note,
-        "created_at": correction.created_at,
-        "withdrawn_at": correction.withdrawn_at,
-        "withdrawn_by": correction.withdrawn_by.username if correction.withdrawn_by else None,
     }
 
 
@@ -110,28 +82,4 @@ def _selection(project: Project, record: ItemRecord) -> dict[str, Any] | None:
         "draw_pass": task.draw_pass,
         "predicted": record.predicted,
         "confidence": task.confidence,
-    }
-
-
-def _removal(each: Removal) -> dict[str, Any]:
-    return {
-        "deleted": each.deleted,
-        "reason": each.reason,
-        "by": each.user.username,
-        "created_at": each.created_at,
-        "ended_at": each.ended_at,
-        "ended_by": each.ended_by.username if each.ended_by else None,
-    }
-
-
-def _annotation(project: Project, each: Annotation, names: Names) -> dict[str, Any]:
-    return {
-        "id": str(each.pk),
-        "annotator": each.user.username,
-        "value": project.asks.show(each.value, names),
-        "skip_reason": each.skip_reason,
-        "flagged": each.flagged,
-        "seconds": each.seconds,
-        "created_at": each.created_at,
-        "undone_at": each.undone_at,
     }

@@ -1,4 +1,4 @@
-"""Serializers of items and corrections: they check request bodies and describe both bodies in the published schema."""
+"""Serializers of items and corrections: they check requests, and render responses except the parts in `rendering`."""
 
 from __future__ import annotations
 
@@ -6,29 +6,40 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.api.shared.fields import AnswerValue, StrictText
+from labeling.api.shared.fields import AnswerValue, Moment, StrictText
 from labeling.labels.items.item_filters import LONGEST, State
 from labeling.queue.changing import ACTIONS, MAX_ITEMS
 
 MAX_ID = 2**63 - 1
 
 
+class ShownAnswer(serializers.JSONField):
+    """An answer or a label, with the names of its classes. The context has the `project` and the `names`."""
+
+    def to_representation(self, value: Any) -> Any:
+        return self.context["project"].asks.show(value, self.context["names"])
+
+
 class PropagatedLabel(serializers.Serializer[Any]):
     """The label that an item without answers takes from another item."""
 
-    item = serializers.IntegerField(help_text="The id of that item.")
-    external_id = serializers.CharField(help_text="Of that item.")
-    label = serializers.JSONField(help_text="A class name, or a list of class names.")  # type: ignore[assignment]
+    item = serializers.IntegerField(source="of_id", help_text="The id of that item.")
+    external_id = serializers.CharField(source="of.external_id", help_text="Of that item.")
+    label = ShownAnswer(  # type: ignore[assignment]
+        source="of.label", help_text="A class name, or a list of class names."
+    )
     height = serializers.FloatField(help_text="At which the dendrogram merges the two.")
 
 
 class CertifiedLabelResponse(serializers.Serializer[Any]):
     """A label that a model gave and that a certificate covers."""
 
-    label = serializers.JSONField(help_text="As an answer.")  # type: ignore[assignment]
+    label = ShownAnswer(source="value", help_text="As an answer.")  # type: ignore[assignment]
     probability = serializers.FloatField(help_text="By the model and its calibration.")
-    certificate = serializers.IntegerField(help_text="The number of the certificate.")
-    version = serializers.IntegerField(help_text="The number of the model version.")
+    certificate = serializers.IntegerField(source="certificate.number", help_text="The number of the certificate.")
+    version = serializers.IntegerField(
+        source="certificate.audit.version.number", help_text="The number of the model version."
+    )
 
 
 class ItemSummary(serializers.Serializer[Any]):
@@ -68,22 +79,22 @@ class ItemPageResponse(serializers.Serializer[Any]):
 
 class GivenAnnotation(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    annotator = serializers.CharField()
-    value = serializers.JSONField(allow_null=True)
+    annotator = serializers.CharField(source="user.username")
+    value = ShownAnswer(allow_null=True)
     skip_reason = serializers.CharField(allow_blank=True)
     flagged = serializers.BooleanField()
     seconds = serializers.FloatField()
-    created_at = serializers.DateTimeField()
-    undone_at = serializers.DateTimeField(allow_null=True, help_text="When it was taken back.")
+    created_at = Moment()
+    undone_at = Moment(allow_null=True, help_text="When it was taken back.")
 
 
 class CorrectionResponse(serializers.Serializer[Any]):
-    value = serializers.JSONField()
-    by = serializers.CharField()
+    value = ShownAnswer()
+    by = serializers.CharField(source="user.username")
     note = serializers.CharField(allow_blank=True)
-    created_at = serializers.DateTimeField()
-    withdrawn_at = serializers.DateTimeField(allow_null=True)
-    withdrawn_by = serializers.CharField(allow_null=True)
+    created_at = Moment()
+    withdrawn_at = Moment(allow_null=True)
+    withdrawn_by = serializers.CharField(source="withdrawn_by.username", allow_null=True)
 
 
 class BulkChangeResponse(serializers.Serializer[Any]):
@@ -104,10 +115,10 @@ class BulkChangeResponse(serializers.Serializer[Any]):
 class RemovalResponse(serializers.Serializer[Any]):
     deleted = serializers.BooleanField(help_text="Deleted, not only excluded.")
     reason = serializers.CharField(allow_blank=True)
-    by = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
-    ended_by = serializers.CharField(allow_null=True)
+    by = serializers.CharField(source="user.username")
+    created_at = Moment()
+    ended_at = Moment(allow_null=True)
+    ended_by = serializers.CharField(source="ended_by.username", allow_null=True)
 
 
 class Selection(serializers.Serializer[Any]):

@@ -113,6 +113,13 @@ class StrictUUID(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+class Moment(serializers.DateTimeField):
+    """A time in a response. The renderer writes it, as in responses that no serializer makes."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
 class ShortList(serializers.ListField):
     """A list of bounded length. A longer list is refused before its elements are checked."""
 
