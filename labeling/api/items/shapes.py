@@ -6,11 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.api.shared.fields import AnswerValue, Moment, StrictText
+from labeling.api.shared.fields import MAX_ID, AnswerValue, Moment, StrictText
 from labeling.labels.items.item_filters import LONGEST, State
 from labeling.queue.changing import ACTIONS, MAX_ITEMS
-
-MAX_ID = 2**63 - 1
 
 
 class ShownAnswer(serializers.JSONField):

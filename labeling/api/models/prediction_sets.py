@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -64,7 +64,6 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
             "id name state reason strict items left_out version url created_at finished_at"
         )
 
-    @extend_schema_field(serializers.CharField())
     def get_url(self, handed: PredictionSet) -> str:
         return reverse("api:prediction-set", args=[handed.project.slug, handed.pk])
 

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,11 +51,9 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
             "created_at finished_at expires_at"
         )
 
-    @extend_schema_field(serializers.CharField())
     def get_url(self, run: PredictionRun) -> str:
         return reverse("api:prediction", args=[run.project.slug, run.pk])
 
-    @extend_schema_field(serializers.CharField(allow_null=True))
     def get_result_url(self, run: PredictionRun) -> str | None:
         is_done = run.state == PredictionRun.State.DONE
         return reverse("api:prediction-result", args=[run.project.slug, run.pk]) if is_done else None

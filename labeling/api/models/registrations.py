@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import FileUploadParser, MultiPartParser
 from rest_framework.request import Request
@@ -36,7 +36,6 @@ class RegistrationSerializer(serializers.ModelSerializer[Registration]):
         model = Registration
         fields = read_only_fields = words("id name state reason version source url created_by created_at finished_at")
 
-    @extend_schema_field(serializers.CharField())
     def get_url(self, registration: Registration) -> str:
         return reverse("api:registration", args=[registration.project.slug, registration.pk])
 
@@ -97,7 +96,6 @@ class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
         model = TrackedVersion
         fields = read_only_fields = words("version state reason model_name model_version page created_at finished_at")
 
-    @extend_schema_field(serializers.CharField())
     def get_page(self, tracked: TrackedVersion) -> str:
         return tracking.page_of(tracked)
 

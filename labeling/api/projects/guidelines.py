@@ -10,7 +10,7 @@ from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -83,7 +83,6 @@ class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
         model = GuidelinesImage
         fields = read_only_fields = words("name alt_text url bytes user created_at")
 
-    @extend_schema_field(serializers.CharField())
     def get_url(self, image: GuidelinesImage) -> str:
         return reverse("api:guidelines-image", args=[image.project.slug, image.name])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labeling.api.shared.fields import words
 from labeling.projects.settings import SETTINGS, default_of
 
 UUID = "0b6f4b1c-6f0e-4a57-9c53-8c1b3c1f3d52"
@@ -16,27 +17,30 @@ TIME, LATER = "2026-03-02T10:01:12Z", "2026-03-09T10:01:12Z"
 ITEM = "/api/v1/projects/owls/items/812/media/"
 BACKBONE = {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}
 
+
+def _each(names: str, sample: Any) -> dict[str, tuple[Any, ...]]:
+    return dict.fromkeys(words(names), (sample,))
+
+
 # By the name of a field, or of a component without `Request` and its field: the values that it may have. The first that
 # its type allows is taken.
 SAMPLES: dict[str, tuple[Any, ...]] = {
     **{name: (default_of(name),) for name in SETTINGS},
-    **dict.fromkeys(("by", "chosen_by", "created_by", "deleted_by", "invited_by", "started_by", "user"), ("mona",)),
-    **dict.fromkeys(("dendrogram_hash", "digest", "features_hash", "labels_hash", "margins_hash", "sha256"), (DIGEST,)),
-    **dict.fromkeys(("claimed_at", "finished_at", "labeled_at", "opened_at", "started_at"), (TIME,)),
-    **dict.fromkeys(("deadline_at", "expires_at"), (LATER,)),
-    **dict.fromkeys(("class_revision", "position", "rank", "start", "within"), (0,)),
-    **dict.fromkeys(("n", "remaining", "size", "stop", "tokens"), (120,)),
-    **dict.fromkeys(("asked", "answers", "clusters", "found", "left", "rows", "surveyed"), (540,)),
-    **dict.fromkeys(
-        ("candidates", "pool", "pool_rows", "pool_size", "joined_rows", "tokens_of_all", "total"), (12_000,)
-    ),
-    **dict.fromkeys(("epsilon", "spent", "noise"), (1.2,)),
-    **dict.fromkeys(("archived_at", "missing"), (None,)),
-    **dict.fromkeys(("missing_images", "packaged", "problems", "same", "telling"), ([],)),
-    **dict.fromkeys(("automatic", "correctable", "full", "running", "settled", "whole"), (True,)),
-    **dict.fromkeys(("accuracy", "confidence", "described_then", "threshold"), (0.9,)),
-    **dict.fromkeys(("batch", "embedded_by"), (4,)),
-    **dict.fromkeys(("seconds_left", "step_seconds_left"), (35,)),
+    **_each("by chosen_by created_by deleted_by invited_by started_by user", "mona"),
+    **_each("dendrogram_hash digest features_hash labels_hash margins_hash sha256", DIGEST),
+    **_each("claimed_at finished_at labeled_at opened_at started_at", TIME),
+    **_each("deadline_at expires_at", LATER),
+    **_each("class_revision position rank start within", 0),
+    **_each("n remaining size stop tokens", 120),
+    **_each("asked answers clusters found left rows surveyed", 540),
+    **_each("candidates pool pool_rows pool_size joined_rows tokens_of_all total", 12_000),
+    **_each("epsilon spent noise", 1.2),
+    "missing": (None,),
+    **_each("missing_images packaged problems telling", []),
+    **_each("automatic correctable full running settled whole", True),
+    **_each("accuracy confidence described_then threshold", 0.9),
+    **_each("batch embedded_by", 4),
+    **_each("seconds_left step_seconds_left", 35),
     "a": ("no owl",),
     "accepted": ([UUID], 1198),
     "action": ("exclude",),
@@ -68,7 +72,6 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "dataset": ("v3",),
     "deadline_hours": (48.0,),
     "description": ("Round head without tufts, dark eyes.",),
-    "detail": ("The image is damaged.",),
     "error": (0.019, "The receiver answered 500."),
     "event": ("batch.done",),
     "events": (["batch.done", "model_version.passed"],),
@@ -89,7 +92,6 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "item": ("night-0812.jpg", 812),
     "items": ([812, 907], 480, True),
     "key": ("snowy owl",),
-    "kind": ("image",),
     "label": ("barn owl",),
     "labels": (540, 540.0, True),
     "layout": ({"labels_as": "trusted"},),
@@ -119,12 +121,10 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "predicted": ("tawny owl", 299),
     "prompt": ("Which owl is this?",),
     "proposed": ("tawny owl",),
-    "reason": ("",),
     "recognized": ("Rows of Prodigy: 1180 accepted, 15 rejected, 5 ignored.",),
     "rejected_by_reason": ({"The project already has an item with this id.": 2},),
     "removed_after": ("2026-04-01T10:01:12Z",),
     "response": ("Internal Server Error",),
-    "role": ("annotator",),
     "said": ("tawny owl",),
     "schedule": ("hour",),
     "seconds": (2.4,),
@@ -177,9 +177,7 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "Invitation.name": ("Ann Lee",),
     "InvitationBody.name": ("Ann Lee",),
     "ItemDetailResponse.id": (812,),
-    "ItemDetailResponse.state": ("labeled",),
     "ItemSummary.id": (812,),
-    "ItemSummary.state": ("labeled",),
     "KnownEncoder.name": ("backbone",),
     "NewInvitation.name": ("Ann Lee",),
     "NewInvitation.url": ("https://labels.example.org/invitation/QJc0hXbC8p9q1mJwW0x7hOq8aZ5m4s2dT3n6v1k9y0U/",),
