@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from labeling.models import Delivery, Event, LogKind, Project, Webhook
 from labeling.models.event_types import TEST, EventType
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.storage.db.sealed import Unreadable, seal, unseal
 
@@ -26,7 +27,7 @@ TRIES_BY_HAND = 1
 """The tries of a message that a manager sends: a message that waits longer would keep later ones back."""
 
 
-class WebhookRefused(Exception):
+class WebhookRefused(StateConflict):
     """The state of the webhook does not allow the change; the message says why."""
 
 
