@@ -149,15 +149,14 @@ class WayOutSerializer(serializers.Serializer[Any]):
 
 
 class BatchRetry(OneBatch):
-    """Retry a failed batch."""
+    """Take a way out of a failed batch, by default `again`. Respond with 409 if the batch has not failed, or if the
+    way does not apply.
+    """
 
     changing = Ability.BATCHES_CHANGE
 
     @extend_schema(request=WayOutSerializer, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """Take a way out of a failed batch, by default `again`. Respond with 409 if the batch has not failed, or if the
-        way does not apply.
-        """
         batch = self.find(number)
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
         is_json = request.content_type.partition(";")[0].strip().lower() == "application/json"
@@ -227,15 +226,14 @@ class BatchParts(OneBatch):
 
 
 class OnePart(OneBatch):
-    """A single part of a batch."""
+    """Remove a part. Its unassigned tasks become open to every annotator; assigned tasks stay with their
+    annotators.
+    """
 
     changing = Ability.BATCHES_CHANGE
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:
-        """Remove a part. Its unassigned tasks become open to every annotator; assigned tasks stay with their
-        annotators.
-        """
         if not parts.lift(batch=self.find(number), part_id=part_id):
             raise NotFound("The batch has no part with this id.")
         return Response(status=status.HTTP_204_NO_CONTENT)

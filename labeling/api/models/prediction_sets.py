@@ -120,13 +120,12 @@ class PredictionSetList(_Sets):
 
 
 class PredictionSetDetail(_Sets):
-    """A single set of predictions from outside."""
+    """Return a set of predictions from outside."""
 
     reading = Ability.MODELS_READ
 
     @extend_schema(responses=PredictionSetSerializer)
     def get(self, request: Request, slug: str, set_id: int) -> Response:
-        """Return a set of predictions from outside."""
         missing = f"There is no set of predictions {set_id} in this project."
         return Response(PredictionSetSerializer(find_or_404(self.sets(), missing, pk=set_id)).data)
 
@@ -160,11 +159,10 @@ class ServerDetail(_Sets):
 
 
 class ServerAsk(_Sets):
-    """A request to the server for predictions."""
+    """Have a worker ask the server for predictions of all items. Respond with 409 if the project has no server."""
 
     changing = Ability.MODELS_CHANGE
 
     @extend_schema(request=None, responses={202: PredictionSetSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Have a worker ask the server for predictions of all items. Respond with 409 if the project has no server."""
         return self.accepted(prediction_sets.ask(project=self.project, user=self.user))

@@ -73,7 +73,12 @@ class _Predictions(ProjectView):
 
 
 class Predict(_Predictions):
-    """The endpoint that starts a prediction run."""
+    """Predict items with the model version, from a JSON list, JSON lines, or a file in any format that the server
+    imports.
+
+    The items do not enter the project. A worker predicts them in the background and reports each bad row with a
+    reason. A project can have at most 10 waiting files; a result is kept for 7 days.
+    """
 
     changing = Ability.PREDICTIONS_CHANGE
     parser_classes = PARSERS
@@ -85,12 +90,6 @@ class Predict(_Predictions):
         responses={202: OpenApiResponse(PredictionRunSerializer, description="A worker predicts it: poll `url`.")},
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """Predict items with the model version, from a JSON list, JSON lines, or a file in any format that the server
-        imports.
-
-        The items do not enter the project. A worker predicts them in the background and reports each bad row with a
-        reason. A project can have at most 10 waiting files; a result is kept for 7 days.
-        """
         missing = f"There is no model version {number} in this project."
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
         file, options = sent(request, self.project, PredictOptions)

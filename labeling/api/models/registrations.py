@@ -73,14 +73,13 @@ class RegistrationList(ProjectListView):
 
 
 class RegistrationDetail(ProjectView):
-    """A single registration."""
+    """Return a registration and its state."""
 
     subject = "Models"
     reading = Ability.MODELS_READ
 
     @extend_schema(responses=RegistrationSerializer)
     def get(self, request: Request, slug: str, registration_id: int) -> Response:
-        """Return a registration and its state."""
         missing = f"There is no registration {registration_id} in this project."
         rows = self.project.registrations.select_related("project", "version", "created_by")
         return Response(RegistrationSerializer(find_or_404(rows, missing, pk=registration_id)).data)

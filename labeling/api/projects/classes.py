@@ -184,17 +184,16 @@ class ClassMerge(_Classes):
 
 
 class ClassSplit(_Classes):
-    """The endpoint that splits a class."""
+    """Split a class into several. A background job removes the labels of its items, and later batches ask the items
+    again.
+
+    The annotations stay. The response lists the new classes.
+    """
 
     changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
     def post(self, request: Request, slug: str, index: int) -> Response:
-        """Split a class into several. A background job removes the labels of its items, and later batches ask the items
-        again.
-
-        The annotations stay. The response lists the new classes.
-        """
         self.find(index)
         into = read(SplitRequest, request.data)["into"]
         parts = classes.split(project=self.project, user=self.user, index=index, into=into)

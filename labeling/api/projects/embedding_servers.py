@@ -81,14 +81,13 @@ class ProjectEmbeddingServers(ProjectView):
 
 
 class ProjectEmbeddingServer(ProjectView):
-    """A server for embeddings of the project."""
+    """Remove a server with its key: no more texts are sent to it. Features that it made stay."""
 
     subject = "Projects"
     changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, server_id: int) -> Response:
-        """Remove a server with its key: no more texts are sent to it. Features that it made stay."""
         servers = self.project.embedding_servers.select_related("project")
         missing = f"There is no server for embeddings {server_id} in this project."
         embedding_servers.remove_server(server=find_or_404(servers, missing, pk=server_id))

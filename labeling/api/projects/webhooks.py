@@ -127,21 +127,19 @@ class WebhookDetail(_OneWebhook):
 
 
 class WebhookSecret(_OneWebhook):
-    """The secret of a webhook."""
+    """Give the webhook a new secret. Only this response has it. For 24 hours, earlier secrets sign beside it."""
 
     @extend_schema(request=None, responses=NewSecret)
     def post(self, request: Request, slug: str, webhook_id: int) -> Response:
-        """Give the webhook a new secret. Only this response has it. For 24 hours, earlier secrets sign beside it."""
         webhook = self.find(webhook_id)
         return _with_secret(webhook, changing.rotate(webhook=webhook), status.HTTP_200_OK)
 
 
 class WebhookTest(_OneWebhook):
-    """A test of a webhook."""
+    """Send a `webhook.test` event, once, after the messages that wait; these are tried at once."""
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, slug: str, webhook_id: int) -> Response:
-        """Send a `webhook.test` event, once, after the messages that wait; these are tried at once."""
         delivery = changing.send_test(webhook=self.find(webhook_id))
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
@@ -160,11 +158,10 @@ class DeliveryList(ProjectListView):
 
 
 class DeliverySentAgain(_OneWebhook):
-    """A delivery that is sent again."""
+    """Send a dead letter, or a delivered message, once more. Respond with 409 if the message waits."""
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, slug: str, webhook_id: int, delivery_id: int) -> Response:
-        """Send a dead letter, or a delivered message, once more. Respond with 409 if the message waits."""
         deliveries = self.find(webhook_id).deliveries.select_related("event")
         missing = f"There is no delivery {delivery_id} of this webhook."
         changing.send_again(delivery=find_or_404(deliveries, missing, pk=delivery_id))

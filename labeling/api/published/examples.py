@@ -249,9 +249,9 @@ def add_examples(schema: dict[str, Any]) -> None:
             bodies = [response for status, response in operation["responses"].items() if status < "400"]
             for body in (operation.get("requestBody", {}), *bodies):
                 for content in body.get("content", {}).values():
-                    name = _name(content["schema"]) or _name(content["schema"].get("items", {}))
+                    name = name_of(content["schema"]) or name_of(content["schema"].get("items", {}))
                     page = components.get(name, {}).get("properties", {}).get("results", {})
-                    name = _name(page.get("items", {})) if name.startswith("Paginated") else name
+                    name = name_of(page.get("items", {})) if name.startswith("Paginated") else name
                     if name and "properties" in components[name]:
                         components[name]["example"] = example_of(name, components)
 
@@ -274,7 +274,7 @@ def _value(schema: Mapping[str, Any], owner: str, field: str, components: Mappin
     for part in ("allOf", "oneOf", "anyOf"):
         if part in schema:
             return _value(schema[part][0], owner, field, components)
-    if name := _name(schema):
+    if name := name_of(schema):
         component = components[name]
         return example_of(name, components) if "properties" in component else component["enum"][0]
     if schema.get("type") == "array":
@@ -293,7 +293,7 @@ def _fits(sample: Any, schema: Mapping[str, Any], components: Mapping[str, Any])
     for part in ("allOf", "oneOf", "anyOf"):
         if part in schema:
             return any(_fits(sample, each, components) for each in schema[part])
-    if name := _name(schema):
+    if name := name_of(schema):
         return "properties" not in components[name] and _fits(sample, components[name], components)
     if "enum" in schema:
         return sample in schema["enum"]
@@ -304,6 +304,6 @@ def _fits(sample: Any, schema: Mapping[str, Any], components: Mapping[str, Any])
     return schema["type"] != "array" or all(_fits(each, schema["items"], components) for each in sample)
 
 
-def _name(schema: Mapping[str, Any]) -> str:
+def name_of(schema: Mapping[str, Any]) -> str:
     """Return the name of the component that a schema refers to."""
     return str(schema.get("$ref", "")).rpartition("/")[2]
