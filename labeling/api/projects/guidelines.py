@@ -24,7 +24,6 @@ from labeling.kinds.image import Image
 from labeling.kinds.wording import too_large
 from labeling.models import Ability, GuidelinesImage, GuidelinesVersion
 from labeling.projects.classes import guidelines, guidelines_images
-from labeling.projects.classes.guidelines import answers_by_version
 from labeling.storage import media
 from labeling.storage.disk.files import FileDamaged
 
@@ -54,7 +53,7 @@ class GuidelinesList(ProjectListView):
         return self.project.guidelines_versions.select_related("user").order_by("-number")
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "answers": answers_by_version(self.project)}
+        return {**super().get_serializer_context(), "answers": guidelines.answers_by_version(self.project)}
 
 
 class GuidelinesRestore(ProjectView):
@@ -70,7 +69,7 @@ class GuidelinesRestore(ProjectView):
         )
         made = guidelines.go_back(project=self.project, user=self.user, number=number)
         version = self.project.guidelines_versions.select_related("user").get(number=made)
-        return Response(Guidelines(version, context={"answers": answers_by_version(self.project)}).data)
+        return Response(Guidelines(version, context={"answers": guidelines.answers_by_version(self.project)}).data)
 
 
 class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
