@@ -1,4 +1,4 @@
-"""Endpoints for batches."""
+"""Endpoints for batches, and for parts of a batch: tasks that managers reserve for a member or a group."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.api.shared.fields import read, words
+from labeling.api.shared.fields import StrictFloat, StrictText, read, words
 from labeling.api.shared.visible import VisibleToMember
+from labeling.insight.batch_parts import parts_of
 from labeling.labels import rechecking
 from labeling.loop import retrying
-from labeling.models import Ability, Batch, Project, Selection
-from labeling.queue import deadlines
+from labeling.models import Ability, Batch, Project, Selection, User
+from labeling.models.people import MAX_GROUP
+from labeling.queue import deadlines, parts
 
 # The fields that record how a batch was selected, enough to repeat the selection.
 SELECTION = words(
@@ -146,15 +149,14 @@ class WayOutSerializer(serializers.Serializer[Any]):
 
 
 class BatchRetry(OneBatch):
-    """Retry a failed batch."""
+    """Take a way out of a failed batch, by default `again`. Respond with 409 if the batch has not failed, or if the
+    way does not apply.
+    """
 
     changing = Ability.BATCHES_CHANGE
 
     @extend_schema(request=WayOutSerializer, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """Take a way out of a failed batch, by default `again`. Respond with 409 if the batch has not failed, or if the
-        way does not apply.
-        """
         batch = self.find(number)
         # Clients of earlier releases send no body, or an empty form, which needs another parser.
         is_json = request.content_type.partition(";")[0].strip().lower() == "application/json"
@@ -172,3 +174,66 @@ class BatchEnd(OneBatch):
     def post(self, request: Request, slug: str, number: int) -> Response:
         deadlines.end_early(batch=self.find(number))
         return self.shown(number)
+
+
+class PartRequest(serializers.Serializer[Any]):
+    """A part to reserve, for `username` or for `group`."""
+
+    username = StrictText(required=False, max_length=150, help_text="A member who may answer.")
+    group = StrictText(required=False, max_length=MAX_GROUP, help_text="A group that members are in.")
+    share = StrictFloat(min_value=0.0001, max_value=1, help_text="Of the batch, from 0 to 1.")
+
+
+class Part(serializers.Serializer[Any]):
+    """Tasks of a batch that are reserved for one member or a group."""
+
+    id = serializers.IntegerField(source="part.pk")
+    username = serializers.CharField(source="part.user.username", allow_null=True)
+    group = serializers.CharField(source="part.group", allow_blank=True)
+    start = serializers.IntegerField(source="part.start", help_text="Rank of its first task.")
+    stop = serializers.IntegerField(source="part.stop", help_text="The rank behind its last task.")
+    unanswered = serializers.IntegerField(help_text="Its tasks that lack answers.")
+    people = serializers.IntegerField(
+        help_text="The number of members who can answer them. With 0, the batch "
+        "cannot become complete: remove the part."
+    )
+
+
+class BatchParts(OneBatch):
+    """List the parts of a batch. Tasks outside all parts are open to every annotator."""
+
+    reading = Ability.MEMBERS_READ
+    changing = Ability.BATCHES_CHANGE
+
+    @extend_schema(responses=Part(many=True))
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        return Response(Part(parts_of(self.find(number)), many=True).data)
+
+    @extend_schema(request=PartRequest, responses={201: Part})
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        """Reserve a share of the batch's unassigned tasks for one member or a group."""
+        values = read(PartRequest, request.data)
+        if ("username" in values) == ("group" in values):
+            raise ValidationError({"group": "Name either a member or a group."})
+        batch, user = self.find(number), None
+        if "username" in values:
+            user = User.objects.filter(memberships__project=self.project, username=values["username"]).first()
+            if user is None:
+                raise ValidationError({"username": "The project has no member with this username."})
+        part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
+        record = next(each for each in parts_of(batch) if each.part == part)
+        return Response(Part(record).data, status=status.HTTP_201_CREATED)
+
+
+class OnePart(OneBatch):
+    """Remove a part. Its unassigned tasks become open to every annotator; assigned tasks stay with their
+    annotators.
+    """
+
+    changing = Ability.BATCHES_CHANGE
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:
+        if not parts.lift(batch=self.find(number), part_id=part_id):
+            raise NotFound("The batch has no part with this id.")
+        return Response(status=status.HTTP_204_NO_CONTENT)

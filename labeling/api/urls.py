@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from labeling.api import auditlog, batch_parts, batches, datasets, export, finish
+from labeling.api import auditlog, batches, datasets, export, finish
 from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
@@ -14,15 +14,14 @@ from labeling.api.models import (
     predictions,
     privacy,
     registrations,
-    tracking,
     versions,
 )
 from labeling.api.projects import (
     agreement,
     classes,
+    embedding_servers,
     encoders,
     guidelines,
-    guidelines_images,
     invitations,
     lifecycle,
     members,
@@ -55,12 +54,12 @@ urlpatterns = [
     of_project("transfer/", lifecycle.ProjectTransfer, "project-transfer"),
     of_project("guidelines/", guidelines.GuidelinesList, "guidelines"),
     of_project("guidelines/<int:number>/restore/", guidelines.GuidelinesRestore, "guidelines-restore"),
-    of_project("guidelines/images/", guidelines_images.ImageList, "guidelines-images"),
-    of_project("guidelines/images/<str:image>/", guidelines_images.OneImage, "guidelines-image"),
+    of_project("guidelines/images/", guidelines.ImageList, "guidelines-images"),
+    of_project("guidelines/images/<str:image>/", guidelines.OneImage, "guidelines-image"),
     of_project("encoder/", encoders.ProjectEncoder, "encoder"),
     of_project("encoder/change/", encoders.ProjectEncoderChange, "encoder-change"),
-    of_project("encoder/servers/", encoders.ProjectEmbeddingServers, "embedding-servers"),
-    of_project("encoder/servers/<int:server_id>/", encoders.ProjectEmbeddingServer, "embedding-server"),
+    of_project("encoder/servers/", embedding_servers.ProjectEmbeddingServers, "embedding-servers"),
+    of_project("encoder/servers/<int:server_id>/", embedding_servers.ProjectEmbeddingServer, "embedding-server"),
     of_project("encoder/comparison/", encoders.ProjectEncoderComparison, "encoder-comparison"),
     of_project("classes/", classes.ClassList, "classes"),
     of_project("classes/changes/", classes.ClassChanges, "class-changes"),
@@ -108,8 +107,8 @@ urlpatterns = [
     of_project("progress/", queue.Progress, "progress"),
     of_project("batches/", batches.BatchList, "batches"),
     of_project("batches/<int:number>/", batches.BatchDetail, "batch"),
-    of_project("batches/<int:number>/parts/", batch_parts.BatchParts, "batch-parts"),
-    of_project("batches/<int:number>/parts/<int:part_id>/", batch_parts.OnePart, "batch-part"),
+    of_project("batches/<int:number>/parts/", batches.BatchParts, "batch-parts"),
+    of_project("batches/<int:number>/parts/<int:part_id>/", batches.OnePart, "batch-part"),
     of_project("batches/<int:number>/retry/", batches.BatchRetry, "batch-retry"),
     of_project("batches/<int:number>/end/", batches.BatchEnd, "batch-end"),
     of_project("models/", versions.VersionList, "models"),
@@ -119,7 +118,7 @@ urlpatterns = [
     of_project("models/<int:number>/use/", versions.VersionUse, "model-use"),
     of_project("models/<int:number>/release/", versions.VersionRelease, "model-release"),
     of_project("models/<int:number>/artifact/", versions.VersionArtifact, "model-artifact"),
-    of_project("models/<int:number>/mlflow/", tracking.VersionInMlflow, "model-mlflow"),
+    of_project("models/<int:number>/mlflow/", registrations.VersionInMlflow, "model-mlflow"),
     of_project("models/<int:number>/predict/", predictions.Predict, "model-predict"),
     of_project("registrations/", registrations.RegistrationList, "registrations"),
     of_project("registrations/<int:registration_id>/", registrations.RegistrationDetail, "registration"),

@@ -12,13 +12,14 @@ from django.utils.translation import gettext
 
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.models import Audit, AuditDraw, Finish, Job, LogKind, Membership, Project, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects.version_in_use import InUse, in_use
 
 GOAL = ("error", "confidence", "by_class", "within")
 
 
-class FinishRefused(Exception):
+class FinishRefused(StateConflict):
     """The goal cannot be started; the message says why, and what to do."""
 
 

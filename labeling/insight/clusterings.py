@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Clustering, LogKind, Project
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 
 # The largest share of rows that joined later: they join existing clusters and never form new ones.
@@ -17,7 +18,7 @@ MOST_JOINED = 0.25
 LEAST_KEPT = 0.8
 
 
-class ClusteringError(Exception):
+class ClusteringError(StateConflict):
     """A rebuild is not possible now; the message says why."""
 
 

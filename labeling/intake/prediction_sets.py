@@ -16,6 +16,7 @@ from labeling.intake import uploads
 from labeling.intake.prediction_files import check_name
 from labeling.intake.readers import UnreadableFile
 from labeling.models import Job, LogKind, PredictionServer, PredictionSet, Project, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.storage.db.sealed import seal
 from labeling.storage.shared_files import store
@@ -23,7 +24,7 @@ from labeling.storage.shared_files import store
 MOST_WAITING = 10
 
 
-class PredictionsRefused(Exception):
+class PredictionsRefused(StateConflict):
     """The project takes no predictions now; the message says why."""
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from labeling.intake import uploads
 from labeling.models import Job, LogKind, Project, Registration, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects.privacy import ledger
 from labeling.storage.arrays.files import ProjectFiles
@@ -28,7 +29,7 @@ PRIVATE = (
 )
 
 
-class RegisterRefused(Exception):
+class RegisterRefused(StateConflict):
     """The project takes no model now; the message says why."""
 
 

@@ -16,6 +16,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 
 from labeling.models import Annotation, Comment, Item, LogKind, Notice, NoticeKind, Project, Task, User
+from labeling.models.refusals import StateConflict
 from labeling.models.reviews import MAX_COMMENT
 from labeling.observing import auditlog
 from labeling.storage.db.statements import insert
@@ -24,7 +25,7 @@ THREADS = 100
 """The most threads that an annotator sees, the threads with the newest comments first."""
 
 
-class CommentError(ValueError):
+class CommentError(StateConflict):
     """The comment cannot be stored; the message says why."""
 
 

@@ -23,6 +23,7 @@ from django.utils.translation import gettext
 
 from labeling.models import Annotation, Batch, Event, EventType, Finish, ItemImport, Job, LogKind, ModelVersion, Project
 from labeling.models.batches import IMPORTED
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 
 # The first batch waits this long for more items if the pool holds fewer than one batch.
@@ -35,7 +36,7 @@ MOST_UNTRAINED = 1
 LOOK_AGAIN = datetime.timedelta(minutes=10)
 
 
-class BatchError(Exception):
+class BatchError(StateConflict):
     """The batch's state does not allow the change; the message says why."""
 
 

@@ -19,6 +19,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from labeling.models import Job, LogKind, ModelVersion, Project, TrackedVersion, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.outgoing import artifacts
 from labeling.projects.privacy import ledger
@@ -39,7 +40,7 @@ class TrackingError(Exception):
     """MLflow is not installed, or rejects a request; the message says what to do."""
 
 
-class TrackingRefused(Exception):
+class TrackingRefused(StateConflict):
     """The version may not be sent to MLflow, or not now; the message says why."""
 
 

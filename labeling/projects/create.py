@@ -18,6 +18,7 @@ from labeling import kinds
 from labeling.models import Job, LabelClass, LogKind, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects.classes import guidelines
 from labeling.projects.classes.proposals import check_setting
@@ -36,11 +37,11 @@ ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 ENDING_LENGTH = 4
 
 
-class TooManyProjects(Exception):
+class TooManyProjects(StateConflict):
     """The limit on projects is reached; the message names the limit, and what to do."""
 
 
-class EncoderSettled(Exception):
+class EncoderSettled(StateConflict):
     """The encoder of a project can no longer be changed; the message says why."""
 
 

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from labeling.models import LogKind, ModelVersion, PredictionSet, Project, User, VersionChoice
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 
 
@@ -72,7 +73,7 @@ def is_outdated(project: Project, version: ModelVersion) -> bool:
     return version.number < project.encoder_since
 
 
-class VersionOutdated(Exception):
+class VersionOutdated(StateConflict):
     """The version learned from an earlier encoder and cannot pick batches; the message says so."""
 
 

@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from labeling.models import Annotation, Assignment, Project, Task, User
 from labeling.models.annotations import AssignmentQuerySet
+from labeling.models.refusals import StateConflict
 from labeling.queue.parts import Span
 from labeling.queue.person import Person
 from labeling.storage.db.statements import Columns, change, later, lock, marks, rows, stored_time
@@ -38,7 +39,7 @@ NEW_TO_THEM = """
             ))"""
 
 
-class TasksChanged(Exception):
+class TasksChanged(StateConflict):
     """Another request changed the same tasks: the caller rolls the transaction back and tries again."""
 
     def __str__(self) -> str:

@@ -14,6 +14,7 @@ from django.db.models import Max, QuerySet
 from django.utils.translation import gettext
 
 from labeling.models import Batch, BatchPart, LogKind, Membership, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.storage.db.statements import rows
 
@@ -24,7 +25,7 @@ ALL: tuple[Span, ...] = ((0, MAX_RANK),)
 MOST_PARTS = 50
 
 
-class PartError(Exception):
+class PartError(StateConflict):
     """The part cannot be assigned; the message says why."""
 
 

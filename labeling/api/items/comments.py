@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView
-from labeling.api.shared.fields import StrictText, read
+from labeling.api.shared.fields import Moment, StrictText, read
 from labeling.labels import comments
-from labeling.models import Ability, Comment
+from labeling.models import Ability
 from labeling.models.reviews import MAX_COMMENT
 
 
@@ -29,31 +29,23 @@ class CommentRequest(serializers.Serializer[Any]):
 
 
 class CommentResponse(serializers.Serializer[Any]):
-    user = serializers.CharField(help_text="Who wrote it.")
-    to = serializers.CharField(allow_null=True, help_text="The annotator who reads it, if one does.")
+    user = serializers.CharField(source="user.username", help_text="Who wrote it.")
+    to = serializers.CharField(
+        source="to.username", allow_null=True, help_text="The annotator who reads it, if one does."
+    )
     text = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    read_at = serializers.DateTimeField(allow_null=True, help_text="When the annotator had it on the screen.")
+    created_at = Moment()
+    read_at = Moment(allow_null=True, help_text="When the annotator had it on the screen.")
 
 
 class ThreadResponse(serializers.Serializer[Any]):
-    item = serializers.CharField(help_text="The external id of the item.")
+    item = serializers.CharField(source="item.external_id", help_text="The external id of the item.")
     unread = serializers.BooleanField(help_text="Whether an answer has come that was not marked as read.")
     comments = CommentResponse(many=True, help_text="One's own, and what was answered to them, in order.")
 
 
 class ReadResponse(serializers.Serializer[Any]):
     read = serializers.IntegerField(help_text="How many answers were new.")
-
-
-def comment_json(each: Comment) -> dict[str, Any]:
-    return {
-        "user": each.user.username,
-        "to": each.to.username if each.to else None,
-        "text": each.text,
-        "created_at": each.created_at,
-        "read_at": each.read_at,
-    }
 
 
 class ItemComments(ProjectView):
@@ -68,7 +60,7 @@ class ItemComments(ProjectView):
         """List all comments on the item, the oldest first."""
         item = get_object_or_404(self.project.items, pk=item_id)
         written = item.comments.select_related("user", "to").order_by("pk")
-        return Response([comment_json(each) for each in written])
+        return Response(CommentResponse(written, many=True).data)
 
     @extend_schema(request=CommentRequest, responses={201: CommentResponse})
     def post(self, request: Request, slug: str, item_id: int) -> Response:
@@ -80,7 +72,7 @@ class ItemComments(ProjectView):
         item = get_object_or_404(self.project.items, pk=item_id)
         body = read(CommentRequest, request.data)
         made = comments.write(item=item, user=self.user, text=body["text"], to=body["to"])
-        return Response(comment_json(made), status=status.HTTP_201_CREATED)
+        return Response(CommentResponse(made).data, status=status.HTTP_201_CREATED)
 
 
 class OwnComments(ProjectView):
@@ -93,18 +85,9 @@ class OwnComments(ProjectView):
     @extend_schema(responses=ThreadResponse(many=True))
     def get(self, request: Request, slug: str) -> Response:
         """List the caller's comments and the replies to them, by item, the newest first, at most 100 items."""
-        threads = comments.threads_of(self.project, self.user)
-        return Response([_thread_json(each) for each in threads])
+        return Response(ThreadResponse(comments.threads_of(self.project, self.user), many=True).data)
 
     @extend_schema(request=None, responses={200: ReadResponse})
     def post(self, request: Request, slug: str) -> Response:
         """Mark all replies to the caller's comments as read."""
         return Response({"read": comments.mark_read(self.project, self.user)})
-
-
-def _thread_json(thread: comments.Thread) -> dict[str, Any]:
-    return {
-        "item": thread.item.external_id,
-        "unread": thread.unread,
-        "comments": [comment_json(each) for each in thread.comments],
-    }

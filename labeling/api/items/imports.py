@@ -140,6 +140,13 @@ KEY = OpenApiParameter(
 )
 
 
+FLAG, TEXT = {"type": "boolean", "default": False}, {"type": "string"}
+FORM_FIELDS: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("strict", "preview", "add_classes"), FLAG),
+    **{name: {**TEXT, "description": help} for name, help in OPTIONS.items()},
+}
+
+
 class ItemsUpload(ProjectView):
     """The endpoint that imports items."""
 
@@ -212,7 +219,7 @@ class ImportList(ItemsUpload):
 
     @extend_schema(
         parameters=[UploadOptions, KEY],
-        request=file_bodies("strict", "preview", "add_classes", texts=OPTIONS),
+        request=file_bodies("items.parquet", "The format follows from its name.", **FORM_FIELDS),
         examples=[],
         responses=IMPORTED,
     )

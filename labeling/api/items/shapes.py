@@ -1,4 +1,4 @@
-"""Serializers of items and corrections: they check request bodies and describe both bodies in the published schema."""
+"""Serializers and functions that check requests for items and render items; the schema is made of the serializers."""
 
 from __future__ import annotations
 
@@ -6,29 +6,41 @@ from typing import Any
 
 from rest_framework import serializers
 
-from labeling.api.shared.fields import AnswerValue, StrictText
+from labeling.api.shared.fields import MAX_ID, AnswerValue, Moment, StrictText
+from labeling.labels.items.content import media_url
 from labeling.labels.items.item_filters import LONGEST, State
+from labeling.labels.items.records import ItemLine, ItemRecord, Names, task_of
+from labeling.models import Item, Project
 from labeling.queue.changing import ACTIONS, MAX_ITEMS
 
-MAX_ID = 2**63 - 1
+
+class ShownAnswer(serializers.JSONField):
+    """An answer or a label, with the names of its classes. The context has the `project` and the `names`."""
+
+    def to_representation(self, value: Any) -> Any:
+        return self.context["project"].asks.show(value, self.context["names"])
 
 
 class PropagatedLabel(serializers.Serializer[Any]):
     """The label that an item without answers takes from another item."""
 
-    item = serializers.IntegerField(help_text="The id of that item.")
-    external_id = serializers.CharField(help_text="Of that item.")
-    label = serializers.JSONField(help_text="A class name, or a list of class names.")  # type: ignore[assignment]
+    item = serializers.IntegerField(source="of_id", help_text="The id of that item.")
+    external_id = serializers.CharField(source="of.external_id", help_text="Of that item.")
+    label = ShownAnswer(  # type: ignore[assignment]
+        source="of.label", help_text="A class name, or a list of class names."
+    )
     height = serializers.FloatField(help_text="At which the dendrogram merges the two.")
 
 
 class CertifiedLabelResponse(serializers.Serializer[Any]):
     """A label that a model gave and that a certificate covers."""
 
-    label = serializers.JSONField(help_text="As an answer.")  # type: ignore[assignment]
+    label = ShownAnswer(source="value", help_text="As an answer.")  # type: ignore[assignment]
     probability = serializers.FloatField(help_text="By the model and its calibration.")
-    certificate = serializers.IntegerField(help_text="The number of the certificate.")
-    version = serializers.IntegerField(help_text="The number of the model version.")
+    certificate = serializers.IntegerField(source="certificate.number", help_text="The number of the certificate.")
+    version = serializers.IntegerField(
+        source="certificate.audit.version.number", help_text="The number of the model version."
+    )
 
 
 class ItemSummary(serializers.Serializer[Any]):
@@ -68,22 +80,22 @@ class ItemPageResponse(serializers.Serializer[Any]):
 
 class GivenAnnotation(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    annotator = serializers.CharField()
-    value = serializers.JSONField(allow_null=True)
+    annotator = serializers.CharField(source="user.username")
+    value = ShownAnswer(allow_null=True)
     skip_reason = serializers.CharField(allow_blank=True)
     flagged = serializers.BooleanField()
     seconds = serializers.FloatField()
-    created_at = serializers.DateTimeField()
-    undone_at = serializers.DateTimeField(allow_null=True, help_text="When it was taken back.")
+    created_at = Moment()
+    undone_at = Moment(allow_null=True, help_text="When it was taken back.")
 
 
 class CorrectionResponse(serializers.Serializer[Any]):
-    value = serializers.JSONField()
-    by = serializers.CharField()
+    value = ShownAnswer()
+    by = serializers.CharField(source="user.username")
     note = serializers.CharField(allow_blank=True)
-    created_at = serializers.DateTimeField()
-    withdrawn_at = serializers.DateTimeField(allow_null=True)
-    withdrawn_by = serializers.CharField(allow_null=True)
+    created_at = Moment()
+    withdrawn_at = Moment(allow_null=True)
+    withdrawn_by = serializers.CharField(source="withdrawn_by.username", allow_null=True)
 
 
 class BulkChangeResponse(serializers.Serializer[Any]):
@@ -104,10 +116,10 @@ class BulkChangeResponse(serializers.Serializer[Any]):
 class RemovalResponse(serializers.Serializer[Any]):
     deleted = serializers.BooleanField(help_text="Deleted, not only excluded.")
     reason = serializers.CharField(allow_blank=True)
-    by = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
-    ended_by = serializers.CharField(allow_null=True)
+    by = serializers.CharField(source="user.username")
+    created_at = Moment()
+    ended_at = Moment(allow_null=True)
+    ended_by = serializers.CharField(source="ended_by.username", allow_null=True)
 
 
 class Selection(serializers.Serializer[Any]):
@@ -179,3 +191,72 @@ class ChangeResponse(serializers.Serializer[Any]):
     items = serializers.IntegerField(help_text="Items that it changes, or has changed.")
     labels = serializers.IntegerField(help_text="Those of them that have a label.")
     tasks = serializers.IntegerField(help_text="Those of them whose task in the open batch is closed.")
+
+
+def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
+    annotators = [username for username, _ in line.answers]
+    return _summary(project, line.item, names, line.state, annotators, flagged=line.flagged, corrected=line.corrected)
+
+
+def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
+    item, names = record.item, record.names
+    standing = [each.user.username for each in record.annotations if each.undone_at is None]
+    corrected, context = record.correction is not None, {"project": project, "names": names}
+    return {
+        **_summary(project, item, names, record.state, standing, flagged=record.flagged, corrected=corrected),
+        "data": item.data,
+        "source": item.source,
+        "proposed": None if item.proposed is None else names[item.proposed],
+        "encode_error": item.encode_error,
+        "correctable": record.can_be_corrected,
+        "selection": _selection(project, record),
+        "annotations": GivenAnnotation(record.annotations, many=True, context=context).data,
+        "corrections": CorrectionResponse(record.corrections, many=True, context=context).data,
+        "removals": RemovalResponse(record.removals, many=True).data,
+        "propagated": record.near_copy and PropagatedLabel(record.near_copy, context=context).data,
+        "certified": record.certified and CertifiedLabelResponse(record.certified, context=context).data,
+        "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
+    }
+
+
+def _summary(
+    project: Project, item: Item, names: Names, state: str | None, annotators: list[str], **marks: bool
+) -> dict[str, Any]:
+    task = task_of(item)
+    return {
+        "id": item.pk,
+        "external_id": item.external_id,
+        "media_url": media_url(project, item),
+        "state": state,
+        "label": project.asks.show(item.label, names),
+        "agreement": item.agreement,
+        "labeled_at": item.labeled_at,
+        "batch": task.batch.number if task else None,
+        "rank": task.rank if task else None,
+        "margin": task.margin if task else None,
+        "is_control": item.reserved,
+        "annotators": annotators,
+        "gold": item.gold is not None,
+        "queued": item.queued_at is not None and task is None,
+        "excluded": item.excluded_at is not None,
+        "deleted": item.deleted_at is not None,
+        **marks,
+    }
+
+
+def _selection(project: Project, record: ItemRecord) -> dict[str, Any] | None:
+    task = record.task
+    if task is None:
+        return None
+    version = task.batch.selection_numbered(task.selection).selected_by
+    return {
+        "selected_by": version.number if version else None,
+        "selection": task.selection,
+        "replaces": task.replaces.item_id if task.replaces else None,
+        "margin": task.margin,
+        "cluster": task.cluster,
+        "cluster_size": task.cluster_size,
+        "draw_pass": task.draw_pass,
+        "predicted": record.predicted,
+        "confidence": task.confidence,
+    }

@@ -14,7 +14,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.items.imports import ItemsUpload
-from labeling.api.items.rendering import record_json, summary_json
 from labeling.api.items.shapes import (
     BulkChangeResponse,
     ChangeRequest,
@@ -22,6 +21,8 @@ from labeling.api.items.shapes import (
     CorrectionRequest,
     ItemDetailResponse,
     ItemPageResponse,
+    record_json,
+    summary_json,
 )
 from labeling.api.shared.endpoints import ProjectView, parameter
 from labeling.api.shared.fields import read

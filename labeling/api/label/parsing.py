@@ -7,7 +7,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from labeling.api.label.shapes import MAX_ID, MAX_NAMED, MAX_SECONDS, MAX_UUID
+from labeling.api.label.shapes import MAX_NAMED, MAX_SECONDS, MAX_UUID
+from labeling.api.shared.fields import MAX_ID
 from labeling.models import Project
 from labeling.models.reviews import MAX_COMMENT
 from labeling.projects.classes import proposals

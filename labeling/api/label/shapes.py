@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling.api.shared.fields import (
+    MAX_ID,
     MAX_INT,
     AnswerValue,
     Anything,
@@ -25,7 +26,6 @@ from labeling.queue import queue
 from labeling.queue.person import MAX_HELD
 
 MAX_SECONDS = 86_400.0
-MAX_ID = 2**63 - 1
 MAX_ANSWERS = 1000
 COMMENT = "A comment on the item for the reviewers. It flags the item; the author sees the replies."
 GUIDELINES_VERSION = "The number of the guidelines that the person saw; the newest if left out."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -46,7 +46,6 @@ class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
             "drifted anew_at seconds created_at"
         )
 
-    @extend_schema_field(serializers.BooleanField())
     def get_drifted(self, clustering: Clustering) -> bool:
         return clusterings.drift_of(clustering).far
 

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.models.versions import ControlFigures
+from labeling.api.projects.agreement import IntervalFigures
 from labeling.api.shared.endpoints import ProjectView, find_or_404
 from labeling.api.shared.fields import MAX_INT, read
 from labeling.insight.versions_compared import OnControl, OnPool, Side, compare_versions
@@ -36,12 +37,8 @@ class SideFigures(ControlFigures):
     sure = serializers.FloatField(allow_null=True, help_text="Its mean confidence.")
 
 
-class DifferenceFigures(serializers.Serializer[Any]):
+class DifferenceFigures(IntervalFigures):
     """The accuracy of b minus that of a on the same items, with its 95 % interval."""
-
-    value = serializers.FloatField()
-    low = serializers.FloatField()
-    high = serializers.FloatField()
 
 
 class ClassPair(serializers.Serializer[Any]):

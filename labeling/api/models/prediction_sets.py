@@ -7,37 +7,28 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import Http404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.bodies import PARSERS, sent
+from labeling.api.shared.bodies import PARSERS, file_bodies, line_bodies, sent
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import StrictText, read, words
+from labeling.api.shared.fields import Secret, StrictText, read, words
 from labeling.intake import prediction_sets
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, PredictionServer, PredictionSet
-from labeling.outside.outbound import check_text
+from labeling.outside.outbound import validate_address
 
 LISTED = 100
 NO_SERVER = "This project has no server for predictions."
-FILE = {"type": "string", "format": "binary"}
-BODIES: dict[str, Any] = {  # without a JSON list, which is accepted, for the reason in `labeling.api.shared.bodies`
-    "multipart/form-data": {
-        "type": "object",
-        "required": ["file"],
-        "properties": {
-            "file": {**FILE, "description": f"Its name ends in one of {', '.join(SUFFIXES)}."},
-            "strict": {"type": "boolean", "default": True},
-        },
-    },
-    "application/octet-stream": {
-        **FILE,
-        "description": 'With a header that names it: `Content-Disposition: attachment; filename="predictions.npz"`.',
-    },
-    "application/x-ndjson": {"type": "string", "minLength": 1, "description": "One JSON object a line for each item."},
-    "application/jsonl": {"type": "string", "minLength": 1, "description": "The same."},
+BODIES = {  # without a JSON list, which is accepted, for the reason in `labeling.api.shared.bodies`
+    **file_bodies(
+        "predictions.npz",
+        f"Its name ends in one of {', '.join(SUFFIXES)}.",
+        strict={"type": "boolean", "default": True},
+    ),
+    **line_bodies("One JSON object a line for each item."),
 }
 EXAMPLE = OpenApiExample(
     "Two items",
@@ -73,7 +64,6 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
             "id name state reason strict items left_out version url created_at finished_at"
         )
 
-    @extend_schema_field(serializers.CharField())
     def get_url(self, handed: PredictionSet) -> str:
         return reverse("api:prediction-set", args=[handed.project.slug, handed.pk])
 
@@ -81,25 +71,15 @@ class PredictionSetSerializer(serializers.ModelSerializer[PredictionSet]):
 class PredictionServerSerializer(serializers.Serializer[Any]):
     """A server that speaks Label Studio's protocol for ML backends."""
 
-    url = StrictText(max_length=2000, help_text="Begins with https://. `/predict` follows it.")
+    url = StrictText(
+        max_length=2000, validators=[validate_address], help_text="Begins with https://. `/predict` follows it."
+    )
     username = StrictText(
         max_length=200, required=False, default="", allow_blank=True, help_text="For HTTP basic authentication."
     )
-    password = StrictText(
-        max_length=1000,
-        required=False,
-        default="",
-        allow_blank=True,
-        write_only=True,
-        help_text="Stored encrypted, and never shown. Left out, it stays while `url` and `username` stay.",
+    password = Secret(
+        help_text="Stored encrypted, and never shown. Left out, it stays while `url` and `username` stay."
     )
-
-    def validate_url(self, url: str) -> str:
-        try:
-            check_text(url)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from error
-        return url
 
 
 class _Sets(ProjectView):
@@ -140,13 +120,12 @@ class PredictionSetList(_Sets):
 
 
 class PredictionSetDetail(_Sets):
-    """A single set of predictions from outside."""
+    """Return a set of predictions from outside."""
 
     reading = Ability.MODELS_READ
 
     @extend_schema(responses=PredictionSetSerializer)
     def get(self, request: Request, slug: str, set_id: int) -> Response:
-        """Return a set of predictions from outside."""
         missing = f"There is no set of predictions {set_id} in this project."
         return Response(PredictionSetSerializer(find_or_404(self.sets(), missing, pk=set_id)).data)
 
@@ -180,11 +159,10 @@ class ServerDetail(_Sets):
 
 
 class ServerAsk(_Sets):
-    """A request to the server for predictions."""
+    """Have a worker ask the server for predictions of all items. Respond with 409 if the project has no server."""
 
     changing = Ability.MODELS_CHANGE
 
     @extend_schema(request=None, responses={202: PredictionSetSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Have a worker ask the server for predictions of all items. Respond with 409 if the project has no server."""
         return self.accepted(prediction_sets.ask(project=self.project, user=self.user))

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,11 +51,9 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
             "created_at finished_at expires_at"
         )
 
-    @extend_schema_field(serializers.CharField())
     def get_url(self, run: PredictionRun) -> str:
         return reverse("api:prediction", args=[run.project.slug, run.pk])
 
-    @extend_schema_field(serializers.CharField(allow_null=True))
     def get_result_url(self, run: PredictionRun) -> str | None:
         is_done = run.state == PredictionRun.State.DONE
         return reverse("api:prediction-result", args=[run.project.slug, run.pk]) if is_done else None
@@ -75,7 +73,12 @@ class _Predictions(ProjectView):
 
 
 class Predict(_Predictions):
-    """The endpoint that starts a prediction run."""
+    """Predict items with the model version, from a JSON list, JSON lines, or a file in any format that the server
+    imports.
+
+    The items do not enter the project. A worker predicts them in the background and reports each bad row with a
+    reason. A project can have at most 10 waiting files; a result is kept for 7 days.
+    """
 
     changing = Ability.PREDICTIONS_CHANGE
     parser_classes = PARSERS
@@ -87,12 +90,6 @@ class Predict(_Predictions):
         responses={202: OpenApiResponse(PredictionRunSerializer, description="A worker predicts it: poll `url`.")},
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
-        """Predict items with the model version, from a JSON list, JSON lines, or a file in any format that the server
-        imports.
-
-        The items do not enter the project. A worker predicts them in the background and reports each bad row with a
-        reason. A project can have at most 10 waiting files; a result is kept for 7 days.
-        """
         missing = f"There is no model version {number} in this project."
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
         file, options = sent(request, self.project, PredictOptions)

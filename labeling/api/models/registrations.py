@@ -1,4 +1,4 @@
-"""Endpoints that register models that were trained elsewhere."""
+"""Endpoints that register models that were trained elsewhere, and that register model versions in MLflow."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.shared.bodies import sent
+from labeling.api.shared.bodies import file_bodies, sent
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
 from labeling.api.shared.fields import words
 from labeling.intake import registering
-from labeling.models import Ability, Registration
-
-_FILE: dict[str, Any] = {"type": "string", "format": "binary"}
+from labeling.models import Ability, Registration, TrackedVersion
+from labeling.outgoing import tracking
 
 
 class RegistrationSerializer(serializers.ModelSerializer[Registration]):
@@ -37,7 +36,6 @@ class RegistrationSerializer(serializers.ModelSerializer[Registration]):
         model = Registration
         fields = read_only_fields = words("id name state reason version source url created_by created_at finished_at")
 
-    @extend_schema_field(serializers.CharField())
     def get_url(self, registration: Registration) -> str:
         return reverse("api:registration", args=[registration.project.slug, registration.pk])
 
@@ -59,13 +57,7 @@ class RegistrationList(ProjectListView):
         return self.project.registrations.select_related("project", "version", "created_by")
 
     @extend_schema(
-        request={
-            "multipart/form-data": {"type": "object", "required": ["file"], "properties": {"file": _FILE}},
-            "application/octet-stream": {
-                **_FILE,
-                "description": 'With a header that names it: `Content-Disposition: attachment; filename="model.zip"`.',
-            },
-        },
+        request=file_bodies("model.zip"),
         responses={202: OpenApiResponse(RegistrationSerializer, description="A worker reads it: poll `url`.")},
     )
     def post(self, request: Request, slug: str) -> Response:
@@ -81,14 +73,56 @@ class RegistrationList(ProjectListView):
 
 
 class RegistrationDetail(ProjectView):
-    """A single registration."""
+    """Return a registration and its state."""
 
     subject = "Models"
     reading = Ability.MODELS_READ
 
     @extend_schema(responses=RegistrationSerializer)
     def get(self, request: Request, slug: str, registration_id: int) -> Response:
-        """Return a registration and its state."""
         missing = f"There is no registration {registration_id} in this project."
         rows = self.project.registrations.select_related("project", "version", "created_by")
         return Response(RegistrationSerializer(find_or_404(rows, missing, pk=registration_id)).data)
+
+
+class TrackedVersionSerializer(serializers.ModelSerializer[TrackedVersion]):
+    """A version's entry in MLflow's model registry."""
+
+    version = serializers.IntegerField(source="version.number", help_text="The model version here.")
+    page = serializers.SerializerMethodField(help_text="Its page in MLflow, once it is done; empty without pages.")
+
+    class Meta:
+        model = TrackedVersion
+        fields = read_only_fields = words("version state reason model_name model_version page created_at finished_at")
+
+    def get_page(self, tracked: TrackedVersion) -> str:
+        return tracking.page_of(tracked)
+
+
+class VersionInMlflow(ProjectView):
+    """A version's entry in MLflow."""
+
+    subject = "Models"
+    reading = Ability.MODELS_READ
+    changing = Ability.MODELS_CHANGE
+
+    @extend_schema(responses=TrackedVersionSerializer)
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        """Return the state of the version's registration in MLflow."""
+        missing = f"Model version {number} of this project was not sent to MLflow."
+        rows = self.project.tracked_versions.select_related("version")
+        return Response(TrackedVersionSerializer(find_or_404(rows, missing, version__number=number)).data)
+
+    @extend_schema(
+        request=None, responses={202: OpenApiResponse(TrackedVersionSerializer, description="A worker sends it.")}
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        """Log the version to MLflow, and register it there under the project's slug. A worker does it.
+
+        A repeated request makes no second entry. The version that picks batches gets the alias `in-use`. The operator
+        sets the address of MLflow.
+        """
+        versions = self.project.versions.select_related("project")
+        version = find_or_404(versions, f"There is no model version {number} in this project.", number=number)
+        tracked = tracking.ask(version=version, user=self.user)
+        return Response(TrackedVersionSerializer(tracked).data, status=status.HTTP_202_ACCEPTED)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectView, find_or_404
-from labeling.api.shared.fields import StrictInteger, StrictText, read
+from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText, read
 from labeling.models import Ability, ClassChange, Item, LabelClass
 from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
 from labeling.projects.classes import changing as classes
@@ -19,7 +19,6 @@ from labeling.projects.classes import examples
 from labeling.questions.base import MAX_NAME
 
 MOST_CHANGES = 100
-MOST_INDEX = 2**31 - 1
 
 
 class ProjectClass(serializers.Serializer[Any]):
@@ -60,7 +59,7 @@ class ClassDetails(serializers.Serializer[Any]):
         child=StrictText(max_length=MAX_NAME), max_length=MAX_ALIASES, required=False, help_text="All of them anew."
     )
     parent = StrictInteger(  # type: ignore[assignment]  # likewise
-        min_value=0, max_value=MOST_INDEX, allow_null=True, required=False
+        min_value=0, max_value=MAX_INT, allow_null=True, required=False
     )
 
 
@@ -73,11 +72,11 @@ class NewClass(ClassDetails):
 class ClassEdit(ClassDetails):
     """The fields of a class to change."""
 
-    position = StrictInteger(min_value=0, max_value=MOST_INDEX, required=False, help_text="Its new place, from 0.")
+    position = StrictInteger(min_value=0, max_value=MAX_INT, required=False, help_text="Its new place, from 0.")
 
 
 class MergeRequest(serializers.Serializer[Any]):
-    into = StrictInteger(min_value=0, max_value=MOST_INDEX, help_text="Index of the class that it is to become.")
+    into = StrictInteger(min_value=0, max_value=MAX_INT, help_text="Index of the class that it is to become.")
 
 
 class SplitRequest(serializers.Serializer[Any]):
@@ -90,7 +89,7 @@ class SplitRequest(serializers.Serializer[Any]):
 
 
 class UndoRequest(serializers.Serializer[Any]):
-    revision = StrictInteger(min_value=1, max_value=MOST_INDEX, help_text="Of the newest change.")
+    revision = StrictInteger(min_value=1, max_value=MAX_INT, help_text="Of the newest change.")
 
 
 class Change(serializers.Serializer[Any]):
@@ -185,17 +184,16 @@ class ClassMerge(_Classes):
 
 
 class ClassSplit(_Classes):
-    """The endpoint that splits a class."""
+    """Split a class into several. A background job removes the labels of its items, and later batches ask the items
+    again.
+
+    The annotations stay. The response lists the new classes.
+    """
 
     changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
     def post(self, request: Request, slug: str, index: int) -> Response:
-        """Split a class into several. A background job removes the labels of its items, and later batches ask the items
-        again.
-
-        The annotations stay. The response lists the new classes.
-        """
         self.find(index)
         into = read(SplitRequest, request.data)["into"]
         parts = classes.split(project=self.project, user=self.user, index=index, into=into)

@@ -1,19 +1,31 @@
-"""Endpoints for the versions of a project's guidelines. `PATCH` of the project makes a new version."""
+"""Endpoints for the versions of a project's guidelines and for their images. `PATCH` of the project makes a version."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import Http404
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_404
-from labeling.models import Ability, GuidelinesVersion
-from labeling.projects.classes import guidelines
-from labeling.projects.classes.guidelines import answers_by_version
+from labeling.api.shared.fields import read, words
+from labeling.api.shared.ranges import media_response
+from labeling.intake import uploads
+from labeling.kinds.image import Image
+from labeling.kinds.wording import too_large
+from labeling.models import Ability, GuidelinesImage, GuidelinesVersion
+from labeling.projects.classes import guidelines, guidelines_images
+from labeling.storage import media
+from labeling.storage.disk.files import FileDamaged
 
 
 class Guidelines(serializers.Serializer[Any]):
@@ -41,7 +53,7 @@ class GuidelinesList(ProjectListView):
         return self.project.guidelines_versions.select_related("user").order_by("-number")
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "answers": answers_by_version(self.project)}
+        return {**super().get_serializer_context(), "answers": guidelines.answers_by_version(self.project)}
 
 
 class GuidelinesRestore(ProjectView):
@@ -57,4 +69,92 @@ class GuidelinesRestore(ProjectView):
         )
         made = guidelines.go_back(project=self.project, user=self.user, number=number)
         version = self.project.guidelines_versions.select_related("user").get(number=made)
-        return Response(Guidelines(version, context={"answers": answers_by_version(self.project)}).data)
+        return Response(Guidelines(version, context={"answers": guidelines.answers_by_version(self.project)}).data)
+
+
+class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
+    """An image for the guidelines."""
+
+    url = serializers.SerializerMethodField(help_text="Where the file is.")
+    user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who uploaded it.")
+
+    class Meta:
+        model = GuidelinesImage
+        fields = read_only_fields = words("name alt_text url bytes user created_at")
+
+    def get_url(self, image: GuidelinesImage) -> str:
+        return reverse("api:guidelines-image", args=[image.project.slug, image.name])
+
+
+class ImageUpload(serializers.Serializer[Any]):
+    file = serializers.FileField(help_text="PNG, JPEG, GIF, WEBP, BMP or TIFF of at most 5 MB.")
+    alt_text = serializers.CharField(
+        max_length=guidelines_images.MOST_ALT_TEXT, help_text="What it shows, for people who cannot see it."
+    )
+
+
+class ImageList(ProjectView):
+    """The images for the guidelines."""
+
+    subject = "Projects"
+    reading = Ability.LABELS_READ
+    changing = Ability.SETTINGS_CHANGE
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(responses=ImageOfGuidelines(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """List the images for the guidelines, by name."""
+        images = self.project.guidelines_images.select_related("project", "user")
+        return Response(ImageOfGuidelines(images, many=True).data)
+
+    @extend_schema(request={"multipart/form-data": ImageUpload}, responses={201: ImageOfGuidelines})
+    def post(self, request: Request, slug: str) -> Response:
+        """Upload an image for the guidelines. The server makes its name from the file's name; `![](name.png)` shows it.
+
+        Screen readers read `alt_text`, or the text in the brackets if the guidelines have one.
+        """
+        uploads.admit(request._request, self.project, proven=True)
+        data: Any = request.data  # the form is spooled as it is taken apart
+        if problem := getattr(request._request, "upload_problem", ""):
+            raise serializers.ValidationError({"file": problem})
+        values = read(ImageUpload, data)
+        file = values["file"]
+        if file.size > guidelines_images.MOST_BYTES:
+            problem = too_large(guidelines_images.MOST_BYTES)
+            raise serializers.ValidationError({"file": f"The image {problem}."})
+        image = guidelines_images.add(
+            project=self.project,
+            user=self.user,
+            file_name=file.name,
+            content=file.read(),
+            alt_text=values["alt_text"],
+        )
+        return Response(ImageOfGuidelines(image).data, status=status.HTTP_201_CREATED)
+
+
+class OneImage(ProjectView):
+    """A single image of the guidelines."""
+
+    subject = "Projects"
+    reading = Ability.PROJECT_READ
+    changing = Ability.SETTINGS_CHANGE
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    def get(self, request: Request, slug: str, image: str) -> HttpResponseBase:
+        """Download an image of the guidelines."""
+        image_file = self._find(image)
+        try:
+            content_type = Image.content_types[Path(image_file.media).suffix]
+            return media_response(request, media.local(image_file.media), content_type=content_type)
+        except (FileNotFoundError, FileDamaged):
+            raise Http404("The image is gone from the disk.") from None
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, image: str) -> Response:
+        """Delete an image. Respond with 409 if a version of the guidelines shows the image."""
+        guidelines_images.remove(image=self._find(image))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _find(self, name: str) -> GuidelinesImage:
+        missing = "The guidelines have no image with this name."
+        return find_or_404(self.project.guidelines_images.select_related("project"), missing, name=name)

@@ -142,16 +142,15 @@ class ProjectDeletion(_Lifecycle):
 
 
 class ProjectCopy(_Lifecycle):
-    """The endpoint that copies a project."""
+    """Copy settings, guidelines and classes to a new project and make the caller its manager.
+
+    On request, the members are copied too, and the worker copies items and labels.
+    """
 
     changing = Ability.PROJECT_CHANGE
 
     @extend_schema(request=CopyRequest, responses={201: CopiedProject})
     def post(self, request: Request, slug: str) -> Response:
-        """Copy settings, guidelines and classes to a new project and make the caller its manager.
-
-        On request, the members are copied too, and the worker copies items and labels.
-        """
         values = read(CopyRequest, request.data)
         values["slug"] = slug_for(self.user, values["slug"])
         with refusals_as_conflicts():
@@ -162,14 +161,13 @@ class ProjectCopy(_Lifecycle):
 
 
 class ProjectTransfer(ProjectView):
-    """The endpoint that transfers a project."""
+    """Make another member the manager and step down, in one transaction. The response is the new manager."""
 
     subject = "Projects"
     changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(request=TransferRequest, responses=MemberSerializer)
     def post(self, request: Request, slug: str) -> Response:
-        """Make another member the manager and step down, in one transaction. The response is the new manager."""
         values = read(TransferRequest, request.data)
         members = self.project.memberships.select_related("user")
         successor = find_or_404(members, NO_MEMBER, user__username=values["username"])

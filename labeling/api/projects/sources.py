@@ -196,26 +196,24 @@ class SourceDetail(_OneSource):
 
 
 class SourceLook(_OneSource):
-    """A look at a source."""
+    """Look at the source as soon as a worker is free. Respond with 409 if it is paused."""
 
     @extend_schema(request=LookRequest, responses={202: SourceSerializer})
     def post(self, request: Request, slug: str, source_id: int) -> Response:
-        """Look at the source as soon as a worker is free. Respond with 409 if it is paused."""
         source = self.find(source_id)
         changing.look_now(source=source, full=read(LookRequest, request.data)["full"])
         return _shown(self.project, self.find(source_id), status.HTTP_202_ACCEPTED)
 
 
 class SourceTried(_OneSource):
-    """A test of the connection to a source."""
+    """Return the first five files of the source, or the reason why they cannot be listed. Respond with 429 if you,
+    the project or the server have two tests under way.
+    """
 
     few = True
 
     @extend_schema(request=None, responses=SourceTest)
     def post(self, request: Request, slug: str, source_id: int) -> Response:
-        """Return the first five files of the source, or the reason why they cannot be listed. Respond with 429 if you,
-        the project or the server have two tests under way.
-        """
         try:
             found = {"problem": "", "files": changing.files_for(self.user, self.find(source_id))}
         except SourceProblem as problem:

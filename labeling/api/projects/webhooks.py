@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -15,6 +14,7 @@ from labeling.api.shared.endpoints import ProjectListView, ProjectView, find_or_
 from labeling.api.shared.fields import ShortList, StrictBoolean, StrictChoice, StrictText, read, words
 from labeling.models import Ability, Delivery, EventType, Webhook
 from labeling.models.webhooks import MAX_URL
+from labeling.outside.outbound import validate_address
 from labeling.outside.webhooks import changing
 
 EVENTS = [(each.value, each.meaning) for each in EventType]
@@ -25,20 +25,13 @@ class WebhookSerializer(serializers.Serializer[Any]):
     """An address that gets messages about events of the project. While it is paused, messages wait."""
 
     id = serializers.IntegerField(read_only=True)
-    url = StrictText(max_length=MAX_URL, help_text="Begins with https://.")
+    url = StrictText(max_length=MAX_URL, validators=[validate_address], help_text="Begins with https://.")
     events = ShortList(
         child=StrictChoice(choices=EVENTS), min_length=1, max_length=len(EVENTS), help_text="The types of events."
     )
     paused = serializers.BooleanField(read_only=True)
     pause_reason = serializers.CharField(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
-
-    def validate_url(self, url: str) -> str:
-        try:
-            changing.check_url(url)
-        except ValidationError as error:
-            raise serializers.ValidationError(error.messages) from error
-        return url
 
     def validate_events(self, events: list[str]) -> list[str]:
         return [each for each in EventType if each in events]
@@ -47,7 +40,7 @@ class WebhookSerializer(serializers.Serializer[Any]):
 class WebhookChange(WebhookSerializer):
     """New values of a webhook. Fields that are left out stay."""
 
-    url = StrictText(required=False, max_length=MAX_URL)
+    url = StrictText(required=False, max_length=MAX_URL, validators=[validate_address])
     events = ShortList(required=False, child=StrictChoice(choices=EVENTS), min_length=1, max_length=len(EVENTS))
     paused = StrictBoolean(required=False, help_text="`true` pauses the webhook, `false` sends what waits.")
 
@@ -134,21 +127,19 @@ class WebhookDetail(_OneWebhook):
 
 
 class WebhookSecret(_OneWebhook):
-    """The secret of a webhook."""
+    """Give the webhook a new secret. Only this response has it. For 24 hours, earlier secrets sign beside it."""
 
     @extend_schema(request=None, responses=NewSecret)
     def post(self, request: Request, slug: str, webhook_id: int) -> Response:
-        """Give the webhook a new secret. Only this response has it. For 24 hours, earlier secrets sign beside it."""
         webhook = self.find(webhook_id)
         return _with_secret(webhook, changing.rotate(webhook=webhook), status.HTTP_200_OK)
 
 
 class WebhookTest(_OneWebhook):
-    """A test of a webhook."""
+    """Send a `webhook.test` event, once, after the messages that wait; these are tried at once."""
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, slug: str, webhook_id: int) -> Response:
-        """Send a `webhook.test` event, once, after the messages that wait; these are tried at once."""
         delivery = changing.send_test(webhook=self.find(webhook_id))
         return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
 
@@ -167,11 +158,10 @@ class DeliveryList(ProjectListView):
 
 
 class DeliverySentAgain(_OneWebhook):
-    """A delivery that is sent again."""
+    """Send a dead letter, or a delivered message, once more. Respond with 409 if the message waits."""
 
     @extend_schema(request=None, responses={202: DeliverySerializer})
     def post(self, request: Request, slug: str, webhook_id: int, delivery_id: int) -> Response:
-        """Send a dead letter, or a delivered message, once more. Respond with 409 if the message waits."""
         deliveries = self.find(webhook_id).deliveries.select_related("event")
         missing = f"There is no delivery {delivery_id} of this webhook."
         changing.send_again(delivery=find_or_404(deliveries, missing, pk=delivery_id))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from labeling.api.shared.fields import words
 from labeling.projects.settings import SETTINGS, default_of
 
 UUID = "0b6f4b1c-6f0e-4a57-9c53-8c1b3c1f3d52"
@@ -16,129 +17,112 @@ TIME, LATER = "2026-03-02T10:01:12Z", "2026-03-09T10:01:12Z"
 ITEM = "/api/v1/projects/owls/items/812/media/"
 BACKBONE = {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}
 
+
+def _each(names: str, sample: Any) -> dict[str, tuple[Any, ...]]:
+    return dict.fromkeys(words(names), (sample,))
+
+
 # By the name of a field, or of a component without `Request` and its field: the values that it may have. The first that
 # its type allows is taken.
 SAMPLES: dict[str, tuple[Any, ...]] = {
     **{name: (default_of(name),) for name in SETTINGS},
-    **dict.fromkeys(("by", "chosen_by", "created_by", "deleted_by", "invited_by", "started_by", "user"), ("mona",)),
-    **dict.fromkeys(("dendrogram_hash", "digest", "features_hash", "labels_hash", "margins_hash", "sha256"), (DIGEST,)),
-    **dict.fromkeys(("claimed_at", "finished_at", "labeled_at", "opened_at", "started_at"), (TIME,)),
-    **dict.fromkeys(("deadline_at", "expires_at"), (LATER,)),
-    **dict.fromkeys(("class_revision", "position", "rank", "start", "within"), (0,)),
-    **dict.fromkeys(("n", "remaining", "size", "stop", "tokens"), (120,)),
-    **dict.fromkeys(("asked", "answers", "clusters", "found", "left", "rows", "surveyed"), (540,)),
-    **dict.fromkeys(
-        ("candidates", "pool", "pool_rows", "pool_size", "joined_rows", "tokens_of_all", "total"), (12_000,)
-    ),
-    **dict.fromkeys(("epsilon", "spent", "noise"), (1.2,)),
-    **dict.fromkeys(("archived_at", "missing"), (None,)),
-    **dict.fromkeys(("missing_images", "packaged", "problems", "same", "telling"), ([],)),
-    **dict.fromkeys(("automatic", "correctable", "full", "running", "settled", "whole"), (True,)),
-    **dict.fromkeys(("accuracy", "confidence", "described_then", "threshold"), (0.9,)),
-    **dict.fromkeys(("batch", "embedded_by"), (4,)),
-    **dict.fromkeys(("seconds_left", "step_seconds_left"), (35,)),
+    **_each("by chosen_by created_by deleted_by invited_by started_by user", "mona"),
+    **_each("dendrogram_hash digest features_hash labels_hash margins_hash sha256", DIGEST),
+    **_each("claimed_at finished_at labeled_at opened_at started_at", TIME),
+    **_each("deadline_at expires_at", LATER),
+    **_each("class_revision position rank start within", 0),
+    **_each("chosen control n remaining size stop tokens", 120),
+    **_each("asked answers clusters found left rows surveyed", 540),
+    **_each("candidates pool pool_rows pool_size joined_rows tokens_of_all total", 12_000),
+    **_each("epsilon spent noise", 1.2),
+    "missing": (None,),
+    **_each("missing_images packaged problems telling", []),
+    **_each("automatic correctable full running settled whole", True),
+    **_each("accuracy confidence described_then threshold", 0.9),
+    **_each("batch embedded_by", 4),
+    **_each("seconds_left step_seconds_left", 35),
+    **_each("annotator username", "ann"),
+    **_each("b expected label name", "barn owl"),
+    **_each("proposed said", "tawny owl"),
+    **_each("newest_version seed selected_by version", 3),
+    **_each("ItemDetailResponse.id ItemSummary.id TaskItem.id", 812),
+    **_each("task ClaimedTask.id", 4711),
+    **_each("DeletedProject.name Deletion.name Project.name", "Owls at the feeder"),
+    **_each("CopiedProject.name Copy.name", "Owls at the feeder, 2027"),
+    **_each("CopiedProject.slug Copy.slug", "owls-2027"),
+    **_each("Invitation.name InvitationBody.name NewInvitation.name", "Ann Lee"),
+    **_each("GoalBody.error GoalFigures.error", 0.02),
+    **_each("learned_by open_batches", [4]),
+    **_each("dataset Dataset.name", "v3"),
+    **_each("count index into selection", 1),
+    **_each("Encoder.name EncoderChange.name EncoderChoice.name KnownEncoder.name", "backbone"),
+    **_each("model_name slug PredictionServer.username", "owls"),
+    **_each("guidelines Guidelines.text", "Judge by the *face*, not by the colour."),
     "a": ("no owl",),
     "accepted": ([UUID], 1198),
     "action": ("exclude",),
     "address": ("s3://field-cameras/2026",),
     "advice": ("go-on",),
     "after": ("barn owl", 241),
-    "agreement": (1.0,),
     "aliases": (["brown owl"],),
     "alt_text": ("A barn owl: the face is a white heart",),
-    "annotator": ("ann",),
     "annotators": (["ann"],),
     "answered": ("tawny owl", 120),
-    "b": ("barn owl",),
     "batch_size": (200,),
     "before": ("buzzard", 180),
-    "bytes": (734_003_200,),
-    "chosen": (412,),
     "classes": (["barn owl", "tawny owl"], [1]),
     "code": ("invalid",),
     "colour": ("#8a5a2b",),
     "columns": (["ticket_id", "body", "category"],),
     "content": ("media",),
-    "control": (140,),
-    "cost": (112.0,),
-    "count": (1,),
     "credentials": ({"key": "AKIAIOSFODNN7EXAMPLE", "secret": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"},),
     "currency": ("EUR",),
     "data": ({"camera": "north"},),
-    "dataset": ("v3",),
-    "deadline_hours": (48.0,),
     "description": ("Round head without tufts, dark eyes.",),
-    "detail": ("The image is damaged.",),
     "error": (0.019, "The receiver answered 500."),
     "event": ("batch.done",),
     "events": (["batch.done", "model_version.passed"],),
     "examples": ([812],),
-    "expected": ("barn owl",),
     "external_id": ("night-0812.jpg",),
     "filter": ({"q": "camera:south"},),
     "filters": ({"batch": "1-3", "copies": "true"},),
     "full_schedule": ("week",),
     "group": ("radiology",),
-    "guidelines": ("Judge by the *face*, not by the colour.",),
     "high": (0.95,),
     "hourly_cost": (17.5,),
-    "hours": (6.4,),
     "id": (3, UUID),
-    "index": (1,),
-    "into": (1,),
     "item": ("night-0812.jpg", 812),
     "items": ([812, 907], 480, True),
     "key": ("snowy owl",),
-    "kind": ("image",),
-    "label": ("barn owl",),
     "labels": (540, 540.0, True),
     "layout": ({"labels_as": "trusted"},),
-    "learned_by": ([4],),
     "lease_expires_at": ("2026-03-02T10:04:12Z",),
-    "limit": (200,),
     "low": (0.85,),
-    "margin": (0.03,),
     "meaning": ("What a network sees that was trained on other images before.",),
     "media_url": (ITEM,),
     "message_id": ("evt_0f4a1c0e6e5d4c43a0c7a6c0b8f7d1e2",),
     "metrics": ({"control": {"accuracy": 0.91, "low": 0.85, "high": 0.95, "n": 120}},),
     "model": ({"name": "network"},),
-    "model_name": ("owls",),
-    "name": ("barn owl",),
-    "newest_version": (3,),
     "note": ("The face is round.",),
-    "open_batches": ([4],),
     "options": (BACKBONE,),
-    "overlap_max": (5,),
     "page": ("https://mlflow.example.org/#/models/owls/versions/2",),
-    "parent": (2,),
     "password": ("a password",),
     "payload": ({"type": "batch.done", "timestamp": TIME, "data": {"project": "owls", "number": 3}},),
     "people": (["ann", "bo"],),
     "phase": ("training the model",),
     "predicted": ("tawny owl", 299),
     "prompt": ("Which owl is this?",),
-    "proposed": ("tawny owl",),
-    "reason": ("",),
     "recognized": ("Rows of Prodigy: 1180 accepted, 15 rejected, 5 ignored.",),
     "rejected_by_reason": ({"The project already has an item with this id.": 2},),
     "removed_after": ("2026-04-01T10:01:12Z",),
     "response": ("Internal Server Error",),
-    "role": ("annotator",),
-    "said": ("tawny owl",),
     "schedule": ("hour",),
-    "seconds": (2.4,),
     "secret": ("whsec_mCh6v0gk0Cw3yXJzTq0Zk2y8Zy8iL1j1sG4b7m1K6pA=",),
-    "selected_by": (3,),
-    "selection": (1,),
-    "share": (0.4,),
-    "slug": ("owls",),
     "source": ({"format": "onnx", "sha256": DIGEST}, "march.zip/night-0812.jpg"),
     "state": ("done",),
     "strategy": ("cluster-margin",),
     "subject": ("answers",),
     "suggestions": (["barn owl", "tawny owl"],),
-    "task": (4711,),
     "tasks": ([4711], 0),
     "text": ("The bar makes it a 7.",),
     "to": ("annie",),
@@ -146,65 +130,36 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "truth": ("barn owl", 40),
     "unknown": ({"emu": 20},),
     "url": ("https://example.org/hooks/owls",),
-    "username": ("ann",),
     "value": ("barn owl", 0.91),
-    "version": (3,),
     "weights": (["resnet50.pth"],),
     "where": ("line 2",),
     "Change.text": ("Renamed “wood owl” to “tawny owl”",),
     "Claim.count": (10,),
-    "ClaimedTask.id": (4711,),
-    "CopiedProject.name": ("Owls at the feeder, 2027",),
-    "CopiedProject.slug": ("owls-2027",),
-    "Copy.name": ("Owls at the feeder, 2027",),
-    "Copy.slug": ("owls-2027",),
-    "Dataset.name": ("v3",),
     "Dataset.state": ("whole",),
     "DatasetBody.name": ("spring",),
-    "DeletedProject.name": ("Owls at the feeder",),
-    "Deletion.name": ("Owls at the feeder",),
     "EmbeddingServer.address": ("https://api.openai.com/v1/embeddings",),
     "EmbeddingServer.key": ("a key",),
-    "EncoderChange.name": ("backbone",),
-    "EncoderChoice.name": ("backbone",),
-    "Encoder.name": ("backbone",),
-    "GoalBody.error": (0.02,),
-    "GoalFigures.error": (0.02,),
-    "Guidelines.text": ("Judge by the *face*, not by the colour.",),
     "ImageOfGuidelines.name": ("barn-owl.png",),
     "ImageOfGuidelines.url": ("/api/v1/projects/owls/guidelines/images/barn-owl.png/",),
     "Import.name": ("march.zip",),
-    "Invitation.name": ("Ann Lee",),
-    "InvitationBody.name": ("Ann Lee",),
-    "ItemDetailResponse.id": (812,),
-    "ItemDetailResponse.state": ("labeled",),
-    "ItemSummary.id": (812,),
-    "ItemSummary.state": ("labeled",),
-    "KnownEncoder.name": ("backbone",),
-    "NewInvitation.name": ("Ann Lee",),
     "NewInvitation.url": ("https://labels.example.org/invitation/QJc0hXbC8p9q1mJwW0x7hOq8aZ5m4s2dT3n6v1k9y0U/",),
     "PredictionRun.name": ("april.zip",),
     "PredictionRun.result_url": ("/api/v1/projects/owls/predictions/3/result/",),
     "PredictionRun.url": ("/api/v1/projects/owls/predictions/3/",),
     "PredictionServer.url": ("https://ml.example.org",),
-    "PredictionServer.username": ("owls",),
     "PredictionSet.name": ("predictions.npz",),
     "PredictionSet.url": ("/api/v1/projects/owls/prediction-sets/3/",),
     "ProgressResponse.detail": ("step 480 of 1,200, loss 0.31",),
     "ProgressResponse.state": ("training",),
-    "Project.name": ("Owls at the feeder",),
     "ProjectClass.key": ("2",),
-    "ProjectClass.parent": (None,),
     "RefusedAnswer.detail": ("An annotation needs an id that is a UUID.",),
     "Registration.name": ("owls-resnet.zip",),
     "Registration.url": ("/api/v1/projects/owls/registrations/3/",),
-    "ShownItem.id": (813,),
     "Skip.reason": ("Cannot be made out",),
     "Source.name": ("Field cameras",),
     "Source.options": ({"region": "eu-central-1"},),
     "SourceFile.key": ("07/owl-0001.jpg",),
     "Split.into": (["kitten", "tomcat"],),
-    "TaskItem.id": (812,),
 }
 
 # The fields of a request that its example has besides the required ones.
@@ -238,7 +193,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
 # The fields of a response that its example leaves out.
 UNUSUAL = {"ClaimResponse": ("reason", "limit")}
 
-BY_TYPE: dict[str, Any] = {"boolean": False, "integer": 3, "number": 0.1, "object": {}, "string": ""}
+BY_TYPE: dict[str, Any] = {"boolean": False, "integer": 3, "number": 0.5, "object": {}, "string": ""}
 BY_FORMAT = {"date": "2026-03-09", "date-time": TIME, "uuid": UUID}
 TYPES: dict[str, Any] = {"array": list, "boolean": bool, "integer": int, "number": float, "object": dict, "string": str}
 
@@ -251,9 +206,9 @@ def add_examples(schema: dict[str, Any]) -> None:
             bodies = [response for status, response in operation["responses"].items() if status < "400"]
             for body in (operation.get("requestBody", {}), *bodies):
                 for content in body.get("content", {}).values():
-                    name = _name(content["schema"]) or _name(content["schema"].get("items", {}))
+                    name = name_of(content["schema"]) or name_of(content["schema"].get("items", {}))
                     page = components.get(name, {}).get("properties", {}).get("results", {})
-                    name = _name(page.get("items", {})) if name.startswith("Paginated") else name
+                    name = name_of(page.get("items", {})) if name.startswith("Paginated") else name
                     if name and "properties" in components[name]:
                         components[name]["example"] = example_of(name, components)
 
@@ -276,7 +231,7 @@ def _value(schema: Mapping[str, Any], owner: str, field: str, components: Mappin
     for part in ("allOf", "oneOf", "anyOf"):
         if part in schema:
             return _value(schema[part][0], owner, field, components)
-    if name := _name(schema):
+    if name := name_of(schema):
         component = components[name]
         return example_of(name, components) if "properties" in component else component["enum"][0]
     if schema.get("type") == "array":
@@ -295,7 +250,7 @@ def _fits(sample: Any, schema: Mapping[str, Any], components: Mapping[str, Any])
     for part in ("allOf", "oneOf", "anyOf"):
         if part in schema:
             return any(_fits(sample, each, components) for each in schema[part])
-    if name := _name(schema):
+    if name := name_of(schema):
         return "properties" not in components[name] and _fits(sample, components[name], components)
     if "enum" in schema:
         return sample in schema["enum"]
@@ -306,6 +261,6 @@ def _fits(sample: Any, schema: Mapping[str, Any], components: Mapping[str, Any])
     return schema["type"] != "array" or all(_fits(each, schema["items"], components) for each in sample)
 
 
-def _name(schema: Mapping[str, Any]) -> str:
+def name_of(schema: Mapping[str, Any]) -> str:
     """Return the name of the component that a schema refers to."""
     return str(schema.get("$ref", "")).rpartition("/")[2]

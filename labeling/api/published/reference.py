@@ -14,8 +14,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from drf_spectacular.generators import SchemaGenerator
 
-from labeling.api.published.addresses import variable
-from labeling.api.published.schema import ERRORS
+from labeling.api.published.examples import name_of
+from labeling.api.published.schema import ERRORS, variable
 
 MAX_DEPTH = 4
 JSON = "application/json"
@@ -108,8 +108,9 @@ def subjects() -> list[Subject]:
 @cache
 def shapes() -> list[Shape]:
     """Return the named shapes of response bodies."""
-    named = {content.shape for subject in subjects() for each in subject.endpoints for content in _contents(each)}
-    return [_shape(name, published()["components"]["schemas"][name]) for name in sorted(named - {""})]
+    answers = [answer for subject in subjects() for each in subject.endpoints for answer in each.answers + each.errors]
+    named = {content.shape for answer in answers for content in answer.contents} - {""}
+    return [_shape(name, published()["components"]["schemas"][name]) for name in sorted(named)]
 
 
 def _shape(name: str, schema: dict[str, Any]) -> Shape:
@@ -122,11 +123,6 @@ def errors() -> list[StatusAnswer]:
     return [
         StatusAnswer(str(status), HTTPStatus(status).phrase, _marked(text), []) for status, (text, *_) in ERRORS.items()
     ]
-
-
-def _contents(endpoint: Endpoint) -> Iterator[Content]:
-    for answer in [*endpoint.answers, *endpoint.errors]:
-        yield from answer.contents
 
 
 def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Endpoint:
@@ -188,7 +184,7 @@ def _all_contents(contents: dict[str, Any]) -> list[Content]:
 def _content(media_type: str, content: dict[str, Any]) -> Content:
     schema = content["schema"]
     many = schema.get("type") == "array"
-    name = _name(schema["items"] if many else schema)
+    name = name_of(schema["items"] if many else schema)
     example = content.get("example")
     if example is None and "examples" in content:
         example = next(iter(content["examples"].values()))["value"]
@@ -269,19 +265,14 @@ def _bounds(schema: dict[str, Any]) -> str:
     return f"at most {schema['maxItems']:,}" if "maxItems" in schema else ""
 
 
-def _name(schema: dict[str, Any]) -> str:
-    """Return the name of the shape that a schema refers to."""
-    return str(schema.get("$ref", "")).rpartition("/")[2]
-
-
 def _resolve(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the schema behind a reference."""
     if "$ref" in schema:
-        return dict(published()["components"]["schemas"][_name(schema)])
+        return dict(published()["components"]["schemas"][name_of(schema)])
     if len(schema.get("allOf", [])) == 1:
         return {**_resolve(schema["allOf"][0]), **{key: value for key, value in schema.items() if key != "allOf"}}
-    if [each for each in schema.get("oneOf", []) if _name(each) == "NullEnum"]:
-        resolved = next(_resolve(each) for each in schema["oneOf"] if _name(each) != "NullEnum")
+    if [each for each in schema.get("oneOf", []) if name_of(each) == "NullEnum"]:
+        resolved = next(_resolve(each) for each in schema["oneOf"] if name_of(each) != "NullEnum")
         return {**resolved, "nullable": True, "description": schema.get("description", "")}
     return schema
 

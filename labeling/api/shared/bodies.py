@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import IO, Any, ClassVar, NamedTuple
 
 from django.utils import timezone
@@ -67,37 +66,36 @@ _ANY_ROW: dict[str, Any] = {
 ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never again.", "truth": "negative"}]
 
 
+def line_bodies(meaning: str) -> dict[str, Any]:
+    """Return the request bodies with JSON lines, for the schema."""
+    lines = {"type": "string", "minLength": 1}
+    return {
+        "application/x-ndjson": {**lines, "description": meaning},
+        "application/jsonl": {**lines, "description": "The same."},
+    }
+
+
 # The schema has rows and files at different endpoints, which all accept both: generators of clients, such as
 # openapi-python-client, make code that fails for a list beside other bodies.
-_LINES = {"type": "string", "minLength": 1}
 ROW_BODIES: dict[str, Any] = {
     "application/json": {"type": "array", "items": _ANY_ROW},
-    "application/x-ndjson": {**_LINES, "description": "One JSON object a line."},
-    "application/jsonl": {**_LINES, "description": "The same."},
+    **line_bodies("One JSON object a line."),
 }
 """The request bodies with rows, for the schema."""
 
 
-def file_bodies(*flags: str, texts: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
-    """Return the request bodies with a file, for the schema.
-
-    A form has fields beside the file: of yes or no for `flags`, of text for `texts`, by name with their help.
-    """
-    file = {"type": "string", "format": "binary"}
+def file_bodies(name: str, meaning: str = "", **fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the request bodies with a file, for the schema: a form with more fields, or the file, such as `name`."""
+    file: dict[str, Any] = {"type": "string", "format": "binary"}
+    header = f'With a header that names it: `Content-Disposition: attachment; filename="{name}"`.'
+    in_form = {**file, "description": meaning} if meaning else file
     return {
         "multipart/form-data": {
             "type": "object",
             "required": ["file"],
-            "properties": {
-                "file": {**file, "description": "The format follows from its name."},
-                **{flag: {"type": "boolean", "default": False} for flag in flags},
-                **{name: {"type": "string", "description": help} for name, help in texts.items()},
-            },
+            "properties": {"file": in_form, **fields},
         },
-        "application/octet-stream": {
-            **file,
-            "description": 'With a header that names it: `Content-Disposition: attachment; filename="items.parquet"`.',
-        },
+        "application/octet-stream": {**file, "description": header},
     }
 
 

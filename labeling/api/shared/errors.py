@@ -18,28 +18,10 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling.finishing.goal import FinishRefused
-from labeling.insight.clusterings import ClusteringError
-from labeling.intake.prediction_sets import PredictionsRefused
-from labeling.intake.registering import RegisterRefused
-from labeling.intake.watching.changing import SourceRefused
-from labeling.labels.comments import CommentError
 from labeling.labels.corrections import CorrectionError
-from labeling.loop.batches import BatchError
-from labeling.outgoing.predictions.requests import PredictionError
-from labeling.outgoing.tracking import TrackingRefused
+from labeling.models.refusals import StateConflict
 from labeling.outside.references import SourceAway
 from labeling.outside.waiting import AGAIN_SECONDS, Busy
-from labeling.outside.webhooks.changing import WebhookRefused
-from labeling.projects.classes.class_record import ClassError
-from labeling.projects.classes.examples import ExampleError
-from labeling.projects.classes.guidelines import GuidelinesError
-from labeling.projects.create import EncoderSettled, TooManyProjects
-from labeling.projects.encoders.encoder_change import ChangeRefused
-from labeling.projects.encoders.encoder_comparison import ComparisonRefused
-from labeling.projects.version_in_use import VersionOutdated
-from labeling.queue.assignments import TasksChanged
-from labeling.queue.parts import PartError
 from labeling.queue.queue import QueueError
 from labeling.queue.removing import RemovalError
 from labeling.storage.db import outages
@@ -47,30 +29,6 @@ from labeling.storage.disk.files import is_full
 from labeling.storage.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
-
-# Errors of the layers below that become a 409, with their sentence.
-CONFLICTS = (
-    BatchError,
-    ChangeRefused,
-    ClassError,
-    ClusteringError,
-    CommentError,
-    ComparisonRefused,
-    EncoderSettled,
-    ExampleError,
-    FinishRefused,
-    GuidelinesError,
-    PartError,
-    PredictionError,
-    PredictionsRefused,
-    SourceRefused,
-    RegisterRefused,
-    TasksChanged,
-    TooManyProjects,
-    TrackingRefused,
-    VersionOutdated,
-    WebhookRefused,
-)
 
 INSUFFICIENT_STORAGE = status.HTTP_507_INSUFFICIENT_STORAGE
 FULL_RETRY_AFTER_SECONDS = 60
@@ -133,7 +91,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, QueueError | CorrectionError | RemovalError):
         known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
-    if isinstance(exc, CONFLICTS):
+    if isinstance(exc, StateConflict):
         exc = Conflict(str(exc))
     if isinstance(exc, Busy):
         exc = TooMany(str(exc))
@@ -214,8 +172,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _no_room(request: HttpRequest) -> HttpResponse:
     """Return a 507: the server's disk is full; requests that store something succeed after an operator freed space."""
-    text = "The disk of the server is full. Nothing can be stored until the operator frees space. Then send the "
-    "request again."
+    text = "The disk of the server is full. Nothing can be stored until the operator frees space. "
+    text += "Then send the request again."
     response = _outside(request, INSUFFICIENT_STORAGE, "disk_full", text)
     if response is None:
         response = HttpResponse(loader.render_to_string("507.html"), status=INSUFFICIENT_STORAGE)

@@ -88,6 +88,13 @@ class StrictText(serializers.CharField):
         return super().to_internal_value(data)
 
 
+class Secret(StrictText):
+    """A text that the server stores encrypted and that no response shows."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(max_length=1000, required=False, default="", allow_blank=True, write_only=True, **settings)
+
+
 class StrictChoice(serializers.ChoiceField):
     """One of the listed texts."""
 
@@ -104,6 +111,13 @@ class StrictUUID(serializers.UUIDField):
         if not isinstance(data, str) or len(data) != 36:
             self.fail("invalid", value=data)
         return super().to_internal_value(data)
+
+
+class Moment(serializers.DateTimeField):
+    """A time in a response. The renderer writes it, as in responses that no serializer makes."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value
 
 
 class ShortList(serializers.ListField):

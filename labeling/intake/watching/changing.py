@@ -17,6 +17,7 @@ from labeling import kinds
 from labeling.intake import uploads
 from labeling.intake.readers import Layout
 from labeling.models import ItemImport, Job, LogKind, Project, Source, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.outside.sources import (
     BadAddress,
@@ -40,7 +41,7 @@ TESTS = Questions(8, 2, seconds=5.0)
 """The tests that a process runs for people at a time, and those of one person, project or server."""
 
 
-class SourceRefused(Exception):
+class SourceRefused(StateConflict):
     """The state of the source does not allow the change; the message says why."""
 
 

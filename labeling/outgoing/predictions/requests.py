@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 
 from labeling.intake import uploads
 from labeling.models import Job, LogKind, ModelVersion, PredictionRun, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.outgoing.predictions import results
 from labeling.projects import quota
@@ -21,7 +22,7 @@ MOST_WAITING = 10
 MOST_KEPT = 100
 
 
-class PredictionError(Exception):
+class PredictionError(StateConflict):
     """The request for predictions cannot be accepted now; the message says why."""
 
 

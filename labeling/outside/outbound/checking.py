@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 import httpx
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
 from labeling.outside.outbound.networks import Address, is_allowed, is_public
@@ -57,6 +58,14 @@ def check_text(text: str) -> httpx.URL:
     except Refused as refusal:
         raise ValueError(str(refusal)) from None
     return url
+
+
+def validate_address(text: str) -> None:
+    """Raise `ValidationError` unless the URL that a member entered may be requested: a validator."""
+    try:
+        check_text(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def check_redirect(url: httpx.URL, following: httpx.URL) -> None:

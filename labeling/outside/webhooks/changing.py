@@ -8,15 +8,14 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import Delivery, Event, LogKind, Project, Webhook
 from labeling.models.event_types import TEST, EventType
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
-from labeling.outside import outbound
 from labeling.storage.db.sealed import Unreadable, seal, unseal
 
 MOST = 20
@@ -28,16 +27,8 @@ TRIES_BY_HAND = 1
 """The tries of a message that a manager sends: a message that waits longer would keep later ones back."""
 
 
-class WebhookRefused(Exception):
+class WebhookRefused(StateConflict):
     """The state of the webhook does not allow the change; the message says why."""
-
-
-def check_url(text: str) -> None:
-    """Raise `ValidationError` unless messages may be sent to this address. Its name is looked up at each delivery."""
-    try:
-        outbound.check_text(text)
-    except ValueError as error:
-        raise ValidationError(str(error)) from None
 
 
 @transaction.atomic

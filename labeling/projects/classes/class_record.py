@@ -9,10 +9,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import ClassChange, Job, LabelClass, LogKind, Project, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 
 
-class ClassError(Exception):
+class ClassError(StateConflict):
     """The classes cannot be changed in this way now; the message says why."""
 
 

@@ -13,13 +13,14 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from labeling.models import Batch, ClassExample, Item, LabelClass, LogKind, Project, Task, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 
 MAX_EXAMPLES = 6
 OVER = (Batch.State.TRAINING, Batch.State.DONE)
 
 
-class ExampleError(Exception):
+class ExampleError(StateConflict):
     """The item cannot be an example of the class; the message says why."""
 
 

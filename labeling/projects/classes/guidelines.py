@@ -22,6 +22,7 @@ from markdown_it import MarkdownIt
 
 from labeling.models import Annotation, GuidelinesVersion, LogKind, Project, User
 from labeling.models.projects import MAX_GUIDELINES
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects import quota
 from labeling.projects.people.invisible import isolated
@@ -35,7 +36,7 @@ SUMMARY = 120
 _WORD = re.compile(r"\s+|[^\s]+")
 
 
-class GuidelinesError(Exception):
+class GuidelinesError(StateConflict):
     """The guidelines cannot be changed in this way; the message says why."""
 
 

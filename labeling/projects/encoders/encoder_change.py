@@ -11,12 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import EncoderChange, Job, LogKind, Project, User
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects.encoders.embedding_servers import check_choice
 from labeling.projects.encoders.encoder_comparison import own_choice
 
 
-class ChangeRefused(Exception):
+class ChangeRefused(StateConflict):
     """The encoder cannot be changed now; the message says why."""
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.models import EncoderComparison, Job, LogKind, Project
+from labeling.models.refusals import StateConflict
 from labeling.observing import auditlog
 from labeling.projects.encoders.embedding_servers import check_choice
 from labeling.projects.encoders.encoder_settings import encoders_for, name_of, weights_there
@@ -21,7 +22,7 @@ FEWEST = 50
 MOST_CHOICES = 10
 
 
-class ComparisonRefused(Exception):
+class ComparisonRefused(StateConflict):
     """The encoders cannot be measured now; the message says why."""
 
 

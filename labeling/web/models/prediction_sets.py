@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext, gettext_lazy, ngettext
@@ -16,8 +15,7 @@ from django.views.decorators.cache import never_cache
 from labeling.intake import prediction_sets as handing
 from labeling.intake.prediction_files import SUFFIXES
 from labeling.models import Ability, Membership, PredictionServer, PredictionSet
-from labeling.outside.outbound import check_text
-from labeling.web.shared.forms import FileForm
+from labeling.web.shared.forms import AddressField, FileForm, SecretField
 from labeling.web.shared.pages import errors_as_messages, render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import number
@@ -28,12 +26,8 @@ SHOWN = 20
 class ServerForm(forms.Form):
     """The address of a server, and what it asks for."""
 
-    url = forms.CharField(
-        label=gettext_lazy("Address"),
-        max_length=2000,
-        widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("Of an ML backend for Label Studio, such as https://ml.example.org."),
-        error_messages={"required": gettext_lazy("Enter an address.")},
+    url = AddressField(
+        max_length=2000, help_text=gettext_lazy("Of an ML backend for Label Studio, such as https://ml.example.org.")
     )
     username = forms.CharField(
         label=gettext_lazy("Name"),
@@ -42,24 +36,13 @@ class ServerForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text=gettext_lazy("Only if the server asks for a name and a password."),
     )
-    password = forms.CharField(
+    password = SecretField(
         label=gettext_lazy("Password"),
-        max_length=1000,
-        required=False,
         strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=gettext_lazy(
             "It is stored encrypted. Empty: the present one stays, if the address and the name stay."
         ),
     )
-
-    def clean_url(self) -> str:
-        url: str = self.cleaned_data["url"]
-        try:
-            check_text(url)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-        return url
 
 
 class PredictionsForm(FileForm):

@@ -16,6 +16,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from labeling.intake import uploads
 from labeling.labels.items.filter import Filter
+from labeling.outside.outbound import validate_address
 from labeling.web.shared.words import figure, number
 
 DECIMAL_COMMA = re.compile(r"^\s*(\d+),(\d{1,2})\s*$")
@@ -39,6 +40,27 @@ def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:
     attrs = {"class": "figure", "autocomplete": "off", "inputmode": "numeric" if is_whole else "decimal"}
     widget = forms.TextInput if is_whole else FigureInput
     return widget(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
+
+
+class AddressField(forms.CharField):
+    """An address that the server is to send requests to."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(
+            label=gettext_lazy("Address"),
+            widget=forms.TextInput(attrs={"type": "url", "autocomplete": "off", "spellcheck": "false"}),
+            validators=[validate_address],
+            error_messages={"required": gettext_lazy("Enter an address.")},
+            **settings,
+        )
+
+
+class SecretField(forms.CharField):
+    """A secret that no page shows. Empty text keeps the stored one."""
+
+    def __init__(self, **settings: Any) -> None:
+        widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        super().__init__(max_length=1000, required=False, widget=widget, **settings)
 
 
 def translated(text: str) -> str:

@@ -1,0 +1,94 @@
+"""Endpoints for the servers for embeddings, to which the encoder `endpoint` may send a project's texts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.endpoints import ProjectView, find_or_404
+from labeling.api.shared.fields import Secret, StrictText, read
+from labeling.models import Ability, EmbeddingServer
+from labeling.outside.outbound import validate_address
+from labeling.projects.encoders import embedding_servers
+from models_store.encoders.options import MOST_CHARACTERS
+
+
+class EmbeddingServerSerializer(serializers.Serializer[Any]):
+    """A server for embeddings, to which the encoder `endpoint` may send the project's texts."""
+
+    id = serializers.IntegerField(read_only=True)
+    address = StrictText(
+        max_length=MOST_CHARACTERS,
+        validators=[validate_address],
+        help_text="Where embeddings are requested. Shown to members: no place for a secret.",
+    )
+    key = Secret(
+        help_text="Sent to this address alone, as a bearer token. Stored encrypted, never shown. Left out, it stays."
+    )
+    has_key = serializers.BooleanField(read_only=True)
+    price = serializers.FloatField(
+        required=False,
+        default=None,
+        allow_null=True,
+        min_value=0,
+        max_value=1e6,
+        help_text="Of a million tokens, in the project's currency.",
+    )
+    tokens = serializers.IntegerField(
+        read_only=True, min_value=0, help_text="That the server has counted in the project's texts so far."
+    )
+    cost = serializers.FloatField(read_only=True, allow_null=True, help_text="Of these tokens; null without a price.")
+    tokens_of_all = serializers.IntegerField(
+        read_only=True, min_value=0, help_text="The estimate for all texts: a quarter of their characters."
+    )
+
+    def validate_price(self, price: float | None) -> float | None:
+        if price is not None and not math.isfinite(price):
+            raise serializers.ValidationError("The price must be a number.")
+        return price
+
+
+class ProjectEmbeddingServers(ProjectView):
+    """The servers for embeddings of the project."""
+
+    subject = "Projects"
+    reading = Ability.SETTINGS_READ
+    changing = Ability.SETTINGS_CHANGE
+
+    @extend_schema(responses=EmbeddingServerSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """List the servers that the project's texts may be sent to, with what they have cost."""
+        return Response([self._shown(each) for each in self.project.embedding_servers.all()])
+
+    @extend_schema(request=EmbeddingServerSerializer, responses=EmbeddingServerSerializer)
+    def put(self, request: Request, slug: str) -> Response:
+        """Add a server, or change the key and the price of the one with this address. Then the encoder `endpoint` takes
+        its address.
+        """
+        fields = read(EmbeddingServerSerializer, request.data)
+        return Response(self._shown(embedding_servers.set_server(project=self.project, **fields)))
+
+    def _shown(self, server: EmbeddingServer) -> dict[str, Any]:
+        names = ("id", "address", "price", "tokens", "cost")
+        shown = {name: getattr(server, name) for name in names} | {"has_key": bool(server.key)}
+        tokens = embedding_servers.tokens_of_pool(self.project)
+        return EmbeddingServerSerializer({**shown, "tokens_of_all": tokens}).data
+
+
+class ProjectEmbeddingServer(ProjectView):
+    """Remove a server with its key: no more texts are sent to it. Features that it made stay."""
+
+    subject = "Projects"
+    changing = Ability.SETTINGS_CHANGE
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, server_id: int) -> Response:
+        servers = self.project.embedding_servers.select_related("project")
+        missing = f"There is no server for embeddings {server_id} in this project."
+        embedding_servers.remove_server(server=find_or_404(servers, missing, pk=server_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
