@@ -81,7 +81,7 @@ def test_a_step_that_eats_memory_is_ended_and_others_run() -> None:
 
 def test_only_a_job_that_another_worker_has_is_lost() -> None:
     """The process of a step that has just ended is neither killed nor warned of, while it says so."""
-    often = "from labeling.loop import lanes; lanes.HEARTBEAT_SECONDS = 0.1"
+    often = "from labeling.steps.running import lanes; lanes.HEARTBEAT_SECONDS = 0.1"
     lingers, hung = enqueued("lingers"), enqueued("hangs", Job.Kind.ENCODE)
     with worker_of_steps(settings=often) as worker:
         begun(hung)

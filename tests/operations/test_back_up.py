@@ -31,8 +31,8 @@ ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 
 LABEL = """
 import uuid
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 from labeling.models import Project, User
 project, user = Project.objects.get(), User.objects.get()
 tasks = queue.claim(project=project, user=user, count={count}).tasks
@@ -45,7 +45,7 @@ print(len(answers))
 # Between the copy of the database and that of the files the loop turns once more.
 MEANWHILE = f"""
 from django.core.management import call_command
-from labeling.backups import writing
+from labeling.storage.backups import writing
 pack = writing._pack
 def turned(*given):
     exec({LABEL.format(count=10)!r}, dict())

@@ -25,8 +25,8 @@ SEED = """
 import uuid
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 project = make_project()
 batch = make_open_batch(project, make_items(project, 10))
 ann = make_member(project, "ann")

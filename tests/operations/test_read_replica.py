@@ -22,8 +22,8 @@ call_command("migrate", verbosity=0)
 from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
-from labeling.answering import queue, submitting
-from labeling.answering.answer import Answer
+from labeling.queue import queue, submitting
+from labeling.queue.answer import Answer
 project = make_project()
 make_open_batch(project, make_items(project, 6))
 ann, eve = make_member(project, "ann"), make_member(project, "eve", "engineer")
@@ -37,7 +37,7 @@ print(client.cookies["sessionid"].value, *(AuthToken.objects.create(user)[1] for
 CUT_OFF = """
 import os, psycopg
 from django.db import connections
-from labeling.db import replica
+from labeling.storage.db import replica
 from labeling.models import Project
 from labeling.outgoing.exports.rows import pages
 project = Project.objects.get()

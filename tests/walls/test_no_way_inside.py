@@ -85,8 +85,8 @@ SOURCES: dict[str, list[Client]] = {
     "https": [WEB],
 }
 CLIENTS: dict[str, list[Client]] = {
-    "sources/http.py": list(itertools.chain(*SOURCES.values())),
-    "webhooks/messages.py": [webhook],
+    "outside/sources/http.py": list(itertools.chain(*SOURCES.values())),
+    "outside/webhooks/messages.py": [webhook],
     "steps/prediction_server.py": [prediction_server_at],
     "steps/endpoint.py": [endpoint_at],
 }
