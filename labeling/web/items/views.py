@@ -70,7 +70,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         "actions": [(name, gettext(action.title)) for name, action in ACTIONS.items() if _offered(name, finding)],
         "excluded": not lines and project.items.excluded().exists(),
         "change_all": n > 0,
-        "changes": [item_view.change_row(each) for each in bulk.under_way(project)],
+        "changes": [(gettext(ACTIONS[each.action].title), each) for each in bulk.under_way(project)],
         "hidden": finding.typed,
         "annotators": project.memberships.order_by("user__username").values_list("user__username", flat=True),
         **class_names(project),
