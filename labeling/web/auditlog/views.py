@@ -101,7 +101,6 @@ def _context(request: HttpRequest, project: Project | None) -> dict[str, Any]:
     rows = [
         {
             "entry": each,
-            "at": each.at,
             "who": names.get(each.who, ""),
             "by": gettext(WITHOUT_A_PERSON.get(each.via, NOBODY)),
             "whom": names.get(each.whom, ""),

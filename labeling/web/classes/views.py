@@ -75,7 +75,7 @@ def _listed(project: Project, text: str) -> dict[str, Any]:
 def _changes(project: Project) -> dict[str, Any]:
     newest = project.class_changes.select_related("user").order_by("-revision")[:CHANGES]
     return {
-        "changes": [{"row": each, "at": each.created_at} for each in newest],
+        "changes": newest,
         "undoable": classes.undoable(project),
         "relabeling": project.class_changes.filter(relabels=True).exists(),
     }

@@ -113,7 +113,6 @@ def _manage(
         **_contents(project),
         "copy_form": copy_form or DuplicateForm(project),
         "delete_form": delete_form or DeleteForm(),
-        "archived": project.archived_at,
     }
     return render_page(request, membership, "project/manage.html", context, section=SECTION)
 
@@ -205,14 +204,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
     projects = lifecycle.restorable(request.user)
     if request.method == "POST":
         return _restore(request, projects)
-    rows: list[dict[str, Any]] = [
-        {
-            "project": each,
-            "at": each.deleted_at,
-            "until": each.deleted_at and each.deleted_at + lifecycle.KEPT,
-        }
-        for each in projects
-    ]
+    rows = [(each, each.deleted_at and each.deleted_at + lifecycle.KEPT) for each in projects]
     return render(request, "deleted.html", {"rows": rows})
 
 

@@ -60,17 +60,7 @@ def _page(
 ) -> HttpResponse:
     people = membership.project.memberships.select_related("user").order_by("user__username")
     context: dict[str, Any] = {
-        "members": [
-            {
-                "user": each.user,
-                "role": each.role,
-                "row": each,
-                "works": each.can(Ability.TASKS_ANSWER),
-                "since": each.created_at,
-                "paused": each.paused_at,
-            }
-            for each in people
-        ],
+        "members": [{"row": each, "works": each.can(Ability.TASKS_ANSWER)} for each in people],
         "limit": MEMBERS.allowed(membership.project.member_limit),
         "invitations": invitations.open_ones(membership),
         "is_member": membership.pk is not None,  # others manage it by being superusers, and have nothing to hand over

@@ -115,7 +115,7 @@ def _page(
         "server_form": server_form,
         "suffixes": SUFFIXES,
         "max_mb": number(settings.MAX_UPLOAD_MB),
-        "sets": [(each, number(each.items), _left_out(each), each.created_at) for each in sets],
+        "sets": [(each, _left_out(each)) for each in sets],
     }
     return render_page(request, membership, "project/prediction_sets.html", context, section="project-models")
 

@@ -34,8 +34,8 @@ def register(request: HttpRequest, membership: Membership) -> HttpResponse:
         return redirect("project-model-register", project.slug)
     now = timezone.now()
     newest = project.registrations.select_related("version", "created_by")[:SHOWN]
-    rows = [(each, each.created_at) for each in newest]
-    waiting = any(each.state == each.State.WAITING for each, _ in rows)
+    rows = list(newest)
+    waiting = any(each.state == each.State.WAITING for each in rows)
     expected = registering.manifest_for(project, most_classes=CLASSES_SHOWN)
     context = {
         "form": form,

@@ -52,13 +52,9 @@ def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _row(each: Annotator) -> dict[str, Any]:
     return {
-        "username": each.username,
-        "answers": number(each.answers),
-        "skips": number(each.skips),
-        "today": number(each.today),
+        "row": each,
         "median": duration(each.median) if each.answers else "–",
         "hours": duration(each.hours * 3600),
-        "last": each.last_at,
         "agreement": _share(each.agreement, lambda n: count(n, "answer")),
         "control": _share(each.control, lambda n: count(n, "control item")),
         "interval": _interval(each.control),

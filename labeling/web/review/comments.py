@@ -64,7 +64,6 @@ def _thread(project: Project, thread: comments.Thread, names: dict[int, str]) ->
                 "row": each,
                 "own": each.to_id is None,
                 "answer": "" if each.annotation is None else _answer(project, each.annotation, names),
-                "at": each.created_at,
                 "new": each.to_id is not None and each.read_at is None,
             }
             for each in thread.comments
@@ -83,6 +82,6 @@ def thread_context(item: Item) -> dict[str, Any]:
     """Return the comments on the item and the annotators to write to, for reviewers. Takes three queries."""
     written = item.comments.select_related("user", "to").order_by("pk")
     return {
-        "thread": [{"row": each, "at": each.created_at} for each in written],
+        "thread": written,
         "answerable": list(comments.annotators_of(item)),
     }

@@ -68,10 +68,6 @@ def _tell(form: forms.Form, error: Exception) -> None:
 def _row(source: Source, states: changing.States) -> dict[str, Any]:
     return {
         "row": source,
-        "looked": source.looked_at,
-        "full": source.full_looked_at,
-        "next": source.next_look_at,
-        "next_full": source.next_full_at,
         "looking": source.pk in states.looking,
         "parked": states.parked.get(source.pk),
     }
@@ -123,7 +119,6 @@ def _page(
         ],
         "lost": references.lost_at(found, LOST_SHOWN) if found.by_reference else [],
         "has_full": place.can_list and found.content != Source.Content.FILE,
-        "paused": found.paused_at,
         "imports": import_rows(membership.project, found),
         "form": form or ChangeForm(found, initial=values),
         "credentials": credentials or OptionsForm(place, initial=found.options),

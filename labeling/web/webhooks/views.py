@@ -93,16 +93,13 @@ def _page(
     context: dict[str, Any] = {
         "webhook": found,
         "secret": secret,
-        "paused": found.paused_at,
         "pause_reason": translated(found.pause_reason),
         "page": page,
         "deliveries": [
             {
                 "row": each,
                 "badge": BADGES[Delivery.State(each.state)],
-                "caused": each.event.created_at,
-                "tried": each.tried_at,
-                "next": each.next_at if each == first and each.tries_left and each.attempts else None,
+                "is_next": each == first and each.tries_left and each.attempts,
             }
             for each in page
         ],
