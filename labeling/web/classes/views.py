@@ -21,8 +21,7 @@ from labeling.projects.privacy import ledger
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, number
 
 # The most classes on the page; a search finds the others.

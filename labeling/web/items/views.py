@@ -26,13 +26,11 @@ from labeling.projects.purging import KEPT_DAYS
 from labeling.queue.changing import ACTIONS, ERASE, RESTORE
 from labeling.storage.db.replica import reads
 from labeling.web.items import item_view
-from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
-from labeling.web.items.item_query import Finding
+from labeling.web.items.item_query import MAX_CHOICES, MAX_LISTED, CorrectionForm, Finding
 from labeling.web.review.comments import thread_context
 from labeling.web.shared import words
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 ITEMS_A_PAGE = 60
 SECTION = "project-items"

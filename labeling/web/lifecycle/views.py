@@ -22,8 +22,7 @@ from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
 from labeling.projects.people import members as memberships
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import count
 
 

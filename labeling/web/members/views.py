@@ -20,8 +20,7 @@ from labeling.projects.people.invitations import InvitationOver, renew, withdraw
 from labeling.queue import gold
 from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import number
 
 

@@ -21,8 +21,7 @@ from labeling.outgoing.predictions import requests, results
 from labeling.storage.disk.files import FileDamaged
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import phase_in_words
 
 SHOWN_ROWS, SHOWN_RUNS = 10, 20

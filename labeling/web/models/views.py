@@ -26,8 +26,7 @@ from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from labeling.web.models.confusion import confusion_of
 from labeling.web.models.version_words import gate_finding, picking_of
-from labeling.web.shared.pages import damaged_files, errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import damaged_files, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import duration, number, percent
 
 CHOICES_SHOWN = 20

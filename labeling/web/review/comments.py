@@ -14,8 +14,7 @@ from labeling.labels import comments
 from labeling.labels.items.records import names_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items.item_view import label_text
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 
 @for_members(changing=Ability.REVIEW_DO)

@@ -20,8 +20,7 @@ from labeling.outside.sources import PLACES, BadAddress, SourceProblem
 from labeling.outside.waiting import AGAIN_SECONDS, Busy
 from labeling.projects.quota import shown
 from labeling.web.imports.import_rows import import_rows
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.sources.forms import ChangeForm, OptionsForm, SourceForm, place_named
 
 SECTION = "project-sources"

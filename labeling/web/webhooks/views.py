@@ -17,8 +17,7 @@ from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.webhooks import changing
 from labeling.web.shared.forms import translated
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 SECTION = "project-webhooks"
 A_PAGE = 50
