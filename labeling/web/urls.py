@@ -7,7 +7,7 @@ from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
 from labeling.web.account.views import SignIn, SignOut
 from labeling.web.auditlog import views as auditlog
-from labeling.web.batches import batch_parts
+from labeling.web.batches import running_batch
 from labeling.web.batches import views as batches
 from labeling.web.classes import proposals
 from labeling.web.classes import views as classes
@@ -21,15 +21,15 @@ from labeling.web.label.views import label_classes, label_guidelines, label_page
 from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
 from labeling.web.members.invitations import answer_invitation
-from labeling.web.models import comparing, prediction_sets, predictions, privacy, registering
+from labeling.web.models import comparing, prediction_sets, predictions, privacy
 from labeling.web.models import views as versions
-from labeling.web.overview import agreement, near_copies, progress
+from labeling.web.overview import agreement, progress
 from labeling.web.overview import views as project
 from labeling.web.overview.home import home
 from labeling.web.review import comments
 from labeling.web.review import views as reviews
 from labeling.web.server import views as server
-from labeling.web.settings import create, encoder, guidelines, guidelines_images
+from labeling.web.settings import create, encoder, guidelines
 from labeling.web.settings import views as settings
 from labeling.web.sources import views as sources
 from labeling.web.webhooks import views as webhooks
@@ -92,8 +92,8 @@ urlpatterns = [
     path(BATCH, batches.batch_detail, name="project-batch"),
     path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
     path(f"{BATCH}retry/", project.retry_batch, name="project-retry"),
-    path(f"{BATCH}parts/", batch_parts.keep_part, name="project-batch-parts"),
-    path(f"{BATCH}parts/<int:part_id>/lift/", batch_parts.lift_part, name="project-batch-part-lift"),
+    path(f"{BATCH}parts/", running_batch.keep_part, name="project-batch-parts"),
+    path(f"{BATCH}parts/<int:part_id>/lift/", running_batch.lift_part, name="project-batch-part-lift"),
     path(f"{BATCH}end/", batches.end_batch, name="project-batch-end"),
     path(f"{PROJECT}import/", imports.imports, name="project-import"),
     path(f"{PROJECT}import/progress/", imports.imports_progress, name="project-import-progress"),
@@ -103,10 +103,10 @@ urlpatterns = [
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
     path(f"{PROJECT}settings/guidelines/", guidelines.edit, name="project-guidelines-edit"),
     path(f"{PROJECT}guidelines/<int:number>/restore/", guidelines.restore, name="project-guidelines-restore"),
-    path(f"{PROJECT}guidelines/images/", guidelines_images.images, name="project-guidelines-images"),
+    path(f"{PROJECT}guidelines/images/", guidelines.images, name="project-guidelines-images"),
     path(
         f"{PROJECT}guidelines/images/<str:image>/remove/",
-        guidelines_images.remove_image,
+        guidelines.remove_image,
         name="project-guidelines-image-remove",
     ),
     path(f"{PROJECT}manage/", lifecycle.manage, name="project-manage"),
@@ -175,11 +175,11 @@ urlpatterns = [
     path(ITEM, items.item_detail, name="project-item"),
     path(f"{PROJECT}guidelines/", guidelines.history, name="project-guidelines"),
     path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
-    path(f"{PROJECT}near-copies/", near_copies.near_copies, name="project-copies"),
+    path(f"{PROJECT}near-copies/", agreement.near_copies, name="project-copies"),
     path(f"{PROJECT}agreement/", agreement.agreement, name="project-agreement"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),
-    path(f"{PROJECT}models/register/", registering.register, name="project-model-register"),
+    path(f"{PROJECT}models/register/", prediction_sets.register, name="project-model-register"),
     path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
     path(f"{PROJECT}models/<int:number>/mlflow/", versions.track, name="project-model-mlflow"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.predict, name="project-model-predict"),

@@ -105,7 +105,7 @@ def test_class_balance_without_control_items_claims_nothing_of_the_pool() -> Non
     assert figure.drawing.marks == []
     assert "appears once control items are labeled" in figure.note
     assert "2 of 3 classes have none yet" in figure.finding
-    assert figure.columns[-1].title == "Share of labels"
+    assert figure.columns[-1] == "Share of labels"
 
 
 def test_of_many_classes_the_others_are_counted() -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, accuracy_of, finding, learning_curve
+from labeling.web.charts.drawing import LEFT, RIGHT, TOP
+from labeling.web.charts.learning import BOTTOM, Accuracy, accuracy_of, finding, learning_curve
 
 
 def point(version: int, labels: int, low: float, value: float, high: float) -> Accuracy:

@@ -14,7 +14,8 @@ from labeling.insight.pace import Pace
 from labeling.insight.payoff import Advice, Next, Payoff, advise
 from labeling.models import Batch, ModelVersion, Project, Role
 from labeling.models.batches import IMPORTED
-from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy
+from labeling.web.charts.drawing import LEFT, RIGHT, TOP
+from labeling.web.charts.learning import BOTTOM, Accuracy
 from labeling.web.charts.payoff import about, finding, payoff_chart
 from labeling.web.overview.paying_off import paying_off
 from models_store.payoff import Band, NextGain, OpenEstimate

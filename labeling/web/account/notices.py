@@ -100,7 +100,6 @@ def _shown(notice: Notice) -> dict[str, Any]:
         "row": notice,
         "text": NoticeKind(notice.kind).sentence(notice.number),
         "url": address_of(notice.kind, notice.project.slug, notice.number),
-        "at": notice.created_at,
     }
 
 

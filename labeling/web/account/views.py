@@ -79,21 +79,15 @@ def account(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     rows = AuthToken.objects.filter(user=request.user).select_related("last_use").order_by("-created")
     tokens = [
-        {
-            "key": each.token_key,
-            "use": getattr(each, "last_use", None),
-            "created": each.created,
-            "expires": each.expiry,
-            "expired": each.expiry is not None and each.expiry <= now,
-            "used": each.last_use.at if hasattr(each, "last_use") else None,
-        }
+        {"row": each, "use": getattr(each, "last_use", None), "expired": each.expiry is not None and each.expiry <= now}
         for each in rows
     ]
-    going = [
-        {"row": each, "began": each.began, "seen": each.seen}
-        for each in sessions.sessions_of(_user(request), request.session.session_key)
-    ]
-    context = {"form": form, "token": token, "tokens": tokens, "sessions": going}
+    context = {
+        "form": form,
+        "token": token,
+        "tokens": tokens,
+        "sessions": sessions.sessions_of(_user(request), request.session.session_key),
+    }
     context["provider"] = provider_name()
     context["linked"] = bool(settings.OIDC_ISSUER) and SocialAccount.objects.filter(user=request.user).exists()
     context |= {"themes": THEMES, "theme": _theme_of(request), "languages": settings.LANGUAGES}

@@ -21,8 +21,7 @@ from django.views.decorators.http import require_safe
 from labeling.models import Ability, LogKind, Membership, Project, User
 from labeling.observing.auditlog import reading
 from labeling.projects.people import access
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 
 A_PAGE = 50
 WITHOUT_A_PERSON = {"command": _("a command"), "worker": _("the worker")}
@@ -101,7 +100,6 @@ def _context(request: HttpRequest, project: Project | None) -> dict[str, Any]:
     rows = [
         {
             "entry": each,
-            "at": each.at,
             "who": names.get(each.who, ""),
             "by": gettext(WITHOUT_A_PERSON.get(each.via, NOBODY)),
             "whom": names.get(each.whom, ""),

@@ -1,4 +1,4 @@
-"""The progress of a batch: its tasks by state, its annotators, and its expected end. Pure functions."""
+"""What a batch's page says of its progress: tasks by state, annotators, expected end, and parts kept for people."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
+from labeling.insight.batch_parts import parts_of
 from labeling.insight.pace import Pace
 from labeling.insight.work import AskedAnswers, Contribution
-from labeling.models import Batch
+from labeling.models import Ability, Batch, Membership, User
 from labeling.models.batches import IMPORTED, answers_needed
-from labeling.web.shared.words import duration, number, phase_in_words
+from labeling.projects.people.invisible import isolated
+from labeling.queue import parts
+from labeling.web.shared.pages import errors_as_messages, for_members
+from labeling.web.shared.words import count, duration, number, phase_in_words
+from labeling.web.shared.words import number as number_of
 
 # An annotator whose last answer is no older than this counts as at work.
 AT_WORK = datetime.timedelta(minutes=10)
@@ -120,3 +129,62 @@ def step_line(progress: dict[str, Any]) -> str:
     elif progress["step_seconds_left"] is not None:
         parts.append(gettext("about %(time)s left") % {"time": duration(max(10, progress["step_seconds_left"]))})
     return " · ".join(parts)
+
+
+GROUP = "group:"
+
+
+class PartForm(forms.Form):
+    """A share of the batch, and the member or group (`group:` and its name) to reserve it for."""
+
+    whom = forms.CharField()
+    share = forms.FloatField(min_value=0.01, max_value=100)
+
+
+def assigned(batch: Batch) -> dict[str, Any]:
+    """Return the context for the parts on the batch's page: the parts, and the members and groups to choose from."""
+    people = Membership.objects.annotators().filter(project=batch.project_id)
+    return {
+        "parts": [
+            {
+                "row": each.part,
+                "tasks": count(each.part.stop - each.part.start, "task"),
+                "unanswered": each.unanswered,
+                "waits": each.unanswered and not each.people,
+            }
+            for each in parts_of(batch)
+        ],
+        "assignable": batch.state in (Batch.State.OPEN, Batch.State.READY),
+        "groups": [(f"{GROUP}{name}", name) for name in sorted({each.group for each in people if each.group})],
+        "annotators": people.order_by("user__username").values_list("user__username", flat=True),
+    }
+
+
+@for_members(changing=Ability.BATCHES_CHANGE)
+def keep_part(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Reserve a share of the batch for one member or a group."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    form = PartForm(request.POST)
+    with errors_as_messages(request, parts.PartError):
+        if not form.is_valid():
+            raise parts.PartError(gettext("Choose a person or a group, and a share from 0.01 to 100 percent."))
+        whom, group, user = form.cleaned_data["whom"], "", None
+        if whom.startswith(GROUP):
+            group = whom.removeprefix(GROUP)
+        else:
+            user = User.objects.filter(memberships__project=membership.project, username=whom).first()
+        part = parts.keep(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
+        n = part.stop - part.start
+        text = ngettext("%(n)s task is for %(name)s alone.", "%(n)s tasks are for %(name)s alone.", n)
+        messages.success(request, text % {"n": number_of(n), "name": isolated(part.name)})
+    return redirect("project-batch", membership.project.slug, number)
+
+
+@for_members(changing=Ability.BATCHES_CHANGE)
+def lift_part(request: HttpRequest, membership: Membership, number: int, part_id: int) -> HttpResponse:
+    """Remove a part, so that every annotator can claim its tasks."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
+    parts.lift(batch=batch, part_id=part_id)
+    messages.success(request, gettext("The tasks of %(name)s are for everybody.") % {"name": isolated(part.name)})
+    return redirect("project-batch", membership.project.slug, number)

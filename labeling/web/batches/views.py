@@ -28,17 +28,15 @@ from labeling.queue import deadlines
 from labeling.storage.arrays import stored
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.arrays.pool_map import PoolMap
-from labeling.web.batches.batch_parts import assigned
 from labeling.web.batches.batch_rows import STATES, answered_of, batch_rows, left_out, picked_by, picked_row, stretch
-from labeling.web.batches.running_batch import running, step_line
+from labeling.web.batches.running_batch import assigned, running, step_line
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pool_map import pool_map
 from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.models.fit import fit_of
 from labeling.web.models.version_words import passed_over
 from labeling.web.shared import words
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 BATCHES_A_PAGE = 25
 TASKS_A_PAGE = 50

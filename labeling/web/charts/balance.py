@@ -6,27 +6,38 @@ from django.utils.translation import gettext, ngettext
 
 from labeling.insight.balance import Balance, Frequency
 from labeling.projects.people.invisible import isolated
-from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Scale, Text, shares_to, short
+from labeling.web.charts.drawing import (
+    LETTERS,
+    STRIPS_TOP,
+    Box,
+    Drawing,
+    Figure,
+    Mark,
+    Scale,
+    Text,
+    shares_to,
+    short,
+    strips,
+)
 from labeling.web.shared.words import count, interval, number, percent
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 20
-# The most letters of a class name in the chart.
-LETTERS = 15
+LEFT, RIGHT, ROW = 118, 356, 20
 
 
 def class_balance(balance: Balance, batch: int | None = None) -> Figure | None:
     """Draw the most frequent classes of all labels, or of a batch's labels; None without labels."""
     if not balance.labeled:
         return None
-    columns = [Column(gettext("Class"), number=False), Column(gettext("Labels")), Column(gettext("Share of labels"))]
+    columns = [gettext("Class"), gettext("Labels"), gettext("Share of labels")]
     if balance.control:
-        columns += [Column(gettext("Control items")), Column(gettext("Share of the pool, 95 % interval"))]
+        columns += [gettext("Control items"), gettext("Share of the pool, 95 % interval")]
     return Figure(
         name="balance",
         finding=finding(balance),
         note=_note(balance, batch),
         drawing=_draw(balance),
         columns=columns,
+        texts=(0,),
         rows=[_row(each, balance) for each in balance.classes],
     )
 
@@ -88,10 +99,10 @@ def _draw(balance: Balance) -> Drawing:
     most = max(max(each.share, each.high if balance.control else 0) for each in balance.classes)
     ticks = shares_to(most)
     across = Scale(0, ticks[-1], LEFT, RIGHT)
-    bottom = TOP + ROW * len(balance.classes)
+    bottom = STRIPS_TOP + ROW * len(balance.classes)
     boxes, marks, texts = [], [], []
     for place, each in enumerate(balance.classes):
-        y = TOP + ROW * place
+        y = STRIPS_TOP + ROW * place
         title = f"{isolated(each.name)}: {count(each.labels, 'label')}, {percent(each.share)}"
         boxes.append(Box(LEFT, y + 3, round(across(each.share) - LEFT, 1), ROW - 6, title=title))
         texts.append(Text(LEFT - 6, y + ROW / 2 + 4, short(each.name, LETTERS), "end", "name"))
@@ -104,18 +115,8 @@ def _draw(balance: Balance) -> Drawing:
             marks.append(
                 Mark(across(each.pool), middle, across(each.low), middle, across(each.high), middle, hint, "over")
             )
-    return Drawing(
-        width=WIDTH,
-        height=bottom + 40,
-        lines=[Line(across(share), TOP, across(share), bottom) for share in ticks],
-        boxes=boxes,
-        marks=marks,
-        texts=[
-            *texts,
-            *(Text(across(share), bottom + 16, percent(share), "middle") for share in ticks),
-            Text(RIGHT, bottom + 34, gettext("share of items"), "end"),
-        ],
-    )
+    tick_texts = [(across(share), percent(share)) for share in ticks]
+    return strips(bottom, RIGHT, tick_texts, texts, gettext("share of items"), boxes=boxes, marks=marks)
 
 
 def _row(each: Frequency, balance: Balance) -> list[str]:

@@ -5,10 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils.translation import gettext
 
 from labeling.web.shared.words import DAY, HOUR, MINUTE, localized
+
+WIDTH = 380
+# The edges of a plane.
+LEFT, RIGHT, TOP = 46, 366, 12
+# The top of the first strip, and the most letters of the names beside strips.
+STRIPS_TOP, LETTERS = 6, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,32 +117,74 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    title: str
-    number: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Figure:
     """A drawing with its finding as the title, a note on how to read it, and the table of its values.
 
-    The first cell of a row is its header, and may be a link. `legend` holds (kind, meaning) for kinds without a label
-    in the drawing; `dotted`: these kinds are dots.
+    The first cell of a row is its header, and may be a link. `texts`: the places of columns that have no numbers.
+    `legend` holds (kind, meaning) for kinds without a label in the drawing; `dotted`: these kinds are dots.
     """
 
     name: str
     finding: str
     note: str
     drawing: Drawing
-    columns: list[Column]
+    columns: list[str]
     rows: Sequence[Sequence[str | Link]]
     legend: list[tuple[str, str]] = field(default_factory=list)
+    texts: tuple[int, ...] = ()
     dotted: bool = False
 
     @property
     def open(self) -> bool:
         """Return whether the table is short enough to be unfolded from the start."""
         return len(self.rows) <= 6
+
+
+def upright(x: float, up: Scale, value: float, low: float, high: float, title: str, kind: str = "mark") -> Mark:
+    """Make the mark of a value with its interval, on the scale `up`."""
+    return Mark(x, up(value), x, up(low), x, up(high), title, kind)
+
+
+def plane(
+    height: int,
+    levels: Sequence[tuple[float, str]],
+    below: Sequence[Text],
+    axis: str,
+    more_lines: Sequence[Line] = (),
+    **more: Any,
+) -> Drawing:
+    """Draw values over values: a line at each of the `levels`, (place, text), the texts `below`, and the `axis`' name.
+
+    Drawings have `LEFT`, `RIGHT` and `TOP` as their edges. `more`: other fields of the `Drawing`.
+    """
+    return Drawing(
+        WIDTH,
+        height,
+        lines=[*(Line(LEFT, y, RIGHT, y) for y, _ in levels), *more_lines],
+        texts=[
+            *(Text(LEFT - 6, y + 4, text, "end") for y, text in levels),
+            *below,
+            Text(RIGHT, height - 5, axis, "end"),
+        ],
+        **more,
+    )
+
+
+def strips(
+    bottom: float, right: float, ticks: Sequence[tuple[float, str]], texts: Sequence[Text], axis: str, **more: Any
+) -> Drawing:
+    """Draw rows below each other, down to `bottom`, with a line at each of the `ticks`, (place, text), for all."""
+    return Drawing(
+        WIDTH,
+        round(bottom) + 40,
+        lines=[Line(x, STRIPS_TOP, x, bottom) for x, _ in ticks],
+        texts=[
+            *texts,
+            *(Text(x, bottom + 16, text, "middle") for x, text in ticks),
+            Text(right, bottom + 34, axis, "end"),
+        ],
+        **more,
+    )
 
 
 def short(name: str, most: int) -> str:

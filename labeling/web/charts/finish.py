@@ -6,12 +6,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.finishing.forecasts import Forecast
-from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Scale, Text, shares_to
+from labeling.web.charts.drawing import LEFT, RIGHT, TOP, Drawing, Figure, Line, Scale, Text, plane, shares_to, upright
 from labeling.web.charts.payoff import about
 from labeling.web.shared.words import count, number, percent
 
-WIDTH, HEIGHT = 380, 230
-LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 188
+HEIGHT, BOTTOM = 230, 188
 TALLEST = 4.0
 """The top of the axis, as a multiple of the goal: errors far above it are not drawn."""
 NOTE = _(
@@ -33,10 +32,8 @@ def error_curve(forecast: Forecast, error: float) -> Figure | None:
         note=gettext(NOTE),
         drawing=_draw(forecast, error),
         columns=[
-            Column(gettext("Labels of the model")),
-            Column(gettext("Of the open items")),
-            Column(gettext("Expected to be wrong")),
-            Column(gettext("Items that the audit asks")),
+            gettext("Labels of the model"), gettext("Of the open items"), gettext("Expected to be wrong"),
+            gettext("Items that the audit asks"),
         ],
         rows=[
             [
@@ -47,7 +44,7 @@ def error_curve(forecast: Forecast, error: float) -> Figure | None:
             ]
             for point in forecast.curve
         ],
-    )
+    )  # fmt: skip
 
 
 def _finding(forecast: Forecast) -> str:
@@ -67,24 +64,18 @@ def _draw(forecast: Forecast, error: float) -> Drawing:
     places = [(point.labels / forecast.left, point.error) for point in forecast.curve if point.error <= lines[-1]]
     marks = []
     if forecast.labels:
-        x, y = across((forecast.labels + forecast.audit) / forecast.left), up(forecast.error)
+        x = across((forecast.labels + forecast.audit) / forecast.left)
         title = gettext("%(labels)s of the model: %(error)s expected to be wrong") % {
             "labels": count(forecast.labels, "label"),
             "error": percent(forecast.error),
         }
-        marks = [Mark(x=x, y=y, x1=x, y1=y, x2=x, y2=y, title=title)]
-    return Drawing(
-        width=WIDTH,
-        height=HEIGHT,
-        lines=[
-            *(Line(LEFT, up(share), RIGHT, up(share)) for share in lines),
-            Line(LEFT, up(error), RIGHT, up(error), "ideal"),
-        ],
+        marks = [upright(x, up, forecast.error, forecast.error, forecast.error, title)]
+    return plane(
+        HEIGHT,
+        [(up(share), percent(share)) for share in lines],
+        [Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in QUARTERS],
+        gettext("of the open items by the model; vertically, wrong"),
+        [Line(LEFT, up(error), RIGHT, up(error), "ideal")],
         marks=marks,
-        texts=[
-            *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in lines),
-            *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in QUARTERS),
-            Text(RIGHT, HEIGHT - 5, gettext("of the open items by the model; vertically, wrong"), "end"),
-        ],
         path=" ".join(f"{across(share)},{up(wrong)}" for share, wrong in [(0, 0), *places]),
     )

@@ -11,11 +11,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.share_intervals import ENOUGH
-from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Scale, Text, shares_from, whole_steps
+from labeling.web.charts.drawing import (
+    LEFT,
+    RIGHT,
+    TOP,
+    Drawing,
+    Figure,
+    Mark,
+    Scale,
+    Text,
+    plane,
+    shares_from,
+    upright,
+    whole_steps,
+)
 from labeling.web.shared.words import TOO_FEW, accuracy, count, number, percent, span
 
-WIDTH, HEIGHT = 380, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 200
+HEIGHT, BOTTOM = 240, 200
 NOTE = _("Measured on control items, which no model learns from. The lines are 95 % intervals.")
 
 
@@ -102,21 +114,17 @@ def learning_curve(points: Sequence[Accuracy]) -> Figure | None:
     """Draw the learning curve of these versions, in their order; None without versions."""
     if not points:
         return None
-    columns = [
-        Column(gettext("Version")),
-        Column(gettext("Labels")),
-        Column(gettext("Accuracy")),
-        Column(gettext("95 % interval")),
-        Column(gettext("Control items")),
-    ]
     return Figure(
         name="accuracy",
         finding=finding(points),
         note=gettext(NOTE),
         drawing=_draw(points),
-        columns=columns,
+        columns=[
+            gettext("Version"), gettext("Labels"), gettext("Accuracy"), gettext("95 % interval"),
+            gettext("Control items"),
+        ],
         rows=[[str(p.version), number(p.labels), p.shown, p.interval, number(p.n)] for p in points],
-    )
+    )  # fmt: skip
 
 
 def _draw(points: Sequence[Accuracy]) -> Drawing:
@@ -130,27 +138,22 @@ def draw_between(points: Sequence[Accuracy], across: Scale, up: Scale) -> Drawin
     floor, most = up.low, round(across.high)
     marks = [_mark(point, across, up) for point in points]
     edge = [f"{mark.x},{mark.y2}" for mark in marks] + [f"{mark.x},{mark.y1}" for mark in reversed(marks)]
-    return Drawing(
-        width=WIDTH,
-        height=HEIGHT,
-        lines=[Line(LEFT, up(share), RIGHT, up(share)) for share in shares_from(floor)],
+    return plane(
+        HEIGHT,
+        [(up(share), percent(share)) for share in shares_from(floor)],
+        [Text(across(labels), BOTTOM + 18, number(labels), "middle") for labels in whole_steps(most)],
+        gettext("labels that the model learned from"),
         marks=marks,
-        texts=[
-            *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares_from(floor)),
-            *(Text(across(labels), BOTTOM + 18, number(labels), "middle") for labels in whole_steps(most)),
-            Text(RIGHT, HEIGHT - 5, gettext("labels that the model learned from"), "end"),
-        ],
         band=" ".join(edge),
         path=" ".join(f"{mark.x},{mark.y}" for mark in marks),
     )
 
 
 def _mark(point: Accuracy, across: Scale, up: Scale) -> Mark:
-    x = across(point.labels)
     title = gettext("Version %(version)s, %(labels)s: %(shown)s (%(interval)s)") % {
         "version": point.version,
         "labels": count(point.labels, "label"),
         "shown": point.shown,
         "interval": point.interval,
     }
-    return Mark(x=x, y=up(point.value), x1=x, y1=up(point.low), x2=x, y2=up(point.high), title=title)
+    return upright(across(point.labels), up, point.value, point.low, point.high, title)

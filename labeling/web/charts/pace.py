@@ -9,11 +9,10 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.work import Slice
-from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Scale, Text, whole_steps
+from labeling.web.charts.drawing import LEFT, RIGHT, TOP, Box, Drawing, Figure, Scale, Text, plane, whole_steps
 from labeling.web.shared.words import DAY, HOUR, count, number
 
-WIDTH, HEIGHT = 380, 200
-LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 158
+HEIGHT, BOTTOM = 200, 158
 # By the seconds of a slice.
 NOTES = {
     600: _("Answers of all annotators together in each ten minutes (UTC). Empty means no answers."),
@@ -36,10 +35,8 @@ def pace_chart(slices: Sequence[Slice], length: datetime.timedelta) -> Figure | 
         finding=finding(slices, seconds),
         note=gettext(NOTES[seconds]),
         drawing=_draw(slices, length),
-        columns=[
-            Column(gettext(STARTS[seconds]), number=False),
-            Column(gettext("Answers")),
-        ],
+        columns=[gettext(STARTS[seconds]), gettext("Answers")],
+        texts=(0,),
         rows=[[_exact(each.start, length), number(each.answers)] for each in reversed(slices)],
     )
 
@@ -81,22 +78,12 @@ def _draw(slices: Sequence[Slice], length: datetime.timedelta) -> Drawing:
         left, right, top = across(place), across(place + 1), up(each.answers)
         title = f"{_exact(each.start, length)}: {count(each.answers, 'answer')}"
         boxes.append(Box(left, top, round(max(right - left - gap, 0.5), 1), round(BOTTOM - top, 1), title=title))
-    return Drawing(
-        width=WIDTH,
-        height=HEIGHT,
-        lines=[Line(LEFT, up(n), RIGHT, up(n)) for n in whole_steps(most)],
+    return plane(
+        HEIGHT,
+        [(up(n), number(n)) for n in whole_steps(most)],
+        [Text(LEFT, BOTTOM + 18, _exact(first, length)), Text(RIGHT, BOTTOM + 18, _exact(end, length), "end")],
+        gettext(AXES[int(length.total_seconds())]),
         boxes=boxes,
-        texts=[
-            *(Text(LEFT - 6, up(n) + 4, number(n), "end") for n in whole_steps(most)),
-            Text(LEFT, BOTTOM + 18, _exact(first, length)),
-            Text(RIGHT, BOTTOM + 18, _exact(end, length), "end"),
-            Text(
-                RIGHT,
-                HEIGHT - 5,
-                gettext(AXES[int(length.total_seconds())]),
-                "end",
-            ),
-        ],
     )
 
 

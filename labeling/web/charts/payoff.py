@@ -10,8 +10,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.labels_saved import LabelsSpent, Saved
-from labeling.web.charts.drawing import Column, Figure, Mark, Scale
-from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, draw_between
+from labeling.web.charts.drawing import LEFT, RIGHT, TOP, Figure, Scale, upright
+from labeling.web.charts.learning import BOTTOM, Accuracy, draw_between
 from labeling.web.shared.words import count, interval, number, percent, span
 
 NOTE = _(
@@ -35,18 +35,12 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
     upper = _path(curve.labels[shown], curve.high[shown], across, up)
     lower = _path(curve.labels[shown], curve.low[shown], across, up)
     by_chance = [
-        Mark(
-            x=across(point.labels),
-            y=up(point.accuracy),
-            x1=across(point.labels),
-            y1=up(point.low),
-            x2=across(point.labels),
-            y2=up(point.high),
-            title=f"{count(point.labels, 'random label')}: {_share(point.accuracy, point.low, point.high)}",
-            kind="over",
+        upright(
+            across(point.labels), up, point.accuracy, point.low, point.high,
+            f"{count(point.labels, 'random label')}: {_share(point.accuracy, point.low, point.high)}", "over",
         )
         for point in saved.points
-    ]
+    ]  # fmt: skip
     drawing = draw_between(points, across, up)
     return Figure(
         name="accuracy",
@@ -59,36 +53,23 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -
             other_path=" ".join(_path(curve.labels[shown], curve.value[shown], across, up)),
         ),
         columns=[
-            Column(gettext("Trained on"), number=False),
-            Column(gettext("Labels")),
-            Column(gettext("Accuracy")),
-            Column(gettext("95 % interval")),
-            Column(gettext("Items")),
+            gettext("Trained on"), gettext("Labels"), gettext("Accuracy"), gettext("95 % interval"), gettext("Items"),
         ],
+        texts=(0,),
         rows=[
             *(
-                [
-                    gettext("version %(version)s") % {"version": p.version},
-                    number(p.labels),
-                    p.shown,
-                    p.interval,
-                    number(p.n),
-                ]
+                [gettext("version %(version)s") % {"version": p.version}, number(p.labels), p.shown, p.interval,
+                 number(p.n)]
                 for p in points
             ),
             *(
-                [
-                    gettext("random labels"),
-                    number(p.labels),
-                    percent(p.accuracy, exact=True),
-                    interval(p.low, p.high),
-                    number(p.n),
-                ]
+                [gettext("random labels"), number(p.labels), percent(p.accuracy, exact=True), interval(p.low, p.high),
+                 number(p.n)]
                 for p in saved.points
             ),
         ],
         legend=[(kind, gettext(meaning)) for kind, meaning in LEGEND],
-    )
+    )  # fmt: skip
 
 
 def finding(saved: Saved, spent: LabelsSpent) -> str:

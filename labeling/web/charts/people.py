@@ -9,22 +9,22 @@ from django.utils.translation import gettext
 from labeling.insight.annotators import Annotator
 from labeling.insight.share_intervals import ENOUGH
 from labeling.web.charts.drawing import (
-    Column,
+    LETTERS,
+    STRIPS_TOP,
     Drawing,
     Figure,
-    Line,
     Mark,
     Scale,
     Text,
     shares_from,
     short,
+    strips,
     time_steps,
     time_word,
 )
 from labeling.web.shared.words import count, duration, interval, number, percent, span
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 26
-LETTERS = 15
+LEFT, RIGHT, ROW = 118, 356, 26
 SHOWN = 20
 
 
@@ -53,12 +53,8 @@ def pace_of_people(people: Sequence[Annotator]) -> Figure | None:
             "Points: median time from an item’s appearance to the answer. Lines: the middle half of the answers."
         ),
         drawing=_rows(people, mark, ticks, gettext("time an answer takes")),
-        columns=[
-            Column(gettext("Annotator"), number=False),
-            Column(gettext("Median")),
-            Column(gettext("Middle half")),
-            Column(gettext("Answers")),
-        ],
+        columns=[gettext("Annotator"), gettext("Median"), gettext("Middle half"), gettext("Answers")],
+        texts=(0,),
         rows=[[each.username, duration(each.median), _spread(each), number(each.answers)] for each in people],
     )
 
@@ -100,15 +96,13 @@ def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
         finding=_accuracy_finding(people),
         note=gettext("Points: share of answers to control items that were right. Lines: 95 % intervals."),
         drawing=_rows(people, mark, ticks, gettext("right on control items")),
-        columns=[
-            Column(gettext("Annotator"), number=False), Column(gettext("Right")), Column(gettext("95 % interval")),
-            Column(gettext("Control items")),
-        ],
+        columns=[gettext("Annotator"), gettext("Right"), gettext("95 % interval"), gettext("Control items")],
+        texts=(0,),
         rows=[
             [each.username, percent(share.value, exact=True), interval(share.low, share.high), number(share.n)]
             for each, share in zip(people, measured, strict=True)
         ],
-    )  # fmt: skip
+    )
 
 
 def _accuracy_finding(people: Sequence[Annotator]) -> str:
@@ -139,19 +133,10 @@ def _rows(
     people: Sequence[Annotator], mark: Callable[[Annotator, float], Mark], ticks: list[tuple[float, str]], axis: str
 ) -> Drawing:
     """Draw a row for each annotator, with a mark on a common scale."""
-    bottom = TOP + ROW * len(people)
-    middles = [TOP + ROW * place + ROW / 2 for place in range(len(people))]
-    return Drawing(
-        width=WIDTH,
-        height=bottom + 40,
-        lines=[Line(x, TOP, x, bottom) for x, _ in ticks],
-        marks=[mark(each, y) for each, y in zip(people, middles, strict=True)],
-        texts=[
-            *(
-                Text(LEFT - 8, y + 4, short(each.username, LETTERS), "end", "name")
-                for each, y in zip(people, middles, strict=True)
-            ),
-            *(Text(x, bottom + 16, text, "middle") for x, text in ticks),
-            Text(RIGHT, bottom + 34, axis, "end"),
-        ],
-    )
+    middles = [STRIPS_TOP + ROW * place + ROW / 2 for place in range(len(people))]
+    marks = [mark(each, y) for each, y in zip(people, middles, strict=True)]
+    names = [
+        Text(LEFT - 8, y + 4, short(each.username, LETTERS), "end", "name")
+        for each, y in zip(people, middles, strict=True)
+    ]
+    return strips(STRIPS_TOP + ROW * len(people), RIGHT, ticks, names, axis, marks=marks)

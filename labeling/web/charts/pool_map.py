@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.storage.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
-from labeling.web.charts.drawing import Column, Dots, Drawing, Figure, Group, Link, Text
+from labeling.web.charts.drawing import Dots, Drawing, Figure, Group, Link, Text
 from labeling.web.shared.words import count, number
 
 WIDTH, HEIGHT, EDGE = 480, 340, 10
@@ -56,8 +56,8 @@ def pool_map(pool: PoolMap, address: Address, chosen: int | None = None) -> Figu
             texts=_texts(members, ranked, counts, x, y, shown),
         ),
         columns=[
-            Column(gettext("Cluster")), Column(gettext("Picked")), Column(gettext("For control")),
-            Column(gettext("Labeled before")), Column(gettext("The rest")),
+            gettext("Cluster"), gettext("Picked"), gettext("For control"),
+            gettext("Labeled before"), gettext("The rest"),
         ],
         rows=_rows(ranked, counts, address),
         legend=[(kind, gettext(meaning)) for kind, meaning in LEGEND],

@@ -6,11 +6,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.insight.control_slice import Bin, Calibration
-from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Scale, Text, shares_from
+from labeling.web.charts.drawing import (
+    LEFT,
+    RIGHT,
+    TOP,
+    Drawing,
+    Figure,
+    Line,
+    Mark,
+    Scale,
+    Text,
+    plane,
+    shares_from,
+    upright,
+)
 from labeling.web.shared.words import count, interval, localized, number, percent
 
-WIDTH, HEIGHT = 380, 260
-LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 220
+HEIGHT, BOTTOM = 260, 220
 READING = _(
     "Each dot is a group of about equally many control items, which no model learns from. On the diagonal, "
     "confidence matches accuracy; below it, the model is too confident. Vertical lines are 95 % intervals."
@@ -59,14 +71,11 @@ def reliability_diagram(calibration: Calibration | None) -> Figure | None:
         note=note(calibration),
         drawing=_draw(calibration),
         columns=[
-            Column(gettext("Sure by")),
-            Column(gettext("Control items")),
-            Column(gettext("Sure on average")),
-            Column(gettext("Right")),
-            Column(gettext("95 % interval")),
+            gettext("Sure by"), gettext("Control items"), gettext("Sure on average"), gettext("Right"),
+            gettext("95 % interval"),
         ],
         rows=[_row(part) for part in reversed(calibration.bins)],
-    )
+    )  # fmt: skip
 
 
 def _row(part: Bin) -> list[str]:
@@ -85,31 +94,25 @@ def _draw(calibration: Calibration) -> Drawing:
     floor = int(min(0.9, *(min(part.sure, part.right.low) for part in calibration.bins)) * 10) / 10
     across, up = Scale(floor, 1, LEFT, RIGHT), Scale(floor, 1, BOTTOM, TOP)
     shares = shares_from(floor)
-    return Drawing(
-        width=WIDTH,
-        height=HEIGHT,
-        lines=[
-            *(Line(LEFT, up(share), RIGHT, up(share)) for share in shares),
-            Line(LEFT, BOTTOM, RIGHT, TOP, "ideal"),
-        ],
+    return plane(
+        HEIGHT,
+        [(up(share), percent(share)) for share in shares],
+        [Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in shares],
+        gettext("confidence; vertically, accuracy"),
+        [Line(LEFT, BOTTOM, RIGHT, TOP, "ideal")],
         marks=[_mark(part, across, up) for part in calibration.bins],
-        texts=[
-            *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares),
-            *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in shares),
-            Text(RIGHT, HEIGHT - 5, gettext("confidence; vertically, accuracy"), "end"),
-        ],
     )
 
 
 def _mark(part: Bin, across: Scale, up: Scale) -> Mark:
     right = part.right
-    x, share = across(part.sure), right.value or 0
+    share = right.value or 0
     title = gettext("%(items)s: %(sure)s sure on average, %(right)s right") % {
         "items": count(part.n, "item"),
         "sure": _exact(part.sure),
         "right": _exact(share),
     }
-    return Mark(x=x, y=up(share), x1=x, y1=up(right.low), x2=x, y2=up(right.high), title=title)
+    return upright(across(part.sure), up, share, right.low, right.high, title)
 
 
 def _exact(share: float) -> str:

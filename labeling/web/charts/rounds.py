@@ -11,10 +11,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from labeling.models import Batch
-from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Scale, Text, time_steps, time_word
+from labeling.web.charts.drawing import STRIPS_TOP, Box, Drawing, Figure, Scale, Text, strips, time_steps, time_word
 from labeling.web.shared.words import duration, number, percent
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 380, 62, 320, 6, 24
+LEFT, RIGHT, ROW = 62, 320, 24
 NOTE = _("Each batch from the start of its selection. Labeling is the time that people spent on its items.")
 LEGEND = [("hollow", _("picking")), ("bar", _("open to people")), ("dark", _("training"))]
 
@@ -79,10 +79,10 @@ def round_times(rounds: Sequence[Round]) -> Figure | None:
         note=gettext(NOTE),
         drawing=_draw(rounds),
         columns=[
-            Column(gettext("Batch")), Column(gettext("Began (UTC)"), number=False), Column(gettext("Picking")),
-            Column(gettext("Open")), Column(gettext("Labeling")), Column(gettext("Training")),
-            Column(gettext("In all")),
+            gettext("Batch"), gettext("Began (UTC)"), gettext("Picking"), gettext("Open"), gettext("Labeling"),
+            gettext("Training"), gettext("In all"),
         ],
+        texts=(1,),
         rows=[
             [
                 str(each.number), f"{each.begun:%Y-%m-%d %H:%M}", duration(each.selecting), duration(each.open),
@@ -140,10 +140,9 @@ def _took(finished: Sequence[Round]) -> str:
 def _draw(rounds: Sequence[Round]) -> Drawing:
     most = max(1.0, *(each.total for each in rounds))
     across = Scale(0, most, LEFT, RIGHT)
-    bottom = TOP + ROW * len(rounds)
     boxes, texts = [], []
     for place, each in enumerate(rounds):
-        y, at = TOP + ROW * place, 0.0
+        y, at = STRIPS_TOP + ROW * place, 0.0
         texts.append(Text(LEFT - 8, y + ROW / 2 + 4, gettext("Batch %(number)s") % {"number": each.number}, "end"))
         for kind, phase, seconds in each.spans:
             if seconds:
@@ -157,15 +156,6 @@ def _draw(rounds: Sequence[Round]) -> Drawing:
             at += seconds
         total = duration(each.total) + (" …" if each.under_way else "")
         texts.append(Text(across(at) + 6, y + ROW / 2 + 4, total, "start", "value"))
-    steps = time_steps(most, at_most=4)
-    return Drawing(
-        width=WIDTH,
-        height=bottom + 40,
-        lines=[Line(across(n), TOP, across(n), bottom) for n in steps],
-        boxes=boxes,
-        texts=[
-            *texts,
-            *(Text(across(n), bottom + 16, time_word(n), "middle") for n in steps),
-            Text(RIGHT, bottom + 34, gettext("time since the batch began"), "end"),
-        ],
-    )
+    ticks = [(across(n), time_word(n)) for n in time_steps(most, at_most=4)]
+    axis = gettext("time since the batch began")
+    return strips(STRIPS_TOP + ROW * len(rounds), RIGHT, ticks, texts, axis, boxes=boxes)

@@ -18,8 +18,7 @@ from labeling.projects.classes.class_record import ClassError
 from labeling.projects.people.invisible import isolated
 from labeling.web.classes.forms import ProposalForm
 from labeling.web.shared import words
-from labeling.web.shared.pages import errors_as_messages
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members
 from labeling.web.shared.words import count
 
 # The most items shown for a proposed class; the page counts the others.

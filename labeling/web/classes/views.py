@@ -21,8 +21,7 @@ from labeling.projects.privacy import ledger
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, number
 
 # The most classes on the page; a search finds the others.
@@ -75,7 +74,7 @@ def _listed(project: Project, text: str) -> dict[str, Any]:
 def _changes(project: Project) -> dict[str, Any]:
     newest = project.class_changes.select_related("user").order_by("-revision")[:CHANGES]
     return {
-        "changes": [{"row": each, "at": each.created_at} for each in newest],
+        "changes": newest,
         "undoable": classes.undoable(project),
         "relabeling": project.class_changes.filter(relabels=True).exists(),
     }

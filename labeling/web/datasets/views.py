@@ -22,9 +22,8 @@ from labeling.outgoing.exports import FILTERS, formats_of
 from labeling.outgoing.exports.choice import OF_THE_FILE
 from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.storage.disk.files import FileDamaged
-from labeling.web.export.form import ExportForm
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.export.views import ExportForm
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import count, number
 
 SHOWN = 200

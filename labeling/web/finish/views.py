@@ -26,8 +26,7 @@ from labeling.models import Ability, Batch, Finish, Membership
 from labeling.web.charts.finish import error_curve
 from labeling.web.finish import words
 from labeling.web.finish.forms import GoalForm
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 
 SECTION = "project-finish"
 

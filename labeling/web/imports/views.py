@@ -36,8 +36,7 @@ from labeling.web.imports.import_rows import (
     next_step,
 )
 from labeling.web.shared.forms import FileForm
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, number
 
 ROWS_A_PAGE = 100

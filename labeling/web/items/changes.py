@@ -20,12 +20,10 @@ from labeling.models import Ability, Item, Membership, Project
 from labeling.projects import bulk
 from labeling.queue.changing import ACTIONS, CLOSING, ERASE, MAX_ITEMS, RELABEL, Change, Effect
 from labeling.queue.removing import RemovalError
-from labeling.web.items.forms import MAX_CHOICES, CorrectionForm
-from labeling.web.items.item_query import Finding
+from labeling.web.items.item_query import MAX_CHOICES, CorrectionForm, Finding
 from labeling.web.items.views import SECTION, class_names
 from labeling.web.shared import words
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 
 class ReasonForm(forms.Form):

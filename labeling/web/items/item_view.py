@@ -9,7 +9,7 @@ from django.utils.translation import gettext, ngettext
 from labeling import kinds
 from labeling.labels.items.item_filters import State
 from labeling.labels.items.records import ItemLine, ItemRecord, Names, names_of
-from labeling.models import Annotation, BulkChange, Item, Project
+from labeling.models import Annotation, Item, Project
 from labeling.models.batches import IMPORTED
 from labeling.projects.people.invisible import isolated
 from labeling.queue.changing import (
@@ -126,11 +126,6 @@ def _shown(value: Any, record: ItemRecord) -> str:
 
 def correction_rows(record: ItemRecord) -> list[dict[str, Any]]:
     return [{"row": each, "what": _shown(each.value, record)} for each in record.corrections]
-
-
-def change_row(bulk: BulkChange) -> dict[str, Any]:
-    """Return a background change of many items, whose progress the page shows."""
-    return {"row": bulk, "title": gettext(ACTIONS[bulk.action].title)}
 
 
 def came_to_be(record: ItemRecord) -> str:

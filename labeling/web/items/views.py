@@ -26,13 +26,11 @@ from labeling.projects.purging import KEPT_DAYS
 from labeling.queue.changing import ACTIONS, ERASE, RESTORE
 from labeling.storage.db.replica import reads
 from labeling.web.items import item_view
-from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
-from labeling.web.items.item_query import Finding
+from labeling.web.items.item_query import MAX_CHOICES, MAX_LISTED, CorrectionForm, Finding
 from labeling.web.review.comments import thread_context
 from labeling.web.shared import words
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 ITEMS_A_PAGE = 60
 SECTION = "project-items"
@@ -70,7 +68,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         "actions": [(name, gettext(action.title)) for name, action in ACTIONS.items() if _offered(name, finding)],
         "excluded": not lines and project.items.excluded().exists(),
         "change_all": n > 0,
-        "changes": [item_view.change_row(each) for each in bulk.under_way(project)],
+        "changes": [(gettext(ACTIONS[each.action].title), each) for each in bulk.under_way(project)],
         "hidden": finding.typed,
         "annotators": project.memberships.order_by("user__username").values_list("user__username", flat=True),
         **class_names(project),

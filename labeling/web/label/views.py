@@ -27,7 +27,7 @@ from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.projects.classes import class_tree, examples, guidelines
 from labeling.queue.prompting import suggests
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members
 
 # A placeholder for an annotation's id, which the page's script replaces.
 NO_ID = "00000000-0000-0000-0000-000000000000"

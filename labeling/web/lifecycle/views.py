@@ -22,8 +22,7 @@ from labeling.projects.classes import guidelines
 from labeling.projects.create import TooManyProjects, slug_for
 from labeling.projects.duplicating import duplicate
 from labeling.projects.people import members as memberships
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import count
 
 
@@ -113,7 +112,6 @@ def _manage(
         **_contents(project),
         "copy_form": copy_form or DuplicateForm(project),
         "delete_form": delete_form or DeleteForm(),
-        "archived": project.archived_at,
     }
     return render_page(request, membership, "project/manage.html", context, section=SECTION)
 
@@ -205,14 +203,7 @@ def deleted(request: HttpRequest) -> HttpResponse:
     projects = lifecycle.restorable(request.user)
     if request.method == "POST":
         return _restore(request, projects)
-    rows: list[dict[str, Any]] = [
-        {
-            "project": each,
-            "at": each.deleted_at,
-            "until": each.deleted_at and each.deleted_at + lifecycle.KEPT,
-        }
-        for each in projects
-    ]
+    rows = [(each, each.deleted_at and each.deleted_at + lifecycle.KEPT) for each in projects]
     return render(request, "deleted.html", {"rows": rows})
 
 

@@ -120,7 +120,7 @@ def shown(request: HttpRequest, made: list[tuple[Invitation, str]]) -> dict[str,
 def open_ones(membership: Membership) -> list[dict[str, Any]]:
     """The open invitations to the project, the newest first. One query."""
     rows = membership.project.invitations.open().select_related("invited_by").order_by("-pk")
-    return [{"row": each, "whom": _whom(each), "until": each.expires_at} for each in rows]
+    return [{"row": each, "whom": _whom(each)} for each in rows]
 
 
 def _whom(invitation: Invitation) -> str:

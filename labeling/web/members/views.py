@@ -20,8 +20,7 @@ from labeling.projects.people.invitations import InvitationOver, renew, withdraw
 from labeling.queue import gold
 from labeling.web.members import invitations
 from labeling.web.members.invitations import NamesForm, SharedForm
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import number
 
 
@@ -60,17 +59,7 @@ def _page(
 ) -> HttpResponse:
     people = membership.project.memberships.select_related("user").order_by("user__username")
     context: dict[str, Any] = {
-        "members": [
-            {
-                "user": each.user,
-                "role": each.role,
-                "row": each,
-                "works": each.can(Ability.TASKS_ANSWER),
-                "since": each.created_at,
-                "paused": each.paused_at,
-            }
-            for each in people
-        ],
+        "members": [{"row": each, "works": each.can(Ability.TASKS_ANSWER)} for each in people],
         "limit": MEMBERS.allowed(membership.project.member_limit),
         "invitations": invitations.open_ones(membership),
         "is_member": membership.pk is not None,  # others manage it by being superusers, and have nothing to hand over

@@ -18,8 +18,7 @@ from labeling.storage.db.replica import reads
 from labeling.web.items.item_view import excerpt
 from labeling.web.models import comparison_words, version_words
 from labeling.web.models.version_words import comparison
-from labeling.web.shared.pages import damaged_files, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import damaged_files, for_members, render_page
 from labeling.web.shared.words import count, percent
 
 ITEMS_A_PAGE = 30

@@ -1,7 +1,8 @@
-"""The page for predictions that were made outside, and for the server that makes them."""
+"""The pages for predictions and models that were made outside, and for the server that makes predictions."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
@@ -9,15 +10,21 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy, ngettext
 from django.views.decorators.cache import never_cache
 
+from labeling.insight.progress import is_stalled
 from labeling.intake import prediction_sets as handing
+from labeling.intake import registering
 from labeling.intake.prediction_files import SUFFIXES
+from labeling.intake.registering import RegisterRefused
 from labeling.models import Ability, Membership, PredictionServer, PredictionSet
-from labeling.web.shared.forms import AddressField, FileForm, SecretField
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.projects.encoders.encoder_settings import encoders_for
+from labeling.projects.privacy import ledger
+from labeling.web.shared import words
+from labeling.web.shared.forms import AddressField, FileForm, SecretField, translated
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.shared.words import number
 
 SHOWN = 20
@@ -63,7 +70,7 @@ class PredictionsForm(FileForm):
 def prediction_sets(request: HttpRequest, membership: Membership) -> HttpResponse:
     """List the sets of predictions, or take a file of them."""
     form = PredictionsForm(request)
-    if form.is_valid() and _receive(form, membership):
+    if form.is_valid() and _receive_predictions(form, membership):
         messages.success(
             request, gettext("A worker reads the predictions now. Load this page again to see the result.")
         )
@@ -71,7 +78,7 @@ def prediction_sets(request: HttpRequest, membership: Membership) -> HttpRespons
     return _page(request, membership, form=form)
 
 
-def _receive(form: PredictionsForm, membership: Membership) -> bool:
+def _receive_predictions(form: PredictionsForm, membership: Membership) -> bool:
     """Store the file. Return False, with the reason in the form, if it is refused."""
     strict = not form.cleaned_data["part"]
     named = {"project": membership.project, "user": membership.user, "strict": strict}
@@ -98,7 +105,7 @@ def _page(
         "server_form": server_form,
         "suffixes": SUFFIXES,
         "max_mb": number(settings.MAX_UPLOAD_MB),
-        "sets": [(each, number(each.items), _left_out(each), each.created_at) for each in sets],
+        "sets": [(each, _left_out(each)) for each in sets],
     }
     return render_page(request, membership, "project/prediction_sets.html", context, section="project-models")
 
@@ -134,3 +141,40 @@ def remove(request: HttpRequest, membership: Membership) -> HttpResponse:
     handing.remove_server(membership.project)
     messages.success(request, gettext("The server is removed. Its predictions stay."))
     return redirect("project-prediction-sets", membership.project.slug)
+
+
+CLASSES_SHOWN = 50
+
+
+@never_cache
+@for_members(reading=Ability.MODELS_READ, changing=Ability.MODELS_CHANGE, takes_files=True)
+def register(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Store a file with a model, or show the form, what a file needs, and the files so far."""
+    project = membership.project
+    form = FileForm(request)
+    if form.is_valid() and _receive_model(form, membership):
+        return redirect("project-model-register", project.slug)
+    now = timezone.now()
+    newest = project.registrations.select_related("version", "created_by")[:SHOWN]
+    rows = list(newest)
+    waiting = any(each.state == each.State.WAITING for each in rows)
+    expected = registering.manifest_for(project, most_classes=CLASSES_SHOWN)
+    context = {
+        "form": form,
+        "max_mb": words.number(settings.MAX_UPLOAD_MB),
+        "private": translated(registering.PRIVATE) if ledger.is_private(project) else "",
+        "manifest": json.dumps(expected, indent=2, ensure_ascii=False),
+        "encoder": next(
+            (each for each in encoders_for(project.kind) if each.name == expected["encoder"]["name"]), None
+        ),
+        "rows": rows,
+        "waiting": waiting,
+        "stalled": waiting and is_stalled(project, now),
+    }
+    return render_page(request, membership, "project/register.html", context, section="project-models")
+
+
+def _receive_model(form: FileForm, membership: Membership) -> bool:
+    """Store the file. Return False, with the reason in the form, if it is refused."""
+    named = {"project": membership.project, "user": membership.user}
+    return form.hand_to(registering.receive, RegisterRefused, **named) is not None

@@ -21,8 +21,7 @@ from labeling.outgoing.predictions import requests, results
 from labeling.storage.disk.files import FileDamaged
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import phase_in_words
 
 SHOWN_ROWS, SHOWN_RUNS = 10, 20
@@ -51,10 +50,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
         "form": form,
         "max_mb": words.number(settings.MAX_UPLOAD_MB),
         "kept": KEPT.days,
-        "runs": [
-            (run, words.number(run.predicted), words.number(run.rejected), run.created_at)
-            for run in requests.kept(version, SHOWN_RUNS)
-        ],
+        "runs": requests.kept(version, SHOWN_RUNS),
     }
     return render_page(request, membership, "project/predict.html", context, section="project-models")
 
@@ -78,9 +74,6 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
         "step": _step(run),
         "stalled": run.finished_at is None and is_stalled(run.project, now),
         "predicted": words.count(run.predicted, "item"),
-        "rejected": words.number(run.rejected),
-        "created": run.created_at,
-        "expires": run.expires_at,
         "rows": _first_rows(run) if is_done else [],
         "formats": FORMATS.values() if is_done else [],
     }

@@ -14,8 +14,7 @@ from labeling.models import Ability, Membership, Project
 from labeling.projects.encoders.encoder_settings import chosen
 from labeling.projects.privacy import families, ledger, pretraining
 from labeling.storage.db.replica import reads
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import figure, localized, number
 from models_store.privacy.accounting import Phase, best_guess, epsilon
 

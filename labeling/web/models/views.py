@@ -26,8 +26,7 @@ from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from labeling.web.models.confusion import confusion_of
 from labeling.web.models.version_words import gate_finding, picking_of
-from labeling.web.shared.pages import damaged_files, errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import damaged_files, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import duration, number, percent
 
 CHOICES_SHOWN = 20
@@ -44,10 +43,8 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
         {
             "version": version,
             "accuracy": measured.get(version.number),
-            "took": duration(version.seconds),
             "came": gettext(CAME[ModelVersion.Origin(version.origin)]),
             "measured_on": _measured_on(version),
-            "created": version.created_at,
             "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
             if version.number not in staying and not version.is_given
             else None,
@@ -62,14 +59,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
         "versions": [row["version"] for row in rows],
         "picking": picking_of(version_in_use.in_use(membership.project)),
         "damaged": damaged_files(membership.project),
-        "choices": [
-            {
-                "version": choice.version and choice.version.number,
-                "user": choice.user,
-                "at": choice.created_at,
-            }
-            for choice in version_in_use.choices(membership.project)[:CHOICES_SHOWN]
-        ],
+        "choices": version_in_use.choices(membership.project)[:CHOICES_SHOWN],
     }
     return render_page(request, membership, "project/models.html", context, section="project-models")
 
@@ -89,7 +79,6 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         "version": version,
         "previous": number - 1 if number - 1 in by_number else None,
         "next": number + 1 if number + 1 in by_number else None,
-        "created": version.created_at,
         "picking": picking_of(version_in_use.in_use(project)),
         "gate": gate_finding(version),
         **_worth(project, version, by_number.get(number - 1)),
@@ -176,7 +165,6 @@ def _leaving(version: ModelVersion) -> dict[str, Any]:
     return {
         "may_leave": ledger.may_leave(version),
         "released": released,
-        "released_at": (released.created_at if released else None),
     }
 
 

@@ -19,8 +19,7 @@ from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pace import pace_chart
 from labeling.web.charts.people import accuracy_of_people, pace_of_people
 from labeling.web.charts.rounds import round_times, rounds_of
-from labeling.web.shared.pages import render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import for_members, render_page
 from labeling.web.shared.words import accuracy, count, duration, number, percent
 
 # The number of batches in the chart, the newest ones.
@@ -52,13 +51,9 @@ def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _row(each: Annotator) -> dict[str, Any]:
     return {
-        "username": each.username,
-        "answers": number(each.answers),
-        "skips": number(each.skips),
-        "today": number(each.today),
+        "row": each,
         "median": duration(each.median) if each.answers else "–",
         "hours": duration(each.hours * 3600),
-        "last": each.last_at,
         "agreement": _share(each.agreement, lambda n: count(n, "answer")),
         "control": _share(each.control, lambda n: count(n, "control item")),
         "interval": _interval(each.control),

@@ -36,8 +36,7 @@ from labeling.web.models.fit import fit_of
 from labeling.web.models.version_words import picking_of
 from labeling.web.overview.paying_off import paying_off
 from labeling.web.overview.situation import Line, lines, situation
-from labeling.web.shared.pages import damaged_files, errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import damaged_files, errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, duration, number, phase_as_title, phase_in_words
 
 RECENT = 5

@@ -14,8 +14,7 @@ from labeling.labels import comments
 from labeling.labels.items.records import names_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items.item_view import label_text
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 
 @for_members(changing=Ability.REVIEW_DO)
@@ -64,7 +63,6 @@ def _thread(project: Project, thread: comments.Thread, names: dict[int, str]) ->
                 "row": each,
                 "own": each.to_id is None,
                 "answer": "" if each.annotation is None else _answer(project, each.annotation, names),
-                "at": each.created_at,
                 "new": each.to_id is not None and each.read_at is None,
             }
             for each in thread.comments
@@ -83,6 +81,6 @@ def thread_context(item: Item) -> dict[str, Any]:
     """Return the comments on the item and the annotators to write to, for reviewers. Takes three queries."""
     written = item.comments.select_related("user", "to").order_by("pk")
     return {
-        "thread": [{"row": each, "at": each.created_at} for each in written],
+        "thread": written,
         "answerable": list(comments.annotators_of(item)),
     }

@@ -20,13 +20,12 @@ from labeling.labels.items.records import ItemRecord, names_of, record_of
 from labeling.models import Ability, Item, Membership, Project
 from labeling.projects.people.invisible import isolated
 from labeling.web.items import item_view
-from labeling.web.items.forms import CorrectionForm
+from labeling.web.items.item_query import CorrectionForm
 from labeling.web.items.views import class_names, correction_form
 from labeling.web.review.comments import thread_context
 from labeling.web.shared import words
 from labeling.web.shared.forms import number_in
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 SECTION = "project-review"
 NOT_READ = object()

@@ -41,11 +41,8 @@ def server_page(request: HttpRequest) -> HttpResponse:
         "backup": _backup(),
         "people": server.people_at(now),
         "signed_in_days": server.SIGNED_IN_DAYS,
-        "workers": [{"name": sign.name, "seen": sign.seen_at, "runs": runs} for sign, runs in server.workers_at(now)],
-        "failed": [
-            {"job": job, "step": phase_in_words(Kind(job.kind).facts.phase), "at": job.finished_at}
-            for job in server.failed_steps()
-        ],
+        "workers": server.workers_at(now),
+        "failed": [(job, phase_in_words(Kind(job.kind).facts.phase)) for job in server.failed_steps()],
         "n_projects": len(sizes),
         "project_limit": PROJECTS.allowed(),
         "bytes": shown(sum(each.bytes for each in sizes)),

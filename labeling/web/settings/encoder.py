@@ -20,8 +20,7 @@ from labeling.projects.encoders.encoder_comparison import ComparisonRefused, Mea
 from labeling.projects.encoders.encoder_settings import encoders_for, why
 from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.forms import AddressField, SecretField, figure_input
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.shared.words import count, duration, interval, money, number, percent
 from models_store.encoders.options import MOST_CHARACTERS
 

@@ -14,11 +14,9 @@ from labeling.projects.recorded import recorded
 from labeling.web.models.fit import fit_of, thresholds
 from labeling.web.settings import consequences
 from labeling.web.settings.choice_form import ModelForm
-from labeling.web.settings.settings_form import SettingsForm
+from labeling.web.settings.settings_form import SettingsForm, TrainingForm
 from labeling.web.settings.standing import standing_of
-from labeling.web.settings.training_form import TrainingForm
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 
 @for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)

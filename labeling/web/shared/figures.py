@@ -1,5 +1,6 @@
 """Template tags and filters of all templates: `{{ batch.size|number }}` formats a number, `{{ at|ago }}` a time,
-`{% manage %} worker` writes a command, `{% columns %}` the head of a table, `{% script_texts %}` what scripts say.
+`{% manage %} worker` writes a command, `{% columns %}` the head of a table, `{% button %}` a button that posts,
+`{% script_texts %}` what scripts say.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString, mark_safe
@@ -57,6 +59,22 @@ class Readable(DjangoJSONEncoder):
 def script_texts() -> SafeString:
     """Render the translations for `static/js/words.js`. A page whose scripts say something needs it."""
     return json_script(texts_of_scripts(), "texts", encoder=Readable)
+
+
+@register.simple_block_tag(takes_context=True)
+def button(context: template.Context, content: str, address: str, *args: Any, look: str = "") -> SafeString:
+    """Render a form of one button: `{% button 'session-end' each.pk look="quiet" %}Sign out{% endbutton %}`.
+
+    It posts to the address with this name. `look` are more classes of the button.
+    """
+    return format_html(
+        '<form method="post" action="{}"><input type="hidden" name="csrfmiddlewaretoken" value="{}">'
+        '<button class="{}" type="submit">{}</button></form>',
+        reverse(address, args=args),
+        context["csrf_token"],
+        f"button {look}".strip(),
+        content,
+    )
 
 
 @register.simple_block_tag

@@ -20,8 +20,7 @@ from labeling.outside.sources import PLACES, BadAddress, SourceProblem
 from labeling.outside.waiting import AGAIN_SECONDS, Busy
 from labeling.projects.quota import shown
 from labeling.web.imports.import_rows import import_rows
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 from labeling.web.sources.forms import ChangeForm, OptionsForm, SourceForm, place_named
 
 SECTION = "project-sources"
@@ -68,10 +67,6 @@ def _tell(form: forms.Form, error: Exception) -> None:
 def _row(source: Source, states: changing.States) -> dict[str, Any]:
     return {
         "row": source,
-        "looked": source.looked_at,
-        "full": source.full_looked_at,
-        "next": source.next_look_at,
-        "next_full": source.next_full_at,
         "looking": source.pk in states.looking,
         "parked": states.parked.get(source.pk),
     }
@@ -123,7 +118,6 @@ def _page(
         ],
         "lost": references.lost_at(found, LOST_SHOWN) if found.by_reference else [],
         "has_full": place.can_list and found.content != Source.Content.FILE,
-        "paused": found.paused_at,
         "imports": import_rows(membership.project, found),
         "form": form or ChangeForm(found, initial=values),
         "credentials": credentials or OptionsForm(place, initial=found.options),

@@ -17,8 +17,7 @@ from labeling.models import Ability, Delivery, EventType, Membership, Webhook
 from labeling.models.webhooks import MAX_URL
 from labeling.outside.webhooks import changing
 from labeling.web.shared.forms import AddressField, translated
-from labeling.web.shared.pages import errors_as_messages, render_page
-from labeling.web.shared.permissions import for_members
+from labeling.web.shared.pages import errors_as_messages, for_members, render_page
 
 SECTION = "project-webhooks"
 A_PAGE = 50
@@ -89,16 +88,13 @@ def _page(
     context: dict[str, Any] = {
         "webhook": found,
         "secret": secret,
-        "paused": found.paused_at,
         "pause_reason": translated(found.pause_reason),
         "page": page,
         "deliveries": [
             {
                 "row": each,
                 "badge": BADGES[Delivery.State(each.state)],
-                "caused": each.event.created_at,
-                "tried": each.tried_at,
-                "next": each.next_at if each == first and each.tries_left and each.attempts else None,
+                "is_next": each == first and each.tries_left and each.attempts,
             }
             for each in page
         ],
