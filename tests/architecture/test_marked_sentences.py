@@ -45,7 +45,7 @@ ENGLISH = {
     "It is for logs, commands, monitors, operators and developers.": (
         *("admin.py", "answering/counting.py", "backups/", "certifying/", "db/replica.py", "insight/load.py"),
         *("insight/readiness.py", "intake/numbering.py", "management/", "metrics.py", "migrations/"),
-        *("outgoing/datasets/verifying.py", "web/gate/operators.py"),
+        *("outgoing/datasets/manifest.py", "web/gate/operators.py"),
         *("OAuth2Error", "logger"),
         "Only staff may use the admin pages.",
     ),

@@ -25,7 +25,7 @@ from labeling.intake.registering import RegisterRefused
 from labeling.intake.watching.changing import SourceRefused
 from labeling.labels.corrections import CorrectionError
 from labeling.loop.batches import BatchError
-from labeling.outgoing.predictions.requests import PredictionError
+from labeling.outgoing.predictions import PredictionError
 from labeling.outgoing.tracking import TrackingRefused
 from labeling.outside.references import SourceAway
 from labeling.outside.waiting import AGAIN_SECONDS, Busy

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 
 from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import Choice, count_rows, formats_of
-from labeling.outgoing.exports.certified_rows import count_certified
+from labeling.outgoing.exports.unasked_rows import count_certified
 from labeling.outgoing.formats import FORMATS, GROUPS
 from labeling.storage.db.replica import reads
 from labeling.web.export.columns import MEANINGS

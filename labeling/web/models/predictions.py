@@ -16,8 +16,8 @@ from django.views.decorators.cache import never_cache
 from labeling.insight.progress import is_stalled
 from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
 from labeling.models.predictions import KEPT
+from labeling.outgoing import predictions
 from labeling.outgoing.formats import FORMATS
-from labeling.outgoing.predictions import requests, results
 from labeling.storage.disk.files import FileDamaged
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
@@ -57,7 +57,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
         "kept": KEPT.days,
         "runs": [
             (run, words.number(run.predicted), words.number(run.rejected), words.moment(run.created_at, now))
-            for run in requests.kept(version, SHOWN_RUNS)
+            for run in predictions.kept(version, SHOWN_RUNS)
         ],
     }
     status = 400 if form.errors else 200
@@ -67,7 +67,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
 def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> PredictionRun | None:
     """Store the file and start the run. Return None, with the reason in the form, if the file is refused."""
     wanted = {"version": version, "user": membership.user, "probabilities": form.cleaned_data["probabilities"]}
-    return form.hand_to(requests.ask, requests.PredictionError, **wanted)
+    return form.hand_to(predictions.ask, predictions.PredictionError, **wanted)
 
 
 @never_cache
@@ -96,7 +96,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
 def remove_prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
     """Delete a prediction run with its file and its result."""
     run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)
-    requests.remove(run)
+    predictions.remove(run)
     messages.success(request, gettext("%(name)s and its predictions are removed.") % {"name": run.name})
     return redirect("project-model-predict", membership.project.slug, run.version.number)
 
@@ -117,7 +117,7 @@ def _step(run: PredictionRun) -> dict[str, Any] | None:
 
 def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
     try:
-        first = [row for page in results.pages(run, most=SHOWN_ROWS) for row in page]
+        first = [row for page in predictions.pages(run, most=SHOWN_ROWS) for row in page]
     except FileDamaged:  # the download reports the damage
         return []
     return [
