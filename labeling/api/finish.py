@@ -102,19 +102,21 @@ class ForecastFigures(serializers.Serializer[Any]):
 class AuditFigures(serializers.Serializer[Any]):
     """An audit. `asked`: draws that tasks ask about; `answered`: those of them with all their answers."""
 
-    attempt = serializers.IntegerField(min_value=1)
-    of_class = serializers.CharField(allow_null=True, help_text="The predicted class; null: all candidates.")
-    each_class = serializers.BooleanField(
-        help_text="Whether it proves each class by itself, where an item may have several."
+    attempt = serializers.IntegerField(min_value=1, source="audit.attempt")
+    of_class = serializers.CharField(
+        source="class_name", allow_null=True, help_text="The predicted class; null: all candidates."
     )
-    version = serializers.IntegerField(min_value=1)
-    candidates = serializers.IntegerField(min_value=0)
+    each_class = serializers.BooleanField(
+        source="audit.each_class", help_text="Whether it proves each class by itself, where an item may have several."
+    )
+    version = serializers.IntegerField(min_value=1, source="audit.version.number")
+    candidates = serializers.IntegerField(min_value=0, source="audit.candidates")
     asked = serializers.IntegerField(min_value=0)
     answered = serializers.IntegerField(min_value=0)
-    state = serializers.ChoiceField(choices=Audit.State.choices)
-    reason = serializers.CharField(allow_blank=True, help_text="Why it ended without a proof.")
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
+    state = serializers.ChoiceField(choices=Audit.State.choices, source="audit.state")
+    reason = serializers.CharField(source="audit.reason", allow_blank=True, help_text="Why it ended without a proof.")
+    created_at = serializers.DateTimeField(source="audit.created_at")
+    ended_at = serializers.DateTimeField(source="audit.ended_at", allow_null=True)
 
 
 class ProgressFigures(serializers.Serializer[Any]):

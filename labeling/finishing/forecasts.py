@@ -12,12 +12,10 @@ import numpy as np
 from django.db.models import Max, Q, Sum
 
 from labeling.finishing.certifying.forecast import Option, cheapest, options
-from labeling.finishing.certifying.plan import Plan, stratify
-from labeling.finishing.certifying.risks import of_attempt
-from labeling.finishing.copies import copied_labels
+from labeling.finishing.certifying.plan import Plan, of_attempt, stratify
 from labeling.finishing.goal import check
 from labeling.finishing.people import PeopleErrors
-from labeling.finishing.planning import Part, most_wrong_of, price_of
+from labeling.finishing.planning import Part, copied_labels, most_wrong_of, price_of
 from labeling.finishing.pool_sample import PoolSample, SampleFacts, sample_facts, sample_of
 from labeling.insight.pace import Pace
 from labeling.insight.pool_counts import encoded_of

@@ -20,7 +20,6 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
-from labeling.outgoing.datasets.verifying import verify
 from pages import make_dataset, manager, member, text_of
 from PIL import Image
 from processes import manage
@@ -44,6 +43,7 @@ from labeling.models import (
     User,
 )
 from labeling.models.jobs import ERASURE
+from labeling.outgoing.datasets.manifest import verify
 from labeling.outgoing.exports.frozen_rows import manifest_of
 from labeling.projects import purging
 from labeling.projects.purging import purge

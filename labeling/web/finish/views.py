@@ -15,10 +15,9 @@ from django.utils.translation import gettext
 from labeling.finishing import goal as goals
 from labeling.finishing.forecasts import Goal, forecast_of
 from labeling.finishing.goal import FinishRefused, PeopleErr
-from labeling.finishing.one_more import need_one_more
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import PoolProgress, pool_progress
-from labeling.finishing.state import audits_of, certificates_of
+from labeling.finishing.state import audits_of, certificates_of, need_one_more
 from labeling.insight.pace import Pace, pace_of
 from labeling.insight.status import items_of
 from labeling.loop.batches import final
@@ -111,6 +110,6 @@ def _state(
             "by": started.started_by,
             "at": moment(started.started_at, now),
         },
-        "audits": words.audit_rows(project, audits, now),
+        "audits": words.audit_rows(audits, now),
         "certificates": [words.certificate_row(project, each, now) for each in certificates_of(project)],
     }
