@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -22,14 +22,12 @@ from labeling.api.shared.fields import Body
 from labeling.api.shared.ranges import file_response
 from labeling.api.shared.validation import read
 from labeling.finishing import goal as goals
-from labeling.finishing.forecasts import Goal
+from labeling.finishing.goal import GOAL, Goal
 from labeling.finishing.state import certificates_of, finish_values
 from labeling.models import Ability, Audit, Certificate, Finish, LogKind
 from labeling.storage.arrays.files import ProjectFiles
 from labeling.storage.disk.files import FileDamaged
 from labeling.storage.shared_files import store
-
-GOAL = ("error", "confidence", "by_class", "within")
 
 
 class GoalOptions(serializers.ModelSerializer[Finish]):
@@ -173,7 +171,7 @@ class ProjectFinish(ProjectView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Start the goal, or go on with a stopped one. Audits that were planned for another goal end."""
         goal = replace(Goal(), **read(GoalBody, request.data))
-        goals.start(self.project, self.user, **asdict(goal))
+        goals.start(self.project, self.user, goal)
         return self.shown()
 
     @extend_schema(request=None, responses={200: FinishSerializer})

@@ -13,7 +13,7 @@ from labeling.finishing.audits import outcomes, plan_of
 from labeling.finishing.candidates import predicting
 from labeling.finishing.certifying import schedule
 from labeling.finishing.certifying.schedule import Outlook, begins
-from labeling.finishing.goal import GOAL
+from labeling.finishing.goal import Goal
 from labeling.loop.step import Step
 from labeling.models import Audit, Finish, Job, ModelVersion, Project
 from labeling.projects.version_in_use import in_use
@@ -112,7 +112,7 @@ def _plan(step: Step, finish: Finish, version: ModelVersion) -> None:
     }
     with step.write():
         # The update changes nothing if the goal was changed meanwhile.
-        same = Finish.objects.filter(pk=finish.pk, **{name: getattr(finish, name) for name in GOAL})
+        same = Finish.objects.filter(pk=finish.pk, **asdict(Goal.of(finish)))
         same.update(forecasts=[*finish.forecasts, forecast])
     since = [each for each in (*finish.forecasts, forecast) if each["attempt"] == situation.attempt]
     names = [field.name for field in fields(Outlook)]

@@ -15,7 +15,7 @@ from labeling.finishing.certifying.forecast import cheapest
 from labeling.finishing.certifying.plan import Plan, Target, of_attempt, stratify
 from labeling.finishing.certifying.schedule import Outlook, outlook
 from labeling.finishing.experience import batch_experience, control_experience, corrected
-from labeling.finishing.goal import GOAL
+from labeling.finishing.goal import Goal
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.labels.counting import certified_labels
 from labeling.labels.rechecking import expected_answers
@@ -192,7 +192,7 @@ def create(step: Step, finish: Finish, version: ModelVersion, situation: Situati
         made.append(audit.pk)
     with step.write():
         now = Finish.objects.select_for_update(no_key=True).get(pk=finish.pk)
-        if now.running and all(getattr(now, name) == getattr(finish, name) for name in GOAL):
+        if now.running and Goal.of(now) == Goal.of(finish):
             Audit.objects.filter(pk__in=made).update(state=Audit.State.ASKING)
 
 

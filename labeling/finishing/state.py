@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from labeling.finishing.forecasts import Goal, forecast_of
-from labeling.finishing.goal import FinishRefused
+from labeling.finishing.forecasts import forecast_of
+from labeling.finishing.goal import FinishRefused, Goal
 from labeling.finishing.people import PeopleErrors, errors_of
 from labeling.finishing.progress import pool_progress
 from labeling.insight.pace import Pace, pace_of

@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
-from labeling.finishing.forecasts import Forecast, Goal
+from labeling.finishing.forecasts import Forecast
+from labeling.finishing.goal import Goal
 from labeling.finishing.progress import PoolProgress
 from labeling.finishing.state import AuditState
 from labeling.insight.pace import Pace
