@@ -24,7 +24,6 @@ from typing import NamedTuple
 import orjson
 import pyarrow as pa
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from labeling.intake import uploads
@@ -99,11 +98,6 @@ def remove(run: PredictionRun) -> None:
     discard(run)
     auditlog.record(LogKind.PREDICTION_REMOVED, project=run.project, subject=f"prediction {run.pk}")
     quota.discard(store().path_of(run.path))
-
-
-def kept(version: ModelVersion, most: int) -> list[PredictionRun]:
-    """Return the newest runs of the version that have not expired, at most `most`."""
-    return list(version.predictions.kept(timezone.now()).select_related("created_by")[:most])
 
 
 def shape_of(run: PredictionRun) -> RowShape:

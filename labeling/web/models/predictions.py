@@ -57,7 +57,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
         "kept": KEPT.days,
         "runs": [
             (run, words.number(run.predicted), words.number(run.rejected), words.moment(run.created_at, now))
-            for run in predictions.kept(version, SHOWN_RUNS)
+            for run in version.predictions.kept(now).select_related("created_by")[:SHOWN_RUNS]
         ],
     }
     status = 400 if form.errors else 200
